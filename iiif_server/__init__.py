@@ -1,0 +1,1 @@
+"""The IIIF services: images, descriptions and their pyramids."""

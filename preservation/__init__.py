@@ -1,0 +1,1 @@
+"""Every byte kept true: OCFL objects, PREMIS events and the provenance log."""

@@ -1,0 +1,1 @@
+"""The ground: what is held, where it lies and who may see it."""

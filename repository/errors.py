@@ -1,0 +1,242 @@
+"""Everything that can go wrong, as a tree of domain errors. (pure)
+
+::
+
+    ShanbenError
+    ├── ContentError                what was handed in is at fault          (exit 1)
+    │   ├── DepositRefused          carries every fault found
+    │   └── MasterUnreadable        an image that cannot be decoded
+    ├── CallError                   the call is at fault                    (exit 2)
+    │   ├── RequestInvalid          breaks a grammar (IIIF, query string)
+    │   ├── RequestUnsupported      right by the grammar, not offered here
+    │   ├── NotHeld                 no such work, image or page
+    │   ├── AccessRefused           held, but not for this viewer
+    │   ├── SettingInvalid          a setting that cannot be used
+    │   └── IdentifierInvalid       a mistyped identifier
+    ├── IntegrityError              bytes are not what they must be         (exit 1)
+    │   ├── DigestMismatch
+    │   ├── PyramidCorrupt
+    │   ├── ObjectInvalid           breaks OCFL
+    │   └── LogInvalid              breaks the provenance log's promises
+    └── SystemFault                 something the system needs is not there (exit 3)
+        ├── StoreFault
+        │   ├── KeyAbsent
+        │   └── KeyTaken
+        ├── DatabaseFault
+        ├── LogBusy                 another process is writing the log
+        └── ToolAbsent              a key, a broker, a built file is missing
+
+An error knows nothing of HTTP: `iiif_server/responses.py` holds the one table. Its `code` is for machines and stays
+as it is; its text is for a person and says what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from repository.text import Language, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a deposit.
+
+    `file` is relative to the deposit folder, `place` the row, key or part of the file ('' for all of it),
+    `code` a stable word for programs, `message` what a librarian should know and do.
+    """
+
+    file: str
+    place: str
+    code: str
+    message: Text
+
+
+class ShanbenError(Exception):
+    """The root of the tree; never raised itself."""
+
+    code: ClassVar[str] = "shanben"
+    text: ClassVar[Text] = Text("出错：{reason}", "Something went wrong: {reason}")
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__(str(self.message))
+
+    @property
+    def message(self) -> Text:
+        """What happened and what to do, with the details filled in."""
+        return self.text.format(**self.details)
+
+    def in_language(self, language: Language) -> str:
+        """The message in one language."""
+        return self.message.in_language(language)
+
+
+class ContentError(ShanbenError):
+    """What was handed in is at fault."""
+
+    code = "content"
+
+
+class DepositRefused(ContentError):
+    """A deposit with faults; nothing of it was kept."""
+
+    code = "deposit.refused"
+    text = Text(
+        "送存 {deposit} 有 {count} 处问题，未收入任何内容；请逐条改正后重试",
+        "The deposit {deposit} has {count} fault(s) and nothing was taken in; mend them and try again",
+    )
+
+    def __init__(self, deposit: str, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        super().__init__(deposit=deposit, count=len(faults))
+
+
+class MasterUnreadable(ContentError):
+    """An image that cannot be decoded whole."""
+
+    code = "master.unreadable"
+    text = Text(
+        "图像无法完整解码：{reason}；请重新扫描或导出",
+        "The image cannot be decoded whole: {reason}; scan or export it again",
+    )
+
+
+class CallError(ShanbenError):
+    """The call is at fault."""
+
+    code = "call"
+
+
+class RequestInvalid(CallError):
+    """A request that breaks its grammar; `part` names which part."""
+
+    code = "request.invalid"
+    text = Text("请求的 {part} 部分不合规范：{reason}", "The {part} part of the request is not valid: {reason}")
+
+
+class RequestUnsupported(CallError):
+    """A request that is right by the grammar but is not offered here."""
+
+    code = "request.unsupported"
+    text = Text("本服务不支持所请求的 {part}：{reason}", "The {part} asked for is not offered here: {reason}")
+
+
+class NotHeld(CallError):
+    """No such work, image or page."""
+
+    code = "not-held"
+    text = Text("馆藏中没有 {what}；请核对地址或编号", "{what} is not held here; check the address or identifier")
+
+
+class AccessRefused(CallError):
+    """Held, but not for this viewer."""
+
+    code = "access.refused"
+    text = Text("{what} 限制访问；请联系馆方", "Access to {what} is restricted; please contact the library")
+
+
+class SettingInvalid(CallError):
+    """A setting that cannot be used."""
+
+    code = "setting.invalid"
+    text = Text("设置 {name} 无效：{reason}", "The setting {name} cannot be used: {reason}")
+
+
+class IdentifierInvalid(CallError):
+    """A mistyped identifier: its form or its check character is wrong."""
+
+    code = "identifier.invalid"
+    text = Text(
+        "编号 {identifier} 有误（校验字符不符）；请核对",
+        "The identifier {identifier} is mistyped (its check character does not fit)",
+    )
+
+
+class IntegrityError(ShanbenError):
+    """Bytes are not what they must be."""
+
+    code = "integrity"
+
+
+class DigestMismatch(IntegrityError):
+    """Stored bytes hash to something else than recorded."""
+
+    code = "integrity.digest"
+    text = Text("{key} 的内容与记录的摘要不符", "The bytes of {key} do not have the digest on record")
+
+
+class PyramidCorrupt(IntegrityError):
+    """A pyramid whose directory or tile is damaged; it can be made again from its master."""
+
+    code = "integrity.pyramid"
+    text = Text(
+        "浏览图 {key} 已损坏：{reason}；可由原图重建",
+        "The pyramid {key} is damaged: {reason}; make it again from its master",
+    )
+
+
+class ObjectInvalid(IntegrityError):
+    """A stored OCFL object that breaks OCFL."""
+
+    code = "integrity.ocfl"
+    text = Text("OCFL 对象 {key} 无效：{reason}", "The OCFL object {key} is not valid: {reason}")
+
+
+class LogInvalid(IntegrityError):
+    """The provenance log breaks a promise; nothing more is signed."""
+
+    code = "integrity.log"
+    text = Text(
+        "溯源日志异常：{reason}；已停止签发", "The provenance log is at fault: {reason}; nothing more will be signed"
+    )
+
+
+class SystemFault(ShanbenError):
+    """Something the system needs is not there."""
+
+    code = "system"
+
+
+class StoreFault(SystemFault):
+    """The object store cannot do what was asked."""
+
+    code = "store"
+    text = Text("存储出错（{key}）：{reason}", "The store failed at {key}: {reason}")
+
+
+class KeyAbsent(StoreFault):
+    """No object under this key."""
+
+    code = "store.key-absent"
+    text = Text("存储中没有 {key}", "The store holds nothing under {key}")
+
+
+class KeyTaken(StoreFault):
+    """An object under this key is already there, with other bytes."""
+
+    code = "store.key-taken"
+    text = Text("存储中已有 {key}，不予覆盖", "The store already holds {key}; it is not overwritten")
+
+
+class DatabaseFault(SystemFault):
+    """The database cannot be used."""
+
+    code = "database"
+    text = Text("数据库不可用：{reason}", "The database cannot be used: {reason}")
+
+
+class LogBusy(SystemFault):
+    """Another process is writing the log."""
+
+    code = "log.busy"
+    text = Text(
+        "另一进程正在写入溯源日志；请稍后重试", "Another process is writing the provenance log; try again shortly"
+    )
+
+
+class ToolAbsent(SystemFault):
+    """A key, a broker or a built file is missing."""
+
+    code = "system.absent"
+    text = Text("缺少 {what}：{remedy}", "{what} is missing: {remedy}")

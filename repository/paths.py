@@ -1,0 +1,116 @@
+"""Every object key in the store, and its inverse where there is one. (pure)
+
+::
+
+    ocfl/0=ocfl_1.1, ocfl/ocfl_layout.json         an OCFL 1.1 storage root, layout extension 0003
+    ocfl/{3}/{3}/{3}/shanben%3a{work}/...          one OCFL object a work
+    pyramids/{3}/{image}/{recipe}.zip              one pyramid an image and recipe
+    published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
+    published/collections/{name}.json              Presentation 3.0 collections
+    log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
+
+Only identifiers that `identifiers.parse` has accepted come here. Keys are relative, use ``/``, and hold no ``.`` or
+``..`` segment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+OCFL_ROOT: Final = "ocfl"
+PYRAMIDS: Final = "pyramids"
+PUBLISHED: Final = "published"
+LOG: Final = "log"
+LOG_CHECKPOINT: Final = "log/checkpoint"
+TILE_WIDTH: Final = 256
+
+_OCFL_ID_PREFIX: Final = "shanben:"
+
+
+def ocfl_id(work: str) -> str:
+    """The OCFL object identifier of a work (a URI, OCFL 1.1 section 3.5.1)."""
+    return _OCFL_ID_PREFIX + work
+
+
+def work_of_ocfl_id(identifier: str) -> str | None:
+    """The work an OCFL object identifier names; None when it is not one of ours."""
+    return identifier.removeprefix(_OCFL_ID_PREFIX) if identifier.startswith(_OCFL_ID_PREFIX) else None
+
+
+def ocfl_object(work: str) -> str:
+    """The object root of a work, by extension 0003-hash-and-id-n-tuple-storage-layout (sha256, 3 by 3)."""
+    identifier = ocfl_id(work)
+    digest = hashlib.sha256(identifier.encode()).hexdigest()
+    return f"{OCFL_ROOT}/{digest[0:3]}/{digest[3:6]}/{digest[6:9]}/{identifier.replace(':', '%3a')}"
+
+
+def pyramid(image: str, recipe: str) -> str:
+    """The pyramid of an image made by a recipe (a short hexadecimal name of all that decides its bytes)."""
+    return f"{PYRAMIDS}/{image[1:4]}/{image}/{recipe}.zip"
+
+
+def image_of_pyramid(key: str) -> tuple[str, str]:
+    """The image and recipe of a pyramid's key: the inverse of `pyramid`. Raises `ValueError` for any other key."""
+    root, shard, image, name = key.split("/")
+    recipe = name.removesuffix(".zip")
+    if pyramid(image, recipe) != key:
+        raise ValueError(f"not a pyramid's key: {key} ({root}, {shard})")
+    return image, recipe
+
+
+def manifest(work: str) -> str:
+    """The published manifest of a work."""
+    return f"{PUBLISHED}/works/{work[1:4]}/{work}/manifest.json"
+
+
+def collection(name: str) -> str:
+    """A published collection."""
+    return f"{PUBLISHED}/collections/{name}.json"
+
+
+def log_tile(level: int, index: int, width: int = TILE_WIDTH) -> str:
+    """A Merkle tree tile (C2SP tlog-tiles, "Merkle Tree"); narrower than 256 hashes it is a partial tile."""
+    return f"{LOG}/tile/{level}/{_log_index(index)}{_partial(width)}"
+
+
+def log_entries(index: int, width: int = TILE_WIDTH) -> str:
+    """An entry bundle (C2SP tlog-tiles, "Log Entries")."""
+    return f"{LOG}/tile/entries/{_log_index(index)}{_partial(width)}"
+
+
+def _log_index(index: int) -> str:
+    """Zero-padded groups of three digits, all but the last led by x: 1234067 is x001/x234/067."""
+    groups = [f"{index % 1000:03d}"]
+    while index >= 1000:
+        index //= 1000
+        groups.append(f"x{index % 1000:03d}")
+    return "/".join(reversed(groups))
+
+
+def _partial(width: int) -> str:
+    return "" if width == TILE_WIDTH else f".p/{width}"
+
+
+def parse_log_path(path: str) -> tuple[str, int, int] | None:
+    """What a path below ``log/`` names: (level digits or "entries", index, width); None when it names no tile.
+
+    The inverse of `log_tile` and `log_entries`: a path is accepted only in the one form they give it.
+    """
+    segments = path.split("/")
+    if len(segments) < 3 or segments[0] != "tile":
+        return None
+    level, rest = segments[1], segments[2:]
+    width = TILE_WIDTH
+    if len(rest) >= 2 and rest[-2].endswith(".p"):
+        if not rest[-1].isdecimal():
+            return None
+        width = int(rest[-1])
+        rest = [*rest[:-2], rest[-2].removesuffix(".p")]
+    digits = "".join(group.removeprefix("x") for group in rest)
+    if not digits.isascii() or not digits.isdecimal() or not (level == "entries" or level.isdecimal()):
+        return None
+    index = int(digits)
+    canonical = log_entries(index, width) if level == "entries" else log_tile(int(level), index, width)
+    well_formed = canonical == f"{LOG}/{path}" and 0 < width <= TILE_WIDTH
+    return (level, index, width) if well_formed and (level == "entries" or int(level) < 64) else None

@@ -1,0 +1,1 @@
+"""When things happen: deposits, ingest, tiling and the jobs that carry them."""
