@@ -1,0 +1,42 @@
+"""The repository as one thing: settings, store, catalogue, jobs and clock, built once a process and passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repository.catalog import Catalogue
+from repository.clock import Clock, system_clock
+from repository.config import Settings
+from repository.database import migrate, open_database, sessions_of
+from repository.jobs import Jobs
+from repository.remote_store import memory_store
+from repository.storage import ObjectStore, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What every floor above works on. Nothing in it is global; a process may hold several."""
+
+    settings: Settings
+    store: ObjectStore
+    catalogue: Catalogue
+    jobs: Jobs
+    clock: Clock
+
+
+def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
+    """The repository that `settings` describe, its tables in the newest form. Raises `DatabaseFault`, `StoreFault`."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return _build(settings, settings.database_url, open_store(settings), clock)
+
+
+def memory_repository(settings: Settings | None = None, clock: Clock = system_clock) -> Repository:
+    """A whole repository in memory, for tests and trials: the real classes on the memory store."""
+    return _build(settings or Settings(), "sqlite://", memory_store(), clock)
+
+
+def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clock) -> Repository:
+    engine = open_database(database_url)
+    migrate(engine)
+    sessions = sessions_of(engine)
+    return Repository(settings, store, Catalogue(sessions), Jobs(sessions, clock), clock)

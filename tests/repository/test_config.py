@@ -1,0 +1,46 @@
+"""Settings come from the environment, then from the file, then from the defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from repository.config import Settings, read_settings, unknown_names
+from repository.errors import SettingInvalid
+
+
+def test_nothing_needs_to_be_set():
+    assert read_settings({}) == Settings()
+    assert Settings().database_url == "sqlite:///var/shanben.sqlite"
+    assert Settings().store_url == "var/store"
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    (tmp_path / "shanben.toml").write_text('tile_size = 256\njpeg_quality = 90\nreplicas = ["a", "b"]\n')
+    settings = read_settings({"SHANBEN_TILE_SIZE": "1024", "HOME": "/"}, tmp_path)
+    assert (settings.tile_size, settings.jpeg_quality, settings.replicas) == (1024, 90, ("a", "b"))
+
+
+def test_values_are_made_what_they_should_be():
+    settings = read_settings(
+        {"SHANBEN_DATA": "/srv", "SHANBEN_REPLICAS": "/a, /b", "SHANBEN_BASE_URL": "https://x.example/"}
+    )
+    assert (settings.data, settings.replicas, settings.base_url) == (Path("/srv"), ("/a", "/b"), "https://x.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("tile_sise = 1", "tile_sise"),
+        ("tile_size = 'x'", "tile_size"),
+        ("tile_size = 1", "tile_size"),
+        ("=", "shanben.toml"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, name):
+    (tmp_path / "shanben.toml").write_text(text)
+    with pytest.raises(SettingInvalid, match=name):
+        read_settings({}, tmp_path)
+
+
+def test_a_mistyped_name_in_the_environment_is_told():
+    assert unknown_names({"SHANBEN_DATTA": "x", "SHANBEN_DATA": "x", "PATH": "x"}) == ["SHANBEN_DATTA"]

@@ -1,0 +1,64 @@
+"""Keys are made in one place, and read back by their inverse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repository import paths
+from repository.identifiers import Kind, mint
+
+INDEXES = st.integers(0, 10**12)
+WIDTHS = st.integers(1, 256)
+
+
+@given(st.text(), st.text("0123456789abcdef", min_size=1))
+def test_a_pyramids_key_gives_back_its_image_and_recipe(name, recipe):
+    image = mint(Kind.IMAGE, name)
+    assert paths.image_of_pyramid(paths.pyramid(image, recipe)) == (image, recipe)
+
+
+@given(st.text())
+def test_a_work_comes_back_from_its_ocfl_identifier(name):
+    work = mint(Kind.WORK, name)
+    assert paths.work_of_ocfl_id(paths.ocfl_id(work)) == work
+
+
+@given(st.integers(0, 63), INDEXES, WIDTHS)
+def test_a_log_tiles_path_gives_back_level_index_and_width(level, index, width):
+    path = paths.log_tile(level, index, width).removeprefix("log/")
+    assert paths.parse_log_path(path) == (str(level), index, width)
+
+
+@given(INDEXES, WIDTHS)
+def test_an_entry_bundles_path_gives_back_index_and_width(index, width):
+    path = paths.log_entries(index, width).removeprefix("log/")
+    assert paths.parse_log_path(path) == ("entries", index, width)
+
+
+def test_the_example_of_the_specification():
+    assert paths.log_tile(0, 1234067) == "log/tile/0/x001/x234/067"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile",
+        "tile/0",
+        "tile/00/000",
+        "tile/0/0",
+        "tile/0/x001",
+        "tile/0/001/000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/257",
+        "tile/64/000",
+        "tile/0/000.p/256",
+        "tile/-1/000",
+        "tile/0/../000",
+        "tile/entries/000.p/",
+        "checkpoint",
+        "tile/0/٠٠٠",
+        "tile/0/000.p/٥",
+    ],
+)
+def test_other_spellings_name_no_tile(path):
+    assert paths.parse_log_path(path) is None
