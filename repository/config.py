@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from repository.errors import SettingInvalid
+from repository.text import Language
 
 PREFIX: Final = "SHANBEN_"
 SETTINGS_FILE: Final = "shanben.toml"
@@ -82,6 +83,12 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
         raise SettingInvalid(name=unknown[0], reason="没有这项设置 / there is no such setting")
     values |= {name: environ[PREFIX + name.upper()] for name in known if PREFIX + name.upper() in environ}
     return replace(Settings(), **{name: _convert(name, value) for name, value in values.items() if value != ""})
+
+
+def read_language(environ: Mapping[str, str]) -> Language | None:
+    """The language of the person at the terminal, by POSIX's locale variables; None when they say neither of ours."""
+    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    return {"zh": Language.CHINESE, "en": Language.ENGLISH}.get(locale[:2].lower())
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,7 @@
     │   ├── RequestInvalid          breaks a grammar (IIIF, query string)
     │   ├── RequestUnsupported      right by the grammar, not offered here
     │   ├── NotHeld                 no such work, image or page
+    │   ├── Withdrawn               held, but out of public view
     │   ├── AccessRefused           held, but not for this viewer
     │   ├── SettingInvalid          a setting that cannot be used
     │   └── IdentifierInvalid       a mistyped identifier
@@ -23,7 +24,8 @@
         │   ├── KeyAbsent
         │   └── KeyTaken
         ├── DatabaseFault
-        ├── LogBusy                 another process is writing the log
+        ├── Busy                    another process is doing the same thing
+        │   └── LogBusy             another process is writing the log
         └── ToolAbsent              a key, a broker, a built file is missing
 
 An error knows nothing of HTTP: `iiif_server/responses.py` holds the one table. Its `code` is for machines and stays
@@ -67,8 +69,8 @@ class ShanbenError(Exception):
         """What happened and what to do, with the details filled in."""
         return self.text.format(**self.details)
 
-    def in_language(self, language: Language) -> str:
-        """The message in one language."""
+    def in_language(self, language: Language | None) -> str:
+        """The message in one language, or in both when it is not known which the reader wants."""
         return self.message.in_language(language)
 
 
@@ -127,6 +129,15 @@ class NotHeld(CallError):
 
     code = "not-held"
     text = Text("馆藏中没有 {what}；请核对地址或编号", "{what} is not held here; check the address or identifier")
+
+
+class Withdrawn(CallError):
+    """Held, but withdrawn from public view; nothing was deleted."""
+
+    code = "withdrawn"
+    text = Text(
+        "{what} 已撤下，不再公开；请联系馆方", "{what} has been withdrawn from public view; please contact the library"
+    )
 
 
 class AccessRefused(CallError):
@@ -226,7 +237,14 @@ class DatabaseFault(SystemFault):
     text = Text("数据库不可用：{reason}", "The database cannot be used: {reason}")
 
 
-class LogBusy(SystemFault):
+class Busy(SystemFault):
+    """Another process is doing the same thing."""
+
+    code = "system.busy"
+    text = Text("另一进程正在处理{what}；请稍后重试", "Another process is busy with {what}; try again shortly")
+
+
+class LogBusy(Busy):
     """Another process is writing the log."""
 
     code = "log.busy"

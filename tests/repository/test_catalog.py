@@ -1,0 +1,170 @@
+"""The catalogue gives back what was published, and can be emptied and filled again."""
+
+from dataclasses import replace
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from repository.catalog import Catalogue, Publication
+from repository.clock import system_clock
+from repository.database import migrate, open_database, sessions_of
+from repository.errors import DatabaseFault
+from repository.identifiers import Kind, mint
+from repository.jobs import JobOrder, Jobs, JobState
+from repository.model import Access, Event, Image, Master, Page, Pyramid, Record, Rights, Volume, Work
+from repository.tables import Table
+
+NOW = "2026-01-01T00:00:00Z"
+
+
+def publication(name: str, accessioned: str = NOW, images: int = 2) -> Publication:
+    work = mint(Kind.WORK, name)
+    pages = tuple(
+        Page(
+            f"{number:04d}",
+            str(number),
+            (
+                Image(
+                    mint(Kind.IMAGE, work, str(number)),
+                    300,
+                    400,
+                    Master(f"masters/{number}.tif", "ab", 1000, "image/tiff"),
+                ),
+            ),
+        )
+        for number in range(1, images + 1)
+    )
+    value = Work(work, Record(name, creator=("某人",)), (Volume("", pages),))
+    pyramids = {image.identifier: Pyramid(f"pyramids/{image.identifier}", "ff", 10, 512) for image in value.images()}
+    events = tuple(
+        Event(f"event {image.identifier}", "ingestion", NOW, work, image.identifier, "ab") for image in value.images()
+    )
+    return Publication(value, pyramids, events, 1, accessioned, {})
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path}/catalogue.sqlite")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def catalogue(engine):
+    return Catalogue(sessions_of(engine))
+
+
+def test_the_migrations_make_just_the_tables_that_the_code_speaks_of(engine):
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_migrating_again_changes_nothing(engine):
+    migrate(engine)
+
+
+def test_readers_do_not_wait_for_a_writer(engine):
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_published_work_comes_back_whole(catalogue):
+    given = publication("史記")
+    catalogue.publish(given, (), NOW)
+    assert catalogue.work(given.work.identifier) == given.work
+    assert catalogue.pyramids(given.work.identifier) == given.pyramids
+    assert [work.title for work in catalogue.works()] == ["史記"]
+    assert catalogue.counts().images == 2
+    assert catalogue.counts().bytes == 2000
+
+
+def test_an_image_is_found_with_the_rights_of_its_work(catalogue):
+    given = publication("史記")
+    given = replace(given, work=replace(given.work, rights=Rights("https://example.org/", Access.REDUCED, 800)))
+    catalogue.publish(given, (), NOW)
+    image = next(given.work.images())
+    held = catalogue.image(image.identifier)
+    assert held is not None
+    assert (held.width, held.height, held.work) == (300, 400, given.work.identifier)
+    assert held.rights == given.work.rights
+    assert held.pyramid == given.pyramids[image.identifier]
+
+
+def test_what_is_not_held_is_none(catalogue):
+    assert catalogue.image("i0") is None
+    assert catalogue.work("w0") is None
+    assert catalogue.state("w0") is None
+
+
+def test_works_are_listed_in_the_order_of_their_accession_a_page_at_a_time(catalogue):
+    for number, name in enumerate("丙乙甲"):
+        catalogue.publish(publication(name, accessioned=f"2026-01-0{number + 1}T00:00:00Z"), (), NOW)
+    assert [work.title for work in catalogue.works()] == ["丙", "乙", "甲"]
+    assert [work.title for work in catalogue.works(offset=1, limit=1)] == ["乙"]
+
+
+def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_log(catalogue):
+    first = publication("史記", images=3)
+    catalogue.publish(first, (), NOW)
+    catalogue.mark_logged({event.identifier: index for index, event in enumerate(first.events)})
+    catalogue.publish(publication("史記", images=2), (), NOW)
+    assert catalogue.counts().images == 2
+    assert catalogue.staged_events(10) == []
+    assert catalogue.event_index(first.events[1].image) == 1
+
+
+def test_events_wait_in_order_until_they_are_logged(catalogue):
+    given = publication("史記")
+    catalogue.publish(given, (), NOW)
+    assert catalogue.staged_events(10) == list(given.events)
+    assert catalogue.logged_count() == 0
+    catalogue.mark_logged({given.events[0].identifier: 6, "of another catalogue": 7})
+    assert catalogue.staged_events(10) == [given.events[1]]
+    assert catalogue.logged_count() == 7
+    assert catalogue.event_index(given.events[1].image) is None
+
+
+def test_replacing_everything_leaves_just_what_was_given(catalogue):
+    catalogue.publish(publication("甲"), (), NOW)
+    given = [publication("乙"), publication("丙")]
+    assert catalogue.replace_all(given) == 2
+    assert {work.title for work in catalogue.works()} == {"乙", "丙"}
+
+
+def test_a_fault_half_way_leaves_the_catalogue_as_it_was(catalogue):
+    catalogue.publish(publication("甲"), (), NOW)
+    with pytest.raises(DatabaseFault):
+        catalogue.replace_all([publication("乙"), publication("乙")])
+    assert [work.title for work in catalogue.works()] == ["甲"]
+
+
+def test_follow_up_jobs_are_written_with_the_change_that_needs_them(catalogue, engine):
+    jobs = Jobs(sessions_of(engine), system_clock)
+    catalogue.publish(publication("甲"), [JobOrder("journal", "journal", {})], NOW)
+    (job,) = jobs.pending()
+    assert (job.key, job.state, job.attempts) == ("journal", JobState.QUEUED, 0)
+    jobs.begin("journal")
+    assert jobs.pending()[0].state is JobState.RUNNING
+    jobs.finish("journal", {"entries": 3})
+    assert jobs.pending() == []
+    assert jobs.get("journal").result == {"entries": 3}
+    assert jobs.counts() == {"queued": 0, "running": 0, "done": 1, "failed": 0}
+
+
+def test_asking_twice_for_a_job_is_one_job(engine):
+    jobs = Jobs(sessions_of(engine), system_clock)
+    for _ in range(2):
+        jobs.enqueue(JobOrder("ingest:1", "ingest", {"deposit": "/a"}))
+        jobs.begin("ingest:1")
+        jobs.fail("ingest:1", {"code": "deposit.refused"})
+    assert jobs.counts()["failed"] == 1
+    assert jobs.get("ingest:1").attempts == 2
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_both_languages(tmp_path):
+    with pytest.raises(DatabaseFault, match="数据库.*database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/no/such/folder/x.sqlite"))
+    with pytest.raises(DatabaseFault):
+        open_database("nonsense")
