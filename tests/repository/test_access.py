@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from repository.access import Decision, Verdict, decide
+from repository.model import Access, Rights, WorkState
+
+OPEN = Decision(Verdict.OPEN)
+REFUSED = Decision(Verdict.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        (Rights(), OPEN),
+        (Rights(access=Access.OPEN, max_size=10), OPEN),
+        (Rights(access=Access.REDUCED, max_size=800), Decision(Verdict.REDUCED, 800)),
+        (Rights(access=Access.REDUCED), REFUSED),
+        (Rights(access=Access.REDUCED, max_size=0), REFUSED),
+        (Rights(access=Access.REDUCED, max_size=-5), REFUSED),
+        (Rights(access=Access.RESTRICTED), REFUSED),
+        (Rights(access=Access.RESTRICTED, max_size=800), REFUSED),
+        (Rights(access=cast(Access, "a word of next year")), REFUSED),
+    ],
+)
+def test_what_a_published_work_shows(rights: Rights, expected: Decision) -> None:
+    assert decide(rights, WorkState.PUBLISHED) == expected
+
+
+@pytest.mark.parametrize("access", Access)
+def test_a_withdrawn_work_shows_nothing_whatever_its_rights(access: Access) -> None:
+    decision = decide(Rights(access=access, max_size=800), WorkState.WITHDRAWN)
+    assert decision == Decision(Verdict.WITHDRAWN)
+    assert not decision.shows_pixels
+
+
+def test_a_state_that_is_not_known_is_refused() -> None:
+    assert decide(Rights(), cast(WorkState, "in preparation")) == REFUSED
