@@ -5,7 +5,12 @@
     ShanbenError
     ├── ContentError                what was handed in is at fault          (exit 1)
     │   ├── DepositRefused          carries every fault found
-    │   └── MasterUnreadable        an image that cannot be decoded
+    │   └── MasterUnreadable        an image that cannot be decoded whole
+    │       ├── MasterUnsupported   a format, or a kind of it, that is not taken
+    │       ├── MasterMisnamed      its suffix says another format than its content
+    │       ├── MasterMultipage     several pages in one file
+    │       ├── MasterTooLarge      more pixels than allowed
+    │       └── DecoderLost         the decoder crashed or ran out of time on it
     ├── CallError                   the call is at fault                    (exit 2)
     │   ├── RequestInvalid          breaks a grammar (IIIF, query string)
     │   ├── RequestUnsupported      right by the grammar, not offered here
@@ -101,6 +106,56 @@ class MasterUnreadable(ContentError):
     text = Text(
         "图像无法完整解码：{reason}；请重新扫描或导出",
         "The image cannot be decoded whole: {reason}; scan or export it again",
+    )
+
+
+class MasterUnsupported(MasterUnreadable):
+    """A format, or a kind of a format, that is not taken; `seen` names it."""
+
+    code = "master.format"
+    text = Text(
+        "不支持的图像格式（{seen}）；请改存为 8 或 16 位的 TIFF、JPEG、PNG、WebP 或 JPEG 2000",
+        "Unsupported format ({seen}); save it as TIFF, JPEG, PNG, WebP or JPEG 2000 with 8 or 16 bits a sample",
+    )
+
+
+class MasterMisnamed(MasterUnreadable):
+    """A file whose suffix says another format than its content."""
+
+    code = "master.suffix"
+    text = Text(
+        "后缀 {suffix} 与内容（{seen}）不符；请改名为 {expected}",
+        "The suffix {suffix} does not fit the content ({seen}); rename it to {expected}",
+    )
+
+
+class MasterMultipage(MasterUnreadable):
+    """A file with several pages."""
+
+    code = "master.multipage"
+    text = Text(
+        "一个文件中有 {pages} 页；请拆分为每页一个文件",
+        "The file holds {pages} pages; split it into one file a page",
+    )
+
+
+class MasterTooLarge(MasterUnreadable):
+    """A picture with more pixels than allowed; `limit` says what is."""
+
+    code = "master.size"
+    text = Text(
+        "图像为 {width} × {height} 像素，超出上限（{limit}）；请分幅保存，或请管理员调高上限",
+        "The image has {width} × {height} pixels, above the limit ({limit}); split it, or ask for a higher limit",
+    )
+
+
+class DecoderLost(MasterUnreadable):
+    """The decoder crashed, ran out of memory or ran out of time on this file."""
+
+    code = "master.decoder"
+    text = Text(
+        "解码此文件时解码器中止（{reason}）；文件可能已损坏，请重新扫描或导出",
+        "The decoder gave up on this file ({reason}); it may be damaged: scan or export it again",
     )
 
 
