@@ -1,0 +1,90 @@
+"""Published Presentation documents: put once, served as bytes under any public address.
+
+A stored document names everything under `PLACEHOLDER`; serving it is one read and one replacement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from iiif_server.addresses import PLACEHOLDER
+from repository import identifiers, paths
+from repository.errors import KeyAbsent, NotHeld
+from repository.identifiers import Kind
+from repository.storage import ObjectStore
+
+MEDIA_TYPE: Final = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
+
+_COLLECTION_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as served. `etag` is a strong entity tag in its quotes (RFC 9110, section 8.8.3)."""
+
+    body: bytes
+    etag: str
+
+
+class PresentationService:
+    """Answers for manifests and collections from what has been published."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def manifest(self, work: str, base_url: str) -> Document:
+        """The manifest of a work. Raises `IdentifierInvalid`, and `NotHeld` when the work is not published.
+
+        `base_url` is the public address without a slash at its end.
+        """
+        identifier = identifiers.parse(work, Kind.WORK)
+        return self._document(paths.manifest(identifier), identifier, base_url)
+
+    def collection(self, name: str, base_url: str) -> Document:
+        """A collection by its name. Raises `NotHeld`."""
+        if not _COLLECTION_NAME.fullmatch(name):
+            raise NotHeld(what=name)
+        return self._document(paths.collection(name), name, base_url)
+
+    def _document(self, key: str, what: str, base_url: str) -> Document:
+        try:
+            stored = self._store.read(key)
+        except KeyAbsent as fault:
+            raise NotHeld(what=what) from fault
+        # The address may come from a request: it is put in as what can stand inside a JSON string.
+        address = json.dumps(base_url.rstrip("/"))[1:-1].encode()
+        body = stored.replace(PLACEHOLDER.encode(), address)
+        return Document(body, _etag(stored, address))
+
+
+def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:
+    """Put a work's manifest where it is served from; False when the same bytes are there already."""
+    return _publish(store, paths.manifest(work), body)
+
+
+def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
+    """Put a collection where it is served from; False when the same bytes are there already."""
+    return _publish(store, paths.collection(name), body)
+
+
+def _publish(store: ObjectStore, key: str, body: bytes) -> bool:
+    if _held(store, key) == body:
+        return False
+    store.put(key, body)
+    return True
+
+
+def _held(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        return store.read(key)
+    except KeyAbsent:
+        return None
+
+
+def _etag(stored: bytes, address: bytes) -> str:
+    """Changes when the stored document does, and when the address it is served under does."""
+    return f'"{hashlib.sha256(hashlib.sha256(stored).digest() + address).hexdigest()[:32]}"'

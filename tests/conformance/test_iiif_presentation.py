@@ -1,0 +1,174 @@
+"""Our manifests against IIIF's own JSON schema of Presentation 3, and the schema against IIIF's own examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import iiif_prezi3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from iiif_server.manifests import build_collection, build_manifest
+from repository.model import (
+    Access,
+    Dating,
+    Image,
+    Master,
+    Page,
+    Pyramid,
+    Range,
+    Record,
+    Rights,
+    ViewingDirection,
+    Volume,
+    Work,
+    WorkState,
+    WorkSummary,
+)
+
+BEHAVIORS = ["paged", "individuals", "continuous", "unordered", "facing-pages", "non-paged", "multi-part", "hidden"]
+LANGUAGES = ["lzh", "zh-Hant", "mnc", "en", "es-419", "ja"]
+RIGHTS = [
+    None,
+    "http://creativecommons.org/publicdomain/mark/1.0/",
+    "https://rightsstatements.org/vocab/InC/1.0/",
+    "https://library.example/terms?of=use",
+    "urn:isbn:1",
+]
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+maybe_words = st.none() | words
+sides = st.integers(1, 40_000)
+
+
+@st.composite
+def pages(draw: st.DrawFn, key: str) -> Page:
+    images = tuple(
+        Image(
+            f"i{key}-{number}",
+            draw(sides),
+            draw(sides),
+            Master(f"masters/{key}-{number}.tif", "0" * 64, 1, "image/tiff"),
+        )
+        for number in range(draw(st.integers(0, 2)))
+    )
+    return Page(key, draw(words), images, draw(st.none() | st.sampled_from(BEHAVIORS)), draw(maybe_words))
+
+
+@st.composite
+def volumes(draw: st.DrawFn, number: int) -> Volume:
+    count = draw(st.integers(0, 3))
+    return Volume(draw(st.just("") | words), tuple(draw(pages(f"v{number}/{leaf}")) for leaf in range(count)))
+
+
+def ranges(keys: list[str]) -> st.SearchStrategy[Range]:
+    own = st.lists(st.sampled_from(keys), max_size=3).map(tuple) if keys else st.just(())
+    leaf = st.builds(Range, words, own)
+    return st.recursive(
+        leaf, lambda inner: st.builds(Range, words, own, st.lists(inner, max_size=2).map(tuple)), max_leaves=4
+    )
+
+
+records = st.builds(
+    Record,
+    title=words,
+    identifier=maybe_words,
+    creator=st.lists(words, max_size=2).map(tuple),
+    date=st.none() | st.builds(Dating, words),
+    language=st.lists(st.sampled_from(LANGUAGES), max_size=2, unique=True).map(tuple),
+    classification=maybe_words,
+    edition=maybe_words,
+    dimensions=maybe_words,
+    call_number=maybe_words,
+    holder=maybe_words,
+    summary=maybe_words,
+)
+rights = st.builds(Rights, st.sampled_from(RIGHTS), st.sampled_from(Access), st.none() | st.integers(1, 5000))
+
+
+@st.composite
+def works(draw: st.DrawFn) -> Work:
+    held = tuple(draw(volumes(number)) for number in range(draw(st.integers(1, 3))))
+    keys = [page.key for volume in held for page in volume.pages]
+    return Work(
+        "w0123",
+        draw(records),
+        held,
+        tuple(draw(st.lists(ranges(keys), max_size=3))),
+        draw(rights),
+        draw(st.sampled_from(ViewingDirection)),
+        draw(st.sampled_from(BEHAVIORS)),
+    )
+
+
+@pytest.fixture(scope="session")
+def suite(shared: Path) -> Path:
+    return shared / "conformance" / "iiif-presentation"
+
+
+@pytest.fixture(scope="session")
+def validator(suite: Path) -> Draft7Validator:
+    schema = json.loads((suite / "schema" / "iiif_3_0.json").read_text())
+    return Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+
+
+def validator_of(validator: Draft7Validator, name: str) -> Draft7Validator:
+    """The schema of one class alone: it says what is wrong where the whole only says that nothing fits."""
+    return validator.evolve(schema={**validator.schema, "oneOf": [{"$ref": f"#/classes/{name}"}]})
+
+
+def faults(validator: Draft7Validator, document: Any) -> list[str]:
+    return [fault.message[:300] for fault in validator.iter_errors(document)]
+
+
+def test_the_suite_knows_good_from_bad(suite: Path, validator: Draft7Validator) -> None:
+    examples = sorted((suite / "cookbook").glob("*/*manifest*.json"))
+    assert len(examples) > 30
+    assert {
+        path.parent.name: found for path in examples if (found := faults(validator, json.loads(path.read_text())))
+    } == {}
+    broken = json.loads((suite / "validator-fixtures" / "3" / "broken_service.json").read_text())
+    assert faults(validator, broken)
+
+
+def test_the_models_that_check_ours_take_every_example(suite: Path) -> None:
+    for path in sorted((suite / "cookbook").glob("*/manifest*.json")):
+        document = json.loads(path.read_text())
+        document.pop("@context")
+        assert iiif_prezi3.Manifest(**document).id == document["id"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
+def test_every_work_has_a_valid_manifest(validator: Draft7Validator, work: Work, provider: str, tile_size: int) -> None:
+    pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, tile_size) for image in work.images()}
+    body = build_manifest(work, pyramids, provider)
+    manifest = json.loads(body)
+    assert faults(validator_of(validator, "manifest"), manifest) == []
+    assert body == build_manifest(work, pyramids, provider)
+    assert len(manifest["items"]) == sum(len(volume.pages) for volume in work.volumes)
+    canvases = {canvas["id"] for canvas in manifest["items"]}
+    assert {item["id"] for item in _canvas_references(manifest.get("structures", []))} <= canvases
+
+
+def _canvas_references(ranges_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        found
+        for item in ranges_
+        for found in ([item] if item["type"] == "Canvas" else _canvas_references(item["items"]))
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(titles=st.lists(words, max_size=4), cover=st.none() | st.just("i1"))
+def test_every_list_of_works_has_a_valid_collection(
+    validator: Draft7Validator, titles: list[str], cover: str | None
+) -> None:
+    works_ = [WorkSummary(f"w{n}", t, (), None, cover, 1, 1, WorkState.PUBLISHED) for n, t in enumerate(titles)]
+    collection = json.loads(build_collection(works_))
+    assert faults(validator_of(validator, "collection"), collection) == []
+    assert [item["label"]["none"][0] for item in collection["items"]] == titles
