@@ -31,6 +31,7 @@
         ├── DatabaseFault
         ├── Busy                    another process is doing the same thing
         │   └── LogBusy             another process is writing the log
+        ├── StagingFault            no room, or no right to write, for work in progress
         └── ToolAbsent              a key, a broker, a built file is missing
 
 An error knows nothing of HTTP: `iiif_server/responses.py` holds the one table. Its `code` is for machines and stays
@@ -305,6 +306,16 @@ class LogBusy(Busy):
     code = "log.busy"
     text = Text(
         "另一进程正在写入溯源日志；请稍后重试", "Another process is writing the provenance log; try again shortly"
+    )
+
+
+class StagingFault(SystemFault):
+    """There is no room, or no right to write, where work in progress lies."""
+
+    code = "staging"
+    text = Text(
+        "暂存区无法写入：{reason}；请腾出磁盘空间后重试",
+        "Work in progress cannot be written: {reason}; make room on the disk and try again",
     )
 
 
