@@ -1,25 +1,21 @@
 """The object store: one interface, three kinds (folder, S3, memory), one set of tests.
 
-Keys are relative, with ``/`` between segments (`paths.py`). An object, once put, is there whole or not at all.
+Keys are relative, with ``/`` between segments (`paths.py`; the rules of a clean key stand in `content.py`). An object,
+once put, is there whole or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-Content = bytes | Path | Iterable[bytes]
-"""What can be put: bytes, a file (moved in when the store can, else copied: it may be gone after), or chunks."""
+from repository.config import Settings
+from repository.content import CHUNK, Content, Expendable, StoredObject
+from repository.folder_store import FolderStore
+from repository.remote_store import S3_SCHEME, s3_store
 
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """A key and the size of what lies under it, in bytes."""
-
-    key: str
-    size: int
+__all__ = ["CHUNK", "Content", "Expendable", "ObjectStore", "StoredObject", "open_store"]
 
 
 class ObjectStore(Protocol):
@@ -32,16 +28,23 @@ class ObjectStore(Protocol):
         """The whole object."""
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, clipped to the object; a negative `start` counts from the end."""
+        """`length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
 
-    def chunks(self, key: str, size: int = 1 << 20) -> Iterator[bytes]:
+        May answer from an object replaced by another process up to a second ago; `read` and `chunks` never do.
+        """
+
+    def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
         """The object in pieces of at most `size` bytes, in bounded memory."""
 
     def put(self, key: str, content: Content) -> None:
         """Put under `key`, replacing what was there; durable when it returns."""
 
     def put_new(self, key: str, content: Content) -> None:
-        """Put under a key that is free; durable when it returns. Raises `KeyTaken`."""
+        """Put under a key that is free; durable when it returns. Raises `KeyTaken`, whatever lies there.
+
+        The folder store decides this atomically. S3 stores look first and then put, because some gateways accept
+        ``If-None-Match`` and ignore it: there, who may write a key is for the caller to settle (the database).
+        """
 
     def exists(self, key: str) -> bool:
         """Whether something lies under `key`."""
@@ -51,3 +54,10 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Take the object away; an absent key is no fault."""
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The store the settings name: a folder, or ``s3://bucket/prefix``. Raises `SettingInvalid`."""
+    if settings.store_url.startswith(S3_SCHEME):
+        return s3_store(settings)
+    return FolderStore(Path(settings.store_url))

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from repository.buckets import Bucket, describe_bucket, prepare_bucket
+from repository.config import Settings
+from repository.errors import KeyAbsent, SettingInvalid, StoreFault
+from repository.storage import open_store
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def settings(endpoint: str, store: str, region: str = "us-east-1") -> Settings:
+    return Settings(store=store, s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret", s3_region=region)
+
+
+def test_a_bucket_is_made_once_and_keeps_what_is_in_it(endpoint: str) -> None:
+    ours = settings(endpoint, "s3://rare-books/main")
+    with pytest.raises(KeyAbsent):
+        describe_bucket(ours)
+    assert prepare_bucket(ours) == Bucket("rare-books", "us-east-1", versioned=True)
+    open_store(ours).put("a", b"x")
+    assert prepare_bucket(ours) == describe_bucket(ours)
+    assert open_store(ours).read("a") == b"x"
+
+
+def test_a_bucket_is_made_in_its_region(endpoint: str) -> None:
+    bucket = prepare_bucket(settings(endpoint, "s3://rubbings", "eu-west-1"))
+    assert bucket == Bucket("rubbings", "eu-west-1", versioned=True)
+
+
+def test_a_name_that_cannot_be_a_bucket_is_refused(endpoint: str) -> None:
+    with pytest.raises(SettingInvalid):
+        prepare_bucket(settings(endpoint, "/a/folder"))
+    with pytest.raises(StoreFault):
+        prepare_bucket(settings(endpoint, "s3://ab"))

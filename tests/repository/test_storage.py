@@ -1,0 +1,351 @@
+"""One set of tests for every kind of store: a folder, memory, and S3 as moto's server speaks it."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from repository.config import Settings
+from repository.content import check_key
+from repository.errors import KeyAbsent, KeyTaken, SettingInvalid, StoreFault
+from repository.folder_store import FolderStore
+from repository.remote_store import RemoteStore, memory_store
+from repository.storage import Expendable, ObjectStore, StoredObject, open_store
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+_numbers = count()
+
+
+def s3_settings(endpoint: str) -> Settings:
+    bucket = f"books-{next(_numbers)}"
+    settings = Settings(
+        store=f"s3://{bucket}/deep/prefix", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret"
+    )
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1"
+    )
+    client.create_bucket(Bucket=bucket)
+    return settings
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "folder":
+        return open_store(Settings(data=tmp_path))
+    if request.param == "memory":
+        return memory_store()
+    return open_store(s3_settings(request.getfixturevalue("endpoint")))
+
+
+def keys(store: ObjectStore, prefix: str = "") -> list[str]:
+    return [found.key for found in store.list(prefix)]
+
+
+def test_what_was_put_is_there_whole(store: ObjectStore) -> None:
+    store.put("a/善本 卷一.tif", b"leaf")
+    assert store.read("a/善本 卷一.tif") == b"leaf"
+    assert store.size("a/善本 卷一.tif") == 4
+    assert store.exists("a/善本 卷一.tif")
+    assert list(store.chunks("a/善本 卷一.tif", 3)) == [b"lea", b"f"]
+
+
+@pytest.mark.parametrize("size", [0, 1, MEBIBYTE - 1, MEBIBYTE, MEBIBYTE + 1, 17 * MEBIBYTE + 3])
+@pytest.mark.parametrize("form", ["bytes", "path", "expendable", "chunks"])
+def test_content_of_every_form_and_size_comes_back(store: ObjectStore, tmp_path: Path, form: str, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    pieces = (data[start : start + 700_001] for start in range(0, size, 700_001))
+    content = {"bytes": data, "path": source, "expendable": Expendable(source), "chunks": pieces}[form]
+    store.put("big", content)
+    assert store.size("big") == size
+    chunks = list(store.chunks("big"))
+    assert all(0 < len(chunk) <= MEBIBYTE for chunk in chunks)
+    assert b"".join(chunks) == data
+
+
+def test_a_librarians_file_is_never_moved_or_changed(store: ObjectStore, tmp_path: Path) -> None:
+    master = tmp_path / "0001.tif"
+    master.write_bytes(b"scan")
+    before = master.stat()
+    store.put("masters/0001.tif", master)
+    store.put_new("masters/0001-again.tif", master)
+    assert master.read_bytes() == b"scan"
+    assert (master.stat().st_ino, master.stat().st_mtime_ns, master.stat().st_nlink) == (
+        before.st_ino,
+        before.st_mtime_ns,
+        1,
+    )
+
+
+def test_an_absent_key_is_told_apart_from_a_failing_store(store: ObjectStore) -> None:
+    store.put("a/b", b"x")
+    for absent in ("nothing", "a", "a/c", "a/b/c"):
+        assert not store.exists(absent)
+        for ask in (store.size, store.read, store.chunks, lambda key: store.read_range(key, 0, 5)):
+            with pytest.raises(KeyAbsent) as raised:
+                ask(absent)
+            assert raised.value.details["key"] == absent
+
+
+def test_a_new_object_never_overwrites(store: ObjectStore) -> None:
+    store.put_new("k/x", b"first")
+    with pytest.raises(KeyTaken):
+        store.put_new("k/x", b"second")
+    with pytest.raises(KeyTaken):
+        store.put_new("k/x", b"first")
+    assert store.read("k/x") == b"first"
+
+
+def test_put_replaces_and_every_way_of_reading_sees_it(store: ObjectStore) -> None:
+    store.put("published/x", b"old bytes")
+    assert store.read_range("published/x", 0, 3) == b"old"
+    store.put("published/x", b"new")
+    assert store.read_range("published/x", 0, 99) == b"new"
+    assert store.read("published/x") == b"new"
+    store.delete("published/x")
+    with pytest.raises(KeyAbsent):
+        store.read_range("published/x", 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [
+        (0, 10, b"0123456789"),
+        (3, 4, b"3456"),
+        (8, 100, b"89"),
+        (10, 1, b""),
+        (99, 1, b""),
+        (0, 0, b""),
+        (-3, 3, b"789"),
+        (-3, 2, b"78"),
+        (-3, 100, b"789"),
+        (-100, 100, b"0123456789"),
+        (-100, 4, b"0123"),
+        (0, 1 << 40, b"0123456789"),
+        (5, 1 << 40, b"56789"),
+    ],
+)
+def test_a_range_is_clipped_to_the_object(store: ObjectStore, start: int, length: int, expected: bytes) -> None:
+    store.put("r", b"0123456789")
+    assert store.read_range("r", start, length) == expected
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 4), (-4, 4), (4, 4)])
+def test_an_empty_object_has_only_empty_ranges(store: ObjectStore, start: int, length: int) -> None:
+    store.put("empty", b"")
+    assert store.read_range("empty", start, length) == b""
+    assert store.read("empty") == b""
+    assert list(store.chunks("empty")) == []
+
+
+AWKWARD = [
+    "a.txt",
+    "a/b",
+    "a/c/d",
+    "a-b/c",
+    "ab",
+    "ocfl/0=ocfl_1.1",
+    "ocfl/1ab/shanben%3aw12/v1/content/a+b #1 & [2]~(3)'.tif",
+    "ocfl/1ab/shanben%253a/x",
+    "pages/卷一",
+    "pages/卷一/0001",
+    "pages/é",
+    "pages/\U00020000",
+    "pages/\uffee",
+    "pages/..hidden",
+    "log/tile/0/x001/067.p/3",
+]
+
+
+def test_the_list_is_whole_and_in_the_order_of_the_keys_bytes(store: ObjectStore) -> None:
+    expected = sorted((key for key in AWKWARD if key != "pages/卷一"), key=str.encode)
+    for key in random.Random(1).sample(expected, len(expected)):
+        store.put(key, key.encode())
+    assert list(store.list()) == [StoredObject(key, len(key.encode())) for key in expected]
+    assert keys(store, "a") == ["a/b", "a/c/d"]
+    assert keys(store, "ocfl/1ab") == [key for key in expected if key.startswith("ocfl/1ab/")]
+    assert keys(store, "absent") == []
+    for key in expected:
+        assert store.read(key) == key.encode()
+
+
+def test_what_is_deleted_is_gone_and_an_absent_key_is_no_fault(store: ObjectStore) -> None:
+    store.put("a/b/c", b"x")
+    store.put("a/d", b"x")
+    store.delete("a/b/c")
+    store.delete("a/b/c")
+    store.delete("never/was")
+    assert keys(store) == ["a/d"]
+    store.put("a/b/c", b"again")
+    assert keys(store) == ["a/b/c", "a/d"]
+
+
+UNCLEAN = ["", "/", "/etc/passwd", "a//b", "a/", "./a", "a/./b", "../a", "a/../b", "..", "a\0b", "a\nb", "\x7f"]
+UNCLEAN += [".incoming/x", ".incoming", "x" * 256, "/".join(["x" * 200] * 6), "\ud800"]
+
+
+@pytest.mark.parametrize("key", UNCLEAN)
+def test_a_key_that_is_not_clean_is_refused_everywhere(store: ObjectStore, key: str) -> None:
+    for ask in (
+        store.size,
+        store.read,
+        store.chunks,
+        store.exists,
+        store.delete,
+        lambda key: store.read_range(key, 0, 5),
+        lambda key: store.put(key, b"x"),
+        lambda key: store.put_new(key, b"x"),
+        *([] if key == "" else [lambda key: list(store.list(key))]),
+    ):
+        with pytest.raises(StoreFault) as raised:
+            ask(key)
+        assert not isinstance(raised.value, KeyAbsent)
+    assert keys(store) == []
+
+
+@given(st.text(alphabet="a./\0é", max_size=8))
+def test_a_clean_key_never_leaves_the_store(key: str) -> None:
+    try:
+        check_key(key)
+    except StoreFault:
+        return
+    assert os.path.normpath(f"/root/{key}") == f"/root/{key}"
+    assert key
+
+
+@pytest.mark.parametrize("before", [0, 5, 40 * MEBIBYTE])
+def test_content_that_breaks_off_leaves_nothing(store: ObjectStore, before: int) -> None:
+    def breaking() -> Iterator[bytes]:
+        for _ in range(0, before, MEBIBYTE):
+            yield bytes(MEBIBYTE)
+        raise InterruptedScanError
+
+    store.put("kept", b"old")
+    for key in ("kept", "fresh"):
+        with pytest.raises(InterruptedScanError):
+            store.put(key, breaking())
+    assert store.read("kept") == b"old"
+    assert keys(store) == ["kept"]
+
+
+class InterruptedScanError(Exception):
+    pass
+
+
+def test_a_source_that_cannot_be_read_is_a_fault_that_names_the_key(store: ObjectStore, tmp_path: Path) -> None:
+    with pytest.raises(StoreFault) as raised:
+        store.put("k", tmp_path / "absent.tif")
+    assert "k" in str(raised.value)
+    assert keys(store) == []
+
+
+def test_many_threads_write_read_and_delete_at_once(store: ObjectStore) -> None:
+    faults: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(20):
+                key = f"shared/{turn % 3}/{number}"
+                store.put(key, bytes([number]) * 1000)
+                assert store.read_range(key, 500, 10) == bytes([number]) * 10
+                store.delete(key)
+        except BaseException as fault:  # noqa: BLE001 -- carried to the test's own thread
+            faults.append(fault)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert keys(store) == []
+
+
+def test_of_many_who_would_be_first_at_a_folder_key_one_is(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    won: list[int] = []
+
+    def race(number: int) -> None:
+        try:
+            store.put_new("log/first", bytes([number]) * 100_000)
+        except KeyTaken:
+            return
+        won.append(number)
+
+    threads = [threading.Thread(target=race, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.read("log/first") == bytes(won) * 100_000
+
+
+def test_the_settings_choose_the_store(tmp_path: Path, endpoint: str) -> None:
+    assert isinstance(open_store(Settings(data=tmp_path)), FolderStore)
+    assert isinstance(open_store(s3_settings(endpoint)), RemoteStore)
+    with pytest.raises(SettingInvalid):
+        open_store(Settings(store="s3://"))
+
+
+def test_two_prefixes_of_one_bucket_are_two_stores(endpoint: str) -> None:
+    settings = s3_settings(endpoint)
+    bucket = settings.store.removeprefix("s3://").partition("/")[0]
+    here = open_store(settings)
+    there = open_store(
+        Settings(store=f"s3://{bucket}", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
+    )
+    here.put("a", b"x")
+    there.put("b", b"y")
+    assert keys(here) == ["a"]
+    assert keys(there) == ["b", "deep/prefix/a"]
+
+
+def test_a_missing_bucket_is_said_to_be_missing(endpoint: str) -> None:
+    store = open_store(
+        Settings(store="s3://nowhere", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
+    )
+    with pytest.raises(StoreFault, match="no such bucket") as raised:
+        store.put("a", b"x")
+    assert not isinstance(raised.value, KeyAbsent)
+    with pytest.raises(StoreFault, match="no such bucket"):
+        store.read("a")
+
+
+def test_an_upload_that_breaks_off_is_not_left_in_the_bucket(endpoint: str) -> None:
+    settings = s3_settings(endpoint)
+
+    def breaking() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(MEBIBYTE)
+        raise InterruptedScanError
+
+    with pytest.raises(InterruptedScanError):
+        open_store(settings).put("big", breaking())
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1"
+    )
+    bucket = settings.store.removeprefix("s3://").partition("/")[0]
+    assert client.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
