@@ -24,6 +24,7 @@
     │   ├── PyramidCorrupt
     │   ├── ObjectInvalid           breaks OCFL
     │   └── LogInvalid              breaks the provenance log's promises
+    │       └── EvidenceInvalid     a signed note, checkpoint or evidence file that does not hold
     └── SystemFault                 something the system needs is not there (exit 3)
         ├── StoreFault
         │   ├── KeyAbsent
@@ -69,6 +70,12 @@ class ShanbenError(Exception):
     def __init__(self, **details: object) -> None:
         self.details = details
         super().__init__(str(self.message))
+
+    @property
+    def branch(self) -> str:
+        """Which of the four branches of the tree this error hangs on: content, call, integrity or system."""
+        lineage = type(self).__mro__
+        return next((kind.code for kind in lineage if ShanbenError in kind.__bases__), ShanbenError.code)
 
     @property
     def message(self) -> Text:
@@ -257,6 +264,13 @@ class LogInvalid(IntegrityError):
     text = Text(
         "溯源日志异常：{reason}；已停止签发", "The provenance log is at fault: {reason}; nothing more will be signed"
     )
+
+
+class EvidenceInvalid(LogInvalid):
+    """A signed note, checkpoint or evidence file that does not hold."""
+
+    code = "integrity.evidence"
+    text = Text("签名文件不成立：{reason}", "The signed document does not hold: {reason}")
 
 
 class SystemFault(ShanbenError):
