@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from iiif_prezi3 import Collection, Manifest
+from iiif_prezi3 import CanvasRef, Collection, Manifest, Range
 
 from iiif_server.addresses import (
     PLACEHOLDER,
@@ -123,8 +123,14 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Jso
         partOf=[{"id": collection_id(TOP), "type": "Collection"}],
         start=_start(canvases),
         items=canvases,
-        structures=structures(work, language),
+        structures=[_range_model(part) for part in structures(work, language)],
     )
+
+
+def _range_model(part: Json) -> Range:
+    """A range whose canvases are references: left as plain values the models would take them for empty canvases."""
+    items = [CanvasRef(**item) if item["type"] == "Canvas" else _range_model(item) for item in part["items"]]
+    return Range(**{**part, "items": items})
 
 
 def _present(**properties: Any) -> Json:
@@ -297,9 +303,8 @@ def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], seen: Decision) -> l
     if not page.images or not seen.shows_pixels:
         return None
     image = page.images[0]
-    grid = TileGrid(image.width, image.height, pyramids[image.identifier].tile_size)
-    smallest = grid.level_size(grid.scale_factors[-1])
-    width, height = _within(smallest[0], smallest[1], seen.max_size)
+    smallest = TileGrid(image.width, image.height, pyramids[image.identifier].tile_size).levels[-1]
+    width, height = _within(smallest.width, smallest.height, seen.max_size)
     size = "max" if (width, height) == (image.width, image.height) else f"{width},{height}"
     return [_image_resource(image.identifier, size, (width, height))]
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
+from jsonschema.exceptions import best_match
 
 from iiif_server.manifests import build_collection, build_manifest
 from repository.model import (
@@ -110,45 +111,50 @@ def suite(shared: Path) -> Path:
     return shared / "conformance" / "iiif-presentation"
 
 
+class Schema:
+    """IIIF's schema, whole or of one class alone: that says what is wrong, where the whole only says nothing fits."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    def faults(self, document: Any, class_name: str | None = None) -> list[str]:
+        """What is wrong, short."""
+        one = {"oneOf": [{"$ref": f"#/classes/{class_name}"}]} if class_name else {}
+        validator = Draft7Validator({**self._document, **one}, format_checker=Draft7Validator.FORMAT_CHECKER)
+        faults = [best_match([fault]) for fault in validator.iter_errors(document)]
+        return [f"{fault.json_path}: {fault.message[:200]}" for fault in faults if fault]
+
+
 @pytest.fixture(scope="session")
-def validator(suite: Path) -> Draft7Validator:
-    schema = json.loads((suite / "schema" / "iiif_3_0.json").read_text())
-    return Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+def schema(suite: Path) -> Schema:
+    return Schema(json.loads((suite / "schema" / "iiif_3_0.json").read_text()))
 
 
-def validator_of(validator: Draft7Validator, name: str) -> Draft7Validator:
-    """The schema of one class alone: it says what is wrong where the whole only says that nothing fits."""
-    return validator.evolve(schema={**validator.schema, "oneOf": [{"$ref": f"#/classes/{name}"}]})
-
-
-def faults(validator: Draft7Validator, document: Any) -> list[str]:
-    return [fault.message[:300] for fault in validator.iter_errors(document)]
-
-
-def test_the_suite_knows_good_from_bad(suite: Path, validator: Draft7Validator) -> None:
+def test_the_suite_knows_good_from_bad(suite: Path, schema: Schema) -> None:
     examples = sorted((suite / "cookbook").glob("*/*manifest*.json"))
     assert len(examples) > 30
     assert {
-        path.parent.name: found for path in examples if (found := faults(validator, json.loads(path.read_text())))
+        path.parent.name: found for path in examples if (found := schema.faults(json.loads(path.read_text())))
     } == {}
     broken = json.loads((suite / "validator-fixtures" / "3" / "broken_service.json").read_text())
-    assert faults(validator, broken)
+    assert schema.faults(broken)
 
 
 def test_the_models_that_check_ours_take_every_example(suite: Path) -> None:
     for path in sorted((suite / "cookbook").glob("*/manifest*.json")):
         document = json.loads(path.read_text())
         document.pop("@context")
-        assert iiif_prezi3.Manifest(**document).id == document["id"]
+        if document["type"] == "Manifest":
+            assert str(iiif_prezi3.Manifest(**document).id) == document["id"].strip()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
-def test_every_work_has_a_valid_manifest(validator: Draft7Validator, work: Work, provider: str, tile_size: int) -> None:
+def test_every_work_has_a_valid_manifest(schema: Schema, work: Work, provider: str, tile_size: int) -> None:
     pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, tile_size) for image in work.images()}
     body = build_manifest(work, pyramids, provider)
     manifest = json.loads(body)
-    assert faults(validator_of(validator, "manifest"), manifest) == []
+    assert schema.faults(manifest, "manifest") == []
     assert body == build_manifest(work, pyramids, provider)
     assert len(manifest["items"]) == sum(len(volume.pages) for volume in work.volumes)
     canvases = {canvas["id"] for canvas in manifest["items"]}
@@ -165,10 +171,8 @@ def _canvas_references(ranges_: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @settings(max_examples=30, deadline=None)
 @given(titles=st.lists(words, max_size=4), cover=st.none() | st.just("i1"))
-def test_every_list_of_works_has_a_valid_collection(
-    validator: Draft7Validator, titles: list[str], cover: str | None
-) -> None:
+def test_every_list_of_works_has_a_valid_collection(schema: Schema, titles: list[str], cover: str | None) -> None:
     works_ = [WorkSummary(f"w{n}", t, (), None, cover, 1, 1, WorkState.PUBLISHED) for n, t in enumerate(titles)]
     collection = json.loads(build_collection(works_))
-    assert faults(validator_of(validator, "collection"), collection) == []
+    assert schema.faults(collection, "collection") == []
     assert [item["label"]["none"][0] for item in collection["items"]] == titles
