@@ -25,7 +25,7 @@ from repository.errors import MasterTooLarge, MasterUnreadable, MasterUnsupporte
 MEMORY: Final = 3 << 30
 
 _SIGNATURE_BOX: Final = b"jP  "
-_SIZ: Final = struct.Struct(">HHHIIIIIIIIH")
+_SIZ: Final = struct.Struct(">HHIIIIIIIIH")
 _COLOUR_SPACES: Final = {16: "sRGB", 17: "greyscale", 18: "sYCC"}
 _SIGNED: Final = 0x80
 _HIGH_THROUGHPUT: Final = 0x4000
@@ -47,13 +47,14 @@ class Header:
     colour_space: int | None
 
 
-def read_header(data: memoryview) -> Header:
+def read_header(data: bytes) -> Header:
     """The header of a JP2 file or a bare codestream. Raises `MasterUnreadable`, `MasterUnsupported`."""
     profile: bytes | None = None
     colour_space: int | None = None
     palette: tuple[int, int] | None = None
-    codestream = data if data[4:8] != _SIGNATURE_BOX else None
-    for kind, body in _boxes(data) if codestream is None else ():
+    view = memoryview(data)
+    codestream = None if data[4:8] == _SIGNATURE_BOX else view
+    for kind, body in _boxes(view) if codestream is None else ():
         if kind == b"colr" and profile is None and colour_space is None:
             profile, colour_space = _read_colour(bytes(body))
         elif kind == b"pclr":
@@ -72,7 +73,7 @@ def memory_needed(header: Header) -> int:
     return header.width * header.height * header.components * (4 + sample + 2)
 
 
-def decode(data: memoryview, header: Header, threads: int) -> NDArray[Any]:
+def decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
     """The samples, (height, width) or (height, width, components), scaled to fill 8 or 16 bits.
 
     Raises `MasterTooLarge` before decoding and `MasterUnreadable` for a codestream that is damaged or cut short.
@@ -87,7 +88,7 @@ def decode(data: memoryview, header: Header, threads: int) -> NDArray[Any]:
     return samples if header.precision == full else _stretch(samples, header.precision, full)
 
 
-def _decode(data: memoryview, header: Header, threads: int) -> NDArray[Any]:
+def _decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
     try:
         if header.high_throughput:
             samples = imagecodecs.htj2k_decode(data)
