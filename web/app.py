@@ -1,0 +1,96 @@
+"""The Flask application: what people and programs see, but for pictures, which `ImageApplication` serves in front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask, Response, request
+
+from repository.handle import Repository
+from repository.text import Language
+from web import health, iiif, log_files, pages, problems
+from web.addresses import image_address, origin
+from web.assets import Assets, read_assets
+from web.language import current_language, switch_address, switch_language
+from web.words import say
+
+_HERE: Final = Path(__file__).parent
+_SEASONED: Final = "public, max-age=31536000, immutable"
+
+
+def create_app(repository: Repository) -> Flask:
+    """The application over a repository. It reads the names of the reader's built files once, here."""
+    app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    assets = read_assets(_HERE / "static")
+    for blueprint in (
+        pages.blueprint(repository, assets),
+        iiif.blueprint(repository),
+        log_files.blueprint(repository),
+        health.blueprint(repository),
+    ):
+        app.register_blueprint(blueprint)
+    problems.register(app)
+    app.before_request(switch_language)
+    app.after_request(_Guard(origin(repository.settings)))
+    app.context_processor(lambda: _for_templates(repository, assets))
+    return app
+
+
+def _for_templates(repository: Repository, assets: Assets) -> dict[str, Any]:
+    """What every template may use."""
+    language = current_language()
+
+    def say_here(key: str, **details: object) -> str:
+        return say(language, key, **details)
+
+    return {
+        "say": say_here,
+        "language": language,
+        "languages": {Language.CHINESE: "中文", Language.ENGLISH: "English"},
+        "switch_address": switch_address,
+        "image_address": image_address,
+        "assets": assets,
+        "provider": repository.settings.provider,
+    }
+
+
+class _Guard:
+    """Headers on every answer: nothing is loaded, sent or framed but from here (CSP level 3).
+
+    The reader's deep zoom decodes pictures from ``blob:`` and ``data:`` addresses. When the public address is another
+    than the one visited, the manifest names its pictures there.
+    """
+
+    def __init__(self, public: str) -> None:
+        here = f"'self' {public}".strip()
+        self._policy = "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                f"img-src {here} data: blob:",
+                f"connect-src {here}",
+                "worker-src 'self' blob:",
+                "manifest-src 'self'",
+                "form-action 'self'",
+                "base-uri 'none'",
+                "frame-ancestors 'self'",
+            )
+        )
+
+    def __call__(self, answer: Response) -> Response:
+        headers = answer.headers
+        headers.setdefault("Content-Security-Policy", self._policy)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if request.endpoint == "static" and answer.status_code in {200, 304}:
+            headers["Cache-Control"] = _SEASONED if _is_named_by_content() else "no-cache"
+        return answer
+
+
+def _is_named_by_content() -> bool:
+    """Whether a static address changes with the bytes: built files do, ours do with their digest."""
+    return "v" in request.args or "/reader/assets/" in request.path

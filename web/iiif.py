@@ -1,0 +1,45 @@
+"""Presentation 3.0 documents over HTTP: https://iiif.io/api/presentation/3.0/#63-responses ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Blueprint, Response
+
+from iiif_server.presentation import MEDIA_TYPE, Document, PresentationService
+from repository import identifiers
+from repository.errors import Withdrawn
+from repository.handle import Repository
+from repository.identifiers import Kind
+from repository.model import WorkState
+from web.addresses import base_url
+from web.answers import conditional, open_to_scripts
+
+_CACHE: Final = "public, max-age=300"
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Manifests and collections, for viewers anywhere."""
+    routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
+    service = PresentationService(repository.store)
+    routes.after_request(open_to_scripts)
+
+    @routes.get("/<work>/manifest")
+    def manifest(work: str) -> Response:
+        identifier = identifiers.parse(work, Kind.WORK)
+        if repository.catalogue.state(identifier) is WorkState.WITHDRAWN:
+            raise Withdrawn(what=identifier)
+        return _answer(service.manifest(identifier, base_url(repository.settings)))
+
+    @routes.get("/collection/<name>")
+    def collection(name: str) -> Response:
+        return _answer(service.collection(name, base_url(repository.settings)))
+
+    return routes
+
+
+def _answer(document: Document) -> Response:
+    answer = Response(document.body, content_type=MEDIA_TYPE)
+    answer.headers["ETag"] = document.etag
+    answer.headers["Cache-Control"] = _CACHE
+    return conditional(answer)

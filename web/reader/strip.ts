@@ -1,0 +1,66 @@
+// The strip of thumbnails under the picture; in a right-to-left book it runs right to left.
+
+import type { Book } from "./manifest";
+
+export class Strip {
+  private readonly links: HTMLAnchorElement[];
+
+  constructor(
+    private readonly element: HTMLElement,
+    book: Book,
+    private readonly calm: boolean,
+    address: (page: number) => string,
+    onChoose: (page: number) => void,
+  ) {
+    element.dir = book.direction === "right-to-left" ? "rtl" : "ltr";
+    this.links = book.pages.map((page) => {
+      const link = document.createElement("a");
+      link.href = address(page.number);
+      link.append(page.thumbnail ? picture(page.thumbnail, page.width / page.height) : blank());
+      const label = document.createElement("span");
+      label.textContent = page.label;
+      link.append(label);
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        onChoose(page.number);
+      });
+      return link;
+    });
+    element.replaceChildren(...this.links);
+    element.hidden = book.pages.length < 2;
+  }
+
+  /** Marks the page and brings its thumbnail to the middle. */
+  mark(page: number): void {
+    this.links.forEach((link, index) => {
+      if (index + 1 === page) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    });
+    const link = this.links[page - 1];
+    if (!link) return;
+    const strip = this.element.getBoundingClientRect();
+    const box = link.getBoundingClientRect();
+    const left = box.left + box.width / 2 - (strip.left + strip.width / 2);
+    this.element.scrollBy({ left, behavior: this.calm ? "instant" : "smooth" });
+  }
+}
+
+const THUMBNAIL_HEIGHT = 72;
+const WIDEST = 160;
+
+function picture(address: string, shape: number): HTMLImageElement {
+  const image = document.createElement("img");
+  image.loading = "lazy";
+  image.alt = "";
+  image.height = THUMBNAIL_HEIGHT;
+  image.width = Math.max(12, Math.min(WIDEST, Math.round(THUMBNAIL_HEIGHT * shape)));
+  image.src = address;
+  return image;
+}
+
+function blank(): HTMLElement {
+  const mark = document.createElement("i");
+  mark.className = "missing";
+  return mark;
+}
