@@ -1,0 +1,55 @@
+"""Seconds to build, check and serialise the manifest of a work of 2,000 pages, and to serve it."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from iiif_server.manifests import build_manifest
+from iiif_server.presentation import PresentationService, publish_manifest
+from repository import identifiers
+from repository.identifiers import Kind
+from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.remote_store import memory_store
+
+PAGES = 2000
+RUNS = 5
+
+
+def main() -> None:
+    """Print the rows."""
+    work = _work()
+    pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, 512) for image in work.images()}
+    body = build_manifest(work, pyramids, "某館")
+    store = memory_store()
+    publish_manifest(store, work.identifier, body)
+    service = PresentationService(store)
+    building = _median(lambda: build_manifest(work, pyramids, "某館"))
+    serving = _median(lambda: service.manifest(work.identifier, "https://library.example"))
+    size = f"{PAGES:,} canvases, {len(body) / 1e6:.1f} MB"
+    print(f"manifest, built and checked | {size} | {building:.2f} s")
+    print(f"manifest, served | {size}, memory store | {serving * 1000:.1f} ms")
+
+
+def _work() -> Work:
+    keys = [f"{number:04d}" for number in range(1, PAGES + 1)]
+    pages = tuple(
+        Page(key, key, (Image(f"i{key}", 4000, 5000, Master(f"masters/{key}.tif", "0" * 64, 1, "image/tiff")),))
+        for key in keys
+    )
+    return Work(identifiers.mint(Kind.WORK, "bench"), Record("論語", language=("lzh",)), (Volume("", pages),))
+
+
+def _median(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
