@@ -1,0 +1,107 @@
+"""The house keeps to its plan: layers, pure modules, and measures of size (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGES = ("repository", "iiif_server", "preservation", "workers", "web")
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+NINETIETH_PERCENTILE = 25
+MEDIAN = 10
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def modules() -> list[Path]:
+    """Every module of ours; what npm puts below the packages is not."""
+    found = [path for package in PACKAGES for path in (PROJECT / package).rglob("*.py")]
+    return sorted(path for path in found if "node_modules" not in path.parts)
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def says_pure(path: Path) -> bool:
+    """Whether the first paragraph of a module's docstring ends in (pure)."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].endswith("(pure)")
+
+
+def functions(path: Path) -> Iterator[FunctionNode]:
+    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FunctionNode))
+
+
+def length(function: FunctionNode) -> int:
+    """Lines from ``def`` to the end, its docstring left out: words to the reader are not what makes code long."""
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    first = function.body[0]
+    documented = ast.get_docstring(function, clean=False) is not None
+    return lines - ((first.end_lineno or 0) - first.lineno + 1 if documented else 0)
+
+
+def pure_contract() -> set[str]:
+    configuration = configparser.ConfigParser()
+    configuration.read(PROJECT / "setup.cfg", "utf-8")
+    return set(configuration["importlinter:contract:pure"]["source_modules"].split())
+
+
+def test_imports_only_point_down_and_pure_modules_import_nothing_forbidden() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_module_that_says_it_is_pure_is_held_to_it() -> None:
+    assert pure_contract() == {dotted(path) for path in modules() if says_pure(path)}
+
+
+def test_files_stay_small() -> None:
+    long = {dotted(path): lines for path in modules() if (lines := len(path.read_text().splitlines())) > LONGEST_FILE}
+    assert long == {}
+
+
+def test_functions_fit_on_a_screen() -> None:
+    lengths = {f"{dotted(path)}.{node.name}": length(node) for path in modules() for node in functions(path)}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
+    assert statistics.median(lengths.values()) < MEDIAN
+    assert statistics.quantiles(lengths.values(), n=10)[-1] < NINETIETH_PERCENTILE
+
+
+def reads_environment(path: Path) -> bool:
+    """Whether a module takes anything from the environment; what it sets for its own child processes is its affair."""
+    tree = ast.parse(path.read_text())
+    set_here = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and is_stored(node)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in set_here]
+    return any(node.attr in {"environ", "getenv", "environb"} for node in names)
+
+
+def is_stored(node: ast.Subscript) -> bool:
+    return isinstance(node.ctx, ast.Store | ast.Del)
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    assert {dotted(path) for path in modules() if reads_environment(path)} == {"repository.config"}
+
+
+def test_only_one_module_knows_the_presentation_library() -> None:
+    assert {dotted(path) for path in modules() if "iiif_prezi3" in path.read_text()} == {"iiif_server.manifests"}
+
+
+def test_no_module_swallows_every_error() -> None:
+    broad = {
+        f"{dotted(path)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+    }
+    assert broad == set()
