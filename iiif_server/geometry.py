@@ -147,15 +147,14 @@ def _scaled_size(size: Size, region: Box, grid: TileGrid, limits: Limits) -> tup
         raise RequestInvalid(part="size", reason=Text("宽高须至少一个像素", "it is less than a pixel wide or high"))
     if not size.upscale and (width > region.width or height > region.height):
         raise RequestInvalid(part="size", reason=_UPSCALE.format(w=region.width, h=region.height))
-    if limits.max_size is not None and _too_detailed(width, height, region, grid, limits.max_size):
-        if size.form is SizeForm.CONFINED:
-            return largest(region, size.upscale, grid, limits)
+    too_detailed = limits.max_size is not None and _too_detailed(width, height, region, grid, limits.max_size)
+    if not too_detailed and width * height <= limits.max_area:
+        return width, height
+    if size.form is SizeForm.CONFINED:
+        return largest(region, size.upscale, grid, limits)
+    if too_detailed:
         raise AccessRefused(what=_REDUCED.format(size=limits.max_size))
-    if width * height > limits.max_area:
-        if size.form is SizeForm.CONFINED:
-            return largest(region, size.upscale, grid, limits)
-        raise RequestInvalid(part="size", reason=_TOO_LARGE.format(area=limits.max_area))
-    return width, height
+    raise RequestInvalid(part="size", reason=_TOO_LARGE.format(area=limits.max_area))
 
 
 _UPSCALE: Final = Text(
@@ -293,14 +292,22 @@ def choose_source(task: RenderPlan, grid: TileGrid, limits: Limits) -> Source:
     chosen = Source(allowed[0], box)
     for factor in allowed[1:]:
         box = _shrunk(task.region, factor)
-        enough = box.width >= task.width and box.height >= task.height
-        if enough or chosen.box.width * chosen.box.height > 4 * limits.max_area:
+        across = _has_detail(task.width, task.region.x, task.region.width, grid.width, factor)
+        along = _has_detail(task.height, task.region.y, task.region.height, grid.height, factor)
+        if (across and along) or chosen.box.width * chosen.box.height > 4 * limits.max_area:
             chosen = Source(factor, box)
     return chosen
 
 
 def _allowed(factor: int, grid: TileGrid, max_size: int | None) -> bool:
     return max_size is None or -(-max(grid.width, grid.height) // factor) <= max_size
+
+
+def _has_detail(wanted: int, start: int, length: int, whole: int, factor: int) -> bool:
+    """Whether a side of a region has the wanted pixels in a level: true ones, or the level's own if it lies on them."""
+    end = start + length
+    aligned = start % factor == 0 and (end % factor == 0 or end == whole)
+    return wanted * factor <= length or (aligned and wanted <= -(-length // factor))
 
 
 def _shrunk(region: Box, factor: int) -> Box:

@@ -60,7 +60,9 @@ def sizes(grid: TileGrid, limits: Limits) -> list[tuple[int, int]]:
 
 
 def tile_factors(grid: TileGrid, limits: Limits) -> list[int]:
-    """The scale factors whose tiles are served; none when a tile itself is larger than the image may be shown."""
+    """The scale factors whose tiles are served; none when a tile itself is larger than the limits."""
+    if grid.tile_size * grid.tile_size > limits.max_area:
+        return []
     if limits.max_size is None:
         return [level.scale_factor for level in grid.levels]
     if limits.max_size < grid.tile_size:

@@ -198,7 +198,7 @@ def spell(request: ImageRequest) -> str:
 
 def _spell_region(region: Region) -> str:
     if region.form in {RegionForm.FULL, RegionForm.SQUARE}:
-        return region.form.value
+        return str(region.form.value)
     numbers = ",".join(spell_number(number) for number in region[1:])
     return f"pct:{numbers}" if region.form is RegionForm.PERCENT else numbers
 

@@ -42,6 +42,11 @@ ReadTile = Callable[[int], bytes]
 """The verified bytes of a tile, by its ordinal."""
 
 
+def edition() -> str:
+    """What decides the bytes of a rendered answer besides its plan: this code's version and libvips'."""
+    return f"{VERSION} {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"
+
+
 def use_little_memory() -> None:
     """Switch off libvips' cache of operations: no two answers share any. Called once by a process that serves."""
     pyvips.cache_set_max(0)
@@ -132,7 +137,7 @@ def _encode(image: Any, task: RenderPlan, jpeg_quality: int) -> bytes:
         Format.JPG: {"Q": jpeg_quality},
         Format.PNG: {"compression": 4, "bitdepth": 1 if two_tone else 8},
         Format.WEBP: {"Q": jpeg_quality, "effort": 2},
-        Format.TIF: {"compression": "deflate", "predictor": "horizontal", "bitdepth": 1 if two_tone else 0},
+        Format.TIF: {"compression": "deflate", "predictor": "none", "bitdepth": 1 if two_tone else 0},
         Format.GIF: {"effort": 3},
     }
     encoded: bytes = image.write_to_buffer(f".{task.format.value}", keep="none", **options[task.format])

@@ -71,7 +71,7 @@ _UNAVAILABLE: Final = Text(
 class Response(NamedTuple):
     """An HTTP response without its protocol."""
 
-    status: HTTPStatus
+    status: int
     headers: list[tuple[str, str]]
     body: bytes = b""
 

@@ -1,0 +1,55 @@
+"""Pictures held in a repository in memory, for tests of the image service."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pyvips
+
+from iiif_server.pyramid import recipe, write_pyramid
+from repository import paths
+from repository.catalog import Publication
+from repository.handle import Repository
+from repository.identifiers import Kind, mint
+from repository.model import Image, Master, Page, Pyramid, Record, Rights, Volume, Work
+
+HoldPicture = Callable[..., str]
+
+
+@pytest.fixture
+def hold_picture(tmp_path: Path) -> HoldPicture:
+    """A function that holds a picture as a published work of one page, and gives its image's identifier."""
+
+    def hold(repository: Repository, picture: pyvips.Image, rights: Rights | None = None, tile_size: int = 256) -> str:
+        sha256 = hashlib.sha256(picture.write_to_memory()).hexdigest()
+        image = mint(Kind.IMAGE, "test", sha256)
+        file = tmp_path / f"{image}.zip"
+        summary = write_pyramid(picture, file, tile_size, 90)
+        key = paths.pyramid(image, recipe(tile_size, 90))
+        repository.store.put(key, file.read_bytes())
+        master = Master("masters/0001.tif", sha256, summary.bytes, "image/tiff")
+        page = Page("0001", "1", (Image(image, picture.width, picture.height, master),))
+        work = Work(mint(Kind.WORK, "test", sha256), Record("試"), (Volume("", (page,)),), rights=rights or Rights())
+        pyramid = Pyramid(key, summary.fingerprint, summary.bytes, tile_size)
+        time = "2026-01-01T00:00:00Z"
+        repository.catalogue.publish(Publication(work, {image: pyramid}, (), 1, time, {}), (), time)
+        return image
+
+    return hold
+
+
+def coloured(width: int, height: int) -> pyvips.Image:
+    """A picture whose pixels tell where they are: red grows to the right, green downwards, blue in rings."""
+    places = pyvips.Image.xyz(width, height)
+    red, green = places[0] * (255 / max(1, width - 1)), places[1] * (255 / max(1, height - 1))
+    blue = ((red - 128) ** 2 + (green - 128) ** 2) ** 0.5
+    return red.bandjoin([green, blue]).cast("uchar").copy(interpretation="srgb")
+
+
+@pytest.fixture
+def picture() -> pyvips.Image:
+    """A colour picture of 1,500 by 1,100 pixels: three levels in tiles of 256, with edges of every kind."""
+    return coloured(1500, 1100)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iiif_server.image_request import (
+    Format,
+    ImageRequest,
+    Quality,
+    Region,
+    RegionForm,
+    Rotation,
+    Size,
+    SizeForm,
+    parse,
+    spell,
+)
+from repository.errors import RequestInvalid
+from repository.text import Language
+
+UPRIGHT = Rotation(Decimal(0))
+WHOLE = Region(RegionForm.FULL)
+MOST = Size(SizeForm.MAX)
+
+
+def request(
+    region: Region = WHOLE,
+    size: Size = MOST,
+    rotation: Rotation = UPRIGHT,
+    quality: Quality = Quality.DEFAULT,
+    format: Format = Format.JPG,  # noqa: A002 - the specification's word
+) -> ImageRequest:
+    return ImageRequest(region, size, rotation, quality, format)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("full/max/0/default.jpg", request()),
+        ("square/max/0/default.jpg", request(Region(RegionForm.SQUARE))),
+        ("125,15,120,140/max/0/default.jpg", request(Region(RegionForm.PIXELS, 125, 15, 120, 140))),
+        (
+            "pct:41.6,7.5,40,70/max/0/default.jpg",
+            request(Region(RegionForm.PERCENT, Decimal("41.6"), Decimal("7.5"), Decimal(40), Decimal(70))),
+        ),
+        ("full/^max/0/default.jpg", request(size=Size(SizeForm.MAX, True))),
+        ("full/150,/0/default.jpg", request(size=Size(SizeForm.WIDTH, width=150))),
+        ("full/^360,/0/default.jpg", request(size=Size(SizeForm.WIDTH, True, width=360))),
+        ("full/,150/0/default.jpg", request(size=Size(SizeForm.HEIGHT, height=150))),
+        ("full/pct:50/0/default.jpg", request(size=Size(SizeForm.PERCENT, percent=Decimal(50)))),
+        ("full/^pct:120.5/0/default.jpg", request(size=Size(SizeForm.PERCENT, True, percent=Decimal("120.5")))),
+        ("full/225,100/0/default.jpg", request(size=Size(SizeForm.EXACT, False, 225, 100))),
+        ("full/!225,100/0/default.jpg", request(size=Size(SizeForm.CONFINED, False, 225, 100))),
+        ("full/^!360,360/0/default.jpg", request(size=Size(SizeForm.CONFINED, True, 360, 360))),
+        ("full/max/22.5/default.png", request(rotation=Rotation(Decimal("22.5")), format=Format.PNG)),
+        ("full/max/!180/gray.webp", request(WHOLE, MOST, Rotation(Decimal(180), True), Quality.GRAY, Format.WEBP)),
+        ("full/max/.5/default.jpg", request(rotation=Rotation(Decimal("0.5")))),
+        ("full/max/360/default.jpg", request(rotation=Rotation(Decimal(360)))),
+    ],
+)
+def test_every_form_of_the_specification_is_understood(text: str, expected: ImageRequest) -> None:
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("full/max/0", "path"),
+        ("full/max/0/default.jpg/more", "path"),
+        ("", "path"),
+        ("0" * 300 + "/max/0/default.jpg", "path"),
+        ("Full/max/0/default.jpg", "region"),
+        ("1,2,3/max/0/default.jpg", "region"),
+        ("-1,2,3,4/max/0/default.jpg", "region"),
+        ("1,2,3,4,5/max/0/default.jpg", "region"),
+        ("1.5,2,3,4/max/0/default.jpg", "region"),
+        ("１,2,3,4/max/0/default.jpg", "region"),
+        ("pct:1,2,3/max/0/default.jpg", "region"),
+        ("pct:+1,2,3,4/max/0/default.jpg", "region"),
+        ("pct:1e1,2,3,4/max/0/default.jpg", "region"),
+        ("pct:.,2,3,4/max/0/default.jpg", "region"),
+        ("/max/0/default.jpg", "region"),
+        ("1,2,3,4\n/max/0/default.jpg", "region"),
+        ("full/full/0/default.jpg", "size"),
+        ("full/,/0/default.jpg", "size"),
+        ("full/!10,/0/default.jpg", "size"),
+        ("full/!,10/0/default.jpg", "size"),
+        ("full/!max/0/default.jpg", "size"),
+        ("full/,^240/0/default.jpg", "size"),
+        ("full/^^10,/0/default.jpg", "size"),
+        ("full/pct:/0/default.jpg", "size"),
+        ("full/pct:-5/0/default.jpg", "size"),
+        ("full/10/0/default.jpg", "size"),
+        ("full//0/default.jpg", "size"),
+        ("full/99999999999,/0/default.jpg", "size"),
+        ("full/max/361/default.jpg", "rotation"),
+        ("full/max/-90/default.jpg", "rotation"),
+        ("full/max/0!/default.jpg", "rotation"),
+        ("full/max/90.0.0/default.jpg", "rotation"),
+        ("full/max/nan/default.jpg", "rotation"),
+        ("full/max//default.jpg", "rotation"),
+        ("full/max/0/native.jpg", "quality"),
+        ("full/max/0/.jpg", "quality"),
+        ("full/max/0/default.gray.jpg", "quality"),
+        ("full/max/0/default", "format"),
+        ("full/max/0/default.", "format"),
+        ("full/max/0/default.jpeg", "format"),
+        ("full/max/0/default.JPG", "format"),
+        ("full/max/0/default.pdf", "format"),
+    ],
+)
+def test_a_refusal_names_the_part_at_fault(text: str, part: str) -> None:
+    with pytest.raises(RequestInvalid) as refusal:
+        parse(text)
+    assert refusal.value.details["part"] == part
+    assert refusal.value.in_language(Language.CHINESE) != refusal.value.in_language(Language.ENGLISH)
+
+
+integers = st.integers(0, 10**10 - 1)
+decimals = st.decimals(0, 360, allow_nan=False, places=4) | st.integers(0, 360).map(Decimal)
+regions = (
+    st.sampled_from([WHOLE, Region(RegionForm.SQUARE)])
+    | st.builds(Region, st.just(RegionForm.PIXELS), integers, integers, integers, integers)
+    | st.builds(Region, st.just(RegionForm.PERCENT), decimals, decimals, decimals, decimals)
+)
+NONE, NOTHING = st.just(0), st.just(Decimal(0))
+sizes = (
+    st.builds(Size, st.just(SizeForm.MAX), st.booleans(), NONE, NONE, NOTHING)
+    | st.builds(Size, st.just(SizeForm.WIDTH), st.booleans(), integers, NONE, NOTHING)
+    | st.builds(Size, st.just(SizeForm.HEIGHT), st.booleans(), NONE, integers, NOTHING)
+    | st.builds(Size, st.sampled_from([SizeForm.EXACT, SizeForm.CONFINED]), st.booleans(), integers, integers, NOTHING)
+    | st.builds(Size, st.just(SizeForm.PERCENT), st.booleans(), NONE, NONE, decimals)
+)
+requests = st.builds(
+    ImageRequest,
+    regions,
+    sizes,
+    st.builds(Rotation, decimals, st.booleans()),
+    st.sampled_from(Quality),
+    st.sampled_from(Format),
+)
+
+
+@given(requests)
+def test_spelling_is_the_inverse_of_parsing(asked: ImageRequest) -> None:
+    text = spell(asked)
+    assert parse(text) == asked
+    assert spell(parse(text)) == text
+
+
+alphabet = st.text("0123456789.,:!^/%pctfulmaxsqregndbio jw-+eE\x00é", max_size=60)
+
+
+@given(alphabet | st.text(max_size=40))
+def test_any_text_is_a_request_or_a_refusal(text: str) -> None:
+    try:
+        asked = parse(text)
+    except RequestInvalid:
+        return
+    assert parse(spell(asked)) == asked

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import pyvips
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from iiif_server.image_service import PREFIX, TRUSTED_SECONDS, ImageApplication, ImageCall, ImageService
+from iiif_server.pyramid import read_directory
+from iiif_server.responses import Response
+from repository.config import Settings
+from repository.handle import Repository, memory_repository
+from repository.model import Access, HeldImage, Rights, WorkState
+from repository.storage import ObjectStore
+
+BASE = "https://books.example"
+
+
+class CountingStore:
+    """The real store, counting what is read, and able to damage it."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.reads: list[tuple[str, int, int]] = []
+        self.damaged = False
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        self.reads.append((key, start, length))
+        data = self._store.read_range(key, start, length)
+        return data[:-1] + bytes([data[-1] ^ 1]) if self.damaged and start >= 0 else data
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Catalogued:
+    """The real catalogue, counting look-ups; a work can be withdrawn in it."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._catalogue = repository.catalogue
+        self.look_ups = 0
+        self.state = WorkState.PUBLISHED
+
+    def image(self, identifier: str) -> HeldImage | None:
+        self.look_ups += 1
+        image = self._catalogue.image(identifier)
+        return image and replace(image, state=self.state)
+
+
+class House:
+    """A service over one held picture, and what went on below it."""
+
+    def __init__(
+        self, hold: Callable[..., str], picture: pyvips.Image, rights: Rights | None = None, **more: int
+    ) -> None:
+        self.repository = memory_repository(Settings(max_area=more.get("max_area", 64_000_000)))
+        self.image = hold(self.repository, picture, rights)
+        self.store = CountingStore(self.repository.store)
+        self.catalogue = Catalogued(self.repository)
+        self.clock = Clock()
+        below = replace(self.repository, store=self.store, catalogue=self.catalogue)  # type: ignore[arg-type]
+        self.service = ImageService(below, self.clock)
+        held = self.repository.catalogue.image(self.image)
+        assert held
+        self.held = held
+
+    def ask(self, rest: str = "", method: str = "GET", **headers: str) -> Response:
+        path = f"{self.image}/{rest}" if rest else self.image
+        return self.service.answer(ImageCall(path, BASE, method, **headers))
+
+    def stored(self, ordinal: int) -> bytes:
+        key = self.held.pyramid.key
+        directory = read_directory(lambda start, length: self.repository.store.read_range(key, start, length), key)
+        offset, length, _ = directory.locate(ordinal)
+        return self.repository.store.read_range(key, offset, length)
+
+
+@pytest.fixture
+def house(hold_picture: Callable[..., str], picture: pyvips.Image) -> House:
+    return House(hold_picture, picture)
+
+
+def headers(response: Response) -> dict[str, str]:
+    return dict(response.headers)
+
+
+def told(response: Response) -> dict[str, object]:
+    document = json.loads(response.body)
+    assert isinstance(document, dict)
+    return document
+
+
+def picture_of(response: Response) -> Image.Image:
+    assert response.status == 200, response.body
+    return Image.open(io.BytesIO(response.body))
+
+
+class TestTiles:
+    def test_every_spelling_of_a_tile_gives_its_stored_bytes_and_one_etag(self, house: House) -> None:
+        # 1,500 by 1,100 in tiles of 256: the last column is 220 wide, the last row 76 high.
+        for spelling in [
+            "1280,1024,220,76/220,76/0/default.jpg",
+            "1280,1024,220,76/max/0/color.jpg",
+            "1280,1024,999,999/220,/0/default.jpg",
+            "1280,1024,220,76/,76/360/default.jpg",
+            "1280,1024,220,76/!220,76/0/default.jpg",
+            "1280,1024,220,76/^pct:100/0/color.jpg",
+        ]:
+            response = house.ask(spelling)
+            assert response.body == house.stored(29), spelling
+            assert headers(response)["ETag"] == f'"{house.held.pyramid.fingerprint[:16]}-29"'
+            assert headers(response)["Link"].startswith(
+                f'<{BASE}{PREFIX}{house.image}/1280,1024,220,76/max/0/default.jpg>;rel="canonical", '
+            )
+
+    def test_the_one_tile_level_is_the_whole_image_at_that_size(self, house: House) -> None:
+        spellings = ["full/188,138/0/default.jpg", "0,0,1500,1100/188,/0/color.jpg", "full/!188,138/0/default.jpg"]
+        bodies = {house.ask(spelling).body for spelling in spellings}
+        assert bodies == {house.ask("full/,138/0/default.jpg").body}
+        assert len(house.store.reads) == 1 + len(spellings) + 1
+
+    def test_full_and_max_of_a_picture_of_one_tile_are_its_stored_bytes(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image
+    ) -> None:
+        small = House(hold_picture, picture.crop(0, 0, 200, 100))
+        for spelling in ["full/max", "full/200,", "square/100,100", "0,0,200,100/200,100", "pct:0,0,100,100/pct:100"]:
+            stored = small.ask(f"{spelling}/0/default.jpg").body == small.stored(0)
+            assert stored is not spelling.startswith("square")
+
+    def test_a_tile_costs_one_ranged_read_and_the_directory_one_more_the_first_time(self, house: House) -> None:
+        house.ask("0,0,256,256/256,256/0/default.jpg")
+        assert len(house.store.reads) == 2
+        house.ask("256,0,256,256/256,256/0/default.jpg")
+        assert len(house.store.reads) == 3
+
+    def test_a_matching_etag_ends_it_before_storage_is_touched(self, house: House) -> None:
+        etag = headers(house.ask("full/300,220/90/gray.png"))["ETag"]
+        house.store.reads.clear()
+        for value in [etag, f"W/{etag}", f'"other", {etag}', "*"]:
+            response = house.ask("full/300,220/90/gray.png", if_none_match=value)
+            assert (response.status, response.body) == (304, b"")
+            assert headers(response)["ETag"] == etag
+            assert "Cache-Control" in headers(response)
+        assert house.store.reads == []
+        assert house.ask("full/300,220/90/gray.png", if_none_match='"other"').status == 200
+
+    def test_a_304_of_the_very_first_request_reads_nothing_at_all(self, house: House) -> None:
+        etag = f'"{house.held.pyramid.fingerprint[:16]}-0"'
+        assert house.ask("0,0,256,256/256,256/0/default.jpg", if_none_match=etag).status == 304
+        assert house.store.reads == []
+
+    def test_damaged_bytes_are_never_sent(self, house: House) -> None:
+        house.ask("0,0,256,256/256,256/0/default.jpg")
+        house.store.damaged = True
+        for rest in ["0,0,256,256/256,256/0/default.jpg", "full/300,/0/default.png"]:
+            response = house.ask(rest)
+            assert response.status == 500
+            assert told(response)["code"] == "integrity.pyramid"
+        house.store.damaged = False
+        assert house.ask("0,0,256,256/256,256/0/default.jpg").body == house.stored(0)
+
+    def test_a_pyramid_that_is_gone_is_a_passing_fault_and_mends_by_itself(self, house: House) -> None:
+        key = house.held.pyramid.key
+        kept = house.repository.store.read(key)
+        house.repository.store.delete(key)
+        assert house.ask("full/100,/0/default.jpg").status == 503
+        house.repository.store.put(key, kept)
+        assert house.ask("full/100,/0/default.jpg").status == 200
+
+    def test_a_pyramid_that_is_not_the_catalogued_one_is_refused(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image, house: House
+    ) -> None:
+        other = House(hold_picture, picture.invert())
+        house.repository.store.put(house.held.pyramid.key, other.repository.store.read(other.held.pyramid.key))
+        assert house.ask("0,0,256,256/256,256/0/default.jpg").status == 500
+
+    def test_look_ups_are_trusted_for_a_few_seconds_and_withdrawal_is_then_seen(self, house: House) -> None:
+        tile = "0,0,256,256/256,256/0/default.jpg"
+        for _ in range(5):
+            assert house.ask(tile).status == 200
+        assert house.catalogue.look_ups == 1
+        house.catalogue.state = WorkState.WITHDRAWN
+        assert house.ask(tile).status == 200
+        house.clock.now += TRUSTED_SECONDS + 0.1
+        for rest in [tile, "info.json", "", "nonsense"]:
+            assert house.ask(rest).status == 410
+        assert headers(house.ask(tile))["Cache-Control"] == "no-store"
+
+
+class TestAccess:
+    def test_a_restricted_image_gives_nothing(self, hold_picture: Callable[..., str], picture: pyvips.Image) -> None:
+        house = House(hold_picture, picture, Rights(access=Access.RESTRICTED))
+        for rest in ["info.json", "", "0,0,256,256/256,256/0/default.jpg", "full/1,1/0/default.jpg", "x"]:
+            response = house.ask(rest, if_none_match="*")
+            assert response.status == 403
+            assert told(response)["code"] == "access.refused"
+        assert house.store.reads == []
+
+    def test_a_reduced_image_gives_no_stored_tile_of_a_larger_level(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image
+    ) -> None:
+        house = House(hold_picture, picture, Rights(access=Access.REDUCED, max_size=400))
+        for rest in [
+            "0,0,256,256/256,256",
+            "0,0,256,256/max/../..",
+            "0,0,512,512/256,256",
+            "full/401,",
+            "full/1500,1100",
+        ]:
+            assert house.ask(f"{rest}/0/default.jpg", if_none_match="*").status in (400, 403), rest
+        assert house.store.reads == []
+        assert house.ask("0,0,1024,1024/256,256/0/default.jpg").body == house.stored(39)
+        assert picture_of(house.ask("full/max/0/default.jpg")).size == (400, 293)
+        assert picture_of(house.ask("0,0,256,256/max/0/default.jpg")).size == (68, 68)
+
+    def test_reduced_access_without_a_size_gives_nothing(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image
+    ) -> None:
+        assert House(hold_picture, picture, Rights(access=Access.REDUCED)).ask("info.json").status == 403
+
+
+class TestInformation:
+    def test_the_base_uri_redirects_to_the_document(self, house: House) -> None:
+        response = house.ask()
+        assert response.status == 303
+        assert headers(response)["Location"] == f"{BASE}{PREFIX}{house.image}/info.json"
+
+    @pytest.mark.parametrize(
+        ("accept", "media_type"),
+        [
+            (None, 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'),
+            ("*/*", 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'),
+            ("application/ld+json", 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'),
+            ("application/json", "application/json"),
+            ("application/ld+json;q=0.5, application/json", "application/json"),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
+        ],
+    )
+    def test_its_media_type_is_negotiated(self, house: House, accept: str | None, media_type: str) -> None:
+        response = house.service.answer(ImageCall(f"{house.image}/info.json", BASE, accept=accept))
+        assert headers(response)["Content-Type"] == media_type
+        assert headers(response)["Vary"] == "Accept"
+        assert told(response)["id"] == f"{BASE}{PREFIX}{house.image}"
+        again = house.ask("info.json", if_none_match=headers(response)["ETag"], accept=accept or "")
+        assert again.status == 304
+
+    def test_everything_it_says_is_served(self, house: House) -> None:
+        document = told(house.ask("info.json"))
+        for size in document["sizes"]:  # type: ignore[attr-defined]
+            answer = picture_of(house.ask(f"full/{size['width']},{size['height']}/0/default.jpg"))
+            assert answer.size == (size["width"], size["height"])
+        for name in ["jpg", "png", *document["extraFormats"]]:  # type: ignore[misc]
+            answer = picture_of(house.ask(f"full/40,30/0/default.{name}"))
+            assert answer.format == {"jpg": "JPEG", "tif": "TIFF"}.get(name, name.upper())
+        for quality in document["extraQualities"]:  # type: ignore[attr-defined]
+            assert picture_of(house.ask(f"full/40,30/0/{quality}.png")).size == (40, 30)
+        assert set(document["extraFeatures"]) == set(FEATURES)  # type: ignore[call-overload]
+        for rest, sides in FEATURES.values():
+            assert picture_of(house.ask(rest)).size == sides
+
+    @pytest.mark.parametrize("factor_index", range(4))
+    def test_every_tile_it_implies_is_a_stored_one(self, house: House, factor_index: int) -> None:
+        tiles = told(house.ask("info.json"))["tiles"][0]  # type: ignore[index]
+        factor, side = tiles["scaleFactors"][factor_index], tiles["width"]
+        for x in range(0, 1500, side * factor):
+            for y in range(0, 1100, side * factor):
+                w, h = min(side * factor, 1500 - x), min(side * factor, 1100 - y)
+                house.ask("0,0,256,256/256,256/0/default.jpg")
+                reads = len(house.store.reads)
+                out = -(-w // factor), -(-h // factor)
+                answer = house.ask(f"{x},{y},{w},{h}/{out[0]},{out[1]}/0/default.jpg")
+                assert picture_of(answer).size == out
+                assert len(house.store.reads) == reads + 1
+
+
+FEATURES = {
+    "canonicalLinkHeader": ("full/40,30/0/default.jpg", (40, 30)),
+    "profileLinkHeader": ("full/40,30/0/default.jpg", (40, 30)),
+    "mirroring": ("full/40,30/!0/default.jpg", (40, 30)),
+    "rotationArbitrary": ("full/40,30/45/default.png", (50, 50)),
+    "sizeUpscaling": ("0,0,10,10/^40,/0/default.jpg", (40, 40)),
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("rest", "status", "part"),
+        [
+            ("full/max/0/default.pdf", 400, "format"),
+            ("full/max/0/native.jpg", 400, "quality"),
+            ("full/max/400/default.jpg", 400, "rotation"),
+            ("full/1501,/0/default.jpg", 400, "size"),
+            ("1500,0,1,1/max/0/default.jpg", 400, "region"),
+            ("0,0,0,1/max/0/default.jpg", 400, "region"),
+            ("full/^20000,1/0/default.webp", 501, "format"),
+            ("full/max/0", 400, "path"),
+            ("info.xml", 400, "path"),
+        ],
+    )
+    def test_a_refusal_says_which_part_is_wrong_in_the_readers_language(
+        self, house: House, rest: str, status: int, part: str
+    ) -> None:
+        chinese, english = house.ask(rest), house.ask(rest, accept_language="en")
+        assert chinese.status == english.status == status
+        assert told(chinese)["part"] == told(english)["part"] == part
+        assert told(chinese)["detail"] != told(english)["detail"]
+        assert headers(english)["Access-Control-Allow-Origin"] == "*"
+        assert headers(english)["Vary"] == "Accept-Language"
+
+    @pytest.mark.parametrize("identifier", ["", "nothing", "a/b", "[frob]", "i0000000000000000x", "../etc/passwd"])
+    def test_what_is_not_held_is_not_found_and_the_catalogue_is_not_asked(self, house: House, identifier: str) -> None:
+        response = house.service.answer(ImageCall(f"{identifier}/full/max/0/default.jpg", BASE))
+        assert response.status == 404
+        assert house.catalogue.look_ups == 0
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
+    def test_only_reading_is_allowed(self, house: House, method: str) -> None:
+        response = house.ask("info.json", method)
+        assert response.status == 405
+        assert headers(response)["Allow"] == "GET, HEAD, OPTIONS"
+
+    def test_a_preflight_is_answered(self, house: House) -> None:
+        response = house.ask("info.json", "OPTIONS")
+        assert (response.status, response.body) == (204, b"")
+        assert headers(response)["Access-Control-Allow-Origin"] == "*"
+
+
+spellings = st.text("0123456789.,:!^/%pctfulmaxsqregndbjowihk", max_size=40)
+numbers = st.integers(0, 2000)
+likely = st.builds(
+    "{}/{}/{}/{}.{}".format,
+    st.sampled_from(["full", "square"]) | st.builds("{},{},{},{}".format, numbers, numbers, numbers, numbers),
+    st.sampled_from(["max", "^max"])
+    | numbers.map("{},".format)
+    | numbers.map("^,{}".format)
+    | st.builds("!{},{}".format, numbers, numbers)
+    | st.builds("^{},{}".format, numbers, numbers),
+    st.sampled_from(["0", "90", "!270", "33.3", "361"]),
+    st.sampled_from(["default", "gray", "bitonal", "native"]),
+    st.sampled_from(["jpg", "png", "webp", "gif", "pdf"]),
+)
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(likely | spellings)
+def test_any_request_is_a_picture_of_the_right_size_or_a_refusal(house: House, rest: str) -> None:
+    small = replace_area(house)
+    response = small.answer(ImageCall(f"{house.image}/{rest}", BASE))
+    if response.status == 200 and rest and rest != "info.json":
+        answer = picture_of(response)
+        assert answer.size[0] * answer.size[1] <= 500_000 * 1.01
+    else:
+        assert response.status in (200, 303, 400, 501)
+
+
+def replace_area(house: House) -> ImageService:
+    settings_ = replace(house.repository.settings, max_area=500_000)
+    return ImageService(replace(house.repository, settings=settings_))
+
+
+class TestApplication:
+    def call(self, house: House, path: str, **environ: str) -> tuple[str, dict[str, str], bytes]:
+        seen: list[tuple[str, list[tuple[str, str]]]] = []
+        given_ = {
+            "PATH_INFO": path,
+            "REQUEST_METHOD": "GET",
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": "here:8000",
+            "SERVER_NAME": "here",
+            "SERVER_PORT": "8000",
+            **environ,
+        }
+
+        def start(status: str, fields: list[tuple[str, str]], *_: object) -> None:
+            seen.append((status, fields))
+
+        def behind(_: object, begin: Callable[..., object]) -> list[bytes]:
+            begin("204 behind", [])
+            return []
+
+        application = ImageApplication(house.repository, behind)  # type: ignore[arg-type]
+        body = b"".join(application(given_, start))  # type: ignore[arg-type]
+        return seen[0][0], dict(seen[0][1]), body
+
+    def test_what_is_not_an_image_request_is_handed_on(self, house: House) -> None:
+        for path in ["/", "/works", "/iiif/image/3", "/iiif/presentation/3/x/manifest"]:
+            assert self.call(house, path)[0] == "204 behind"
+
+    def test_addresses_are_those_the_request_was_sent_to_and_forwarding_headers_are_not_believed(
+        self, house: House
+    ) -> None:
+        _, fields, _ = self.call(house, f"{PREFIX}{house.image}", HTTP_X_FORWARDED_HOST="evil.example")
+        assert fields["Location"] == f"http://here:8000{PREFIX}{house.image}/info.json"
+
+    def test_a_head_request_has_the_headers_and_no_body(self, house: House) -> None:
+        for rest in ["info.json", "full/100,/0/default.jpg", "0,0,256,256/max/0/default.jpg", "nonsense"]:
+            path = f"{PREFIX}{house.image}/{rest}"
+            got, head = self.call(house, path), self.call(house, path, REQUEST_METHOD="HEAD")
+            assert head[:2] == got[:2]
+            assert head[2] == b""
+
+    def test_a_path_in_any_bytes_is_a_refusal(self, house: House) -> None:
+        status, _, body = self.call(
+            house, f"{PREFIX}{house.image}/" + "善\udcff".encode("utf-8", "surrogateescape").decode("latin-1")
+        )
+        assert status == "400 Bad Request"
+        assert json.loads(body)["part"] == "path"
