@@ -23,6 +23,7 @@
     │   ├── DigestMismatch
     │   ├── PyramidCorrupt
     │   ├── ObjectInvalid           breaks OCFL
+    │   ├── EventInvalid            not an event as this repository writes them
     │   └── LogInvalid              breaks the provenance log's promises
     │       └── EvidenceInvalid     a signed note, checkpoint or evidence file that does not hold
     └── SystemFault                 something the system needs is not there (exit 3)
@@ -74,8 +75,8 @@ class ShanbenError(Exception):
     @property
     def branch(self) -> str:
         """Which of the four branches of the tree this error hangs on: content, call, integrity or system."""
-        lineage = type(self).__mro__
-        return next((kind.code for kind in lineage if ShanbenError in kind.__bases__), ShanbenError.code)
+        branches = (kind for kind in ShanbenError.__subclasses__() if isinstance(self, kind))
+        return next((kind.code for kind in branches), ShanbenError.code)
 
     @property
     def message(self) -> Text:
@@ -255,6 +256,13 @@ class ObjectInvalid(IntegrityError):
 
     code = "integrity.ocfl"
     text = Text("OCFL 对象 {key} 无效：{reason}", "The OCFL object {key} is not valid: {reason}")
+
+
+class EventInvalid(IntegrityError):
+    """Not an event as this repository writes them."""
+
+    code = "integrity.event"
+    text = Text("事件记录无效：{reason}", "The event is not valid: {reason}")
 
 
 class LogInvalid(IntegrityError):
