@@ -56,6 +56,7 @@ _LARGEST_DIRECTORY: Final = 1 << 26
 _LARGEST_FILE: Final = 1 << 48
 _SIDES: Final = re.compile(rb'"width":(\d{1,9}),"height":(\d{1,9}),"sizes":.*"tiles":\[\{"width":(\d{1,9}),')
 _TILE: Final = Struct("<QII")
+_NOT_WHOLE: Final = "写入不完整（磁盘可能已满）/ it was not written whole (the disk may be full)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,8 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
     its height. When it returns, the directory has been read back and every tile's bytes have been checked against it;
     nothing has been synced to disk: that is for the store. When it raises, what lies at `target` is of no use.
 
-    Raises `ValueError` for another kind of image, `pyvips.Error` when pixels cannot be read or the disk is full,
-    `PyramidCorrupt` when what was written is not a whole pyramid.
+    Raises `ValueError` for another kind of image, `pyvips.Error` when pixels cannot be read; when the disk is full that
+    or `OSError`, or `PyramidCorrupt` because libvips does not notice when the last bytes of a ZIP are not written.
     """
     if image.format != "uchar" or image.bands not in (1, 3):
         raise ValueError(f"neither 8-bit grey nor sRGB: {image.bands} bands of {image.format}")
@@ -148,7 +149,7 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
         try:
             _finish(file, grid)
         except ZipInvalid as fault:
-            raise PyramidCorrupt(key=target.name, reason=str(fault)) from fault
+            raise PyramidCorrupt(key=target.name, reason=f"{_NOT_WHOLE}: {fault}") from fault
         directory = read_directory(_file_range(file), target.name)
         _check_tiles(file, directory, target.name)
     return PyramidSummary(directory.fingerprint, directory.bytes, grid.width, grid.height)
