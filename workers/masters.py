@@ -92,8 +92,6 @@ def _identify(path: Path) -> Format:
             raise MasterUnreadable(reason="文件为空 / the file is empty")
         form = formats.sniff(head)
         formats.check_suffix(path.suffix, form)
-        if form is TIFF and (pages := tiff_pages.count_pages(file)) != 1:
-            raise MasterMultipage(pages=pages)
     return form
 
 
@@ -101,10 +99,22 @@ def _open_by_vips(path: Path, form: Format, settings: Settings) -> Any:
     strictness = "error" if form is TIFF else "warning"
     image = getattr(pyvips.Image, _LOADERS[form])(str(path), access="sequential", fail_on=strictness)
     _check_size(image.width, image.height, settings)
-    if _field(image, "n-pages", 1) > 1 and form is not TIFF:
+    if form is TIFF:
+        _check_directories(path, image.bands)
+    elif _field(image, "n-pages", 1) > 1:
         raise MasterMultipage(pages=image.get("n-pages"))
     _check_samples(image, form)
     return image
+
+
+def _check_directories(path: Path, bands: int) -> None:
+    with path.open("rb") as file:
+        directories = tiff_pages.read_directories(file)
+    if directories.pages != 1:
+        raise MasterMultipage(pages=directories.pages)
+    # libvips 8.18.7 reads separate planes rightly for every number of them but two, and then says nothing.
+    if directories.separate_planes and bands == 2:
+        raise MasterUnsupported(seen="TIFF, grey and alpha in separate planes")
 
 
 def _open_jpeg2000(path: Path, settings: Settings) -> Any:

@@ -1,4 +1,4 @@
-"""How many pages a TIFF holds: its directories, without its lower levels. (pure)
+"""What a TIFF's directories say before it is decoded: how many pages it holds, without its lower levels. (pure)
 
 TIFF 6.0, section 2 ("Image File Directory") and section 8 (NewSubfileType); BigTIFF by its specification. A directory
 that says it is a reduced-resolution version (bit 0) or a transparency mask (bit 2) of another is no page of its own.
@@ -17,6 +17,8 @@ _MAX_ENTRIES: Final = 4096
 
 _NEW_SUBFILE_TYPE: Final = 254
 _NOT_A_PAGE: Final = 0b101
+_PLANAR_CONFIGURATION: Final = 284
+_SEPARATE: Final = 2
 _LONG: Final = 4
 
 
@@ -53,18 +55,27 @@ class _Layout:
         return struct.Struct(self.order + ("HHQ4s4x" if self.big else "HHI4s"))
 
 
-def count_pages(file: Readable) -> int:
-    """The pages of a TIFF. Raises `MasterUnreadable` for a chain of directories that does not end."""
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """How many pages there are, and whether the samples of any lie in planes of their own (section 8)."""
+
+    pages: int
+    separate_planes: bool
+
+
+def read_directories(file: Readable) -> Directories:
+    """What the directories say. Raises `MasterUnreadable` for a chain of them that does not end or leaves the file."""
     layout, offset = _read_header(file)
     seen: set[int] = set()
-    pages = 0
+    pages, separate = 0, False
     while offset:
         if offset in seen or len(seen) >= MAX_DIRECTORIES:
             raise MasterUnreadable(reason="TIFF 目录链循环或过长 / the chain of TIFF directories does not end")
         seen.add(offset)
-        is_page, offset = _read_directory(file, layout, offset)
-        pages += is_page
-    return pages
+        tags, offset = _read_directory(file, layout, offset)
+        pages += not tags.get(_NEW_SUBFILE_TYPE, 0) & _NOT_A_PAGE
+        separate |= tags.get(_PLANAR_CONFIGURATION) == _SEPARATE
+    return Directories(pages, separate)
 
 
 def _read_header(file: Readable) -> tuple[_Layout, int]:
@@ -79,22 +90,22 @@ def _read_header(file: Readable) -> tuple[_Layout, int]:
     return layout, int(layout.offset.unpack_from(head, place)[0])
 
 
-def _read_directory(file: Readable, layout: _Layout, offset: int) -> tuple[bool, int]:
-    """Whether the directory at `offset` is a page, and where the next one is (0: nowhere)."""
+def _read_directory(file: Readable, layout: _Layout, offset: int) -> tuple[dict[int, int], int]:
+    """The first number of each tag read here in the directory at `offset`, and where the next one is (0: nowhere)."""
     entries = _read_number(file, layout.count, offset)
     if entries > _MAX_ENTRIES:
         raise MasterUnreadable(reason="TIFF 目录条目过多 / a TIFF directory with too many entries")
     body = file.read(entries * layout.entry.size)
     if len(body) < entries * layout.entry.size:
         raise _cut_short()
-    kind = 0
+    tags: dict[int, int] = {}
     for tag, form, _count, value in layout.entry.iter_unpack(body):
-        if tag == _NEW_SUBFILE_TYPE:
-            kind = struct.unpack(layout.order + ("I" if form == _LONG else "H2x"), value)[0]
+        if tag in {_NEW_SUBFILE_TYPE, _PLANAR_CONFIGURATION}:
+            tags[tag] = struct.unpack(layout.order + ("I" if form == _LONG else "H2x"), value)[0]
     following = file.read(layout.offset.size)
     # Some writers leave out the last directory's link; a file that ends there has no next page.
     after = layout.offset.unpack(following)[0] if len(following) == layout.offset.size else 0
-    return not kind & _NOT_A_PAGE, after
+    return tags, after
 
 
 def _read_number(file: Readable, form: struct.Struct, offset: int) -> int:
