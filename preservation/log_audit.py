@@ -47,7 +47,7 @@ def audit(store: ObjectStore, heads: Sequence[TreeHead], problems: Sequence[Text
 class _Audit:
     def __init__(self, store: ObjectStore, size: int, heads: Sequence[TreeHead]) -> None:
         self._tree = StoredTree(store, size)
-        self._heads = heads
+        self._heads = set(heads)
         self._edge = Edge()
         self._problems: list[Text] = []
 
