@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from repository.database import Sessions
 from repository.errors import DatabaseFault
 from repository.jobs import JobOrder, enqueue
-from repository.model import Access, Event, HeldImage, Image, Pyramid, Rights, Work, WorkState, WorkSummary
+from repository.model import Access, Event, HeldImage, Image, Master, Pyramid, Rights, Work, WorkState, WorkSummary
 from repository.serial import work_of_json, work_to_json
 from repository.tables import EventRow, ImageRow, WorkRow
 
@@ -109,6 +109,12 @@ class Catalogue:
         with self._reading() as session:
             rows = session.scalars(select(ImageRow).where(ImageRow.work == work)).all()
         return {row.identifier: _pyramid(row) for row in rows}
+
+    def known_images(self, master_bytes: int) -> list[tuple[Image, Pyramid]]:
+        """Images whose masters are so many bytes long: what a master about to be taken in may turn out to be."""
+        with self._reading() as session:
+            rows = session.scalars(select(ImageRow).where(ImageRow.master_bytes == master_bytes)).all()
+        return [(_image(row), _pyramid(row)) for row in rows]
 
     def publish(self, publication: Publication, follow_up: Sequence[JobOrder], now: str) -> None:
         """A work, its images and events as they are now, and the jobs that follow, in one transaction.
@@ -230,6 +236,7 @@ def _image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> d
         "master_path": image.master.path,
         "master_sha256": image.master.sha256,
         "master_bytes": image.master.bytes,
+        "media_type": image.master.media_type,
         "pyramid_key": pyramid.key,
         "pyramid_fingerprint": pyramid.fingerprint,
         "pyramid_bytes": pyramid.bytes,
@@ -263,6 +270,11 @@ def _held_image(row: Row[ImageRow, str, int | None, str | None, str]) -> HeldIma
         state=WorkState(state),
         pyramid=_pyramid(image),
     )
+
+
+def _image(row: ImageRow) -> Image:
+    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
+    return Image(row.identifier, row.width, row.height, master)
 
 
 def _pyramid(row: ImageRow) -> Pyramid:

@@ -6,6 +6,7 @@ file it stands in lower case. docs/settings.md explains each, and a test holds t
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -89,6 +90,21 @@ def read_language(environ: Mapping[str, str]) -> Language | None:
     """The language of the person at the terminal, by POSIX's locale variables; None when they say neither of ours."""
     locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     return {"zh": Language.CHINESE, "en": Language.ENGLISH}.get(locale[:2].lower())
+
+
+def process_settings() -> Settings:
+    """The settings of this process: its environment, and the file in the folder it was started in."""
+    return read_settings(os.environ, Path.cwd())
+
+
+def process_language() -> Language | None:
+    """The language of the person who started this process."""
+    return read_language(os.environ)
+
+
+def process_unknown_names() -> list[str]:
+    """Names in this process's environment that look like settings of ours and are none."""
+    return unknown_names(os.environ)
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:

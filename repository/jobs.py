@@ -78,10 +78,10 @@ class Jobs:
 
     def counts(self) -> dict[str, int]:
         """How many jobs stand in each state."""
-        query = select(JobRow.state, func.count()).group_by(JobRow.state)
+        query = select(JobRow.state, func.count().label("jobs")).group_by(JobRow.state)
         with self._sessions() as session:
-            found = [tuple(row) for row in session.execute(query)]
-        return dict.fromkeys((state.value for state in JobState), 0) | dict(found)
+            found = {row.state: row.jobs for row in session.execute(query)}
+        return dict.fromkeys((state.value for state in JobState), 0) | found
 
     def begin(self, key: str) -> None:
         """A worker has taken the job."""

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import pyvips
+
+from repository.config import Settings
+from repository.handle import memory_repository
+from workers.prepare import make_ready
+from workers.progress import SilentProgress
+from workers.tiling import ChildExaminer, open_child_examiner
+from workers.workshop import Workshop
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -19,3 +31,34 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
+    """The real examiner of masters, over two child processes."""
+    with open_child_examiner(Settings(), tmp_path_factory.mktemp("decoding"), 2) as examiner:
+        yield examiner
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, examiner: ChildExaminer) -> Workshop:
+    """A repository in memory, made ready, with the real examiner: what an ingest works with."""
+    repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
+    return Workshop(repository, examiner, SilentProgress())
+
+
+@pytest.fixture
+def deposit(tmp_path: Path) -> Path:
+    """A small deposit without a fault: three pages of noise, each unlike the others, and a range."""
+    return write_deposit(tmp_path / "deposit")
+
+
+def write_deposit(folder: Path, pages: int = 3, title: str = "試書") -> Path:
+    """A deposit folder without a fault: `pages` TIFF pages of 700 by 900 pixels."""
+    folder.mkdir(parents=True)
+    for number in range(1, pages + 1):
+        noise = pyvips.Image.gaussnoise(700, 900, mean=200, sigma=30, seed=number).cast("uchar")
+        noise.tiffsave(str(folder / f"{number:04d}.tif"), compression="lzw", predictor="horizontal")
+    record = f'title = "{title}"\nlanguage = ["lzh"]\n[[range]]\nlabel = "卷上"\npages = "0001-{pages:04d}"\n'
+    (folder / "work.toml").write_text(record, "utf-8")
+    return folder

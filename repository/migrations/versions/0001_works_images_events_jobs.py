@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("master_path", sa.Text(), nullable=False),
         sa.Column("master_sha256", sa.String(length=64), nullable=False),
         sa.Column("master_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("media_type", sa.String(length=64), nullable=False),
         sa.Column("pyramid_key", sa.Text(), nullable=False),
         sa.Column("pyramid_fingerprint", sa.String(length=64), nullable=False),
         sa.Column("pyramid_bytes", sa.BigInteger(), nullable=False),
@@ -88,6 +89,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("identifier", name=op.f("pk_images")),
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_images_master_bytes"), ["master_bytes"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_master_sha256"), ["master_sha256"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_work"), ["work"], unique=False)
 
@@ -97,6 +99,7 @@ def downgrade() -> None:
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_images_work"))
         batch_op.drop_index(batch_op.f("ix_images_master_sha256"))
+        batch_op.drop_index(batch_op.f("ix_images_master_bytes"))
 
     op.drop_table("images")
     with op.batch_alter_table("events", schema=None) as batch_op:

@@ -1,0 +1,216 @@
+"""An ingest preserves, tiles, describes, publishes and logs; done again, or killed and done again, it ends the same."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from preservation.validation import validate_object
+
+from iiif_server.presentation import PresentationService
+from preservation.events import event_of
+from preservation.journal import open_log
+from repository import paths
+from repository.errors import DepositRefused
+from repository.handle import memory_repository
+from repository.jobs import JobState
+from repository.model import Record
+from web.ingest_command import ingest_order
+from workers.app import create_celery
+from workers.ingest import ingest
+from workers.prepare import make_ready
+from workers.rebuild import rebuild
+from workers.tasks import register, submit
+from workers.workshop import Workshop
+
+
+class Died(BaseException):
+    """What a killed process cannot catch."""
+
+
+class DyingStore:
+    """A store that dies at its n-th change, before or after making it."""
+
+    def __init__(self, store, changes, after):
+        self._store, self._left, self._after = store, changes, after
+
+    def __getattr__(self, name):
+        action = getattr(self._store, name)
+        return (
+            action if name not in ("put", "put_new", "delete") else lambda *arguments: self._change(action, arguments)
+        )
+
+    def _change(self, action, arguments):
+        self._left -= 1
+        if self._left < 0 and not self._after:
+            raise Died
+        action(*arguments)
+        if self._left < 0:
+            raise Died
+
+
+def run(workshop, deposit):
+    celery = create_celery(workshop.repository.settings)
+    register(celery, workshop)
+    return submit(celery, workshop.repository, ingest_order(deposit))
+
+
+def contents(repository):
+    """All that lies in the store, pyramids by their names alone: a ZIP holds the time it was made."""
+    keys = [found.key for found in repository.store.list()]
+    return {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
+
+
+def catalogued(repository):
+    """All that the catalogue says."""
+    works = repository.catalogue.works()
+    held = [repository.catalogue.work(work.identifier) for work in works]
+    images = [repository.catalogue.image(image.identifier) for work in held for image in work.images()]
+    indexes = [repository.catalogue.event_index(image.identifier) for image in images]
+    pyramids = [replace(image, pyramid=replace(image.pyramid, bytes=0)) for image in images]
+    return works, held, pyramids, indexes, repository.catalogue.counts()
+
+
+def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(workshop, deposit):
+    job = run(workshop, deposit)
+    repository = workshop.repository
+    assert job.state is JobState.DONE
+    work = job.result["identifier"]
+    assert validate_object(repository.store, paths.ocfl_object(work)) == []
+    manifest = json.loads(PresentationService(repository.store).manifest(work, "https://example.org").body)
+    assert len(manifest["items"]) == 3
+    collection = json.loads(PresentationService(repository.store).collection("top", "https://example.org").body)
+    assert [item["id"] for item in collection["items"]] == [manifest["id"]]
+    held = repository.catalogue.work(work)
+    assert held.record == Record("試書", language=("lzh",))
+    log = open_log(repository)
+    assert log.verify().ok
+    events = [event_of(leaf) for leaf in log.entries(0, log.size)]
+    assert [event.sha256 for event in events[:3]] == [image.master.sha256 for image in held.images()]
+    assert repository.catalogue.counts().staged == 0
+
+
+def test_ingesting_again_changes_nothing(workshop, deposit):
+    run(workshop, deposit)
+    before = contents(workshop.repository), catalogued(workshop.repository)
+    job = run(workshop, deposit)
+    assert job.result["changed"] is False
+    assert (contents(workshop.repository), catalogued(workshop.repository)) == before
+
+
+class CountingExaminer:
+    """The real examiner, with a count of what it was asked."""
+
+    def __init__(self, examiner):
+        self._examiner, self.concurrency, self.asked = examiner, examiner.concurrency, 0
+
+    def __call__(self, path, pyramid):
+        self.asked += 1
+        return self._examiner(path, pyramid)
+
+
+def test_masters_that_are_held_are_not_decoded_again(workshop, deposit):
+    run(workshop, deposit)
+    counting = replace(workshop, examiner=CountingExaminer(workshop.examiner))
+    assert run(counting, deposit).state is JobState.DONE
+    assert counting.examiner.asked == 0
+
+
+def test_a_page_of_one_work_may_be_a_page_of_another(workshop, deposit, tmp_path):
+    first = run(workshop, deposit).result["identifier"]
+    other = tmp_path / "other"
+    shutil.copytree(deposit, other)
+    (other / "0003.tif").unlink()
+    (other / "work.toml").write_text('title = "節本"\n', "utf-8")
+    second = run(workshop, other).result["identifier"]
+    assert first != second
+    for image in workshop.repository.catalogue.work(second).images():
+        assert workshop.repository.store.exists(workshop.repository.catalogue.image(image.identifier).pyramid.key)
+
+
+def test_a_corrected_record_is_a_new_version_of_the_same_work(workshop, deposit):
+    first = run(workshop, deposit).result["identifier"]
+    record = deposit / "work.toml"
+    record.write_text(record.read_text("utf-8").replace("試書", "正名"), "utf-8")
+    second = run(workshop, deposit).result
+    assert (second["identifier"], second["changed"]) == (first, True)
+    assert workshop.repository.catalogue.work(first).record.title == "正名"
+    log = open_log(workshop.repository)
+    types = [event_of(leaf).type for leaf in log.entries(0, log.size)]
+    assert types == ["ingestion", "ingestion", "ingestion", "accession", "accession"]
+
+
+def test_a_faulty_deposit_is_refused_and_leaves_nothing_behind(workshop, deposit, tmp_path):
+    before = contents(workshop.repository)
+    (deposit / "0002.tif").write_bytes(b"")
+    job = run(workshop, deposit)
+    assert job.state is JobState.FAILED
+    assert [fault["file"] for fault in job.result["faults"]] == ["0002.tif"]
+    assert contents(workshop.repository) == before
+    assert workshop.repository.catalogue.counts().works == 0
+    assert list((tmp_path / "var" / "staging").glob("desk-*")) == []
+    with pytest.raises(DepositRefused):
+        ingest(workshop.repository, deposit, workshop.examiner, workshop.progress)
+
+
+def _twin(workshop):
+    """An empty repository on the same data folder: the same key and clock."""
+    return make_ready(memory_repository(workshop.repository.settings, workshop.repository.clock))
+
+
+def _forget_signing(workshop):
+    """A log begun anew on the same key: what was signed before was of another trial."""
+    for left in workshop.repository.settings.data.glob("log.*"):
+        left.unlink()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_run(workshop, deposit, after):
+    run(workshop, deposit)
+    expected = contents(workshop.repository), catalogued(workshop.repository)
+    deaths = 0
+    while True:
+        _forget_signing(workshop)
+        repository = _twin(workshop)
+        dying = replace(repository, store=DyingStore(repository.store, deaths, after))
+        try:
+            run(Workshop(dying, workshop.examiner, workshop.progress), deposit)
+        except Died:
+            deaths += 1
+        else:
+            break
+        survivor = Workshop(repository, workshop.examiner, workshop.progress)
+        assert run(survivor, deposit).state is JobState.DONE
+        assert (contents(repository), catalogued(repository)) == expected, f"died at change {deaths}"
+        assert open_log(repository).verify().ok
+    assert deaths >= 20
+
+
+def test_the_catalogue_is_made_again_from_the_store_alone(workshop, deposit):
+    run(workshop, deposit)
+    twin = replace(_twin(workshop), store=workshop.repository.store)
+    done = rebuild(twin, workshop.examiner, workshop.progress)
+    assert (done.works, done.images, done.pyramids_made) == (1, 3, 0)
+    assert catalogued(twin) == catalogued(workshop.repository)
+
+
+def test_pyramids_and_descriptions_that_were_deleted_are_made_again(workshop, deposit):
+    run(workshop, deposit)
+    repository = workshop.repository
+    before = contents(repository), catalogued(repository)
+    for prefix in (paths.PYRAMIDS, paths.PUBLISHED):
+        for found in list(repository.store.list(prefix)):
+            repository.store.delete(found.key)
+    done = rebuild(repository, workshop.examiner, workshop.progress)
+    assert done.pyramids_made == 3
+    assert (contents(repository), catalogued(repository)) == before
+
+
+def test_a_fault_of_the_system_is_kept_with_the_job_in_both_languages(workshop, deposit, tmp_path):
+    for key in (tmp_path / "var" / "keys").iterdir():
+        key.unlink()
+    job = run(workshop, deposit)
+    assert job.state is JobState.DONE
+    journal = workshop.repository.jobs.get("journal")
+    assert (journal.state, journal.result["branch"]) == (JobState.FAILED, "system")
+    assert set(journal.result["message"]) == {"zh", "en"}

@@ -1,0 +1,150 @@
+"""The `shanben` command: each subcommand is a few lines on the rooms below.
+
+Exit codes: 0 done, 1 the content is at fault, 2 the call is at fault, 3 something the system needs is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from preservation.journal import verifier_key
+from repository.config import Settings, process_settings
+from repository.errors import ToolAbsent
+from repository.handle import open_repository
+from repository.text import Text
+from web.ingest_command import ingest_deposits
+from web.log_commands import log
+from web.server import run_server
+from web.status import status_of
+from web.terminal import EXIT_CONTENT, Terminal, command, fault_json
+from workers.app import create_celery
+from workers.deposit import check as check_deposit
+from workers.prepare import prepare
+from workers.rebuild import rebuild as rebuild_catalogue
+from workers.sample import make_sample
+from workers.staging import desk
+from workers.tasks import register, send_pending
+from workers.tiling import ChildExaminer, open_child_examiner
+from workers.workshop import Workshop
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def main() -> None:
+    """善本 Shanben：古籍数字典藏与 IIIF 图像服务。 A digital heritage repository and IIIF image service."""
+
+
+main.add_command(log)
+
+
+@main.command()
+@command
+def init(terminal: Terminal) -> None:
+    """建立数据目录、数据库与密钥；可重复执行。 Data folder, database and keys; safe to repeat."""
+    repository = prepare(process_settings())
+    settings = repository.settings
+    terminal.say(Text(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
+    key = verifier_key(repository)
+    terminal.result({"data": str(settings.data), "store": settings.store_url, "log_key": key})
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@command
+def sample(terminal: Terminal, folder: Path) -> None:
+    """制作样书（千字文）送存目录。 Make the sample rare book, a deposit ready for `ingest`."""
+    make_sample(folder, terminal.progress())
+    terminal.say(Text(f"样书已制成：{folder}", f"The sample book is in {folder}"))
+    terminal.result({"deposit": str(folder)})
+
+
+@main.command()
+@click.argument("deposit", type=FOLDER)
+@command
+def check(terminal: Terminal, deposit: Path) -> int:
+    """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit, write nothing; exit 1 if any."""
+    settings = process_settings()
+    with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
+        faults = check_deposit(deposit, settings, examiner, terminal.progress()).faults
+    terminal.faults(faults)
+    count = len(faults)
+    terminal.say(Text(f"共 {count} 处问题", f"{count} fault(s)") if faults else Text("没有问题", "No faults"))
+    terminal.result({"faults": [fault_json(fault, terminal.language) for fault in faults]})
+    return EXIT_CONTENT if faults else 0
+
+
+@main.command()
+@click.argument("deposits", nargs=-1, required=True, type=FOLDER)
+@command
+def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
+    """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; a rerun changes nothing."""
+    repository = prepare(process_settings())
+    with _examiner(repository.settings) as examiner:
+        return ingest_deposits(Workshop(repository, examiner, terminal.progress()), deposits, terminal)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
+@command
+def serve(terminal: Terminal, host: str, port: int, workers: int) -> None:
+    """启动网站与 IIIF 服务。 Serve the whole web application."""
+    settings = prepare(process_settings()).settings
+    address = settings.base_url or f"http://{host}:{port}"
+    run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
+
+
+@contextmanager
+def _examiner(settings: Settings) -> Iterator[ChildExaminer]:
+    """The examiner of a process that keeps what it examines: its temporary files lie with the rest of the staging."""
+    with desk(settings.staging) as scratch, open_child_examiner(settings, scratch) as examiner:
+        yield examiner
+
+
+def _address(address: str) -> Text:
+    return Text(f"请打开 {address}/ （按 Ctrl+C 停止）", f"Open {address}/ (Ctrl+C stops)")
+
+
+@main.command()
+@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
+@command
+def worker(terminal: Terminal, concurrency: int) -> None:
+    """启动 Celery 工作进程（需消息代理）。 Run a Celery worker; needs a broker."""
+    repository = prepare(process_settings())
+    if not repository.settings.broker:
+        raise ToolAbsent(what="SHANBEN_BROKER", remedy="redis://… / amqp://…")
+    celery = create_celery(repository.settings)
+    with _examiner(repository.settings) as examiner:
+        register(celery, Workshop(repository, examiner, terminal.progress()))
+        send_pending(celery, repository)
+        # Threads: the heavy part of a task runs in the workshop's own child processes.
+        celery.worker_main(["worker", "--pool=threads", f"--concurrency={concurrency}", "--loglevel=INFO"])
+
+
+@main.command()
+@command
+def status(terminal: Terminal) -> None:
+    """馆藏概况。 Works, images, bytes, jobs, fixity coverage, log size."""
+    document = status_of(open_repository(process_settings()))
+    terminal.table(document)
+    terminal.result(document)
+
+
+@main.command()
+@command
+def rebuild(terminal: Terminal) -> None:
+    """仅凭存储重建目录。 Make the catalogue again from storage alone."""
+    repository = prepare(process_settings())
+    with _examiner(repository.settings) as examiner:
+        done = rebuild_catalogue(repository, examiner, terminal.progress())
+    zh = f"已重建：著作 {done.works} 部，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
+    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids made again"
+    terminal.say(Text(zh, en))
+    terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})

@@ -1,0 +1,40 @@
+"""The web server of `shanben serve`: granian, with the composed WSGI application in each of its processes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from repository.errors import ToolAbsent
+
+
+def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
+    """Serve until stopped. Raises `ToolAbsent` when the port is taken."""
+    _require_free(host, port)
+    announce()
+    server = Server(
+        "web.wsgi:create",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        log_access=False,
+        log_level=LogLevels.warning,
+    )
+    server.serve()
+
+
+def _require_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            remedy = f"--port … ({fault.strerror})"
+            raise ToolAbsent(what=f"空闲的端口 / a free port: {host}:{port}", remedy=remedy) from fault

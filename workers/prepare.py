@@ -1,0 +1,35 @@
+"""Making a data folder ready: tables, the signing key, the store's OCFL declaration. Safe to repeat."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from preservation import keys, objects
+from repository.config import Settings
+from repository.handle import Repository, open_repository
+
+
+def prepare(settings: Settings) -> Repository:
+    """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`."""
+    return make_ready(open_repository(settings))
+
+
+def make_ready(repository: Repository) -> Repository:
+    """The same repository, with a signing key on this machine and its store declared an OCFL storage root.
+
+    A key keeps the name of its log. Raises `SettingInvalid` when the settings name another.
+    """
+    settings = repository.settings
+    if settings.log_origin or not (settings.keys / keys.KEY_FILE).exists():
+        keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
+    objects.prepare_storage_root(repository.store)
+    return repository
+
+
+def _default_origin(settings: Settings) -> str:
+    """The name of a new log (C2SP tlog-checkpoint, origin): by the public address, else by chance."""
+    if settings.base_url:
+        parts = urlsplit(settings.base_url)
+        return f"{parts.netloc}{parts.path}/log"
+    return f"shanben.local/log/{secrets.token_hex(4)}"

@@ -1,0 +1,110 @@
+"""The catalogue again, from storage alone.
+
+1. Every committed OCFL object gives its work, its files' digests and its events.
+2. Pyramids found in the store are read by their directories; those missing or damaged are made again from the masters.
+3. Manifests and the top collection are put again where they are not what they should be.
+4. The provenance log gives each event its leaf; events that are not in it yet are staged again.
+5. One transaction replaces the whole catalogue: readers see the old one until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from iiif_server.pyramid import read_directory
+from preservation import objects
+from preservation.journal import log_indexes, open_log
+from repository import paths
+from repository.catalog import Publication
+from repository.errors import KeyAbsent, ObjectInvalid, PyramidCorrupt
+from repository.handle import Repository
+from repository.model import Image, Pyramid, Work
+from repository.serial import work_of_json
+from repository.storage import Expendable
+from repository.text import Text
+from workers.deposit import Examiner
+from workers.describe import describe_all, describe_work
+from workers.ingest import RECORD, publication_of, read_events
+from workers.progress import Progress
+from workers.recognition import pyramid_key
+from workers.staging import desk
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was found: works and images catalogued, and how many pyramids had to be made again."""
+
+    works: int
+    images: int
+    pyramids_made: int
+
+
+def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> Rebuilt:
+    """Make the catalogue again. Raises `ObjectInvalid` for a work whose record cannot be read; nothing changes then."""
+    works = list(objects.works(repository.store))
+    progress.begin(Text("重建目录", "Rebuilding the catalogue"), len(works))
+    made = 0
+    for identifier in works:
+        made += _mend_derived(repository, read_work(repository, identifier), examiner)
+        progress.advance(1)
+    indexes = log_indexes(open_log(repository))
+    count = repository.catalogue.replace_all(_publications(repository, works, indexes))
+    describe_all(repository)
+    progress.end()
+    return Rebuilt(count, repository.catalogue.counts().images, made)
+
+
+def read_work(repository: Repository, identifier: str) -> Work:
+    """A work as its OCFL object holds it. Raises `ObjectInvalid`."""
+    document = objects.read_file(repository.store, identifier, RECORD)
+    try:
+        return work_of_json(document)
+    except ValueError as fault:
+        raise ObjectInvalid(key=paths.ocfl_object(identifier), reason=f"{RECORD}: {fault}") from fault
+
+
+def _publications(repository: Repository, works: list[str], indexes: Mapping[str, int]) -> Iterator[Publication]:
+    for identifier in works:
+        inventory = objects.read_inventory(repository.store, identifier)
+        if inventory is None:
+            continue
+        work = read_work(repository, identifier)
+        pyramids = {image.identifier: _found(repository, image) for image in work.images()}
+        events = read_events(repository.store, identifier)
+        yield publication_of(work, pyramids, events, inventory, indexes)
+
+
+def _mend_derived(repository: Repository, work: Work, examiner: Examiner) -> int:
+    made = 0
+    pyramids = {}
+    for image in work.images():
+        try:
+            pyramids[image.identifier] = _found(repository, image)
+        except (KeyAbsent, PyramidCorrupt):
+            pyramids[image.identifier] = _made(repository, work, image, examiner)
+            made += 1
+    describe_work(repository, work, pyramids)
+    return made
+
+
+def _found(repository: Repository, image: Image) -> Pyramid:
+    key = pyramid_key(repository.settings, image.identifier)
+    directory = read_directory(partial(repository.store.read_range, key), key)
+    return Pyramid(key, directory.fingerprint, repository.store.size(key), repository.settings.tile_size)
+
+
+def _made(repository: Repository, work: Work, image: Image, examiner: Examiner) -> Pyramid:
+    inventory = objects.read_inventory(repository.store, work.identifier)
+    if inventory is None:
+        raise ObjectInvalid(key=paths.ocfl_object(work.identifier), reason="inventory.json")
+    source = objects.file_key(inventory, work.identifier, image.master.path)
+    with desk(repository.settings.staging) as folder:
+        master = folder / Path(image.master.path).name
+        with master.open("wb") as file:
+            file.writelines(repository.store.chunks(source))
+        examiner(master, folder / "pyramid.zip")
+        repository.store.put(pyramid_key(repository.settings, image.identifier), Expendable(folder / "pyramid.zip"))
+    return _found(repository, image)
