@@ -1,0 +1,148 @@
+"""The documents say what the code does: settings, commands, make targets, the example of a deposit, links."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from zipfile import ZipFile
+
+import click
+import pytest
+
+from iiif_server.manifests import build_manifest
+from iiif_server.presentation import publish_manifest
+from iiif_server.pyramid import level0_info
+from iiif_server.tile_grid import TileGrid
+from repository import paths
+from repository.config import PREFIX, Settings
+from repository.folder_store import FolderStore
+from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from web.cli import main
+from workers.record import read_record
+
+PROJECT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+
+
+def page(name: str) -> str:
+    return (PROJECT / "docs" / name).read_text("utf-8")
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every row of every table."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ("shanben",)) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def sections(text: str) -> dict[str, str]:
+    """Each heading of the second level with what stands under it."""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_setting_stands_in_its_page_with_its_default() -> None:
+    told = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page("settings.md")) if PREFIX in cells[0]}
+    real = {PREFIX + field.name.upper(): getattr(Settings(), field.name) for field in fields(Settings)}
+    assert told == {name: str(default) if default else "(none)" for name, default in real.items()}
+
+
+def test_every_setting_named_anywhere_is_one() -> None:
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    named = {name for path in PAGES for name in re.findall(rf"{PREFIX}[A-Z0-9_]*[A-Z0-9]\b", path.read_text("utf-8"))}
+    assert {name for name in named if not any(setting.startswith(name) for setting in known)} == set()
+
+
+def test_every_command_has_its_section_and_every_section_its_command() -> None:
+    told = {title for title in sections(page("commands.md")) if title.startswith("shanben")}
+    assert told == {name for name, _ in commands(main)}
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*found, id=found[0]) for found in commands(main)])
+def test_every_option_of_a_command_is_told_with_its_default(name: str, command: click.Command) -> None:
+    section = sections(page("commands.md"))[name]
+    options = [option for option in command.params if isinstance(option, click.Option) and "--json" not in option.opts]
+    assert set(re.findall(r"`(--?[a-z]+)`", section)) - {"--json"} == {name for o in options for name in o.opts}
+    for option in options:
+        if isinstance(option.default, int | str):
+            line = next(line for line in section.splitlines() if f"`{option.opts[-1]}`" in line)
+            assert str(option.default) in line
+
+
+def test_every_command_named_anywhere_exists() -> None:
+    known = {tuple(name.split()) for name, _ in commands(main)}
+    lines = [line for path in PAGES for line in re.split(r"[`\n]", path.read_text("utf-8"))]
+    named = [
+        line.removeprefix(".venv/bin/").split() for line in lines if re.match(r"(\.venv/bin/)?shanben [a-z]", line)
+    ]
+    assert len(named) > 20
+    assert [words for words in named if not {tuple(words[:2]), tuple(words[:3])} & known] == []
+
+
+def test_every_make_target_named_anywhere_exists() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    lines = [line for path in PAGES for line in re.split(r"[`\n]", path.read_text("utf-8"))]
+    named = {match[1] for line in lines if (match := re.match(r"make ([a-z]+)", line))}
+    assert named <= targets
+    assert {"demo", "test", "bench", "lint", "clean"} <= named
+
+
+def test_the_examples_of_a_record_are_good_and_use_every_key() -> None:
+    (small,), (full,) = (
+        code_blocks((PROJECT / name).read_text("utf-8"), "toml") for name in ("README.md", "docs/deposits.md")
+    )
+    for example in (small, full):
+        description, faults = read_record(example.encode())
+        assert faults == ()
+        assert description is not None
+    told = {cells[0].strip("`") for cells in rows(page("deposits.md")) if cells[0].startswith("`")}
+    used = set(re.findall(r"^([a-z_]+) =", full.partition("[[")[0].partition("[date]")[0], re.MULTILINE)) | {"date"}
+    assert told == used
+    assert {field.name for field in fields(Record)} <= told
+
+
+def test_every_link_leads_somewhere() -> None:
+    dead = {
+        f"{path.relative_to(PROJECT)}: {target}"
+        for path in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8"))
+        if "://" not in target and not (path.parent / target).exists()
+    }
+    assert dead == set()
+
+
+def test_a_work_leaves_by_the_commands_told(tmp_path: Path) -> None:
+    image = Image("i0123456789", 300, 200, Master("masters/1.tif", "0" * 64, 1, "image/tiff"))
+    work = Work("w0123456789", Record("論語"), (Volume("", (Page("1", "1", (image,)),)),))
+    store, site = tmp_path / "store", tmp_path / "site"
+    keeping = FolderStore(store)
+    publish_manifest(keeping, work.identifier, build_manifest(work, {image.identifier: Pyramid("k", "0", 1, 512)}, ""))
+    with ZipFile(tmp_path / "pyramid.zip", "w") as pyramid:
+        pyramid.writestr("info.json", level0_info(TileGrid(300, 200, 512)))
+    keeping.put(paths.pyramid(image.identifier, "0123456789ab"), tmp_path / "pyramid.zip")
+
+    (script,) = code_blocks(page("leaving.md"), "bash")
+    base = "https://plain.example"
+    told = {"STORE": str(store), "SITE": str(site), "BASE": base, "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-euc", script], env=told, check=True)
+
+    manifest = json.loads((site / "iiif/presentation/3" / work.identifier / "manifest").read_text())
+    assert manifest["id"] == f"{base}/iiif/presentation/3/{work.identifier}/manifest"
+    service = manifest["items"][0]["items"][0]["items"][0]["body"]["service"][0]
+    info = json.loads((site / service["id"].removeprefix(f"{base}/") / "info.json").read_text())
+    assert (info["id"], info["profile"]) == (service["id"], service["profile"])
