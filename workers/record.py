@@ -26,7 +26,7 @@ WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
 PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
 """IIIF's words for a canvas, and ``individuals``, which is the work's word for a picture shown by itself."""
 
-_LINE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
+_LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,13 @@ class Description:
 def read_record(content: bytes) -> tuple[Description | None, tuple[Fault, ...]]:
     """What the file says and what is wrong with it; nothing is said when it is not TOML or has no title."""
     try:
-        table = tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         return None, (_fault(f"byte {fault.start}", "record.encoding", _NOT_UTF8),)
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        return None, (_syntax_fault(str(fault)),)
+        return None, (_syntax_fault(str(fault), text),)
     reader = _Reader(table)
     description = _describe(reader)
     reader.refuse_unknown()
@@ -84,11 +86,12 @@ def _fault(place: str, code: str, message: Text) -> Fault:
     return Fault(RECORD_FILE, place, code, message)
 
 
-def _syntax_fault(complaint: str) -> Fault:
+def _syntax_fault(complaint: str, text: str) -> Fault:
     match = _LINE.search(complaint)
     reason = _LINE.sub("", complaint).strip()
+    lines = text.split("\n")
     return _fault(
-        match[1] if match else "",
+        match[1] if match and match[1] else f"line {len(lines)}, column {len(lines[-1]) + 1}",
         "record.syntax",
         Text(f"不是合法的 TOML：{reason}", f"this is not valid TOML: {reason}"),
     )

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import builtins
+import ctypes
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from repository.config import read_settings
+from repository.errors import DecoderLost, SettingInvalid
+from workers.child import ChildPool, Limits
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[ChildPool]:
+    with ChildPool(1, tmp_path, Limits(seconds=20)) as pool:
+        yield pool
+
+
+def alive(process: int) -> bool:
+    """Whether a process lives; one that only waits to be buried does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_child_answers_and_is_used_again(pool: ChildPool) -> None:
+    assert pool.call(operator.add, 2, 3) == 5
+    assert pool.call(os.getpid) == pool.call(os.getpid) != os.getpid()
+
+
+def test_a_domain_error_comes_back_as_itself_and_the_child_lives(pool: ChildPool) -> None:
+    child = pool.call(os.getpid)
+    with pytest.raises(SettingInvalid) as caught:
+        pool.call(read_settings, {"SHANBEN_TILE_SIZE": "none"}, None)
+    assert caught.value.details["name"] == "tile_size"
+    assert pool.call(os.getpid) == child
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
+def test_a_child_that_dies_fails_its_call_alone_and_is_replaced(pool: ChildPool, deadly: signal.Signals) -> None:
+    with pytest.raises(DecoderLost, match=deadly.name):
+        pool.call(signal.raise_signal, deadly)
+    assert pool.call(operator.add, 1, 1) == 2
+
+
+def test_a_crash_inside_native_code_is_survived(pool: ChildPool) -> None:
+    with pytest.raises(DecoderLost, match="SIGSEGV"):
+        pool.call(ctypes.string_at, 0)
+
+
+def test_a_defect_is_told_by_its_last_line(pool: ChildPool) -> None:
+    with pytest.raises(DecoderLost, match="ZeroDivisionError"):
+        pool.call(operator.truediv, 1, 0)
+
+
+def test_a_child_that_overstays_is_ended(tmp_path: Path) -> None:
+    with ChildPool(1, tmp_path, Limits(seconds=0.5)) as pool:
+        started = time.monotonic()
+        with pytest.raises(DecoderLost, match=r"0\.5 s"):
+            pool.call(time.sleep, 60)
+        assert time.monotonic() - started < 10
+
+
+def test_memory_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    with ChildPool(1, tmp_path, Limits(seconds=20, memory=256 << 20)) as pool:
+        with pytest.raises(DecoderLost, match="MemoryError"):
+            pool.call(bytearray, 512 << 20)
+        assert len(pool.call(bytes, 1 << 20)) == 1 << 20
+
+
+def test_what_a_child_prints_stays_off_the_terminal(pool: ChildPool, capfd: pytest.CaptureFixture[str]) -> None:
+    pool.call(os.write, 2, b"a decoder's complaint\n")
+    pool.call(builtins.print, "and more")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_that_is_killed_from_outside_in_mid_call_fails_only_that_call(tmp_path: Path) -> None:
+    with ChildPool(1, tmp_path, Limits(seconds=20)) as pool, ThreadPoolExecutor(1) as threads:
+        child = pool.call(os.getpid)
+        call = threads.submit(pool.call, time.sleep, 15)
+        time.sleep(0.2)
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(DecoderLost, match="SIGKILL"):
+            call.result(5)
+        assert pool.call(os.getpid) != child
+
+
+def test_several_children_work_at_once(tmp_path: Path) -> None:
+    with ChildPool(3, tmp_path, Limits(seconds=20)) as pool, ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: pool.call(time.sleep, 0.5), range(3)))
+        started = time.monotonic()
+        list(threads.map(lambda _: pool.call(time.sleep, 0.5), range(3)))
+        assert time.monotonic() - started < 1.2
+
+
+def test_children_end_with_the_pool(tmp_path: Path) -> None:
+    with ChildPool(1, tmp_path, Limits(seconds=20)) as pool:
+        child = pool.call(os.getpid)
+        assert alive(child)
+    assert not alive(child)
+    pool.close()
+
+
+PARENT = """
+import os, sys, threading, time
+from pathlib import Path
+from workers.child import ChildPool, Limits
+pool = ChildPool(1, Path(sys.argv[1]), Limits(seconds=60))
+print(pool.call(os.getpid), flush=True)
+pool.call(time.sleep, 50)
+"""
+
+
+def test_a_busy_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(child)
+
+
+def test_children_outlive_the_thread_that_started_them(pool: ChildPool) -> None:
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(pool.call(os.getpid)))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert pool.call(os.getpid) == found[0]
+
+
+def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers/__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    with ChildPool(1, tmp_path, Limits(seconds=20)) as pool:
+        assert pool.call(operator.add, 1, 2) == 3
