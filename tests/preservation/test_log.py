@@ -19,6 +19,7 @@ from pymerkle import InmemoryTree
 
 from preservation import keys, merkle, notes, proofs
 from preservation.log import ProvenanceLog
+from preservation.log_guard import MemoryGuard
 from preservation.log_tiles import StoredTree
 from preservation.merkle import TreeHead
 from repository.errors import LogBusy, LogInvalid, NotHeld, RequestInvalid, StoreFault
@@ -347,15 +348,16 @@ def test_an_entry_changed_together_with_its_tiles_is_still_found(tmp_path: Path)
         log.append([b"more"])
 
 
-def test_damage_before_the_edge_stops_the_signing_of_what_depends_on_it(tmp_path: Path) -> None:
+def test_damage_at_the_edge_stops_the_signing(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
-    flip(tmp_path / "store" / "log" / "tile" / "1" / "000.p" / "2", 3)
-    with pytest.raises(LogInvalid):
+    tile = tmp_path / "store" / "log" / "tile" / "1" / "000.p" / "2"
+    flip(tile, 3)
+    with pytest.raises(LogInvalid, match="the stored hashes do not give the signed root"):
         log.append([b"more"])
-    flip(tmp_path / "store" / "log" / "tile" / "1" / "000.p" / "2", 3)
+    flip(tile, 3)
     flip(tmp_path / "store" / "log" / "tile" / "entries" / "002.p" / "88", 3)
-    with pytest.raises(LogInvalid):
+    with pytest.raises(LogInvalid, match="the stored entries do not give the root signed before"):
         log.append([b"more"])
 
 
@@ -375,6 +377,14 @@ def test_only_one_writes_and_the_others_wait_a_bounded_time(tmp_path: Path) -> N
             log.append([b"entry"])
         assert 0.15 < time.monotonic() - started < 5
     assert log.append([b"entry"]) == 0
+
+
+def test_in_memory_too_only_one_writes() -> None:
+    guard = MemoryGuard(0.05)
+    with guard.hold(), pytest.raises(LogBusy), guard.hold():
+        pass
+    with guard.hold():
+        pass
 
 
 def test_a_log_of_another_key_is_not_continued(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_a_hash_cut_at_another_place_does_not_pass() -> None:
     head = TreeHead(2, merkle.node_hash(left, right))
     assert merkle.includes(head, 0, left, [right])
     assert not merkle.includes(head, 0, left + right[:1], [right[1:]])
+    assert not merkle.contains_subtree(head, Subtree(0, 1, left + right[:1]), [right[1:]])
 
 
 @given(st.integers(1, 40), st.data())
