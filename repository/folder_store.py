@@ -218,4 +218,4 @@ def _fault(key: str, fault: OSError) -> StoreFault:
     if fault.errno in _FULL:
         reason = "磁盘已满或超出配额，请腾出空间后重试 / the disk is full or over quota; free some space and try again"
         return StoreFault(key=key, reason=reason)
-    return StoreFault(key=key, reason=fault.strerror or str(fault))
+    return StoreFault(key=key, reason=str(fault))

@@ -71,7 +71,7 @@ class RemoteStore:
 
     def put(self, key: str, content: Content) -> None:
         """Put under `key`, replacing what was there; durable when it returns."""
-        with _translated(key):
+        with _translated(key, reading=False):
             self._store.put(check_key(key), _uploadable(content), chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
 
     def put_new(self, key: str, content: Content) -> None:
@@ -162,14 +162,16 @@ def _pieces(key: str, arriving: Iterator[object], size: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _translated(key: str) -> Iterator[None]:
-    """The errors of obstore in our words."""
+def _translated(key: str, *, reading: bool = True) -> Iterator[None]:
+    """The errors of obstore in our words. A file that is not found when putting is the source, not the key."""
     try:
         yield
     except FileNotFoundError as fault:
         if "NoSuchBucket" in str(fault):
             raise StoreFault(key=key, reason="存储桶不存在，请先创建 / there is no such bucket; create it") from fault
-        raise KeyAbsent(key=key) from fault
+        if reading:
+            raise KeyAbsent(key=key) from fault
+        raise StoreFault(key=key, reason=str(fault).partition("\n")[0]) from fault
     except (PermissionDeniedError, UnauthenticatedError) as fault:
         raise StoreFault(key=key, reason="凭据有误或权限不足 / the credentials are wrong or may not do this") from fault
     except (BaseError, ValueError, OSError) as fault:

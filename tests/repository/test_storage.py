@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -255,9 +256,15 @@ class InterruptedScanError(Exception):
 
 
 def test_a_source_that_cannot_be_read_is_a_fault_that_names_the_key(store: ObjectStore, tmp_path: Path) -> None:
-    with pytest.raises(StoreFault) as raised:
-        store.put("k", tmp_path / "absent.tif")
-    assert "k" in str(raised.value)
+    def broken() -> Iterator[bytes]:
+        yield b"begun"
+        yield (tmp_path / "absent.tif").read_bytes()
+
+    for source in (tmp_path / "absent.tif", Expendable(tmp_path / "absent.tif"), broken(), tmp_path):
+        with pytest.raises(StoreFault) as raised:
+            store.put("the/key", source)
+        assert "the/key" in str(raised.value)
+        assert not isinstance(raised.value, KeyAbsent)
     assert keys(store) == []
 
 
@@ -332,6 +339,17 @@ def test_a_missing_bucket_is_said_to_be_missing(endpoint: str) -> None:
     assert not isinstance(raised.value, KeyAbsent)
     with pytest.raises(StoreFault, match="no such bucket"):
         store.read("a")
+
+
+def test_a_server_that_is_not_there_is_a_fault_and_not_a_long_wait() -> None:
+    closed = Settings(store="s3://b", s3_endpoint="http://127.0.0.1:1", s3_access_key="key", s3_secret_key="secret")
+    store = open_store(closed)
+    begun = time.monotonic()
+    for ask in (store.read, store.exists, lambda key: store.put(key, b"x")):
+        with pytest.raises(StoreFault) as raised:
+            ask("a")
+        assert not isinstance(raised.value, KeyAbsent)
+    assert time.monotonic() - begun < 60
 
 
 def test_an_upload_that_breaks_off_is_not_left_in_the_bucket(endpoint: str) -> None:
