@@ -44,9 +44,7 @@ def _measure(folder: Path, batch: int) -> None:
         took = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         assert verdict.ok
-        print(
-            f"log audit, all of it | {verdict.size:,} entries, peak {peak:.0f} MB | {verdict.size / took:,.0f} a second"
-        )
+        print(f"audit of the log | {verdict.size:,} entries, peak {peak:.0f} MB | {verdict.size / took:,.0f} a second")
 
 
 if __name__ == "__main__":
