@@ -154,6 +154,8 @@ def _with_codestream(
     """The header completed by the SIZ marker segment (A.5.1), which comes right after SOC."""
     if len(codestream) < 4 + _SIZ.size or bytes(codestream[:4]) != b"\xff\x4f\xff\x51":
         raise MasterUnreadable(reason="码流没有文件头 / the codestream has no header")
+    if bytes(codestream[-2:]) != b"\xff\xd9":  # EOC (A.4.4): OpenJPH takes a stream cut between two code-blocks
+        raise MasterUnreadable(reason="码流不完整 / the codestream is cut short")
     _length, capabilities, *sizes, components = _SIZ.unpack_from(codestream, 4)
     right, bottom, left, top = sizes[:4]
     parts = bytes(codestream[4 + _SIZ.size : 4 + _SIZ.size + 3 * components])

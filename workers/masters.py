@@ -21,11 +21,12 @@ Rules, where viewers differ:
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyvips
 
@@ -44,6 +45,9 @@ _GREY: Final = frozenset({"b-w", "grey16"})
 _LAB: Final = frozenset({"lab", "labs"})
 _TAKEN: Final = _GREY | _LAB | {"srgb", "rgb", "rgb16", "cmyk"}
 _MAX_WARNINGS: Final = 100
+# An early sRGB profile that Photoshop wrote into half the world's PNGs.
+_HARMLESS: Final = frozenset({"iCCP: known incorrect sRGB profile"})
+_PNG_END: Final = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
     with _decoder_warnings() as warnings:
         try:
             raw = _open_jpeg2000(path, settings) if form in {JP2, CODESTREAM} else _open_by_vips(path, form, settings)
-            on_opening = set(warnings)
+            forgiven = _HARMLESS | set(warnings if form is TIFF else ())
             yield OpenedMaster(form, _upright(_to_screen(raw), raw))
         except pyvips.Error as fault:
             raise _translate(fault, warnings) from fault
@@ -81,7 +85,7 @@ def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
             raise MasterUnreadable(reason="文件已损坏 / the file is damaged") from fault
         except MemoryError as fault:
             raise MasterUnreadable(reason="需要的内存超过上限 / it needs more memory than allowed") from fault
-        if told := [warning for warning in warnings if warning not in on_opening]:
+        if told := [warning for warning in warnings if warning not in forgiven]:
             raise MasterUnreadable(reason=told[0])
 
 
@@ -92,7 +96,17 @@ def _identify(path: Path) -> Format:
             raise MasterUnreadable(reason="文件为空 / the file is empty")
         form = formats.sniff(head)
         formats.check_suffix(path.suffix, form)
+        if form is PNG:
+            _check_png_end(file)
     return form
+
+
+def _check_png_end(file: BinaryIO) -> None:
+    """That the last chunk is there: libvips stops at the last row, and would not miss it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - formats.HEAD))
+    if _PNG_END not in file.read():
+        raise MasterUnreadable(reason="PNG 文件不完整 / the PNG file is cut short")
 
 
 def _open_by_vips(path: Path, form: Format, settings: Settings) -> Any:
