@@ -12,5 +12,8 @@ if [ ! -d "$book" ]; then
   mv "$book.unfinished" "$book"
 fi
 "$shanben" init
-"$shanben" ingest "$book"
-exec "$shanben" serve --host "${HOST:-127.0.0.1}" --port "${PORT:-8000}"
+host=${HOST:-127.0.0.1}
+port=${PORT:-8000}
+# The base address is set for what ingest prints; when serving, that of the request will do.
+SHANBEN_BASE_URL=${SHANBEN_BASE_URL:-http://$host:$port} "$shanben" ingest "$book"
+exec "$shanben" serve --host "$host" --port "$port"
