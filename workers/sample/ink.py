@@ -123,7 +123,7 @@ def _paste(block: Mask, glyph: Mask, box: Box) -> None:
 
 
 def cut_bar(block: Mask, bar: Box, rng: np.random.Generator, *, flaws: bool = True) -> None:
-    """A line of the frame or between columns: not quite straight, not quite even, with `flaws` broken here and there."""
+    """A line of the frame or between columns: not quite straight or even and, with `flaws`, broken here and there."""
     upright = bar.height > bar.width
     canvas = block if upright else block.T
     across, along, weight, length = (

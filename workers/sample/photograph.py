@@ -47,7 +47,7 @@ def stamped(page: Any, sheet: Mask, textures: Textures, rng: np.random.Generator
     wear = np.clip(0.075 * patches, -0.04, 0.25)
     taken = _taken(sheet, enlarged(wear, FADE), spread(textures.edge, rng) * 0.09)
     return page * _filter(
-        taken * (spread(textures.wood, rng) * 0.06 + enlarged(0.80 - 0.05 * patches, FADE)), VERMILION
+        taken * (spread(textures.edge, rng) * 0.05 + enlarged(0.80 - 0.05 * patches, FADE)), VERMILION
     )
 
 
