@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flask import Response, request
+
+_SERVICES: Final = ("/iiif/", "/log/")
 
 
 def conditional(answer: Response) -> Response:
@@ -11,8 +15,10 @@ def conditional(answer: Response) -> Response:
     return answer
 
 
-def open_to_scripts(answer: Response) -> Response:
-    """Lets scripts of any origin read the answer (CORS), errors included, and answers their questions beforehand."""
+def open_services(answer: Response) -> Response:
+    """Lets scripts of any origin read what the services answer (CORS), errors included."""
+    if not request.path.startswith(_SERVICES):
+        return answer
     answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.headers["Access-Control-Expose-Headers"] = "ETag"
     if request.method == "OPTIONS":

@@ -11,6 +11,7 @@ from repository.handle import Repository
 from repository.text import Language
 from web import health, iiif, log_files, pages, problems
 from web.addresses import image_address, origin
+from web.answers import open_services
 from web.assets import Assets, read_assets
 from web.language import current_language, switch_address, switch_language
 from web.words import say
@@ -33,6 +34,7 @@ def create_app(repository: Repository) -> Flask:
         app.register_blueprint(blueprint)
     problems.register(app)
     app.before_request(switch_language)
+    app.after_request(open_services)
     app.after_request(_Guard(origin(repository.settings)))
     app.context_processor(lambda: _for_templates(repository, assets))
     return app

@@ -13,7 +13,7 @@ from repository.handle import Repository
 from repository.identifiers import Kind
 from repository.model import WorkState
 from web.addresses import base_url
-from web.answers import conditional, open_to_scripts
+from web.answers import conditional
 
 _CACHE: Final = "public, max-age=300"
 
@@ -22,7 +22,6 @@ def blueprint(repository: Repository) -> Blueprint:
     """Manifests and collections, for viewers anywhere."""
     routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
     service = PresentationService(repository.store)
-    routes.after_request(open_to_scripts)
 
     @routes.get("/<work>/manifest")
     def manifest(work: str) -> Response:

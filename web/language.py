@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from flask import Request, Response, g, redirect, request
 
-from repository.text import Language
+from repository.text import Language, preferred_language
 
 COOKIE: Final = "language"
 PARAMETER: Final = "lang"
 _YEAR: Final = 365 * 24 * 3600
 _HAN_TAGS: Final = {"zh": "zh-Hant", "lzh": "lzh-Hant"}
-
-
-def language_of_tag(tag: str) -> Language | None:
-    """The interface language that serves a reader of `tag` (BCP 47); None when neither does."""
-    primary = tag.split("-", maxsplit=1)[0].lower()
-    return {"zh": Language.CHINESE, "lzh": Language.CHINESE, "yue": Language.CHINESE, "en": Language.ENGLISH}.get(
-        primary
-    )
-
-
-def choose_language(chosen: str | None, accepted: Iterable[str]) -> Language:
-    """The language for a reader who once chose `chosen` and whose browser accepts these tags, best first.
-
-    Somebody who asks only for languages we do not speak is more likely to read English.
-    """
-    if chosen in set(Language):
-        return Language(chosen)
-    tags = [tag for tag in accepted if tag != "*"]
-    for tag in tags:
-        if language := language_of_tag(tag):
-            return language
-    return Language.ENGLISH if tags else Language.CHINESE
 
 
 def catalogue_tag(languages: Sequence[str]) -> str:
@@ -47,7 +25,9 @@ def catalogue_tag(languages: Sequence[str]) -> str:
 def current_language() -> Language:
     """The language of the page being made."""
     if "language" not in g:
-        g.language = choose_language(request.cookies.get(COOKIE), request.accept_languages.values())
+        chosen = request.cookies.get(COOKIE)
+        accepted = request.headers.get("Accept-Language")
+        g.language = Language(chosen) if chosen in set(Language) else preferred_language(accepted)
     return Language(g.language)
 
 

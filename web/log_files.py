@@ -10,12 +10,12 @@ from typing import Final
 
 from flask import Blueprint, Response
 
-from preservation import journal, keys
+from preservation import journal
 from repository import identifiers, paths
 from repository.errors import KeyAbsent, NotHeld
 from repository.handle import Repository
 from repository.identifiers import Kind
-from web.answers import conditional, open_to_scripts
+from web.answers import conditional
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final = "application/octet-stream"
@@ -27,7 +27,6 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 def blueprint(repository: Repository) -> Blueprint:
     """The checkpoint, the tiles, the key and evidence files, for anybody's verifier."""
     routes = Blueprint("log", __name__, url_prefix="/log")
-    routes.after_request(open_to_scripts)
 
     @routes.get("/checkpoint")
     def checkpoint() -> Response:
@@ -44,7 +43,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/key")
     def key() -> Response:
-        line = keys.load(repository.settings.keys).verifier_key
+        line = journal.verifier_key(repository)
         return _answer(f"{line}\n".encode(), _TEXT, _A_WHILE)
 
     @routes.get("/proof/<image>")

@@ -24,7 +24,7 @@ from web.language import catalogue_tag, current_language
 from web.rights_words import rights_words
 from web.words import reader_words
 
-_RECENT: Final = 6
+_RECENT: Final = 7
 _A_PAGE: Final = 24
 
 
@@ -98,7 +98,15 @@ def blueprint(repository: Repository, assets: Assets) -> Blueprint:
     def home() -> str:
         works, images = shelf.held()
         cards = shelf.newest(0, _RECENT)
-        return render_template("home.html", cards=cards, works=works, images=images, collection=shelf.top_collection())
+        featured = cards[0] if len(cards) > 1 else None
+        return render_template(
+            "home.html",
+            featured=featured,
+            cards=cards[1:] if featured else cards,
+            works=works,
+            images=images,
+            collection=shelf.top_collection(),
+        )
 
     @routes.get("/works")
     def works() -> str:

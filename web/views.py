@@ -87,7 +87,7 @@ def thumbnail(image: Photograph, tile_size: int, decision: Decision, *, from_rig
     if max(image.width, image.height) > _SLIVER * min(image.width, image.height) and not decision.max_size:
         return _detail(image, from_right=from_right)
     grid = TileGrid(image.width, image.height, tile_size)
-    width, height = grid.level_size(grid.scale_factors[-1])
+    width, height = grid.levels[-1].width, grid.levels[-1].height
     if decision.max_size and max(width, height) > decision.max_size:
         return fitted(image, decision.max_size, decision)
     size = "max" if (width, height) == (image.width, image.height) else f"{width},{height}"
@@ -98,7 +98,7 @@ def fitted(image: Photograph, side: int, decision: Decision) -> Picture | None:
     """The whole image within a square of `side` pixels, and within what access allows; None where it allows none."""
     if not decision.shows_pixels:
         return None
-    side = min(side, decision.max_size or side)
+    side = min(side, decision.max_size or side, max(image.width, image.height))
     width, height = _scaled(image.width, image.height, side)
     return Picture(f"{image.identifier}/full/!{side},{side}/0/default.jpg", width, height)
 

@@ -33,7 +33,7 @@ WORDS: Final[Mapping[str, Text]] = MappingProxyType(
         "home.read": Text("阅读", "Read"),
         "home.read-text": Text(
             "依原书次序翻阅，右翻左翻各从其旧；键盘、鼠标、触屏皆可。",
-            "Turn the pages in the order of the book itself, right to left where it runs so; by keyboard, mouse or touch.",
+            "Turn the pages in the book's own order, right to left where it runs so; by keyboard, mouse or touch.",
         ),
         "home.reuse": Text("取用", "Reuse"),
         "home.reuse-text": Text(

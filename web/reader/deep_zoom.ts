@@ -34,6 +34,7 @@ export class DeepZoom {
     onTurn: (way: "left" | "right") => void,
     private readonly onDrawn: () => void,
   ) {
+    keepOutInlineStyle();
     this.viewer = OpenSeadragon({
       element,
       showNavigationControl: false,
@@ -172,6 +173,16 @@ export class DeepZoom {
       if (far && Math.abs(moved.x) > 2 * Math.abs(moved.y)) onTurn(moved.x > 0 ? "right" : "left");
     });
   }
+}
+
+/**
+ * OpenSeadragon adds a style element of its own unless it finds one; our content security policy forbids inline style.
+ * What it finds is an element of that name outside HTML, which styles nothing; house.css says what is needed.
+ */
+function keepOutInlineStyle(): void {
+  const stand = document.createElementNS(null, "style");
+  stand.setAttribute("data-openseadragon-mobile-css", "true");
+  document.head.append(stand);
 }
 
 async function fetchInformation(service: string): Promise<ImageInformation> {

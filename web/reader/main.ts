@@ -63,7 +63,7 @@ class Reader {
   private describe(page: Page): void {
     const total = this.book.pages.length;
     part("#place").textContent = [...page.places, page.label].join(" · ");
-    part("#of").textContent = `${page.number} / ${total}`;
+    part("#of").textContent = `/ ${total}`;
     part<HTMLInputElement>("#goto").value = String(page.number);
     point("previous", page.number > 1 ? page.number - 1 : null);
     point("next", page.number < total ? page.number + 1 : null);

@@ -1,0 +1,150 @@
+"""A library open to visitors: deposits taken in and served by the real commands, and a browser to visit with."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pyvips
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+COMMAND = [sys.executable, "-c", "from web.cli import main; main()"]
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Library:
+    """Where it is open, and the identifiers of its works."""
+
+    address: str
+    book: str
+    scroll: str
+
+
+def page_picture(number: int, width: int, height: int) -> pyvips.Image:
+    """Paper with a frame, columns and a number, so that pages differ and a person can tell them apart."""
+    paper = pyvips.Image.gaussnoise(width, height, mean=0, sigma=5, seed=number)
+    page = paper.linear([1, 1, 1], [226, 211, 178]).cast("uchar").copy(interpretation="srgb").copy_memory()
+    for left in range(width // 10, width * 9 // 10, max(1, width // 10)):
+        page = page.draw_line([120, 60, 40], left, height // 10, left, height * 9 // 10)
+    mark = pyvips.Image.text(str(number), dpi=900).embed(width // 3, height // 3, width, height)
+    return mark.ifthenelse([30, 25, 20], page, blend=True).cast("uchar").copy(interpretation="srgb")
+
+
+def deposit_book(folder: Path) -> Path:
+    """Eight pages of 2,000 by 2,800 pixels in two volumes, the first the reader opens being the rightmost."""
+    for volume, first in ((1, 1), (2, 5)):
+        (folder / f"volume-{volume}").mkdir(parents=True)
+        for place in range(1, 5):
+            picture = page_picture(first + place - 1, 2000, 2800)
+            picture.tiffsave(str(folder / f"volume-{volume}" / f"{place:04d}.tif"), compression="deflate")
+    record = [
+        'title = "試書"',
+        'creator = ["某氏 撰"]',
+        'language = ["lzh"]',
+        'rights = "http://creativecommons.org/publicdomain/mark/1.0/"',
+        '[[range]]\nlabel = "卷上"\npages = "volume-1/0001-0004"',
+    ]
+    (folder / "work.toml").write_text("\n".join(record) + "\n", "utf-8")
+    return folder
+
+
+def deposit_scroll(folder: Path) -> Path:
+    """A handscroll of 9,000 by 900 pixels, unrolled from the right."""
+    folder.mkdir(parents=True)
+    page_picture(1, 9000, 900).jpegsave(str(folder / "0001.jpg"), Q=90)
+    record = 'title = "長卷"\nlanguage = ["lzh"]\nbehavior = "continuous"\n'
+    (folder / "work.toml").write_text(record, "utf-8")
+    return folder
+
+
+def take_in(environment: Mapping[str, str], deposit: Path) -> str:
+    """The identifier of the work that came of a deposit."""
+    done = subprocess.run(
+        [*COMMAND, "ingest", str(deposit), "--json"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return str(json.loads(done.stdout)["works"][0]["identifier"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(address: str, server: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server has stopped"
+        try:
+            with urllib.request.urlopen(f"{address}/health/ready", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    raise AssertionError("the server was not ready in time")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    folder = tmp_path_factory.mktemp("library")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
+    environment["SHANBEN_DATA"] = str(folder / "var")
+    book = take_in(environment, deposit_book(folder / "book"))
+    scroll = take_in(environment, deposit_scroll(folder / "scroll"))
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
+            cwd=PROJECT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            wait_until_ready(address, server)
+            yield Library(address, book, scroll)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        message = f"{CHROMIUM} is absent; install Debian's package chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()

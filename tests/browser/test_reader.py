@@ -1,0 +1,279 @@
+"""Visits to the library in a real browser: Debian's Chromium, headless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pyvips
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+pytestmark = pytest.mark.browser
+
+FULL_RESOLUTION_TILE = re.compile(r"/(\d+),(\d+),(\d+),(\d+)/(\d+),(\d+)/0/default\.jpg$")
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Visit:
+    """A page in the browser, and all that it asked for and said on the way."""
+
+    page: Page
+    context: BrowserContext
+    address: str
+    requests: list[str] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def full_resolution_tiles(self) -> list[str]:
+        found = ((url, FULL_RESOLUTION_TILE.search(url)) for url, status in self.statuses.items() if status == 200)
+        return [url for url, tile in found if tile and (tile[3], tile[4]) == (tile[5], tile[6])]
+
+    def look(self, folder: Path, name: str) -> None:
+        picture = folder / f"{name}.png"
+        self.page.screenshot(path=picture)
+        print(f"screenshot: {picture}")  # it is there to be looked at
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser, library: Any) -> Iterator[Visitor]:
+    """Opens visits; at the end, none may have complained or asked another host for anything."""
+    visits: list[Visit] = []
+
+    def open_visit(**options: Any) -> Visit:
+        context = browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 800}, **options})
+        page = context.new_page()
+        made = Visit(page, context, library.address)
+        page.on("request", lambda request: made.requests.append(request.url))
+        page.on("response", lambda response: made.statuses.__setitem__(response.url, response.status))
+        page.on("console", lambda line: made.complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda fault: made.complaints.append(str(fault)))
+        visits.append(made)
+        return made
+
+    yield open_visit
+    for made in visits:
+        made.context.close()
+        assert made.complaints == []
+        hosts = {urlsplit(url).netloc for url in made.requests if not url.startswith(("blob:", "data:"))}
+        assert hosts <= {urlsplit(library.address).netloc}
+
+
+def has_picture(page: Page) -> bool:
+    """Whether the middle of the stage shows paper, which is grained, and not the stage, which is even."""
+    shown = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
+    middle = shown.crop(shown.width // 2 - 40, shown.height // 2 - 40, 80, 80)
+    return bool(middle.deviate() > 0.5)
+
+
+def wait_for_picture(page: Page) -> None:
+    expect(page.locator("#still")).to_have_count(0, timeout=20_000)
+    for _ in range(50):
+        if has_picture(page):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing was drawn")
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def test_a_visitor_finds_the_book_and_turns_its_pages_from_right_to_left(
+    visit: Visitor, library: Any, tmp_path: Path
+) -> None:
+    tour = visit()
+    page = tour.go("/")
+    tour.look(tmp_path, "home")
+    page.get_by_role("link", name="全部馆藏").click()
+    page.get_by_role("link", name="試書").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("試書")
+    tour.look(tmp_path, "work")
+    thumbnails = page.locator(".pages a")
+    assert thumbnails.count() == 8
+    first, second = thumbnails.nth(0).bounding_box(), thumbnails.nth(1).bounding_box()
+    assert first is not None
+    assert second is not None
+    assert first["x"] > second["x"], "a right-to-left book's thumbnails run from the right"
+    page.get_by_role("link", name="开卷阅读").click()
+    wait_for_picture(page)
+    left = page.locator(".turn.left")
+    expect(left).to_have_attribute("data-do", "next")
+    left.click()
+    expect(page).to_have_url(re.compile(r"\?page=2$"))
+    expect(page.locator("#goto")).to_have_value("2")
+    wait_for_picture(page)
+    page.locator(".turn.right").click()
+    expect(page).to_have_url(re.compile(r"\?page=1$"))
+    expect(page.locator("#place")).to_contain_text("卷上")
+    tour.look(tmp_path, "reader")
+
+
+def test_zooming_in_brings_tiles_of_full_resolution(visit: Visitor, library: Any, tmp_path: Path) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.book}/read?page=3")
+    wait_for_picture(page)
+    assert tour.full_resolution_tiles() == []
+    for _ in range(8):
+        page.get_by_role("button", name="放大（+）").click()
+        page.wait_for_timeout(150)
+    page.wait_for_load_state("networkidle")
+    assert len(tour.full_resolution_tiles()) >= 2
+    tour.look(tmp_path, "zoomed")
+
+
+def test_the_keyboard_alone_is_enough(visit: Visitor, library: Any) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.book}/read")
+    wait_for_picture(page)
+    for key, number in [
+        ("ArrowLeft", 2), ("PageDown", 3), ("ArrowRight", 2), ("PageUp", 1), ("End", 8), ("ArrowLeft", 8), ("Home", 1),
+        ("ArrowRight", 1),
+    ]:  # fmt: skip
+        page.keyboard.press(key)
+        expect(page.locator("#goto")).to_have_value(str(number))
+    for key in ["+", "+", "+", "+", "+", "+", "ArrowDown", "ArrowUp", "r", "-"]:
+        page.keyboard.press(key)
+    page.wait_for_load_state("networkidle")
+    assert tour.full_resolution_tiles()
+    page.keyboard.press("0")
+    page.locator("#goto").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("5")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"\?page=5$"))
+    page.reload()
+    expect(page.locator("#goto")).to_have_value("5")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") != "none"
+    wait_for_picture(page)
+
+
+def test_the_next_page_is_fetched_before_it_is_asked_for(visit: Visitor, library: Any) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    manifest = page.evaluate("() => fetch(document.querySelector('#reader').dataset.manifest).then(a => a.json())")
+    service = manifest["items"][2]["items"][0]["items"][0]["body"]["service"][0]["id"]
+    page.wait_for_load_state("networkidle")
+    fetched = [url for url in tour.requests if url.startswith(f"{service}/") and not url.endswith("info.json")]
+    thumbnail = manifest["items"][2]["thumbnail"][0]["id"]
+    assert set(fetched) - {thumbnail}
+
+
+def test_a_phone_shows_everything_within_its_width_and_swipes(visit: Visitor, library: Any, tmp_path: Path) -> None:
+    tour = visit(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    for path in ["/", "/works", f"/works/{library.book}", f"/works/{library.book}/read", "/nowhere"]:
+        page = tour.go(path)
+        assert overflow(page) <= 0, path
+    tour.complaints.clear()  # the browser itself complains of the 404
+    page = tour.go(f"/works/{library.book}/read")
+    wait_for_picture(page)
+    tour.look(tmp_path, "phone")
+    swipe(tour, from_x=80, to_x=320)
+    expect(page.locator("#goto")).to_have_value("2")
+    swipe(tour, from_x=320, to_x=80)
+    expect(page.locator("#goto")).to_have_value("1")
+
+
+def swipe(tour: Visit, from_x: int, to_x: int) -> None:
+    session = tour.context.new_cdp_session(tour.page)
+    steps = 8
+
+    def touch(kind: str, x: float | None) -> None:
+        points = [] if x is None else [{"x": x, "y": 300}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", from_x)
+    for step in range(1, steps + 1):
+        touch("touchMove", from_x + (to_x - from_x) * step / steps)
+        tour.page.wait_for_timeout(16)
+    touch("touchEnd", None)
+
+
+def test_a_scroll_opens_at_its_right_end_and_unrolls_to_the_left(visit: Visitor, library: Any, tmp_path: Path) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.scroll}/read")
+    wait_for_picture(page)
+    page.wait_for_load_state("networkidle")
+    tour.look(tmp_path, "scroll")
+    before = tiles_from(tour)
+    assert max(before) > 8000, "the right end is shown"
+    assert min(x for x in before if x > 0) > 4000, "the left end is not"
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(100)
+    page.wait_for_load_state("networkidle")
+    assert {0, 512, 1024} & set(tiles_from(tour)), "the left end has been reached"
+
+
+def tiles_from(tour: Visit) -> list[int]:
+    """The left edges of the tiles fetched, but for those of the smallest levels, which cover all."""
+    tiles = (FULL_RESOLUTION_TILE.search(url) for url in tour.statuses)
+    return [int(tile[1]) for tile in tiles if tile and int(tile[3]) <= 1024]
+
+
+def test_without_scripts_the_pictures_show_and_links_turn_the_pages(
+    visit: Visitor, library: Any, tmp_path: Path
+) -> None:
+    tour = visit(java_script_enabled=False)
+    page = tour.go(f"/works/{library.book}")
+    expect(page.locator("#manifest")).to_have_value(re.compile(r"/iiif/presentation/3/.+/manifest$"))
+    page.get_by_role("link", name="开卷阅读").click()
+    picture = page.locator("#still")
+    expect(picture).to_be_visible()
+    page.locator(".turn.left").click()
+    expect(page).to_have_url(re.compile(r"\?page=2$"))
+    expect(page.locator("#still")).to_be_visible()
+    tour.look(tmp_path, "without-scripts")
+    expect(page.get_by_role("button", name="放大（+）")).to_have_count(0)
+    shown = [url for url, status in tour.statuses.items() if "/full/!1600,1600/" in url and status == 200]
+    assert len(shown) == 2
+
+
+def test_the_switch_changes_the_language_and_it_stays(visit: Visitor, library: Any, tmp_path: Path) -> None:
+    tour = visit(locale="en-GB")
+    page = tour.go(f"/works/{library.book}/read?page=4")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    wait_for_picture(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"\?page=5$"))
+    page.get_by_role("link", name="中文").click()
+    expect(page).to_have_url(re.compile(r"\?page=5$"))
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    wait_for_picture(page)
+    tour.go("/works")
+    expect(page.get_by_role("heading", level=1)).to_have_text("馆藏")
+
+
+def test_who_asked_for_stillness_gets_it_and_large_text_still_fits(visit: Visitor, library: Any) -> None:
+    tour = visit(reduced_motion="reduce", viewport=PHONE)
+    page = tour.go(f"/works/{library.book}/read")
+    wait_for_picture(page)
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#goto")).to_have_value("2")
+    for path in ["/", "/works", f"/works/{library.book}"]:
+        tour.go(path)
+        page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+        assert overflow(page) <= 0, path
+
+
+def test_the_address_of_the_manifest_is_copied(visit: Visitor, library: Any) -> None:
+    tour = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = tour.go(f"/works/{library.book}")
+    page.get_by_role("button", name="复制").click()
+    expect(page.get_by_role("button", name="已复制")).to_be_visible()
+    assert page.evaluate("() => navigator.clipboard.readText()") == page.locator("#manifest").input_value()
