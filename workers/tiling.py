@@ -17,7 +17,7 @@ import pyvips
 
 from iiif_server.pyramid import PyramidSummary, write_pyramid
 from repository.config import Settings
-from repository.errors import MasterUnreadable
+from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.child import ChildPool, Limits
 from workers.masters import block_other_loaders, opened_master
 
@@ -56,10 +56,18 @@ def examine(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
         if pyramid is None:
             summary, pixels = None, fingerprint(image)
         else:
-            summary = write_pyramid(image, pyramid, settings.tile_size, settings.jpeg_quality)
+            summary = _write_pyramid(image, pyramid, settings)
             pixels = summary.fingerprint
         width, height = image.width, image.height
     return Examined(sha256, size, master.form.media_type, width, height, pixels, summary)
+
+
+def _write_pyramid(image: Any, target: Path, settings: Settings) -> PyramidSummary:
+    try:
+        return write_pyramid(image, target, settings.tile_size, settings.jpeg_quality)
+    except (OSError, PyramidCorrupt) as fault:
+        # Nobody but us has touched the file: a disk that is full, which libvips does not always notice.
+        raise StagingFault(reason=str(fault)) from fault
 
 
 def fingerprint(image: Any) -> str:
