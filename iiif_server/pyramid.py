@@ -231,9 +231,9 @@ def read_directory(read_range: ReadRange, key: str) -> PyramidDirectory:
     4. Header, name, bytes and descriptor of the tiles fill the file from its first byte without gap or overlap (but
        for the bytes of a repeated corner): so every offset is right, and one ranged read fetches exactly a JPEG.
 
-    What this cannot see is a changed CRC-32 or tile: a changed CRC changes `fingerprint`, which the catalogue holds,
-    and a changed tile has another CRC. Raises `PyramidCorrupt`; what `read_range` raises passes through. Time and
-    memory are bounded by the directory's true length.
+    What this cannot see shows elsewhere: a changed CRC-32 gives another `fingerprint` than the catalogue holds, and
+    bytes changed or lost among the tiles do not fit the CRC-32 beside them. Raises `PyramidCorrupt`; what `read_range`
+    raises passes through. Time and memory are bounded by the directory's true length.
     """
     try:
         return _read_directory(read_range)
@@ -252,7 +252,7 @@ def _read_directory(read_range: ReadRange) -> PyramidDirectory:
     if end.count != 1 + grid.count + single or not directory.startswith(record):
         raise ZipInvalid("the directory is not that of its grid")
     entries = zip_directory.read_entries(directory, len(record))
-    tiles = [_checked(next(entries, None), name, limit, grid.tile_size) for name in _names(grid)]  # 3
+    tiles = [_checked(next(entries, None), name, grid.tile_size) for name in _names(grid)]  # 3
     copy = next(entries, None) if single else None
     if copy:
         record, limit = _expected_record(_MAX, tiles[0].size, tiles[0].crc, limit)
@@ -297,12 +297,12 @@ def _expected_record(name: bytes, size: int, crc: int, end: int) -> tuple[bytes,
     return zip_directory.record(name, size, crc, offset), offset
 
 
-def _checked(entry: Entry | None, name: bytes, limit: int, tile_size: int) -> Entry:
-    """The entry, when it is the tile called `name`, whole before `limit`, and no larger than any JPEG of its pixels."""
+def _checked(entry: Entry | None, name: bytes, tile_size: int) -> Entry:
+    """The entry, when it is the tile called `name` and no larger than any JPEG of its pixels would be."""
     if entry is None or entry.name != name or not entry.streamed:
         raise ZipInvalid(f"{name.decode()} is not in its place in the directory")
-    if not 0 < entry.size <= 8 * tile_size * tile_size + _TAIL or entry.end > limit:
-        raise ZipInvalid(f"{name.decode()} cannot be {entry.size} bytes at {entry.offset}")
+    if not 0 < entry.size <= 8 * tile_size * tile_size + _TAIL:
+        raise ZipInvalid(f"{name.decode()} cannot be {entry.size} bytes")
     return entry
 
 

@@ -313,6 +313,35 @@ def test_a_file_that_lost_or_gained_bytes_is_refused(small: bytes) -> None:
             read(file)
 
 
+def test_a_large_pyramid_that_lost_its_first_byte_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "pyramid.zip"
+    write_pyramid(pyvips.Image.black(3000, 3000), target, 64, 80)
+    with pytest.raises(PyramidCorrupt):
+        read(target.read_bytes()[1:])
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(0, False), (1, True), (90_000, True), (200_000, False)])
+def test_a_tile_has_a_plausible_size(length: int, accepted: bool) -> None:
+    """A forged pyramid of one tile of 64 by 64 pixels, in itself consistent."""
+    grid, content = TileGrid(64, 64, 64), bytes(length)
+    file, records = b"", []
+    for name, what, streamed in (
+        (b"full/64,64/0/default.jpg", content, True),
+        (b"full/max/0/default.jpg", content, False),
+        (b"info.json", level0_info(grid), False),
+    ):
+        crc = zlib.crc32(what)
+        records.append(zip_directory.record(name, len(what), crc, len(file), streamed))
+        file += zip_directory.local_entry(name, len(what), crc) + what + bytes(16 * streamed)
+    directory = records[2] + records[0] + records[1]
+    file += directory + zip_directory.end_record(3, len(file), len(directory))
+    if accepted:
+        assert read(file).locate(0) == (30 + 24, length, zlib.crc32(content))
+    else:
+        with pytest.raises(PyramidCorrupt):
+            read(file)
+
+
 def test_any_flipped_bit_after_the_tiles_is_refused_or_shows_in_the_fingerprint_or_says_nothing(small: bytes) -> None:
     whole = read(small)
     end = zip_directory.read_end(small)

@@ -150,8 +150,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     nginx = needed(shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"), "nginx")
     needed(shutil.which("unzip"), "unzip")
     folder = tmp_path_factory.mktemp("leaving")
-    for public in (folder, folder.parent, folder.parent.parent):
-        public.chmod(0o755)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
