@@ -7,7 +7,8 @@
 3. the rest of the path is parsed and laid on the image (`geometry.plan`); the result is kept under its spelling;
 4. a matching ``If-None-Match`` ends it: 304, nothing read from storage;
 5. a stored tile: one ranged read, its CRC-32 checked, its bytes sent;
-6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render.py`).
+6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render.py`). A process makes
+   one large picture at a time (`LARGE_PIXELS`), so that its memory stays bounded; who waits too long is told to retry.
 
 A tile that does not fit its checksum is never sent. What is known of its image is then read again, once, in case the
 pyramid was made anew meanwhile; a second time it is an error.
@@ -22,13 +23,14 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from isal import isal_zlib
 
 from iiif_server import render
-from iiif_server.geometry import Limits, RenderPlan, choose_source, plan
+from iiif_server.geometry import Limits, RenderPlan, Source, choose_source, plan
 from iiif_server.image_info import CONTEXT, PROFILE, image_info
 from iiif_server.image_request import parse
 from iiif_server.pyramid import PyramidDirectory, read_directory
@@ -36,7 +38,7 @@ from iiif_server.recently_used import RecentlyUsed
 from iiif_server.responses import Response, matches, media_weight, problem, problem_document
 from iiif_server.tile_grid import TileGrid
 from repository.access import Decision, Verdict, decide
-from repository.errors import AccessRefused, KeyAbsent, NotHeld, PyramidCorrupt, ShanbenError, Withdrawn
+from repository.errors import AccessRefused, KeyAbsent, NotHeld, PyramidCorrupt, RenderingBusy, ShanbenError, Withdrawn
 from repository.handle import Repository
 from repository.identifiers import Kind, is_valid
 from repository.model import HeldImage
@@ -47,6 +49,10 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/iiif/image/3/"
 TRUSTED_SECONDS: Final = 5.0
+LARGE_PIXELS: Final = 8_000_000
+"""Pixels read or made from which an answer is large: at most about 80 MB. The largest, 64 megapixels, took 650 MB."""
+
+_PATIENCE_SECONDS: Final = 20.0
 
 _HELD_IMAGES: Final = 4096
 _PREPARED: Final = 16_384
@@ -111,6 +117,7 @@ class ImageService:
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._edition = render.edition()
+        self._large = Lock()
         render.use_little_memory()
 
     def answer(self, call: ImageCall) -> Response:
@@ -196,7 +203,17 @@ class ImageService:
         if task.tile is not None:
             return self._read_tile(known, task.tile)  # 5
         source = choose_source(task, known.grid, known.limits)
-        return render.render(  # 6
+        if max(source.box.width * source.box.height, task.width * task.height) < LARGE_PIXELS:
+            return self._render(known, task, source)  # 6
+        if not self._large.acquire(timeout=_PATIENCE_SECONDS):
+            raise RenderingBusy
+        try:
+            return self._render(known, task, source)
+        finally:
+            self._large.release()
+
+    def _render(self, known: _Known, task: RenderPlan, source: Source) -> bytes:
+        return render.render(
             task, source, known.grid, lambda ordinal: self._read_tile(known, ordinal), self._jpeg_quality
         )
 

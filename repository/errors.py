@@ -34,6 +34,7 @@
         ├── Busy                    another process is doing the same thing
         │   └── LogBusy             another process is writing the log
         ├── StagingFault            no room, or no right to write, for work in progress
+        ├── RenderingBusy           too many large pictures are being made at once
         └── ToolAbsent              a key, a broker, a built file is missing
 
 An error knows nothing of HTTP: `iiif_server/responses.py` holds the one table. Its `code` is for machines and stays
@@ -302,7 +303,7 @@ class KeyAbsent(StoreFault):
 
 
 class KeyTaken(StoreFault):
-    """An object under this key is already there, with other bytes."""
+    """An object under this key is already there."""
 
     code = "store.key-taken"
     text = Text("存储中已有 {key}，不予覆盖", "The store already holds {key}; it is not overwritten")
@@ -339,6 +340,13 @@ class StagingFault(SystemFault):
         "暂存区无法写入：{reason}；请腾出磁盘空间后重试",
         "Work in progress cannot be written: {reason}; make room on the disk and try again",
     )
+
+
+class RenderingBusy(SystemFault):
+    """Too many large pictures are being made at once; tiles are served all the same."""
+
+    code = "rendering.busy"
+    text = Text("正在生成其他大图；请稍后重试", "Other large pictures are being made; please try again shortly")
 
 
 class ToolAbsent(SystemFault):

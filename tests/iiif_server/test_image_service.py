@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pyvips
@@ -11,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from iiif_server import image_service
 from iiif_server.image_service import PREFIX, TRUSTED_SECONDS, ImageApplication, ImageCall, ImageService
 from iiif_server.pyramid import read_directory
 from iiif_server.responses import Response
@@ -18,6 +22,14 @@ from repository.config import Settings
 from repository.handle import Repository, memory_repository
 from repository.model import Access, HeldImage, Rights, WorkState
 from repository.storage import ObjectStore
+
+
+def coloured(width: int, height: int) -> pyvips.Image:
+    """A colour picture of any size."""
+    places = pyvips.Image.xyz(width, height)
+    bands = (places[0] * (255 / width)).bandjoin([places[1] * (255 / height), places[0] % 200])
+    return bands.cast("uchar").copy(interpretation="srgb")
+
 
 BASE = "https://books.example"
 
@@ -198,6 +210,58 @@ class TestTiles:
         for rest in [tile, "info.json", "", "nonsense"]:
             assert house.ask(rest).status == 410
         assert headers(house.ask(tile))["Cache-Control"] == "no-store"
+
+
+class TestLargePictures:
+    def test_they_are_made_one_at_a_time_while_tiles_go_on(
+        self, hold_picture: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house = House(hold_picture, coloured(4000, 3000))
+        making, most, lock = 0, 0, threading.Lock()
+        real = image_service.render.render
+
+        def watched(*arguments: Any) -> bytes:
+            nonlocal making, most
+            with lock:
+                making += 1
+                most = max(most, making)
+            try:
+                tile = house.ask("0,0,256,256/256,256/0/default.jpg")
+                assert tile.status == 200
+                return real(*arguments)
+            finally:
+                with lock:
+                    making -= 1
+
+        monkeypatch.setattr(image_service.render, "render", watched)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: house.ask("full/max/0/gray.jpg").status, range(4)))
+        assert answers == [200] * 4
+        assert most == 1
+
+    def test_who_waits_too_long_is_told_to_come_again(
+        self, hold_picture: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house = House(hold_picture, coloured(4000, 3000))
+        monkeypatch.setattr(image_service, "_PATIENCE_SECONDS", 0.05)
+        entered, go_on = threading.Event(), threading.Event()
+        real = image_service.render.render
+
+        def slow(*arguments: Any) -> bytes:
+            entered.set()
+            assert go_on.wait(20)
+            return real(*arguments)
+
+        monkeypatch.setattr(image_service.render, "render", slow)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(house.ask, "full/max/0/gray.jpg")
+            assert entered.wait(20)
+            second = house.ask("full/max/0/gray.png")
+            go_on.set()
+            assert first.result(20).status == 200
+        assert second.status == 503
+        assert headers(second)["Retry-After"]
+        assert told(second)["code"] == "rendering.busy"
 
 
 class TestAccess:
