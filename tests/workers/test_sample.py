@@ -143,7 +143,7 @@ def test_ink_lies_in_the_boxes_and_not_between_them(book: Path, key: str) -> Non
         column = black[TOP + 20 : BOTTOM - 20, left : left + BODY_WIDTH].copy()
         for box in (box for box in boxes if box.x == left):
             column[max(box.y - TOP - 20, 0) : box.y - TOP - 20 + box.height] = False
-        assert column.mean() < 0.0005
+        assert column.mean() < 0.0001
 
 
 def ink(black: Any, box: Box) -> float:
