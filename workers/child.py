@@ -35,6 +35,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Self, TypeVar
 
 from repository.errors import DecoderLost, ShanbenError
+from repository.text import Text
 
 MEMORY: Final = 4 << 30
 """Bytes of private memory a child may take (RLIMIT_DATA): twice what the longest scroll allowed needs."""
@@ -144,7 +145,7 @@ class _Child:
         try:
             self._pipe.send((function, arguments))
             if not self._pipe.poll(seconds):
-                raise DecoderLost(reason=f"超过 {seconds:g} 秒 / it took more than {seconds:g} s")
+                raise DecoderLost(reason=Text(f"超过 {seconds:g} 秒", f"it took more than {seconds:g} s"))
             return self._pipe.recv()
         except (EOFError, OSError) as fault:
             raise DecoderLost(reason=self._cause_of_death()) from fault
@@ -156,11 +157,11 @@ class _Child:
         self._pipe.close()
         self._words.close()
 
-    def _cause_of_death(self) -> str:
+    def _cause_of_death(self) -> str | Text:
         try:
             status = self._process.wait(_DEATH_SECONDS)
         except subprocess.TimeoutExpired:
-            return "连接中断 / the connection broke"
+            return Text("连接中断", "the connection broke")
         words = self._last_words()
         if status >= 0:
             return words or f"exit {status}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from repository.errors import MasterMisnamed, MasterUnsupported
+from repository.text import Text
 
 HEAD: Final = 512
 """How many of a file's first bytes tell its format."""
@@ -92,7 +93,7 @@ _PICTURE_SUFFIXES: Final = frozenset(suffix for form in FORMATS for suffix in fo
 )
 
 
-def _name_refused(head: bytes) -> str:
+def _name_refused(head: bytes) -> str | Text:
     for signature, name in _REFUSED:
         if head.startswith(signature):
             return name
@@ -101,5 +102,5 @@ def _name_refused(head: bytes) -> str:
     if b"<svg" in head:
         return "SVG"
     if not head.strip(b"\0"):
-        return "全为零字节 / only zero bytes"
-    return "不是图像 / not an image"
+        return Text("全为零字节", "only zero bytes")
+    return Text("不是图像", "not an image")

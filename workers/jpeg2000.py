@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repository.errors import MasterTooLarge, MasterUnreadable, MasterUnsupported
+from repository.text import Text
 
 MEMORY: Final = 3 << 30
 
@@ -63,7 +64,7 @@ def read_header(data: bytes) -> Header:
             codestream = body
             break
     if codestream is None:
-        raise MasterUnreadable(reason="JP2 文件中没有码流 / the JP2 file holds no codestream")
+        raise MasterUnreadable(reason=Text("JP2 文件中没有码流", "the JP2 file holds no codestream"))
     return _with_codestream(codestream, profile, colour_space, palette)
 
 
@@ -83,7 +84,7 @@ def decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
         raise MasterTooLarge(width=header.width, height=header.height, limit=limit)
     samples = _decode(data, header, threads)
     if samples.shape[:2] != (header.height, header.width):
-        raise MasterUnreadable(reason="尺寸与文件头不符 / the size decoded is not the size in the header")
+        raise MasterUnreadable(reason=Text("尺寸与文件头不符", "the size decoded is not the size in the header"))
     full = 8 if samples.dtype == np.uint8 else 16
     return samples if header.precision == full else _stretch(samples, header.precision, full)
 
@@ -121,7 +122,7 @@ def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
             start += 8
         end = len(data) if length == 0 else place + length
         if end < start or end > len(data):
-            raise MasterUnreadable(reason="JP2 文件不完整 / a JP2 box reaches beyond the end of the file")
+            raise MasterUnreadable(reason=Text("JP2 文件不完整", "a JP2 box reaches beyond the end of the file"))
         yield kind, data[start:end]
         if kind == b"jp2h":
             yield from _boxes(data[start:end])
@@ -144,7 +145,7 @@ def _read_colour(body: bytes) -> tuple[bytes | None, int | None]:
 def _read_palette(body: bytes) -> tuple[int, int]:
     """A palette box (I.5.3.4): the columns and the bits of the first."""
     if len(body) < 4:
-        raise MasterUnreadable(reason="JP2 调色板不完整 / the JP2 palette is cut short")
+        raise MasterUnreadable(reason=Text("JP2 调色板不完整", "the JP2 palette is cut short"))
     return body[2], (body[3] & 0x7F) + 1
 
 
@@ -153,14 +154,14 @@ def _with_codestream(
 ) -> Header:
     """The header completed by the SIZ marker segment (A.5.1), which comes right after SOC."""
     if len(codestream) < 4 + _SIZ.size or bytes(codestream[:4]) != b"\xff\x4f\xff\x51":
-        raise MasterUnreadable(reason="码流没有文件头 / the codestream has no header")
+        raise MasterUnreadable(reason=Text("码流没有文件头", "the codestream has no header"))
     if bytes(codestream[-2:]) != b"\xff\xd9":  # EOC (A.4.4): OpenJPH takes a stream cut between two code-blocks
-        raise MasterUnreadable(reason="码流不完整 / the codestream is cut short")
+        raise MasterUnreadable(reason=Text("码流不完整", "the codestream is cut short"))
     _length, capabilities, *sizes, components = _SIZ.unpack_from(codestream, 4)
     right, bottom, left, top = sizes[:4]
     parts = bytes(codestream[4 + _SIZ.size : 4 + _SIZ.size + 3 * components])
     if right <= left or bottom <= top or components == 0 or len(parts) < 3 * components:
-        raise MasterUnreadable(reason="码流的尺寸无效 / the codestream gives no valid size")
+        raise MasterUnreadable(reason=Text("码流的尺寸无效", "the codestream gives no valid size"))
     if parts[0] & _SIGNED:
         raise MasterUnsupported(seen="JPEG 2000, signed samples")
     columns, precision = palette or (components, parts[0] + 1)

@@ -32,6 +32,7 @@ import pyvips
 
 from repository.config import Settings
 from repository.errors import MasterMultipage, MasterTooLarge, MasterUnreadable, MasterUnsupported, StagingFault
+from repository.text import Text
 from workers import formats, jpeg2000, tiff_pages
 from workers.formats import CODESTREAM, JP2, JPEG, PNG, TIFF, WEBP, Format
 
@@ -80,11 +81,11 @@ def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
             forgiven = _HARMLESS | set(warnings if form is TIFF else ())
             yield OpenedMaster(form, _upright(_to_screen(raw), raw))
         except pyvips.Error as fault:
-            raise _translate(fault, warnings) from fault
+            raise _translate(fault, warnings, path) from fault
         except UnicodeDecodeError as fault:  # libvips quotes a broken file's bytes in its message
-            raise MasterUnreadable(reason="文件已损坏 / the file is damaged") from fault
+            raise MasterUnreadable(reason=Text("文件已损坏", "the file is damaged")) from fault
         except MemoryError as fault:
-            raise MasterUnreadable(reason="需要的内存超过上限 / it needs more memory than allowed") from fault
+            raise MasterUnreadable(reason=Text("需要的内存超过上限", "it needs more memory than allowed")) from fault
         if told := [warning for warning in warnings if warning not in forgiven]:
             raise MasterUnreadable(reason=told[0])
 
@@ -93,7 +94,7 @@ def _identify(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(formats.HEAD)
         if not head:
-            raise MasterUnreadable(reason="文件为空 / the file is empty")
+            raise MasterUnreadable(reason=Text("文件为空", "the file is empty"))
         form = formats.sniff(head)
         formats.check_suffix(path.suffix, form)
         if form is PNG:
@@ -106,7 +107,7 @@ def _check_png_end(file: BinaryIO) -> None:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - formats.HEAD))
     if _PNG_END not in file.read():
-        raise MasterUnreadable(reason="PNG 文件不完整 / the PNG file is cut short")
+        raise MasterUnreadable(reason=Text("PNG 文件不完整", "the PNG file is cut short"))
 
 
 def _open_by_vips(path: Path, form: Format, settings: Settings) -> Any:
@@ -251,9 +252,10 @@ def _decoder_warnings() -> Iterator[list[str]]:
         logger.propagate = propagated
 
 
-def _translate(fault: pyvips.Error, warnings: list[str]) -> MasterUnreadable | StagingFault:
-    """A decoder's complaint in one line: its last words, else its first warning."""
-    lines = [line.strip() for line in fault.detail.splitlines() if line.strip()] + warnings
+def _translate(fault: pyvips.Error, warnings: list[str], path: Path) -> MasterUnreadable | StagingFault:
+    """A decoder's complaint in one line, else its first warning; without the file's path, which the fault names."""
+    told = fault.detail.replace(f"{path}: ", "").splitlines()
+    lines = [line.strip() for line in told if line.strip()] + warnings
     if any("No space left on device" in line or "write failed" in line for line in lines):
         return StagingFault(reason=lines[0])
     return MasterUnreadable(reason=lines[0] if lines else fault.message)

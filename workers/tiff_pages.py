@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from repository.errors import MasterUnreadable
+from repository.text import Text
 
 MAX_DIRECTORIES: Final = 4096
 _MAX_ENTRIES: Final = 4096
@@ -70,7 +71,7 @@ def read_directories(file: Readable) -> Directories:
     pages, separate = 0, False
     while offset:
         if offset in seen or len(seen) >= MAX_DIRECTORIES:
-            raise MasterUnreadable(reason="TIFF 目录链循环或过长 / the chain of TIFF directories does not end")
+            raise MasterUnreadable(reason=Text("TIFF 目录链循环或过长", "the chain of TIFF directories does not end"))
         seen.add(offset)
         tags, offset = _read_directory(file, layout, offset)
         pages += not tags.get(_NEW_SUBFILE_TYPE, 0) & _NOT_A_PAGE
@@ -94,7 +95,7 @@ def _read_directory(file: Readable, layout: _Layout, offset: int) -> tuple[dict[
     """The first number of each tag read here in the directory at `offset`, and where the next one is (0: nowhere)."""
     entries = _read_number(file, layout.count, offset)
     if entries > _MAX_ENTRIES:
-        raise MasterUnreadable(reason="TIFF 目录条目过多 / a TIFF directory with too many entries")
+        raise MasterUnreadable(reason=Text("TIFF 目录条目过多", "a TIFF directory with too many entries"))
     body = file.read(entries * layout.entry.size)
     if len(body) < entries * layout.entry.size:
         raise _cut_short()
@@ -120,4 +121,4 @@ def _read_number(file: Readable, form: struct.Struct, offset: int) -> int:
 
 
 def _cut_short() -> MasterUnreadable:
-    return MasterUnreadable(reason="TIFF 目录指向文件之外 / a TIFF directory lies outside the file")
+    return MasterUnreadable(reason=Text("TIFF 目录指向文件之外", "a TIFF directory lies outside the file"))
