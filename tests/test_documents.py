@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from zipfile import ZipFile
 
 import click
 import pytest
 
-from iiif_server.manifests import build_manifest
-from iiif_server.presentation import publish_manifest
-from iiif_server.pyramid import level0_info
-from iiif_server.tile_grid import TileGrid
-from repository import paths
 from repository.config import PREFIX, Settings
-from repository.folder_store import FolderStore
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model import Record
 from web.cli import main
 from workers.record import read_record
 
@@ -124,25 +115,3 @@ def test_every_link_leads_somewhere() -> None:
         if "://" not in target and not (path.parent / target).exists()
     }
     assert dead == set()
-
-
-def test_a_work_leaves_by_the_commands_told(tmp_path: Path) -> None:
-    image = Image("i0123456789", 300, 200, Master("masters/1.tif", "0" * 64, 1, "image/tiff"))
-    work = Work("w0123456789", Record("論語"), (Volume("", (Page("1", "1", (image,)),)),))
-    store, site = tmp_path / "store", tmp_path / "site"
-    keeping = FolderStore(store)
-    publish_manifest(keeping, work.identifier, build_manifest(work, {image.identifier: Pyramid("k", "0", 1, 512)}, ""))
-    with ZipFile(tmp_path / "pyramid.zip", "w") as pyramid:
-        pyramid.writestr("info.json", level0_info(TileGrid(300, 200, 512)))
-    keeping.put(paths.pyramid(image.identifier, "0123456789ab"), tmp_path / "pyramid.zip")
-
-    (script,) = code_blocks(page("leaving.md"), "bash")
-    base = "https://plain.example"
-    told = {"STORE": str(store), "SITE": str(site), "BASE": base, "PATH": "/usr/bin:/bin"}
-    subprocess.run(["bash", "-euc", script], env=told, check=True)
-
-    manifest = json.loads((site / "iiif/presentation/3" / work.identifier / "manifest").read_text())
-    assert manifest["id"] == f"{base}/iiif/presentation/3/{work.identifier}/manifest"
-    service = manifest["items"][0]["items"][0]["items"][0]["body"]["service"][0]
-    info = json.loads((site / service["id"].removeprefix(f"{base}/") / "info.json").read_text())
-    assert (info["id"], info["profile"]) == (service["id"], service["profile"])
