@@ -52,10 +52,10 @@ def page_picture(number: int, width: int, height: int) -> pyvips.Image:
 
 
 def deposit_book(folder: Path) -> Path:
-    """Eight pages of 2,000 by 2,800 pixels in two volumes, the first the reader opens being the rightmost."""
+    """Eight pages of 2,000 by 2,800 pixels in two volumes, read from the right; the seventh is missing."""
     for volume, first in ((1, 1), (2, 5)):
         (folder / f"volume-{volume}").mkdir(parents=True)
-        for place in range(1, 5):
+        for place in (1, 2, 3, 4) if volume == 1 else (1, 2, 4):
             picture = page_picture(first + place - 1, 2000, 2800)
             picture.tiffsave(str(folder / f"volume-{volume}" / f"{place:04d}.tif"), compression="deflate")
     record = [
@@ -63,6 +63,7 @@ def deposit_book(folder: Path) -> Path:
         'creator = ["某氏 撰"]',
         'language = ["lzh"]',
         'rights = "http://creativecommons.org/publicdomain/mark/1.0/"',
+        '[[page]]\nfile = "volume-2/0003"\nmissing = true',
         '[[range]]\nlabel = "卷上"\npages = "volume-1/0001-0004"',
     ]
     (folder / "work.toml").write_text("\n".join(record) + "\n", "utf-8")

@@ -72,9 +72,9 @@ def visit(browser: Browser, library: Any) -> Iterator[Visitor]:
 
 
 def has_picture(page: Page) -> bool:
-    """Whether the middle of the stage shows paper, which is grained, and not the stage, which is even."""
+    """Whether there is paper, which is grained, and not the even stage, above the middle, where a notice may be."""
     shown = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
-    middle = shown.crop(shown.width // 2 - 40, shown.height // 2 - 40, 80, 80)
+    middle = shown.crop(shown.width // 2 - 40, shown.height // 4 - 40, 80, 80)
     return bool(middle.deviate() > 0.5)
 
 
@@ -144,8 +144,11 @@ def test_the_keyboard_alone_is_enough(visit: Visitor, library: Any) -> None:
     ]:  # fmt: skip
         page.keyboard.press(key)
         expect(page.locator("#goto")).to_have_value(str(number))
+    page.wait_for_load_state("networkidle")
+    wait_for_picture(page)
     for key in ["+", "+", "+", "+", "+", "+", "ArrowDown", "ArrowUp", "r", "-"]:
         page.keyboard.press(key)
+        page.wait_for_timeout(150)
     page.wait_for_load_state("networkidle")
     assert tour.full_resolution_tiles()
     page.keyboard.press("0")
@@ -171,6 +174,25 @@ def test_the_next_page_is_fetched_before_it_is_asked_for(visit: Visitor, library
     fetched = [url for url in tour.requests if url.startswith(f"{service}/") and not url.endswith("info.json")]
     thumbnail = manifest["items"][2]["thumbnail"][0]["id"]
     assert set(fetched) - {thumbnail}
+
+
+def test_a_missing_leaf_says_so_and_pages_turned_fast_end_at_the_right_one(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=6")
+    wait_for_picture(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#notice")).to_have_text("此处缺叶，没有书影。")
+    page.wait_for_timeout(500)
+    assert not has_picture(page)
+    for key in ["+", "0", "r", "ArrowLeft"]:
+        page.keyboard.press(key)
+    expect(page.locator("#notice")).to_be_hidden()
+    wait_for_picture(page)
+    for key in ["Home", "End", "ArrowRight", "Home", "PageDown", "PageDown", "End", "ArrowRight"]:
+        page.keyboard.press(key)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#notice")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert not has_picture(page), "a picture that came late has stayed"
 
 
 def test_a_phone_shows_everything_within_its_width_and_swipes(visit: Visitor, library: Any, tmp_path: Path) -> None:
@@ -232,11 +254,12 @@ def test_without_scripts_the_pictures_show_and_links_turn_the_pages(
     page = tour.go(f"/works/{library.book}")
     expect(page.locator("#manifest")).to_have_value(re.compile(r"/iiif/presentation/3/.+/manifest$"))
     page.get_by_role("link", name="开卷阅读").click()
-    picture = page.locator("#still")
-    expect(picture).to_be_visible()
+    expect(page.locator("#still")).to_be_visible()
+    page.wait_for_load_state("networkidle")
     page.locator(".turn.left").click()
     expect(page).to_have_url(re.compile(r"\?page=2$"))
     expect(page.locator("#still")).to_be_visible()
+    page.wait_for_load_state("networkidle")
     tour.look(tmp_path, "without-scripts")
     expect(page.get_by_role("button", name="放大（+）")).to_have_count(0)
     shown = [url for url, status in tour.statuses.items() if "/full/!1600,1600/" in url and status == 200]

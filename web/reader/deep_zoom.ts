@@ -60,12 +60,12 @@ export class DeepZoom {
   async show(page: Page): Promise<void> {
     this.page = page;
     if (page.service === null) {
-      this.viewer.close();
+      this.viewer.world.removeAll();
       return;
     }
     const information = await this.informationOf(page.service);
     if (this.page !== page) return;
-    await this.open(information);
+    await this.open(information, page);
     if (this.page === page) this.fit(true);
   }
 
@@ -121,16 +121,20 @@ export class DeepZoom {
     return new OpenSeadragon.Rect(whole.x, whole.y, whole.width, whole.width / shape);
   }
 
-  private async open(information: ImageInformation): Promise<void> {
-    const before = this.viewer.world.getItemAt(0);
-    await new Promise<void>((resolve, reject) => {
+  /** Puts the picture in the place of whatever is shown; pages turned fast may arrive late, and then leave again. */
+  private async open(information: ImageInformation, page: Page): Promise<void> {
+    const world = this.viewer.world;
+    const shown = await new Promise<OpenSeadragon.TiledImage>((resolve, reject) => {
       this.viewer.addTiledImage({
         tileSource: information,
-        success: () => resolve(),
+        success: (event) => resolve((event as unknown as { item: OpenSeadragon.TiledImage }).item),
         error: () => reject(new PictureFault(0)),
       });
     });
-    if (before) this.viewer.world.removeItem(before);
+    const late = this.page !== page;
+    for (const item of itemsOf(world)) {
+      if ((item === shown) === late) world.removeItem(item);
+    }
   }
 
   private informationOf(service: string): Promise<ImageInformation> {
@@ -183,6 +187,10 @@ function keepOutInlineStyle(): void {
   const stand = document.createElementNS(null, "style");
   stand.setAttribute("data-openseadragon-mobile-css", "true");
   document.head.append(stand);
+}
+
+function itemsOf(world: OpenSeadragon.World): OpenSeadragon.TiledImage[] {
+  return Array.from({ length: world.getItemCount() }, (_, index) => world.getItemAt(index));
 }
 
 async function fetchInformation(service: string): Promise<ImageInformation> {
