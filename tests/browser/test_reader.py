@@ -75,7 +75,7 @@ def has_picture(page: Page) -> bool:
     """Whether there is paper, which is grained, and not the even stage, above the middle, where a notice may be."""
     shown = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
     middle = shown.crop(shown.width // 2 - 40, shown.height // 4 - 40, 80, 80)
-    return bool(middle.deviate() > 0.5)
+    return bool(middle[0].deviate() > 0.5)
 
 
 def wait_for_picture(page: Page) -> None:
