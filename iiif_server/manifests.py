@@ -235,7 +235,7 @@ def _manifest_reference(summary: WorkSummary) -> Json:
 
 def _cover(image: str) -> list[Json]:
     """A cover; its exact size is not known here, so the service is asked to fit it in a square."""
-    address = f"{image_service_id(image)}/full/!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"
+    address = f"{image_service_id(image)}/full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"
     return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
 
 

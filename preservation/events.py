@@ -18,6 +18,7 @@ import rfc8785
 
 from repository.errors import EventInvalid
 from repository.model import Event
+from repository.text import Text
 
 PREMIS_VERSION: Final = "3.0"
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -89,7 +90,7 @@ def events_of_document(document: bytes) -> tuple[Event, ...]:
     """The inverse of `events_document`. Anything else raises `EventInvalid`."""
     values = _parse(document)
     if not isinstance(values, list):
-        raise EventInvalid(reason="并非事件列表 / it is not a list of events")
+        raise EventInvalid(reason=Text("并非事件列表", "it is not a list of events"))
     events = tuple(map(_of_json, values))
     _check_same(events_document(events), document)
     return events
@@ -103,20 +104,20 @@ def _parse(document: bytes) -> Any:
     try:
         return json.loads(document)
     except (ValueError, RecursionError) as fault:
-        raise EventInvalid(reason=f"并非 JSON / it is not JSON: {fault}") from fault
+        raise EventInvalid(reason=Text(f"并非 JSON：{fault}", f"it is not JSON: {fault}")) from fault
 
 
 def _canonical(values: Any) -> bytes:
     try:
         return rfc8785.dumps(values)
     except rfc8785.CanonicalizationError as fault:
-        raise EventInvalid(reason=f"无法写成 JSON / it cannot be written as JSON: {fault}") from fault
+        raise EventInvalid(reason=Text(f"无法写成 JSON：{fault}", f"it cannot be written as JSON: {fault}")) from fault
 
 
 def _check_same(regular: bytes, document: bytes) -> None:
     """What was left out of the event, or spelt otherwise, shows here."""
     if regular != document:
-        raise EventInvalid(reason="与规范形式不符 / it is not in the one canonical form")
+        raise EventInvalid(reason=Text("与规范形式不符", "it is not in the one canonical form"))
 
 
 def _to_json(event: Event) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _of_json(values: Any) -> Event:
             detail=dict(values["eventDetailInformation"]),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as fault:
-        raise EventInvalid(reason=f"内容不全 / something is missing: {fault!r}") from fault
+        raise EventInvalid(reason=Text(f"内容不全：{fault!r}", f"something is missing: {fault!r}")) from fault
 
 
 def _check(event: Event) -> None:
@@ -155,10 +156,14 @@ def _check(event: Event) -> None:
     texts = (event.identifier, event.type, event.time, event.work, event.outcome, *event.detail, *event.detail.values())
     optional = tuple(text for text in (event.image, event.sha256) if text is not None)
     if not all(isinstance(text, str) for text in texts + optional):
-        raise EventInvalid(reason="只容许文字 / only strings may stand in it")
+        raise EventInvalid(reason=Text("只容许文字", "only strings may stand in it"))
     if event.type not in set(EventType):
-        raise EventInvalid(reason=f"未知的事件类型 / unknown type of event: {event.type!r}")
+        raise EventInvalid(reason=Text(f"未知的事件类型：{event.type!r}", f"unknown type of event: {event.type!r}"))
     if not _TIME.fullmatch(event.time):
-        raise EventInvalid(reason=f"时间须为 UTC、精确到秒 / the time must be in UTC to the second: {event.time!r}")
+        raise EventInvalid(
+            reason=Text(
+                f"时间须为 UTC、精确到秒：{event.time!r}", f"the time must be in UTC to the second: {event.time!r}"
+            )
+        )
     if event.sha256 is not None and not _SHA256.fullmatch(event.sha256):
-        raise EventInvalid(reason=f"并非 sha256 / not a sha256: {event.sha256!r}")
+        raise EventInvalid(reason=Text(f"并非 sha256：{event.sha256!r}", f"not a sha256: {event.sha256!r}"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from repository.errors import ObjectInvalid
+from repository.text import Text
 
 OCFL_TYPE: Final = "https://ocfl.io/1.1/spec/#inventory"
 DIGEST_ALGORITHM: Final = "sha256"
@@ -68,7 +69,9 @@ def next_inventory(
     """
     check_logical_paths(state, identifier)
     if not _TIME.fullmatch(created):
-        raise ObjectInvalid(key=identifier, reason=f"时间不合 RFC 3339 / not an RFC 3339 time: {created!r}")
+        raise ObjectInvalid(
+            key=identifier, reason=Text(f"时间不合 RFC 3339：{created!r}", f"not an RFC 3339 time: {created!r}")
+        )
     manifest = dict(head.manifest) if head else {}
     earlier = head.versions if head else ()
     for path in sorted(state, key=str.encode):
@@ -88,10 +91,15 @@ def check_logical_paths(paths: Collection[str], identifier: str) -> None:
     for path in paths:
         elements = path.split("/")
         if {"", ".", ".."} & set(elements):
-            raise ObjectInvalid(key=identifier, reason=f"逻辑路径不合规范 / not a valid logical path: {path!r}")
+            raise ObjectInvalid(
+                key=identifier, reason=Text(f"逻辑路径不合规范：{path!r}", f"not a valid logical path: {path!r}")
+            )
         folders.update("/".join(elements[:depth]) for depth in range(1, len(elements)))
     if clash := folders & set(paths):
-        raise ObjectInvalid(key=identifier, reason=f"既是文件又是文件夹 / both a file and a folder: {min(clash)!r}")
+        raise ObjectInvalid(
+            key=identifier,
+            reason=Text(f"既是文件又是文件夹：{min(clash)!r}", f"both a file and a folder: {min(clash)!r}"),
+        )
 
 
 def inventory_bytes(inventory: Inventory) -> bytes:
@@ -128,9 +136,11 @@ def parse_inventory(document: bytes, key: str) -> Inventory:
         sound = ours and all(manifest.values()) and all(manifest.keys() >= set(v.state.values()) for v in versions)
         inventory = Inventory(_text(values["id"]), manifest, versions)
         if not sound or not versions or values["head"] != inventory.head:
-            raise ObjectInvalid(key=key, reason="清单不合规范 / the inventory breaks its rules")
+            raise ObjectInvalid(key=key, reason=Text("清单不合规范", "the inventory breaks its rules"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
-        raise ObjectInvalid(key=key, reason=f"清单无法读取 / the inventory cannot be read: {fault!r}") from fault
+        raise ObjectInvalid(
+            key=key, reason=Text(f"清单无法读取：{fault!r}", f"the inventory cannot be read: {fault!r}")
+        ) from fault
     return inventory
 
 
@@ -155,5 +165,5 @@ def parse_sidecar(document: bytes, key: str) -> str:
     """The digest in a sidecar. Raises `ObjectInvalid`."""
     matched = _SIDECAR.fullmatch(document)
     if not matched:
-        raise ObjectInvalid(key=key, reason="摘要文件无法读取 / the sidecar cannot be read")
+        raise ObjectInvalid(key=key, reason=Text("摘要文件无法读取", "the sidecar cannot be read"))
     return matched[1].decode()

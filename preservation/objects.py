@@ -39,6 +39,7 @@ from repository import paths
 from repository.content import chunks_of
 from repository.errors import DigestMismatch, KeyAbsent, ObjectInvalid
 from repository.storage import ObjectStore
+from repository.text import Text
 
 OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
 _VERSION: Final = re.compile(r"v([0-9]+)/")
@@ -114,7 +115,10 @@ def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
     else:
         inventory = parse_inventory(document, key)
     if inventory.identifier != paths.ocfl_id(work):
-        raise ObjectInvalid(key=key, reason=f"编号不符 / it is of another object: {inventory.identifier}")
+        raise ObjectInvalid(
+            key=key,
+            reason=Text(f"编号不符：{inventory.identifier}", f"it is of another object: {inventory.identifier}"),
+        )
     return inventory
 
 

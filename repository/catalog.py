@@ -219,7 +219,7 @@ def _work_values(publication: Publication) -> dict[str, object]:
         "title": work.record.title,
         "creator": list(work.record.creator),
         "date": work.record.date.text if work.record.date else None,
-        "cover": images[0].identifier if images else None,
+        "cover": images[0].identifier if images and work.rights.access is not Access.RESTRICTED else None,
         "images": len(images),
         "master_bytes": sum(image.master.bytes for image in images),
         "document": work_to_json(work),

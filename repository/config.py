@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from repository.errors import SettingInvalid
-from repository.text import Language
+from repository.text import Language, Text
 
 PREFIX: Final = "SHANBEN_"
 SETTINGS_FILE: Final = "shanben.toml"
@@ -81,7 +81,7 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
     known = {field.name for field in fields(Settings)}
     values: dict[str, Any] = _read_file(folder / SETTINGS_FILE) if folder else {}
     if unknown := sorted(values.keys() - known):
-        raise SettingInvalid(name=unknown[0], reason="没有这项设置 / there is no such setting")
+        raise SettingInvalid(name=unknown[0], reason=Text("没有这项设置", "there is no such setting"))
     values |= {name: environ[PREFIX + name.upper()] for name in known if PREFIX + name.upper() in environ}
     return replace(Settings(), **{name: _convert(name, value) for name, value in values.items() if value != ""})
 

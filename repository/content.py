@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from repository.errors import StoreFault
+from repository.text import Text
 
 CHUNK: Final = 1 << 20
 INCOMING: Final = ".incoming"
@@ -44,14 +45,14 @@ def check_key(key: str) -> str:
     try:
         segments = key.encode().split(b"/")
     except UnicodeEncodeError as fault:
-        raise StoreFault(key=repr(key), reason="键名不是有效的 UTF-8 / the key is not valid UTF-8") from fault
+        raise StoreFault(key=repr(key), reason=Text("键名不是有效的 UTF-8", "the key is not valid UTF-8")) from fault
     if (
         any(segment in {b"", b".", b".."} or len(segment) > _LONGEST_SEGMENT for segment in segments)
         or sum(map(len, segments)) + len(segments) - 1 > _LONGEST_KEY
         or any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in key)
         or segments[0] == INCOMING.encode()
     ):
-        raise StoreFault(key=repr(key), reason="键名不合规范 / the key is not a clean relative key")
+        raise StoreFault(key=repr(key), reason=Text("键名不合规范", "the key is not a clean relative key"))
     return key
 
 

@@ -18,6 +18,7 @@ from repository.content import CHUNK, INCOMING, Content, Expendable, StoredObjec
 from repository.durable import Folders, Incoming, sync_file, sync_folder, write_all
 from repository.errors import KeyAbsent, KeyTaken, StoreFault
 from repository.open_files import OpenFile, OpenFiles
+from repository.text import Text
 
 _ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -216,6 +217,8 @@ def _read_fault(key: str, fault: OSError) -> StoreFault:
 
 def _fault(key: str, fault: OSError) -> StoreFault:
     if fault.errno in _FULL:
-        reason = "磁盘已满或超出配额，请腾出空间后重试 / the disk is full or over quota; free some space and try again"
+        reason = Text(
+            "磁盘已满或超出配额，请腾出空间后重试", "the disk is full or over quota; free some space and try again"
+        )
         return StoreFault(key=key, reason=reason)
     return StoreFault(key=key, reason=str(fault))

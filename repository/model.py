@@ -174,7 +174,7 @@ class HeldImage:
 
 @dataclass(frozen=True, slots=True)
 class WorkSummary:
-    """A work as a list shows it; `cover` is the identifier of its first image."""
+    """A work as a list shows it; `cover` is the identifier of its first image, None where nobody may see it."""
 
     identifier: str
     title: str

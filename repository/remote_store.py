@@ -19,6 +19,7 @@ from obstore.store import MemoryStore, S3Store
 from repository.config import Settings
 from repository.content import CHUNK, Content, Expendable, StoredObject, check_key
 from repository.errors import KeyAbsent, KeyTaken, SettingInvalid, StoreFault
+from repository.text import Text
 
 S3_SCHEME: Final = "s3://"
 _PART: Final = 16 << 20  # S3 takes 10,000 parts: 160 GB an object
@@ -168,11 +169,15 @@ def _translated(key: str, *, reading: bool = True) -> Iterator[None]:
         yield
     except FileNotFoundError as fault:
         if "NoSuchBucket" in str(fault):
-            raise StoreFault(key=key, reason="存储桶不存在，请先创建 / there is no such bucket; create it") from fault
+            raise StoreFault(
+                key=key, reason=Text("存储桶不存在，请先创建", "there is no such bucket; create it")
+            ) from fault
         if reading:
             raise KeyAbsent(key=key) from fault
         raise StoreFault(key=key, reason=str(fault).partition("\n")[0]) from fault
     except (PermissionDeniedError, UnauthenticatedError) as fault:
-        raise StoreFault(key=key, reason="凭据有误或权限不足 / the credentials are wrong or may not do this") from fault
+        raise StoreFault(
+            key=key, reason=Text("凭据有误或权限不足", "the credentials are wrong or may not do this")
+        ) from fault
     except (BaseError, ValueError, OSError) as fault:
         raise StoreFault(key=key, reason=str(fault).partition("\n")[0]) from fault

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import Final
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
 from repository.errors import ToolAbsent
+from repository.text import Text
+
+BLOCKING_THREADS: Final = 8
+"""Requests that one process answers at once. More threads cost more switching than they hide waiting."""
 
 
 def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
@@ -23,6 +28,9 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
+        http=HTTPModes.http1,
+        blocking_threads=BLOCKING_THREADS,
+        websockets=False,
         log_access=False,
         log_level=LogLevels.warning,
     )
@@ -37,4 +45,6 @@ def _require_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as fault:
             remedy = f"--port … ({fault.strerror})"
-            raise ToolAbsent(what=f"空闲的端口 / a free port: {host}:{port}", remedy=remedy) from fault
+            raise ToolAbsent(
+                what=Text(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}"), remedy=remedy
+            ) from fault

@@ -102,7 +102,8 @@ def _read_description(kept: Mapping[str, Path]) -> tuple[Description | None, tup
 def _examine_all(
     pages: Sequence[PageFile], examiner: Examiner, progress: Progress, pyramids: Path | None
 ) -> tuple[list[_Read], list[Fault]]:
-    """Every picture read, in order, and a fault for each that could not be."""
+    """Every picture read, in order, and a fault for each that could not be. Empty files are faults already."""
+    pages = [page for page in pages if page.size]
     progress.begin(Text("检查图像", "Checking images"), sum(page.size for page in pages))
     targets = [pyramids / f"{number:06d}.zip" if pyramids else None for number in range(len(pages))]
     executor = ThreadPoolExecutor(examiner.concurrency)

@@ -140,7 +140,10 @@ def _read_folder(entry: os.DirEntry[str], kept: dict[str, Path], faults: list[Fa
 
 
 def _read_page(entry: os.DirEntry[str], volume: str, faults: list[Fault]) -> list[PageFile]:
-    """The picture that a file is meant to be; none, and a fault, when it is meant to be nothing we know."""
+    """The picture that a file is meant to be; none, and a fault, when it is meant to be nothing we know.
+
+    An empty file is a fault and still a page: its number is not skipped.
+    """
     name = f"{volume}/{entry.name}" if volume else entry.name
     path = Path(entry.path)
     size = entry.stat(follow_symlinks=False).st_size
@@ -151,7 +154,6 @@ def _read_page(entry: os.DirEntry[str], volume: str, faults: list[Fault]) -> lis
         faults.append(
             _fault(name, "master.empty", "文件为空；请重新扫描或导出", "the file is empty; scan or export it again")
         )
-        return []
     return [PageFile(name, volume, path, size)]
 
 

@@ -1,4 +1,4 @@
-"""Making a data folder ready: tables, the signing key, the store's OCFL declaration. Safe to repeat."""
+"""Making everything ready: bucket, tables, the signing key, the store's OCFL declaration. Safe to repeat."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from urllib.parse import urlsplit
 from preservation import keys, objects
 from repository.config import Settings
 from repository.handle import Repository, open_repository
+from repository.remote_store import S3_SCHEME
 
 
 def prepare(settings: Settings) -> Repository:
     """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`."""
+    if settings.store_url.startswith(S3_SCHEME):
+        # Imported here because boto3 takes as long to load as all else, and only S3 needs it.
+        from repository.buckets import prepare_bucket  # noqa: PLC0415
+
+        prepare_bucket(settings)
     return make_ready(open_repository(settings))
 
 

@@ -16,6 +16,7 @@ from preservation.journal import record_events
 from repository.errors import DepositRefused, Fault, ShanbenError, ToolAbsent
 from repository.handle import Repository
 from repository.jobs import Job, JobOrder, JobState
+from repository.text import Text
 from workers.describe import describe_all
 from workers.ingest import ingest
 from workers.workshop import Workshop
@@ -65,7 +66,7 @@ def send(celery: Celery, kind: str, key: str) -> None:
     try:
         celery.send_task(_name(kind), args=[key])
     except OperationalError as fault:
-        raise ToolAbsent(what="消息代理 / the message broker", remedy=str(fault)) from fault
+        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
 
 
 def send_pending(celery: Celery, repository: Repository) -> None:

@@ -92,6 +92,13 @@ def test_an_image_is_found_with_the_rights_of_its_work(catalogue):
     assert held.pyramid == given.pyramids[image.identifier]
 
 
+def test_a_restricted_work_shows_no_cover(catalogue):
+    given = publication("秘")
+    given = replace(given, work=replace(given.work, rights=Rights(access=Access.RESTRICTED)))
+    catalogue.publish(given, (), NOW)
+    assert catalogue.works()[0].cover is None
+
+
 def test_what_is_not_held_is_none(catalogue):
     assert catalogue.image("i0") is None
     assert catalogue.work("w0") is None

@@ -244,7 +244,8 @@ def test_every_fault_is_listed_at_once_record_first_then_files_in_order(tmp_path
     assert told(checked(folder).faults) == [
         ("work.toml", "titel", "record.unknown-key"),
         ("work.toml", "title", "record.missing"),
-        ("", "0003-0009", "page.gap"),
+        ("", "0003-0004", "page.gap"),
+        ("", "0006-0009", "page.gap"),
         ("0002.png", "", "master.unreadable"),
         ("0005.png", "", "master.empty"),
         ("0010.png", "", "master.unreadable"),

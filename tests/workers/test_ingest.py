@@ -5,11 +5,11 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from preservation.validation import validate_object
 
 from iiif_server.presentation import PresentationService
 from preservation.events import event_of
 from preservation.journal import open_log
+from preservation.validation import validate_object
 from repository import paths
 from repository.errors import DepositRefused
 from repository.handle import memory_repository
@@ -76,7 +76,7 @@ def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(w
     repository = workshop.repository
     assert job.state is JobState.DONE
     work = job.result["identifier"]
-    assert validate_object(repository.store, paths.ocfl_object(work)) == []
+    assert validate_object(repository.store, paths.ocfl_object(work)).valid
     manifest = json.loads(PresentationService(repository.store).manifest(work, "https://example.org").body)
     assert len(manifest["items"]) == 3
     collection = json.loads(PresentationService(repository.store).collection("top", "https://example.org").body)
