@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -13,7 +14,7 @@ from granian.server import Server
 from repository.errors import ToolAbsent
 from repository.text import Text
 
-BLOCKING_THREADS: Final = 8
+MOST_THREADS: Final = 8
 """Requests that one process answers at once. More threads cost more switching than they hide waiting."""
 
 
@@ -29,7 +30,7 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         interface=Interfaces.WSGI,
         workers=workers,
         http=HTTPModes.http1,
-        blocking_threads=BLOCKING_THREADS,
+        blocking_threads=min(MOST_THREADS, 2 * (os.cpu_count() or 1) + 1),
         websockets=False,
         log_access=False,
         log_level=LogLevels.warning,
