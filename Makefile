@@ -30,7 +30,7 @@ demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
 
 test: lint
-	scripts/debian-packages.sh chromium libmagic1 nginx-light unzip fonts-noto-cjk
+	scripts/debian-packages.sh chromium libmagic1 nginx-light redis-server unzip fonts-noto-cjk
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 lint: runtime test-tools .make/reader .make/typeface

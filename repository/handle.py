@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from repository.catalog import Catalogue
 from repository.clock import Clock, system_clock
 from repository.config import Settings
 from repository.database import migrate, open_database, sessions_of
+from repository.errors import Busy
 from repository.jobs import Jobs
+from repository.locks import exclusive
 from repository.remote_store import memory_store
 from repository.storage import ObjectStore, open_store
+from repository.text import Text
+
+_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,9 @@ class Repository:
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
     """The repository that `settings` describe, its tables in the newest form. Raises `DatabaseFault`, `StoreFault`."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    return _build(settings, settings.database_url, open_store(settings), clock)
+    # Processes that start together must not make the same tables twice.
+    with exclusive(settings.data / "database.lock", _WAIT_SECONDS, Busy(what=Text("数据库的升级", "the database"))):
+        return _build(settings, settings.database_url, open_store(settings), clock)
 
 
 def memory_repository(settings: Settings | None = None, clock: Clock = system_clock) -> Repository:

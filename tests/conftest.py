@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pyvips
+from playwright.sync_api import Browser, sync_playwright
+from support import needed
 
 from repository.config import Settings
 from repository.handle import memory_repository
@@ -17,6 +19,14 @@ from workers.progress import SilentProgress
 from workers.tiling import ChildExaminer, open_child_examiner
 from workers.workshop import Workshop
 
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -25,12 +35,17 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real scans and other people's suites beside the project; skips, saying so, when it is absent."""
-    if not SHARED.is_dir():
-        message = "the folder ../shared with real scans and conformance suites is absent"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return SHARED
+    return Path(needed(SHARED, "the folder ../shared with real scans and conformance suites"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    path = needed(shutil.which("chromium"), "Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from workers.prepare import prepare
 from workers.rebuild import rebuild as rebuild_catalogue
 from workers.sample import make_sample
 from workers.staging import desk
-from workers.tasks import register, send_pending
+from workers.tasks import register, send_unfinished
 from workers.tiling import ChildExaminer, open_child_examiner
 from workers.workshop import Workshop
 
@@ -123,7 +123,7 @@ def worker(terminal: Terminal, concurrency: int) -> None:
     celery = create_celery(repository.settings)
     with _examiner(repository.settings) as examiner:
         register(celery, Workshop(repository, examiner, terminal.progress()))
-        send_pending(celery, repository)
+        send_unfinished(celery, repository)
         # Threads: the heavy part of a task runs in the workshop's own child processes.
         celery.worker_main(["worker", "--pool=threads", f"--concurrency={concurrency}", "--loglevel=INFO"])
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 from urllib.parse import urlsplit
 
 from preservation import keys, objects
 from repository.config import Settings
+from repository.errors import Busy
 from repository.handle import Repository, open_repository
+from repository.locks import exclusive
 from repository.remote_store import S3_SCHEME
+from repository.text import Text
+
+_WAIT_SECONDS: Final = 60.0
 
 
 def prepare(settings: Settings) -> Repository:
@@ -27,8 +33,9 @@ def make_ready(repository: Repository) -> Repository:
     A key keeps the name of its log. Raises `SettingInvalid` when the settings name another.
     """
     settings = repository.settings
-    if settings.log_origin or not (settings.keys / keys.KEY_FILE).exists():
-        keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
+    with exclusive(settings.data / "keys.lock", _WAIT_SECONDS, Busy(what=Text("密钥", "the keys"))):
+        if settings.log_origin or not (settings.keys / keys.KEY_FILE).exists():
+            keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
     objects.prepare_storage_root(repository.store)
     return repository
 

@@ -69,11 +69,20 @@ def send(celery: Celery, kind: str, key: str) -> None:
         raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
 
 
-def send_pending(celery: Celery, repository: Repository) -> None:
-    """Send every job that waits: after a publication, and for those whose worker died."""
+def send_waiting(celery: Celery, repository: Repository) -> None:
+    """Send every job that waits: what follows from a publication."""
     for job in repository.jobs.pending():
         if job.state is JobState.QUEUED:
             send(celery, job.kind, job.key)
+
+
+def send_unfinished(celery: Celery, repository: Repository) -> None:
+    """Send every job that has not ended, those a worker began and left among them.
+
+    A job that another worker is at is done twice over, which changes nothing: tasks are idempotent and take turns.
+    """
+    for job in repository.jobs.pending():
+        send(celery, job.kind, job.key)
 
 
 def _name(kind: str) -> str:
@@ -94,7 +103,7 @@ def _bound(celery: Celery, workshop: Workshop, task: Task) -> Callable[[str], No
         else:
             jobs.finish(key, result)
             if job.kind == "ingest":
-                send_pending(celery, workshop.repository)
+                send_waiting(celery, workshop.repository)
 
     return run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,17 +15,8 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from playwright.sync_api import Browser, sync_playwright
+from support import free_port
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COMMAND = [sys.executable, "-c", "from web.cli import main; main()"]
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -93,12 +83,6 @@ def take_in(environment: Mapping[str, str], deposit: Path) -> str:
     return str(json.loads(done.stdout)["works"][0]["identifier"])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_until_ready(address: str, server: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -136,16 +120,3 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         finally:
             server.terminate()
             server.wait(30)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        message = f"{CHROMIUM} is absent; install Debian's package chromium"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
-        yield chromium
-        chromium.close()

@@ -151,3 +151,12 @@ def test_the_store_may_be_a_bucket_which_is_made_when_it_is_absent(shanben, depo
     finally:
         server.stop()
     assert shanben("status", **settings)[0] == 3
+
+
+def test_commands_that_start_together_on_an_empty_folder_agree(deposit, tmp_path):
+    environment = {**os.environ, "SHANBEN_DATA": str(tmp_path / "var")}
+    started = [subprocess.Popen([SHANBEN, "init"], env=environment, stdout=-1, stderr=-1) for _ in range(3)]
+    assert [process.wait(60) for process in started] == [0, 0, 0], [process.stderr.read() for process in started]
+    for process in started:
+        process.communicate()
+    assert len(list((tmp_path / "var" / "keys").iterdir())) == 1

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import sync_playwright
+from support import needed
 
 from iiif_server.manifests import build_manifest
 from iiif_server.pyramid import recipe, write_pyramid
@@ -29,9 +30,6 @@ from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
 
 PROJECT = Path(__file__).resolve().parents[2]
 OPENSEADRAGON = PROJECT / "web/node_modules/openseadragon/build/openseadragon/openseadragon.min.js"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-QUIET += ["--disable-component-update", "--disable-sync"]
 
 QUARTERS = {"top left": (200, 30, 30), "top right": (30, 200, 30), "bottom left": (30, 30, 200)}
 SIZES = {"many levels": (2600, 1900), "two levels": (1000, 700), "one tile": (300, 200), "one pixel": (1, 1)}
@@ -75,16 +73,6 @@ class Site:
     images: dict[str, str]
     pyramids: dict[str, Path]
     work: str
-
-
-def needed(program: str | Path | None, what: str) -> str:
-    """The program or file a test needs; skips, saying so, when it is absent, and fails where CI is set."""
-    if program is None or not Path(program).exists():
-        message = f"{what} is absent: how a collection leaves was not tested"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return str(program)
 
 
 def quartered(width: int, height: int) -> pyvips.Image:
@@ -202,17 +190,13 @@ def test_the_manifest_names_only_what_is_there(site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def tab(site: Site) -> Iterator[Tab]:
-    found = (shutil.which(name) for name in CHROMIUM)
-    browser_path = needed(next((path for path in found if path), None), "Chromium")
+def tab(site: Site, browser: Browser) -> Iterator[Tab]:
     viewer = needed(OPENSEADRAGON, "OpenSeadragon (npm install in web/)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=QUIET)
-        tab = browser.new_page(viewport={"width": 600, "height": 450})
-        tab.route(re.compile("/viewer.html"), lambda route: route.fulfill(body=VIEWER, content_type="text/html"))
-        tab.route("**/openseadragon.min.js", lambda route: route.fulfill(path=viewer))
-        yield tab
-        browser.close()
+    tab = browser.new_page(viewport={"width": 600, "height": 450})
+    tab.route(re.compile("/viewer.html"), lambda route: route.fulfill(body=VIEWER, content_type="text/html"))
+    tab.route("**/openseadragon.min.js", lambda route: route.fulfill(path=viewer))
+    yield tab
+    tab.close()
 
 
 def shows(tab: Tab, x: int, y: int, colour: tuple[int, ...]) -> bool:

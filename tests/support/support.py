@@ -1,0 +1,26 @@
+"""What tests of several kinds need of the machine they run on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+
+def needed(program: str | Path | None, what: str) -> str:
+    """The path of a program or folder a test needs; skips, saying so, when it is absent, and fails where CI is set."""
+    if program is None or not Path(program).exists():
+        message = f"{what} is absent: this was not tested"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return str(program)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
