@@ -19,7 +19,6 @@ from iiif_server.pyramid import PyramidSummary, write_pyramid
 from repository.config import Settings
 from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.child import ChildPool, Limits
-from workers.masters import block_other_loaders, opened_master
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,9 @@ def examine(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
 
     Raises `MasterUnreadable` or one of its kinds, `StagingFault` when there is no room to write.
     """
+    # The decoders are loaded here, in the child, and never in the process that must not crash.
+    from workers.masters import block_other_loaders, opened_master  # noqa: PLC0415
+
     block_other_loaders()
     try:
         with path.open("rb") as file:
