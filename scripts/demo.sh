@@ -8,7 +8,7 @@ book=build/sample-book
 if [ ! -d "$book" ]; then
   rm -rf "$book.unfinished"
   mkdir -p build
-  "$shanben" sample "$book.unfinished"
+  "$shanben" sample "$book.unfinished" > /dev/null
   mv "$book.unfinished" "$book"
 fi
 "$shanben" init

@@ -55,9 +55,9 @@ def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str,
     manifest = f"{base}/iiif/presentation/3/{identifier}/manifest"
     news = Text("已收入", "taken in") if result["changed"] else Text("已在馆藏，未变", "already held, unchanged")
     folder = Path(job.arguments["deposit"]).name
-    zh = f"✓ {folder}：{news.zh}，{images} 幅图像\n  编号 {identifier}\n  清单 {manifest}"
-    en = f"✓ {folder}: {news.en}, {images} images\n  identifier {identifier}\n  manifest   {manifest}"
-    terminal.say(Text(zh, en))
+    terminal.say(Text(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
+    terminal.say_value(Text("编号", "identifier"), identifier)
+    terminal.say_value(Text("清单", "manifest"), manifest)
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}
 
 

@@ -81,10 +81,17 @@ class Terminal:
 
     def say(self, text: Text) -> None:
         """A line for a person."""
+        self._line(text.in_language(self.language))
+
+    def say_value(self, name: Text, value: str) -> None:
+        """A line below another: what it is, in the reader's language, and its value once."""
+        self._line(f"  {name.in_language(self.language)}  {value}")
+
+    def _line(self, words: str) -> None:
         if self.as_json:
-            self.console.print(text.in_language(self.language), highlight=False, markup=False)
+            self.console.print(words, highlight=False, markup=False)
         else:
-            click.echo(text.in_language(self.language))
+            click.echo(words)
 
     def result(self, document: Mapping[str, object]) -> None:
         """The result, for a program that asked for it."""
