@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, sync_playwright
 from support import needed
 
@@ -46,6 +47,16 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of an S3 server that holds nothing yet (moto's)."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture(scope="session")

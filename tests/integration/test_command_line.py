@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 from ocfl import StorageRoot
+from support import free_port
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 
@@ -130,27 +130,26 @@ def test_killed_at_any_moment_and_run_again_the_end_is_that_of_one_clean_run(sha
         assert shanben("status", **settings)[1]["log"]["size"] == 4
 
 
-def test_the_store_may_be_a_bucket_which_is_made_when_it_is_absent(shanben, deposit):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        settings = {
-            "SHANBEN_STORE": "s3://heritage/shanben",
-            "SHANBEN_S3_ENDPOINT": f"http://{host}:{port}",
-            "SHANBEN_S3_ACCESS_KEY": "key",
-            "SHANBEN_S3_SECRET_KEY": "secret",
-        }
-        code, done, words = shanben("ingest", deposit, **settings)
-        assert code == 0, words
-        assert done["works"][0]["images"] == 3
-        assert shanben("log", "verify", **settings)[1]["size"] == 4
-        before = shanben("status", **settings)[1]
-        assert shanben("rebuild", **settings)[1] == {"works": 1, "images": 3, "pyramids_made": 0}
-        assert shanben("status", **settings)[1]["log"] == before["log"]
-    finally:
-        server.stop()
-    assert shanben("status", **settings)[0] == 3
+def test_the_store_may_be_a_bucket_which_is_made_when_it_is_absent(shanben, deposit, endpoint):
+    settings = {
+        "SHANBEN_STORE": "s3://heritage/shanben",
+        "SHANBEN_S3_ENDPOINT": endpoint,
+        "SHANBEN_S3_ACCESS_KEY": "key",
+        "SHANBEN_S3_SECRET_KEY": "secret",
+    }
+    code, done, words = shanben("ingest", deposit, **settings)
+    assert code == 0, words
+    assert done["works"][0]["images"] == 3
+    assert shanben("log", "verify", **settings)[1]["size"] == 4
+    before = shanben("status", **settings)[1]
+    assert shanben("rebuild", **settings)[1] == {"works": 1, "images": 3, "pyramids_made": 0}
+    assert shanben("status", **settings)[1]["log"] == before["log"]
+
+
+def test_a_bucket_that_is_away_is_told_and_not_waited_for(shanben):
+    settings = {"SHANBEN_STORE": "s3://heritage/shanben", "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    code, _, words = shanben("status", SHANBEN_S3_ACCESS_KEY="k", SHANBEN_S3_SECRET_KEY="s", **settings)
+    assert (code, "Traceback" in words) == (3, False), words
 
 
 def test_commands_that_start_together_on_an_empty_folder_agree(deposit, tmp_path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import ocfl
 import pytest
-from moto.server import ThreadedMotoServer
 
 from preservation.objects import file_key, prepare_storage_root, read_inventory, works, write_version
 from preservation.validation import validate_object
@@ -19,15 +17,6 @@ from repository.paths import ocfl_object
 from repository.storage import open_store
 
 WORK = mint(Kind.WORK, "拓片")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -1,23 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from moto.server import ThreadedMotoServer
 
 from repository.buckets import Bucket, describe_bucket, prepare_bucket
 from repository.config import Settings
 from repository.errors import KeyAbsent, SettingInvalid, StoreFault
 from repository.storage import open_store
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def settings(endpoint: str, store: str, region: str = "us-east-1") -> Settings:
