@@ -22,7 +22,7 @@ def main() -> None:
         clone = Path(scratch) / "shanben"
         subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(clone)], check=True)
         seconds = first_page(clone)
-    print(f"demo, to the first page | a fresh clone, packages cached | {seconds:.0f} s | | {seconds:.0f} s")
+    print(f"demo, to the first page | a fresh clone, packages cached | {seconds:.0f} s | – | {seconds:.0f} s")
 
 
 def first_page(clone: Path) -> float:
