@@ -109,7 +109,7 @@ class Terminal:
     def faults(self, faults: Iterable[Fault]) -> None:
         """The faults of a deposit, a line each: file, place, what is wrong and what to do."""
         for fault in faults:
-            where = f"{fault.file}  {fault.place}" if fault.place else fault.file
+            where = "  ".join(part for part in (fault.file, fault.place) if part)
             self.say(Text(f"✗ {where}：{fault.message.zh}", f"✗ {where}: {fault.message.en}"))
 
     def table(self, document: Mapping[str, object]) -> None:
