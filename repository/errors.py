@@ -247,8 +247,8 @@ class PyramidCorrupt(IntegrityError):
 
     code = "integrity.pyramid"
     text = Text(
-        "浏览图 {key} 已损坏：{reason}；可由原图重建",
-        "The pyramid {key} is damaged: {reason}; make it again from its master",
+        "浏览图 {key} 已损坏：{reason}；请删除后运行 shanben rebuild，由原图重建",
+        "The pyramid {key} is damaged: {reason}; delete it and run shanben rebuild, which makes it again",
     )
 
 

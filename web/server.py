@@ -32,6 +32,7 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         http=HTTPModes.http1,
         blocking_threads=min(MOST_THREADS, 2 * (os.cpu_count() or 1) + 1),
         websockets=False,
+        respawn_failed_workers=True,
         log_access=False,
         log_level=LogLevels.warning,
     )
