@@ -41,11 +41,13 @@ def ingestion_event(
     sha256: str,
     *,
     bytes: int,  # noqa: A002 -- as in `Master`
-    path: str,
     time: str,
     software: str,
 ) -> Event:
-    """A master was taken in: `path` in its work's OCFL object, by `software` (name and version), at `time` (UTC)."""
+    """A master was taken in by `software` (name and version), at `time` (UTC).
+
+    Its file's name is not told: people put names in it, and events are published. `metadata/work.json` has it.
+    """
     return Event(
         identifier=_identifier(EventType.INGESTION, work, image, sha256),
         type=EventType.INGESTION.value,
@@ -53,7 +55,7 @@ def ingestion_event(
         work=work,
         image=image,
         sha256=sha256,
-        detail={"bytes": str(bytes), "path": path, "software": software},
+        detail={"bytes": str(bytes), "software": software},
     )
 
 

@@ -127,7 +127,6 @@ def _new_events(work: Work, record: str, version: int, now: str, known: set[str 
                 image.identifier,
                 master.sha256,
                 bytes=master.bytes,
-                path=master.path,
                 time=now,
                 software=software,
             )

@@ -78,7 +78,6 @@ def happening(work: str, image: Image) -> Event:
         image.identifier,
         image.master.sha256,
         bytes=image.master.bytes,
-        path=image.master.path,
         time="2026-01-01T00:00:00Z",
         software="test",
     )

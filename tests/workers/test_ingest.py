@@ -90,6 +90,17 @@ def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(w
     assert repository.catalogue.counts().staged == 0
 
 
+def test_the_names_of_files_are_not_published_in_the_log(workshop, deposit):
+    for page in deposit.glob("*.tif"):
+        page.rename(page.with_name(f"somebody-{page.name}"))
+    record = deposit / "work.toml"
+    record.write_text(record.read_text("utf-8").replace("0001-0003", "somebody-0001-somebody-0003"), "utf-8")
+    assert run(workshop, deposit).state is JobState.DONE
+    log = open_log(workshop.repository)
+    assert log.size == 4
+    assert not any(b"somebody" in leaf for leaf in log.entries(0, log.size))
+
+
 def test_ingesting_again_changes_nothing(workshop, deposit):
     run(workshop, deposit)
     before = contents(workshop.repository), catalogued(workshop.repository)
