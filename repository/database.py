@@ -45,6 +45,9 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(files("repository") / "migrations"))
     try:
         with engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # Python's sqlite3 opens no transaction for DDL: killed half-way, it would leave half the tables.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as fault:

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 
 from repository.catalog import Catalogue, Publication
 from repository.clock import system_clock
@@ -63,6 +65,27 @@ def test_the_migrations_make_just_the_tables_that_the_code_speaks_of(engine):
 
 def test_migrating_again_changes_nothing(engine):
     migrate(engine)
+
+
+def test_a_migration_that_does_not_come_to_its_end_leaves_no_table(tmp_path, monkeypatch):
+    engine = open_database(f"sqlite:///{tmp_path}/catalogue.sqlite")
+
+    class Died(BaseException):
+        pass
+
+    def upgrade_and_die(*arguments):
+        upgrade(*arguments)
+        raise Died
+
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", upgrade_and_die)
+    with pytest.raises(Died):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == []
+    monkeypatch.undo()
+    migrate(engine)
+    assert "works" in inspect(engine).get_table_names()
+    engine.dispose()
 
 
 def test_readers_do_not_wait_for_a_writer(engine):
