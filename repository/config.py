@@ -41,6 +41,10 @@ class Settings:
     pixel_budget: int = 2_000_000_000
     max_area: int = 64_000_000
     decode_seconds: int = 900
+    cache_bytes: int = 0
+    lease_seconds: int = 60
+    sweep_seconds: int = 10
+    patience_seconds: int = 86_400
 
     @property
     def database_url(self) -> str:
@@ -58,6 +62,11 @@ class Settings:
         return self.data / "keys"
 
     @property
+    def cache(self) -> Path:
+        """Where tiles of a distant store are kept at hand; may be deleted at any time."""
+        return self.data / "cache"
+
+    @property
     def staging(self) -> Path:
         """Where work in progress lies; may be emptied when nothing runs."""
         return self.data / "staging"
@@ -69,6 +78,10 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "pixel_budget": (1, 1 << 40),
     "max_area": (1, 1 << 32),
     "decode_seconds": (1, 86_400),
+    "cache_bytes": (0, 1 << 50),
+    "lease_seconds": (2, 3600),
+    "sweep_seconds": (1, 3600),
+    "patience_seconds": (0, 30 * 86_400),
 }
 
 

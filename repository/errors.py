@@ -28,6 +28,7 @@
     │       └── EvidenceInvalid     a signed note, checkpoint or evidence file that does not hold
     └── SystemFault                 something the system needs is not there (exit 3)
         ├── StoreFault
+        │   ├── StoreDenied         wrong credentials, no such bucket
         │   ├── KeyAbsent
         │   └── KeyTaken
         ├── DatabaseFault
@@ -67,6 +68,9 @@ class ShanbenError(Exception):
     """The root of the tree; never raised itself."""
 
     code: ClassVar[str] = "shanben"
+    passing: ClassVar[bool] = False
+    """Whether the same may go well a little later, with nobody's help: a job that ended so is tried again."""
+
     text: ClassVar[Text] = Text("出错：{reason}", "Something went wrong: {reason}")
 
     def __init__(self, **details: object) -> None:
@@ -286,6 +290,7 @@ class SystemFault(ShanbenError):
     """Something the system needs is not there."""
 
     code = "system"
+    passing = True
 
 
 class StoreFault(SystemFault):
@@ -295,10 +300,18 @@ class StoreFault(SystemFault):
     text = Text("存储出错（{key}）：{reason}", "The store failed at {key}: {reason}")
 
 
+class StoreDenied(StoreFault):
+    """The store is there and refuses: wrong credentials, no such bucket."""
+
+    code = "store.denied"
+    passing = False
+
+
 class KeyAbsent(StoreFault):
     """No object under this key."""
 
     code = "store.key-absent"
+    passing = False
     text = Text("存储中没有 {key}", "The store holds nothing under {key}")
 
 
@@ -306,6 +319,7 @@ class KeyTaken(StoreFault):
     """An object under this key is already there."""
 
     code = "store.key-taken"
+    passing = False
     text = Text("存储中已有 {key}，不予覆盖", "The store already holds {key}; it is not overwritten")
 
 
@@ -353,4 +367,5 @@ class ToolAbsent(SystemFault):
     """A key, a broker or a built file is missing."""
 
     code = "system.absent"
+    passing = False
     text = Text("缺少 {what}：{remedy}", "{what} is missing: {remedy}")
