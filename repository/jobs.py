@@ -114,13 +114,15 @@ def enqueue(session: Session, order: JobOrder, now: str) -> None:
     """Write a job in a transaction of the caller's; one that is known goes back to queued."""
     row = session.get(JobRow, order.key)
     if row is None:
-        row = JobRow(key=order.key, attempts=0)
+        row = JobRow(key=order.key, remaining=0, since=now)
         session.add(row)
     row.kind = order.kind
     row.arguments = dict(order.arguments)
     row.state = JobState.QUEUED.value
+    row.attempts = 0
     row.result = None
     row.updated = now
+    row.not_before = now
 
 
 def _job(row: JobRow) -> Job:

@@ -1,6 +1,6 @@
 """The catalogue's tables. Rows never leave this package: `catalog.py` and `jobs.py` give frozen values.
 
-All of it but `jobs` can be made again from the store (`workers/rebuild.py`).
+All of it but `jobs` and `log_heads` can be made again from the stores (`workers/rebuild.py`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,11 @@ class ImageRow(Table):
 
 
 class EventRow(Table):
-    """A PREMIS event; `log_index` is its leaf in the provenance log, empty until it is logged."""
+    """A PREMIS event.
+
+    `sequence` is the place in the provenance log that it was given, once and for good; `log_index` is the same number,
+    noted when the log has been signed with the event in it.
+    """
 
     __tablename__ = "events"
 
@@ -79,18 +83,67 @@ class EventRow(Table):
     sha256: Mapped[str | None] = mapped_column(String(64))
     outcome: Mapped[str] = mapped_column(String(16))
     detail: Mapped[dict[str, str]] = mapped_column(JSON)
+    sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)
     log_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
 
 class JobRow(Table):
-    """The outbox: work to be done, written in the transaction of the change that needs it."""
+    """The outbox: work to be done, written in the transaction of the change that needs it.
+
+    A job that fanned out waits for its children: `remaining` counts those that have not ended, `plan` is what it needs
+    to go on, `claim` the work that nobody else may take in meanwhile. A job that runs is held by `holder` until
+    `held_until`, unless that is renewed. A queued one is due from `not_before` on; `sent` is when a message for it last
+    went to the broker, `since` when it was asked for.
+    """
 
     __tablename__ = "jobs"
 
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     arguments: Mapped[dict[str, str]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(Integer)
     result: Mapped[dict[str, object] | None] = mapped_column(JSON)
     updated: Mapped[str] = mapped_column(String(32))
+    since: Mapped[str] = mapped_column(String(32))
+    parent: Mapped[str | None] = mapped_column(String(255), index=True)
+    remaining: Mapped[int] = mapped_column(Integer)
+    plan: Mapped[dict[str, object] | None] = mapped_column(JSON)
+    claim: Mapped[str | None] = mapped_column(String(32), unique=True)
+    holder: Mapped[str | None] = mapped_column(String(32))
+    held_until: Mapped[str | None] = mapped_column(String(32))
+    not_before: Mapped[str] = mapped_column(String(32))
+    sent: Mapped[str | None] = mapped_column(String(32))
+
+    __table_args__ = (Index(None, "state", "not_before"),)
+
+
+class CopyRow(Table):
+    """A replica of a work's OCFL object: the newest version that was verified in another store, and when."""
+
+    __tablename__ = "copies"
+
+    work: Mapped[str] = mapped_column(String(32), primary_key=True)
+    store: Mapped[str] = mapped_column(String(255), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    verified: Mapped[str] = mapped_column(String(32))
+
+
+class TallyRow(Table):
+    """How much is held, counted as it changes: counting a million rows for every look at the status would be slow."""
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class LogHeadRow(Table):
+    """The newest checkpoint signed by a log, kept outside the store, and the log's verifier key."""
+
+    __tablename__ = "log_heads"
+
+    origin: Mapped[str] = mapped_column(String(255), primary_key=True)
+    verifier_key: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    checkpoint: Mapped[bytes | None] = mapped_column(LargeBinary)
