@@ -1,24 +1,32 @@
 """The outbox: what is to be done, written in the transaction of the change that needs it.
 
-A job is known by its key; asking for the same thing twice is one job. Its state goes from queued to running to done or
-failed, and back to queued when it is asked for again. A job found running whose worker has died is simply run again:
-every task is idempotent.
+A job is known by its key; asking for the same thing twice is one job::
+
+    enqueue ──> QUEUED ──begin──> RUNNING ──finish──> DONE
+                  ^  ^               │ │ └──fail────> FAILED
+                  │  └───postpone────┘ └───fan_out──> WAITING
+                  └──when the last child has ended───────┘
+
+One worker at a time holds a running job, for as long as it gives a sign of life (`renew`); every change of a running
+job is made only if it is still held by who asks for it. So a job whose message came twice runs once, and what a worker
+says that was taken for dead is not heard. A job found running past its lease is run again: tasks are idempotent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import CursorResult, Update, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
 from repository.database import Sessions
-from repository.errors import DatabaseFault
+from repository.errors import Busy, DatabaseFault
 from repository.tables import JobRow
 
 
@@ -27,8 +35,14 @@ class JobState(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    WAITING = "waiting"
     DONE = "done"
     FAILED = "failed"
+
+
+ENDED: Final = (JobState.DONE, JobState.FAILED)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,11 @@ class JobOrder:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands; `result` is what its task returned, or the fault that ended it."""
+    """A job as it stands.
+
+    `result` is what its task returned, or the fault that ended it or made it wait; `plan` what a job that fanned out
+    goes on with. `since` and `not_before` are RFC 3339 times.
+    """
 
     key: str
     kind: str
@@ -50,6 +68,17 @@ class Job:
     state: JobState
     attempts: int
     result: Mapping[str, object] | None
+    plan: Mapping[str, Any] | None
+    since: str
+    not_before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How many of a job's children there are, and how many have ended."""
+
+    ended: int
+    total: int
 
 
 class Jobs:
@@ -60,70 +89,291 @@ class Jobs:
         self._clock = clock
 
     def enqueue(self, order: JobOrder) -> None:
-        """Ask for a job."""
+        """Ask for a job; one that is under way stays as it is."""
         self._write(lambda session: enqueue(session, order, self._now()))
 
     def get(self, key: str) -> Job | None:
         """A job by its key."""
-        with self._sessions() as session:
-            row = session.get(JobRow, key)
+        row = self._read(lambda session: session.get(JobRow, key))
         return _job(row) if row else None
-
-    def pending(self) -> list[Job]:
-        """Jobs queued, or begun and not ended, oldest first."""
-        unfinished = (JobState.QUEUED.value, JobState.RUNNING.value)
-        query = select(JobRow).where(JobRow.state.in_(unfinished)).order_by(JobRow.updated, JobRow.key)
-        with self._sessions() as session:
-            return [_job(row) for row in session.scalars(query)]
 
     def counts(self) -> dict[str, int]:
         """How many jobs stand in each state."""
-        query = select(JobRow.state, func.count().label("jobs")).group_by(JobRow.state)
-        with self._sessions() as session:
-            found = {row.state: row.jobs for row in session.execute(query)}
-        return dict.fromkeys((state.value for state in JobState), 0) | found
+        query = select(JobRow.state, func.count()).group_by(JobRow.state)
+        counts = dict.fromkeys((state.value for state in JobState), 0)
+        for state, count in self._read(lambda session: session.execute(query).all()):
+            counts[state] = count
+        return counts
 
-    def begin(self, key: str) -> None:
-        """A worker has taken the job."""
-        self._set(key, state=JobState.RUNNING.value, attempts=JobRow.attempts + 1, result=None)
+    def failed(self, limit: int = 50) -> list[Job]:
+        """Jobs that failed for good, the newest first."""
+        query = select(JobRow).where(JobRow.state == JobState.FAILED.value).order_by(JobRow.updated.desc(), JobRow.key)
+        return self._jobs(query.limit(limit))
 
-    def finish(self, key: str, result: Mapping[str, object]) -> None:
-        """The job is done."""
-        self._set(key, state=JobState.DONE.value, result=dict(result))
+    def delayed(self, limit: int = 50) -> list[Job]:
+        """Jobs that ended with a fault that may pass, and wait to be tried again."""
+        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.attempts > 0)
+        return self._jobs(query.order_by(JobRow.not_before, JobRow.key).limit(limit))
 
-    def fail(self, key: str, result: Mapping[str, object]) -> None:
-        """The job ended with a fault."""
-        self._set(key, state=JobState.FAILED.value, result=dict(result))
+    def under_way(self, kind: str, limit: int = 50) -> list[tuple[Job, Steps]]:
+        """Jobs of a kind that have not ended, the oldest first, with how far they are."""
+        query = select(JobRow).where(JobRow.kind == kind, JobRow.state.not_in([state.value for state in ENDED]))
+        found = self._jobs(query.order_by(JobRow.since, JobRow.key).limit(limit))
+        return [(job, self.steps(job.key)) for job in found]
 
-    def _set(self, key: str, **values: object) -> None:
-        change = update(JobRow).where(JobRow.key == key).values(updated=self._now(), **values)
-        self._write(lambda session: session.execute(change))
+    def steps(self, key: str) -> Steps:
+        """How far a job that fanned out is."""
+        ended = func.count().filter(JobRow.state.in_([state.value for state in ENDED]))
+        query = select(ended, func.count()).where(JobRow.parent == key)
+        return Steps(*self._read(lambda session: session.execute(query).one()))
 
-    def _write(self, action: Callable[[Session], object]) -> None:
+    def children(self, key: str) -> list[Job]:
+        """The children of a job, by their keys."""
+        return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
+
+    def due(self, limit: int, *, unsent: bool = False) -> list[Job]:
+        """Queued jobs whose time has come: children first, then the oldest; with `unsent` those no message tells of."""
+        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now())
+        if unsent:
+            query = query.where(JobRow.sent.is_(None))
+        return self._jobs(query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit))
+
+    def mark_sent(self, keys: Sequence[str]) -> None:
+        """Messages for these jobs are at the broker."""
+        if keys:
+            change = update(JobRow).where(JobRow.key.in_(keys), JobRow.state == JobState.QUEUED.value)
+            self._write(lambda session: session.execute(change.values(sent=self._now())))
+
+    def forget_sent(self, seconds: float) -> int:
+        """Take the messages of queued jobs that were sent more than `seconds` ago for lost; how many they are."""
+        change = update(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.sent < self._now(-seconds))
+        return self._changed(change.values(sent=None))
+
+    def release_expired(self) -> int:
+        """Queue again what is held by workers that gave no sign of life in time; how many jobs they are."""
+        return self._release(JobRow.held_until < self._now())
+
+    def release(self, holder: str) -> int:
+        """Queue again what a worker holds that is known to be dead; how many jobs they are."""
+        return self._release(JobRow.holder == holder)
+
+    def begin(self, key: str, holder: str, seconds: float) -> Job | None:
+        """Take a queued job that is due, and hold it for `seconds`; None when there is nothing to take."""
+        now = self._now()
+        change = (
+            update(JobRow)
+            .where(JobRow.key == key, JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now)
+            .values(
+                state=JobState.RUNNING.value,
+                attempts=JobRow.attempts + 1,
+                holder=holder,
+                held_until=self._now(seconds),
+                updated=now,
+            )
+        )
+
+        def take(session: Session) -> Job | None:
+            if not _count(session, change):
+                return None
+            return _job(session.get_one(JobRow, key))
+
+        return self._write(take)
+
+    def renew(self, key: str, holder: str, seconds: float) -> bool:
+        """Hold a job for another `seconds` from now; False when it is not held any more."""
+        return self._changed(_held(key, holder).values(held_until=self._now(seconds))) > 0
+
+    def finish(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
+        """The job is done; False when it is not held any more, and nothing changes then."""
+        return self._end(key, holder, JobState.DONE, result)
+
+    def fail(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
+        """The job has failed for good; False as for `finish`."""
+        return self._end(key, holder, JobState.FAILED, result)
+
+    def postpone(self, key: str, holder: str, result: Mapping[str, object], seconds: float) -> bool:
+        """The job is to be tried again after `seconds`; `result` says why. False as for `finish`."""
+        values = _queued(self._now(seconds)) | {"result": dict(result), "updated": self._now()}
+        return self._changed(_held(key, holder).values(values)) > 0
+
+    def restart(self, key: str, holder: str) -> bool:
+        """What the job planned does not hold any more: it begins anew. False as for `finish`."""
+        values = _queued(self._now()) | {"plan": None, "remaining": 0, "updated": self._now()}
+
+        def restart(session: Session) -> bool:
+            if not _count(session, _held(key, holder).values(values)):
+                return False
+            _delete_children(session, key)
+            return True
+
+        return self._write(restart)
+
+    def fan_out(
+        self, key: str, holder: str, orders: Sequence[JobOrder], plan: Mapping[str, object], claim: str
+    ) -> bool:
+        """The job waits for children, and goes on with `plan` when all have ended; meanwhile `claim` is its alone.
+
+        False as for `finish`. Raises `Busy` when another job has the claim.
+        """
+        now = self._now()
+        state = JobState.WAITING if orders else JobState.QUEUED
+        values = _queued(now) | {
+            "state": state.value,
+            "remaining": len(orders),
+            "plan": dict(plan),
+            "claim": claim,
+            "result": None,
+            "updated": now,
+        }
+
+        def spread(session: Session) -> bool:
+            if not _count(session, _held(key, holder).values(values)):
+                return False
+            _delete_children(session, key)
+            if orders:
+                session.execute(insert(JobRow), [_fresh(order, now) | {"parent": key} for order in orders])
+            return True
+
         try:
-            with self._sessions.begin() as session:
-                action(session)
+            return self._write(spread)
+        except _Taken as fault:
+            raise Busy(what=claim) from fault
+
+    def _end(self, key: str, holder: str, state: JobState, result: Mapping[str, object]) -> bool:
+        now = self._now()
+        values = {
+            "state": state.value,
+            "result": dict(result),
+            "plan": None,
+            "claim": None,
+            "holder": None,
+            "held_until": None,
+            "updated": now,
+        }
+
+        def end(session: Session) -> bool:
+            if not _count(session, _held(key, holder).values(values)):
+                return False
+            _delete_children(session, key)
+            _run_again(session, key, now)
+            parent = session.scalar(select(JobRow.parent).where(JobRow.key == key))
+            if parent:
+                _count_down(session, parent, now)
+            return True
+
+        return self._write(end)
+
+    def _release(self, whose: Any) -> int:
+        change = update(JobRow).where(JobRow.state == JobState.RUNNING.value, whose)
+        return self._changed(change.values(_queued(self._now())))
+
+    def _jobs(self, query: Any) -> list[Job]:
+        return self._read(lambda session: [_job(row) for row in session.scalars(query)])
+
+    def _changed(self, change: Update) -> int:
+        return self._write(lambda session: _count(session, change))
+
+    def _read(self, action: Callable[[Session], Result]) -> Result:
+        try:
+            with self._sessions() as session:
+                return action(session)
         except SQLAlchemyError as fault:
             raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
 
-    def _now(self) -> str:
-        return timestamp(self._clock())
+    def _write(self, action: Callable[[Session], Result]) -> Result:
+        try:
+            with self._sessions.begin() as session:
+                return action(session)
+        except IntegrityError as fault:
+            raise _Taken(reason=str(fault.__cause__ or fault)) from fault
+        except SQLAlchemyError as fault:
+            raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
+
+    def _now(self, seconds: float = 0.0) -> str:
+        return timestamp(self._clock() + timedelta(seconds=seconds))
+
+
+class _Taken(DatabaseFault):
+    """A row that must be alone is there already."""
 
 
 def enqueue(session: Session, order: JobOrder, now: str) -> None:
-    """Write a job in a transaction of the caller's; one that is known goes back to queued."""
-    row = session.get(JobRow, order.key)
+    """Write a job in a transaction of the caller's.
+
+    One that has ended begins anew. One that runs may have looked before the caller's change: it runs again when it has
+    ended. One that goes on with a plan goes on.
+    """
+    row = session.get(JobRow, order.key, with_for_update=True)
     if row is None:
-        row = JobRow(key=order.key, remaining=0, since=now)
-        session.add(row)
-    row.kind = order.kind
-    row.arguments = dict(order.arguments)
-    row.state = JobState.QUEUED.value
-    row.attempts = 0
-    row.result = None
-    row.updated = now
-    row.not_before = now
+        session.execute(insert(JobRow), [_fresh(order, now)])
+    elif row.state == JobState.RUNNING.value:
+        row.again = True
+    elif row.plan is None:
+        for name, value in _fresh(order, now).items():
+            setattr(row, name, value)
+
+
+def _fresh(order: JobOrder, now: str) -> dict[str, Any]:
+    return _queued(now) | {
+        "key": order.key,
+        "kind": order.kind,
+        "arguments": dict(order.arguments),
+        "attempts": 0,
+        "result": None,
+        "updated": now,
+        "since": now,
+        "remaining": 0,
+        "plan": None,
+        "claim": None,
+        "again": False,
+    }
+
+
+def _queued(not_before: str) -> dict[str, Any]:
+    """What every job has that nobody holds and no message tells of."""
+    return {
+        "state": JobState.QUEUED.value,
+        "holder": None,
+        "held_until": None,
+        "sent": None,
+        "not_before": not_before,
+    }
+
+
+def _held(key: str, holder: str) -> Update:
+    return update(JobRow).where(JobRow.key == key, JobRow.holder == holder, JobRow.state == JobState.RUNNING.value)
+
+
+def _count(session: Session, change: Update) -> int:
+    return cast(CursorResult[Any], session.execute(change)).rowcount
+
+
+def _delete_children(session: Session, key: str) -> None:
+    session.execute(delete(JobRow).where(JobRow.parent == key))
+
+
+def _run_again(session: Session, key: str, now: str) -> None:
+    """A job that was asked for while it ran is queued again."""
+    change = update(JobRow).where(JobRow.key == key, JobRow.again)
+    session.execute(change.values(_queued(now) | {"attempts": 0, "again": False}))
+
+
+def _count_down(session: Session, parent: str, now: str) -> None:
+    """One child fewer to wait for. The first change locks the parent's row, so that two last children take turns."""
+    waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
+    session.execute(waiting.values(remaining=JobRow.remaining - 1))
+    session.execute(waiting.where(JobRow.remaining <= 0).values(_queued(now) | {"attempts": 0}))
 
 
 def _job(row: JobRow) -> Job:
-    return Job(row.key, row.kind, dict(row.arguments), JobState(row.state), row.attempts, row.result)
+    return Job(
+        key=row.key,
+        kind=row.kind,
+        arguments=dict(row.arguments),
+        state=JobState(row.state),
+        attempts=row.attempts,
+        result=row.result,
+        plan=row.plan,
+        since=row.since,
+        not_before=row.not_before,
+    )

@@ -5,7 +5,7 @@ All of it but `jobs` and `log_heads` can be made again from the stores (`workers
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -93,7 +93,7 @@ class JobRow(Table):
     A job that fanned out waits for its children: `remaining` counts those that have not ended, `plan` is what it needs
     to go on, `claim` the work that nobody else may take in meanwhile. A job that runs is held by `holder` until
     `held_until`, unless that is renewed. A queued one is due from `not_before` on; `sent` is when a message for it last
-    went to the broker, `since` when it was asked for.
+    went to the broker, `since` when it was asked for; `again` says that it was asked for once more while it ran.
     """
 
     __tablename__ = "jobs"
@@ -103,6 +103,7 @@ class JobRow(Table):
     arguments: Mapped[dict[str, str]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(Integer)
+    again: Mapped[bool] = mapped_column(Boolean)
     result: Mapped[dict[str, object] | None] = mapped_column(JSON)
     updated: Mapped[str] = mapped_column(String(32))
     since: Mapped[str] = mapped_column(String(32))

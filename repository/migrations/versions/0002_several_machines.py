@@ -18,6 +18,7 @@ _TALLIES = (
     ("events", "SELECT count(*) FROM events"),
     ("logged", "SELECT count(log_index) FROM events"),
 )
+_JOB_COLUMNS = ("sent", "not_before", "held_until", "holder", "claim", "plan", "remaining", "parent", "again", "since")
 
 
 def upgrade() -> None:
@@ -25,6 +26,7 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_state"))
         batch_op.add_column(sa.Column("since", sa.String(length=32), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("again", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("parent", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("remaining", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("plan", sa.JSON(), nullable=True))
@@ -68,7 +70,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tallies")),
     )
     for name, query in _TALLIES:
-        op.execute(f"INSERT INTO tallies (name, value) SELECT '{name}', ({query})")  # noqa: S608 - constants above
+        op.execute(f"INSERT INTO tallies (name, value) SELECT '{name}', ({query})")
 
 
 def downgrade() -> None:
@@ -82,6 +84,6 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f("uq_jobs_claim"), type_="unique")
         batch_op.drop_index(batch_op.f("ix_jobs_state_not_before"))
         batch_op.drop_index(batch_op.f("ix_jobs_parent"))
-        for name in ("sent", "not_before", "held_until", "holder", "claim", "plan", "remaining", "parent", "since"):
+        for name in _JOB_COLUMNS:
             batch_op.drop_column(name)
         batch_op.create_index(batch_op.f("ix_jobs_state"), ["state"], unique=False)
