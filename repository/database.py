@@ -1,4 +1,9 @@
-"""Opening the database and bringing it to the newest form."""
+"""Opening the database and bringing it to the newest form.
+
+Faults of the database leave this package as `DatabaseFault`, whose reason says in both languages what to do where that
+is known. Those that a server which is away, or starts again, gives pass by themselves: the pool forgets every dead
+connection and opens new ones, so that no process need be started anew.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,9 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
@@ -23,13 +28,36 @@ def open_database(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
-        in_memory = parsed.database in (None, "", ":memory:")
-        shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if in_memory else {}
+        shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if _no_file(parsed) else {}
         engine = create_engine(parsed, **shared)
     except (ArgumentError, ImportError) as fault:
         raise DatabaseFault(reason=str(fault)) from fault
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def on_postgresql(engine: Engine) -> bool:
+    """Whether the database is a server that several machines may share."""
+    return engine.dialect.name == "postgresql"
+
+
+def in_memory(engine: Engine) -> bool:
+    """Whether the database is SQLite's and ends with this process."""
+    return engine.dialect.name == "sqlite" and _no_file(engine.url)
+
+
+def database_fault(fault: SQLAlchemyError) -> DatabaseFault:
+    """A fault of the database, as this house tells it."""
+    return DatabaseFault(reason=str(fault.__cause__ or fault).strip())
+
+
+def sql_state(fault: SQLAlchemyError) -> str | None:
+    """The five characters by which PostgreSQL names a fault (its manual, appendix A); None when it named none."""
+    return getattr(fault.orig, "sqlstate", None) if isinstance(fault, DBAPIError) else None
+
+
+def _no_file(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -51,7 +79,7 @@ def migrate(engine: Engine) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as fault:
-        raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
+        raise database_fault(fault) from fault
 
 
 def sessions_of(engine: Engine) -> Sessions:

@@ -1,4 +1,4 @@
-"""The repository as one thing: settings, store, catalogue, jobs and clock, built once a process and passed in."""
+"""The repository as one thing: settings, store, catalogue, jobs, locks and clock, built once a process, passed in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from repository.config import Settings
 from repository.database import migrate, open_database, sessions_of
 from repository.errors import Busy
 from repository.jobs import Jobs
-from repository.locks import exclusive
+from repository.locks import Locks, exclusive, open_locks
 from repository.remote_store import memory_store
 from repository.storage import ObjectStore, open_store
 from repository.text import Text
@@ -28,6 +28,7 @@ class Repository:
     catalogue: Catalogue
     jobs: Jobs
     clock: Clock
+    locks: Locks
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -46,4 +47,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     engine = open_database(database_url)
     migrate(engine)
     sessions = sessions_of(engine)
-    return Repository(settings, store, Catalogue(sessions), Jobs(sessions, clock), clock)
+    locks = open_locks(engine, settings.data / "locks")
+    return Repository(settings, store, Catalogue(sessions), Jobs(sessions, clock), clock, locks)
