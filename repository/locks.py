@@ -82,11 +82,11 @@ class DatabaseLocks:
 
     def _connect(self) -> Connection:
         try:
-            connection = self._engine.connect()
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         except SQLAlchemyError as fault:
             raise database_fault(fault) from fault
         connection.detach()
-        return connection.execution_options(isolation_level="AUTOCOMMIT")
+        return connection
 
 
 class _DatabaseHold:
