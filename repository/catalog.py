@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from repository.database import Sessions
 from repository.errors import DatabaseFault
 from repository.jobs import JobOrder, enqueue
+from repository.ledger import Place, close_gaps, place_of, take_places, unsigned_places
 from repository.model import Access, Event, HeldImage, Image, Master, Pyramid, Rights, Work, WorkState, WorkSummary
 from repository.serial import work_of_json, work_to_json
 from repository.tables import EventRow, ImageRow, WorkRow
@@ -122,49 +123,26 @@ class Catalogue:
         Events already known keep their place in the log.
         """
         with self._writing() as session:
-            logged = _logged(session, publication.work.identifier)
+            places = take_places(session, publication.work.identifier)
             session.execute(delete(WorkRow).where(WorkRow.identifier == publication.work.identifier))
-            _insert(session, publication, {**logged, **publication.log_indexes})
+            _insert(session, publication, places)
             for order in follow_up:
                 enqueue(session, order, now)
 
     def replace_all(self, publications: Iterable[Publication]) -> int:
-        """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are."""
+        """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are.
+
+        Nobody may write the log meanwhile.
+        """
         count = 0
         with self._writing() as session:
+            places = unsigned_places(session)
             session.execute(delete(WorkRow))
             for publication in publications:
-                _insert(session, publication, publication.log_indexes)
+                _insert(session, publication, places)
                 count += 1
+            close_gaps(session)
         return count
-
-    def staged_events(self, limit: int) -> list[Event]:
-        """Events that are not in the log yet, oldest first."""
-        query = (
-            select(EventRow)
-            .where(EventRow.log_index.is_(None))
-            .order_by(EventRow.time, EventRow.work, EventRow.position)
-            .limit(limit)
-        )
-        with self._reading() as session:
-            return [_event(row) for row in session.scalars(query)]
-
-    def mark_logged(self, indexes: Mapping[str, int]) -> None:
-        """Note the leaf of each event; events that are not catalogued are passed over."""
-        with self._writing() as session:
-            for identifier, index in indexes.items():
-                session.execute(update(EventRow).where(EventRow.identifier == identifier).values(log_index=index))
-
-    def logged_count(self) -> int:
-        """One more than the highest leaf noted: where the log's tail unknown to the catalogue begins."""
-        with self._reading() as session:
-            highest = session.scalar(select(func.max(EventRow.log_index)))
-        return 0 if highest is None else highest + 1
-
-    def event_index(self, image: str) -> int | None:
-        """The newest leaf that speaks of an image; None when none does."""
-        with self._reading() as session:
-            return session.scalar(select(func.max(EventRow.log_index)).where(EventRow.image == image))
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
@@ -183,14 +161,7 @@ class Catalogue:
             raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
 
 
-def _logged(session: Session, work: str) -> dict[str, int]:
-    query = select(EventRow.identifier, EventRow.log_index).where(
-        EventRow.work == work, EventRow.log_index.is_not(None)
-    )
-    return {identifier: index for identifier, index in session.execute(query) if index is not None}
-
-
-def _insert(session: Session, publication: Publication, log_indexes: Mapping[str, int]) -> None:
+def _insert(session: Session, publication: Publication, places: Mapping[str, Place]) -> None:
     work = publication.work
     session.execute(insert(WorkRow), _work_values(publication))
     if images := [
@@ -199,7 +170,7 @@ def _insert(session: Session, publication: Publication, log_indexes: Mapping[str
     ]:
         session.execute(insert(ImageRow), images)
     if events := [
-        _event_values(position, event, log_indexes.get(event.identifier))
+        _event_values(position, event, place_of(event.identifier, places, publication.log_indexes))
         for position, event in enumerate(publication.events)
     ]:
         session.execute(insert(EventRow), events)
@@ -244,7 +215,7 @@ def _image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> d
     }
 
 
-def _event_values(position: int, event: Event, log_index: int | None) -> dict[str, object]:
+def _event_values(position: int, event: Event, place: Place) -> dict[str, object]:
     return {
         "identifier": event.identifier,
         "work": event.work,
@@ -255,7 +226,8 @@ def _event_values(position: int, event: Event, log_index: int | None) -> dict[st
         "sha256": event.sha256,
         "outcome": event.outcome,
         "detail": dict(event.detail),
-        "log_index": log_index,
+        "sequence": place.sequence,
+        "log_index": place.log_index,
     }
 
 
@@ -291,17 +263,4 @@ def _summary(row: WorkRow) -> WorkSummary:
         images=row.images,
         bytes=row.master_bytes,
         state=WorkState(row.state),
-    )
-
-
-def _event(row: EventRow) -> Event:
-    return Event(
-        identifier=row.identifier,
-        type=row.type,
-        time=row.time,
-        work=row.work,
-        image=row.image,
-        sha256=row.sha256,
-        outcome=row.outcome,
-        detail=dict(row.detail),
     )

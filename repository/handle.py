@@ -8,9 +8,10 @@ from typing import Final
 from repository.catalog import Catalogue
 from repository.clock import Clock, system_clock
 from repository.config import Settings
-from repository.database import migrate, open_database, sessions_of
+from repository.database import migrate, on_postgresql, open_database, sessions_of
 from repository.errors import Busy
 from repository.jobs import Jobs
+from repository.ledger import Ledger
 from repository.locks import Locks, exclusive, open_locks
 from repository.remote_store import memory_store
 from repository.storage import ObjectStore, open_store
@@ -26,6 +27,7 @@ class Repository:
     settings: Settings
     store: ObjectStore
     catalogue: Catalogue
+    ledger: Ledger
     jobs: Jobs
     clock: Clock
     locks: Locks
@@ -47,5 +49,6 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     engine = open_database(database_url)
     migrate(engine)
     sessions = sessions_of(engine)
+    ledger = Ledger(sessions, shared=on_postgresql(engine))
     locks = open_locks(engine, settings.data / "locks")
-    return Repository(settings, store, Catalogue(sessions), Jobs(sessions, clock), clock, locks)
+    return Repository(settings, store, Catalogue(sessions), ledger, Jobs(sessions, clock), clock, locks)
