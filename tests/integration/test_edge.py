@@ -1,0 +1,424 @@
+"""The edge as it is deployed: nginx with deploy/nginx.conf, over TLS, before `shanben serve` with a book in it.
+
+`replace` changes in the files what an operator changes: names, folders, ports. Only the minute for which a picture is
+fresh is shortened besides, so that its end can be waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import gzip
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import pyvips
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from server_process import ServerProcess, answers, lasting_port
+from servers import NginxServer, temporary_paths
+
+pytestmark = pytest.mark.integration
+
+PROJECT = Path(__file__).resolve().parents[2]
+SHANBEN = Path(sys.executable).with_name("shanben")
+NAME = "library.example"
+INSIDE, OUTSIDE = "127.0.0.1", "127.0.0.2"
+FRESH_SECONDS = 2
+
+
+class Answer(NamedTuple):
+    """What came back; names of headers in lower case, and how often each came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    counts: dict[str, int]
+
+
+@dataclass
+class Edge:
+    """nginx, the web processes behind it, and the book in them."""
+
+    nginx: NginxServer
+    web: ServerProcess
+    web_port: int
+    plain_port: int
+    trust: ssl.SSLContext
+    work: str
+    image: str
+    data: Path
+
+    @property
+    def tile(self) -> str:
+        return self.picture("0,0,512,512/512,512/0/default.jpg")
+
+    def picture(self, request: str) -> str:
+        return f"/iiif/image/3/{self.image}/{request}"
+
+    def get(self, path: str, method: str = "GET", source: str = OUTSIDE, body: bytes | None = None, **headers: str):
+        """One request over TLS, from an address of this machine that counts as outside."""
+        plain = socket.create_connection((INSIDE, self.nginx.port), 30, (source, 0))
+        with self.trust.wrap_socket(plain, server_hostname=NAME) as secured:
+            return ask(secured, path, method, body, headers)
+
+    def get_plain(self, path: str, source: str = OUTSIDE, host: str = NAME) -> Answer:
+        """One request without TLS."""
+        with socket.create_connection((INSIDE, self.plain_port), 10, (source, 0)) as plain:
+            return ask(plain, path, "GET", None, {"Host": host})
+
+    def start_web(self) -> None:
+        self.web.start(lambda: answers(f"http://127.0.0.1:{self.web_port}/health/live"))
+
+
+def ask(connected: socket.socket, path: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    connection = http.client.HTTPConnection(NAME)
+    connection.sock = connected
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, sent)
+    answer = connection.getresponse()
+    names = [name.lower() for name, _ in answer.getheaders()]
+    told = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(answer.status, told, answer.read(), {name: names.count(name) for name in names})
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """A certificate for `NAME` with its key in `folder`; what trusts it alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "fullchain.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").write_bytes(secret)
+    return ssl.create_default_context(cafile=str(folder / "fullchain.pem"))
+
+
+def write_book(folder: Path) -> Path:
+    """A deposit of one page of noise, 700 by 900 pixels."""
+    folder.mkdir()
+    pyvips.Image.gaussnoise(700, 900, mean=200, sigma=30, seed=1).cast("uchar").tiffsave(str(folder / "0001.tif"))
+    (folder / "work.toml").write_text('title = "試書"\n', "utf-8")
+    return folder
+
+
+def replace(text: str, changes: Mapping[str, str]) -> str:
+    """`text` with every pattern replaced; each must be there."""
+    for pattern, new in changes.items():
+        text, count = re.subn(pattern, lambda _, new=new: new, text, flags=re.MULTILINE)
+        assert count, f"{pattern} is not in the file"
+    return text
+
+
+def install(folder: Path, port: int, plain_port: int, web_port: int) -> str:
+    """The deployed files in a throwaway folder; gives the text of nginx.conf."""
+    shutil.copytree(PROJECT / "deploy/edge", folder / "edge", dirs_exist_ok=True)
+    site = folder / "edge/site.conf"
+    changes = {
+        r"^ *listen \[::\].*\n": "",
+        r"listen 443": f"listen 127.0.0.1:{port}",
+        r"listen 80": f"listen 127.0.0.1:{plain_port}",
+        r"127\.0\.0\.1:8000": f"127.0.0.1:{web_port}",
+        r"/etc/ssl/shanben": str(folder),
+        r"/opt/shanben": str(PROJECT),
+        r"/var/cache/shanben-edge": str(folder / "cache"),
+        r"/var/log/nginx": str(folder),
+    }
+    site.write_text(replace(site.read_text(), changes))
+    locations = folder / "edge/locations.conf"
+    locations.write_text(replace(locations.read_text(), {r"proxy_cache_valid 200 1m": f"proxy_cache_valid 200 {FRESH_SECONDS}s"}))
+    ours = {r"^(user|pid|error_log) .*\n": "", r"^http \{\n": f"http {{\n{temporary_paths(folder)}"}
+    return replace((PROJECT / "deploy/nginx.conf").read_text(), ours)
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    folder = tmp_path_factory.mktemp("edge")
+    own = {key: value for key, value in os.environ.items() if not key.startswith("SHANBEN_")}
+    environment = {**own, "SHANBEN_DATA": str(folder / "var"), "SHANBEN_BASE_URL": f"https://{NAME}"}
+    command = [SHANBEN, "ingest", write_book(folder / "deposit"), "--json"]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    work = json.loads(done.stdout)["works"][0]["identifier"]
+    web_port, plain_port = lasting_port(), lasting_port()
+    serve = [SHANBEN, "serve", "--port", str(web_port), "--workers", "1"]
+    web = ServerProcess("shanben serve", serve, folder / "web.log", environment=environment)
+    trust = certificate(folder)
+    nginx = NginxServer(folder, lambda prefix, port: install(prefix, port, plain_port, web_port))
+    edge = Edge(nginx, web, web_port, plain_port, trust, work, "", folder / "var")
+    with contextlib.ExitStack() as ending:
+        ending.callback(web.stop)
+        edge.start_web()
+        ending.enter_context(nginx)
+        manifest = json.loads(edge.get(f"/iiif/presentation/3/{work}/manifest").body)
+        service = manifest["items"][0]["items"][0]["items"][0]["body"]["service"][0]["id"]
+        edge.image = service.rpartition("/")[2]
+        yield edge
+
+
+def test_a_page_comes_over_tls_with_its_guards_each_once(edge: Edge) -> None:
+    page = edge.get("/")
+    assert page.status == 200
+    assert "善本" in page.body.decode()
+    for header in ("strict-transport-security", "content-security-policy", "x-content-type-options", "x-request-id"):
+        assert page.counts[header] == 1, header
+    assert "x-cache-status" not in page.headers
+
+
+def test_without_tls_the_reader_is_sent_to_the_public_name_whatever_was_asked_for(edge: Edge) -> None:
+    answer = edge.get_plain("/works?page=1", host="evil.example")
+    assert (answer.status, answer.headers["location"]) == (301, f"https://{NAME}/works?page=1")
+
+
+def test_another_name_gets_no_answer_of_ours(edge: Edge) -> None:
+    plain = socket.create_connection((INSIDE, edge.nginx.port), 10)
+    with plain, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(plain, server_hostname="evil.example")
+    assert edge.get("/", Host="evil.example").status == 421
+
+
+def test_the_second_request_of_a_tile_comes_from_the_cache_with_the_same_bytes(edge: Edge) -> None:
+    tile = edge.picture("0,512,512,388/512,388/0/default.jpg")
+    first, second, head = edge.get(tile), edge.get(f"{tile}?another=query"), edge.get(tile, "HEAD")
+    assert [answer.headers["x-cache-status"] for answer in (first, second, head)] == ["MISS", "HIT", "HIT"]
+    assert first.body == second.body
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(first.body)))
+    assert first.headers["etag"] == second.headers["etag"]
+    assert second.headers["cache-control"] == "public, max-age=3600"
+    assert second.headers["link"].startswith(f"<https://{NAME}/iiif/image/3/{edge.image}/")
+
+
+def test_cors_headers_are_there_once(edge: Edge) -> None:
+    manifest = f"/iiif/presentation/3/{edge.work}/manifest"
+    for path in (edge.tile, edge.tile, edge.picture("info.json"), manifest, "/log/checkpoint", "/iiif/image/3/none"):
+        assert edge.get(path, Origin="https://elsewhere.example").counts["access-control-allow-origin"] == 1, path
+    asked = edge.get(edge.tile, "OPTIONS", Origin="https://elsewhere.example", Access_Control_Request_Method="GET")
+    assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "*")
+
+
+def test_what_the_browser_holds_is_not_sent_again(edge: Edge) -> None:
+    for path in (edge.tile, edge.picture("info.json"), f"/iiif/presentation/3/{edge.work}/manifest"):
+        whole = edge.get(path, Accept_Encoding="gzip")
+        again = edge.get(path, If_None_Match=whole.headers["etag"], Accept_Encoding="gzip")
+        assert (again.status, again.body) == (304, b""), path
+
+
+def test_a_tile_that_is_no_longer_fresh_is_asked_for_by_its_etag_and_sent_from_the_cache(edge: Edge) -> None:
+    first = edge.get(edge.tile)
+    time.sleep(FRESH_SECONDS + 1.1)
+    again = edge.get(edge.tile)
+    assert (again.headers["x-cache-status"], again.body) == ("REVALIDATED", first.body)
+    assert edge.get(edge.tile).headers["x-cache-status"] == "HIT"
+
+
+def test_forms_of_info_json_are_not_mistaken_for_each_other(edge: Edge) -> None:
+    info = edge.picture("info.json")
+    kinds = [edge.get(info, Accept=kind).headers["content-type"] for kind in ("application/json", "*/*") * 2]
+    assert [kind.partition(";")[0] for kind in kinds] == ["application/json", "application/ld+json"] * 2
+    assert json.loads(edge.get(info).body)["id"] == f"https://{NAME}{edge.picture('')}".rstrip("/")
+
+
+def test_words_are_compressed_and_pictures_are_not(edge: Edge) -> None:
+    manifest = edge.get(f"/iiif/presentation/3/{edge.work}/manifest", Accept_Encoding="gzip")
+    assert manifest.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(manifest.body))["id"].startswith(f"https://{NAME}/iiif/presentation/3/")
+    assert "content-encoding" not in edge.get(edge.tile, Accept_Encoding="gzip").headers
+
+
+def test_a_refusal_is_kept_for_seconds_only(edge: Edge) -> None:
+    absent = "/iiif/image/3/absent/info.json"
+    assert [edge.get(absent).status for _ in range(2)] == [404, 404]
+    time.sleep(6.1)
+    assert edge.get(absent).headers["x-cache-status"] == "EXPIRED"
+
+
+def test_pages_and_cookies_are_never_kept(edge: Edge) -> None:
+    assert 'lang="en"' in edge.get("/", Accept_Language="en").body.decode()
+    assert 'lang="zh-Hans"' in edge.get("/", Accept_Language="zh").body.decode()
+    chosen = edge.get("/?lang=en")
+    assert chosen.status == 303
+    assert "secure" in chosen.headers["set-cookie"].lower()
+    assert "set-cookie" not in edge.get("/").headers
+
+
+def test_an_address_that_is_too_long_and_a_body_are_refused(edge: Edge) -> None:
+    long = edge.get("/works/" + "x" * 5000)
+    assert (long.status, "请核对地址" in long.body.decode()) == (414, True)
+    body = edge.get("/works", "POST", body=b"x" * 20_000)
+    assert (body.status, "上传" in body.body.decode()) == (413, True)
+    program = edge.get(edge.tile, "POST", body=b"x" * 20_000)
+    assert (program.status, json.loads(program.body)["code"]) == (413, "edge.413")
+    assert edge.get("/works", X_Long="x" * 9000).status in {400, 494}
+
+
+def test_only_costly_pictures_are_limited_and_tiles_never(edge: Edge) -> None:
+    plain = socket.create_connection((INSIDE, edge.nginx.port), 30, ("127.0.0.3", 0))
+    tiles = [edge.tile, edge.picture("info.json"), edge.picture("full/!600,600/0/default.jpg"), edge.picture("full/90,/0/default.jpg")]
+    with edge.trust.wrap_socket(plain, server_hostname=NAME) as secured:
+        statuses = {ask(secured, tiles[number % 4], "GET", None, {}).status for number in range(300)}
+        assert statuses == {200}
+        turned = edge.picture("full/max/{}/default.jpg")
+        costly = [ask(secured, turned.format(number), "GET", None, {}) for number in range(1, 41)]
+        limited = [answer for answer in costly if answer.status == 429]
+        assert len(limited) >= 5
+        assert {answer.status for answer in costly} == {200, 429}
+        assert limited[0].headers["retry-after"] == "5"
+        assert json.loads(limited[0].body)["status"] == 429
+        assert ask(secured, edge.tile, "GET", None, {}).status == 200
+    assert edge.get(edge.picture("full/max/90/default.jpg"), source="127.0.0.4").status == 200
+
+
+@pytest.mark.parametrize(
+    "request_path",
+    [
+        "full/max/0/default.jpg",
+        "full/^512,512/0/default.jpg",
+        "full/512,512/90/default.jpg",
+        "full/512,512/!0/default.jpg",
+        "0,0,10,700/512,/0/default.jpg",
+        "pct:0,0,50,50/512,512/0/default.jpg",
+        "full/512,512/0/default.png",
+        "full/1601,1000/0/default.jpg",
+        "full/512,512/0/bitonal.tif",
+    ],
+)
+def test_what_is_costly_is_told_from_its_address(edge: Edge, request_path: str) -> None:
+    edge.get(edge.picture(request_path), source="127.0.0.5")
+    assert logged(edge, edge.picture(request_path))["limit"] in {"PASSED", "REJECTED"}
+    edge.get(edge.tile, source="127.0.0.5")
+    assert logged(edge, edge.tile)["limit"] == ""
+
+
+def logged(edge: Edge, path: str) -> dict[str, object]:
+    """The last line of the access log for a path."""
+    lines = (json.loads(line) for line in (edge.nginx.folder / "access.log").read_text("utf-8").splitlines())
+    return next(line for line in reversed(list(lines)) if line["uri"] == path)
+
+
+def test_every_request_has_its_line_under_the_number_it_was_answered_with(edge: Edge) -> None:
+    answer = edge.get("/works", User_Agent='a "quoted" reader')
+    line = logged(edge, "/works")
+    assert (line["request"], line["client"], line["status"], line["agent"]) == (
+        answer.headers["x-request-id"],
+        OUTSIDE,
+        200,
+        'a "quoted" reader',
+    )
+
+
+def test_health_is_for_this_machine_alone(edge: Edge) -> None:
+    for path in ("/health/ready", "/health/live", "/%68ealth/ready", "//health/live", "/log/../health/live"):
+        assert edge.get(path).status == 404, path
+    assert edge.get("/health/ready", source=INSIDE).status == 200
+    assert edge.get("/metrics").status == 404
+    assert edge.get_plain("/edge-status").status == 404
+    assert b"Active connections" in edge.get_plain("/edge-status", INSIDE).body
+
+
+def test_static_files_come_from_nginx_in_parts_if_asked_and_stay_when_named_by_their_bytes(edge: Edge) -> None:
+    sheet = (PROJECT / "web/static/house.css").read_bytes()
+    part = edge.get("/static/house.css?v=0123456789ab", Range="bytes=10-19")
+    assert (part.status, part.body) == (206, sheet[10:20])
+    assert part.headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = edge.get("/static/house.css")
+    assert (plain.body, plain.headers["cache-control"]) == (sheet, "no-cache")
+    assert plain.headers["content-type"] == "text/css; charset=utf-8"
+    assert edge.get("/static/reader/.vite/manifest.json").status == 404
+    assert edge.get("/static/../web/cli.py").status == 404
+    address = re.search(r'href="(/static/house\.css\?v=[0-9a-f]+)"', edge.get("/").body.decode())
+    assert address
+    assert "immutable" in edge.get(address[1]).headers["cache-control"]
+
+
+def test_odd_spellings_of_an_address_never_stand_for_another(edge: Edge) -> None:
+    good = edge.get(edge.tile).body
+    edge.get(f"/iiif/image/3/absent/../{edge.image}/0,0,512,512/512,512/0/default.jpg")
+    edge.get(f"/log/../iiif/image/3/{edge.image}/0,0,512,512/512,512/0/default.jpg")
+    assert edge.get(edge.tile).body == good
+    with_space = edge.get(edge.picture("full/%5E800,1029/0/default.jpg"))
+    assert (with_space.status, edge.get(edge.picture("full/^800,1029/0/default.jpg")).body) == (200, with_space.body)
+
+
+def test_while_the_web_is_away_kept_tiles_are_sent_and_the_rest_is_told_when_to_come_back(edge: Edge) -> None:
+    tile = edge.get(edge.tile)
+    edge.web.kill()
+    try:
+        time.sleep(FRESH_SECONDS + 1.1)
+        stale = edge.get(edge.tile)
+        assert (stale.status, stale.headers["x-cache-status"], stale.body) == (200, "STALE", tile.body)
+        unseen = edge.get(edge.picture("0,0,64,64/64,64/0/default.jpg"))
+        manifest = edge.get(f"/iiif/presentation/3/{edge.work}/manifest")
+        for answer in (unseen, manifest):
+            assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+            assert answer.headers["content-type"].startswith("application/problem+json")
+            assert answer.counts["access-control-allow-origin"] == 1
+            assert (json.loads(answer.body)["status"], "稍后" in json.loads(answer.body)["detail"]) == (503, True)
+        page = edge.get("/works")
+        assert (page.status, page.headers["retry-after"], page.headers["cache-control"]) == (503, "10", "no-store")
+        assert "暂时不能服务" in page.body.decode()
+        assert "Out of service" in page.body.decode()
+        assert edge.get("/static/house.css").status == 200
+    finally:
+        edge.start_web()
+    wait_until(lambda: edge.get("/works").status == 200)
+    assert edge.get(edge.tile).body == tile.body
+
+
+def wait_until(holds, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_picture_that_is_withdrawn_is_soon_gone_and_comes_back_when_it_is_shown_again(edge: Edge) -> None:
+    assert edge.get(edge.tile).status == 200
+    set_state(edge, "withdrawn")
+    try:
+        wait_until(lambda: edge.get(edge.tile).status == 410)
+        edge.web.kill()
+        time.sleep(6.1)
+        assert edge.get(edge.tile).status in {410, 503}, "what took its place is what is kept"
+    finally:
+        set_state(edge, "published")
+        edge.start_web()
+    wait_until(lambda: edge.get(edge.tile).status == 200)
+
+
+def set_state(edge: Edge, state: str) -> None:
+    with contextlib.closing(sqlite3.connect(edge.data / "shanben.sqlite")) as database, database:
+        (table,) = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'work%'").fetchone()
+        assert database.execute(f"UPDATE {table} SET state = ?", (state,)).rowcount == 1
+
+
+def test_many_who_ask_for_the_same_new_tile_at_once_cost_one_request_behind(edge: Edge) -> None:
+    path = edge.picture("0,0,512,512/500,500/0/default.jpg")
+    with ThreadPoolExecutor(16) as readers:
+        bodies = set(readers.map(lambda _: edge.get(path).body, range(16)))
+    lines = [json.loads(line) for line in (edge.nginx.folder / "access.log").read_text("utf-8").splitlines()]
+    behind = [line for line in lines if line["uri"] == path and line["web"]]
+    assert (len(bodies), len(behind)) == (1, 1)
