@@ -21,12 +21,11 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from repository.database import database_fault, in_memory, on_postgresql, sql_state
+from repository.database import LOCK_NOT_AVAILABLE, database_fault, in_memory, on_postgresql, sql_state
 from repository.errors import Busy, DatabaseFault
 from repository.text import Text
 
 _PAUSE: Final = 0.05
-_LOCK_NOT_AVAILABLE: Final = "55P03"
 _LOST: Final = Text("锁已失去；请重试", "the lock was lost; try again")
 
 
@@ -120,7 +119,7 @@ def _lock(connection: Connection, key: int, seconds: float) -> bool:
             connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": str(value)})
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
     except DBAPIError as fault:
-        if sql_state(fault) == _LOCK_NOT_AVAILABLE:
+        if sql_state(fault) == LOCK_NOT_AVAILABLE:
             return False
         raise database_fault(fault) from fault
     return True
