@@ -1,26 +1,35 @@
-"""What an administrator does to an S3 store: its bucket, made and described. The only user of boto3."""
+"""What an administrator does to an S3 store: its bucket, made and described, by boto3."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from repository import paths
 from repository.config import Settings
-from repository.errors import KeyAbsent, StoreFault
-from repository.remote_store import split_s3_url
+from repository.errors import KeyAbsent, SettingInvalid
+from repository.s3_client import code_of, open_client, status_of, translated
+from repository.store_address import S3Address, parse_address
+from repository.text import Text
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import LifecycleRuleOutputTypeDef
 
 _HOME_REGION: Final = "us-east-1"  # the one region that must not be named when a bucket is made
 _ALREADY_OURS: Final = "BucketAlreadyOwnedByYou"
 _ABSENT: Final = {"404", "NoSuchBucket"}
+_UPLOAD_DAYS: Final = 7
+_NONCURRENT_DAYS: Final = 30
+_RULE: Final = "shanben-"
+_DERIVED: Final = (paths.PYRAMIDS, paths.PUBLISHED)
+_UNSUPPORTED_STATUS: Final = {405, 501}
+_UNSUPPORTED: Final = {"NotImplemented", "MethodNotAllowed", "MalformedXML", "InvalidRequest", "InvalidArgument"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,69 +42,120 @@ class Bucket:
 
 
 def prepare_bucket(settings: Settings) -> Bucket:
-    """Make the settings' bucket if it is absent and turn versioning on; safe to repeat. Raises `StoreFault`."""
-    name, _ = split_s3_url(settings.store_url)
-    client = _client(settings)
-    with _translated(name):
-        if not _is_there(client, name):
-            _create(client, name, settings.s3_region)
-        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return describe_bucket(settings)
+    """Make ready the bucket of the settings' store; see `prepare_bucket_at`."""
+    return prepare_bucket_at(settings.store_url, settings)
+
+
+def prepare_bucket_at(address: str, settings: Settings) -> Bucket:
+    """Make an address's bucket if it is absent, with versioning and, where the server can, rules for what to forget.
+
+    Safe to repeat. The rules end unfinished uploads after 7 days, and let go of old versions of pyramids and of what
+    is published after 30; rules of others stay. Old versions of masters and of the log are kept: a rule knows only
+    prefixes, which do not tell partial tiles of the log from whole ones. Raises `SettingInvalid`, `StoreFault`.
+    """
+    place = _s3_address(address, settings)
+    client = open_client(place)
+    with translated(place.bucket):
+        if not _is_there(client, place.bucket):
+            _create(client, place)
+        client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
+        _forget_by_rule(client, place)
+    return _described(client, place)
 
 
 def describe_bucket(settings: Settings) -> Bucket:
-    """The settings' bucket as it stands. Raises `KeyAbsent` when there is none, `StoreFault`."""
-    name, _ = split_s3_url(settings.store_url)
-    client = _client(settings)
-    with _translated(name):
-        region = client.get_bucket_location(Bucket=name)["LocationConstraint"] or _HOME_REGION
-        versioned = client.get_bucket_versioning(Bucket=name).get("Status") == "Enabled"
-    return Bucket(name, region, versioned)
+    """The bucket of the settings' store as it stands. Raises `KeyAbsent` when there is none, `StoreFault`."""
+    place = _s3_address(settings.store_url, settings)
+    return _described(open_client(place), place)
 
 
-def _client(settings: Settings) -> S3Client:
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint or None,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.s3_access_key or None,
-        aws_secret_access_key=settings.s3_secret_key or None,
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=60, retries={"max_attempts": 3}),
-    )
+def _s3_address(address: str, settings: Settings) -> S3Address:
+    parsed = parse_address(address, settings)
+    if isinstance(parsed, Path):
+        raise SettingInvalid(name="store", reason=Text("文件夹没有存储桶", "a folder has no bucket"))
+    return parsed
+
+
+def _described(client: S3Client, place: S3Address) -> Bucket:
+    with translated(place.bucket):
+        if not _is_there(client, place.bucket):
+            raise KeyAbsent(key=place.bucket)
+        region = client.get_bucket_location(Bucket=place.bucket)["LocationConstraint"] or _HOME_REGION
+        versioned = client.get_bucket_versioning(Bucket=place.bucket).get("Status") == "Enabled"
+    return Bucket(place.bucket, region, versioned)
 
 
 def _is_there(client: S3Client, name: str) -> bool:
     try:
         client.head_bucket(Bucket=name)
     except ClientError as fault:
-        if _code(fault) in _ABSENT:
+        if code_of(fault) in _ABSENT:
             return False
         raise
     return True
 
 
-def _create(client: S3Client, name: str, region: str) -> None:
+def _create(client: S3Client, place: S3Address) -> None:
     try:
-        if region == _HOME_REGION:
-            client.create_bucket(Bucket=name)
+        if place.region == _HOME_REGION:
+            client.create_bucket(Bucket=place.bucket)
         else:
-            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+            client.create_bucket(
+                Bucket=place.bucket,
+                CreateBucketConfiguration={"LocationConstraint": place.region},  # type: ignore[typeddict-item]
+            )
     except ClientError as fault:
-        if _code(fault) != _ALREADY_OURS:  # another process was quicker
+        if code_of(fault) != _ALREADY_OURS:  # another process was quicker
             raise
 
 
-def _code(fault: ClientError) -> str:
-    return str(fault.response.get("Error", {}).get("Code", ""))
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _forget_by_rule(client: S3Client, place: S3Address) -> None:
     try:
-        yield
+        before = _rules(client, place.bucket)
+        ours = _rules_of(place)
+        names = {rule.get("ID") for rule in ours}
+        after = [*(rule for rule in before if rule.get("ID") not in names), *ours]
+        if _told(after) != _told(before):
+            client.put_bucket_lifecycle_configuration(
+                Bucket=place.bucket,
+                LifecycleConfiguration={"Rules": after},
+            )
     except ClientError as fault:
-        if _code(fault) in _ABSENT:
-            raise KeyAbsent(key=name) from fault
-        raise StoreFault(key=name, reason=str(fault)) from fault
-    except BotoCoreError as fault:
-        raise StoreFault(key=name, reason=str(fault)) from fault
+        if code_of(fault) not in _UNSUPPORTED and status_of(fault) not in _UNSUPPORTED_STATUS:
+            raise
+
+
+def _rules(client: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]:
+    try:
+        return client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except ClientError as fault:
+        if code_of(fault) == "NoSuchLifecycleConfiguration":
+            return []
+        raise
+
+
+def _rules_of(place: S3Address) -> list[LifecycleRuleOutputTypeDef]:
+    """Our rules for one store. Several stores may lie in one bucket, so each rule is named after its prefix."""
+    name = _RULE + hashlib.sha256(place.prefix.encode()).hexdigest()[:16]
+    rules: list[LifecycleRuleOutputTypeDef] = [
+        {
+            "ID": f"{name}-uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"{place.prefix}/" if place.prefix else ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _UPLOAD_DAYS},
+        }
+    ]
+    rules += [
+        {
+            "ID": f"{name}-{derived}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"{place.key(derived)}/"},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": _NONCURRENT_DAYS},
+        }
+        for derived in _DERIVED
+    ]
+    return rules
+
+
+def _told(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted(repr(sorted(rule.items(), key=str)) for rule in rules)

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,12 +97,14 @@ class Incoming:
             with suppress(FileNotFoundError):
                 os.unlink(path)
 
-    def sweep(self) -> None:
-        """Take away what killed writers left behind."""
+    def sweep(self, older_than_seconds: float = 0) -> int:
+        """Take away what killed writers last wrote to so long ago; how many files. No folder, no strays."""
+        if not os.path.isdir(self._folder):
+            return 0
+        latest = time.time() - older_than_seconds
         with self._locked(fcntl.LOCK_EX), os.scandir(self._folder) as entries:
-            for entry in entries:
-                if entry.name != _LOCK:
-                    _unlink_unlocked(entry.path)
+            strays = [entry.path for entry in entries if entry.name != _LOCK]
+            return sum(_unlink_unlocked(path, latest) for path in strays)
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
@@ -113,18 +116,21 @@ class Incoming:
             os.close(descriptor)
 
 
-def _unlink_unlocked(path: str) -> None:
+def _unlink_unlocked(path: str, latest: float) -> bool:
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
-        return
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_mtime > latest:
+            return False
         os.unlink(path)
     except (BlockingIOError, FileNotFoundError):
-        return
+        return False
     finally:
         os.close(descriptor)
+    return True
 
 
 class Folders:

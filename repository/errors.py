@@ -29,11 +29,13 @@
     └── SystemFault                 something the system needs is not there (exit 3)
         ├── StoreFault
         │   ├── StoreDenied         wrong credentials, no such bucket
+        │   ├── StoreFull           no room, or no quota, is left
         │   ├── KeyAbsent
         │   └── KeyTaken
         ├── DatabaseFault
         ├── Busy                    another process is doing the same thing
         │   └── LogBusy             another process is writing the log
+        ├── DepositUnseen           a deposit folder that this machine does not see
         ├── StagingFault            no room, or no right to write, for work in progress
         ├── RenderingBusy           too many large pictures are being made at once
         └── ToolAbsent              a key, a broker, a built file is missing
@@ -307,6 +309,13 @@ class StoreDenied(StoreFault):
     passing = False
 
 
+class StoreFull(StoreFault):
+    """No room is left, or the quota is used up; goes well once somebody has made room."""
+
+    code = "store.full"
+    text = Text("存储已满（{key}）：{reason}", "The store is full at {key}: {reason}")
+
+
 class KeyAbsent(StoreFault):
     """No object under this key."""
 
@@ -343,6 +352,16 @@ class LogBusy(Busy):
     code = "log.busy"
     text = Text(
         "另一进程正在写入溯源日志；请稍后重试", "Another process is writing the provenance log; try again shortly"
+    )
+
+
+class DepositUnseen(SystemFault):
+    """A deposit folder, or a file in it, that this machine does not see."""
+
+    code = "deposit.unseen"
+    text = Text(
+        "本机读不到 {path}（{reason}）；送存目录须以同一路径挂载到每台工作机",
+        "This machine cannot read {path} ({reason}); every worker must see deposit folders under the same path",
     )
 
 

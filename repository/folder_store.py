@@ -16,12 +16,13 @@ from typing import Final
 
 from repository.content import CHUNK, INCOMING, Content, Expendable, StoredObject, check_key
 from repository.durable import Folders, Incoming, sync_file, sync_folder, write_all
-from repository.errors import KeyAbsent, KeyTaken, StoreFault
+from repository.errors import KeyAbsent, KeyTaken, StoreDenied, StoreFault, StoreFull
 from repository.open_files import OpenFile, OpenFiles
 from repository.text import Text
 
 _ABSENT: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+_DENIED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _UNCLIPPED: Final = 4 << 20
 _ATTEMPTS: Final = 100
 
@@ -101,6 +102,11 @@ class FolderStore:
             finally:
                 self._open_files.forget(key)
             self._folders.prune(os.path.dirname(path))
+
+    def clear_strays(self, older_than_seconds: float) -> int:
+        """Take away the temporary files, last written to so long ago, of writers that live no more; how many."""
+        with _writing(INCOMING):
+            return self._incoming.sweep(older_than_seconds)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -220,5 +226,6 @@ def _fault(key: str, fault: OSError) -> StoreFault:
         reason = Text(
             "磁盘已满或超出配额，请腾出空间后重试", "the disk is full or over quota; free some space and try again"
         )
-        return StoreFault(key=key, reason=reason)
-    return StoreFault(key=key, reason=str(fault))
+        return StoreFull(key=key, reason=reason)
+    kind = StoreDenied if fault.errno in _DENIED else StoreFault
+    return kind(key=key, reason=str(fault))

@@ -6,16 +6,27 @@ once put, is there whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from repository.config import Settings
 from repository.content import CHUNK, Content, Expendable, StoredObject
 from repository.folder_store import FolderStore
-from repository.remote_store import S3_SCHEME, s3_store
+from repository.remote_store import s3_store
+from repository.store_address import StoreAddress, distinct_replicas, parse_address, store_name
 
-__all__ = ["CHUNK", "Content", "Expendable", "ObjectStore", "StoredObject", "open_store"]
+__all__ = [
+    "CHUNK",
+    "Content",
+    "Expendable",
+    "ObjectStore",
+    "StoredObject",
+    "open_replicas",
+    "open_store",
+    "open_store_at",
+    "store_name",
+]
 
 
 class ObjectStore(Protocol):
@@ -55,9 +66,30 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Take the object away; an absent key is no fault."""
 
+    def clear_strays(self, older_than_seconds: float) -> int:
+        """Take away what killed writers left half done so long ago: unfinished uploads, temporary files. How many."""
+
 
 def open_store(settings: Settings) -> ObjectStore:
-    """The store the settings name: a folder, or ``s3://bucket/prefix``. Raises `SettingInvalid`."""
-    if settings.store_url.startswith(S3_SCHEME):
-        return s3_store(settings)
-    return FolderStore(Path(settings.store_url))
+    """The store the settings name. Raises `SettingInvalid`; opens no connection."""
+    return open_store_at(settings.store_url, settings)
+
+
+def open_store_at(address: str, settings: Settings) -> ObjectStore:
+    """The store at an address (`store_address.py`), which takes what it leaves out from the settings.
+
+    Raises `SettingInvalid`; opens no connection.
+    """
+    return _opened(parse_address(address, settings))
+
+
+def open_replicas(settings: Settings) -> Mapping[str, ObjectStore]:
+    """The settings' replicas by their names (`store_name`), in the order they are set.
+
+    Raises `SettingInvalid`, also when two stores, the primary among them, are one, or one lies within another.
+    """
+    return {name: _opened(address) for name, address in distinct_replicas(settings).items()}
+
+
+def _opened(address: StoreAddress) -> ObjectStore:
+    return FolderStore(address) if isinstance(address, Path) else s3_store(address)
