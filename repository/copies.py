@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal, select
+from sqlalchemy.orm import Session
 
-from repository.database import Sessions, reading, writing
+from repository.database import Sessions, reading, write
 from repository.jobs import JobState
 from repository.tables import CopyRow, EventRow, JobRow, WorkRow
 
@@ -43,12 +44,15 @@ class Copies:
 
     def note(self, work: str, store: str, version: int, verified: str) -> None:
         """A version was verified in a store. An older one than is noted already changes nothing."""
-        with writing(self._sessions) as session:
+
+        def action(session: Session) -> None:
             row = session.get(CopyRow, (work, store))
             if row is None:
                 session.add(CopyRow(work=work, store=store, version=version, verified=verified))
             elif version >= row.version:
                 row.version, row.verified = version, verified
+
+        write(self._sessions, action)
 
     def of(self, work: str) -> list[Copy]:
         """Every replica noted of a work, by the names of the stores; also of stores no longer in the settings."""

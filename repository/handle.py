@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from repository.catalog import Catalogue
 from repository.clock import Clock, system_clock
 from repository.config import Settings
+from repository.copies import Copies
 from repository.database import migrate, on_postgresql, open_database, sessions_of
 from repository.errors import Busy
 from repository.jobs import Jobs
 from repository.ledger import Ledger
 from repository.locks import Locks, exclusive, open_locks
 from repository.remote_store import memory_store
-from repository.storage import ObjectStore, open_store
+from repository.storage import ObjectStore, open_replicas, open_store
 from repository.text import Text
 
 _WAIT_SECONDS: Final = 60.0
@@ -31,6 +33,8 @@ class Repository:
     jobs: Jobs
     clock: Clock
     locks: Locks
+    copies: Copies
+    replicas: Mapping[str, ObjectStore]
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -51,4 +55,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     sessions = sessions_of(engine)
     ledger = Ledger(sessions, shared=on_postgresql(engine))
     locks = open_locks(engine, settings.data / "locks")
-    return Repository(settings, store, Catalogue(sessions), ledger, Jobs(sessions, clock), clock, locks)
+    catalogue, jobs, copies = Catalogue(sessions), Jobs(sessions, clock), Copies(sessions)
+    return Repository(settings, store, catalogue, ledger, jobs, clock, locks, copies, open_replicas(settings))

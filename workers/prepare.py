@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from preservation import keys, objects
 from repository.config import Settings
-from repository.errors import Busy
+from repository.errors import Busy, StoreFault
 from repository.handle import Repository, open_repository
 from repository.locks import exclusive
-from repository.remote_store import S3_SCHEME
+from repository.store_address import S3_SCHEME
 from repository.text import Text
 
 _WAIT_SECONDS: Final = 60.0
@@ -19,12 +20,23 @@ _WAIT_SECONDS: Final = 60.0
 
 def prepare(settings: Settings) -> Repository:
     """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`."""
-    if settings.store_url.startswith(S3_SCHEME):
-        # Imported here because boto3 takes as long to load as all else, and only S3 needs it.
-        from repository.buckets import prepare_bucket  # noqa: PLC0415
+    prepare_place(settings.store_url, settings)
+    repository = make_ready(open_repository(settings))
+    for address, store in zip(settings.replicas, repository.replicas.values(), strict=True):
+        # A replica that is away must not keep the house from opening: replication goes on when it is back.
+        with suppress(StoreFault):
+            prepare_place(address, settings)
+            objects.prepare_storage_root(store)
+    return repository
 
-        prepare_bucket(settings)
-    return make_ready(open_repository(settings))
+
+def prepare_place(address: str, settings: Settings) -> None:
+    """Make the bucket of an address in S3, when it is absent; a folder needs nothing. Raises `SystemFault`."""
+    if address.startswith(S3_SCHEME):
+        # Imported here because boto3 takes as long to load as all else, and only S3 needs it.
+        from repository.buckets import prepare_bucket_at  # noqa: PLC0415
+
+        prepare_bucket_at(address, settings)
 
 
 def make_ready(repository: Repository) -> Repository:

@@ -1,0 +1,100 @@
+"""``shanben store``: a whole store copied and verified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from preservation.transfer import Place
+from repository.config import Settings, process_settings
+from repository.errors import SettingInvalid
+from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
+from repository.storage import open_store_at, store_name
+from repository.store_address import distinct_replicas
+from repository.text import Text
+from web.terminal import EXIT_CONTENT, Terminal, command
+from workers.prepare import prepare_place
+from workers.store_copy import StoreCopied, copy_store
+
+
+@click.group()
+def store() -> None:
+    """存储：整体复制与核验。 Stores: copied whole, and verified."""
+
+
+@store.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--masters-only", is_flag=True, help="不含浏览图与清单。 Without pyramids and manifests.")
+@command
+def copy(terminal: Terminal, source: str, target: str, masters_only: bool) -> int:
+    """复制并核验整个存储；中断后再次运行即可继续。 Copy and verify a whole store; stopped, run it again."""
+    settings = process_settings()
+    # The same rule as for replicas: the two must be different places, neither within the other.
+    distinct_replicas(replace(settings, store=source, replicas=(target,)))
+    origin = _opened_source(source, settings)
+    prepare_place(target, settings)
+    destination = Place(store_name(target), open_store_at(target, settings))
+    copied = copy_store(origin, destination, terminal.progress(), masters_only=masters_only)
+    _tell(terminal, copied)
+    terminal.result(_document(terminal, origin, destination, copied))
+    return EXIT_CONTENT if copied.problems else 0
+
+
+def _opened_source(address: str, settings: Settings) -> Place:
+    found = open_store_at(address, settings)
+    if not (found.exists(f"{OCFL_ROOT}/0=ocfl_1.1") or found.exists(LOG_CHECKPOINT)):
+        raise SettingInvalid(
+            name="FROM",
+            reason=Text(f"{store_name(address)} 中没有存储内容", f"{store_name(address)} holds no store of ours"),
+        )
+    return Place(store_name(address), found)
+
+
+def _tell(terminal: Terminal, copied: StoreCopied) -> None:
+    for problem in copied.problems:
+        terminal.say(Text(f"✗ {problem.message.zh}", f"✗ {problem.message.en}"))
+    done, entries = copied.done, copied.log.size if copied.log else 0
+    terminal.say(
+        Text(
+            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{_size(done.bytes)}；"
+            f"本次复制 {done.objects_put} 个，{_size(done.bytes_put)}",
+            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {_size(done.bytes)};"
+            f" copied in this run: {done.objects_put} objects, {_size(done.bytes_put)}",
+        )
+    )
+    if copied.problems:
+        count = len(copied.problems)
+        terminal.say(
+            Text(
+                f"{count} 处有问题，未复制；其余已完成。改正后再次运行即可",
+                f"{count} problem(s) were not copied, all else was; mend them and run it again",
+            )
+        )
+
+
+def _document(terminal: Terminal, source: Place, target: Place, copied: StoreCopied) -> dict[str, object]:
+    done, log = copied.done, copied.log
+    return {
+        "from": source.name,
+        "to": target.name,
+        "works": copied.works,
+        "objects": done.objects,
+        "bytes": done.bytes,
+        "objects_put": done.objects_put,
+        "bytes_put": done.bytes_put,
+        "log": {"size": log.size, "root": log.root} if log else None,
+        "problems": [
+            {"code": problem.code, "message": problem.in_language(terminal.language)} for problem in copied.problems
+        ],
+    }
+
+
+def _size(count: int) -> str:
+    """Bytes as a person reads them, in decimal units."""
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.4g} {units[0]}"

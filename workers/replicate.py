@@ -1,0 +1,85 @@
+"""The tasks that keep replicas, and the jobs that are still to be done for them.
+
+A replica that is away raises `StoreFault`, which may pass: the job is tried again, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from preservation import keys, objects
+from preservation.log_replication import replicate_log as copy_log
+from preservation.replication import replicate_work
+from preservation.transfer import Place
+from repository.clock import timestamp
+from repository.handle import Repository
+from repository.jobs import JobOrder
+from repository.store_address import store_name
+from workers.workshop import Workshop
+
+WORK_KIND: Final = "replicate"
+LOG_KIND: Final = "replicate-log"
+_MOST_ORDERS: Final = 1000
+
+
+def work_order(store: str, work: str) -> JobOrder:
+    """The job of having a work in a replica."""
+    return JobOrder(f"{WORK_KIND}:{store}:{work}", WORK_KIND, {"work": work, "store": store})
+
+
+def log_order(store: str) -> JobOrder:
+    """The job of bringing a replica's log up to date."""
+    return JobOrder(f"{LOG_KIND}:{store}", LOG_KIND, {"store": store})
+
+
+def replicate(workshop: Workshop, arguments: Mapping[str, str]) -> Mapping[str, object]:
+    """Kind ``replicate``: the OCFL object of `work` in the replica `store`, verified there and noted."""
+    repository, work, name = workshop.repository, arguments["work"], arguments["store"]
+    target = repository.replicas.get(name)
+    if target is None:
+        return _no_longer_named(name)
+    objects.prepare_storage_root(target)
+    done = replicate_work(_main(repository), Place(name, target), work)
+    repository.copies.note(work, name, done.version, timestamp(repository.clock()))
+    return {"store": name, "version": done.version, **_figures(done.done.objects_put, done.done.bytes_put)}
+
+
+def replicate_log(workshop: Workshop, arguments: Mapping[str, str]) -> Mapping[str, object]:
+    """Kind ``replicate-log``: the provenance log in the replica `store`, as far as the main store has it."""
+    repository, name = workshop.repository, arguments["store"]
+    target = repository.replicas.get(name)
+    if target is None:
+        return _no_longer_named(name)
+    key = keys.load(repository.settings.keys).key
+    done = copy_log(_main(repository), Place(name, target), key)
+    if done is None:
+        return {"store": name, "entries": 0}
+    return {"store": name, "entries": done.size, **_figures(done.done.objects_put, done.done.bytes_put)}
+
+
+def replication_orders(repository: Repository, *, limit: int = _MOST_ORDERS, failed: bool = False) -> list[JobOrder]:
+    """Jobs for works that are not noted at their newest version in every replica, at most `limit` a replica.
+
+    Works whose job is on its way are left out; those whose job has failed for good too, unless `failed` says to try
+    them again. For the start of a worker and for its sweeper: after `shanben rebuild` and when a replica is newly
+    named, nothing is noted, and this brings it about again. Raises `DatabaseFault`.
+    """
+    return [
+        work_order(store, work)
+        for store in repository.replicas
+        for work in repository.copies.missing(store, work_order(store, "").key, limit, failed=failed)
+    ]
+
+
+def _main(repository: Repository) -> Place:
+    return Place(store_name(repository.settings.store_url), repository.store)
+
+
+def _no_longer_named(store: str) -> Mapping[str, object]:
+    """What becomes of a job for a replica that was taken out of the settings: it is over."""
+    return {"store": store, "skipped": True}
+
+
+def _figures(objects_put: int, bytes_put: int) -> Mapping[str, object]:
+    return {"files_put": objects_put, "bytes_put": bytes_put}
