@@ -20,6 +20,8 @@ PACKAGES := repository iiif_server workers preservation web
 CODE := $(PACKAGES) tests
 # Two test processes: tests start servers and a browser of their own. Files stay whole: they share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+# Debian's packages of the servers that tests start for themselves; those the packages start are left alone.
+SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql radosgw redis-server
 
 .PHONY: demo test lint bench web lock clean help runtime test-tools
 
@@ -30,7 +32,7 @@ demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
 
 test: lint
-	scripts/debian-packages.sh chromium libmagic1 nginx-light redis-server unzip fonts-noto-cjk
+	scripts/debian-packages.sh chromium libmagic1 unzip fonts-noto-cjk $(SERVERS)
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 lint: runtime test-tools .make/reader .make/typeface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -28,9 +29,24 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+ABSENT = re.compile(r"(?:Skipped|Failed): (.+) is absent: this was not tested")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was absent from this machine, and which tests were left out for it, where nobody overlooks it."""
+    left_out: dict[str, list[str]] = {}
+    for outcome in ("skipped", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            if match := ABSENT.search(str(getattr(report, "longrepr", ""))):
+                left_out.setdefault(match[1], []).append(report.nodeid)
+    if left_out:
+        terminalreporter.section("未测 / NOT TESTED", sep="!", red=True, bold=True)
+    for what, tests in left_out.items():
+        files = ", ".join(sorted({test.partition("::")[0] for test in tests}))
+        terminalreporter.line(f"{what} is absent; left out: {len(tests)} in {files}", red=True)
 
 
 @pytest.fixture(scope="session")

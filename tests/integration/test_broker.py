@@ -2,32 +2,19 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
 import pyvips
-from support import free_port, needed
+from support import free_port
 
 from repository.config import Settings
 from repository.handle import open_repository
 
 SHANBEN = Path(sys.executable).with_name("shanben")
-
-
-@pytest.fixture
-def broker(tmp_path):
-    """The address of a Redis server of our own."""
-    program = needed(shutil.which("redis-server"), "Debian's package redis-server")
-    port = free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
 
 
 @contextlib.contextmanager

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +16,7 @@ import pytest
 import pyvips
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
+from servers import NginxServer, temporary_paths
 from support import needed
 
 from iiif_server.manifests import build_manifest
@@ -35,12 +33,11 @@ QUARTERS = {"top left": (200, 30, 30), "top right": (30, 200, 30), "bottom left"
 SIZES = {"many levels": (2600, 1900), "two levels": (1000, 700), "one tile": (300, 200), "one pixel": (1, 1)}
 
 NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+worker_processes 1;
 events {{ worker_connections 256; }}
 http {{
   access_log off; types {{ image/jpeg jpg; application/json json; text/html html; text/javascript js; }}
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  {temporary}
   server {{ listen 127.0.0.1:{port}; root {folder}/site; {locations} }}
 }}
 """
@@ -123,37 +120,21 @@ def leave(store: Path, site: Path, address: str) -> None:
     subprocess.run(["sh", "-eu", "-c", commands], check=True)
 
 
-def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(100):
-        assert server.poll() is None, "nginx ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("nginx did not begin to listen")
+def configuration(folder: Path, port: int) -> str:
+    locations = documented("nginx")
+    return NGINX.format(folder=folder, port=port, locations=locations, temporary=temporary_paths(folder))
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    nginx = needed(shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"), "nginx")
     needed(shutil.which("unzip"), "unzip")
     folder = tmp_path_factory.mktemp("leaving")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
+    nginx = NginxServer(folder, configuration)
     images, work = hold(FolderStore(folder / "store"), folder)
-    leave(folder / "store", folder / "site", address)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, locations=documented("nginx")))
-    user = ["-g", "user root;"] if os.geteuid() == 0 else []
-    server = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), *user])
-    try:
-        wait_for(port, server)
+    leave(folder / "store", folder / "site", nginx.address)
+    with nginx:
         pyramids = {name: folder / f"{image}.zip" for name, image in images.items()}
-        yield Site(address, images, pyramids, work.identifier)
-    finally:
-        server.terminate()
-        server.wait(10)
+        yield Site(nginx.address, images, pyramids, work.identifier)
 
 
 def get(address: str) -> tuple[bytes, dict[str, str]]:

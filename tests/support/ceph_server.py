@@ -205,7 +205,7 @@ class CephServer:
         }
 
     def _works(self) -> bool:
-        client = self.client(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+        client = self.client(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
         try:
             client.create_bucket(Bucket=PROBE)
             client.put_object(Bucket=PROBE, Key=PROBE, Body=b"ready")
