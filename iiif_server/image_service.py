@@ -2,11 +2,13 @@
 
 `ImageService.answer` knows no framework. One request goes this way:
 
-1. the identifier is looked up: one catalogue query, trusted for `TRUSTED_SECONDS` so that a withdrawal is soon seen;
+1. the identifier is looked up: one catalogue query, trusted for `TRUSTED_SECONDS` so that a withdrawal is soon seen.
+   While the database does not answer, what was known goes on being served for `GRACE_SECONDS` after it was last
+   confirmed, and not longer: then everything is refused until the database is back;
 2. `access.decide`: what may not be shown ends here, before anything else is read;
 3. the rest of the path is parsed and laid on the image (`geometry.plan`); the result is kept under its spelling;
 4. a matching ``If-None-Match`` ends it: 304, nothing read from storage;
-5. a stored tile: one ranged read, its CRC-32 checked, its bytes sent;
+5. a stored tile: one ranged read, its CRC-32 checked, its bytes sent (`tile_source.py`);
 6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render.py`). A process makes
    one large picture at a time (`LARGE_PIXELS`), so that its memory stays bounded; who waits too long is told to retry.
 
@@ -27,18 +29,27 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from isal import isal_zlib
-
 from iiif_server import render
+from iiif_server.fuse import Fuse
 from iiif_server.geometry import Limits, RenderPlan, Source, choose_source, plan
 from iiif_server.image_info import CONTEXT, PROFILE, image_info
 from iiif_server.image_request import parse
-from iiif_server.pyramid import PyramidDirectory, read_directory
+from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
 from iiif_server.responses import Response, matches, media_weight, problem, problem_document
 from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_source import open_tile_source
 from repository.access import Decision, Verdict, decide
-from repository.errors import AccessRefused, KeyAbsent, NotHeld, PyramidCorrupt, RenderingBusy, ShanbenError, Withdrawn
+from repository.errors import (
+    AccessRefused,
+    DatabaseFault,
+    KeyAbsent,
+    NotHeld,
+    PyramidCorrupt,
+    RenderingBusy,
+    ShanbenError,
+    Withdrawn,
+)
 from repository.handle import Repository
 from repository.identifiers import Kind, is_valid
 from repository.model import HeldImage
@@ -49,6 +60,11 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/iiif/image/3/"
 TRUSTED_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 60.0
+"""How long after its last confirmation an image is served while the database is away."""
+
+_ASK_AGAIN_SECONDS: Final = 1.0
+_NO_ANSWER: Final = Text("数据库暂时没有应答", "it does not answer just now")
 LARGE_PIXELS: Final = 8_000_000
 """Pixels read or made from which an answer is large: at most about 80 MB. The largest, 64 megapixels, took 650 MB."""
 
@@ -82,13 +98,24 @@ class ImageCall(NamedTuple):
 class _Known:
     """What is known of an image, until `expires` on the service's clock. `grid` comes of the catalogue alone."""
 
-    __slots__ = ("expires", "grid", "image", "limits")
+    __slots__ = ("confirmed", "expires", "grid", "image", "limits")
 
-    def __init__(self, image: HeldImage, limits: Limits, expires: float) -> None:
+    def __init__(self, image: HeldImage, limits: Limits, now: float) -> None:
         self.image = image
         self.limits = limits
         self.grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
-        self.expires = expires
+        self.confirm(now)
+
+    def confirm(self, now: float) -> None:
+        """The catalogue has just said so."""
+        self.confirmed = now
+        self.expires = now + TRUSTED_SECONDS
+
+    def excuse(self, now: float) -> bool:
+        """The catalogue cannot be asked: whether this may be served all the same, for a moment."""
+        end = self.confirmed + GRACE_SECONDS
+        self.expires = min(now + _ASK_AGAIN_SECONDS, end)
+        return now <= end
 
 
 class _Prepared(NamedTuple):
@@ -109,7 +136,8 @@ class ImageService:
 
     def __init__(self, repository: Repository, clock: Callable[[], float] = monotonic) -> None:
         self._catalogue = repository.catalogue
-        self._store = repository.store
+        self._fuse = Fuse(DatabaseFault)
+        self._tiles = open_tile_source(repository.settings, repository.store)
         self._max_area = repository.settings.max_area
         self._jpeg_quality = repository.settings.jpeg_quality
         self._clock = clock
@@ -165,7 +193,12 @@ class ImageService:
         now = self._clock()
         if known and known.expires >= now:
             return known
-        image = self._catalogue.image(identifier) if is_valid(identifier, Kind.IMAGE) else None
+        try:
+            image = self._ask(identifier) if is_valid(identifier, Kind.IMAGE) else None
+        except DatabaseFault:
+            if known and known.excuse(self._clock()):
+                return known
+            raise
         if image is None:
             self._known.forget(identifier)
             raise NotHeld(what=Text("图像 {name}", "The image {name}").format(name=identifier))
@@ -174,11 +207,14 @@ class ImageService:
             self._known.forget(identifier)
             raise _denial(decision, identifier)
         if known and known.image == image:
-            known.expires = now + TRUSTED_SECONDS
+            known.confirm(now)
             return known
-        known = _Known(image, Limits(self._max_area, decision.max_size), now + TRUSTED_SECONDS)
+        known = _Known(image, Limits(self._max_area, decision.max_size), now)
         self._known.put(identifier, known)
         return known
+
+    def _ask(self, identifier: str) -> HeldImage | None:
+        return self._fuse.run(lambda: self._catalogue.image(identifier), reason=_NO_ANSWER)
 
     def _prepare(self, path: str, rest: str, known: _Known) -> _Prepared:
         prepared = self._prepared.get(path)
@@ -222,19 +258,14 @@ class ImageService:
         key = known.image.pyramid.key
         directory = self._directories.get(key) or self._read_directory(known)
         offset, length, crc = directory.locate(ordinal)
-        data = self._store.read_range(key, offset, length)
-        if isal_zlib.crc32(data) != crc:
-            raise PyramidCorrupt(key=key, reason=known.grid.name_of(ordinal))
-        return data
+        return self._tiles.tile(key, offset, length, crc)
 
     def _read_directory(self, known: _Known) -> PyramidDirectory:
         """The directory of a pyramid, which must be the one that the catalogue knows."""
         pyramid = known.image.pyramid
-        directory = read_directory(
-            lambda start, length: self._store.read_range(pyramid.key, start, length), pyramid.key
-        )
-        if directory.fingerprint != pyramid.fingerprint or directory.grid != known.grid:
-            raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.fingerprint} ≠ {pyramid.fingerprint}")
+        directory = self._tiles.directory(pyramid)
+        if directory.grid != known.grid:
+            raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.grid} ≠ {known.grid}")
         self._directories.put(pyramid.key, directory)
         return directory
 
@@ -243,6 +274,7 @@ class ImageService:
         if known:
             known.expires = -1.0
             self._directories.forget(known.image.pyramid.key)
+            self._tiles.forget(known.image.pyramid)
             self._known.forget(identifier)
 
 

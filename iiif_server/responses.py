@@ -44,9 +44,14 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     IntegrityError: HTTPStatus.INTERNAL_SERVER_ERROR,
     SystemFault: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The status of each error; an error that is not named has that of the nearest class above it."""
+"""The status of each error; an error that is not named has that of the nearest class above it.
 
-_RETRY_SECONDS: Final = "5"
+A pyramid that the store does not hold (`KeyAbsent`) is 503, not 500: it can be made again from its master at any time.
+"""
+
+_RETRY_SECONDS: Final = 5
+_RETRY_AFTER_HELP_SECONDS: Final = 60
+"""When to try again after a fault that somebody has to mend first."""
 
 _TITLES: Final = {
     HTTPStatus.BAD_REQUEST: "请求有误",
@@ -97,13 +102,21 @@ def problem(error: ShanbenError, language: Language) -> Problem:
     if status >= 500 and status is not HTTPStatus.NOT_IMPLEMENTED:
         detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
     part = error.details.get("part")
-    return problem_document(status, error.code, detail, language, {"part": str(part)} if part else {})
+    members = {"part": str(part)} if part else {}
+    retry = _RETRY_SECONDS if error.passing else _RETRY_AFTER_HELP_SECONDS
+    return problem_document(status, error.code, detail, language, members, retry_seconds=retry)
 
 
 def problem_document(
-    status: HTTPStatus, code: str, detail: Text, language: Language, members: Mapping[str, str]
+    status: HTTPStatus,
+    code: str,
+    detail: Text,
+    language: Language,
+    members: Mapping[str, str],
+    *,
+    retry_seconds: int = _RETRY_SECONDS,
 ) -> Problem:
-    """A problem document (RFC 9457 section 3) with extension members."""
+    """A problem document (RFC 9457 section 3) with extension members; a 503 says when to try again."""
     title = _TITLES.get(status, status.phrase) if language is Language.CHINESE else status.phrase
     document = {
         "type": "about:blank",
@@ -120,7 +133,7 @@ def problem_document(
         ("Cache-Control", "no-store"),
     ]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("Retry-After", _RETRY_SECONDS))
+        headers.append(("Retry-After", str(retry_seconds)))
     return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
 
 

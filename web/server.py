@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 from collections.abc import Callable
@@ -22,6 +23,8 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
     """Serve until stopped. Raises `ToolAbsent` when the port is taken."""
     _require_free(host, port)
     announce()
+    # A forked process would inherit the store's connections without the threads that serve them, and wait for ever.
+    multiprocessing.set_start_method("spawn", force=True)
     server = Server(
         "web.wsgi:create",
         factory=True,

@@ -1,0 +1,293 @@
+"""Bytes of a distant store kept on the local disk, within a budget, for all processes of a machine.
+
+One sparse file, ``tiles`` in the cache folder::
+
+    header      4 KiB: magic, capacity, number of buckets; then `head`, the bytes ever given out
+    buckets     8 slots each: (name, length, position) of what may lie in the ring
+    ring        records: (name, length, CRC-32), then the bytes; a record never straddles the end
+
+A position is a value `head` had; its place in the ring is the position modulo the capacity, so new records overwrite
+the oldest. A record that is read when it is old is written again at the head: what is used stays, roughly. The file
+cannot outgrow its budget, however many processes write.
+
+Nothing in it is believed. A slot only says where to look; a record counts when it bears the name asked for and its
+bytes have their CRC-32. So a writer may be killed at any byte, two may write at once, and the file may be damaged, cut
+or deleted at any time: it costs a read of the store. Only giving out room takes a lock (`flock`, let go by the kernel
+when its holder dies), for a few microseconds and never waited for long. The file is read by `pread` rather than mapped:
+a mapped file that is cut short kills its reader. A deleted file is noticed within a second of use and begun anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from struct import Struct
+from threading import Lock
+from time import monotonic, sleep
+from typing import Final
+
+from isal import isal_zlib
+
+from iiif_server.recently_used import RecentlyUsed
+
+NAME_BYTES: Final = 20
+SMALLEST_BUDGET: Final = 1 << 20
+"""Bytes below which a cache is of no use, and is not kept."""
+
+_HEADER: Final = Struct("<8sQQ")
+_MAGIC: Final = b"shanben1"
+_HEAD: Final = Struct("<Q")
+_HEAD_PLACE: Final = _HEADER.size
+_BUCKETS_PLACE: Final = 4096
+_SLOT: Final = Struct("<20sIQ")
+_SLOTS: Final = 8
+_BUCKET_BYTES: Final = _SLOTS * _SLOT.size
+_RECORD: Final = Struct("<20sII")
+_USUAL_BYTES: Final = 4096
+"""Room in the buckets for records of this size: smaller tiles than real ones."""
+
+_PLACES: Final = 16_384  # held in memory, about 5 MB: saves a look into the buckets
+_LARGEST: Final = 32 << 20
+_LARGEST_PART: Final = 8  # of the ring, for one record
+_FARTHEST: Final = 1 << 62
+_CHECK_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 30.0
+_TRIES, _TRY_SECONDS = 50, 0.001
+
+_LOG: Final = logging.getLogger("shanben.cache")
+
+
+class _Ring:
+    """The cache's file while it is open. Closed when the last user lets go."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        status = os.fstat(self.descriptor)
+        self.identity = status.st_dev, status.st_ino
+        self.capacity = self.buckets = self.start = self.largest = self.head = 0
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+    def begin(self, budget: int, *, insist: bool) -> bool:
+        """Read the header, or write one for `budget`; False when the file is for another budget and we insist."""
+        magic, capacity, buckets = _HEADER.unpack(self._read(0, _HEADER.size))
+        if magic != _MAGIC or not 0 < buckets < _FARTHEST or not 0 < capacity < _FARTHEST:
+            os.ftruncate(self.descriptor, 0)
+            buckets = max(1, budget // (_USUAL_BYTES * _SLOTS))
+            capacity = budget - _BUCKETS_PLACE - buckets * _BUCKET_BYTES
+            os.pwrite(self.descriptor, _HEADER.pack(_MAGIC, capacity, buckets) + _HEAD.pack(0), 0)
+        self.capacity, self.buckets = capacity, buckets
+        self.start = _BUCKETS_PLACE + buckets * _BUCKET_BYTES
+        self.largest = min(_LARGEST, capacity // _LARGEST_PART)
+        return not insist or self.start + capacity == budget
+
+    def is_sound(self, path: Path) -> bool:
+        """Whether the file at the path is still this one, and has our header. Learns the head that others moved."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        header = self._read(0, _HEAD_PLACE + _HEAD.size)
+        (self.head,) = _HEAD.unpack_from(header, _HEAD_PLACE)
+        expected = _HEADER.pack(_MAGIC, self.capacity, self.buckets)
+        return self.identity == (status.st_dev, status.st_ino) and header.startswith(expected) and self.head < _FARTHEST
+
+    def allocate(self, length: int) -> int:
+        """The position of `length` bytes of the ring, from now on the caller's. Needs the lock."""
+        head: int = _HEAD.unpack(self._read(_HEAD_PLACE, _HEAD.size))[0]
+        rest = self.capacity - head % self.capacity
+        position = head if length <= rest else head + rest
+        self.head = position + length
+        os.pwrite(self.descriptor, _HEAD.pack(self.head), _HEAD_PLACE)
+        return position
+
+    def find(self, name: bytes) -> tuple[int, int] | None:
+        """Length and position of what the buckets say of a name."""
+        _, bucket = self.bucket(name)
+        found = _find(bucket, name)
+        if found < 0:
+            return None
+        _, length, position = _SLOT.unpack_from(bucket, found)
+        return length, position
+
+    def read(self, name: bytes, crc: int | None, length: int, position: int) -> bytes | None:
+        """The bytes of a record, when it is there, bears the name and is whole."""
+        if length > _LARGEST:
+            return None
+        record = os.pread(self.descriptor, _RECORD.size + length, self.start + position % self.capacity)
+        data = record[_RECORD.size :]
+        actual = isal_zlib.crc32(data)
+        if record.startswith(_RECORD.pack(name, len(data), actual)) and (crc is None or actual == crc):
+            return data
+        return None
+
+    def bucket(self, name: bytes) -> tuple[int, bytes]:
+        """Where the bucket of a name lies, and what it holds."""
+        place = _BUCKETS_PLACE + isal_zlib.crc32(name) % self.buckets * _BUCKET_BYTES
+        return place, os.pread(self.descriptor, _BUCKET_BYTES, place)
+
+    def _read(self, place: int, length: int) -> bytes:
+        """Bytes of the file, zeros where it has none."""
+        return os.pread(self.descriptor, length, place).ljust(length, b"\0")
+
+
+class TileCache:
+    """Bytes by their names, in `folder`, at most `budget` bytes on the disk. Safe to use from many threads.
+
+    A name is `NAME_BYTES` bytes that stand for one content. A disk that is full or will not be written is told to the
+    log once; then nothing is kept for half a minute at a time. No method raises for what is wrong with the cache.
+    """
+
+    def __init__(self, folder: Path, budget: int, clock: Callable[[], float] = monotonic) -> None:
+        self._path = folder / "tiles"
+        self._budget = budget
+        self._clock = clock
+        self._lock = Lock()
+        self._told = False
+        self._paused_until = self._checked = -_PAUSE_SECONDS
+        self._places: RecentlyUsed[bytes, tuple[int, int]] = RecentlyUsed(_PLACES)
+        self._ring: _Ring | None = self._open(insist=True)
+
+    def get(self, name: bytes, crc: int | None = None) -> bytes | None:
+        """The bytes kept under a name; None when there are none that are whole, and have the CRC-32 `crc` if given."""
+        ring = self._current()
+        if ring is None:
+            return None
+        try:
+            return self._get(ring, name, crc)
+        except OSError as fault:
+            self._pause(fault)
+            return None
+
+    def put(self, name: bytes, data: bytes, crc: int) -> None:
+        """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much."""
+        ring = self._current()
+        if ring is None or self._clock() < self._paused_until or len(data) > ring.largest:
+            return
+        try:
+            self._put(ring, name, data, crc)
+        except OSError as fault:
+            self._pause(fault)
+
+    def drop(self, name: bytes) -> None:
+        """Keep nothing under a name."""
+        ring = self._current()
+        if ring is None:
+            return
+        try:
+            place, bucket = ring.bucket(name)
+            found = _find(bucket, name)
+            if found >= 0:
+                os.pwrite(ring.descriptor, bytes(_SLOT.size), place + found)
+        except OSError as fault:
+            self._pause(fault)
+
+    def _get(self, ring: _Ring, name: bytes, crc: int | None) -> bytes | None:
+        place = self._places.get(name)
+        data = ring.read(name, crc, *place) if place else None
+        if data is None:
+            place = ring.find(name)
+            data = ring.read(name, crc, *place) if place else None
+            if place is None or data is None:
+                return None
+            self._places.put(name, place)
+        if place and (ring.head - place[1]) * 4 > ring.capacity * 3:
+            self.put(name, data, isal_zlib.crc32(data))
+        return data
+
+    def _put(self, ring: _Ring, name: bytes, data: bytes, crc: int) -> None:
+        size = _RECORD.size + len(data)
+        with self._alone(ring) as alone:
+            position = ring.allocate(size) if alone else -1
+        if position < 0:
+            return
+        place = ring.start + position % ring.capacity
+        if os.pwritev(ring.descriptor, [_RECORD.pack(name, len(data), crc), data], place) != size:
+            raise OSError(f"{self._path}: not written whole")
+        bucket_place, bucket = ring.bucket(name)
+        slot = _slot_for(bucket, name)
+        os.pwrite(ring.descriptor, _SLOT.pack(name, len(data), position), bucket_place + slot * _SLOT.size)
+        self._places.put(name, (len(data), position))
+        self._told = False
+
+    def _current(self) -> _Ring | None:
+        """The open file, looked after once a second. None while there is none."""
+        now = self._clock()
+        if now - self._checked < _CHECK_SECONDS:
+            return self._ring
+        self._checked = now
+        ring = self._ring
+        if ring is None or not ring.is_sound(self._path):
+            self._ring = ring = self._open(insist=False) if now >= self._paused_until else None
+        return ring
+
+    def _open(self, *, insist: bool) -> _Ring | None:
+        """The file, made if need be. One for another budget gives way when we insist: to whoever started last."""
+        if self._budget < SMALLEST_BUDGET:
+            return None
+        try:
+            ring = _Ring(self._path)
+            with self._alone(ring) as alone:
+                if not alone:
+                    return None
+                if ring.begin(self._budget, insist=insist):
+                    return ring if ring.is_sound(self._path) else None
+                self._path.unlink(missing_ok=True)
+        except OSError as fault:
+            self._pause(fault)
+            return None
+        return self._open(insist=False)
+
+    @contextmanager
+    def _alone(self, ring: _Ring) -> Iterator[bool]:
+        """Whether nobody else gives out room meanwhile. Never waits longer than a moment."""
+        with self._lock:
+            held = _take(ring.descriptor)
+            try:
+                yield held
+            finally:
+                if held:
+                    fcntl.flock(ring.descriptor, fcntl.LOCK_UN)
+
+    def _pause(self, fault: OSError) -> None:
+        self._paused_until = self._clock() + _PAUSE_SECONDS
+        if not self._told:
+            self._told = True
+            _LOG.warning(
+                "磁盘缓存暂停写入，服务照常 / the disk cache keeps nothing new for now; serving goes on: %s", fault
+            )
+
+
+def _take(descriptor: int) -> bool:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(_TRY_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _find(bucket: bytes, name: bytes) -> int:
+    """Where the slot of a name begins in a bucket, -1 when it has none."""
+    found = bucket.find(name)
+    while found > 0 and found % _SLOT.size:
+        found = bucket.find(name, found + 1)
+    return found if found + _SLOT.size <= len(bucket) else -1
+
+
+def _slot_for(bucket: bytes, name: bytes) -> int:
+    """The number of the slot to write: the name's own, else an empty or the oldest one."""
+    found = _find(bucket, name)
+    if found >= 0:
+        return found // _SLOT.size
+    slots = list(_SLOT.iter_unpack(bucket.ljust(_BUCKET_BYTES, b"\0")))
+    return min(range(_SLOTS), key=lambda number: (any(slots[number][0]), slots[number][2]))
