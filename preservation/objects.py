@@ -71,16 +71,18 @@ def write_version(
     message: str,
     created: str,
     digests: Mapping[str, str] | None = None,
+    put: Collection[str] = (),
 ) -> Inventory:
     """Preserve `content`, the complete logical state of a work, as its next version; the new head inventory.
 
     `content` leads from logical paths to bytes or files, `digests` from some or all of the same paths to sha256s that
-    are known already (each spares a pass over the file, and is held to). `created` is an RFC 3339 time. A state equal
-    to the head's makes no version. Raises `DigestMismatch` when the store does not give back what went in or a
-    file is not what `digests` says, `ObjectInvalid`, `StoreFault`.
+    are known already (each spares a pass over the file, and is held to). What `put` names was put, and verified, by
+    `put_content`. `created` is an RFC 3339 time. A state equal to the head's makes no version. Raises `DigestMismatch`
+    when the store does not give back what went in or a file is not what `digests` says, `ObjectInvalid`, `StoreFault`.
     """
     head = read_inventory(store, work)
     state, stored = _settle_state(store, work, head, content, digests or {})
+    stored |= _present(store, work, 1 + (len(head.versions) if head else 0), put)
     if head and state == dict(head.state):
         _delete_leftovers(store, work, len(head.versions) + 1, ())
         return head
@@ -93,6 +95,21 @@ def write_version(
     _delete_leftovers(store, work, len(inventory.versions), added)
     _commit(store, work, inventory)
     return inventory
+
+
+def put_content(store: ObjectStore, work: str, version: int, path: str, source: Path, digest: str) -> None:
+    """Put a file ahead of the version that will hold it, and read it back; nothing is put when it is there rightly.
+
+    Many processes may each put their own files of one version; `write_version` then commits it. Raises
+    `DigestMismatch`, also when the file is not what its `digest` says any more, and `StoreFault`.
+    """
+    _put_verified(store, _content_key(work, version, path), source, digest)
+
+
+def discard_content(store: ObjectStore, work: str) -> None:
+    """Delete what was put ahead of a version that will not be made."""
+    head = read_inventory(store, work)
+    _delete_leftovers(store, work, 1 + (len(head.versions) if head else 0), ())
 
 
 def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
@@ -174,10 +191,21 @@ def _settle_state(
         elif head or isinstance(source, bytes):
             state[path] = sha256(chunks_of(source))
         else:
-            content_path = f"v1/content/{path}"
-            state[path] = _put_hashed(store, f"{paths.ocfl_object(work)}/{content_path}", source)
-            stored.add(content_path)
+            state[path] = _put_hashed(store, _content_key(work, 1, path), source)
+            stored.add(f"v1/content/{path}")
     return state, stored
+
+
+def _content_key(work: str, version: int, path: str) -> str:
+    return f"{paths.ocfl_object(work)}/v{version}/content/{path}"
+
+
+def _present(store: ObjectStore, work: str, version: int, put: Collection[str]) -> set[str]:
+    """The content paths of what was put ahead of this version and lies there."""
+    wanted = {_content_key(work, version, path) for path in put}
+    root = paths.ocfl_object(work)
+    found = store.list(f"{root}/v{version}/content") if wanted else ()
+    return {item.key.removeprefix(f"{root}/") for item in found if item.key in wanted}
 
 
 def _put_hashed(store: ObjectStore, key: str, source: Path) -> str:

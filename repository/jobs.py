@@ -14,19 +14,18 @@ says that was taken for dead is not heard. A job found running past its lease is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import CursorResult, Update, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import CursorResult, Select, Update, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
-from repository.database import Sessions
-from repository.errors import Busy, DatabaseFault
+from repository.database import Sessions, reading, write
+from repository.errors import Busy
 from repository.tables import JobRow
 
 
@@ -111,9 +110,17 @@ class Jobs:
         return self._jobs(query.limit(limit))
 
     def delayed(self, limit: int = 50) -> list[Job]:
-        """Jobs that ended with a fault that may pass, and wait to be tried again."""
+        """Jobs that met a fault that may pass, and wait to be tried again."""
+        return [job for job in self._jobs(self._tried().limit(limit)) if job.result]
+
+    def delayed_in(self, key: str, limit: int = 10) -> list[Job]:
+        """The same of one job and its children."""
+        query = self._tried().where(or_(JobRow.key == key, JobRow.parent == key))
+        return [job for job in self._jobs(query.limit(limit)) if job.result]
+
+    def _tried(self) -> Select[JobRow]:
         query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.attempts > 0)
-        return self._jobs(query.order_by(JobRow.not_before, JobRow.key).limit(limit))
+        return query.order_by(JobRow.not_before, JobRow.key)
 
     def under_way(self, kind: str, limit: int = 50) -> list[tuple[Job, Steps]]:
         """Jobs of a kind that have not ended, the oldest first, with how far they are."""
@@ -131,22 +138,31 @@ class Jobs:
         """The children of a job, by their keys."""
         return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
 
-    def due(self, limit: int, *, unsent: bool = False) -> list[Job]:
-        """Queued jobs whose time has come: children first, then the oldest; with `unsent` those no message tells of."""
-        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now())
-        if unsent:
-            query = query.where(JobRow.sent.is_(None))
-        return self._jobs(query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit))
+    def due(self, limit: int, *, ahead: float = 0.0) -> list[Job]:
+        """Queued jobs whose time has come, or will in `ahead` seconds: children first, then the oldest."""
+        return self._jobs(self._due(limit, ahead))
 
-    def mark_sent(self, keys: Sequence[str]) -> None:
-        """Messages for these jobs are at the broker."""
-        if keys:
-            change = update(JobRow).where(JobRow.key.in_(keys), JobRow.state == JobState.QUEUED.value)
-            self._write(lambda session: session.execute(change.values(sent=self._now())))
+    def take_unsent(self, kinds: Collection[str], limit: int) -> list[Job]:
+        """Jobs of these kinds that are due and that no message at the broker tells of; for the caller to send now."""
+        query = self._due(limit, 0.0).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))
 
-    def forget_sent(self, seconds: float) -> int:
+        def take(session: Session) -> list[Job]:
+            found = {row.key: _job(row) for row in session.scalars(query)}
+            change = update(JobRow).where(JobRow.key.in_(found), JobRow.sent.is_(None)).values(sent=self._now())
+            taken = set(session.scalars(change.returning(JobRow.key))) if found else set()
+            return [job for key, job in found.items() if key in taken]
+
+        return self._write(take)
+
+    def _due(self, limit: int, ahead: float) -> Select[JobRow]:
+        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now(ahead))
+        return query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit)
+
+    def forget_sent(self, kinds: Collection[str], seconds: float) -> int:
         """Take the messages of queued jobs that were sent more than `seconds` ago for lost; how many they are."""
-        change = update(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.sent < self._now(-seconds))
+        change = update(JobRow).where(
+            JobRow.state == JobState.QUEUED.value, JobRow.kind.in_(kinds), JobRow.sent < self._now(-seconds)
+        )
         return self._changed(change.values(sent=None))
 
     def release_expired(self) -> int:
@@ -209,9 +225,9 @@ class Jobs:
         return self._write(restart)
 
     def fan_out(
-        self, key: str, holder: str, orders: Sequence[JobOrder], plan: Mapping[str, object], claim: str
+        self, key: str, holder: str, orders: Sequence[JobOrder], plan: Mapping[str, object], claim: str | None
     ) -> bool:
-        """The job waits for children, and goes on with `plan` when all have ended; meanwhile `claim` is its alone.
+        """The job waits for children, and goes on with `plan` when all have ended; until it ends `claim` is its alone.
 
         False as for `finish`. Raises `Busy` when another job has the claim.
         """
@@ -227,6 +243,8 @@ class Jobs:
         }
 
         def spread(session: Session) -> bool:
+            if claim and session.scalar(select(JobRow.key).where(JobRow.claim == claim, JobRow.key != key)):
+                raise Busy(what=claim)
             if not _count(session, _held(key, holder).values(values)):
                 return False
             _delete_children(session, key)
@@ -234,10 +252,7 @@ class Jobs:
                 session.execute(insert(JobRow), [_fresh(order, now) | {"parent": key} for order in orders])
             return True
 
-        try:
-            return self._write(spread)
-        except _Taken as fault:
-            raise Busy(what=claim) from fault
+        return self._write(spread)
 
     def _end(self, key: str, holder: str, state: JobState, result: Mapping[str, object]) -> bool:
         now = self._now()
@@ -274,27 +289,14 @@ class Jobs:
         return self._write(lambda session: _count(session, change))
 
     def _read(self, action: Callable[[Session], Result]) -> Result:
-        try:
-            with self._sessions() as session:
-                return action(session)
-        except SQLAlchemyError as fault:
-            raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
+        with reading(self._sessions) as session:
+            return action(session)
 
     def _write(self, action: Callable[[Session], Result]) -> Result:
-        try:
-            with self._sessions.begin() as session:
-                return action(session)
-        except IntegrityError as fault:
-            raise _Taken(reason=str(fault.__cause__ or fault)) from fault
-        except SQLAlchemyError as fault:
-            raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
+        return write(self._sessions, action)
 
     def _now(self, seconds: float = 0.0) -> str:
         return timestamp(self._clock() + timedelta(seconds=seconds))
-
-
-class _Taken(DatabaseFault):
-    """A row that must be alone is there already."""
 
 
 def enqueue(session: Session, order: JobOrder, now: str) -> None:
@@ -355,14 +357,14 @@ def _delete_children(session: Session, key: str) -> None:
 def _run_again(session: Session, key: str, now: str) -> None:
     """A job that was asked for while it ran is queued again."""
     change = update(JobRow).where(JobRow.key == key, JobRow.again)
-    session.execute(change.values(_queued(now) | {"attempts": 0, "again": False}))
+    session.execute(change.values(_queued(now) | {"again": False}))
 
 
 def _count_down(session: Session, parent: str, now: str) -> None:
     """One child fewer to wait for. The first change locks the parent's row, so that two last children take turns."""
     waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
     session.execute(waiting.values(remaining=JobRow.remaining - 1))
-    session.execute(waiting.where(JobRow.remaining <= 0).values(_queued(now) | {"attempts": 0}))
+    session.execute(waiting.where(JobRow.remaining <= 0).values(_queued(now)))
 
 
 def _job(row: JobRow) -> Job:

@@ -17,7 +17,6 @@ from support import needed
 from repository.config import Settings
 from repository.handle import memory_repository
 from workers.prepare import make_ready
-from workers.progress import SilentProgress
 from workers.tiling import ChildExaminer, open_child_examiner
 from workers.workshop import Workshop
 
@@ -86,7 +85,7 @@ def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer
 def workshop(tmp_path: Path, examiner: ChildExaminer) -> Workshop:
     """A repository in memory, made ready, with the real examiner: what an ingest works with."""
     repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
-    return Workshop(repository, examiner, SilentProgress())
+    return Workshop(repository, examiner)
 
 
 @pytest.fixture

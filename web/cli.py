@@ -17,18 +17,18 @@ from repository.config import Settings, process_settings
 from repository.errors import ToolAbsent
 from repository.handle import open_repository
 from repository.text import Text
-from web.ingest_command import ingest_deposits
+from web.ingest_command import ingest_by_workers, ingest_here
 from web.log_commands import log
 from web.server import run_server
 from web.status import status_of
+from web.store_commands import store
 from web.terminal import EXIT_CONTENT, Terminal, command, fault_json
-from workers.app import create_celery
 from workers.deposit import check as check_deposit
 from workers.prepare import prepare
 from workers.rebuild import rebuild as rebuild_catalogue
 from workers.sample import make_sample
+from workers.service import run_worker
 from workers.staging import desk
-from workers.tasks import register, send_unfinished
 from workers.tiling import ChildExaminer, open_child_examiner
 from workers.workshop import Workshop
 
@@ -41,6 +41,7 @@ def main() -> None:
 
 
 main.add_command(log)
+main.add_command(store)
 
 
 @main.command()
@@ -85,8 +86,10 @@ def check(terminal: Terminal, deposit: Path) -> int:
 def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
     """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; a rerun changes nothing."""
     repository = prepare(process_settings())
+    if repository.settings.broker:
+        return ingest_by_workers(repository, deposits, terminal)
     with _examiner(repository.settings) as examiner:
-        return ingest_deposits(Workshop(repository, examiner, terminal.progress()), deposits, terminal)
+        return ingest_here(Workshop(repository, examiner), deposits, terminal)
 
 
 @main.command()
@@ -102,9 +105,15 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> None:
 
 
 @contextmanager
-def _examiner(settings: Settings) -> Iterator[ChildExaminer]:
-    """The examiner of a process that keeps what it examines: its temporary files lie with the rest of the staging."""
-    with desk(settings.staging) as scratch, open_child_examiner(settings, scratch) as examiner:
+def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildExaminer]:
+    """The examiner of a process that keeps what it examines: its temporary files lie with the rest of the staging.
+
+    It takes all cores, or as many as masters are examined at once.
+    """
+    with (
+        desk(settings.staging) as scratch,
+        open_child_examiner(settings, scratch, concurrency, concurrency) as examiner,
+    ):
         yield examiner
 
 
@@ -115,17 +124,13 @@ def _address(address: str) -> Text:
 @main.command()
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
 @command
-def worker(terminal: Terminal, concurrency: int) -> None:
+def worker(_: Terminal, concurrency: int) -> None:
     """启动 Celery 工作进程（需消息代理）。 Run a Celery worker; needs a broker."""
     repository = prepare(process_settings())
     if not repository.settings.broker:
         raise ToolAbsent(what="SHANBEN_BROKER", remedy="redis://… / amqp://…")
-    celery = create_celery(repository.settings)
-    with _examiner(repository.settings) as examiner:
-        register(celery, Workshop(repository, examiner, terminal.progress()))
-        send_unfinished(celery, repository)
-        # Threads: the heavy part of a task runs in the workshop's own child processes.
-        celery.worker_main(["worker", "--pool=threads", f"--concurrency={concurrency}", "--loglevel=INFO"])
+    with _examiner(repository.settings, concurrency) as examiner:
+        run_worker(Workshop(repository, examiner), concurrency)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""What `shanben ingest` does: a job for each deposit, sent off and waited for."""
+"""What `shanben ingest` does: a job for each deposit, done here or by workers, and watched until it has ended."""
 
 from __future__ import annotations
 
@@ -9,25 +9,91 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from repository.handle import Repository
-from repository.jobs import Job, JobOrder, JobState
+from repository.jobs import ENDED, Job, JobOrder, Jobs, JobState
 from repository.text import Text
-from web.terminal import EXIT_CODES, Terminal
+from web.terminal import EXIT_CODES, Terminal, TerminalProgress
 from workers.app import create_celery
-from workers.tasks import register, submit
+from workers.local import working_here
+from workers.sending import submit
 from workers.workshop import Workshop
 
 _PAUSE: Final = 0.5
 _DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
 
 
-def ingest_deposits(workshop: Workshop, deposits: Sequence[Path], terminal: Terminal) -> int:
-    """Ingest each deposit in turn; one that is refused does not stop the others. Returns the gravest exit code."""
-    celery = create_celery(workshop.repository.settings)
-    register(celery, workshop)
-    ended = [
-        _ended(workshop.repository, submit(celery, workshop.repository, ingest_order(deposit))) for deposit in deposits
-    ]
-    works = [_taken(workshop.repository, job, terminal) for job in ended if job.state is JobState.DONE]
+def ingest_here(workshop: Workshop, deposits: Sequence[Path], terminal: Terminal) -> int:
+    """Ingest each deposit in this process; one that is refused does not stop the others. The gravest exit code."""
+    ended = []
+    with working_here(workshop) as here:
+        for order in map(ingest_order, deposits):
+            with _Watch(workshop.repository.jobs, order, terminal) as watch:
+                ended.append(here.do(order, watch.look))
+    return _report(workshop.repository, ended, terminal)
+
+
+def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
+    """Have each deposit ingested by workers, all at once, and wait for them. The gravest exit code."""
+    celery = create_celery(repository.settings)
+    orders = list(map(ingest_order, deposits))
+    for order in orders:
+        submit(celery, repository, order)
+    return _report(repository, [_await(repository.jobs, order, terminal) for order in orders], terminal)
+
+
+def _await(jobs: Jobs, order: JobOrder, terminal: Terminal) -> Job:
+    with _Watch(jobs, order, terminal) as watch:
+        while (job := _job(jobs, order)).state not in ENDED:
+            watch.look()
+            time.sleep(_PAUSE)
+    return job
+
+
+def _job(jobs: Jobs, order: JobOrder) -> Job:
+    job = jobs.get(order.key)
+    assert job is not None  # noqa: S101 - it was written by the caller, and such jobs are never deleted
+    return job
+
+
+class _Watch:
+    """How far one ingest is, shown as a bar of pages; a fault that makes it wait is told once."""
+
+    def __init__(self, jobs: Jobs, order: JobOrder, terminal: Terminal) -> None:
+        self._jobs = jobs
+        self._order = order
+        self._terminal = terminal
+        self._bar: TerminalProgress = terminal.progress()
+        self._total = self._ended = 0
+        self._told = ""
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.end()
+
+    def look(self) -> None:
+        """Show what has changed since the last look."""
+        steps = self._jobs.steps(self._order.key)
+        if steps.total != self._total:
+            self._total, self._ended = steps.total, 0
+            name = Path(self._order.arguments["deposit"]).name
+            if steps.total:
+                self._bar.begin(Text(f"{name}：{steps.total} 幅", f"{name}: {steps.total} images"), steps.total)
+        if steps.ended > self._ended:
+            self._bar.advance(steps.ended - self._ended)
+            self._ended = steps.ended
+        self._tell_delays()
+
+    def _tell_delays(self) -> None:
+        for job in self._jobs.delayed_in(self._order.key):
+            words: Mapping[str, str] = cast(Mapping[str, str], (job.result or {}).get("message", {}))
+            if words and words["en"] != self._told:
+                self._told = words["en"]
+                self._terminal.warn(Text(f"{words['zh']}（将自动重试）", f"{words['en']} (it will be tried again)"))
+
+
+def _report(repository: Repository, ended: Sequence[Job], terminal: Terminal) -> int:
+    works = [_taken(repository, job, terminal) for job in ended if job.state is JobState.DONE]
     refused = [_refused(job, terminal) for job in ended if job.state is JobState.FAILED]
     terminal.result({"works": works, "refused": refused})
     return max((EXIT_CODES[cast(str, entry["branch"])] for entry in refused), default=0)
@@ -37,15 +103,6 @@ def ingest_order(deposit: Path) -> JobOrder:
     """The job of ingesting a folder, known by the folder's place."""
     place = str(deposit.resolve())
     return JobOrder(f"ingest:{hashlib.sha256(place.encode()).hexdigest()[:32]}", "ingest", {"deposit": place})
-
-
-def _ended(repository: Repository, job: Job) -> Job:
-    """The job once it has ended: at once without a broker, else when a worker has done it."""
-    while job.state in (JobState.QUEUED, JobState.RUNNING):
-        time.sleep(_PAUSE)
-        found = repository.jobs.get(job.key)
-        job = found or job
-    return job
 
 
 def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str, object]:

@@ -1,17 +1,36 @@
-"""Celery, configured from the settings: with a broker tasks go to workers, without one they run in this process."""
+"""Celery, configured from the settings: with a broker tasks go to workers, without one they run in this process.
+
+A message holds a job's key and nothing else; whether there is anything to do is for the job to say (`runner.py`). So a
+message may be lost, or come twice, or late: what the outbox holds is done once (`sending.py`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from celery import Celery
+from kombu.entity import Queue
 
 from repository.config import Settings
+from workers.tasks import JOURNAL, TASKS
+
+QUEUE: Final = "shanben"
+LOG_QUEUE: Final = "shanben.log"
+"""For jobs that extend the log: only workers with its signing key listen to this queue."""
+
+KINDS: Final = {LOG_QUEUE: (JOURNAL,), QUEUE: tuple(kind for kind in TASKS if kind != JOURNAL)}
+"""The kinds of job that each queue carries."""
+
+_VISIBLE_AFTER_SECONDS: Final = 6 * 3600
 
 
-def create_celery(settings: Settings) -> Celery:
-    """The Celery application of one process; `tasks.register` gives it its tasks.
+def create_celery(settings: Settings, run: Callable[[str], None] | None = None) -> Celery:
+    """The Celery application of one process; with `run`, which does the job with a key, it has the tasks.
 
-    A task is acknowledged after it has ended, so that the job of a worker that died is done again; every task is
-    idempotent. Messages hold a job's key and nothing else.
+    A task is acknowledged after it has ended. A worker takes one message more than it works at. A broker that hides
+    unacknowledged messages for a while (Redis) shows them again after six hours, which is longer than any job: those
+    of a worker that died have long been sent anew by then.
     """
     celery = Celery("shanben", broker=settings.broker or None, set_as_current=False)
     celery.conf.update(
@@ -20,8 +39,30 @@ def create_celery(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
+        task_queues=[Queue(QUEUE), Queue(LOG_QUEUE)],  # type: ignore[no-untyped-call]
+        task_default_queue=QUEUE,
+        task_routes={task_name(kind): {"queue": queue} for queue, kinds in KINDS.items() for kind in kinds},
+        task_publish_retry=False,
         worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_connection_timeout=5,
+        broker_transport_options=_transport_options(settings),
     )
+    if run is not None:
+        for kind in TASKS:
+            celery.task(name=task_name(kind), shared=False)(run)
     return celery
+
+
+def task_name(kind: str) -> str:
+    """The Celery task that runs jobs of a kind."""
+    return f"shanben.{kind}"
+
+
+def _transport_options(settings: Settings) -> dict[str, object]:
+    if not settings.broker.startswith(("redis", "sentinel")):
+        return {}
+    return {"visibility_timeout": _VISIBLE_AFTER_SECONDS, "socket_timeout": 10, "socket_connect_timeout": 5}

@@ -1,19 +1,19 @@
 """A deposit folder, checked: what is in it, what work it makes, and everything that is wrong with it.
 
-Nothing is written but the pyramids, and those only where a folder for them is named. Steps:
+Nothing is written here. Steps:
 
-1. list the folder (`deposit_folder`) and read the record (`record`);
-2. examine every picture, several at a time: hash, full decoding, pyramid;
-3. compare: the same picture twice, numbers skipped;
-4. put pages, ranges and the record together into a `Work`, if nothing is wrong.
+1. `survey`: list the folder (`deposit_folder`) and read the record (`record`);
+2. every picture is examined: hash, full decoding (`check` does it here, an ingest by a job a page);
+3. `assemble`: compare (the same picture twice, numbers skipped) and put pages, ranges and the record together into a
+   `Work`, if nothing is wrong.
 
 Every step's faults are gathered, so that a librarian mends a deposit once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -42,17 +42,35 @@ class Examiner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in a deposit folder, by name and record: pictures in reading order, files kept as they are (path within
+    the deposit -> file), the record, None when it cannot be read, and the faults seen so far.
+    """
+
+    folder: Path
+    pages: tuple[PageFile, ...]
+    kept: Mapping[str, Path]
+    description: Description | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def readable(self) -> list[PageFile]:
+        """The pictures that are worth examining: an empty file is a fault already."""
+        return [page for page in self.pages if page.size]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedDeposit:
     """What came of a check. `work` is None when there are faults.
 
-    `files`: logical path in the work's OCFL object -> file in the deposit. `pyramids`: image identifier -> pyramid file
-    and its summary; empty when none were asked for.
+    `files`: logical path in the work's OCFL object -> file in the deposit. `pyramids`: image identifier -> its pyramid;
+    empty when none were made.
     """
 
     folder: Path
     work: Work | None
     files: Mapping[str, Path] = field(default_factory=dict)
-    pyramids: Mapping[str, tuple[Path, PyramidSummary]] = field(default_factory=dict)
+    pyramids: Mapping[str, PyramidSummary] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
 
@@ -62,31 +80,56 @@ class _Read:
 
     file: PageFile
     examined: Examined
-    pyramid: Path | None
 
 
-def check(
-    folder: Path, settings: Settings, examiner: Examiner, progress: Progress, pyramids: Path | None = None
-) -> CheckedDeposit:
-    """Check the deposit in `folder`; with `pyramids`, an empty folder, pyramids are made there in the same pass.
-
-    Raises `StagingFault` when pyramids cannot be written; faults of the deposit are returned, never raised.
-    """
+def survey(folder: Path) -> Survey:
+    """What lies in a folder; no picture is opened. Faults are told, never raised."""
     if not folder.is_dir():
         absent = Fault("", "", "deposit.absent", Text("没有这个文件夹", "there is no such folder"))
-        return CheckedDeposit(folder, None, faults=(absent,))
+        return Survey(folder, (), {}, None, (absent,))
     listing = list_deposit(folder)
     description, record_faults = _read_description(listing.kept)
-    reads, master_faults = _examine_all(listing.pages, examiner, progress, pyramids)
-    faults = [*listing.faults, *record_faults, *master_faults, *_duplicates(reads)]
-    tables, table_faults = _match_tables(description, listing.pages)
-    keys = _page_keys(listing.pages, tables)
+    return Survey(folder, tuple(listing.pages), listing.kept, description, (*listing.faults, *record_faults))
+
+
+def check(folder: Path, settings: Settings, examiner: Examiner, progress: Progress) -> CheckedDeposit:
+    """Check the deposit in `folder`, every picture decoded whole; its faults are returned, never raised."""
+    found = survey(folder)
+    return assemble(found, _examine_all(found.readable, examiner, progress))
+
+
+def assemble(found: Survey, outcomes: Mapping[str, Examined | Fault]) -> CheckedDeposit:
+    """The work that a deposit makes, or all its faults; `outcomes` of its readable pictures by their names."""
+    pages = found.readable
+    reads = [_Read(page, outcome) for page in pages if isinstance(outcome := outcomes[page.name], Examined)]
+    master_faults = [outcome for outcome in outcomes.values() if isinstance(outcome, Fault)]
+    faults = [*found.faults, *master_faults, *_duplicates(reads)]
+    description = found.description
+    tables, table_faults = _match_tables(description, found.pages)
+    keys = _page_keys(found.pages, tables)
     ranges, range_faults = build_ranges(description.ranges if description else (), keys)
     faults += [*table_faults, *_gaps(keys), *range_faults]
     if faults or description is None:
-        return CheckedDeposit(folder, None, faults=_in_order(faults))
+        return CheckedDeposit(found.folder, None, faults=_in_order(faults))
     work = _assemble(description, reads, tables, ranges)
-    return CheckedDeposit(folder, work, _files(reads, listing.kept), _pyramids(work, reads))
+    return CheckedDeposit(found.folder, work, _files(reads, found.kept), _pyramids(work, reads))
+
+
+def work_identifier(description: Description, masters: Iterable[str]) -> str:
+    """From the library's own identifier, else from the masters' sha256: the same deposit is always the same work."""
+    if description.record.identifier:
+        return mint(Kind.WORK, "identifier", description.record.identifier)
+    return mint(Kind.WORK, "masters", *sorted(masters))
+
+
+def image_identifier(work: str, sha256: str) -> str:
+    """The image that a master is, in a work."""
+    return mint(Kind.IMAGE, work, sha256)
+
+
+def master_path(page: str) -> str:
+    """Where the picture called `page` in its deposit lies in the work's OCFL object."""
+    return f"masters/{page}"
 
 
 def _read_description(kept: Mapping[str, Path]) -> tuple[Description | None, tuple[Fault, ...]]:
@@ -99,39 +142,31 @@ def _read_description(kept: Mapping[str, Path]) -> tuple[Description | None, tup
         return None, (Fault(RECORD_FILE, "", "file.unreadable", message),)
 
 
-def _examine_all(
-    pages: Sequence[PageFile], examiner: Examiner, progress: Progress, pyramids: Path | None
-) -> tuple[list[_Read], list[Fault]]:
-    """Every picture read, in order, and a fault for each that could not be. Empty files are faults already."""
-    pages = [page for page in pages if page.size]
+def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progress) -> dict[str, Examined | Fault]:
+    """What each picture is, or the fault that it has."""
     progress.begin(Text("检查图像", "Checking images"), sum(page.size for page in pages))
-    targets = [pyramids / f"{number:06d}.zip" if pyramids else None for number in range(len(pages))]
     executor = ThreadPoolExecutor(examiner.concurrency)
     try:
-        futures = {
-            executor.submit(examiner, page.path, target): page for page, target in zip(pages, targets, strict=True)
-        }
+        futures = {executor.submit(_examine, examiner, page): page for page in pages}
         for future in as_completed(futures):
-            if not isinstance(error := future.exception(), MasterUnreadable | None):
-                raise error
+            future.result()
             progress.advance(futures[future].size)
     finally:
         executor.shutdown(cancel_futures=True)
         progress.end()
-    return _sort_out(futures, targets)
+    return {page.name: future.result() for future, page in futures.items()}
 
 
-def _sort_out(
-    futures: Mapping[Future[Examined], PageFile], targets: Sequence[Path | None]
-) -> tuple[list[_Read], list[Fault]]:
-    reads: list[_Read] = []
-    faults: list[Fault] = []
-    for (future, page), target in zip(futures.items(), targets, strict=True):
-        try:
-            reads.append(_Read(page, future.result(), target))
-        except MasterUnreadable as error:
-            faults.append(Fault(page.name, "", error.code, error.message))
-    return reads, faults
+def _examine(examiner: Examiner, page: PageFile) -> Examined | Fault:
+    try:
+        return examiner(page.path, None)
+    except MasterUnreadable as error:
+        return master_fault(page.name, error)
+
+
+def master_fault(page: str, error: MasterUnreadable) -> Fault:
+    """The fault of a deposit whose picture called `page` cannot be taken."""
+    return Fault(page, "", error.code, error.message)
 
 
 def _duplicates(reads: Sequence[_Read]) -> list[Fault]:
@@ -209,7 +244,7 @@ def _assemble(
     description: Description, reads: Sequence[_Read], tables: Mapping[str, PageTable], ranges: tuple[Range, ...]
 ) -> Work:
     """The work that record and pictures make together."""
-    identifier = _work_identifier(description, reads)
+    identifier = work_identifier(description, (read.examined.sha256 for read in reads))
     behavior = description.behavior or _default_behavior(reads)
     images = {read.file.key: _image(identifier, read) for read in reads}
     volumes = []
@@ -227,13 +262,6 @@ def _assemble(
     )
 
 
-def _work_identifier(description: Description, reads: Sequence[_Read]) -> str:
-    """From the library's own identifier, else from the masters: the same deposit is always the same work."""
-    if description.record.identifier:
-        return mint(Kind.WORK, "identifier", description.record.identifier)
-    return mint(Kind.WORK, "masters", *sorted(read.examined.sha256 for read in reads))
-
-
 def _default_behavior(reads: Sequence[_Read]) -> str:
     """``individuals`` when most pictures are wider than high, as openings are; else ``paged``."""
     wide = sum(read.examined.width > read.examined.height for read in reads)
@@ -242,8 +270,8 @@ def _default_behavior(reads: Sequence[_Read]) -> str:
 
 def _image(work: str, read: _Read) -> Image:
     examined = read.examined
-    master = Master(f"masters/{read.file.name}", examined.sha256, examined.bytes, examined.media_type)
-    return Image(mint(Kind.IMAGE, work, examined.sha256), examined.width, examined.height, master)
+    master = Master(master_path(read.file.name), examined.sha256, examined.bytes, examined.media_type)
+    return Image(image_identifier(work, examined.sha256), examined.width, examined.height, master)
 
 
 def _page(key: str, image: Image | None, table: PageTable | None, behavior: str) -> Page:
@@ -253,17 +281,16 @@ def _page(key: str, image: Image | None, table: PageTable | None, behavior: str)
 
 
 def _files(reads: Sequence[_Read], kept: Mapping[str, Path]) -> dict[str, Path]:
-    masters = {f"masters/{read.file.name}": read.file.path for read in reads}
+    masters = {master_path(read.file.name): read.file.path for read in reads}
     others = {f"deposit/{name}" if name == RECORD_FILE else name: path for name, path in kept.items()}
     return {**masters, **others}
 
 
-def _pyramids(work: Work, reads: Sequence[_Read]) -> dict[str, tuple[Path, PyramidSummary]]:
-    images = {image.master.path: image.identifier for image in work.images()}
+def _pyramids(work: Work, reads: Sequence[_Read]) -> dict[str, PyramidSummary]:
     return {
-        images[f"masters/{read.file.name}"]: (read.pyramid, read.examined.pyramid)
+        image_identifier(work.identifier, read.examined.sha256): read.examined.pyramid
         for read in reads
-        if read.pyramid and read.examined.pyramid
+        if read.examined.pyramid
     }
 
 

@@ -2,94 +2,196 @@
 
 The order, and what a crash leaves after each step:
 
-1. **Check.** Every master is hashed and decoded whole; its pyramid is written to a desk in the same pass. A fault ends
-   the ingest here with nothing kept. A crash leaves a desk, which the next ingest clears.
-2. **Preserve.** A version of the work's OCFL object, unless its head already says the same. A crash before its commit
-   point leaves files that the next run writes again; after it, the next run finds the object and takes its events.
-3. **Tile.** Pyramids go from the desk into the store under keys that name image and recipe. A crash leaves some of
-   them; they are put again.
-4. **Describe.** The manifest is put in the store.
-5. **Publish.** One transaction: rows, events and the jobs that follow. A crash before it leaves the work unseen; the
-   next run comes here again.
-6. **Follow up.** Jobs of their own (`tasks.py`): events into the log, the work into the top collection.
+1. **Survey.** The folder is listed, its record read, the work named, its next version numbered. One transaction writes
+   a job a page and claims the work, so that no other ingest touches it. A crash before it leaves nothing.
+2. **Pages.** Any number of workers take pages (`pages.py`): hash, decode, put the master ahead of the version and the
+   pyramid under its key. A crash leaves some of both; they are put again.
+3. **Conclude**, when every page has ended. A fault ends the ingest here: all faults are told, and what was put is
+   deleted. So does a deposit that changed meanwhile: it begins anew.
+4. **Preserve.** The version of the work's OCFL object is committed, unless its head already says the same. A crash
+   before the commit point leaves files that the next run finds; after it, the next run finds the version.
+5. **Describe.** The manifest is put in the store.
+6. **Publish.** One transaction: rows, events and the jobs that follow. A crash before it leaves the work unseen.
+7. **Follow up.** Jobs of their own (`tasks.py`): events into the log, the work into the top collection and replicas.
+
+The times written are those of the survey, and are kept with the job: whoever concludes, and however often, writes the
+same bytes. So a worker that was taken for dead and goes on does no harm.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from iiif_server.pyramid import PyramidSummary
 from preservation import objects
 from preservation.events import accession_event, events_document, events_of_document, ingestion_event
 from preservation.inventory import Inventory
 from repository.catalog import Publication
 from repository.clock import timestamp
-from repository.errors import Busy, DepositRefused
+from repository.errors import DepositRefused, DepositUnseen, Fault
 from repository.handle import Repository
-from repository.jobs import JobOrder
-from repository.locks import exclusive
-from repository.model import Event, Image, Pyramid, Work
+from repository.jobs import Job, JobOrder, JobState
+from repository.model import Event, Pyramid, Work
 from repository.serial import work_to_json
-from repository.storage import Expendable, ObjectStore
-from workers.deposit import CheckedDeposit, Examiner, check
+from repository.storage import ObjectStore
+from repository.text import Text
+from workers.deposit import CheckedDeposit, Survey, assemble, image_identifier, survey, work_identifier
+from workers.deposit_folder import PageFile
 from workers.describe import TOP, describe_work
-from workers.progress import Progress
-from workers.recognition import RecognisingExaminer, held_images, pyramid_key
-from workers.staging import desk
+from workers.outcomes import FanOut, StartOver, StepFailed
+from workers.pages import NextVersion, PageOutcome, page_order, page_outcome, signature
+from workers.recognition import pyramid_key
+from workers.replicate import work_order
+from workers.tiling import Examined
+from workers.workshop import Workshop
 
 RECORD: Final = "metadata/work.json"
 EVENTS: Final = "metadata/events.json"
 
-FOLLOW_UP: Final = (
-    JobOrder("journal", "journal", {}),
-    JobOrder(f"collection:{TOP}", "collection", {}),
+_MOST_ATTEMPTS: Final = 10
+_CHANGING: Final = Fault(
+    "",
+    "",
+    "deposit.changing",
+    Text("送存目录一再改动；请待其完整后再送存", "the folder keeps changing; wait until it is complete"),
 )
-"""What every publication asks for: events into the log, works into the top collection."""
-
-_WAIT_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
-    """What came of an ingest: `changed` is False when the deposit was already held as it is."""
+class Plan:
+    """What a survey decided: the work ('' when the deposit has faults already), its next version's number, the time
+    written everywhere, and a digest of the record and the other files kept as they are.
+    """
 
     work: str
-    images: int
-    changed: bool
+    version: int
+    time: str
+    kept: str
 
 
-def ingest(repository: Repository, folder: Path, examiner: Examiner, progress: Progress) -> Ingested:
-    """Take a deposit in; doing it again changes nothing. Raises `DepositRefused` and keeps nothing of a faulty one."""
-    with desk(repository.settings.staging) as pyramids:
-        recognising = RecognisingExaminer(repository, examiner)
-        checked = check(folder, repository.settings, recognising, progress, pyramids)
-        if checked.work is None or checked.faults:
-            raise DepositRefused(str(folder), checked.faults)
-        work = checked.work
-        lock = repository.settings.staging / "locks" / work.identifier
-        with exclusive(lock, _WAIT_SECONDS, Busy(what=work.identifier)):
-            return _take_in(repository, work, checked)
+def ingest(workshop: Workshop, job: Job) -> Mapping[str, object] | FanOut | StartOver:
+    """Kind ``ingest``: the deposit folder at `deposit`. Done again, it changes nothing.
+
+    Raises `DepositRefused`, and keeps nothing of a faulty deposit; `StepFailed` when a page could not be done.
+    """
+    folder = Path(job.arguments["deposit"])
+    if workshop.repository.settings.broker and not folder.is_dir():
+        raise DepositUnseen(path=folder, reason="ENOENT")
+    found = survey(folder)
+    if job.plan is None:
+        return _spread(workshop, job, found)
+    return _conclude(workshop.repository, job, found, Plan(**job.plan))
 
 
-def _take_in(repository: Repository, work: Work, checked: CheckedDeposit) -> Ingested:
+def _spread(workshop: Workshop, job: Job, found: Survey) -> FanOut:
+    """The pages' jobs. Masters of a deposit with faults in its record or names are looked at, and not kept."""
+    repository = workshop.repository
+    next_version: NextVersion = None
+    if found.description and not found.faults:
+        work = work_identifier(found.description, _digests_of(found, workshop.examiner.concurrency))
+        before = objects.read_inventory(repository.store, work)
+        next_version = work, 1 + (len(before.versions) if before else 0)
+    work, version = next_version or ("", 0)
+    plan = Plan(work, version, timestamp(repository.clock()), _kept_digest(found))
+    orders = [
+        page_order(job.key, number, page, found.folder, next_version) for number, page in enumerate(found.readable)
+    ]
+    return FanOut(orders, asdict(plan), work or None)
+
+
+def _digests_of(found: Survey, concurrency: int) -> Sequence[str]:
+    """The sha256 of every master, needed beforehand only for a work that has no identifier of the library's own."""
+    if found.description is None or found.description.record.identifier:
+        return ()
+    with ThreadPoolExecutor(concurrency) as executor:
+        return list(executor.map(_digest_of, found.readable))
+
+
+def _digest_of(page: PageFile) -> str:
+    try:
+        with page.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as fault:
+        raise DepositUnseen(path=page.path, reason=fault.strerror) from fault
+
+
+def _kept_digest(found: Survey) -> str:
+    digest = sha256()
+    for name, path in sorted(found.kept.items()):
+        digest.update(f"{name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _conclude(repository: Repository, job: Job, found: Survey, plan: Plan) -> Mapping[str, object] | StartOver:
+    children = repository.jobs.children(job.key)
+    for child in children:
+        if child.state is JobState.FAILED and child.result:
+            _discard(repository, plan.work, ())
+            raise StepFailed(child.result)
+    outcomes = [page_outcome(child.result or {}) for child in children]
+    if _has_changed(found, outcomes, plan):
+        if job.attempts < _MOST_ATTEMPTS:
+            return StartOver()
+        _discard(repository, plan.work, outcomes)
+        raise DepositRefused(str(found.folder), (_CHANGING,))
+    checked = assemble(found, {outcome.file: outcome.outcome for outcome in outcomes})
+    if checked.work is None or checked.work.identifier != plan.work or checked.faults:
+        _discard(repository, plan.work, outcomes)
+        raise DepositRefused(str(found.folder), checked.faults)
+    return _take_in(repository, checked.work, checked, plan)
+
+
+def _has_changed(found: Survey, outcomes: Sequence[PageOutcome], plan: Plan) -> bool:
+    """Whether the folder holds anything else than what was surveyed and read."""
+    now = {page.name: signature(page.path) for page in found.readable}
+    read = {outcome.file: outcome.signature for outcome in outcomes}
+    return now != read or _kept_digest(found) != plan.kept
+
+
+def _discard(repository: Repository, work: str, outcomes: Sequence[PageOutcome]) -> None:
+    """Take away what was put for a deposit that is not taken in."""
+    if not work:
+        return
+    objects.discard_content(repository.store, work)
+    for outcome in outcomes:
+        if isinstance(outcome.outcome, Examined):
+            image = image_identifier(work, outcome.outcome.sha256)
+            if repository.catalogue.image(image) is None:
+                repository.store.delete(pyramid_key(repository.settings, image))
+
+
+def _take_in(repository: Repository, work: Work, checked: CheckedDeposit, plan: Plan) -> Mapping[str, object]:
     before = objects.read_inventory(repository.store, work.identifier)
-    inventory, events = _preserve(repository, work, checked.files, before)
+    inventory, events = _preserve(repository, work, checked.files, before, plan)
+    settings = repository.settings
     pyramids = {
-        image.identifier: _tile(repository, image, *checked.pyramids[image.identifier]) for image in work.images()
+        image: Pyramid(pyramid_key(settings, image), summary.fingerprint, summary.bytes, settings.tile_size)
+        for image, summary in checked.pyramids.items()
     }
     describe_work(repository, work, pyramids)
     publication = publication_of(work, pyramids, events, inventory, {})
-    repository.catalogue.publish(publication, FOLLOW_UP, timestamp(repository.clock()))
-    return Ingested(work.identifier, len(pyramids), before is None or before.head != inventory.head)
+    repository.catalogue.publish(publication, follow_up(repository, work.identifier), timestamp(repository.clock()))
+    changed = inventory.versions[-1].created == plan.time
+    return {"identifier": work.identifier, "images": len(pyramids), "changed": changed}
+
+
+def follow_up(repository: Repository, work: str) -> list[JobOrder]:
+    """What every publication asks for: events into the log, the work into the top collection and every replica."""
+    return [
+        JobOrder("journal", "journal", {}),
+        JobOrder(f"collection:{TOP}", "collection", {}),
+        *(work_order(store, work) for store in repository.replicas),
+    ]
 
 
 def _preserve(
-    repository: Repository, work: Work, files: Mapping[str, Path], before: Inventory | None
+    repository: Repository, work: Work, files: Mapping[str, Path], before: Inventory | None, plan: Plan
 ) -> tuple[Inventory, Sequence[Event]]:
     """The work's OCFL object with these files at its head, and its events from the first version on.
 
@@ -98,20 +200,24 @@ def _preserve(
     document = work_to_json(work)
     digests = _digests(work, files, document)
     events = read_events(repository.store, work.identifier) if before else ()
-    now = timestamp(repository.clock())
     if before is None or {path: digest for path, digest in before.state.items() if path != EVENTS} != digests:
         number = 1 + (len(before.versions) if before else 0)
-        events = [*events, *_new_events(work, digests[RECORD], number, now, {event.image for event in events})]
+        events = [*events, *_new_events(work, digests[RECORD], number, plan.time, {event.image for event in events})]
     content: dict[str, Path | bytes] = {**files, RECORD: document, EVENTS: events_document(events)}
-    message = f"Ingest of {work.identifier}"
     written = objects.write_version(
-        repository.store, work.identifier, content, message=message, created=now, digests=digests
+        repository.store,
+        work.identifier,
+        content,
+        message=f"Ingest of {work.identifier}",
+        created=plan.time,
+        digests=digests,
+        put=[image.master.path for image in work.images()],
     )
     return written, events
 
 
 def _digests(work: Work, files: Mapping[str, Path], document: bytes) -> dict[str, str]:
-    """The sha256 of all that is preserved but the events; masters were hashed when they were checked."""
+    """The sha256 of all that is preserved but the events; masters were hashed when they were examined."""
     masters = {image.master.path: image.master.sha256 for image in work.images()}
     others = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items() if path not in masters}
     return {**masters, **others, RECORD: sha256(document).hexdigest()}
@@ -136,18 +242,6 @@ def _new_events(work: Work, record: str, version: int, now: str, known: set[str 
 def read_events(store: ObjectStore, work: str) -> Sequence[Event]:
     """The events preserved with a work."""
     return events_of_document(objects.read_file(store, work, EVENTS))
-
-
-def _tile(repository: Repository, image: Image, made: Path, summary: PyramidSummary) -> Pyramid:
-    """Put a pyramid under its key; one that was recognised and not made again stays, or is copied from its twin."""
-    settings, store = repository.settings, repository.store
-    key = pyramid_key(settings, image.identifier)
-    if made.exists():
-        store.put(key, Expendable(made))
-    elif not store.exists(key):
-        _, twin = held_images(repository, image.master.bytes)[image.master.sha256]
-        store.put(key, store.chunks(twin.key))
-    return Pyramid(key, summary.fingerprint, summary.bytes, settings.tile_size)
 
 
 def publication_of(

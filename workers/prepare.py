@@ -8,10 +8,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from preservation import keys, objects
+from preservation.journal import verifier_key
+from preservation.log import signing_key_absent
+from preservation.notes import parse_verifier_key
+from repository import paths
 from repository.config import Settings
 from repository.errors import Busy, StoreFault
 from repository.handle import Repository, open_repository
-from repository.locks import exclusive
 from repository.store_address import S3_SCHEME
 from repository.text import Text
 
@@ -40,16 +43,29 @@ def prepare_place(address: str, settings: Settings) -> None:
 
 
 def make_ready(repository: Repository) -> Repository:
-    """The same repository, with a signing key on this machine and its store declared an OCFL storage root.
+    """The same repository, its log with a key, and its store declared an OCFL storage root.
 
-    A key keeps the name of its log. Raises `SettingInvalid` when the settings name another.
+    The first machine makes the log's signing key and tells the database its public half. Another machine never makes
+    one: it goes on without, and leaves signing to those that have it. Raises `SettingInvalid` when this machine has
+    another key or its settings name another log, `ToolAbsent` when a log lies in the store and nobody has its key.
     """
-    settings = repository.settings
-    with exclusive(settings.data / "keys.lock", _WAIT_SECONDS, Busy(what=Text("密钥", "the keys"))):
-        if settings.log_origin or not (settings.keys / keys.KEY_FILE).exists():
-            keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
+    with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=Text("密钥", "the keys"))):
+        _make_key_ready(repository)
     objects.prepare_storage_root(repository.store)
     return repository
+
+
+def _make_key_ready(repository: Repository) -> None:
+    settings, ledger = repository.settings, repository.ledger
+    here = (settings.keys / keys.KEY_FILE).exists()
+    if ledger.log_key() is None:
+        if not here and repository.store.exists(paths.LOG_CHECKPOINT):
+            raise signing_key_absent()
+        if settings.log_origin or not here:
+            keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
+        signer = keys.load(settings.keys)
+        ledger.register_log(signer.origin, signer.verifier_key)
+    keys.check_origin(parse_verifier_key(verifier_key(repository)).name, settings.log_origin)
 
 
 def _default_origin(settings: Settings) -> str:

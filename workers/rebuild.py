@@ -4,7 +4,7 @@
 2. Pyramids found in the store are read by their directories; those missing or damaged are made again from the masters.
 3. Manifests and the top collection are put again where they are not what they should be.
 4. The provenance log gives each event its leaf; events that are not in it yet are staged again.
-5. One transaction replaces the whole catalogue: readers see the old one until then.
+5. One transaction replaces the whole catalogue: readers see the old one until then. Nobody extends the log meanwhile.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from iiif_server.pyramid import read_directory
 from preservation import objects
-from preservation.journal import log_indexes, open_log
+from preservation.journal import log_indexes, open_log, undisturbed
 from repository import paths
 from repository.catalog import Publication
 from repository.errors import KeyAbsent, ObjectInvalid, PyramidCorrupt
@@ -50,8 +50,9 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     for identifier in works:
         made += _mend_derived(repository, read_work(repository, identifier), examiner)
         progress.advance(1)
-    indexes = log_indexes(open_log(repository))
-    count = repository.catalogue.replace_all(_publications(repository, works, indexes))
+    with undisturbed(repository):
+        indexes = log_indexes(open_log(repository))
+        count = repository.catalogue.replace_all(_publications(repository, works, indexes))
     describe_all(repository)
     progress.end()
     return Rebuilt(count, repository.catalogue.counts().images, made)

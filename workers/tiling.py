@@ -100,12 +100,14 @@ class ChildExaminer:
 
 
 @contextmanager
-def open_child_examiner(settings: Settings, scratch: Path, concurrency: int | None = None) -> Iterator[ChildExaminer]:
-    """An examiner over `concurrency` children (default: one a core), which share the cores among them.
+def open_child_examiner(
+    settings: Settings, scratch: Path, concurrency: int | None = None, cores: int | None = None
+) -> Iterator[ChildExaminer]:
+    """An examiner over `concurrency` children (default: one a core), which share `cores` among them (default: all).
 
     Temporary files go to `scratch`, an empty folder on a real disk, which the caller takes away.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = cores or len(os.sched_getaffinity(0))
     count = concurrency or cores
     limits = Limits(seconds=settings.decode_seconds, threads=max(1, cores // count))
     with ChildPool(count, scratch, limits) as pool:

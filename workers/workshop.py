@@ -1,4 +1,4 @@
-"""What tasks work with, built once a process: the repository, the examiner of masters, and where progress is shown."""
+"""What tasks work with, built once a process: the repository and the examiner of masters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from repository.handle import Repository
 from workers.deposit import Examiner
-from workers.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,4 +14,3 @@ class Workshop:
 
     repository: Repository
     examiner: Examiner
-    progress: Progress

@@ -14,6 +14,9 @@ from repository.errors import Busy
 from repository.jobs import Job, JobOrder, Jobs, JobState, Steps
 
 
+KINDS = ("journal", "collection")
+
+
 class Watch:
     """A clock that a test sets."""
 
@@ -144,7 +147,7 @@ def test_a_job_goes_on_when_the_last_child_has_ended(jobs: Jobs) -> None:
         ended: Callable[..., bool] = jobs.fail if number == 1 else jobs.finish
         assert ended(f"page:{number}", "a", {"page": number})
     job = held(jobs, "ingest:1", "b")
-    assert (job.plan, job.attempts) == ({"work": "w1"}, 1)
+    assert (job.plan, job.attempts) == ({"work": "w1"}, 2)
     assert [child.result for child in jobs.children("ingest:1")] == [{"page": number} for number in range(3)]
     assert jobs.finish("ingest:1", "b", {})
     assert jobs.children("ingest:1") == []
@@ -197,14 +200,24 @@ def test_children_come_before_what_is_new(jobs: Jobs) -> None:
 
 
 def test_messages_that_were_lost_are_noticed(jobs: Jobs, watch: Watch) -> None:
-    for key in ("journal", "collection"):
-        jobs.enqueue(order(key, key))
-    jobs.mark_sent(["journal"])
-    assert [job.key for job in jobs.due(10, unsent=True)] == ["collection"]
+    jobs.enqueue(order("journal", "journal"))
+    assert [job.key for job in jobs.take_unsent(KINDS, 10)] == ["journal"]
+    jobs.enqueue(order("collection", "collection"))
+    assert [job.key for job in jobs.take_unsent(KINDS, 10)] == ["collection"]
     watch.pass_by(20)
-    assert jobs.forget_sent(30) == 0
-    assert jobs.forget_sent(10) == 1
-    assert len(jobs.due(10, unsent=True)) == 2
+    assert jobs.forget_sent(KINDS, 30) == 0
+    assert jobs.forget_sent(KINDS, 10) == 2
+    assert len(jobs.take_unsent(("journal",), 10)) == 1
+
+
+def test_what_is_put_off_is_sent_again_in_its_time(jobs: Jobs, watch: Watch) -> None:
+    jobs.enqueue(order())
+    jobs.take_unsent(KINDS, 10)
+    held(jobs)
+    jobs.postpone("journal", "a", {}, 30)
+    assert jobs.take_unsent(KINDS, 10) == []
+    watch.pass_by(30)
+    assert [job.key for job in jobs.take_unsent(KINDS, 10)] == ["journal"]
 
 
 def test_what_failed_for_good_is_listed_with_its_reason(jobs: Jobs) -> None:

@@ -11,16 +11,14 @@ from preservation.events import event_of
 from preservation.journal import open_log
 from preservation.validation import validate_object
 from repository import paths
-from repository.errors import DepositRefused
 from repository.handle import memory_repository
 from repository.jobs import JobState
 from repository.model import Record
 from web.ingest_command import ingest_order
-from workers.app import create_celery
-from workers.ingest import ingest
+from workers.local import working_here
 from workers.prepare import make_ready
+from workers.progress import SilentProgress
 from workers.rebuild import rebuild
-from workers.tasks import register, submit
 from workers.workshop import Workshop
 
 
@@ -50,9 +48,8 @@ class DyingStore:
 
 
 def run(workshop, deposit):
-    celery = create_celery(workshop.repository.settings)
-    register(celery, workshop)
-    return submit(celery, workshop.repository, ingest_order(deposit))
+    with working_here(workshop) as here:
+        return here.do(ingest_order(deposit), lambda: None)
 
 
 def contents(repository):
@@ -66,7 +63,7 @@ def catalogued(repository):
     works = repository.catalogue.works()
     held = [repository.catalogue.work(work.identifier) for work in works]
     images = [repository.catalogue.image(image.identifier) for work in held for image in work.images()]
-    indexes = [repository.catalogue.event_index(image.identifier) for image in images]
+    indexes = [repository.ledger.event_index(image.identifier) for image in images]
     pyramids = [replace(image, pyramid=replace(image.pyramid, bytes=0)) for image in images]
     return works, held, pyramids, indexes, repository.catalogue.counts()
 
@@ -160,8 +157,6 @@ def test_a_faulty_deposit_is_refused_and_leaves_nothing_behind(workshop, deposit
     assert contents(workshop.repository) == before
     assert workshop.repository.catalogue.counts().works == 0
     assert list((tmp_path / "var" / "staging").glob("desk-*")) == []
-    with pytest.raises(DepositRefused):
-        ingest(workshop.repository, deposit, workshop.examiner, workshop.progress)
 
 
 def _twin(workshop):
@@ -185,12 +180,12 @@ def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_ru
         repository = _twin(workshop)
         dying = replace(repository, store=DyingStore(repository.store, deaths, after))
         try:
-            run(Workshop(dying, workshop.examiner, workshop.progress), deposit)
+            run(Workshop(dying, workshop.examiner), deposit)
         except Died:
             deaths += 1
         else:
             break
-        survivor = Workshop(repository, workshop.examiner, workshop.progress)
+        survivor = Workshop(repository, workshop.examiner)
         assert run(survivor, deposit).state is JobState.DONE
         assert (contents(repository), catalogued(repository)) == expected, f"died at change {deaths}"
         assert open_log(repository).verify().ok
@@ -200,7 +195,7 @@ def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_ru
 def test_the_catalogue_is_made_again_from_the_store_alone(workshop, deposit):
     run(workshop, deposit)
     twin = replace(_twin(workshop), store=workshop.repository.store)
-    done = rebuild(twin, workshop.examiner, workshop.progress)
+    done = rebuild(twin, workshop.examiner, SilentProgress())
     assert (done.works, done.images, done.pyramids_made) == (1, 3, 0)
     assert catalogued(twin) == catalogued(workshop.repository)
 
@@ -212,7 +207,7 @@ def test_pyramids_and_descriptions_that_were_deleted_are_made_again(workshop, de
     for prefix in (paths.PYRAMIDS, paths.PUBLISHED):
         for found in list(repository.store.list(prefix)):
             repository.store.delete(found.key)
-    done = rebuild(repository, workshop.examiner, workshop.progress)
+    done = rebuild(repository, workshop.examiner, SilentProgress())
     assert done.pyramids_made == 3
     assert (contents(repository), catalogued(repository)) == before
 

@@ -1,0 +1,112 @@
+"""From the outbox to the broker, and the sweep that makes good what was lost.
+
+Jobs are sent after the change that wrote them has been committed. Every worker sweeps now and then:
+
+- jobs held by dead processes of this machine, or past their lease, are queued again;
+- when a queue is empty at the broker while jobs for it are queued, their messages were lost: they are sent again;
+- what is due and was not sent (put off, released, its sender died) is sent;
+- rarely: what killed processes left in the store is cleared.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from typing import Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from repository.errors import ShanbenError, ToolAbsent
+from repository.handle import Repository
+from repository.jobs import JobOrder
+from repository.text import Text
+from workers.app import KINDS, task_name
+from workers.presence import release_dead
+from workers.replicate import replication_orders
+
+MOST_AT_BROKER: Final = 1000
+"""Messages in a queue beyond which no more are sent: the outbox holds the rest, and a broker stays small."""
+
+_STRAYS_EVERY_SECONDS: Final = 3600.0
+_STRAY_AFTER_SECONDS: Final = 24 * 3600.0
+_LOG: Final = logging.getLogger("shanben.jobs")
+
+
+def submit(celery: Celery, repository: Repository, order: JobOrder) -> None:
+    """Ask for a job and send what is due. Raises `ToolAbsent` when the broker is away; a worker will send it later."""
+    repository.jobs.enqueue(order)
+    send_due(celery, repository)
+
+
+def send_due(celery: Celery, repository: Repository) -> int:
+    """Send a message for every job that is due and has none; how many. Raises `ToolAbsent` when the broker is away."""
+    sent = 0
+    try:
+        for queue, kinds in KINDS.items():
+            room = MOST_AT_BROKER - queued(celery, queue)
+            for job in repository.jobs.take_unsent(kinds, room) if room > 0 else ():
+                celery.send_task(task_name(job.kind), args=[job.key])
+                sent += 1
+    except (OperationalError, OSError) as fault:
+        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
+    return sent
+
+
+def queued(celery: Celery, queue: str) -> int:
+    """How many messages wait in a queue at the broker. Raises `OperationalError`."""
+    with celery.pool.acquire(block=True) as connection:
+        connection.ensure_connection(max_retries=1, timeout=5)
+        return int(connection.default_channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)
+
+
+class Sweeper(threading.Thread):
+    """Sweeps every `sweep_seconds` or so, until stopped."""
+
+    def __init__(self, celery: Celery, repository: Repository) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._celery = celery
+        self._repository = repository
+        self._stopped = threading.Event()
+        self._next_strays = 0.0
+
+    def run(self) -> None:
+        """Until `stop`; whatever fails is tried again with the next sweep."""
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            pause = self._repository.settings.sweep_seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+            try:
+                self.sweep()
+            except ShanbenError as fault:
+                _LOG.warning("%s", fault)
+            except Exception:  # noqa: BLE001 - an outermost loop: without it a worker looks well and mends nothing
+                _LOG.exception("sweep")
+
+    def stop(self) -> None:
+        """No more sweeps; waits for one that is under way."""
+        self._stopped.set()
+        self.join(10)
+
+    def sweep(self) -> None:
+        """Once. Raises `DatabaseFault`, `ToolAbsent`, `StoreFault`."""
+        jobs = self._repository.jobs
+        release_dead(self._repository)
+        jobs.release_expired()
+        self._resend_lost()
+        send_due(self._celery, self._repository)
+        if time.monotonic() >= self._next_strays:
+            self._next_strays = time.monotonic() + _STRAYS_EVERY_SECONDS
+            for order in replication_orders(self._repository):
+                jobs.enqueue(order)
+            for store in (self._repository.store, *self._repository.replicas.values()):
+                store.clear_strays(_STRAY_AFTER_SECONDS)
+
+    def _resend_lost(self) -> None:
+        try:
+            for queue, kinds in KINDS.items():
+                if queued(self._celery, queue) == 0:
+                    self._repository.jobs.forget_sent(kinds, self._repository.settings.sweep_seconds)
+        except (OperationalError, OSError) as fault:
+            raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
