@@ -113,12 +113,15 @@ def load_or_create(folder: Path, origin: str) -> Signer:
     if not (folder / KEY_FILE).exists():
         return create(folder, origin)
     signer = load(folder)
-    if signer.origin != origin:
-        reason = Text(
-            f"密钥属于日志 {signer.origin}，名称不可更改", f"the key is for {signer.origin}; a log keeps its name"
-        )
-        raise SettingInvalid(name="log_origin", reason=reason)
+    check_origin(signer.origin, origin)
     return signer
+
+
+def check_origin(origin: str, setting: str) -> None:
+    """Raise `SettingInvalid` when the setting names another log than the key does; '' leaves it to the key."""
+    if setting not in ("", origin):
+        reason = Text(f"密钥属于日志 {origin}，名称不可更改", f"the key is for {origin}; a log keeps its name")
+        raise SettingInvalid(name="log_origin", reason=reason)
 
 
 def _checked(origin: str) -> str:

@@ -1,6 +1,6 @@
 """The provenance log over HTTP, by C2SP tlog-tiles: https://c2sp.org/tlog-tiles .
 
-Bytes as they lie in the store. A full tile never changes; a partial one is replaced by a wider one in time; the
+Tiles as they lie in the store, and the newest checkpoint signed. A full tile never changes; a partial one is replaced by a wider one in time; the
 checkpoint is signed anew with every append.
 """
 
@@ -30,7 +30,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/checkpoint")
     def checkpoint() -> Response:
-        return _answer(_read(repository, paths.LOG_CHECKPOINT), _TEXT, _BRIEFLY)
+        return _answer(journal.open_log(repository).newest(), _TEXT, _BRIEFLY)
 
     @routes.get("/tile/<path:place>")
     def tile(place: str) -> Response:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from preservation import keys
 from preservation.log import ProvenanceLog
+from preservation.log_guard import FileGuard
 from repository.folder_store import FolderStore
 
 ENTRIES = 60_000
@@ -26,7 +27,9 @@ def main() -> None:
 
 def _measure(folder: Path, batch: int) -> None:
     log = ProvenanceLog(
-        FolderStore(folder / "store"), keys.create(folder / "keys", "bench.invalid"), folder / "log.lock"
+        FolderStore(folder / "store"),
+        keys.create(folder / "keys", "bench.invalid"),
+        FileGuard(folder / "log.lock", 1),
     )
     entries = [f'{{"event":{number:06d},"text":"{"x" * 360}"}}'.encode() for number in range(batch)]
     log.append(entries)

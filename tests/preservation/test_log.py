@@ -19,7 +19,7 @@ from pymerkle import InmemoryTree
 
 from preservation import keys, merkle, notes, proofs
 from preservation.log import ProvenanceLog
-from preservation.log_guard import MemoryGuard
+from preservation.log_guard import FileGuard, MemoryGuard
 from preservation.log_tiles import StoredTree
 from preservation.merkle import TreeHead
 from repository.errors import LogBusy, LogInvalid, NotHeld, RequestInvalid, StoreFault
@@ -37,7 +37,7 @@ def entries(count: int, start: int = 0) -> list[bytes]:
 
 
 def open_log(folder: Path, store: ObjectStore | None = None, seconds: float = 30.0) -> ProvenanceLog:
-    return ProvenanceLog(store or FolderStore(folder / "store"), SIGNER, folder / "log.lock", seconds)
+    return ProvenanceLog(store or FolderStore(folder / "store"), SIGNER, FileGuard(folder / "log.lock", seconds))
 
 
 def contents(log: ProvenanceLog) -> list[bytes]:
@@ -117,7 +117,7 @@ def test_entries_of_every_allowed_length_are_kept_and_longer_ones_refused(tmp_pa
 
 
 def test_a_memory_log_works_the_same() -> None:
-    log = ProvenanceLog(memory_store(), SIGNER, None)
+    log = ProvenanceLog(memory_store(), SIGNER, MemoryGuard(1))
     log.append(entries(300))
     log.append(entries(300, 300))
     assert contents(log) == entries(600)
@@ -389,7 +389,8 @@ def test_in_memory_too_only_one_writes() -> None:
 
 def test_a_log_of_another_key_is_not_continued(tmp_path: Path) -> None:
     open_log(tmp_path).append(entries(3))
-    stranger = ProvenanceLog(FolderStore(tmp_path / "store"), keys.generate(SIGNER.origin), tmp_path / "other.lock")
+    guard = FileGuard(tmp_path / "other.lock", 1)
+    stranger = ProvenanceLog(FolderStore(tmp_path / "store"), keys.generate(SIGNER.origin), guard)
     assert not stranger.verify().ok
     with pytest.raises(LogInvalid):
         stranger.append([b"mine"])
@@ -398,7 +399,7 @@ def test_a_log_of_another_key_is_not_continued(tmp_path: Path) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
 def test_however_it_is_batched_the_log_is_the_same(counts: list[int]) -> None:
-    batched, at_once = (ProvenanceLog(memory_store(), SIGNER, None) for _ in range(2))
+    batched, at_once = (ProvenanceLog(memory_store(), SIGNER, MemoryGuard(1)) for _ in range(2))
     for count in counts:
         batched.append(entries(count, batched.size))
     at_once.append(entries(sum(counts)))
@@ -411,10 +412,12 @@ import sys
 from pathlib import Path
 from preservation import keys
 from preservation.log import ProvenanceLog
+from preservation.log_guard import FileGuard
 from repository.folder_store import FolderStore
 
 folder = Path(sys.argv[1])
-log = ProvenanceLog(FolderStore(folder / "store"), keys.load(folder / "keys"), folder / "log.lock")
+guard = FileGuard(folder / "log.lock", 30)
+log = ProvenanceLog(FolderStore(folder / "store"), keys.load(folder / "keys"), guard)
 for batch in range(100_000):
     first = log.append([b"%s %d %d" % (sys.argv[2].encode(), batch, place) for place in range(150)])
     print(first, batch, flush=True)
@@ -423,7 +426,7 @@ for batch in range(100_000):
 
 def test_a_writer_killed_again_and_again_loses_nothing_it_was_told_is_kept(tmp_path: Path) -> None:
     signer = keys.create(tmp_path / "keys", SIGNER.origin)
-    log = ProvenanceLog(FolderStore(tmp_path / "store"), signer, tmp_path / "log.lock")
+    log = ProvenanceLog(FolderStore(tmp_path / "store"), signer, FileGuard(tmp_path / "log.lock", 30))
     chance = random.Random(7)
     promised: dict[int, bytes] = {}
     for life in range(12):
