@@ -1,0 +1,276 @@
+"""The deployment files are whole: what they name exists, here or in themselves. No container engine runs here."""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from support import needed
+
+from repository.config import PREFIX, Settings, read_settings
+from web.cli import main
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEPLOY = PROJECT / "deploy"
+CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
+SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
+OURS = ("init", "web", "worker")
+UNITS = ("shanben-web.service", "shanben-worker@.service", "shanben.target")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def variables(text: str) -> dict[str, str]:
+    """What a file of variables sets."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def interpolated(text: str) -> str:
+    """`text` as Compose fills it from the example of its variables."""
+    values = variables((DEPLOY / "compose.env.example").read_text("utf-8"))
+
+    def fill(match: re.Match[str]) -> str:
+        assert match[1] in values, f"{match[1]} is not in compose.env.example"
+        return values[match[1]]
+
+    return re.sub(r"\$\{([A-Z_]+)(?::[?-][^}]*)?\}", fill, text.replace("$$", "\0")).replace("\0", "$")
+
+
+def assert_runs(arguments: list[str]) -> None:
+    """That the command line takes these arguments: parsed by the command itself, not run."""
+    group: click.Command = main
+    while isinstance(group, click.Group):
+        name, *arguments = arguments
+        group = group.commands[name]
+    group.make_context("shanben", arguments)
+
+
+def test_every_service_waits_for_what_there_is_and_in_the_way_it_can(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services) == {"postgres", "redis", "s3", *OURS, "nginx"}
+    for name, service in services.items():
+        for needed_service, how in service.get("depends_on", {}).items():
+            ends = services[needed_service]["restart"].startswith("on-failure")
+            assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy"), name
+
+
+def test_every_service_that_stays_says_whether_it_is_well_and_comes_back(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert re.fullmatch(r"[\w./-]+:\d+\.[\w.-]+", service["image"]), f"{name} is not pinned to a version"
+        if name == "init":
+            continue
+        assert service["restart"] == "unless-stopped", name
+        check = service["healthcheck"]
+        assert check["test"][0] in {"CMD", "CMD-SHELL"}, name
+        assert {"interval", "timeout", "retries"} <= check.keys(), name
+
+
+def test_only_the_edge_is_reached_from_outside(compose: dict[str, Any]) -> None:
+    assert [name for name, service in compose["services"].items() if "ports" in service] == ["nginx"]
+    assert compose["networks"]["inner"]["internal"] is True
+    assert compose["services"]["nginx"]["networks"] == ["outer"]
+
+
+def test_every_volume_network_and_configuration_is_declared_and_used(compose: dict[str, Any]) -> None:
+    used: dict[str, set[str]] = {"volumes": set(), "networks": set(), "configs": set()}
+    for service in compose["services"].values():
+        mounts = [volume.split(":")[0] for volume in service.get("volumes", ())]
+        used["volumes"] |= {source for source in mounts if not source.startswith(("/", "$"))}
+        used["networks"] |= set(service["networks"])
+        used["configs"] |= {configuration["source"] for configuration in service.get("configs", ())}
+    assert {kind: set(compose[kind]) for kind in used} == used
+
+
+def test_the_settings_in_the_containers_are_settings_and_can_be_read(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        environment = compose["services"][name]["environment"]
+        assert environment.keys() <= SETTINGS
+        settings = read_settings({key: interpolated(value) for key, value in environment.items()})
+        assert settings.database_url.startswith("postgresql+psycopg://shanben:")
+        assert settings.store_url.startswith("s3://")
+        assert settings.base_url == "https://library.example"
+        hosts = {re.sub(r"^.*?//(.*@)?|:.*$", "", text) for text in (settings.s3_endpoint, settings.broker)}
+        assert hosts <= compose["services"].keys()
+
+
+def test_no_secret_stands_in_the_files_and_all_are_asked_for(compose: dict[str, Any]) -> None:
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    secret = [line for line in text.splitlines() if re.search(r"PASSWORD:|_KEY:|Key\":", line)]
+    assert len(secret) >= 6
+    assert [line for line in secret if ":?" not in line] == []
+    assert variables((DEPLOY / "compose.env.example").read_text()).keys() == set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert json.loads(interpolated(compose["configs"]["s3"]["content"]))["identities"][0]["credentials"]
+
+
+def test_containers_run_commands_that_there_are(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        assert_runs(compose["services"][name]["command"])
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", CONTAINERFILE, re.MULTILINE)
+    (default,) = re.findall(r"^CMD (.*)$", CONTAINERFILE, re.MULTILINE)
+    assert json.loads(entry) == ["shanben"]
+    assert_runs(json.loads(default))
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Every instruction of the Containerfile: its name and the rest, continued lines joined."""
+    text = re.sub(r"\\\n\s*", " ", re.sub(r"^#.*\n", "", CONTAINERFILE, flags=re.MULTILINE))
+    pairs = [line.split(None, 1) for line in text.splitlines() if line.strip()]
+    return [(name, rest) for name, rest in pairs]
+
+
+def test_what_is_copied_into_an_image_is_there_and_not_left_out() -> None:
+    stages = {rest.rpartition(" AS ")[2] for name, rest in instructions() if name == "FROM"}
+    lines = (DEPLOY / "Containerfile.containerignore").read_text().splitlines()
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    copied = [shlex.split(rest) for name, rest in instructions() if name == "COPY"]
+    assert len(copied) > 12
+    for first, *others in copied:
+        if first.startswith("--from="):
+            assert first.removeprefix("--from=") in stages
+            continue
+        for source in (first, *others)[:-1]:
+            assert list(PROJECT.glob(source.removeprefix("./"))), source
+            assert any(source == path or source.startswith(f"{path}/") for path in kept), f"{source} is left out"
+
+
+def test_every_package_of_the_project_is_in_the_image() -> None:
+    configuration = configparser.ConfigParser()
+    configuration.read(PROJECT / "setup.cfg", "utf-8")
+    for pattern in configuration["options.packages.find"]["include"].split():
+        folders = [path.name for path in PROJECT.iterdir() if path.is_dir() and fnmatch.fnmatch(path.name, pattern)]
+        assert [folder for folder in folders if f"COPY {folder}" not in CONTAINERFILE] == []
+
+
+def test_images_build_on_pinned_ones_and_run_without_rights(compose: dict[str, Any]) -> None:
+    known = [name for name, _ in instructions()]
+    assert set(known) <= {
+        "FROM",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "ENV",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "STOPSIGNAL",
+        "ENTRYPOINT",
+        "CMD",
+    }
+    bases = [rest.partition(" AS ")[0] for name, rest in instructions() if name == "FROM"]
+    assert all(re.fullmatch(r"docker\.io/library/\w+:\d+\.\d+\.\d+-[\w-]+", base) for base in bases)
+    stage = CONTAINERFILE.partition("AS shanben\n")[2].partition("\nFROM ")[0]
+    assert re.search(r"^USER shanben$", stage, re.MULTILINE)
+    for name in OURS:
+        service = compose["services"][name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["build"]["target"] == "shanben"
+        assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_the_site_in_the_container_is_that_of_the_machine_but_for_names() -> None:
+    """The image's own `sed` is run on the file it is run on there."""
+    (command,) = [rest for name, rest in instructions() if name == "RUN" and "site.conf" in rest]
+    arguments = shlex.split(command.partition("&& sed ")[2].partition(" /etc/nginx")[0])
+    site = (DEPLOY / "edge/site.conf").read_text()
+    done = subprocess.run(["sed", *arguments], input=site, capture_output=True, text=True, check=True).stdout
+    assert "server web:8000 resolve;" in done
+    assert done.count("server_name ${PUBLIC_NAME};") == site.count("server_name library.example;") == 2
+    assert re.findall(r"\$\{\w+\}", done) == ["${PUBLIC_NAME}"] * done.count("${")
+    assert "127.0.0.1:8000" not in re.sub(r"^#.*$", "", done, flags=re.MULTILINE)
+
+
+def unit(name: str) -> dict[str, list[tuple[str, str]]]:
+    """The sections of a systemd unit, whose keys may come more than once."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for line in (DEPLOY / "systemd" / name).read_text().splitlines():
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            sections[match[1]] = []
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            sections[list(sections)[-1]].append((key, value))
+    return sections
+
+
+@pytest.mark.parametrize("name", UNITS[:2])
+def test_a_service_runs_a_command_that_there_is_comes_back_and_has_few_rights(name: str) -> None:
+    service = dict(unit(name)["Service"])
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert program == "/opt/shanben/.venv/bin/shanben"
+    assert_runs(arguments)
+    assert (service["Restart"], service["KillMode"], service["User"]) == ("always", "mixed", "shanben")
+    assert (service["ProtectSystem"], service["NoNewPrivileges"]) == ("strict", "yes")
+    assert (
+        service["StateDirectory"]
+        == Path(dict(word.split("=") for word in service["Environment"].split())["SHANBEN_DATA"]).name
+    )
+    assert dict(unit(name)["Install"])["WantedBy"] == dict(unit(name)["Unit"])["PartOf"] == "shanben.target"
+
+
+def test_a_worker_may_finish_the_longest_decoding_before_it_is_killed() -> None:
+    minutes = int(dict(unit("shanben-worker@.service")["Service"])["TimeoutStopSec"].removesuffix("min"))
+    assert minutes * 60 > Settings().decode_seconds
+
+
+def test_the_example_of_settings_is_made_of_settings_and_can_be_read() -> None:
+    text = (DEPLOY / "example.env").read_text("utf-8")
+    everything = variables(re.sub(r"^#(SHANBEN_)", r"\1", text, flags=re.MULTILINE))
+    assert everything.keys() <= SETTINGS
+    assert read_settings(everything).replicas[0].startswith("s3://")
+
+
+def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
+    analyze = needed(shutil.which("systemd-analyze"), "systemd-analyze (Debian's package systemd)")
+    program = tmp_path / "shanben"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for name in UNITS:
+        text = (DEPLOY / "systemd" / name).read_text()
+        documentation = text.replace("file:///opt/shanben", f"file://{PROJECT}")
+        (tmp_path / name).write_text(documentation.replace("/opt/shanben/.venv/bin/shanben", str(program)))
+    command = [analyze, "verify", "--man=no", *(tmp_path / name.replace("@", "@1") for name in UNITS)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "shanben" in line]) == (0, []), done.stderr
+
+
+def test_systemd_makes_the_folders_and_says_so(tmp_path: Path) -> None:
+    tmpfiles = needed(shutil.which("systemd-tmpfiles"), "systemd-tmpfiles (Debian's package systemd)")
+    own = f"{os.getuid()}:{os.getgid()}"
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text(
+        "".join(f"{name}:x:{own}::/:/bin/sh\n" for name in ("root", "shanben", "www-data"))
+    )
+    (tmp_path / "etc/group").write_text(
+        "".join(f"{name}:x:{os.getgid()}:\n" for name in ("root", "shanben", "www-data"))
+    )
+    configuration = DEPLOY / "systemd/shanben.tmpfiles.conf"
+    subprocess.run([tmpfiles, "--create", f"--root={tmp_path}", configuration], check=True)
+    assert (tmp_path / "var/cache/shanben-edge").is_dir()
+    assert (tmp_path / "etc/shanben").stat().st_mode & 0o777 == 0o750
+
+
+def test_nginx_is_told_where_each_file_of_the_edge_is() -> None:
+    texts = {path.name: path.read_text() for path in [DEPLOY / "nginx.conf", *(DEPLOY / "edge").glob("*.conf")]}
+    included = {name for text in texts.values() for name in re.findall(r"^\s*include edge/(\S+);", text, re.MULTILINE)}
+    assert included == texts.keys() - {"nginx.conf"}
+    pages = re.search(r"map \$status \$refusal_page \{(.*?)\}", texts["nginx.conf"], re.DOTALL)
+    assert pages
+    assert set(re.findall(r"(\w+);", pages[1])) == {path.stem for path in (DEPLOY / "edge/pages").iterdir()}
