@@ -6,20 +6,33 @@ Storage is the truth; everything here but the jobs can be made again from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Row, delete, func, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Select, delete, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from repository.database import Sessions
-from repository.errors import DatabaseFault
+from repository.catalog_rows import (
+    SUMMARY,
+    event_values,
+    held_image,
+    image_of,
+    image_values,
+    pyramid_of,
+    summary_of,
+    work_values,
+)
+from repository.database import Sessions, reading, without_limits, write, writing
 from repository.jobs import JobOrder, enqueue
 from repository.ledger import Place, close_gaps, place_of, take_places, unsigned_places
-from repository.model import Access, Event, HeldImage, Image, Master, Pyramid, Rights, Work, WorkState, WorkSummary
-from repository.serial import work_of_json, work_to_json
+from repository.model import Event, HeldImage, Image, Pyramid, Work, WorkState, WorkSummary
+from repository.serial import work_of_json
 from repository.tables import EventRow, ImageRow, WorkRow
+from repository.tallies import add_to_tallies, count_again, read_tallies
+
+_PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
+_WALK: Final = 1000
+"""How many works are read at a time when all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,7 @@ class Counts:
     """How much is held: `bytes` of masters, `staged` events that are not yet in the log."""
 
     works: int
+    published: int
     images: int
     bytes: int
     events: int
@@ -60,74 +74,98 @@ class Catalogue:
         query = select(ImageRow, WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.state).join(
             WorkRow, WorkRow.identifier == ImageRow.work
         )
-        with self._reading() as session:
+        with reading(self._sessions) as session:
             row = session.execute(query.where(ImageRow.identifier == identifier)).one_or_none()
-        return _held_image(row) if row else None
+        return held_image(row) if row else None
 
     def work(self, identifier: str) -> Work | None:
         """A work, published or not."""
-        with self._reading() as session:
+        with reading(self._sessions) as session:
             document = session.scalar(select(WorkRow.document).where(WorkRow.identifier == identifier))
         return work_of_json(document) if document else None
 
     def state(self, work: str) -> WorkState | None:
         """Where a work stands with the public."""
-        with self._reading() as session:
+        with reading(self._sessions) as session:
             state = session.scalar(select(WorkRow.state).where(WorkRow.identifier == work))
         return WorkState(state) if state else None
 
-    def works(self, offset: int = 0, limit: int = 50) -> list[WorkSummary]:
-        """Published works in the order of their accession."""
-        query = (
-            select(WorkRow)
-            .where(WorkRow.state == WorkState.PUBLISHED.value)
-            .order_by(WorkRow.accessioned, WorkRow.identifier)
-        )
-        with self._reading() as session:
-            return [_summary(row) for row in session.scalars(query.offset(offset).limit(limit))]
+    def works(self, offset: int = 0, limit: int = 50, *, newest_first: bool = False) -> list[WorkSummary]:
+        """Published works in the order of their accession, or the other way round.
+
+        An index is walked to `offset`: a long way in takes long (docs/benchmarks.md). `all_works` gives every one.
+        """
+        order = [column.desc() if newest_first else column for column in (WorkRow.accessioned, WorkRow.identifier)]
+        # Only the index is read of what is passed over.
+        page = select(WorkRow.identifier).where(_PUBLISHED).order_by(*order).offset(offset).limit(limit).subquery()
+        query = select(*SUMMARY).join(page, page.c.identifier == WorkRow.identifier).order_by(*order)
+        with reading(self._sessions) as session:
+            return [summary_of(row) for row in session.execute(query)]
+
+    def all_works(self) -> Iterator[WorkSummary]:
+        """Every published work in the order of accession, however many there are; in a transaction for every so many.
+
+        A work that is published meanwhile is given too when its accession is the later one.
+        """
+        order = (WorkRow.accessioned, WorkRow.identifier)
+        query = select(*SUMMARY, WorkRow.accessioned).where(_PUBLISHED).order_by(*order).limit(_WALK)
+        last = ("", "")
+        while True:
+            beyond = tuple_(*order) > last
+            with reading(self._sessions) as session:
+                rows = session.execute(query.where(beyond)).all()
+            yield from (summary_of(row) for row in rows)
+            if len(rows) < _WALK:
+                return
+            last = (rows[-1].accessioned, rows[-1].identifier)
 
     def counts(self) -> Counts:
         """How much is held."""
-        with self._reading() as session:
-            works, images, size = session.execute(
-                select(
-                    func.count(),
-                    func.coalesce(func.sum(WorkRow.images), 0),
-                    func.coalesce(func.sum(WorkRow.master_bytes), 0),
-                )
-            ).one()
-            events, logged = session.execute(select(func.count(), func.count(EventRow.log_index))).one()
-        return Counts(works, int(images), int(size), events, events - logged)
+        with reading(self._sessions) as session:
+            found = read_tallies(session)
+        staged = found["events"] - found["logged"]
+        return Counts(found["works"], found["published"], found["images"], found["bytes"], found["events"], staged)
 
     def published_count(self) -> int:
         """How many works are published: what `works` pages through."""
-        query = select(func.count()).select_from(WorkRow).where(WorkRow.state == WorkState.PUBLISHED.value)
-        with self._reading() as session:
-            return session.scalar(query) or 0
+        return self.counts().published
 
     def pyramids(self, work: str) -> dict[str, Pyramid]:
         """The pyramids of a work by the identifiers of their images."""
-        with self._reading() as session:
+        with reading(self._sessions) as session:
             rows = session.scalars(select(ImageRow).where(ImageRow.work == work)).all()
-        return {row.identifier: _pyramid(row) for row in rows}
+        return {row.identifier: pyramid_of(row) for row in rows}
 
     def known_images(self, master_bytes: int) -> list[tuple[Image, Pyramid]]:
         """Images whose masters are so many bytes long: what a master about to be taken in may turn out to be."""
-        with self._reading() as session:
-            rows = session.scalars(select(ImageRow).where(ImageRow.master_bytes == master_bytes)).all()
-        return [(_image(row), _pyramid(row)) for row in rows]
+        return self._images(select(ImageRow).where(ImageRow.master_bytes == master_bytes))
+
+    def is_length_known(self, master_bytes: int) -> bool:
+        """Whether a master that is so many bytes long is held: if not, a new one of that length need not be hashed."""
+        query = select(ImageRow.identifier).where(ImageRow.master_bytes == master_bytes).limit(1)
+        with reading(self._sessions) as session:
+            return session.scalar(query) is not None
+
+    def images_of_master(self, sha256: str) -> list[tuple[Image, Pyramid]]:
+        """Images whose masters have this digest."""
+        return self._images(select(ImageRow).where(ImageRow.master_sha256 == sha256))
 
     def publish(self, publication: Publication, follow_up: Sequence[JobOrder], now: str) -> None:
         """A work, its images and events as they are now, and the jobs that follow, in one transaction.
 
         Events already known keep their place in the log.
         """
-        with self._writing() as session:
+
+        def replace(session: Session) -> None:
             places = take_places(session, publication.work.identifier)
-            session.execute(delete(WorkRow).where(WorkRow.identifier == publication.work.identifier))
-            _insert(session, publication, places)
-            for order in follow_up:
+            removed = _remove(session, publication.work.identifier, places)
+            added = _insert(session, publication, places)
+            # In one order, so that two publications never wait for each other.
+            for order in sorted(follow_up, key=lambda order: order.key):
                 enqueue(session, order, now)
+            add_to_tallies(session, **{name: added[name] - removed[name] for name in added})
+
+        write(self._sessions, replace)
 
     def replace_all(self, publications: Iterable[Publication]) -> int:
         """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are.
@@ -135,132 +173,59 @@ class Catalogue:
         Nobody may write the log meanwhile.
         """
         count = 0
-        with self._writing() as session:
+        with writing(self._sessions) as session:
+            without_limits(session)
             places = unsigned_places(session)
             session.execute(delete(WorkRow))
             for publication in publications:
                 _insert(session, publication, places)
                 count += 1
             close_gaps(session)
+            count_again(session)
         return count
 
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        try:
-            with self._sessions() as session:
-                yield session
-        except SQLAlchemyError as fault:
-            raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
-
-    @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        try:
-            with self._sessions.begin() as session:
-                yield session
-        except SQLAlchemyError as fault:
-            raise DatabaseFault(reason=str(fault.__cause__ or fault)) from fault
+    def _images(self, query: Select[ImageRow]) -> list[tuple[Image, Pyramid]]:
+        with reading(self._sessions) as session:
+            rows = session.scalars(query).all()
+        return [(image_of(row), pyramid_of(row)) for row in rows]
 
 
-def _insert(session: Session, publication: Publication, places: Mapping[str, Place]) -> None:
+def _remove(session: Session, work: str, places: Mapping[str, Place]) -> dict[str, int]:
+    """Take away a work whose events were taken before; returns what the tallies lose by both."""
+    removal = delete(WorkRow).where(WorkRow.identifier == work)
+    returning = removal.returning(WorkRow.state, WorkRow.images, WorkRow.master_bytes)
+    row = session.execute(returning.execution_options(synchronize_session=False)).one_or_none()
+    return {
+        "works": 1 if row else 0,
+        "published": 1 if row and row.state == WorkState.PUBLISHED.value else 0,
+        "images": row.images if row else 0,
+        "bytes": row.master_bytes if row else 0,
+        "events": len(places),
+        "logged": sum(place.log_index is not None for place in places.values()),
+    }
+
+
+def _insert(session: Session, publication: Publication, places: Mapping[str, Place]) -> dict[str, int]:
+    """Put a work; returns what the tallies gain by it."""
     work = publication.work
-    session.execute(insert(WorkRow), _work_values(publication))
-    if images := [
-        _image_values(position, image, work.identifier, publication.pyramids[image.identifier])
+    session.execute(insert(WorkRow), work_values(work, publication.version, publication.accessioned))
+    images = [
+        image_values(position, image, work.identifier, publication.pyramids[image.identifier])
         for position, image in enumerate(work.images())
-    ]:
+    ]
+    if images:
         session.execute(insert(ImageRow), images)
-    if events := [
-        _event_values(position, event, place_of(event.identifier, places, publication.log_indexes))
+    events = [
+        event_values(position, event, place_of(event.identifier, places, publication.log_indexes))
         for position, event in enumerate(publication.events)
-    ]:
+    ]
+    if events:
         session.execute(insert(EventRow), events)
-
-
-def _work_values(publication: Publication) -> dict[str, object]:
-    work = publication.work
-    images = list(work.images())
     return {
-        "identifier": work.identifier,
-        "accessioned": publication.accessioned,
-        "version": publication.version,
-        "state": WorkState.PUBLISHED.value,
-        "access": work.rights.access.value,
-        "max_size": work.rights.max_size,
-        "rights_uri": work.rights.uri,
-        "title": work.record.title,
-        "creator": list(work.record.creator),
-        "date": work.record.date.text if work.record.date else None,
-        "cover": images[0].identifier if images and work.rights.access is not Access.RESTRICTED else None,
+        "works": 1,
+        "published": 1,
         "images": len(images),
-        "master_bytes": sum(image.master.bytes for image in images),
-        "document": work_to_json(work),
+        "bytes": sum(image.master.bytes for image in work.images()),
+        "events": len(events),
+        "logged": sum(event["log_index"] is not None for event in events),
     }
-
-
-def _image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> dict[str, object]:
-    return {
-        "identifier": image.identifier,
-        "work": work,
-        "position": position,
-        "width": image.width,
-        "height": image.height,
-        "master_path": image.master.path,
-        "master_sha256": image.master.sha256,
-        "master_bytes": image.master.bytes,
-        "media_type": image.master.media_type,
-        "pyramid_key": pyramid.key,
-        "pyramid_fingerprint": pyramid.fingerprint,
-        "pyramid_bytes": pyramid.bytes,
-        "tile_size": pyramid.tile_size,
-    }
-
-
-def _event_values(position: int, event: Event, place: Place) -> dict[str, object]:
-    return {
-        "identifier": event.identifier,
-        "work": event.work,
-        "position": position,
-        "type": event.type,
-        "time": event.time,
-        "image": event.image,
-        "sha256": event.sha256,
-        "outcome": event.outcome,
-        "detail": dict(event.detail),
-        "sequence": place.sequence,
-        "log_index": place.log_index,
-    }
-
-
-def _held_image(row: Row[ImageRow, str, int | None, str | None, str]) -> HeldImage:
-    image, access, max_size, rights_uri, state = row
-    return HeldImage(
-        identifier=image.identifier,
-        work=image.work,
-        width=image.width,
-        height=image.height,
-        rights=Rights(rights_uri, Access(access), max_size),
-        state=WorkState(state),
-        pyramid=_pyramid(image),
-    )
-
-
-def _image(row: ImageRow) -> Image:
-    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
-    return Image(row.identifier, row.width, row.height, master)
-
-
-def _pyramid(row: ImageRow) -> Pyramid:
-    return Pyramid(row.pyramid_key, row.pyramid_fingerprint, row.pyramid_bytes, row.tile_size)
-
-
-def _summary(row: WorkRow) -> WorkSummary:
-    return WorkSummary(
-        identifier=row.identifier,
-        title=row.title,
-        creator=tuple(row.creator),
-        date=row.date,
-        cover=row.cover,
-        images=row.images,
-        bytes=row.master_bytes,
-        state=WorkState(row.state),
-    )

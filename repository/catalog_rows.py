@@ -1,0 +1,121 @@
+"""Rows of the catalogue's tables made from frozen values, and values from rows. Nothing here asks the database."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from repository.ledger import Place
+from repository.model import Access, Event, HeldImage, Image, Master, Pyramid, Rights, Work, WorkState, WorkSummary
+from repository.serial import work_to_json
+from repository.tables import ImageRow, WorkRow
+
+
+def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]:
+    """The columns of a published work."""
+    images = list(work.images())
+    return {
+        "identifier": work.identifier,
+        "accessioned": accessioned,
+        "version": version,
+        "state": WorkState.PUBLISHED.value,
+        "access": work.rights.access.value,
+        "max_size": work.rights.max_size,
+        "rights_uri": work.rights.uri,
+        "title": work.record.title,
+        "creator": list(work.record.creator),
+        "date": work.record.date.text if work.record.date else None,
+        "cover": images[0].identifier if images and work.rights.access is not Access.RESTRICTED else None,
+        "images": len(images),
+        "master_bytes": sum(image.master.bytes for image in images),
+        "document": work_to_json(work),
+    }
+
+
+def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> dict[str, object]:
+    """The columns of an image, the one at `position` in its work."""
+    return {
+        "identifier": image.identifier,
+        "work": work,
+        "position": position,
+        "width": image.width,
+        "height": image.height,
+        "master_path": image.master.path,
+        "master_sha256": image.master.sha256,
+        "master_bytes": image.master.bytes,
+        "media_type": image.master.media_type,
+        "pyramid_key": pyramid.key,
+        "pyramid_fingerprint": pyramid.fingerprint,
+        "pyramid_bytes": pyramid.bytes,
+        "tile_size": pyramid.tile_size,
+    }
+
+
+def event_values(position: int, event: Event, place: Place) -> dict[str, object]:
+    """The columns of an event, the one at `position` in its work."""
+    return {
+        "identifier": event.identifier,
+        "work": event.work,
+        "position": position,
+        "type": event.type,
+        "time": event.time,
+        "image": event.image,
+        "sha256": event.sha256,
+        "outcome": event.outcome,
+        "detail": dict(event.detail),
+        "sequence": place.sequence,
+        "log_index": place.log_index,
+    }
+
+
+def held_image(row: Row[ImageRow, str, int | None, str | None, str]) -> HeldImage:
+    """An image with its work's access, size, rights and state, as they stand in the row in this order."""
+    image, access, max_size, rights_uri, state = row
+    return HeldImage(
+        identifier=image.identifier,
+        work=image.work,
+        width=image.width,
+        height=image.height,
+        rights=Rights(rights_uri, Access(access), max_size),
+        state=WorkState(state),
+        pyramid=pyramid_of(image),
+    )
+
+
+def image_of(row: ImageRow) -> Image:
+    """The image in a row."""
+    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
+    return Image(row.identifier, row.width, row.height, master)
+
+
+def pyramid_of(row: ImageRow) -> Pyramid:
+    """The pyramid of the image in a row."""
+    return Pyramid(row.pyramid_key, row.pyramid_fingerprint, row.pyramid_bytes, row.tile_size)
+
+
+SUMMARY: Final = (
+    WorkRow.identifier,
+    WorkRow.title,
+    WorkRow.creator,
+    WorkRow.date,
+    WorkRow.cover,
+    WorkRow.images,
+    WorkRow.master_bytes,
+    WorkRow.state,
+)
+"""What a list shows of a work: its document, which may be long, is left where it is."""
+
+
+def summary_of(row: Row[*tuple[Any, ...]]) -> WorkSummary:
+    """A work as a list shows it, from a row that has the columns of `SUMMARY`."""
+    return WorkSummary(
+        identifier=row.identifier,
+        title=row.title,
+        creator=tuple(row.creator),
+        date=row.date,
+        cover=row.cover,
+        images=row.images,
+        bytes=row.master_bytes,
+        state=WorkState(row.state),
+    )
