@@ -32,8 +32,8 @@ CONFIGURATION = """
 fsid = {cluster}
 mon_initial_members = a
 mon_host = [v1:127.0.0.1:{monitor_port}]
-public_addr = 127.0.0.1
-cluster_addr = 127.0.0.1
+public_network = 127.0.0.1/32
+cluster_network = 127.0.0.1/32
 auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
@@ -61,6 +61,8 @@ mon_data = {folder}/mon
 [osd]
 osd_data = {folder}/osd
 osd_class_update_on_start = false
+osd_op_num_shards = 1
+osd_op_num_threads_per_shard = 4
 osd_crush_update_on_start = false
 {objects}
 [client.rgw]

@@ -97,8 +97,8 @@ class PostgresServer:
         return True
 
     def _create_cluster(self) -> None:
-        command = [self._programs / "initdb", "--pgdata", self.folder / "cluster", "--username", ROLE, "--no-sync"]
-        command += ["--auth", "trust", "--encoding", "UTF8", "--no-locale"]
+        command: list[str | Path] = [self._programs / "initdb", "--pgdata", self.folder / "cluster", "--no-sync"]
+        command += ["--username", ROLE, "--auth", "trust", "--encoding", "UTF8", "--no-locale"]
         done = subprocess.run(
             command,
             user=self._user,
