@@ -3,7 +3,7 @@
 1. the source's checkpoint is read, and its tree computed again from the source's entries: nothing is taken from a log
    that does not hold;
 2. the target's checkpoint, if it has one, must be of the same history. Ahead of the source's, it is left as it is;
-3. entry bundles and tiles are put and read back;
+3. entry bundles are put and read back, and with them the tiles, as the entries give them anew;
 4. the tree is computed again from what the target now holds;
 5. the checkpoint is put: THE COMMIT POINT;
 6. partial tiles at the target that full ones have replaced are deleted.
@@ -20,11 +20,12 @@ from typing import Final
 from preservation import notes
 from preservation.log_audit import audit
 from preservation.log_tiles import StoredTree, pack_entries, pack_hashes, row_widths
-from preservation.merkle import EMPTY_ROOT, TreeHead
+from preservation.merkle import EMPTY_ROOT, TreeHead, leaf_hash
 from preservation.notes import VerifierKey, encode_base64
 from preservation.transfer import Place, Told, Transferred, transfer_small, unheard
 from repository.errors import KeyAbsent, LogInvalid
 from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
+from repository.storage import ObjectStore
 from repository.text import Text
 
 _RECOUNTED: Final = 1 << 16
@@ -57,9 +58,11 @@ def replicate_log(
     _refuse_other_history(source, target, head, held)
     if held.size > head.size:
         return LogCopy(held.size, encode_base64(held.root), Transferred())
+    if held.size == head.size and found and not whole:
+        return LogCopy(head.size, encode_base64(head.root), transfer_small(target, LOG_CHECKPOINT, note, there=True))
     since = TreeHead(0, EMPTY_ROOT) if whole else held
     _recompute(source, head, since)
-    done = _transfer_tiles(source, target, head.size, since.size, told)
+    done = _transfer_tiles(source, target, head, since, told)
     _recompute(target, head, since)
     done += transfer_small(target, LOG_CHECKPOINT, note, there=found is not None)
     _sweep(target, head.size, since.size)
@@ -104,23 +107,24 @@ def _recompute(place: Place, head: TreeHead, since: TreeHead) -> None:
         raise _not_whole(place, Text("条目与签发的树根不符", "the entries do not give the signed root"))
 
 
-def _transfer_tiles(source: Place, target: Place, size: int, since: int, told: Told) -> Transferred:
-    there = {found.key for found in target.store.list(LOG)} if since == 0 else set()
+def _transfer_tiles(source: Place, target: Place, head: TreeHead, since: TreeHead, told: Told) -> Transferred:
+    there = {found.key for found in target.store.list(LOG)} if since.size == 0 else set()
     done = Transferred()
-    for key, content in _tiles(StoredTree(source.store, size), since):
+    for key, content in _tiles(source.store, head.size, since.size):
         done += transfer_small(target, key, content, there=key in there)
         told(len(content))
     return done
 
 
-def _tiles(tree: StoredTree, since: int) -> Iterator[tuple[str, bytes]]:
-    """Every bundle and tile of a tree that has anything later than its first `since` leaves."""
-    for level, (width, old) in enumerate(_rows(tree.size, since)):
-        for index in range(old // TILE_WIDTH, -(-width // TILE_WIDTH)):
-            held = min(width - index * TILE_WIDTH, TILE_WIDTH)
-            if level == 0:
-                yield log_entries(index, held), pack_entries(tree.bundle(index))
-            yield log_tile(level, index, held), pack_hashes(tree.tile(level, index))
+def _tiles(store: ObjectStore, size: int, since: int) -> Iterator[tuple[str, bytes]]:
+    """Every bundle and tile that entries from `since` on are part of; the tiles as the entries give them."""
+    edge, tree = StoredTree(store, since).edge(), StoredTree(store, size)
+    for index in range(since // TILE_WIDTH, -(-size // TILE_WIDTH)):
+        entries = tree.bundle(index)
+        yield log_entries(index, len(entries)), pack_entries(entries)
+        for entry in entries[max(since - index * TILE_WIDTH, 0) :]:
+            yield from ((tile.key, pack_hashes(tile.hashes)) for tile in edge.append(leaf_hash(entry)))
+    yield from ((tile.key, pack_hashes(tile.hashes)) for tile in edge.partial_tiles())
 
 
 def _rows(size: int, since: int) -> list[tuple[int, int]]:
