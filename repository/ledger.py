@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from repository.database import Sessions, database_fault
 from repository.model import Event
 from repository.tables import EventRow, LogHeadRow
+from repository.tallies import add_to_tallies
 
 _Result = TypeVar("_Result")
 
@@ -187,7 +188,9 @@ def _note_logged(session: Session, size: int) -> int:
     # Rows that a publication has locked are passed over: to wait for some while holding others could lock both up.
     free = signed.with_for_update(skip_locked=True)
     change = update(EventRow).where(EventRow.identifier.in_(free)).values(log_index=EventRow.sequence)
-    return _changed(session.execute(change.execution_options(synchronize_session=False)))
+    noted = _changed(session.execute(change.execution_options(synchronize_session=False)))
+    add_to_tallies(session, logged=noted)
+    return noted
 
 
 def _adopt(session: Session, indexes: Mapping[str, int], size: int) -> None:
