@@ -138,13 +138,13 @@ class Jobs:
         """The children of a job, by their keys."""
         return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
 
-    def due(self, limit: int, *, ahead: float = 0.0) -> list[Job]:
-        """Queued jobs whose time has come, or will in `ahead` seconds: children first, then the oldest."""
-        return self._jobs(self._due(limit, ahead))
+    def due(self, limit: int) -> list[Job]:
+        """Queued jobs whose time has come: children first, then the oldest."""
+        return self._jobs(self._due(limit))
 
     def take_unsent(self, kinds: Collection[str], limit: int) -> list[Job]:
         """Jobs of these kinds that are due and that no message at the broker tells of; for the caller to send now."""
-        query = self._due(limit, 0.0).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))
+        query = self._due(limit).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))
 
         def take(session: Session) -> list[Job]:
             found = {row.key: _job(row) for row in session.scalars(query)}
@@ -154,8 +154,8 @@ class Jobs:
 
         return self._write(take)
 
-    def _due(self, limit: int, ahead: float) -> Select[JobRow]:
-        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now(ahead))
+    def _due(self, limit: int) -> Select[JobRow]:
+        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now())
         return query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit)
 
     def forget_sent(self, kinds: Collection[str], seconds: float) -> int:

@@ -177,7 +177,7 @@ def _take_in(repository: Repository, work: Work, checked: CheckedDeposit, plan: 
     describe_work(repository, work, pyramids)
     publication = publication_of(work, pyramids, events, inventory, {})
     repository.catalogue.publish(publication, follow_up(repository, work.identifier), timestamp(repository.clock()))
-    changed = inventory.versions[-1].created == plan.time
+    changed = len(inventory.versions) == plan.version
     return {"identifier": work.identifier, "images": len(pyramids), "changed": changed}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from workers.tasks import TASKS
 from workers.workshop import Workshop
 
 _LOOK_SECONDS: Final = 0.1
-_AHEAD_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 0.02
 
 
 class Here:
@@ -32,7 +33,7 @@ class Here:
         """Do a job and then whatever else is due; the job as it ended. `look` is called now and then meanwhile."""
         self._jobs.enqueue(order)
         self._run(lambda: self._get(order.key).state in ENDED, look)
-        self._run(lambda: not self._jobs.due(1, ahead=_AHEAD_SECONDS), lambda: None)
+        self._run(lambda: not self._jobs.due(1), lambda: None)
         return self._get(order.key)
 
     def _get(self, key: str) -> Job:
@@ -49,6 +50,8 @@ class Here:
                 for job in [job for job in due if job.key not in running.values()]:
                     task = self._celery.tasks[task_name(job.kind)]
                     running[executor.submit(task.apply, args=[job.key], throw=True)] = job.key
+                if not running:
+                    time.sleep(_IDLE_SECONDS)  # another process has what is left to do
                 done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     del running[future]

@@ -6,14 +6,13 @@ lease to run out. Processes of other machines are judged by their leases alone.
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from repository.handle import Repository
+from workers.staging import desk, held, is_held
 
 _PREFIX: Final = "at-work-"
 
@@ -21,14 +20,11 @@ _PREFIX: Final = "at-work-"
 @contextmanager
 def presence(repository: Repository) -> Iterator[str]:
     """A new name to hold jobs under; what is still held when the context ends is given back."""
-    folder = repository.settings.staging
-    folder.mkdir(parents=True, exist_ok=True)
+    staging = repository.settings.staging
     holder = secrets.token_hex(8)
-    mark = folder / f"{_PREFIX}{holder}"
-    arriving = folder / f"arriving-{holder}"
-    with arriving.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        arriving.rename(mark)  # never seen unlocked under its name
+    mark = staging / f"{_PREFIX}{holder}"
+    with desk(staging) as folder, held(folder / holder):
+        (folder / holder).rename(mark)  # never seen before it is held
         release_dead(repository)
         try:
             yield holder
@@ -41,16 +37,7 @@ def release_dead(repository: Repository) -> int:
     """Give back what dead processes of this machine held; how many jobs they were."""
     released = 0
     for mark in repository.settings.staging.glob(f"{_PREFIX}*"):
-        if _is_dead(mark):
+        if not is_held(mark):
             released += repository.jobs.release(mark.name.removeprefix(_PREFIX))
             mark.unlink(missing_ok=True)
     return released
-
-
-def _is_dead(mark: Path) -> bool:
-    try:
-        with mark.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True

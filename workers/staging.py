@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _HELD: Final = "held"
+_ARRIVING: Final = "arriving-"
+_ARRIVING_SECONDS: Final = 60.0
 
 
 @contextmanager
@@ -22,26 +25,46 @@ def desk(staging: Path) -> Iterator[Path]:
     """An empty folder below `staging`, taken away at the end."""
     staging.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(staging)
-    folder = Path(tempfile.mkdtemp(prefix="desk-", dir=staging))
-    with (folder / _HELD).open("wb") as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
+    arriving = Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=staging))
+    folder = staging / arriving.name.replace(_ARRIVING, "desk-")
+    with held(arriving / _HELD):
+        arriving.rename(folder)  # a desk is never seen before it is held
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _clear_abandoned(staging: Path) -> None:
-    for folder in staging.glob("desk-*"):
-        mark = folder / _HELD
-        if mark.exists() and _is_abandoned(mark):
-            shutil.rmtree(folder, ignore_errors=True)
+@contextmanager
+def held(mark: Path) -> Iterator[None]:
+    """A file that this process holds until it ends, however it ends."""
+    with mark.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
-def _is_abandoned(mark: Path) -> bool:
+def is_held(mark: Path) -> bool:
+    """Whether a living process holds this file; a file that is not there any more counts as held, for its own sake."""
     try:
         with mark.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError):
-        return False
-    return True
+        return True
+    return False
+
+
+def _clear_abandoned(staging: Path) -> None:
+    for folder in staging.glob("desk-*"):
+        if not is_held(folder / _HELD):
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in staging.glob(f"{_ARRIVING}*"):
+        # Whoever was killed between two lines of `desk`.
+        if _age(folder) > _ARRIVING_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -186,7 +186,8 @@ def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_ru
         else:
             break
         survivor = Workshop(repository, workshop.examiner)
-        assert run(survivor, deposit).state is JobState.DONE
+        ended = run(survivor, deposit)
+        assert ended.state is JobState.DONE, ended.result
         assert (contents(repository), catalogued(repository)) == expected, f"died at change {deaths}"
         assert open_log(repository).verify().ok
     assert deaths >= 20
