@@ -140,7 +140,7 @@ class RemoteStore:
             if sending.small is not None:
                 self._store.put(key, sending.small, use_multipart=False)
                 return
-            self._store.put(key, sending.chunks(), chunk_size=PART, max_concurrency=_PARTS_AT_ONCE)
+            sending.send(lambda chunks: self._store.put(key, chunks, chunk_size=PART, max_concurrency=_PARTS_AT_ONCE))
         if self._address:
             self._confirm(key, sending)
             self._unfinished(self._address).abort_key(key)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Full, Queue
 from typing import Final
 
 from repository.content import Content, chunks_of
 
 PART: Final = 16 << 20
 """Bytes of every part but the last. S3 takes 10,000 parts: 160 GB an object."""
+
+_WAITING: Final = 2
+_LOOK_SECONDS: Final = 0.1
 
 
 class Sending:
@@ -34,16 +39,36 @@ class Sending:
             if chunk is None:
                 self.small = b"".join(self._head)
                 return
-            self._head.append(chunk)
-            gathered += len(chunk)
+            if chunk:
+                self._head.append(chunk)
+                gathered += len(chunk)
 
-    def chunks(self) -> Iterator[bytes]:
-        """All the content, once, counted and summed as it passes."""
+    def send(self, upload: Callable[[Iterator[bytes]], object]) -> None:
+        """Let `upload` take all the content, once; it is counted and summed as it passes.
+
+        The upload has a thread of its own, because what makes the content may itself read from a store: inside
+        obstore's own calls it may not. What the content or the upload raises is raised here.
+        """
+        queue: Queue[bytes | None] = Queue(_WAITING)
+        with ThreadPoolExecutor(1, "upload") as thread:
+            uploading = thread.submit(upload, _arriving(queue))
+            end: bytes | None = None
+            try:
+                for chunk in self._chunks():
+                    if not _offer(queue, chunk, uploading):
+                        break
+                end = b""
+            finally:
+                _offer(queue, end, uploading)
+            uploading.result()
+
+    def _chunks(self) -> Iterator[bytes]:
         self._head.reverse()
         while self._head:
             yield self._passed(self._head.pop())
         for chunk in self._remaining:
-            yield self._passed(chunk)
+            if chunk:
+                yield self._passed(chunk)
 
     def tag(self) -> str:
         """The entity tag S3 gives to an upload of these parts: the MD5 of their MD5s, and their number.
@@ -74,3 +99,26 @@ class Sending:
 
     def _all_sums(self) -> list[bytes]:
         return [*self._sums, self._sum.digest()] if self.size % PART else self._sums
+
+
+class _BrokenOffError(Exception):
+    """The content broke off; so must its upload."""
+
+
+def _arriving(queue: Queue[bytes | None]) -> Iterator[bytes]:
+    """What is offered, up to an empty piece. Raises `_BrokenOffError` at None."""
+    while chunk := queue.get():
+        yield chunk
+    if chunk is None:
+        raise _BrokenOffError
+
+
+def _offer(queue: Queue[bytes | None], chunk: bytes | None, uploading: Future[object]) -> bool:
+    """Wait until there is room for a piece; False when the upload has ended and nothing more is wanted."""
+    while not uploading.done():
+        try:
+            queue.put(chunk, timeout=_LOOK_SECONDS)
+        except Full:
+            continue
+        return True
+    return False

@@ -44,6 +44,13 @@ def test_content_of_every_form_and_size_comes_back(store: ObjectStore, tmp_path:
     assert b"".join(chunks) == data
 
 
+def test_content_may_be_read_from_a_store_while_it_is_put(store: ObjectStore) -> None:
+    data = random.Random(1).randbytes(20 * MEBIBYTE)
+    store.put("here", data)
+    store.put("there", store.chunks("here"))
+    assert store.read("there") == data
+
+
 def test_a_librarians_file_is_never_moved_or_changed(store: ObjectStore, tmp_path: Path) -> None:
     master = tmp_path / "0001.tif"
     master.write_bytes(b"scan")

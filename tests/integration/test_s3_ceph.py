@@ -1,0 +1,426 @@
+"""The store on a real Ceph gateway: all that every store promises, and what only a network and a server can do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ceph_server import CephServer
+from store_scenarios import *  # noqa: F403 -- every scenario is a test here
+from store_scenarios import MEBIBYTE, keys
+from tcp_proxy import TcpProxy
+
+from repository.buckets import describe_bucket, prepare_bucket, prepare_bucket_at
+from repository.config import Settings
+from repository.errors import KeyAbsent, StoreDenied, StoreFault, StoreFull
+from repository.remote_store import Patience, s3_store
+from repository.storage import ObjectStore, open_replicas, open_store, open_store_at
+from repository.store_address import S3Address, parse_address
+from repository.uploads import abort_uploads
+
+pytestmark = pytest.mark.integration
+
+MARK = b"<a mark that the proxy looks for>"
+BRIEF = Patience(whole=3, silence=3, retries=2, trying=5, longest_wait=0.5)
+LARGE = 40 * MEBIBYTE
+
+
+@pytest.fixture
+def settings(s3_settings: Settings) -> Settings:
+    """A store with a prefix that must be percent-encoded on the way, in a fresh bucket."""
+    return dataclasses.replace(s3_settings, store=f"{s3_settings.store}/善 本/a%2Bb")
+
+
+@pytest.fixture
+def store(settings: Settings) -> ObjectStore:
+    return open_store(settings)
+
+
+def bucket_of(settings: Settings) -> str:
+    return place(settings).bucket
+
+
+def place(settings: Settings) -> S3Address:
+    address = parse_address(settings.store_url, settings)
+    assert isinstance(address, S3Address)
+    return address
+
+
+def by_way_of(proxy: TcpProxy, settings: Settings) -> Settings:
+    return dataclasses.replace(settings, s3_endpoint=proxy.endpoint)
+
+
+def unfinished(ceph: CephServer, settings: Settings) -> list[str]:
+    found = ceph.client().list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", [])
+    return sorted(upload["Key"] for upload in found)
+
+
+class Damage:
+    """Turns one byte of the mark into another, in the first `times` pieces that hold it."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.done = 0
+
+    def __call__(self, piece: bytes) -> bytes:
+        if MARK not in piece or self.left == 0:
+            return piece
+        self.left -= 1
+        self.done += 1
+        return piece.replace(MARK, MARK.swapcase(), 1)
+
+
+@pytest.mark.parametrize("before", [1000, 17 * MEBIBYTE])
+def test_a_byte_damaged_on_the_way_up_is_refused_and_goes_well_again(
+    ceph: CephServer, settings: Settings, before: int
+) -> None:
+    content = os.urandom(before) + MARK + os.urandom(1000)
+    damage = Damage(1)
+    with TcpProxy(settings.s3_endpoint, sent=damage) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        with pytest.raises(StoreFault, match="damaged on the way") as raised:
+            store.put("master", content)
+        assert raised.value.passing
+        assert damage.done == 1
+        assert not store.exists("master")
+        assert unfinished(ceph, settings) == []
+        store.put("master", content)
+    assert open_store(settings).read("master") == content
+
+
+@pytest.mark.parametrize("change", ["none", "one byte", "cut"])
+def test_what_lies_in_the_store_is_held_against_what_was_sent(
+    ceph: CephServer, settings: Settings, change: str
+) -> None:
+    content = os.urandom(LARGE)
+    other = {"none": content, "one byte": content[:-1] + bytes([content[-1] ^ 1]), "cut": content[:-1]}[change]
+
+    def replace_behind_its_back(piece: bytes) -> bytes:
+        if piece.startswith(b"HEAD "):  # asked once, after the upload: put in one piece it has another kind of tag
+            ceph.client().put_object(Bucket=bucket_of(settings), Key=place(settings).key("master"), Body=other)
+        return piece
+
+    with TcpProxy(settings.s3_endpoint, sent=replace_behind_its_back) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        if change == "none":
+            store.put("master", content)
+        else:
+            with pytest.raises(StoreFault, match="not what was sent"):
+                store.put("master", content)
+
+
+def test_connections_are_kept_and_used_again(settings: Settings) -> None:
+    with TcpProxy(settings.s3_endpoint) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        store.put("pyramid", bytes(MEBIBYTE))
+        for number in range(200):
+            assert len(store.read_range("pyramid", number * 1000, 10_000)) == 10_000
+        assert proxy.accepted <= 8
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from repository.config import Settings
+from repository.storage import open_store
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) >> 10
+
+def chunks(count):
+    return (bytes([number % 251]) * (1 << 20) for number in range(count))
+
+store = open_store(Settings(store=sys.argv[1], s3_endpoint=sys.argv[2], s3_access_key=sys.argv[3],
+                            s3_secret_key=sys.argv[4]))
+store.put("warm", chunks(17))  # boto3 and all else are loaded
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+before = peak()
+store.put("large", chunks(200) if sys.argv[5] == "chunks" else Path(sys.argv[5]))
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("form", ["chunks", "path"])
+def test_content_of_any_length_goes_up_in_bounded_memory(settings: Settings, tmp_path: Path, form: str) -> None:
+    (tmp_path / "master").write_bytes(os.urandom(MEBIBYTE) * 200)
+    access = [settings.store, settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key]
+    source = form if form == "chunks" else str(tmp_path / "master")
+    done = subprocess.run([sys.executable, "-c", MEASURE, *access, source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    print(f"{form}: {done.stdout.strip()} MiB more for 200 MiB")
+    assert int(done.stdout) <= 112
+    assert open_store(settings).size("large") == 200 * MEBIBYTE
+
+
+DYING = """
+import os, signal, sys, time
+from repository.config import Settings
+from repository.storage import open_store
+
+def chunks():
+    yield bytes(40 << 20)
+    print("under way", flush=True)
+    time.sleep(60)
+    yield b""
+
+store = open_store(Settings(store=sys.argv[1], s3_endpoint=sys.argv[2], s3_access_key=sys.argv[3],
+                            s3_secret_key=sys.argv[4]))
+store.put(sys.argv[5], chunks())
+"""
+
+
+def kill_in_the_midst(settings: Settings, key: str) -> None:
+    """A process of its own begins an upload of `key` and is killed."""
+    access = [settings.store, settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key]
+    process = subprocess.Popen([sys.executable, "-c", DYING, *access, key], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"under way\n"
+    time.sleep(0.5)  # a part is on its way
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_what_a_killed_process_left_is_ended_by_the_next_put_of_its_key(ceph: CephServer, settings: Settings) -> None:
+    for key in ("master", "master-2"):
+        kill_in_the_midst(settings, key)
+    below = place(settings).prefix
+    assert unfinished(ceph, settings) == [f"{below}/master", f"{below}/master-2"]
+    store = open_store(settings)
+    assert keys(store) == []
+    store.put("master", bytes(LARGE))
+    assert unfinished(ceph, settings) == [f"{below}/master-2"]
+    assert store.size("master") == LARGE
+
+
+def test_strays_are_cleared_by_age_and_only_in_their_own_store(ceph: CephServer, settings: Settings) -> None:
+    kill_in_the_midst(settings, "a/master")
+    beside = dataclasses.replace(settings, store=f"{settings.store}-beside")
+    kill_in_the_midst(beside, "b/master")
+    store = open_store(settings)
+    assert store.clear_strays(3600) == 0
+    assert abort_uploads(settings.store, settings, "other") == 0
+    assert store.clear_strays(0) == 1
+    assert unfinished(ceph, settings) == [f"{place(beside).prefix}/b/master"]
+    assert abort_uploads(beside.store, beside, "b") == 1
+    assert unfinished(ceph, settings) == []
+
+
+def test_of_two_who_upload_one_key_the_slower_is_told_and_can_put_it_again(settings: Settings) -> None:
+    content = os.urandom(LARGE)
+    store = open_store(settings)
+
+    def overtaken() -> Iterator[bytes]:
+        yield content[: 36 * MEBIBYTE]
+        open_store(settings).put("master", content)
+        yield content[36 * MEBIBYTE :]
+
+    with pytest.raises(StoreFault, match="finished the same object") as raised:
+        store.put("master", overtaken())
+    assert raised.value.passing
+    assert store.read("master") == content
+    store.put("master", content)
+
+
+def test_wrong_credentials_are_told_and_not_tried_again(settings: Settings) -> None:
+    for wrong in ({"s3_access_key": "nobody"}, {"s3_secret_key": "a-wrong-secret"}):
+        store = open_store(dataclasses.replace(settings, **wrong))
+        begun = time.monotonic()
+        for fault in (*faults_of_every_call(store), fault_of(lambda s=store: s.clear_strays(0))):
+            assert type(fault) is StoreDenied
+            assert not fault.passing
+            assert "credentials" in str(fault)
+            assert_short_and_without_secrets(fault, settings)
+        assert time.monotonic() - begun < 5
+        with pytest.raises(StoreDenied):
+            prepare_bucket(dataclasses.replace(settings, **wrong))
+
+
+def test_the_bucket_of_another_is_denied(ceph: CephServer, settings: Settings) -> None:
+    other = ceph.create_user()
+    theirs = dataclasses.replace(settings, s3_access_key=other.access_key, s3_secret_key=other.secret_key)
+    for fault in faults_of_every_call(open_store(theirs)):
+        assert type(fault) is StoreDenied
+
+
+def test_a_missing_bucket_is_told(settings: Settings) -> None:
+    store = open_store(dataclasses.replace(settings, store="s3://no-such-bucket/x"))
+    for fault in faults_of_every_call(store):
+        assert type(fault) is StoreDenied
+        assert "no such bucket" in str(fault)
+        assert_short_and_without_secrets(fault, settings)
+
+
+@pytest.mark.parametrize("size", [MEBIBYTE, LARGE])
+def test_a_used_up_quota_is_told_and_room_helps(ceph: CephServer, tmp_path: Path, size: int) -> None:
+    user = ceph.create_user(quota_bytes=100_000)
+    settings = Settings(data=tmp_path, **ceph.settings(ceph.create_bucket(user=user), user))
+    store = open_store(settings)
+    store.put("small", bytes(1000))
+    with pytest.raises(StoreFull, match="make room") as raised:
+        store.put("large", bytes(size))
+    assert raised.value.passing
+    assert_short_and_without_secrets(raised.value, settings)
+    assert keys(store) == ["small"]
+    assert ceph.client(user).list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", []) == []
+
+
+def test_a_gateway_that_goes_away_is_told_within_seconds_and_served_again_when_back(
+    ceph: CephServer, settings: Settings
+) -> None:
+    store = s3_store(place(settings), writes=BRIEF)
+    store.put("page", b"bytes")
+    ceph.stop("rgw")
+    try:
+        for fault in faults_of_every_call(store, within=10):
+            assert type(fault) is StoreFault
+            assert fault.passing
+            assert "cannot be reached" in str(fault)
+            assert_short_and_without_secrets(fault, settings)
+    finally:
+        ceph.start("rgw")
+    assert store.read_range("page", 0, 5) == b"bytes"
+
+
+def test_a_put_waits_out_a_gateway_that_is_started_again(ceph: CephServer, settings: Settings) -> None:
+    content = os.urandom(LARGE)
+    store = open_store(settings)
+
+    def chunks() -> Iterator[bytes]:
+        yield content[: 20 * MEBIBYTE]
+        ceph.stop("rgw")
+        again.start()
+        yield content[20 * MEBIBYTE :]
+
+    again = threading.Timer(3, ceph.start, ["rgw"])
+    store.put("master", chunks())
+    again.join()
+    assert store.read("master") == content
+    assert unfinished(ceph, settings) == []
+
+
+def test_a_server_that_is_silent_does_not_hold_up_a_tile(ceph: CephServer, settings: Settings) -> None:
+    open_store(settings).put("pyramid", bytes(MEBIBYTE))
+    silent = threading.Event()
+
+    def held(piece: bytes) -> bytes:
+        if silent.is_set():
+            time.sleep(30)
+        return piece
+
+    with TcpProxy(settings.s3_endpoint, received=held) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        assert store.read_range("pyramid", 0, 3) == bytes(3)
+        silent.set()
+        fault = fault_of(lambda: store.read_range("pyramid", 0, 10_000), within=11)
+        assert type(fault) is StoreFault
+        assert "did not answer in time" in str(fault)
+
+
+def test_a_line_that_only_trickles_does_not_hold_up_a_tile(ceph: CephServer, settings: Settings) -> None:
+    open_store(settings).put("pyramid", bytes(MEBIBYTE))
+
+    def slowed(piece: bytes) -> bytes:
+        time.sleep(len(piece) / 65_536)
+        return piece
+
+    with TcpProxy(settings.s3_endpoint, received=slowed) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        assert len(store.read_range("pyramid", 0, 10_000)) == 10_000
+        fault = fault_of(lambda: store.read_range("pyramid", 0, MEBIBYTE), within=14)
+        assert "did not answer in time" in str(fault)
+
+
+def test_a_reader_slower_than_every_time_out_still_reads_it_all(settings: Settings) -> None:
+    content = os.urandom(8 * MEBIBYTE)
+    impatient = Patience(whole=60, silence=0.5, retries=0, trying=1, longest_wait=0.2)
+    store = s3_store(place(settings), large_reads=impatient)
+    store.put("master", content)
+    read = []
+    for number, chunk in enumerate(store.chunks("master")):
+        read.append(chunk)
+        time.sleep(0.8 if number < 3 else 0)
+    assert b"".join(read) == content
+
+
+def test_the_bucket_is_prepared_again_and_again_with_rules_beside_those_of_others(
+    ceph: CephServer, settings: Settings
+) -> None:
+    client, bucket = ceph.client(), bucket_of(settings)
+    theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "elsewhere/"}, "Expiration": {"Days": 1}}
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [theirs]})
+    beside = dataclasses.replace(settings, store=f"s3://{bucket}")
+    for _ in range(2):
+        assert prepare_bucket(settings).versioned
+        assert prepare_bucket_at(beside.store, beside) == describe_bucket(beside)
+    rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    told = {
+        (rule.get("Filter", rule).get("Prefix", ""), *(set(rule) - {"ID", "Status", "Filter", "Prefix"}))
+        for rule in rules
+    }
+    below = place(settings).prefix
+    assert told == {
+        ("elsewhere/", "Expiration"),
+        ("", "AbortIncompleteMultipartUpload"),
+        ("pyramids/", "NoncurrentVersionExpiration"),
+        ("published/", "NoncurrentVersionExpiration"),
+        (f"{below}/", "AbortIncompleteMultipartUpload"),
+        (f"{below}/pyramids/", "NoncurrentVersionExpiration"),
+        (f"{below}/published/", "NoncurrentVersionExpiration"),
+    }
+    assert len(rules) == len(told)
+
+
+def test_a_replica_is_reached_by_its_address_alone(ceph: CephServer, s3_settings: Settings, tmp_path: Path) -> None:
+    other = ceph.create_user()
+    access = f"access_key={other.access_key}&secret_key={other.secret_key}"
+    address = f"s3://replica-{other.secret_key}/%E5%89%AF%E6%9C%AC%2C1?endpoint={ceph.endpoint}&{access}"
+    settings = dataclasses.replace(s3_settings, replicas=(address, str(tmp_path / "replica")))
+    assert prepare_bucket_at(address, settings).versioned
+    replicas = open_replicas(settings)
+    for store in replicas.values():
+        store.put("a/b", b"x")
+    assert open_store_at(address, Settings()).read("a/b") == b"x"
+    assert not open_store(settings).exists("a/b")
+    with pytest.raises(KeyAbsent):
+        open_store(settings).read("a/b")
+
+
+def faults_of_every_call(store: ObjectStore, within: float = 60) -> list[StoreFault]:
+    """What each way of asking for an object, or putting one, ends in."""
+    calls: list[Callable[[], object]] = [
+        lambda: store.read_range("a/b", 0, 10),
+        lambda: store.read_range("a/b", -10, 10),
+        lambda: store.read("a/b"),
+        lambda: store.size("a/b"),
+        lambda: store.exists("a/b"),
+        lambda: list(store.chunks("a/b")),
+        lambda: list(store.list("a")),
+        lambda: store.put("a/b", b"x"),
+        lambda: store.put("a/b", bytes(17 * MEBIBYTE)),
+        lambda: store.put_new("a/c", b"x"),
+        lambda: store.delete("a/b"),
+    ]
+    return [fault_of(call, within) for call in random.Random(1).sample(calls, len(calls))]
+
+
+def fault_of(call: Callable[[], object], within: float = 60) -> StoreFault:
+    begun = time.monotonic()
+    with pytest.raises(StoreFault) as raised:
+        call()
+    assert time.monotonic() - begun < within
+    return raised.value
+
+
+def assert_short_and_without_secrets(fault: StoreFault, settings: Settings) -> None:
+    assert len(str(fault)) < 250
+    assert "\n" not in str(fault)
+    assert settings.s3_secret_key not in str(fault)
