@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Select, delete, insert, select, tuple_
+from sqlalchemy import Select, delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from repository.catalog_rows import (
@@ -157,13 +157,17 @@ class Catalogue:
         """
 
         def replace(session: Session) -> None:
-            places = take_places(session, publication.work.identifier)
-            removed = _remove(session, publication.work.identifier, places)
-            added = _insert(session, publication, places)
+            work = publication.work.identifier
+            before = _hold(session, work)
+            places = take_places(session, work)
+            before |= {"events": len(places), "logged": _logged(places.values())}
+            session.execute(delete(ImageRow).where(ImageRow.work == work))
+            _put(session, publication, places, known="works" in before)
             # In one order, so that two publications never wait for each other.
             for order in sorted(follow_up, key=lambda order: order.key):
                 enqueue(session, order, now)
-            add_to_tallies(session, **{name: added[name] - removed[name] for name in added})
+            after = _tallies_of(publication, places)
+            add_to_tallies(session, **{name: after[name] - before.get(name, 0) for name in after})
 
         write(self._sessions, replace)
 
@@ -178,7 +182,7 @@ class Catalogue:
             places = unsigned_places(session)
             session.execute(delete(WorkRow))
             for publication in publications:
-                _insert(session, publication, places)
+                _put(session, publication, places)
                 count += 1
             close_gaps(session)
             count_again(session)
@@ -190,25 +194,28 @@ class Catalogue:
         return [(image_of(row), pyramid_of(row)) for row in rows]
 
 
-def _remove(session: Session, work: str, places: Mapping[str, Place]) -> dict[str, int]:
-    """Take away a work whose events were taken before; returns what the tallies lose by both."""
-    removal = delete(WorkRow).where(WorkRow.identifier == work)
-    returning = removal.returning(WorkRow.state, WorkRow.images, WorkRow.master_bytes)
-    row = session.execute(returning.execution_options(synchronize_session=False)).one_or_none()
-    return {
-        "works": 1 if row else 0,
-        "published": 1 if row and row.state == WorkState.PUBLISHED.value else 0,
-        "images": row.images if row else 0,
-        "bytes": row.master_bytes if row else 0,
-        "events": len(places),
-        "logged": sum(place.log_index is not None for place in places.values()),
-    }
+def _hold(session: Session, work: str) -> dict[str, int]:
+    """Keep others from changing a work until the transaction ends; returns what it counts for in the tallies.
+
+    Two that put a work nobody knew meet at its row: the later one is begun again, and finds it.
+    """
+    columns = (WorkRow.state, WorkRow.images, WorkRow.master_bytes)
+    query = select(*columns).where(WorkRow.identifier == work).with_for_update()
+    row = session.execute(query).one_or_none()
+    if row is None:
+        return {}
+    published = row.state == WorkState.PUBLISHED.value
+    return {"works": 1, "published": int(published), "images": row.images, "bytes": row.master_bytes}
 
 
-def _insert(session: Session, publication: Publication, places: Mapping[str, Place]) -> dict[str, int]:
-    """Put a work; returns what the tallies gain by it."""
+def _put(session: Session, publication: Publication, places: Mapping[str, Place], *, known: bool = False) -> None:
+    """Put a work, its images and its events; a work that is `known` has its row, and nothing else, already."""
     work = publication.work
-    session.execute(insert(WorkRow), work_values(work, publication.version, publication.accessioned))
+    values = work_values(work, publication.version, publication.accessioned)
+    if known:
+        session.execute(update(WorkRow).where(WorkRow.identifier == work.identifier).values(values))
+    else:
+        session.execute(insert(WorkRow), values)
     images = [
         image_values(position, image, work.identifier, publication.pyramids[image.identifier])
         for position, image in enumerate(work.images())
@@ -221,11 +228,21 @@ def _insert(session: Session, publication: Publication, places: Mapping[str, Pla
     ]
     if events:
         session.execute(insert(EventRow), events)
+
+
+def _tallies_of(publication: Publication, places: Mapping[str, Place]) -> dict[str, int]:
+    """What a work that was just put counts for in the tallies."""
+    masters = [image.master for image in publication.work.images()]
+    found = [place_of(event.identifier, places, publication.log_indexes) for event in publication.events]
     return {
         "works": 1,
         "published": 1,
-        "images": len(images),
-        "bytes": sum(image.master.bytes for image in work.images()),
-        "events": len(events),
-        "logged": sum(event["log_index"] is not None for event in events),
+        "images": len(masters),
+        "bytes": sum(master.bytes for master in masters),
+        "events": len(found),
+        "logged": _logged(found),
     }
+
+
+def _logged(places: Iterable[Place]) -> int:
+    return sum(place.log_index is not None for place in places)

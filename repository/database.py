@@ -74,6 +74,8 @@ _SERVER_SIDE: Final[dict[str, str]] = {
 _TRY_AGAIN: Final = frozenset({"40001", "40P01", "23505"})
 """Serialisation failure, deadlock, and a row that somebody else put there meanwhile."""
 
+_ATTEMPTS: Final = 5
+
 _STATES: Final = {
     "25006": Text(
         "数据库为只读（备用服务器？）；请连接主服务器", "it is read-only (a standby?); connect to the primary"
@@ -223,16 +225,17 @@ def writing(sessions: Sessions) -> Iterator[Session]:
 def write(sessions: Sessions, action: Callable[[Session], Result]) -> Result:
     """What `action` returns, done in one transaction.
 
-    It is done once more when it met another transaction half-way (a deadlock, the same row put by both), so `action`
-    does nothing but with its session. Raises `DatabaseFault`.
+    It is begun again when it met another transaction half-way (a deadlock, the same row put by both), so `action` does
+    nothing but with its session. Raises `DatabaseFault`.
     """
-    try:
-        with sessions.begin() as session:
-            _begin(session)
-            return action(session)
-    except SQLAlchemyError as fault:
-        if sql_state(fault) not in _TRY_AGAIN:
-            raise database_fault(fault) from fault
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            with sessions.begin() as session:
+                _begin(session)
+                return action(session)
+        except SQLAlchemyError as fault:
+            if sql_state(fault) not in _TRY_AGAIN:
+                raise database_fault(fault) from fault
     with writing(sessions) as session:
         return action(session)
 

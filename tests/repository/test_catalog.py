@@ -6,44 +6,17 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from publications import NOW, publication
 from sqlalchemy import inspect
 
-from repository.catalog import Catalogue, Counts, Publication
+from repository.catalog import Catalogue, Counts
 from repository.clock import system_clock
 from repository.database import migrate, open_database, sessions_of
 from repository.errors import DatabaseFault
-from repository.identifiers import Kind, mint
 from repository.jobs import JobOrder, Jobs
 from repository.ledger import Ledger
-from repository.model import Access, Event, Image, Master, Page, Pyramid, Record, Rights, Volume, Work
+from repository.model import Access, Rights
 from repository.tables import Table
-
-NOW = "2026-01-01T00:00:00Z"
-
-
-def publication(name: str, accessioned: str = NOW, images: int = 2) -> Publication:
-    work = mint(Kind.WORK, name)
-    pages = tuple(
-        Page(
-            f"{number:04d}",
-            str(number),
-            (
-                Image(
-                    mint(Kind.IMAGE, work, str(number)),
-                    300,
-                    400,
-                    Master(f"masters/{number}.tif", "ab", 1000, "image/tiff"),
-                ),
-            ),
-        )
-        for number in range(1, images + 1)
-    )
-    value = Work(work, Record(name, creator=("某人",)), (Volume("", pages),))
-    pyramids = {image.identifier: Pyramid(f"pyramids/{image.identifier}", "ff", 10, 512) for image in value.images()}
-    events = tuple(
-        Event(f"event {image.identifier}", "ingestion", NOW, work, image.identifier, "ab") for image in value.images()
-    )
-    return Publication(value, pyramids, events, 1, accessioned, {})
 
 
 @pytest.fixture
