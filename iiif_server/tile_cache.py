@@ -178,6 +178,7 @@ class TileCache:
 
     def drop(self, name: bytes) -> None:
         """Keep nothing under a name."""
+        self._places.forget(name)
         ring = self._current()
         if ring is None:
             return

@@ -12,11 +12,16 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from repository.config import process_settings
 from repository.errors import ToolAbsent
+from repository.store_address import S3_SCHEME
 from repository.text import Text
 
 MOST_THREADS: Final = 8
 """Requests that one process answers at once. More threads cost more switching than they hide waiting."""
+
+DISTANT_THREADS: Final = 32
+"""The same where tiles come over a network: most of these threads only wait for the store."""
 
 
 def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
@@ -33,13 +38,19 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         interface=Interfaces.WSGI,
         workers=workers,
         http=HTTPModes.http1,
-        blocking_threads=min(MOST_THREADS, 2 * (os.cpu_count() or 1) + 1),
+        blocking_threads=_threads(),
         websockets=False,
         respawn_failed_workers=True,
         log_access=False,
         log_level=LogLevels.warning,
     )
     server.serve()
+
+
+def _threads() -> int:
+    if process_settings().store_url.startswith(S3_SCHEME):
+        return DISTANT_THREADS
+    return min(MOST_THREADS, 2 * (os.cpu_count() or 1) + 1)
 
 
 def _require_free(host: str, port: int) -> None:

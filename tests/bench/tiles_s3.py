@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -135,6 +136,9 @@ def served(settings: Settings) -> Iterator[int]:
     }
     environ = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in named.items() if value}}
     with running([SHANBEN, "serve", "--port", str(port), "--workers", str(PROCESSES)], port, environ):
+        for _ in range(8 * PROCESSES):  # connections fall to either process: each must be ready
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=30) as answer:
+                answer.read()
         yield port
 
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from iiif_server import image_service
-from iiif_server.image_service import PREFIX, TRUSTED_SECONDS, ImageApplication, ImageCall, ImageService
+from iiif_server.image_service import GRACE_SECONDS, PREFIX, TRUSTED_SECONDS, ImageApplication, ImageCall, ImageService
 from iiif_server.pyramid import read_directory
 from iiif_server.responses import Response
 from repository.config import Settings
+from repository.errors import DatabaseFault
 from repository.handle import Repository, memory_repository
 from repository.model import Access, HeldImage, Rights, WorkState
 from repository.storage import ObjectStore
@@ -59,15 +60,18 @@ class Clock:
 
 
 class Catalogued:
-    """The real catalogue, counting look-ups; a work can be withdrawn in it."""
+    """The real catalogue, counting look-ups; a work can be withdrawn in it, and it can be away."""
 
     def __init__(self, repository: Repository) -> None:
         self._catalogue = repository.catalogue
         self.look_ups = 0
         self.state = WorkState.PUBLISHED
+        self.away = False
 
     def image(self, identifier: str) -> HeldImage | None:
         self.look_ups += 1
+        if self.away:
+            raise DatabaseFault(reason="away")
         image = self._catalogue.image(identifier)
         return image and replace(image, state=self.state)
 
@@ -210,6 +214,46 @@ class TestTiles:
         for rest in [tile, "info.json", "", "nonsense"]:
             assert house.ask(rest).status == 410
         assert headers(house.ask(tile))["Cache-Control"] == "no-store"
+
+
+class TestDatabaseAway:
+    TILE = "0,0,256,256/256,256/0/default.jpg"
+
+    def test_what_was_known_is_served_for_a_short_grace_and_then_nothing(self, house: House) -> None:
+        assert house.ask(self.TILE).status == 200
+        house.catalogue.away = True
+        for _ in range(int(GRACE_SECONDS) - 1):
+            house.clock.now += 1.0
+            assert house.ask(self.TILE).status == house.ask("info.json").status == 200
+        house.clock.now += 1.5
+        for rest in [self.TILE, "info.json", "full/100,/0/default.jpg"]:
+            answer = house.ask(rest)
+            assert (answer.status, headers(answer)["Retry-After"]) == (503, "5")
+        house.catalogue.away = False
+        assert house.ask(self.TILE).status == 200
+
+    def test_it_is_asked_about_once_a_second_meanwhile(self, house: House) -> None:
+        house.ask(self.TILE)
+        house.catalogue.away = True
+        house.clock.now += TRUSTED_SECONDS + 0.1
+        for _ in range(20):
+            assert house.ask(self.TILE).status == 200
+        assert house.catalogue.look_ups == 2
+
+    def test_what_was_never_known_is_refused(self, house: House) -> None:
+        house.catalogue.away = True
+        assert house.ask(self.TILE).status == 503
+
+    def test_a_withdrawal_is_seen_as_soon_as_the_database_is_back(self, house: House) -> None:
+        assert house.ask(self.TILE).status == 200
+        house.catalogue.away = True
+        house.clock.now += TRUSTED_SECONDS + 0.1
+        assert house.ask(self.TILE).status == 200
+        house.catalogue.away, house.catalogue.state = False, WorkState.WITHDRAWN
+        house.clock.now += 1.1
+        assert house.ask(self.TILE).status == 410
+        house.catalogue.away = True
+        assert house.ask(self.TILE).status == 503
 
 
 class TestLargePictures:

@@ -65,6 +65,24 @@ def test_what_failed_inside_is_not_told_outside() -> None:
     assert b"database" in document.body
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (errors.StoreFault(key="k", reason="away"), "5"),
+        (DatabaseFault(reason="away"), "5"),
+        (errors.Busy(what="x"), "5"),
+        (errors.RenderingBusy(), "5"),
+        (errors.KeyAbsent(key="k"), "60"),
+        (errors.StoreDenied(key="k", reason="no"), "60"),
+    ],
+)
+def test_a_fault_of_the_system_says_when_to_come_again_sooner_if_it_passes_by_itself(
+    error: ShanbenError, seconds: str
+) -> None:
+    document = problem(error, Language.ENGLISH)
+    assert (document.status, dict(document.headers)["Retry-After"]) == (503, seconds)
+
+
 def test_a_problem_survives_any_text() -> None:
     body = problem(NotHeld(what='"\n\\善</script>'), Language.CHINESE).body
     assert '"\n\\善</script>' in json.loads(body)["detail"]

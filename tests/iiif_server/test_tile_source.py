@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pyvips
+from isal import isal_zlib
+
+from iiif_server import tile_source
+from iiif_server.image_service import ImageCall, ImageService
+from iiif_server.tile_cache import TileCache
+from iiif_server.tile_source import DistantTiles, NearTiles, open_tile_source
+from repository.config import Settings
+from repository.errors import PyramidCorrupt, StoreFault
+from repository.folder_store import FolderStore
+from repository.handle import memory_repository
+from repository.model import HeldImage
+from repository.storage import ObjectStore
+
+TILE = bytes(range(256)) * 40
+CRC = isal_zlib.crc32(TILE)
+KEY = "pyramids/one.zip"
+
+
+class SlowStore:
+    """A store across a long line: counts what is read, and can be away."""
+
+    def __init__(self, store: ObjectStore, seconds: float = 0.0) -> None:
+        self._store = store
+        self._seconds = seconds
+        self.reads = 0
+        self.away = self.damaged = False
+        self._lock = threading.Lock()
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        with self._lock:
+            self.reads += 1
+        time.sleep(self._seconds)
+        if self.away:
+            raise StoreFault(key=key, reason="away")
+        data = self._store.read_range(key, start, length)
+        return bytes(len(data)) if self.damaged else data
+
+
+@pytest.fixture
+def store() -> SlowStore:
+    repository = memory_repository()
+    repository.store.put(KEY, b"before" + TILE + b"after")
+    return SlowStore(repository.store, 0.3)
+
+
+def distant(store: SlowStore, cache: TileCache | None = None) -> DistantTiles:
+    return DistantTiles(store, cache)  # type: ignore[arg-type]
+
+
+def at_once(source: DistantTiles, times: int) -> list[bytes | Exception]:
+    """What many threads get that ask for one tile at the same time."""
+
+    def ask() -> bytes | Exception:
+        try:
+            return source.tile(KEY, 6, len(TILE), CRC)
+        except (StoreFault, PyramidCorrupt) as fault:
+            return fault
+
+    with ThreadPoolExecutor(times) as pool:
+        return [flight.result(30) for flight in [pool.submit(ask) for _ in range(times)]]
+
+
+def test_threads_that_want_the_same_tile_at_once_cost_one_read(store: SlowStore) -> None:
+    assert at_once(distant(store), 8) == [TILE] * 8
+    assert store.reads == 1
+
+
+def test_they_share_its_error_too_and_the_next_one_tries_again(store: SlowStore) -> None:
+    source = distant(store)
+    store.away = True
+    assert {type(answer) for answer in at_once(source, 8)} == {StoreFault}
+    assert store.reads == 1
+    store.away, store.damaged = False, True
+    assert {type(answer) for answer in at_once(source, 8)} == {PyramidCorrupt}
+    assert store.reads == 2
+    store.damaged = False
+    assert source.tile(KEY, 6, len(TILE), CRC) == TILE
+
+
+def test_nobody_waits_for_ever_for_another(store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tile_source, "WAIT_SECONDS", 0.05)
+    answers = at_once(distant(store), 4)
+    assert answers.count(TILE) == 1
+    assert [type(answer) for answer in answers].count(StoreFault) == 3
+
+
+def test_different_tiles_are_read_side_by_side(store: SlowStore) -> None:
+    source = distant(store)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        crcs = [isal_zlib.crc32(TILE[start : start + 9]) for start in range(8)]
+        flights = [pool.submit(source.tile, KEY, 6 + start, 9, crcs[start]) for start in range(8)]
+        assert [flight.result(30) for flight in flights] == [TILE[start : start + 9] for start in range(8)]
+    assert time.monotonic() - began < 4 * 0.3
+
+
+def test_once_a_store_is_away_threads_are_not_held(store: SlowStore) -> None:
+    source = distant(store)
+    store.away = True
+    at_once(source, 1)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        for flight in [pool.submit(source.tile, KEY, place, 5, 0) for place in range(40)]:
+            assert isinstance(flight.exception(30), StoreFault)
+    assert time.monotonic() - began < 5 * 0.3
+    store.away = False
+    assert source.tile(KEY, 6, len(TILE), CRC) == TILE
+
+
+def test_what_is_in_the_cache_is_not_read_again_by_any_process(store: SlowStore, tmp_path: Path) -> None:
+    first, second = (distant(store, TileCache(tmp_path, 4 << 20)) for _ in range(2))
+    assert at_once(first, 8) == [TILE] * 8
+    store.away = True
+    assert at_once(first, 4) == at_once(second, 4) == [TILE] * 4
+    assert store.reads == 1
+
+
+def test_a_bad_entry_of_the_cache_is_read_anew(store: SlowStore, tmp_path: Path) -> None:
+    source = distant(store, TileCache(tmp_path, 4 << 20))
+    at_once(source, 1)
+    content = (tmp_path / "tiles").read_bytes()
+    (tmp_path / "tiles").write_bytes(content.replace(TILE, TILE[:-1] + b"!"))
+    assert at_once(source, 1) == at_once(source, 1) == [TILE]
+    assert store.reads == 2
+
+
+def test_wrong_bytes_of_the_store_are_not_kept(store: SlowStore, tmp_path: Path) -> None:
+    source = distant(store, TileCache(tmp_path, 4 << 20))
+    store.damaged = True
+    assert {type(answer) for answer in at_once(source, 2)} == {PyramidCorrupt}
+    store.damaged = False
+    assert at_once(source, 2) == [TILE] * 2
+
+
+def test_the_kind_of_store_decides(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, cache_bytes=4 << 20)
+    assert isinstance(open_tile_source(settings, FolderStore(tmp_path / "store")), NearTiles)
+    assert not settings.cache.exists()
+    assert isinstance(open_tile_source(settings, memory_repository().store), DistantTiles)
+    assert (settings.cache / "tiles").exists()
+
+
+class Reading:
+    """An image in a distant store, read by services that share a disk cache as processes of one machine do."""
+
+    def __init__(self, hold: Callable[..., str], picture: pyvips.Image, folder: Path) -> None:
+        self.repository = memory_repository(Settings(data=folder, cache_bytes=8 << 20))
+        self.image = hold(self.repository, picture)
+        self.store = SlowStore(self.repository.store)
+        self.folder = folder
+
+    @property
+    def held(self) -> HeldImage:
+        held = self.repository.catalogue.image(self.image)
+        assert held
+        return held
+
+    def service(self) -> ImageService:
+        return ImageService(replace(self.repository, store=self.store))  # type: ignore[arg-type]
+
+    def ask(self, service: ImageService) -> tuple[int, bytes, dict[str, str]]:
+        path = f"{self.image}/0,0,256,256/256,256/0/default.jpg"
+        answer = service.answer(ImageCall(path, "https://books.example"))
+        return answer.status, answer.body, dict(answer.headers)
+
+
+@pytest.fixture
+def reading(hold_picture: Callable[..., str], picture: pyvips.Image, tmp_path: Path) -> Reading:
+    return Reading(hold_picture, picture, tmp_path / "var")
+
+
+def test_a_new_process_needs_the_store_neither_for_directory_nor_tile(reading: Reading) -> None:
+    status, body, _ = reading.ask(reading.service())
+    assert (status, reading.store.reads) == (200, 2)
+    reading.store.away = True
+    assert reading.ask(reading.service())[:2] == (200, body)
+
+
+def test_a_store_that_is_away_is_a_503_that_says_when_to_come_again_and_ends_by_itself(reading: Reading) -> None:
+    service = reading.service()
+    reading.store.away = True
+    for _ in range(3):
+        status, _, fields = reading.ask(service)
+        assert (status, fields["Retry-After"], fields["Cache-Control"]) == (503, "5", "no-store")
+    reading.store.away = False
+    assert reading.ask(service)[0] == 200
+
+
+def test_a_pyramid_made_anew_with_its_tiles_elsewhere_is_found_though_its_old_directory_is_in_the_cache(
+    reading: Reading, hold_picture: Callable[..., str], picture: pyvips.Image
+) -> None:
+    _, body, _ = reading.ask(reading.service())
+    key = reading.held.pyramid.key
+    before = reading.repository.store.read(key)
+    for _ in range(20):  # its threads write the tiles in another order each time
+        assert hold_picture(reading.repository, picture) == reading.image
+        if reading.repository.store.read(key) != before:
+            break
+    (reading.folder / "cache" / "tiles").write_bytes(
+        (reading.folder / "cache" / "tiles").read_bytes().replace(body, bytes(len(body)))
+    )
+    assert reading.ask(reading.service())[:2] == (200, body)
+
+
+def test_the_cache_may_go_while_it_is_read(reading: Reading) -> None:
+    service = reading.service()
+    _, body, _ = reading.ask(service)
+    for _ in range(3):
+        shutil.rmtree(reading.folder / "cache")
+        assert reading.ask(service)[:2] == (200, body)
+        time.sleep(1.1)
+        assert reading.ask(service)[:2] == (200, body)
+        assert (reading.folder / "cache" / "tiles").exists()
