@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real scans and other people's suites beside the project; skips, saying so, when it is absent."""
-    return Path(needed(SHARED, "the folder ../shared with real scans and conformance suites"))
+    return Path(needed(SHARED, "the folder ../shared with real scans and conformance suites", demanded_by=("CI",)))
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 
-def needed(program: str | Path | None, what: str) -> str:
-    """The path of a program or folder a test needs; skips, saying so, when it is absent, and fails where CI is set."""
+def needed(program: str | Path | None, what: str, demanded_by: Sequence[str] = ("CI", "REQUIRED")) -> str:
+    """The path of a program or folder a test needs; skips, saying so, when it is absent.
+
+    That is a failure where one of the variables `demanded_by` is set.
+    """
     if program is None or not Path(program).exists():
         message = f"{what} is absent: this was not tested"
-        if os.environ.get("CI"):
+        if any(map(os.environ.get, demanded_by)):
             pytest.fail(message)
         pytest.skip(message)
     return str(program)
