@@ -307,6 +307,47 @@ def test_a_put_waits_out_a_gateway_that_is_started_again(ceph: CephServer, setti
     assert unfinished(ceph, settings) == []
 
 
+@pytest.mark.parametrize(("refused", "goes_well"), [(1, True), (99, False)])
+def test_a_server_that_is_overloaded_is_asked_again_a_few_times(
+    settings: Settings, refused: int, goes_well: bool
+) -> None:
+    open_store(settings).put("pyramid", bytes(1000))
+    answers: list[bytes] = []
+
+    def overloaded(piece: bytes) -> bytes:
+        if piece.startswith(b"HTTP/1.1 206 Partial Content") and len(answers) < refused:
+            answers.append(piece)
+            return piece.replace(b" 206 Partial Content", b" 503 Slow Down", 1)
+        return piece
+
+    with TcpProxy(settings.s3_endpoint, received=overloaded) as proxy:
+        store = open_store(by_way_of(proxy, settings))
+        if goes_well:
+            assert store.read_range("pyramid", 0, 10) == bytes(10)
+        else:
+            fault = fault_of(lambda: store.read_range("pyramid", 0, 10), within=11)
+            assert fault.passing
+            assert "HTTP 503" in str(fault)
+            assert len(answers) == 3
+
+
+@pytest.mark.slow
+def test_a_storage_daemon_that_goes_away_is_told_and_nothing_is_lost(durable_ceph: CephServer, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, **durable_ceph.settings(durable_ceph.create_bucket()))
+    store = s3_store(place(settings), writes=BRIEF)
+    store.put("page", b"bytes")
+    durable_ceph.stop("osd", signal.SIGKILL)
+    for call in (lambda: store.read_range("page", 0, 5), lambda: store.size("page"), lambda: store.put("new", b"x")):
+        fault = fault_of(call, within=12)
+        assert fault.passing
+        assert type(fault) is StoreFault
+        assert "did not answer in time" in str(fault)
+    durable_ceph.start("osd")
+    durable_ceph.wait_until_ready()
+    assert store.read_range("page", 0, 5) == b"bytes"
+    store.put("new", b"x")
+
+
 def test_a_server_that_is_silent_does_not_hold_up_a_tile(ceph: CephServer, settings: Settings) -> None:
     open_store(settings).put("pyramid", bytes(MEBIBYTE))
     silent = threading.Event()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tcp_proxy import TcpProxy
 
 from repository.buckets import Bucket, describe_bucket, prepare_bucket
 from repository.config import Settings
@@ -32,3 +33,33 @@ def test_a_name_that_cannot_be_a_bucket_is_refused(endpoint: str) -> None:
         prepare_bucket(settings(endpoint, "/a/folder"))
     with pytest.raises(StoreFault):
         prepare_bucket(settings(endpoint, "s3://ab"))
+
+
+class WithoutLifecycle:
+    """Answers as a server that knows no lifecycle rules."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._answering: bytes | None = None
+
+    def sent(self, piece: bytes) -> bytes:
+        if piece.startswith((b"GET ", b"PUT ", b"HEAD ")):
+            asked = b"lifecycle" in piece.partition(b"\r\n")[0]
+            self.asked += asked
+            body = b"<Error><Code>NotImplemented</Code></Error>"
+            answer = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            self._answering = answer if asked else None
+        return piece
+
+    def received(self, piece: bytes) -> bytes:
+        if self._answering is None:
+            return piece
+        piece, self._answering = self._answering, b""
+        return piece
+
+
+def test_a_server_without_lifecycle_rules_does_as_well(endpoint: str) -> None:
+    server = WithoutLifecycle()
+    with TcpProxy(endpoint, sent=server.sent, received=server.received) as proxy:
+        assert prepare_bucket(settings(proxy.endpoint, "s3://without-rules/x")).versioned
+    assert server.asked

@@ -71,6 +71,26 @@ def test_a_sweep_leaves_the_files_of_living_writers_alone(tmp_path: Path) -> Non
     assert slow.read("slow") == b"firstsecond"
 
 
+def test_strays_are_cleared_by_age_and_those_of_living_writers_kept(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert store.clear_strays(0) == 0
+    store.put("kept", b"x")
+    for name, age in (("old", 7200), ("young", 60)):
+        (tmp_path / ".incoming" / name).write_bytes(b"half done")
+        os.utime(tmp_path / ".incoming" / name, (time.time() - age,) * 2)
+    assert store.clear_strays(3600) == 1
+    assert incoming(tmp_path) == {"young"}
+
+    def chunks():
+        yield b"first"
+        assert store.clear_strays(0) == 1
+        yield b"second"
+
+    store.put("slow", chunks())
+    assert incoming(tmp_path) == set()
+    assert store.read("slow") == b"firstsecond"
+
+
 def test_an_object_replaced_by_another_process_is_noticed_within_a_second(tmp_path: Path) -> None:
     reader, writer = FolderStore(tmp_path), FolderStore(tmp_path)
     writer.put("log/checkpoint", b"old")
@@ -142,14 +162,14 @@ FILLER = """
 import subprocess, sys
 from pathlib import Path
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", sys.argv[1]], check=True)
-from repository.errors import StoreFault
+from repository.errors import StoreFull
 from repository.folder_store import FolderStore
 store = FolderStore(Path(sys.argv[1]))
 store.put("kept", b"x" * 1000)
 for content in (bytes(2 << 20), iter([bytes(1 << 19)] * 4), Path(sys.argv[2])):
     try:
         store.put("kept", content)
-    except StoreFault as fault:
+    except StoreFull as fault:
         assert "the disk is full" in str(fault), fault
     else:
         raise SystemExit("no fault")
