@@ -122,9 +122,11 @@ class FolderStore:
             self._open_files.forget(key)
 
     def _begin(self) -> None:
-        """Before the first write: the folders, and the leavings of killed writers."""
-        if not self._swept:
-            self._folders.ensure(os.path.join(self._root, INCOMING))
+        """Before the first write, and when the store was away: the folders, and the leavings of killed writers."""
+        incoming = os.path.join(self._root, INCOMING)
+        if not (self._swept and os.path.isdir(incoming)):
+            self._folders.forget_all()
+            self._folders.ensure(incoming)
             self._incoming.sweep()
             self._swept = True
 

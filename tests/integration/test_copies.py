@@ -1,0 +1,99 @@
+"""What is noted of replicas, on SQLite and on PostgreSQL, in a library of ten thousand works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from repository.clock import system_clock
+from repository.copies import Copies, Copy
+from repository.database import migrate, open_database, sessions_of
+from repository.errors import DatabaseFault
+from repository.jobs import JobOrder, Jobs
+from repository.tables import CopyRow, WorkRow
+
+pytestmark = pytest.mark.integration
+WORKS = 10_000
+NOW = "2026-01-02T03:04:05Z"
+NEAR, FAR = "s3://near/copy", "/mnt/far"
+
+
+def work_row(number: int) -> dict[str, object]:
+    text = {"state": "published", "access": "open", "title": "書", "accessioned": NOW}
+    figures = {"version": 2 if number % 10 == 0 else 1, "images": 1, "master_bytes": 1}
+    return {"identifier": f"w{number:05d}", **text, **figures, "creator": [], "document": b""}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An empty database."""
+    url = request.getfixturevalue("database_url") if request.param == "postgresql" else f"sqlite:///{tmp_path / 'x'}"
+    engine = open_database(url)
+    migrate(engine)
+    return engine
+
+
+@pytest.fixture
+def copies(engine: Engine) -> Copies:
+    """10,000 works: all near, every tenth at an older version than its newest; those below 5,000 also far."""
+    rows = [{"work": f"w{number:05d}", "store": NEAR, "version": 1, "verified": NOW} for number in range(WORKS)]
+    rows += [{"work": f"w{number:05d}", "store": FAR, "version": 1, "verified": NOW} for number in range(WORKS // 2)]
+    with engine.begin() as connection:
+        connection.execute(insert(WorkRow), [work_row(number) for number in range(WORKS)])
+        connection.execute(insert(CopyRow), rows)
+    return Copies(sessions_of(engine))
+
+
+def seconds(action: Callable[[], object]) -> float:
+    action()
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def test_how_far_replication_is_told_and_quickly(copies: Copies) -> None:
+    summary = copies.summary([NEAR, FAR])
+    assert summary.works == WORKS
+    assert summary.verified == {NEAR: 9000, FAR: 4500}
+    assert summary.preserved == 4500
+    assert copies.summary([]).preserved == WORKS
+    assert copies.summary(["elsewhere"]).preserved == 0
+    took = seconds(lambda: copies.summary([NEAR, FAR]))
+    print(f"summary of {WORKS} works: {took * 1000:.1f} ms")
+    assert took < 1
+
+
+def test_a_version_noted_makes_a_work_preserved_until_its_next_version(copies: Copies) -> None:
+    assert copies.is_preserved("w00001", [NEAR, FAR])
+    assert not copies.is_preserved("w00010", [NEAR, FAR])
+    copies.note("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
+    copies.note("w00010", FAR, 2, "2026-02-02T00:00:00Z")
+    assert copies.is_preserved("w00010", [NEAR, FAR])
+    copies.note("w00010", FAR, 1, "2026-03-03T00:00:00Z")
+    assert copies.of("w00010") == [Copy(FAR, 2, "2026-02-02T00:00:00Z"), Copy(NEAR, 2, "2026-02-02T00:00:00Z")]
+    assert not copies.is_preserved("unknown", [NEAR])
+    assert not copies.is_preserved("unknown", [])
+    assert copies.head("w00010") == (2, None)
+    assert copies.head("unknown") is None
+
+
+def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(copies: Copies, engine: Engine) -> None:
+    jobs = Jobs(sessions_of(engine), system_clock)
+    prefix = f"replicate:{NEAR}:"
+    assert copies.missing(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
+    jobs.enqueue(JobOrder(f"{prefix}w00010", "replicate", {"work": "w00010", "store": NEAR}))
+    assert copies.missing(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
+    assert len(copies.missing("new", "replicate:new:", WORKS * 2)) == WORKS
+    took = seconds(lambda: copies.missing(NEAR, prefix, 1000))
+    print(f"what is missing of {WORKS} works: {took * 1000:.1f} ms")
+    assert took < 1
+
+
+def test_a_database_that_is_away_is_a_fault_that_may_pass() -> None:
+    with pytest.raises(DatabaseFault) as fault:
+        Copies(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).of("w00001")
+    assert fault.value.passing
