@@ -12,9 +12,10 @@ cannot outgrow its budget, however many processes write.
 
 Nothing in it is believed. A slot only says where to look; a record counts when it bears the name asked for and its
 bytes have their CRC-32. So a writer may be killed at any byte, two may write at once, and the file may be damaged, cut
-or deleted at any time: it costs a read of the store. Only giving out room takes a lock (`flock`, let go by the kernel
-when its holder dies), for a few microseconds and never waited for long. The file is read by `pread` rather than mapped:
-a mapped file that is cut short kills its reader. A deleted file is noticed within a second of use and begun anew.
+or deleted at any time: it costs a read of the store. Only giving out room, a share of the ring at a time, takes a lock
+(`flock`, let go by the kernel when its holder dies), for microseconds and never waited for long. The file is read by
+`pread` rather than mapped: a mapped file that is cut short kills its reader. A deleted file is noticed within a second
+of use and begun anew.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ _USUAL_BYTES: Final = 4096
 """Room in the buckets for records of this size: smaller tiles than real ones."""
 
 _PLACES: Final = 16_384  # held in memory, about 5 MB: saves a look into the buckets
+_SHARE, _SMALLEST_SHARE = 1 << 20, 64  # room given to a process at a time: bytes, and at most this part of the ring
 _LARGEST: Final = 32 << 20
 _LARGEST_PART: Final = 8  # of the ring, for one record
 _FARTHEST: Final = 1 << 62
@@ -70,6 +72,7 @@ class _Ring:
         status = os.fstat(self.descriptor)
         self.identity = status.st_dev, status.st_ino
         self.capacity = self.buckets = self.start = self.largest = self.head = 0
+        self._given = self._given_end = 0
 
     def __del__(self) -> None:
         if hasattr(self, "descriptor"):
@@ -99,14 +102,23 @@ class _Ring:
         expected = _HEADER.pack(_MAGIC, self.capacity, self.buckets)
         return self.identity == (status.st_dev, status.st_ino) and header.startswith(expected) and self.head < _FARTHEST
 
-    def allocate(self, length: int) -> int:
-        """The position of `length` bytes of the ring, from now on the caller's. Needs the lock."""
+    def hand_out(self, size: int) -> int:
+        """The position of `size` bytes of what this process has been given; -1 when that is too little or too old."""
+        position = self._given
+        if self._given_end - position < size or (self.head - position) * 2 > self.capacity:
+            return -1
+        self._given += size
+        return position
+
+    def allocate(self, size: int) -> None:
+        """Have the process be given room for `size` bytes, and for a few more records. Needs the lock."""
+        length = max(size, min(_SHARE, self.capacity // _SMALLEST_SHARE))
         head: int = _HEAD.unpack(self._read(_HEAD_PLACE, _HEAD.size))[0]
         rest = self.capacity - head % self.capacity
         position = head if length <= rest else head + rest
         self.head = position + length
         os.pwrite(self.descriptor, _HEAD.pack(self.head), _HEAD_PLACE)
-        return position
+        self._given, self._given_end = position, self.head
 
     def find(self, name: bytes) -> tuple[int, int] | None:
         """Length and position of what the buckets say of a name."""
@@ -205,10 +217,14 @@ class TileCache:
 
     def _put(self, ring: _Ring, name: bytes, data: bytes, crc: int) -> None:
         size = _RECORD.size + len(data)
-        with self._alone(ring) as alone:
-            position = ring.allocate(size) if alone else -1
-        if position < 0:
-            return
+        with self._lock:
+            position = ring.hand_out(size)
+            if position < 0:
+                with _alone(ring) as alone:
+                    if not alone:
+                        return
+                    ring.allocate(size)
+                position = ring.hand_out(size)
         place = ring.start + position % ring.capacity
         if os.pwritev(ring.descriptor, [_RECORD.pack(name, len(data), crc), data], place) != size:
             raise OSError(f"{self._path}: not written whole")
@@ -235,7 +251,7 @@ class TileCache:
             return None
         try:
             ring = _Ring(self._path)
-            with self._alone(ring) as alone:
+            with _alone(ring) as alone:
                 if not alone:
                     return None
                 if ring.begin(self._budget, insist=insist):
@@ -246,17 +262,6 @@ class TileCache:
             return None
         return self._open(insist=False)
 
-    @contextmanager
-    def _alone(self, ring: _Ring) -> Iterator[bool]:
-        """Whether nobody else gives out room meanwhile. Never waits longer than a moment."""
-        with self._lock:
-            held = _take(ring.descriptor)
-            try:
-                yield held
-            finally:
-                if held:
-                    fcntl.flock(ring.descriptor, fcntl.LOCK_UN)
-
     def _pause(self, fault: OSError) -> None:
         self._paused_until = self._clock() + _PAUSE_SECONDS
         if not self._told:
@@ -264,6 +269,17 @@ class TileCache:
             _LOG.warning(
                 "磁盘缓存暂停写入，服务照常 / the disk cache keeps nothing new for now; serving goes on: %s", fault
             )
+
+
+@contextmanager
+def _alone(ring: _Ring) -> Iterator[bool]:
+    """Whether no other process gives out room meanwhile. Never waits longer than a moment."""
+    held = _take(ring.descriptor)
+    try:
+        yield held
+    finally:
+        if held:
+            fcntl.flock(ring.descriptor, fcntl.LOCK_UN)
 
 
 def _take(descriptor: int) -> bool:

@@ -42,7 +42,7 @@ from ceph_server import CephServer
 
 SIZE = 256
 COPIES = 8
-ROUNDS, SECONDS = 3, 4
+ROUNDS, SECONDS = 5, 4
 PROCESSES, THREADS = 2, 4
 CACHE_BYTES = 2 << 30
 TIME = "2026-01-01T00:00:00Z"
