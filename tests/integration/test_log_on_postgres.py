@@ -1,0 +1,175 @@
+"""The provenance log on several machines: killed writers, killed servers and zombies do it no harm."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import chain, count
+from pathlib import Path
+
+import pytest
+from database_server import PostgresServer
+from log_scenarios import (
+    check_everything_is_logged_once,
+    die,
+    patiently,
+    publish,
+    publish_and_record,
+    record_with,
+    run,
+    stall,
+)
+
+from preservation import keys
+from preservation.journal import can_sign, evidence, needs_recording, open_log, record_events, verifier_key
+from repository.config import Settings
+from repository.errors import LogInvalid, SettingInvalid, ToolAbsent
+from repository.handle import Repository, open_repository
+from repository.paths import LOG_CHECKPOINT
+from workers.prepare import make_ready
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def first(tmp_path: Path, database_url: str) -> Repository:
+    """The machine that made the log's key."""
+    return make_ready(open_repository(machine(tmp_path, database_url, "first")))
+
+
+def machine(folder: Path, database: str, name: str, key: bool = False) -> Settings:
+    """The settings of a machine: a database and a store shared with the others, a data folder of its own."""
+    if key:
+        shutil.copytree(folder / "first" / "keys", folder / name / "keys")
+    return Settings(data=folder / name, database=database, store=str(folder / "store"))
+
+
+def test_many_workers_publish_and_record_at_once(tmp_path: Path, database_url: str, first: Repository) -> None:
+    old = [f"old {number}" for number in range(5)]
+    for name in old:
+        publish(first, name, 7)
+    names = {place: [f"work {place} {number}" for number in range(12)] for place in range(4)}
+    machines = [machine(tmp_path, database_url, f"machine {place}", key=True) for place in names]
+    writers = [run(publish_and_record, machines[place], names[place], 7, old) for place in names]
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * len(writers)
+    # Nobody is asked again: what the others staged, the last holder took.
+    check_everything_is_logged_once(first, dict.fromkeys([*old, *chain(*names.values())], 7))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
+    tmp_path: Path, database_url: str, first: Repository, after: bool
+) -> None:
+    second = machine(tmp_path, database_url, "second", key=True)
+    works: dict[str, int] = {}
+    for change in count(1):
+        works[f"work {change}"] = 400
+        publish(first, f"work {change}", 400)
+        writer = run(record_with, second, change, die, after)
+        writer.join()
+        assert open_log(first).verify().problems == ()
+        publish(first, f"work {change}", 400)  # the numbers given must outlast this
+        if writer.exitcode == 0:
+            break
+        works[f"more {change}"] = 3
+        publish(first, f"more {change}", 3)
+        record_events(first)
+        check_everything_is_logged_once(first, works)
+    assert change > 5
+    check_everything_is_logged_once(first, works)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True])
+def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: PostgresServer, after: bool) -> None:
+    """PostgreSQL is killed while a writer is at a change of the store; it lives on when another has taken over."""
+    url = postgres.create_database()
+    first = make_ready(open_repository(machine(tmp_path, url, "first")))
+    second = machine(tmp_path, url, "second", key=True)
+    works: dict[str, int] = {}
+    overwritten = 0
+    for change in count(1):
+        works[f"work {change}"] = 400
+        publish(first, f"work {change}", 400)
+        signal_folder = tmp_path / str(change)
+        signal_folder.mkdir()
+        zombie = run(record_with, second, change, stall(signal_folder), after)
+        while zombie.is_alive() and not (signal_folder / "stalled").exists():
+            zombie.join(0.01)
+        if not zombie.is_alive():
+            assert zombie.exitcode == 0
+            break
+        postgres.kill()
+        postgres.start()
+        works[f"more {change}"] = 130
+        patiently(lambda change=change: publish(first, f"more {change}", 130))
+        patiently(lambda: record_events(first))
+        check_everything_is_logged_once(first, works)
+        size = open_log(first).size
+        (signal_folder / "go").touch()
+        zombie.join()
+        # What outsiders are given never goes back, whatever the zombie put over it.
+        assert (open_log(first).size, f"\n{size}\n" in open_log(first).newest().decode()) == (size, True)
+        check_everything_is_logged_once(first, works)
+        if needs_recording(first):
+            overwritten += 1
+            assert record_events(first) == 0
+        assert f"\n{size}\n".encode() in first.store.read(LOG_CHECKPOINT)
+    assert change > 5
+    assert overwritten == (0 if after else 1)
+
+
+def test_a_machine_without_the_key_does_everything_but_sign(
+    tmp_path: Path, database_url: str, first: Repository
+) -> None:
+    other = make_ready(open_repository(machine(tmp_path, database_url, "other")))
+    assert not (tmp_path / "other" / "keys").exists()
+    assert (can_sign(first), can_sign(other)) == (True, False)
+    assert verifier_key(other) == verifier_key(first)
+    publish(other, "試書")
+    with pytest.raises(ToolAbsent, match="keys"):
+        record_events(other)
+    assert needs_recording(other)
+    assert record_events(first) == 3
+    log = open_log(other)
+    assert (log.size, log.verify().ok) == (3, True)
+    image = first.catalogue.works()[0].cover
+    assert evidence(other, str(image)) == evidence(first, str(image))
+    shutil.copytree(tmp_path / "first" / "keys", tmp_path / "other" / "keys")
+    publish(other, "再試")
+    assert record_events(other) == 3
+
+
+def test_a_machine_with_another_key_is_told_at_the_start(tmp_path: Path, database_url: str, first: Repository) -> None:
+    settings = machine(tmp_path, database_url, "other")
+    keys.create(settings.keys, "another.example/log")
+    with pytest.raises(SettingInvalid, match=verifier_key(first).split("+", maxsplit=1)[0]):
+        make_ready(open_repository(settings))
+
+
+def test_a_database_and_a_store_restored_together_do_not_begin_a_second_history(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """The data folder of the machine that signed was not restored: it knows better."""
+    url = postgres.create_database()
+    first = make_ready(open_repository(machine(tmp_path, url, "first")))
+    publish(first, "one")
+    record_events(first)
+    shutil.copytree(tmp_path / "store", tmp_path / "backup")
+    name = url.rpartition("/")[2]
+    with postgres.connect(name) as connection:
+        head = connection.execute("SELECT size, checkpoint FROM log_heads").fetchone()
+        publish(first, "two")
+        record_events(first)
+        connection.execute("UPDATE log_heads SET size = %s, checkpoint = %s", head)
+    # The database alone is older: the store and the file of this machine say more, and the log goes on from there.
+    publish(first, "three")
+    assert record_events(first) == 3
+    with postgres.connect(name) as connection:
+        connection.execute("UPDATE log_heads SET size = %s, checkpoint = %s", head)
+        connection.execute("UPDATE events SET log_index = NULL, sequence = NULL WHERE sequence > 2")
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "backup").rename(tmp_path / "store")
+    with pytest.raises(LogInvalid, match="rolled back"):
+        record_events(first)

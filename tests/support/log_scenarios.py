@@ -1,0 +1,148 @@
+"""Works without files, published by processes that extend the provenance log at once; and what must hold then."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from preservation import proofs
+from preservation.events import event_of, ingestion_event
+from preservation.journal import open_log, record_events, verifier_key
+from repository.catalog import Publication
+from repository.config import Settings
+from repository.errors import ShanbenError
+from repository.handle import Repository, open_repository
+from repository.identifiers import Kind, mint
+from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+
+NOW = "2026-01-01T00:00:00Z"
+CHANGES = ("put", "put_new", "delete")
+FORK = multiprocessing.get_context("fork")
+SECONDS = 60.0
+
+
+def publication(name: str, images: int = 3) -> Publication:
+    """A work of so many images, each with an event."""
+    work = mint(Kind.WORK, name)
+    held = [_image(work, number) for number in range(1, images + 1)]
+    pages = tuple(Page(f"{number:04d}", str(number), (image,)) for number, image in enumerate(held, 1))
+    pyramids = {image.identifier: Pyramid(f"pyramids/{image.identifier}", "ff", 10, 512) for image in held}
+    events = tuple(
+        ingestion_event(work, image.identifier, image.master.sha256, bytes=1000, time=NOW, software="test")
+        for image in held
+    )
+    return Publication(Work(work, Record(name), (Volume("", pages),)), pyramids, events, 1, NOW, {})
+
+
+def _image(work: str, number: int) -> Image:
+    digest = sha256(f"{work} {number}".encode()).hexdigest()
+    return Image(mint(Kind.IMAGE, work, str(number)), 300, 400, Master(f"masters/{number}.tif", digest, 1000, "x/y"))
+
+
+def publish(repository: Repository, name: str, images: int = 3) -> None:
+    """Publish a work; published again, its events keep their places."""
+    repository.catalogue.publish(publication(name, images), (), NOW)
+
+
+def check_everything_is_logged_once(repository: Repository, works: dict[str, int]) -> None:
+    """The log verifies, every event of these works is in it once and nothing else, and evidence convinces offline."""
+    log = open_log(repository)
+    assert log.verify().problems == ()
+    logged = [event_of(leaf).identifier for leaf in log.entries(0, log.size)]
+    events = {event.identifier: event for name, images in works.items() for event in publication(name, images).events}
+    assert len(logged) == len(set(logged))
+    assert set(logged) == set(events)
+    assert not repository.ledger.waiting()
+    assert repository.catalogue.counts().staged == 0
+    key = verifier_key(repository)
+    for index in range(0, log.size, max(1, log.size // 40)):
+        assert repository.ledger.event_index(str(events[logged[index]].image)) == index
+        assert proofs.check(log.evidence(index), key).index == index
+
+
+class ChangedStore:
+    """A store at whose n-th change something happens, before it is made or after."""
+
+    def __init__(self, store: Any, change: int, happen: Callable[[], None], *, after: bool) -> None:
+        self._store, self._left, self._happen, self._after = store, change, happen, after
+
+    def __getattr__(self, name: str) -> Any:
+        action = getattr(self._store, name)
+        return action if name not in CHANGES else lambda *arguments: self._change(action, arguments)
+
+    def _change(self, action: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            self._happen()
+        action(*arguments)
+        if self._left == 0 and self._after:
+            self._happen()
+
+
+def die() -> None:
+    """SIGKILL to this process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stall(folder: Path) -> Callable[[], None]:
+    """Tell that it stands still, and go on when told so."""
+
+    def happen() -> None:
+        (folder / "stalled").touch()
+        wait_for((folder / "go").exists)
+
+    return happen
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def run(action: Callable[..., None], *arguments: Any) -> Any:
+    """A process that does this; started."""
+    process = FORK.Process(target=action, args=arguments)
+    process.start()
+    return process
+
+
+def record_with(settings: Settings, change: int, happen: Callable[[], None], after: bool) -> None:
+    """In a process of its own: record what is staged, over a store at whose n-th change something happens."""
+    repository = open_repository(settings)
+    record_events(replace(repository, store=ChangedStore(repository.store, change, happen, after=after)))
+
+
+def publish_and_record(settings: Settings, names: list[str], images: int, old: list[str]) -> None:
+    """In a process of its own: publish works, and others again meanwhile, and record; what passes is tried again."""
+    repository = open_repository(settings)
+    chance = random.Random(os.getpid())
+    for name in names:
+        patiently(lambda name=name: publish(repository, name, images))
+        again = chance.choice([*old, name])
+        patiently(lambda again=again: publish(repository, again, images))
+        patiently(lambda: record_events(repository))
+
+
+def patiently(action: Callable[[], Any]) -> None:
+    """Try again what may pass."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            action()
+        except ShanbenError as fault:
+            if not fault.passing or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
