@@ -64,12 +64,12 @@ def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
     second = machine(tmp_path, database_url, "second", key=True)
     works: dict[str, int] = {}
     for change in count(1):
-        works[f"work {change}"] = 400
-        publish(first, f"work {change}", 400)
+        works[f"work {change}"] = 300
+        publish(first, f"work {change}", 300)
         writer = run(record_with, second, change, die, after)
         writer.join()
         assert open_log(first).verify().problems == ()
-        publish(first, f"work {change}", 400)  # the numbers given must outlast this
+        publish(first, f"work {change}", 300)  # the numbers given must outlast this
         if writer.exitcode == 0:
             break
         works[f"more {change}"] = 3
@@ -90,8 +90,8 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
     works: dict[str, int] = {}
     overwritten = 0
     for change in count(1):
-        works[f"work {change}"] = 400
-        publish(first, f"work {change}", 400)
+        works[f"work {change}"] = 300
+        publish(first, f"work {change}", 300)
         signal_folder = tmp_path / str(change)
         signal_folder.mkdir()
         zombie = run(record_with, second, change, stall(signal_folder), after)
@@ -117,7 +117,7 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
             assert record_events(first) == 0
         assert f"\n{size}\n".encode() in first.store.read(LOG_CHECKPOINT)
     assert change > 5
-    assert overwritten == (0 if after else 1)
+    assert (overwritten > 0) != after
 
 
 def test_a_machine_without_the_key_does_everything_but_sign(
