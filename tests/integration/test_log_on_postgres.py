@@ -75,7 +75,6 @@ def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
         works[f"more {change}"] = 3
         publish(first, f"more {change}", 3)
         record_events(first)
-        check_everything_is_logged_once(first, works)
     assert change > 5
     check_everything_is_logged_once(first, works)
 
@@ -105,7 +104,7 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
         works[f"more {change}"] = 130
         patiently(lambda change=change: publish(first, f"more {change}", 130))
         patiently(lambda: record_events(first))
-        check_everything_is_logged_once(first, works)
+        assert open_log(first).verify().problems == ()
         size = open_log(first).size
         (signal_folder / "go").touch()
         zombie.join()

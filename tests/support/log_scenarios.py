@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ FORK = multiprocessing.get_context("fork")
 SECONDS = 60.0
 
 
+@cache
 def publication(name: str, images: int = 3) -> Publication:
     """A work of so many images, each with an event."""
     work = mint(Kind.WORK, name)
