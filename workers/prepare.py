@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ from preservation.log import signing_key_absent
 from preservation.notes import parse_verifier_key
 from repository import paths
 from repository.config import Settings
-from repository.errors import Busy, StoreFault
+from repository.errors import Busy
 from repository.handle import Repository, open_repository
 from repository.store_address import S3_SCHEME
 from repository.text import Text
@@ -22,15 +21,12 @@ _WAIT_SECONDS: Final = 60.0
 
 
 def prepare(settings: Settings) -> Repository:
-    """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`."""
+    """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`.
+
+    Replicas are made ready when something is first put there: one that is away does not keep the house from opening.
+    """
     prepare_place(settings.store_url, settings)
-    repository = make_ready(open_repository(settings))
-    for address, store in zip(settings.replicas, repository.replicas.values(), strict=True):
-        # A replica that is away must not keep the house from opening: replication goes on when it is back.
-        with suppress(StoreFault):
-            prepare_place(address, settings)
-            objects.prepare_storage_root(store)
-    return repository
+    return make_ready(open_repository(settings))
 
 
 def prepare_place(address: str, settings: Settings) -> None:

@@ -13,9 +13,11 @@ from preservation.log_replication import replicate_log as copy_log
 from preservation.replication import replicate_work
 from preservation.transfer import Place
 from repository.clock import timestamp
+from repository.errors import StoreDenied
 from repository.handle import Repository
 from repository.jobs import JobOrder
 from repository.store_address import store_name
+from workers.prepare import prepare_place
 from workers.workshop import Workshop
 
 WORK_KIND: Final = "replicate"
@@ -36,11 +38,10 @@ def log_order(store: str) -> JobOrder:
 def replicate(workshop: Workshop, arguments: Mapping[str, str]) -> Mapping[str, object]:
     """Kind ``replicate``: the OCFL object of `work` in the replica `store`, verified there and noted."""
     repository, work, name = workshop.repository, arguments["work"], arguments["store"]
-    target = repository.replicas.get(name)
-    if target is None:
+    if name not in repository.replicas:
         return _no_longer_named(name)
-    objects.prepare_storage_root(target)
-    done = replicate_work(_main(repository), Place(name, target), work)
+    target = _made_ready(repository, name)
+    done = replicate_work(_main(repository), target, work)
     repository.copies.note(work, name, done.version, timestamp(repository.clock()))
     return {"store": name, "version": done.version, **_figures(done.done.objects_put, done.done.bytes_put)}
 
@@ -48,11 +49,11 @@ def replicate(workshop: Workshop, arguments: Mapping[str, str]) -> Mapping[str, 
 def replicate_log(workshop: Workshop, arguments: Mapping[str, str]) -> Mapping[str, object]:
     """Kind ``replicate-log``: the provenance log in the replica `store`, as far as the main store has it."""
     repository, name = workshop.repository, arguments["store"]
-    target = repository.replicas.get(name)
-    if target is None:
+    if name not in repository.replicas:
         return _no_longer_named(name)
+    target = _made_ready(repository, name)
     key = keys.load(repository.settings.keys).key
-    done = copy_log(_main(repository), Place(name, target), key)
+    done = copy_log(_main(repository), target, key)
     if done is None:
         return {"store": name, "entries": 0}
     return {"store": name, "entries": done.size, **_figures(done.done.objects_put, done.done.bytes_put)}
@@ -74,6 +75,18 @@ def replication_orders(repository: Repository, *, limit: int = _MOST_ORDERS, fai
 
 def _main(repository: Repository) -> Place:
     return Place(store_name(repository.settings.store_url), repository.store)
+
+
+def _made_ready(repository: Repository, name: str) -> Place:
+    """A replica that declares itself a storage root; its bucket is made when it is absent."""
+    store = repository.replicas[name]
+    try:
+        objects.prepare_storage_root(store)
+    except StoreDenied:
+        addresses = dict(zip(repository.replicas, repository.settings.replicas, strict=True))
+        prepare_place(addresses[name], repository.settings)
+        objects.prepare_storage_root(store)
+    return Place(name, store)
 
 
 def _no_longer_named(store: str) -> Mapping[str, object]:

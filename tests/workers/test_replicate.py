@@ -16,6 +16,7 @@ from repository.errors import NotHeld, StoreFault
 from repository.folder_store import FolderStore
 from repository.handle import memory_repository
 from repository.jobs import JobState
+from repository.storage import open_replicas
 from web.ingest_command import ingest_order
 from workers.local import working_here
 from workers.prepare import make_ready
@@ -104,3 +105,14 @@ def test_a_job_for_a_replica_that_is_no_longer_named_is_over(workshop: Workshop,
     assert replicate(bare, work_order("gone", work).arguments) == {"store": "gone", "skipped": True}
     assert replicate_log(bare, {"store": "gone"}) == {"store": "gone", "skipped": True}
     assert preservation_of(bare.repository, work).preserved
+
+
+def test_a_replica_whose_bucket_is_absent_gets_one(workshop: Workshop, work: str, endpoint: str) -> None:
+    address = f"s3://replica/of/it?endpoint={endpoint}&access_key=k&secret_key=s"
+    settings = replace(workshop.repository.settings, replicas=(address,))
+    replicas = open_replicas(settings)
+    (name,) = replicas
+    moved = replace(workshop, repository=replace(workshop.repository, settings=settings, replicas=replicas))
+    assert "secret" not in name
+    assert replicate(moved, work_order(name, work).arguments)["version"] == 1
+    assert validate_object(replicas[name], paths.ocfl_object(work)).valid
