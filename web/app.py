@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 
 from repository.handle import Repository
 from repository.text import Language
-from web import health, iiif, log_files, pages, problems
+from web import health, iiif, log_files, operations, pages, problems
 from web.addresses import image_address, origin
 from web.answers import open_services
 from web.assets import Assets, read_assets
@@ -30,6 +30,7 @@ def create_app(repository: Repository) -> Flask:
         iiif.blueprint(repository),
         log_files.blueprint(repository),
         health.blueprint(repository),
+        operations.blueprint(repository),
     ):
         app.register_blueprint(blueprint)
     problems.register(app)

@@ -15,15 +15,16 @@ import click
 from preservation.journal import verifier_key
 from repository.config import Settings, process_settings
 from repository.errors import ToolAbsent
-from repository.handle import open_repository
 from repository.text import Text
 from web.ingest_command import ingest_by_workers, ingest_here
 from web.log_commands import log
+from web.retry_command import jobs_to_retry, retry_by_workers, retry_here
 from web.server import run_server
-from web.status import status_of
+from web.status_command import status
 from web.store_commands import store
 from web.terminal import EXIT_CONTENT, Terminal, command, fault_json
 from workers.deposit import check as check_deposit
+from workers.local import working_here
 from workers.prepare import prepare
 from workers.rebuild import rebuild as rebuild_catalogue
 from workers.sample import make_sample
@@ -41,6 +42,7 @@ def main() -> None:
 
 
 main.add_command(log)
+main.add_command(status)
 main.add_command(store)
 
 
@@ -134,12 +136,16 @@ def worker(_: Terminal, concurrency: int) -> None:
 
 
 @main.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
 @command
-def status(terminal: Terminal) -> None:
-    """馆藏概况。 Works, images, bytes, jobs, fixity coverage, log size."""
-    document = status_of(open_repository(process_settings()))
-    terminal.table(document)
-    terminal.result(document)
+def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
+    """重试失败的任务（不含送存）。 Try again what failed: jobs by their keys, or all but deposits."""
+    repository = prepare(process_settings())
+    orders = jobs_to_retry(repository.jobs, keys)
+    if repository.settings.broker or not orders:
+        return retry_by_workers(repository, orders, terminal)
+    with _examiner(repository.settings) as examiner, working_here(Workshop(repository, examiner)) as here:
+        return retry_here(here, orders, terminal)
 
 
 @main.command()

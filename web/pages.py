@@ -9,6 +9,7 @@ from typing import Final
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from preservation.holdings import preservation_of
 from repository import identifiers
 from repository.access import Decision, decide
 from repository.errors import AccessRefused, NotHeld, RequestInvalid, Withdrawn
@@ -45,15 +46,13 @@ class Shelf:
 
     def newest(self, offset: int, limit: int) -> list[Card]:
         """Published works, the newest first."""
-        total = self._catalogue.published_count()
-        first = max(0, total - offset - limit)
-        summaries = self._catalogue.works(first, max(0, total - offset - first))
-        return [Card(summary, self._cover(summary)) for summary in reversed(summaries)]
+        summaries = self._catalogue.works(offset, limit, newest_first=True)
+        return [Card(summary, self._cover(summary)) for summary in summaries]
 
     def held(self) -> tuple[int, int]:
         """How many works and images."""
         counts = self._catalogue.counts()
-        return self._catalogue.published_count(), counts.images
+        return counts.published, counts.images
 
     def published(self) -> int:
         """How many works the list pages through."""
@@ -72,6 +71,13 @@ class Shelf:
     def volumes(self, work: Work, decision: Decision) -> list[views.VolumeView]:
         """The volumes of a work with the thumbnails of their pages."""
         return views.volume_views(work, self._catalogue.pyramids(work.identifier), decision)
+
+    def kept(self, work: Work) -> views.Kept | None:
+        """In how many places a work is kept; None when there is but one."""
+        if not self._repository.replicas:
+            return None
+        found = preservation_of(self._repository, work.identifier)
+        return views.kept(found.held, found.stores, [holding.verified for holding in found.holdings])
 
     def manifest(self, work: Work) -> str:
         """The public address of a work's manifest."""
@@ -152,6 +158,7 @@ def _work_page(shelf: Shelf, assets: Assets, work: Work, decision: Decision) -> 
         ranges=views.range_views(work),
         rights=_rights(work.rights),
         manifest=shelf.manifest(work),
+        kept=shelf.kept(work),
         from_right=views.from_right(work),
         script=assets.bundle(COPY),
     )

@@ -13,6 +13,7 @@ from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.storage import open_store_at, store_name
 from repository.store_address import distinct_replicas
 from repository.text import Text
+from web.figures import bytes_words
 from web.terminal import EXIT_CONTENT, Terminal, command
 from workers.prepare import prepare_place
 from workers.store_copy import StoreCopied, copy_store
@@ -58,10 +59,10 @@ def _tell(terminal: Terminal, copied: StoreCopied) -> None:
     done, entries = copied.done, copied.log.size if copied.log else 0
     terminal.say(
         Text(
-            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{_size(done.bytes)}；"
-            f"本次复制 {done.objects_put} 个，{_size(done.bytes_put)}",
-            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {_size(done.bytes)};"
-            f" copied in this run: {done.objects_put} objects, {_size(done.bytes_put)}",
+            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{bytes_words(done.bytes)}；"
+            f"本次复制 {done.objects_put} 个，{bytes_words(done.bytes_put)}",
+            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {bytes_words(done.bytes)};"
+            f" copied in this run: {done.objects_put} objects, {bytes_words(done.bytes_put)}",
         )
     )
     if copied.problems:
@@ -89,12 +90,3 @@ def _document(terminal: Terminal, source: Place, target: Place, copied: StoreCop
             {"code": problem.code, "message": problem.in_language(terminal.language)} for problem in copied.problems
         ],
     }
-
-
-def _size(count: int) -> str:
-    """Bytes as a person reads them, in decimal units."""
-    size, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        units.pop(0)
-    return f"{size:.4g} {units[0]}"

@@ -112,12 +112,6 @@ class Terminal:
             where = "  ".join(part for part in (fault.file, fault.place) if part)
             self.say(Text(f"✗ {where}：{fault.message.zh}", f"✗ {where}: {fault.message.en}"))
 
-    def table(self, document: Mapping[str, object]) -> None:
-        """Names and values, a line each, for a person."""
-        if not self.as_json:
-            for name, value in document.items():
-                click.echo(f"{name:12} {value}")
-
     def progress(self) -> TerminalProgress:
         """A progress bar for this command."""
         return TerminalProgress(self.console, self.language)

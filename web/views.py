@@ -76,6 +76,20 @@ class Row:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """In how many stores a work is kept, in how many more it is to be, and since which day all of that is verified."""
+
+    held: int
+    behind: int
+    date: str
+
+
+def kept(held: int, stores: int, verified: Sequence[str | None]) -> Kept:
+    """Where a work is kept. The day is that of the verification longest ago: since then nothing was found wrong."""
+    return Kept(held, stores - held, min((time[:10] for time in verified if time), default=""))
+
+
 def thumbnail(image: Photograph, tile_size: int, decision: Decision, *, from_right: bool) -> Picture | None:
     """A small picture of an image; None where access allows none.
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from repository.text import Language, Text
+from web.status_words import STATUS_WORDS
 
 WORDS: Final[Mapping[str, Text]] = MappingProxyType(
     {
@@ -79,6 +80,12 @@ WORDS: Final[Mapping[str, Text]] = MappingProxyType(
             "Pictures of this work are shown at up to {size} pixels a side.",
         ),
         "work.identifier": Text("本库编号", "Identifier here"),
+        "work.kept": Text("保存", "Preservation"),
+        "work.kept-all": Text("保存于 {held} 处，均已核验（{date}）", "Kept in {held} places, verified on {date}"),
+        "work.kept-some": Text(
+            "保存于 {held} 处；另有 {behind} 处正在复制，尚未核验",
+            "Kept in {held} place(s); copies in {behind} more are on their way and not verified yet",
+        ),
         "record.creator": Text("责任者", "Creator"),
         "record.date": Text("年代", "Date"),
         "record.edition": Text("版本", "Edition"),
@@ -119,6 +126,7 @@ WORDS: Final[Mapping[str, Text]] = MappingProxyType(
         "reader.plain": Text(
             "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start; the pages can still be read one by one."
         ),
+        **STATUS_WORDS,
         "error.title": Text("出错了", "Something is wrong"),
         "error.400": Text("请求有误", "The request is not right"),
         "error.401": Text("需要登录", "Please sign in"),

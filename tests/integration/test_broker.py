@@ -34,7 +34,7 @@ def ingest(environment, folder, deposit):
 
 
 def status(environment, folder):
-    return subprocess.run([SHANBEN, "status"], cwd=folder, env=environment, capture_output=True, text=True).stdout
+    return subprocess.run([SHANBEN, "status", "--json"], cwd=folder, env=environment, capture_output=True, text=True).stdout
 
 
 def test_a_worker_takes_in_what_the_command_asked_for(broker, deposit, tmp_path):
@@ -79,7 +79,7 @@ def test_the_job_of_a_killed_worker_is_done_by_the_next(broker, deposit, tmp_pat
     finally:
         asking.kill()
         asking.wait()
-    assert "works        1" in status(environment, tmp_path)
+    assert '"works": 1' in status(environment, tmp_path)
 
 
 def test_a_broker_that_is_away_is_told_and_not_waited_for(deposit, tmp_path):
