@@ -403,6 +403,7 @@ def wait_until(holds, seconds: float = 20) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_withdrawn_is_soon_gone_and_comes_back_when_it_is_shown_again(edge: Edge) -> None:
     assert edge.get(edge.tile).status == 200
     set_state(edge, "withdrawn")
