@@ -41,6 +41,8 @@ class JobState(StrEnum):
 
 ENDED: Final = (JobState.DONE, JobState.FAILED)
 
+_AS_STORED: Final = {"synchronize_session": False}
+
 Result = TypeVar("Result")
 
 
@@ -179,6 +181,7 @@ class Jobs:
         change = (
             update(JobRow)
             .where(JobRow.key == key, JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now)
+            .returning(JobRow)
             .values(
                 state=JobState.RUNNING.value,
                 attempts=JobRow.attempts + 1,
@@ -189,9 +192,8 @@ class Jobs:
         )
 
         def take(session: Session) -> Job | None:
-            if not _count(session, change):
-                return None
-            return _job(session.get_one(JobRow, key))
+            row = session.scalars(change, execution_options=_AS_STORED).one_or_none()
+            return _job(row) if row else None
 
         return self._write(take)
 
@@ -200,20 +202,20 @@ class Jobs:
         return self._changed(_held(key, holder).values(held_until=self._now(seconds))) > 0
 
     def finish(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
-        """The job is done; False when it is not held any more, and nothing changes then."""
+        """The job is done; whether that made another one due. One that is not held any more stays as it is."""
         return self._end(key, holder, JobState.DONE, result)
 
     def fail(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
-        """The job has failed for good; False as for `finish`."""
+        """The job has failed for good; as for `finish`."""
         return self._end(key, holder, JobState.FAILED, result)
 
     def postpone(self, key: str, holder: str, result: Mapping[str, object], seconds: float) -> bool:
-        """The job is to be tried again after `seconds`; `result` says why. False as for `finish`."""
+        """The job is to be tried again after `seconds`; `result` says why. False when it is not held."""
         values = _queued(self._now(seconds)) | {"result": dict(result), "updated": self._now()}
         return self._changed(_held(key, holder).values(values)) > 0
 
     def restart(self, key: str, holder: str) -> bool:
-        """What the job planned does not hold any more: it begins anew. False as for `finish`."""
+        """What the job planned does not hold any more: it begins anew. False when it is not held any more."""
         values = _queued(self._now()) | {"plan": None, "remaining": 0, "updated": self._now()}
 
         def restart(session: Session) -> bool:
@@ -229,7 +231,7 @@ class Jobs:
     ) -> bool:
         """The job waits for children, and goes on with `plan` when all have ended; until it ends `claim` is its alone.
 
-        False as for `finish`. Raises `Busy` when another job has the claim.
+        False when it is not held any more. Raises `Busy` when another job has the claim.
         """
         now = self._now()
         state = JobState.WAITING if orders else JobState.QUEUED
@@ -266,15 +268,18 @@ class Jobs:
             "updated": now,
         }
 
+        change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.again)
+
         def end(session: Session) -> bool:
-            if not _count(session, _held(key, holder).values(values)):
+            ended = session.execute(change, execution_options=_AS_STORED).one_or_none()
+            if ended is None:
                 return False
+            if ended.parent:
+                return _count_down(session, ended.parent, now)
             _delete_children(session, key)
-            _run_again(session, key, now)
-            parent = session.scalar(select(JobRow.parent).where(JobRow.key == key))
-            if parent:
-                _count_down(session, parent, now)
-            return True
+            if ended.again:
+                session.execute(update(JobRow).where(JobRow.key == key).values(_queued(now) | {"again": False}))
+            return bool(ended.again)
 
         return self._write(end)
 
@@ -354,17 +359,15 @@ def _delete_children(session: Session, key: str) -> None:
     session.execute(delete(JobRow).where(JobRow.parent == key))
 
 
-def _run_again(session: Session, key: str, now: str) -> None:
-    """A job that was asked for while it ran is queued again."""
-    change = update(JobRow).where(JobRow.key == key, JobRow.again)
-    session.execute(change.values(_queued(now) | {"again": False}))
-
-
-def _count_down(session: Session, parent: str, now: str) -> None:
-    """One child fewer to wait for. The first change locks the parent's row, so that two last children take turns."""
+def _count_down(session: Session, parent: str, now: str) -> bool:
+    """One child fewer to wait for; whether it was the last. Children take turns at their parent's row."""
     waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
-    session.execute(waiting.values(remaining=JobRow.remaining - 1))
-    session.execute(waiting.where(JobRow.remaining <= 0).values(_queued(now)))
+    change = waiting.values(remaining=JobRow.remaining - 1).returning(JobRow.remaining)
+    remaining = session.scalar(change, execution_options=_AS_STORED)
+    if remaining is None or remaining > 0:
+        return False
+    session.execute(waiting.values(_queued(now)))
+    return True
 
 
 def _job(row: JobRow) -> Job:

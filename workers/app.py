@@ -25,7 +25,7 @@ KINDS: Final = {LOG_QUEUE: (JOURNAL,), QUEUE: tuple(kind for kind in TASKS if ki
 _VISIBLE_AFTER_SECONDS: Final = 6 * 3600
 
 
-def create_celery(settings: Settings, run: Callable[[str], None] | None = None) -> Celery:
+def create_celery(settings: Settings, run: Callable[[str], object] | None = None) -> Celery:
     """The Celery application of one process; with `run`, which does the job with a key, it has the tasks.
 
     A task is acknowledged after it has ended. A worker takes one message more than it works at. A broker that hides

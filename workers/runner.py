@@ -29,6 +29,7 @@ from workers.workshop import Workshop
 Outcome = Mapping[str, object] | FanOut | StartOver
 Task = Callable[[Workshop, Job], Outcome]
 
+_PAGE: Final = "page"  # by far the most jobs, and the only kind that asks for no others
 _LONGEST_PAUSE: Final = 300.0
 _MOST_TRIES: Final = 3
 _PAUSE: Final = 0.5
@@ -55,14 +56,16 @@ class Runner:
         self._clock = workshop.repository.clock
         self._lease = workshop.repository.settings.lease_seconds
 
-    def run(self, key: str) -> None:
-        """Run the job under `key`, if it is there to be taken. Raises `DatabaseFault` when that cannot be known."""
+    def run(self, key: str) -> bool:
+        """Run the job under `key`, if it is there to be taken; whether other jobs may be due for that.
+
+        Raises `DatabaseFault` when it cannot be taken or its end not be told.
+        """
         job = self._jobs.begin(key, self._holder, self._lease)
         if job is None:
-            return
+            return False
         with self._signs_of_life(key):
-            report = self._attempt(job)
-            self._tell(report)
+            return self._tell(self._attempt(job)) or job.kind != _PAGE
 
     def _attempt(self, job: Job) -> Callable[[], bool]:
         """Do it; how its end is to be written down."""
@@ -101,17 +104,15 @@ class Runner:
         pause = min(_LONGEST_PAUSE, 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
         return lambda: self._jobs.postpone(job.key, self._holder, document, pause)
 
-    def _tell(self, report: Callable[[], bool]) -> None:
+    def _tell(self, report: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + self._lease
         while True:
             try:
-                report()
+                return report()
             except DatabaseFault:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
-            else:
-                return
 
     @contextmanager
     def _signs_of_life(self, key: str) -> Iterator[None]:

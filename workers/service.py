@@ -24,8 +24,8 @@ def run_worker(workshop: Workshop, concurrency: int) -> None:
 
         def run(key: str) -> None:
             try:
-                runner.run(key)
-                send_due(celery, repository)
+                if runner.run(key):
+                    send_due(celery, repository)
             except ShanbenError as fault:
                 # The job is in the outbox: when the database or the broker is back, a sweep finds it.
                 _LOG.warning("%s: %s", key, fault)

@@ -1,0 +1,156 @@
+"""Pages a minute by one worker and by two, from a deposit folder to an S3 store; and what the queue costs a page.
+
+Real servers: PostgreSQL, Redis, a Ceph gateway that keeps its objects in memory. Each worker is a process that decodes
+one page at a time on one core. What the queue costs is measured with jobs that look at nothing: a page job with an
+examiner that answers at once, from the outbox through the broker and back.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import pyvips
+from ceph_server import CephServer
+from database_server import PostgresServer
+from servers import RedisServer
+
+from repository.config import PREFIX, Settings
+from repository.handle import open_repository
+from repository.jobs import JobOrder, JobState
+
+SHANBEN: Final = Path(sys.executable).with_name("shanben")
+PAGES: Final = 60
+SIDE: Final = 2600
+NOTHING: Final = 1000
+IDLE_WORKER: Final = """
+from pathlib import Path
+from repository.config import process_settings
+from repository.handle import open_repository
+from workers.service import run_worker
+from workers.tiling import Examined
+from workers.workshop import Workshop
+class Nothing:
+    concurrency = 1
+    def __call__(self, path, pyramid):
+        return Examined("0" * 64, 1, "image/tiff", 1, 1, "0" * 64, None)
+run_worker(Workshop(open_repository(process_settings()), Nothing()), 1)
+"""
+
+
+def main() -> None:
+    """Print the rows."""
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        postgres = stack.enter_context(PostgresServer())
+        redis = stack.enter_context(RedisServer(folder / "redis"))
+        ceph = stack.enter_context(CephServer(folder / "ceph"))
+
+        def house(data: str) -> Settings:
+            settings = Settings(
+                data=folder / data,
+                database=postgres.create_database(),
+                broker=redis.url,
+                **ceph.settings(ceph.create_bucket()),
+            )
+            subprocess.run([SHANBEN, "init"], env=environment(settings), check=True, stdout=subprocess.DEVNULL)
+            return settings
+
+        _measure_queue(house("nothing"))
+        deposit = _deposit(folder / "deposit")
+        rates = {count: _measure_pages(house(f"pages-{count}"), deposit, count) for count in (1, 2)}
+        shape = f"{PAGES} pages of {SIDE * SIDE / 1e6:.1f} Mpx, deposit folder to Ceph"
+        result = f"{rates[2] / rates[1]:.2f} times"
+        print(f"pages a minute, two workers | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f} | {result}")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a process these settings."""
+    names = ("data", "database", "broker", "store", "s3_endpoint", "s3_access_key", "s3_secret_key")
+    return {**os.environ, **{PREFIX + name.upper(): str(getattr(settings, name)) for name in names}}
+
+
+@contextmanager
+def _workers(settings: Settings, command: list[str | Path], count: int) -> Iterator[None]:
+    with (settings.data / "workers.log").open("wb") as log:
+        processes = [
+            subprocess.Popen(command, env=environment(settings), stdout=log, stderr=log, cwd=settings.data)
+            for _ in range(count)
+        ]
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(60)
+
+
+def _deposit(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "work.toml").write_text('title = "量"\nidentifier = "bench"\n', "utf-8")
+    for number in range(1, PAGES + 1):
+        noise = pyvips.Image.gaussnoise(SIDE // 4, SIDE // 4, mean=180, sigma=40, seed=number)
+        page = noise.resize(4).crop(0, 0, SIDE, SIDE).cast("uchar").bandjoin([noise.resize(4).cast("uchar")] * 2)
+        page.copy(interpretation="srgb").tiffsave(str(folder / f"{number:04d}.tif"), compression="none")
+    return folder
+
+
+def _measure_pages(settings: Settings, deposit: Path, count: int) -> float:
+    """Pages a minute of one ingest by `count` workers, which are up and idle when it begins."""
+    repository = open_repository(settings)
+    with _workers(settings, [SHANBEN, "worker"], count):
+        _await(lambda: len(list(settings.staging.glob("at-work-*"))) == count)
+        time.sleep(3)
+        started = time.monotonic()
+        done = subprocess.run(
+            [SHANBEN, "ingest", deposit], env=environment(settings), cwd=settings.data, capture_output=True, check=False
+        )
+        took = time.monotonic() - started
+    if done.returncode:
+        raise SystemExit(done.stderr.decode())
+    assert repository.catalogue.counts().images == PAGES
+    print(f"{count} worker(s): {took:.1f} s", file=sys.stderr)
+    return PAGES / took * 60
+
+
+def _measure_queue(settings: Settings) -> None:
+    jobs = open_repository(settings).jobs
+    page = settings.data / "page.tif"
+    page.write_bytes(b"")
+    arguments = {"deposit": str(settings.data), "file": page.name, "work": "", "version": "0"}
+    parent = JobOrder("parent", "collection", {})
+    jobs.enqueue(parent)
+    jobs.begin(parent.key, "bench", 60)
+    orders = [JobOrder(f"page:{number:06d}", "page", arguments) for number in range(NOTHING)]
+    jobs.fan_out(parent.key, "bench", orders, {}, None)
+    with _workers(settings, [sys.executable, "-c", IDLE_WORKER], 1):
+        _await(lambda: jobs.steps(parent.key).ended > 0)
+        first, started = jobs.steps(parent.key).ended, time.monotonic()
+        _await(lambda: _state(jobs.get(parent.key)) is JobState.DONE)
+        took = time.monotonic() - started
+    milliseconds = 1000 * took / (NOTHING - first)
+    print(f"queue, a page | {NOTHING:,} jobs that do nothing, one worker, PostgreSQL and Redis | {milliseconds:.1f} ms")
+
+
+def _state(job: object) -> object:
+    return getattr(job, "state", None)
+
+
+def _await(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit("nothing came of it in five minutes")
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()
