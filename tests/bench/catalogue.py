@@ -1,6 +1,6 @@
 """A catalogue of 1,000,000 images against one of 1,000: a tile's lookup, the page of a work and of a list, the status.
 
-Works of 100 images, with an event for each image and a job for each work, are written straight into the tables. Both
+Works of 20 images, with an event for each image and a job for each work, are written straight into the tables. Both
 catalogues are asked in turns; what is told is the median. How long the rows took to write, and how much room they take,
 goes to standard error.
 """
@@ -42,9 +42,9 @@ from web.app import create_app
 from web.status import StatusReader
 
 SMALL, LARGE = 1_000, 1_000_000
-IMAGES = 100
-"""In a work."""
-BATCH = 100
+IMAGES = 20
+"""In a work: so few that the smaller catalogue fills a page of the list too."""
+BATCH = 500
 """Works written at a time."""
 ROUNDS = 200
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,7 +133,7 @@ def _held(engine: Engine, works: int, data: Path) -> Held:
     questions: dict[str, Callable[[int], object]] = {
         "tile lookup": lambda number: catalogue.image(_image(_any(number, works), number % IMAGES)),
         "work page": lambda number: page(f"/works/{_work(_any(number, works))}"),
-        "list page, first": lambda number: page(f"/works?page={number % 3 + 1}"),
+        "list page, first": lambda number: page(f"/works?page={number % min(3, pages) + 1}"),
         "list page, any": lambda number: page(f"/works?page={_any(number, pages) + 1}"),
         "start page": lambda number: page("/"),
         "status": lambda number: status.read(5.0),
