@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -418,6 +419,15 @@ def test_the_bucket_is_prepared_again_and_again_with_rules_beside_those_of_other
         (f"{below}/published/", "NoncurrentVersionExpiration"),
     }
     assert len(rules) == len(told)
+
+
+def test_a_listing_of_many_pages_is_whole_and_all_of_it_can_be_deleted(store: ObjectStore) -> None:
+    expected = [f"many/{number:04d}" for number in range(1_010)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda key: store.put(key, b""), expected))
+        assert keys(store, "many") == expected
+        list(threads.map(store.delete, expected))
+    assert keys(store) == []
 
 
 def test_a_replica_is_reached_by_its_address_alone(ceph: CephServer, s3_settings: Settings, tmp_path: Path) -> None:

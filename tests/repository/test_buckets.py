@@ -47,7 +47,8 @@ class WithoutLifecycle:
             asked = b"lifecycle" in piece.partition(b"\r\n")[0]
             self.asked += asked
             body = b"<Error><Code>NotImplemented</Code></Error>"
-            answer = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            answer = b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            answer %= len(body), body
             self._answering = answer if asked else None
         return piece
 

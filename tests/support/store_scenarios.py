@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -250,12 +249,3 @@ def test_clearing_strays_takes_nothing_that_was_put(store: ObjectStore) -> None:
     store.put("large", bytes(17 * MEBIBYTE))
     assert store.clear_strays(0) == 0
     assert [store.size(key) for key in keys(store)] == [1, 17 * MEBIBYTE]
-
-
-def test_a_listing_of_many_pages_is_whole_and_all_of_it_can_be_deleted(store: ObjectStore) -> None:
-    expected = [f"many/{number:04d}" for number in range(1_010)]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda key: store.put(key, b""), expected))
-        assert keys(store, "many") == expected
-        list(threads.map(store.delete, expected))
-    assert keys(store) == []
