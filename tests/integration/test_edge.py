@@ -345,6 +345,20 @@ def test_health_is_for_this_machine_alone(edge: Edge) -> None:
         assert edge.get(path).status == 404, path
     assert edge.get("/health/ready", source=INSIDE).status == 200
     assert edge.get("/metrics").status == 404
+
+
+def test_the_staffs_page_is_for_those_whom_the_edge_lets_in(edge: Edge) -> None:
+    for path in ("/status", "//status", "/%73tatus", "/status?renew=off", "/log/../status"):
+        assert edge.get(path).status == 404, path
+        assert edge.get(path, X_Forwarded_For=INSIDE).status == 404, path
+    assert edge.get("/status/").status in {403, 404}
+    shown = edge.get("/status", source=INSIDE, Accept_Language="en")
+    assert shown.status == 200
+    assert b"Operations" in shown.body
+    assert shown.headers["cache-control"] == "no-store"
+
+
+def test_how_busy_nginx_is_is_for_this_machine_alone(edge: Edge) -> None:
     assert edge.get_plain("/edge-status").status == 404
     assert b"Active connections" in edge.get_plain("/edge-status", INSIDE).body
 
