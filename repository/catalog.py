@@ -136,10 +136,6 @@ class Catalogue:
             rows = session.scalars(select(ImageRow).where(ImageRow.work == work)).all()
         return {row.identifier: pyramid_of(row) for row in rows}
 
-    def known_images(self, master_bytes: int) -> list[tuple[Image, Pyramid]]:
-        """Images whose masters are so many bytes long: what a master about to be taken in may turn out to be."""
-        return self._images(select(ImageRow).where(ImageRow.master_bytes == master_bytes))
-
     def is_length_known(self, master_bytes: int) -> bool:
         """Whether a master that is so many bytes long is held: if not, a new one of that length need not be hashed."""
         query = select(ImageRow.identifier).where(ImageRow.master_bytes == master_bytes).limit(1)

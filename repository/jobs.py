@@ -308,14 +308,14 @@ def enqueue(session: Session, order: JobOrder, now: str) -> None:
     """Write a job in a transaction of the caller's.
 
     One that has ended begins anew. One that runs may have looked before the caller's change: it runs again when it has
-    ended. One that goes on with a plan goes on.
+    ended. One that goes on with a plan, or is queued already, goes on; if it was put off it is due at once.
     """
     row = session.get(JobRow, order.key, with_for_update=True)
     if row is None:
         session.execute(insert(JobRow), [_fresh(order, now)])
     elif row.state == JobState.RUNNING.value:
         row.again = True
-    elif row.plan is None:
+    elif row.plan is None and not (row.state == JobState.QUEUED.value and row.attempts == 0):
         for name, value in _fresh(order, now).items():
             setattr(row, name, value)
 

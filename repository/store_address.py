@@ -31,6 +31,7 @@ _FILE_SCHEME: Final = "file://"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PARAMETERS: Final = ("endpoint", "access_key", "secret_key", "region")
 _AMAZON: Final = "https://s3.amazonaws.com"
+_LONGEST_NAME: Final = 180  # a job's key, of 255 characters, names it beside a work
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ def distinct_replicas(settings: Settings) -> dict[str, StoreAddress]:
     for address in settings.replicas:
         parsed = parse_address(address, settings, "replicas")
         name, place = store_name(address), _place(parsed)
+        if len(name) > _LONGEST_NAME:
+            reason = Text(
+                f"{name} 过长（至多 {_LONGEST_NAME} 字）", f"{name} is longer than {_LONGEST_NAME} characters"
+            )
+            raise SettingInvalid(name="replicas", reason=reason)
         if other := _overlapping(place, places):
             raise SettingInvalid(
                 name="replicas",

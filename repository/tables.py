@@ -5,7 +5,7 @@ All of it but `jobs` and `log_heads` can be made again from the stores (`workers
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -85,6 +85,22 @@ class EventRow(Table):
     detail: Mapped[dict[str, str]] = mapped_column(JSON)
     sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)
     log_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+
+    __table_args__ = (
+        # What is still to be done is small, and looked for often.
+        Index(
+            "ix_events_unnumbered",
+            "work",
+            sqlite_where=text("sequence IS NULL"),
+            postgresql_where=text("sequence IS NULL"),
+        ),
+        Index(
+            "ix_events_unlogged",
+            "work",
+            sqlite_where=text("log_index IS NULL"),
+            postgresql_where=text("log_index IS NULL"),
+        ),
+    )
 
 
 class JobRow(Table):

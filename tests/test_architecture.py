@@ -18,6 +18,7 @@ NINETIETH_PERCENTILE = 25
 MEDIAN = 10
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+OUTERMOST_LOOPS = {"workers.runner", "workers.sending"}
 
 
 def modules() -> list[Path]:
@@ -101,12 +102,12 @@ def test_only_one_module_knows_the_presentation_library() -> None:
     assert {dotted(path) for path in modules() if "iiif_prezi3" in path.read_text()} == {"iiif_server.manifests"}
 
 
-def test_no_module_swallows_every_error() -> None:
+def test_only_the_outermost_loops_catch_every_error() -> None:
     broad = {
-        f"{dotted(path)}:{node.lineno}"
+        dotted(path)
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
     }
-    assert broad == set()
+    assert broad == OUTERMOST_LOOPS

@@ -50,7 +50,7 @@ def sections(text: str) -> dict[str, str]:
 def test_every_setting_stands_in_its_page_with_its_default() -> None:
     told = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page("settings.md")) if PREFIX in cells[0]}
     real = {PREFIX + field.name.upper(): getattr(Settings(), field.name) for field in fields(Settings)}
-    assert told == {name: str(default) if default else "(none)" for name, default in real.items()}
+    assert told == {name: "(none)" if default in ("", ()) else str(default) for name, default in real.items()}
 
 
 def test_every_setting_named_anywhere_is_one() -> None:

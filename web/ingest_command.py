@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from repository.errors import DepositRefused
 from repository.handle import Repository
 from repository.jobs import ENDED, Job, JobOrder, Jobs, JobState
 from repository.text import Text
 from web.terminal import EXIT_CODES, Terminal, TerminalProgress
 from workers.app import create_celery
+from workers.deposit import survey
 from workers.local import working_here
 from workers.sending import submit
 from workers.workshop import Workshop
@@ -32,7 +34,13 @@ def ingest_here(workshop: Workshop, deposits: Sequence[Path], terminal: Terminal
 
 
 def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
-    """Have each deposit ingested by workers, all at once, and wait for them. The gravest exit code."""
+    """Have each deposit ingested by workers, all at once, and wait for them. The gravest exit code.
+
+    A folder that is not there is a mistyped one: raises `DepositRefused` before anything is asked for.
+    """
+    for deposit in deposits:
+        if not deposit.is_dir():
+            raise DepositRefused(str(deposit), survey(deposit).faults)
     celery = create_celery(repository.settings)
     orders = list(map(ingest_order, deposits))
     for order in orders:

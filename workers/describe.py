@@ -8,12 +8,10 @@ from typing import Final
 from iiif_server.manifests import build_collection, build_manifest
 from iiif_server.presentation import publish_collection, publish_manifest
 from repository.handle import Repository
-from repository.model import Pyramid, Work, WorkSummary
+from repository.model import Pyramid, Work
 
 TOP: Final = "top"
 """The collection of all published works."""
-
-_PAGE: Final = 1000
 
 
 def describe_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyramid]) -> None:
@@ -23,8 +21,6 @@ def describe_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyr
 
 def describe_all(repository: Repository) -> int:
     """Put the collection of all published works in the store; returns how many they are."""
-    works: list[WorkSummary] = []
-    while page := repository.catalogue.works(offset=len(works), limit=_PAGE):
-        works += page
+    works = list(repository.catalogue.all_works())
     publish_collection(repository.store, TOP, build_collection(works))
     return len(works)

@@ -14,14 +14,14 @@ from typing import Any, Final, cast
 
 from iiif_server.pyramid import PyramidSummary
 from preservation import objects
-from repository.errors import DepositUnseen, DigestMismatch, Fault, MasterUnreadable
+from repository.errors import DepositUnseen, DigestMismatch, Fault, KeyAbsent, MasterUnreadable
 from repository.handle import Repository
 from repository.jobs import Job, JobOrder
 from repository.storage import Expendable
 from repository.text import Text
 from workers.deposit import image_identifier, master_fault, master_path
 from workers.deposit_folder import PageFile
-from workers.recognition import RecognisingExaminer, held_images, pyramid_key
+from workers.recognition import RecognisingExaminer, held_twin, pyramid_key
 from workers.staging import desk
 from workers.tiling import Examined
 from workers.workshop import Workshop
@@ -100,7 +100,7 @@ def _take(workshop: Workshop, path: Path, arguments: Mapping[str, str]) -> Exami
         made = folder / "pyramid.zip"
         examined = RecognisingExaminer(repository, workshop.examiner)(path, made)
         _keep_master(repository, path, arguments, examined.sha256)
-        _keep_pyramid(repository, image_identifier(arguments["work"], examined.sha256), made, examined)
+        _keep_pyramid(repository, image_identifier(arguments["work"], examined.sha256), made, examined.sha256)
     return examined
 
 
@@ -111,14 +111,16 @@ def _keep_master(repository: Repository, path: Path, arguments: Mapping[str, str
         objects.put_content(repository.store, work, version, master_path(arguments["file"]), path, digest)
 
 
-def _keep_pyramid(repository: Repository, image: str, made: Path, examined: Examined) -> None:
+def _keep_pyramid(repository: Repository, image: str, made: Path, master: str) -> None:
     """Put a pyramid under its key; one that was recognised and not made again stays, or is copied from its twin."""
     key = pyramid_key(repository.settings, image)
     if made.exists():
         repository.store.put(key, Expendable(made))
     elif not repository.store.exists(key):
-        _, twin = held_images(repository, examined.bytes)[examined.sha256]
-        repository.store.put(key, repository.store.chunks(twin.key))
+        twin = held_twin(repository, master)
+        if twin is None:
+            raise KeyAbsent(key=key)
+        repository.store.put(key, repository.store.chunks(twin[1].key))
 
 
 def _changing(file: str) -> Fault:

@@ -19,7 +19,7 @@ from preservation import objects
 from preservation.journal import log_indexes, open_log, undisturbed
 from repository import paths
 from repository.catalog import Publication
-from repository.errors import KeyAbsent, ObjectInvalid, PyramidCorrupt
+from repository.errors import Busy, KeyAbsent, ObjectInvalid, PyramidCorrupt
 from repository.handle import Repository
 from repository.model import Image, Pyramid, Work
 from repository.serial import work_of_json
@@ -43,7 +43,11 @@ class Rebuilt:
 
 
 def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> Rebuilt:
-    """Make the catalogue again. Raises `ObjectInvalid` for a work whose record cannot be read; nothing changes then."""
+    """Make the catalogue again. Raises `ObjectInvalid` for a work whose record cannot be read; nothing changes then.
+
+    Raises `Busy` while something is being taken in, which would be missing from the new catalogue.
+    """
+    _require_quiet(repository)
     works = list(objects.works(repository.store))
     progress.begin(Text("重建目录", "Rebuilding the catalogue"), len(works))
     made = 0
@@ -51,11 +55,17 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
         made += _mend_derived(repository, read_work(repository, identifier), examiner)
         progress.advance(1)
     with undisturbed(repository):
+        _require_quiet(repository)
         indexes = log_indexes(open_log(repository))
         count = repository.catalogue.replace_all(_publications(repository, works, indexes))
     describe_all(repository)
     progress.end()
     return Rebuilt(count, repository.catalogue.counts().images, made)
+
+
+def _require_quiet(repository: Repository) -> None:
+    if repository.jobs.under_way("ingest", 1):
+        raise Busy(what=Text("送存的收入，完成后再重建", "taking in deposits; rebuild when that is done"))
 
 
 def read_work(repository: Repository, identifier: str) -> Work:

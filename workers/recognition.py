@@ -35,24 +35,20 @@ class RecognisingExaminer:
         return self._recognise(path) or self._examiner(path, pyramid)
 
     def _recognise(self, path: Path) -> Examined | None:
-        known = held_images(self._repository, path.stat().st_size)
-        if not known:
+        if not self._repository.catalogue.is_length_known(path.stat().st_size):
             return None
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return _examined(*known[digest]) if digest in known else None
+        twin = held_twin(self._repository, digest)
+        return _examined(*twin) if twin else None
 
 
-def held_images(repository: Repository, master_bytes: int) -> dict[str, tuple[Image, Pyramid]]:
-    """Images whose masters are so many bytes long and whose pyramids are in the store as today's settings make them.
-
-    Keyed by the master's sha256: an image of another work will do as well.
-    """
-    return {
-        image.master.sha256: (image, pyramid)
-        for image, pyramid in repository.catalogue.known_images(master_bytes)
-        if pyramid.key == pyramid_key(repository.settings, image.identifier) and repository.store.exists(pyramid.key)
-    }
+def held_twin(repository: Repository, sha256: str) -> tuple[Image, Pyramid] | None:
+    """An image of any work with this master, whose pyramid is in the store as today's settings make it."""
+    for image, pyramid in repository.catalogue.images_of_master(sha256):
+        if pyramid.key == pyramid_key(repository.settings, image.identifier) and repository.store.exists(pyramid.key):
+            return image, pyramid
+    return None
 
 
 def _examined(image: Image, pyramid: Pyramid) -> Examined:

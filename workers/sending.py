@@ -19,6 +19,7 @@ from typing import Final
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from preservation.journal import needs_recording
 from repository.errors import ShanbenError, ToolAbsent
 from repository.handle import Repository
 from repository.jobs import JobOrder
@@ -26,11 +27,12 @@ from repository.text import Text
 from workers.app import KINDS, task_name
 from workers.presence import release_dead
 from workers.replicate import replication_orders
+from workers.tasks import JOURNAL
 
 MOST_AT_BROKER: Final = 1000
 """Messages in a queue beyond which no more are sent: the outbox holds the rest, and a broker stays small."""
 
-_STRAYS_EVERY_SECONDS: Final = 3600.0
+_HOUR_SECONDS: Final = 3600.0
 _STRAY_AFTER_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
 
@@ -70,7 +72,7 @@ class Sweeper(threading.Thread):
         self._celery = celery
         self._repository = repository
         self._stopped = threading.Event()
-        self._next_strays = 0.0
+        self._next_hour = 0.0
 
     def run(self) -> None:
         """Until `stop`; whatever fails is tried again with the next sweep."""
@@ -96,12 +98,20 @@ class Sweeper(threading.Thread):
         jobs.release_expired()
         self._resend_lost()
         send_due(self._celery, self._repository)
-        if time.monotonic() >= self._next_strays:
-            self._next_strays = time.monotonic() + _STRAYS_EVERY_SECONDS
-            for order in replication_orders(self._repository):
-                jobs.enqueue(order)
-            for store in (self._repository.store, *self._repository.replicas.values()):
-                store.clear_strays(_STRAY_AFTER_SECONDS)
+        if needs_recording(self._repository):
+            jobs.enqueue(JobOrder(JOURNAL, JOURNAL, {}))
+            send_due(self._celery, self._repository)
+        if time.monotonic() >= self._next_hour:
+            self._sweep_hourly()
+
+    def _sweep_hourly(self) -> None:
+        """The first time, replication that failed for good is tried again too: somebody may have mended the cause."""
+        failed = self._next_hour == 0.0
+        self._next_hour = time.monotonic() + _HOUR_SECONDS
+        for order in replication_orders(self._repository, failed=failed):
+            self._repository.jobs.enqueue(order)
+        for store in (self._repository.store, *self._repository.replicas.values()):
+            store.clear_strays(_STRAY_AFTER_SECONDS)
 
     def _resend_lost(self) -> None:
         try:

@@ -133,7 +133,6 @@ def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
     assert not catalogue.is_length_known(1001)
     assert len(catalogue.images_of_master("ab")) == 3
     assert catalogue.images_of_master("cd") == []
-    assert catalogue.known_images(1000) == catalogue.images_of_master("ab")
 
 
 def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_log(catalogue, ledger):

@@ -18,6 +18,7 @@ _TALLIES = (
     ("events", "SELECT count(*) FROM events"),
     ("logged", "SELECT count(log_index) FROM events"),
 )
+_UNDONE = (("ix_events_unnumbered", "sequence"), ("ix_events_unlogged", "log_index"))
 _JOB_COLUMNS = ("sent", "not_before", "held_until", "holder", "claim", "plan", "remaining", "parent", "again", "since")
 
 
@@ -46,6 +47,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("sequence", sa.BigInteger(), nullable=True))
         batch_op.create_unique_constraint(batch_op.f("uq_events_sequence"), ["sequence"])
     op.execute("UPDATE events SET sequence = log_index")
+    for name, column in _UNDONE:
+        absent = sa.text(f"{column} IS NULL")
+        op.create_index(name, "events", ["work"], sqlite_where=absent, postgresql_where=absent)
 
     op.create_table(
         "copies",
@@ -77,6 +81,8 @@ def downgrade() -> None:
     """Back."""
     for table in ("tallies", "log_heads", "copies"):
         op.drop_table(table)
+    for name, _ in _UNDONE:
+        op.drop_index(name, "events")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_events_sequence"), type_="unique")
         batch_op.drop_column("sequence")
