@@ -39,6 +39,7 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+UNDER_WAY: Final = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 ENDED: Final = (JobState.DONE, JobState.FAILED)
 
 _AS_STORED: Final = {"synchronize_session": False}
@@ -126,7 +127,7 @@ class Jobs:
 
     def under_way(self, kind: str, limit: int = 50) -> list[tuple[Job, Steps]]:
         """Jobs of a kind that have not ended, the oldest first, with how far they are."""
-        query = select(JobRow).where(JobRow.kind == kind, JobRow.state.not_in([state.value for state in ENDED]))
+        query = select(JobRow).where(JobRow.kind == kind, JobRow.state.in_([state.value for state in UNDER_WAY]))
         found = self._jobs(query.order_by(JobRow.since, JobRow.key).limit(limit))
         return [(job, self.steps(job.key)) for job in found]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from repository.errors import DepositRefused
+from repository.errors import DatabaseFault, DepositRefused
 from repository.handle import Repository
 from repository.jobs import ENDED, Job, JobOrder, Jobs, JobState
 from repository.text import Text
@@ -49,11 +49,17 @@ def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal
 
 
 def _await(jobs: Jobs, order: JobOrder, terminal: Terminal) -> Job:
+    """The job when it has ended. A database that is away is waited for: the workers do the same."""
     with _Watch(jobs, order, terminal) as watch:
-        while (job := _job(jobs, order)).state not in ENDED:
-            watch.look()
+        while True:
+            try:
+                job = _job(jobs, order)
+                if job.state in ENDED:
+                    return job
+                watch.look()
+            except DatabaseFault as fault:
+                watch.tell(fault.message)
             time.sleep(_PAUSE)
-    return job
 
 
 def _job(jobs: Jobs, order: JobOrder) -> Job:
@@ -71,7 +77,7 @@ class _Watch:
         self._terminal = terminal
         self._bar: TerminalProgress = terminal.progress()
         self._total = self._ended = 0
-        self._told = ""
+        self._told: set[str] = set()
 
     def __enter__(self) -> _Watch:
         return self
@@ -95,9 +101,14 @@ class _Watch:
     def _tell_delays(self) -> None:
         for job in self._jobs.delayed_in(self._order.key):
             words: Mapping[str, str] = cast(Mapping[str, str], (job.result or {}).get("message", {}))
-            if words and words["en"] != self._told:
-                self._told = words["en"]
-                self._terminal.warn(Text(f"{words['zh']}（将自动重试）", f"{words['en']} (it will be tried again)"))
+            if words:
+                self.tell(Text(words["zh"], words["en"]))
+
+    def tell(self, reason: Text) -> None:
+        """Why it takes longer; each reason once."""
+        if reason.en not in self._told:
+            self._told.add(reason.en)
+            self._terminal.warn(Text(f"{reason.zh}（将自动重试）", f"{reason.en} (it will be tried again)"))
 
 
 def _report(repository: Repository, ended: Sequence[Job], terminal: Terminal) -> int:

@@ -26,6 +26,7 @@ WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
 PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
 """IIIF's words for a canvas, and ``individuals``, which is the work's word for a picture shown by itself."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
 
@@ -134,6 +135,13 @@ class _Reader:
                 key, "record.blank", Text(f"{key} 为空；请填写或删去", f"{key} is blank; fill it in or remove it")
             )
             return None
+        if _CONTROL.search(value):
+            self.refuse(
+                key,
+                "record.control",
+                Text(f"{key} 含不可见的控制字符；请删去", f"{key} holds invisible control characters; remove them"),
+            )
+            return None
         return value.strip()
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -141,7 +149,10 @@ class _Reader:
         value = self.take(key)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        good = isinstance(value, list) and all(
+            isinstance(item, str) and item.strip() and not _CONTROL.search(item) for item in value
+        )
+        if not good:
             self._refuse_type(key, Text('文字列表，如 ["…", "…"]', 'a list of texts, as ["…", "…"]'))
             return ()
         return tuple(item.strip() for item in value)

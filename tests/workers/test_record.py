@@ -92,6 +92,7 @@ def test_a_title_is_enough() -> None:
         ('title = "a"\ncreator = ["b", 1]', [("creator", "record.type")]),
         ('title = "a"\ndate = "1590-13"', [("date", "record.date")]),
         ('title = "a"\ndate = "2023-02-29"', [("date", "record.date")]),
+        ('title = "a\\u0000"', [("title", "record.control")]),
         ('title = "a"\ndate = "1590/3/1"', [("date", "record.date")]),
         ('title = "a"\ndate = 1590', [("date", "record.type")]),
         ('title = "a"\ndate = 1590-03-01', [("date", "record.type")]),
