@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from repository.errors import DatabaseFault, DepositRefused
+from repository.errors import DatabaseFault, DepositRefused, Fault
 from repository.handle import Repository
 from repository.jobs import ENDED, Job, JobOrder, Jobs, JobState
 from repository.text import Text
-from web.terminal import EXIT_CODES, Terminal, TerminalProgress
+from web.terminal import EXIT_CODES, Terminal, TerminalProgress, fault_json
 from workers.app import create_celery
 from workers.deposit import survey
 from workers.local import working_here
@@ -141,8 +141,12 @@ def _refused(job: Job, terminal: Terminal) -> Mapping[str, object]:
     result: Mapping[str, Any] = job.result or {}
     terminal.warn(Text(result["message"]["zh"], result["message"]["en"]))
     faults = [
-        {**fault, "message": Text(**fault["message"]).in_language(terminal.language)} for fault in result["faults"]
+        Fault(fault["file"], fault["place"], fault["code"], Text(**fault["message"])) for fault in result["faults"]
     ]
-    for fault in faults:
-        terminal.say(Text(*(f"✗ {fault['file']}  {fault['place']}  {fault['message']}",) * 2))
-    return {"deposit": job.arguments["deposit"], "code": result["code"], "branch": result["branch"], "faults": faults}
+    terminal.faults(faults)
+    return {
+        "deposit": job.arguments["deposit"],
+        "code": result["code"],
+        "branch": result["branch"],
+        "faults": [fault_json(fault, terminal.language) for fault in faults],
+    }

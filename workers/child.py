@@ -34,7 +34,7 @@ from signal import Signals
 from types import TracebackType
 from typing import IO, Any, Final, Self, TypeVar
 
-from repository.errors import DecoderLost, ShanbenError
+from repository.errors import DecoderLost, ShanbenError, StagingFault
 from repository.text import Text
 
 MEMORY: Final = 4 << 30
@@ -73,7 +73,8 @@ class ChildPool:
     def call(self, function: Callable[..., Result], *arguments: object) -> Result:
         """What `function` returns; waits for a free child. Both must be picklable and importable in the child.
 
-        Raises what `function` raises if it is a `ShanbenError`, and `DecoderLost` when the child dies or overstays.
+        Raises what `function` raises if it is a `ShanbenError`, `DecoderLost` when the child dies or overstays, and
+        `StagingFault` when there is no room to begin.
         """
         child = self._idle.get()
         kept: _Child | None = None
@@ -123,8 +124,11 @@ class _Child:
     """One process, its pipe and its last words."""
 
     def __init__(self, scratch: Path, limits: Limits, life: int) -> None:
+        try:
+            self._words: IO[bytes] = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  closed with the child
+        except OSError as fault:
+            raise StagingFault(reason=fault.strerror) from fault
         ours, theirs = Pipe()
-        self._words: IO[bytes] = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  closed with the child
         numbers = (theirs.fileno(), life, limits.memory, limits.threads)
         self._process = subprocess.Popen(  # noqa: S603  our own module, our own numbers
             [sys.executable, "-P", "-c", _START, *map(str, numbers), str(scratch)],

@@ -2,6 +2,7 @@
 
 - A result ends the job; a `FanOut` makes it wait for its children; a `StartOver` begins it anew.
 - A fault that may pass (`ShanbenError.passing`) puts it off, for longer each time, until `patience` is over.
+- What is wrong with this machine alone (no room, no deposit folder) makes it rest, so that others get there first.
 - A defect or damaged bytes are tried a few times, in case it was the machine; any other fault is final.
 
 While the database is away nothing can be written down: the end of a job is told as long as it takes, up to its lease;
@@ -16,11 +17,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from repository.clock import timestamp
-from repository.errors import DatabaseFault, DepositRefused, Fault, IntegrityError, ShanbenError
+from repository.errors import (
+    DatabaseFault,
+    DepositRefused,
+    DepositUnseen,
+    Fault,
+    IntegrityError,
+    ShanbenError,
+    StagingFault,
+)
 from repository.jobs import Job
 from repository.text import Text
 from workers.outcomes import FanOut, StartOver, StepFailed
@@ -30,6 +40,7 @@ Outcome = Mapping[str, object] | FanOut | StartOver
 Task = Callable[[Workshop, Job], Outcome]
 
 _PAGE: Final = "page"  # by far the most jobs, and the only kind that asks for no others
+_OF_THIS_MACHINE: Final = (StagingFault, DepositUnseen)
 _LONGEST_PAUSE: Final = 300.0
 _MOST_TRIES: Final = 3
 _PAUSE: Final = 0.5
@@ -38,6 +49,14 @@ _DEFECT: Final = Text(
     "A defect of the program ({reason}); please give the worker's log to its developers",
 )
 _LOG: Final = logging.getLogger("shanben.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How the end of a job is to be written down, and for how many seconds no other is to be taken then."""
+
+    report: Callable[[], bool]
+    rest: float = 0.0
 
 
 class Runner:
@@ -55,6 +74,7 @@ class Runner:
         self._jobs = workshop.repository.jobs
         self._clock = workshop.repository.clock
         self._lease = workshop.repository.settings.lease_seconds
+        self._rest = workshop.repository.settings.sweep_seconds if patience else 0.0
 
     def run(self, key: str) -> bool:
         """Run the job under `key`, if it is there to be taken; whether other jobs may be due for that.
@@ -67,20 +87,20 @@ class Runner:
         with self._signs_of_life(key):
             return self._tell(self._attempt(job)) or job.kind != _PAGE
 
-    def _attempt(self, job: Job) -> Callable[[], bool]:
-        """Do it; how its end is to be written down."""
+    def _attempt(self, job: Job) -> _End:
         try:
             outcome = self._tasks[job.kind](self._workshop, job)
-            return self._report(job.key, outcome)
+            return _End(self._report(job.key, outcome))
         except StepFailed as step:
             fault = dict(step.fault)
-            return lambda: self._jobs.fail(job.key, self._holder, fault)
+            return _End(lambda: self._jobs.fail(job.key, self._holder, fault))
         except ShanbenError as fault:
             tries = None if fault.passing else _MOST_TRIES if isinstance(fault, IntegrityError) else 0
-            return self._failure(job, fault_document(fault), tries)
+            rest = self._rest if isinstance(fault, _OF_THIS_MACHINE) else 0.0
+            return _End(self._failure(job, fault_document(fault), tries), rest)
         except Exception as defect:  # noqa: BLE001 - the outermost loop of a worker; the job tells what happened
             _LOG.exception("job %s", job.key)
-            return self._failure(job, _defect_document(defect), _MOST_TRIES)
+            return _End(self._failure(job, _defect_document(defect), _MOST_TRIES))
 
     def _report(self, key: str, outcome: Outcome) -> Callable[[], bool]:
         if isinstance(outcome, StartOver):

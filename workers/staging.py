@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from repository.errors import StagingFault
+
 _HELD: Final = "held"
 _ARRIVING: Final = "arriving-"
 _ARRIVING_SECONDS: Final = 60.0
@@ -22,23 +24,25 @@ _ARRIVING_SECONDS: Final = 60.0
 
 @contextmanager
 def desk(staging: Path) -> Iterator[Path]:
-    """An empty folder below `staging`, taken away at the end."""
-    staging.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(staging)
-    arriving = Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=staging))
+    """An empty folder below `staging`, taken away at the end. Raises `StagingFault` when it cannot be made."""
+    arriving = _arriving(staging)
     folder = staging / arriving.name.replace(_ARRIVING, "desk-")
-    with held(arriving / _HELD):
-        arriving.rename(folder)  # a desk is never seen before it is held
-        try:
+    try:
+        with held(arriving / _HELD):
+            with _writing():
+                arriving.rename(folder)  # a desk is never seen before it is held
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        for path in (arriving, folder):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def held(mark: Path) -> Iterator[None]:
-    """A file that this process holds until it ends, however it ends."""
-    with mark.open("wb") as file:
+    """A file that this process holds until it ends, however it ends. Raises `StagingFault` when it cannot be made."""
+    with _writing():
+        file = mark.open("wb")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -51,6 +55,21 @@ def is_held(mark: Path) -> bool:
     except (BlockingIOError, FileNotFoundError):
         return True
     return False
+
+
+def _arriving(staging: Path) -> Path:
+    with _writing():
+        staging.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(staging)
+        return Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=staging))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise StagingFault(reason=fault.strerror) from fault
 
 
 def _clear_abandoned(staging: Path) -> None:

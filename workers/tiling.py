@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pyvips
 
 from iiif_server.pyramid import PyramidSummary, write_pyramid
 from repository.config import Settings
-from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
+from repository.errors import DecoderLost, MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.child import ChildPool, Limits
 
 
@@ -95,8 +96,17 @@ class ChildExaminer:
         self.concurrency = concurrency
 
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """What `examine` returns or raises; `DecoderLost` when the child that did it crashed or overstayed."""
-        return self._pool.call(examine, path, self._settings, pyramid)
+        """What `examine` returns or raises; `DecoderLost` when the child that did it overstayed, or crashed twice.
+
+        Once may have been for another reason than the file: the kernel was short of memory, somebody ended it.
+        """
+        began = time.monotonic()
+        try:
+            return self._pool.call(examine, path, self._settings, pyramid)
+        except DecoderLost:
+            if time.monotonic() - began >= self._settings.decode_seconds:
+                raise
+            return self._pool.call(examine, path, self._settings, pyramid)
 
 
 @contextmanager
