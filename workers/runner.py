@@ -85,7 +85,10 @@ class Runner:
         if job is None:
             return False
         with self._signs_of_life(key):
-            return self._tell(self._attempt(job)) or job.kind != _PAGE
+            end = self._attempt(job)
+            told = self._tell(end.report)
+        time.sleep(end.rest)
+        return told or job.kind != _PAGE
 
     def _attempt(self, job: Job) -> _End:
         try:
