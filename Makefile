@@ -3,6 +3,7 @@
 #   make demo     a sample rare book, ingested and served (HOST=127.0.0.1 PORT=8000)
 #   make test     every test (PYTEST_ARGS to choose)
 #   make lint     style, types, layers
+#   make chaos    parts of a whole house are killed while it works (CHAOS_MINUTES=10 CHAOS_SEED=)
 #   make bench    the measurements of docs/benchmarks.md
 #   make web      the reader's JavaScript
 #   make lock     the pinned Python packages anew, from setup.cfg
@@ -23,7 +24,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # Debian's packages of the servers that tests start for themselves; those the packages start are left alone.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql radosgw redis-server
 
-.PHONY: demo test lint bench web lock clean help runtime test-tools
+.PHONY: demo test lint chaos bench web lock clean help runtime test-tools
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +42,10 @@ lint: runtime test-tools .make/reader .make/typeface
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	cd web && npm run --silent check
+
+chaos: runtime test-tools
+	scripts/debian-packages.sh $(SERVERS)
+	PYTHONPATH=tests/support $(PYTHON) tests/chaos/run.py
 
 bench: runtime test-tools
 	scripts/debian-packages.sh nginx-light wrk time libvips-tools

@@ -46,6 +46,11 @@ def earlier_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_book(tmp_path_factory.mktemp("books") / "earlier", 4, seed=2, identifier="earlier")
 
 
+@pytest.fixture
+def house(tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer) -> House:
+    return House(tmp_path / "house", postgres, durable_ceph)
+
+
 @contextmanager
 def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[TileReader]:
     """A tenth of a book's pages are in and somebody reads another; at the end it is all there, and nothing else."""
@@ -55,7 +60,7 @@ def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[TileRead
         with TileReader(house.address, pyramids_of(house, earlier)) as reader:
             ingest = house.ingest(book)
             try:
-                wait_for_pages(house, PAGES // 10)
+                house.wait_for_pages(PAGES // 10, INGEST_SECONDS)
                 print(f"\nunder way after {time.monotonic() - began:.1f} s")
                 yield reader
                 print(f"struck after {time.monotonic() - began:.1f} s")
@@ -73,22 +78,9 @@ def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[TileRead
         reader.assert_content()
 
 
-def wait_for_pages(house: House, pages: int) -> None:
-    deadline = time.monotonic() + INGEST_SECONDS
-    jobs = house.repository.jobs
-    while not any(steps.ended >= pages for _, steps in jobs.under_way("ingest")):
-        assert time.monotonic() < deadline, house.logs()
-        time.sleep(0.05)
-
-
 def test_workers_are_killed(house: House, earlier_book: Path, book: Path) -> None:
     with under_way(house, earlier_book, book) as reader:
         kill_workers(house, reader, random.Random(1))
-
-
-@pytest.fixture
-def house(tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer) -> House:
-    return House(tmp_path / "house", postgres, durable_ceph)
 
 
 def test_the_children_of_a_worker_are_killed(house: House, earlier_book: Path, book: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
@@ -122,6 +123,13 @@ class House:
     def ingest(self, deposit: Path) -> Ingest:
         """`shanben ingest` on the first machine, begun."""
         return Ingest(self, deposit)
+
+    def wait_for_pages(self, pages: int, seconds: float) -> None:
+        """Wait until so many pages of an ingest are done."""
+        deadline = time.monotonic() + seconds
+        while not any(steps.ended >= pages for _, steps in self.repository.jobs.under_way("ingest")):
+            assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self.logs()}"
+            time.sleep(0.05)
 
     def ask(self, *arguments: str) -> Any:
         """What a command answers as JSON; it must end with 0."""

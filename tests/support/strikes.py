@@ -18,6 +18,7 @@ from server_process import descendants
 from tile_reader import TileReader
 
 Strike = Callable[[House, TileReader, random.Random], None]
+"""May be given at once with others; those that take the store or the web application away, one at a time."""
 
 GATEWAY_SECONDS = 20.0
 STORAGE_SECONDS = 10.0
