@@ -14,6 +14,8 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from celery import Celery
@@ -46,22 +48,29 @@ def submit(celery: Celery, repository: Repository, order: JobOrder) -> None:
 def send_due(celery: Celery, repository: Repository) -> int:
     """Send a message for every job that is due and has none; how many. Raises `ToolAbsent` when the broker is away."""
     sent = 0
-    try:
-        for queue, kinds in KINDS.items():
-            room = MOST_AT_BROKER - queued(celery, queue)
-            for job in repository.jobs.take_unsent(kinds, room) if room > 0 else ():
+    for queue, kinds in KINDS.items():
+        room = MOST_AT_BROKER - queued(celery, queue)
+        for job in repository.jobs.take_unsent(kinds, room) if room > 0 else ():
+            with _broker(celery):
                 celery.send_task(task_name(job.kind), args=[job.key])
-                sent += 1
-    except (OperationalError, OSError) as fault:
-        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
+            sent += 1
     return sent
 
 
 def queued(celery: Celery, queue: str) -> int:
-    """How many messages wait in a queue at the broker. Raises `OperationalError`."""
-    with celery.pool.acquire(block=True) as connection:
+    """How many messages wait in a queue at the broker. Raises `ToolAbsent` when it is away."""
+    with _broker(celery), celery.pool.acquire(block=True) as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         return int(connection.default_channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)
+
+
+@contextmanager
+def _broker(celery: Celery) -> Iterator[None]:
+    """The broker's faults, some of which only its own library has a name for, as `ToolAbsent`."""
+    try:
+        yield
+    except (OperationalError, OSError, *celery.connection_for_write().connection_errors) as fault:
+        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
 
 
 class Sweeper(threading.Thread):
@@ -108,15 +117,15 @@ class Sweeper(threading.Thread):
         """The first time, replication that failed for good is tried again too: somebody may have mended the cause."""
         failed = self._next_hour == 0.0
         self._next_hour = time.monotonic() + _HOUR_SECONDS
+        for kinds in KINDS.values():
+            # Whoever died on the way to the broker leaves some that a queue never empty would keep for ever.
+            self._repository.jobs.forget_sent(kinds, _HOUR_SECONDS)
         for order in replication_orders(self._repository, failed=failed):
             self._repository.jobs.enqueue(order)
         for store in (self._repository.store, *self._repository.replicas.values()):
             store.clear_strays(_STRAY_AFTER_SECONDS)
 
     def _resend_lost(self) -> None:
-        try:
-            for queue, kinds in KINDS.items():
-                if queued(self._celery, queue) == 0:
-                    self._repository.jobs.forget_sent(kinds, self._repository.settings.sweep_seconds)
-        except (OperationalError, OSError) as fault:
-            raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
+        for queue, kinds in KINDS.items():
+            if queued(self._celery, queue) == 0:
+                self._repository.jobs.forget_sent(kinds, self._repository.settings.sweep_seconds)
