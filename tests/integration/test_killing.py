@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from ceph_server import CephServer
 from database_server import PostgresServer
-from house import House, write_book
+from house import House, Ingest, write_book
 from losses import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
 from strikes import (
-    drop_replica,
     fill_disk,
     kill_broker,
     kill_database,
@@ -31,8 +30,9 @@ from tile_reader import TileReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PAGES, LARGE = 200, 4
+PAGES, LARGE = 200, 2
 INGEST_SECONDS = 150.0
+CHANCE = random.Random(1)
 QUIET_SECONDS = 90.0
 
 
@@ -51,81 +51,79 @@ def house(tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer) ->
     return House(tmp_path / "house", postgres, durable_ceph)
 
 
+@dataclass
+class Trial:
+    """An ingest under way, and somebody who reads another book."""
+
+    ingest: Ingest
+    reader: TileReader
+
+
 @contextmanager
-def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[TileReader]:
-    """A tenth of a book's pages are in and somebody reads another; at the end it is all there, and nothing else."""
+def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[Trial]:
+    """A tenth of a book's pages are in when it begins; at its end all are, and nothing else is left."""
     with house:
-        began = time.monotonic()
         earlier = house.ingest(earlier_book).wait(INGEST_SECONDS)
         with TileReader(house.address, pyramids_of(house, earlier)) as reader:
             ingest = house.ingest(book)
             try:
                 house.wait_for_pages(PAGES // 10, INGEST_SECONDS)
-                print(f"\nunder way after {time.monotonic() - began:.1f} s")
-                yield reader
-                print(f"struck after {time.monotonic() - began:.1f} s")
+                yield Trial(ingest, reader)
                 work = ingest.wait(INGEST_SECONDS)
             finally:
                 ingest.end()
-            print(f"taken in after {time.monotonic() - began:.1f} s")
             wait_until_quiet(house, QUIET_SECONDS)
             reader.wait_for_a_tile(30)
-        print(f"quiet after {time.monotonic() - began:.1f} s; {dict(reader.statuses)}, slowest {reader.slowest:.1f} s")
         assert_nothing_lost(house, {earlier: earlier_book, work: book})
         house.stop()
         assert_nothing_left(house)
-        print(f"checked after {time.monotonic() - began:.1f} s")
         reader.assert_content()
 
 
 def test_workers_are_killed(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        kill_workers(house, reader, random.Random(1))
-
-
-def test_the_children_of_a_worker_are_killed(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        for number in range(3):
-            kill_decoders(house, reader, random.Random(number))
-            time.sleep(1)
+    with under_way(house, earlier_book, book) as trial:
+        kill_decoders(house, trial.reader, CHANCE)
+        kill_workers(house, trial.reader, CHANCE)
 
 
 def test_the_broker_is_killed_and_comes_back_empty(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        kill_broker(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        kill_broker(house, trial.reader, CHANCE)
 
 
 def test_the_gateway_is_away(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        stop_gateway(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        stop_gateway(house, trial.reader, CHANCE)
 
 
 def test_the_storage_daemon_is_killed(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        kill_storage(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        kill_storage(house, trial.reader, CHANCE)
 
 
 def test_the_database_is_killed(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        kill_database(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        kill_database(house, trial.reader, CHANCE)
 
 
 def test_the_disk_of_a_worker_is_full(
     tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer, earlier_book: Path, book: Path
 ) -> None:
     house = House(tmp_path / "house", postgres, durable_ceph, small_disk=True)
-    with under_way(house, earlier_book, book) as reader:
-        fill_disk(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        fill_disk(house, trial.reader, CHANCE)
 
 
-def test_a_replica_is_away(house: House, earlier_book: Path, book: Path) -> None:
-    with under_way(house, earlier_book, book) as reader:
-        drop_replica(house, reader, random.Random(1))
-
-
-def test_the_web_processes_are_killed(
+def test_a_replica_is_away_and_the_web_processes_are_killed(
     tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer, earlier_book: Path, book: Path
 ) -> None:
     house = House(tmp_path / "house", postgres, durable_ceph, cache_bytes=64 << 20)
-    with under_way(house, earlier_book, book) as reader:
-        kill_web(house, reader, random.Random(1))
+    with under_way(house, earlier_book, book) as trial:
+        house.replica_gateway.kill()
+        kill_web(house, trial.reader, CHANCE)
+        work = trial.ingest.wait(INGEST_SECONDS)
+        with TileReader(house.address, pyramids_of(house, work)) as reader:
+            reader.wait_for_a_tile(30)
+        reader.assert_content()
+        assert not house.repository.copies.is_preserved(work, list(house.repository.replicas))
+        house.replica_gateway.start()
