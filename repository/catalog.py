@@ -13,6 +13,7 @@ from sqlalchemy import Select, delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from repository.catalog_rows import (
+    HELD,
     SUMMARY,
     event_values,
     held_image,
@@ -71,9 +72,7 @@ class Catalogue:
 
     def image(self, identifier: str) -> HeldImage | None:
         """What the image service must know of an image; None when none is held under this identifier."""
-        query = select(ImageRow, WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.state).join(
-            WorkRow, WorkRow.identifier == ImageRow.work
-        )
+        query = select(ImageRow, *HELD).join(WorkRow, WorkRow.identifier == ImageRow.work)
         with reading(self._sessions) as session:
             row = session.execute(query.where(ImageRow.identifier == identifier)).one_or_none()
         return held_image(row) if row else None

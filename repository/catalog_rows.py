@@ -7,7 +7,19 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from repository.ledger import Place
-from repository.model import Access, Event, HeldImage, Image, Master, Pyramid, Rights, Work, WorkState, WorkSummary
+from repository.model import (
+    Access,
+    Event,
+    HeldImage,
+    Image,
+    Master,
+    Pyramid,
+    Rectangle,
+    Rights,
+    Work,
+    WorkState,
+    WorkSummary,
+)
 from repository.serial import work_to_json
 from repository.tables import ImageRow, WorkRow
 
@@ -23,6 +35,7 @@ def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]
         "access": work.rights.access.value,
         "max_size": work.rights.max_size,
         "rights_uri": work.rights.uri,
+        "watermark": work.rights.watermark,
         "title": work.record.title,
         "creator": list(work.record.creator),
         "date": work.record.date.text if work.record.date else None,
@@ -49,6 +62,7 @@ def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> di
         "pyramid_fingerprint": pyramid.fingerprint,
         "pyramid_bytes": pyramid.bytes,
         "tile_size": pyramid.tile_size,
+        "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
     }
 
 
@@ -69,24 +83,33 @@ def event_values(position: int, event: Event, place: Place) -> dict[str, object]
     }
 
 
-def held_image(row: Row[ImageRow, str, int | None, str | None, str]) -> HeldImage:
-    """An image with its work's access, size, rights and state, as they stand in the row in this order."""
-    image, access, max_size, rights_uri, state = row
+HELD: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.watermark, WorkRow.state)
+"""What is to be known of a work to show one of its images."""
+
+
+def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
+    """An image from a row that holds its own row and then the columns of `HELD`."""
+    image, access, max_size, rights_uri, watermark, state = row
     return HeldImage(
         identifier=image.identifier,
         work=image.work,
         width=image.width,
         height=image.height,
-        rights=Rights(rights_uri, Access(access), max_size),
+        rights=Rights(rights_uri, Access(access), max_size, watermark),
         state=WorkState(state),
         pyramid=pyramid_of(image),
+        redactions=_redactions_of(image),
     )
 
 
 def image_of(row: ImageRow) -> Image:
     """The image in a row."""
     master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
-    return Image(row.identifier, row.width, row.height, master)
+    return Image(row.identifier, row.width, row.height, master, _redactions_of(row))
+
+
+def _redactions_of(row: ImageRow) -> tuple[Rectangle, ...]:
+    return tuple(Rectangle(*part) for part in row.redactions or ())
 
 
 def pyramid_of(row: ImageRow) -> Pyramid:

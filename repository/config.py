@@ -41,6 +41,7 @@ class Settings:
     pixel_budget: int = 2_000_000_000
     max_area: int = 64_000_000
     decode_seconds: int = 900
+    watermark: str = ""
     cache_bytes: int = 0
     lease_seconds: int = 60
     sweep_seconds: int = 10

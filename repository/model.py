@@ -37,11 +37,16 @@ class WorkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What may be done with a work. `max_size` is the longest side in pixels shown when access is reduced."""
+    """What may be done with a work.
+
+    `max_size` is the longest side in pixels shown when access is reduced; with `watermark` the library's mark lies over
+    every picture shown.
+    """
 
     uri: str | None = None
     access: Access = Access.OPEN
     max_size: int | None = None
+    watermark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,26 @@ class Pyramid:
 
 
 @dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A part of an image: its upper left corner and its sides, in pixels of the whole image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
-    """One photograph of a page. Width and height are in pixels, upright, as served."""
+    """One photograph of a page. Width and height are in pixels, upright, as served; what lies in `redactions` is shown
+    to nobody.
+    """
 
     identifier: str
     width: int
     height: int
     master: Master
+    redactions: tuple[Rectangle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,7 @@ class HeldImage:
     rights: Rights
     state: WorkState
     pyramid: Pyramid
+    redactions: tuple[Rectangle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from repository.model import (
     Page,
     Range,
     Record,
+    Rectangle,
     Rights,
     ViewingDirection,
     Volume,
@@ -47,10 +48,10 @@ def work_of_json(document: bytes) -> Work:
 
 
 def plain(value: Any) -> Any:
-    """A frozen value as JSON's own types; what is None or empty is left out."""
+    """A frozen value as JSON's own types; what is None, empty or False is left out."""
     if is_dataclass(value) and not isinstance(value, type):
         pairs = ((field.name, plain(getattr(value, field.name))) for field in fields(value))
-        return {name: item for name, item in pairs if item not in (None, [], "", {})}
+        return {name: item for name, item in pairs if item is not False and item not in (None, [], "", {})}
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, str) else value
@@ -75,7 +76,8 @@ def _record(data: Mapping[str, Any]) -> Record:
 
 
 def _rights(data: Mapping[str, Any]) -> Rights:
-    return Rights(uri=data.get("uri"), access=Access(data.get("access", "open")), max_size=data.get("max_size"))
+    access = Access(data.get("access", "open"))
+    return Rights(data.get("uri"), access, data.get("max_size"), data.get("watermark", False))
 
 
 def _volume(data: Mapping[str, Any]) -> Volume:
@@ -88,7 +90,9 @@ def _page(data: Mapping[str, Any]) -> Page:
 
 
 def _image(data: Mapping[str, Any]) -> Image:
-    return Image(data["identifier"], data["width"], data["height"], Master(**{"bytes": 0, **data["master"]}))
+    redactions = tuple(Rectangle(**part) for part in data.get("redactions", ()))
+    master = Master(**{"bytes": 0, **data["master"]})
+    return Image(data["identifier"], data["width"], data["height"], master, redactions)
 
 
 def _range(data: Mapping[str, Any]) -> Range:

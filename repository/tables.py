@@ -34,6 +34,7 @@ class WorkRow(Table):
     access: Mapped[str] = mapped_column(String(16))
     max_size: Mapped[int | None] = mapped_column(Integer)
     rights_uri: Mapped[str | None] = mapped_column(Text)
+    watermark: Mapped[bool] = mapped_column(Boolean)
     title: Mapped[str] = mapped_column(Text)
     creator: Mapped[list[str]] = mapped_column(JSON)
     date: Mapped[str | None] = mapped_column(Text)
@@ -63,6 +64,7 @@ class ImageRow(Table):
     pyramid_fingerprint: Mapped[str] = mapped_column(String(64))
     pyramid_bytes: Mapped[int] = mapped_column(BigInteger)
     tile_size: Mapped[int] = mapped_column(Integer)
+    redactions: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class EventRow(Table):

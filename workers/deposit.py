@@ -108,7 +108,7 @@ def assemble(found: Survey, outcomes: Mapping[str, Examined | Fault]) -> Checked
     tables, table_faults = _match_tables(description, found.pages)
     keys = _page_keys(found.pages, tables)
     ranges, range_faults = build_ranges(description.ranges if description else (), keys)
-    faults += [*table_faults, *_gaps(keys), *range_faults]
+    faults += [*table_faults, *_gaps(keys), *range_faults, *_misplaced(reads, tables)]
     if faults or description is None:
         return CheckedDeposit(found.folder, None, faults=_in_order(faults))
     work = _assemble(description, reads, tables, ranges)
@@ -216,6 +216,17 @@ def _table_fault(table: PageTable, key: str | None, volumes: set[str]) -> Text |
     return None
 
 
+def _misplaced(reads: Sequence[_Read], tables: Mapping[str, PageTable]) -> list[Fault]:
+    """Redactions that cover nothing of their picture: what was to be hidden would be shown."""
+    outside = Text("遮盖区域在图像之外；请核对像素坐标", "it covers nothing of the picture; check its pixels")
+    return [
+        Fault(RECORD_FILE, f"{table.place}.redact", "page.redact", outside)
+        for read in reads
+        if (table := tables.get(read.file.key))
+        if any(part.x >= read.examined.width or part.y >= read.examined.height for part in table.redactions)
+    ]
+
+
 def _page_keys(pages: Sequence[PageFile], tables: Mapping[str, PageTable]) -> list[str]:
     """The key of every page, those declared missing too, in reading order."""
     keys = {page.key for page in pages} | {key for key, table in tables.items() if table.missing}
@@ -246,7 +257,7 @@ def _assemble(
     """The work that record and pictures make together."""
     identifier = work_identifier(description, (read.examined.sha256 for read in reads))
     behavior = description.behavior or _default_behavior(reads)
-    images = {read.file.key: _image(identifier, read) for read in reads}
+    images = {read.file.key: _image(identifier, read, tables.get(read.file.key)) for read in reads}
     volumes = []
     for ordinal, (folder, keys) in enumerate(_by_volume(_page_keys([read.file for read in reads], tables)), start=1):
         pages = tuple(_page(key, images.get(key), tables.get(key), behavior) for key in keys)
@@ -268,10 +279,11 @@ def _default_behavior(reads: Sequence[_Read]) -> str:
     return "individuals" if 2 * wide > len(reads) else "paged"
 
 
-def _image(work: str, read: _Read) -> Image:
+def _image(work: str, read: _Read, table: PageTable | None) -> Image:
     examined = read.examined
     master = Master(master_path(read.file.name), examined.sha256, examined.bytes, examined.media_type)
-    return Image(image_identifier(work, examined.sha256), examined.width, examined.height, master)
+    identifier, redactions = image_identifier(work, examined.sha256), table.redactions if table else ()
+    return Image(identifier, examined.width, examined.height, master, redactions)
 
 
 def _page(key: str, image: Image | None, table: PageTable | None, behavior: str) -> Page:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from repository.errors import Fault
-from repository.model import Access, Dating, Record, Rights, ViewingDirection
+from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
 from repository.text import Text
 from workers import record_values
 
@@ -26,6 +26,7 @@ WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
 PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
 """IIIF's words for a canvas, and ``individuals``, which is the work's word for a picture shown by itself."""
 
+_RECTANGLE: Final = re.compile(r"(\d{1,7}), ?(\d{1,7}), ?([1-9]\d{0,6}), ?([1-9]\d{0,6})", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
@@ -50,6 +51,7 @@ class PageTable:
     behavior: str | None
     leaf: str | None
     missing: bool
+    redactions: tuple[Rectangle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,8 @@ def _read_rights(reader: _Reader) -> Rights:
     elif (size is None) == (access is Access.REDUCED):
         together = Text('max_size 与 access = "reduced" 须同时给出', 'max_size and access = "reduced" go together')
         reader.refuse("max_size", "record.access", together)
-    return Rights(uri, access, size if isinstance(size, int) else None)
+    watermark = reader.flag("watermark")
+    return Rights(uri, access, size if isinstance(size, int) else None, watermark)
 
 
 def _read_range(reader: _Reader) -> RangeTable | None:
@@ -294,5 +297,14 @@ def _read_page(reader: _Reader) -> PageTable | None:
     behavior = reader.word("behavior", PAGE_BEHAVIORS)
     leaf = reader.text("leaf")
     missing = reader.flag("missing")
+    redactions = _read_rectangles(reader)
     reader.refuse_unknown()
-    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing) if file else None
+    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions) if file else None
+
+
+def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...]:
+    """``redact = ["x,y,w,h"]``: parts of the picture, in its own pixels, that nobody is to see."""
+    found = [_RECTANGLE.fullmatch(text) for text in reader.texts("redact")]
+    if not all(found):
+        reader.refuse("redact", "record.rectangle", Text("应写作 x,y,宽,高", "each must be x,y,width,height in pixels"))
+    return tuple(Rectangle(*map(int, match.groups())) for match in found if match)

@@ -85,7 +85,7 @@ def test_a_published_work_comes_back_whole(catalogue):
 
 def test_an_image_is_found_with_the_rights_of_its_work(catalogue):
     given = publication("史記")
-    given = replace(given, work=replace(given.work, rights=Rights("https://example.org/", Access.REDUCED, 800)))
+    given = replace(given, work=replace(given.work, rights=Rights("https://example.org/", Access.REDUCED, 800, True)))
     catalogue.publish(given, (), NOW)
     image = next(given.work.images())
     held = catalogue.image(image.identifier)

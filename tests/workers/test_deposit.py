@@ -10,7 +10,7 @@ import pytest
 from repository.config import Settings
 from repository.errors import Fault, MasterUnreadable, StagingFault
 from repository.identifiers import Kind, mint
-from repository.model import Range
+from repository.model import Range, Rectangle
 from repository.text import Text
 from workers.deposit import CheckedDeposit, check
 from workers.progress import SilentProgress
@@ -289,3 +289,12 @@ def test_a_full_disk_is_no_fault_of_the_deposit(tmp_path: Path) -> None:
     with pytest.raises(StagingFault):
         check(make(tmp_path / "book", "0001.png", content="full"), Settings(), Reader(), counter)
     assert counter.told[-1] == "end"
+
+
+def test_a_redaction_belongs_to_its_page_and_must_cover_some_of_it(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[page]]\nfile = "0001"\nredact = ["{}"]'
+    hidden = checked(make(tmp_path / "book", "0001.png", "0002.png", record=record.format("1,1,5,5"))).work
+    assert hidden is not None
+    assert [image.redactions for image in hidden.images()] == [(Rectangle(1, 1, 5, 5),), ()]
+    faults = checked(make(tmp_path / "other", "0001.png", record=record.format("99999,1,5,5"))).faults
+    assert told(faults) == [("work.toml", "page[1].redact", "page.redact")]
