@@ -4,7 +4,7 @@ Redactions are rectangles of the whole image. They are hidden in the pixels of t
 before anything is scaled, so that nothing of them is mixed into what lies beside them. A level's pixel that covers any
 of a redaction is hidden, and 16 pixels around it too: that is as far as a JPEG's blocks carry it.
 
-The mark is a pattern anchored at the image's corner and drawn at its own size whatever the scale, so that the tiles of a
+The mark is a pattern anchored at the image's corner and drawn at its own size whatever the scale, so that tiles of a
 level fit together; an image that is small as it is shown gets a small mark.
 """
 
