@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ceph_server import CephServer
 from database_server import PostgresServer
-from house import House, write_book
+from house import MACHINES, House, write_book
 from losses import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
 from strikes import (
     Strike,
@@ -36,8 +36,8 @@ PAGES, LARGE = 200, 4
 BOOKS_A_HOUSE = 6
 INGEST_SECONDS = 600.0
 QUIET_SECONDS = 300.0
-ALONE: tuple[Strike, ...] = (stop_gateway, kill_storage, kill_web)
-TOGETHER: tuple[Strike, ...] = (drop_replica, kill_broker, kill_database, kill_decoders, kill_workers)
+ALONE: tuple[Strike, ...] = (kill_database, kill_storage, kill_web, stop_gateway)
+TOGETHER: tuple[Strike, ...] = (drop_replica, kill_broker, kill_decoders, kill_workers)
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def live(place: Path, postgres: PostgresServer, ceph: CephServer, chance: random
     with house:
         earlier = write_book(place / "earlier", 4, identifier="earlier")
         books = {house.ingest(earlier).wait(INGEST_SECONDS): earlier}
-        with TileReader(house.address, pyramids_of(house, next(iter(books)))) as reader:
+        with TileReader(house.address, pyramids_of(house, next(iter(books))), books) as reader:
             for number in range(1, 1 + BOOKS_A_HOUSE):
                 if time.monotonic() > deadline:
                     break
@@ -86,12 +86,14 @@ def take_in(house: House, reader: TileReader, chance: random.Random, book: Path,
     began = time.monotonic()
     ingest = house.ingest(book)
     try:
-        house.wait_for_pages(chance.randrange(1, PAGES // 2), INGEST_SECONDS)
+        ingest.wait_for_pages(chance.randrange(1, PAGES), INGEST_SECONDS)
         print(f"{book.parent.name}/{book.name}: {', '.join(strike.__name__ for strike in chosen)}", flush=True)
         with ThreadPoolExecutor() as pool:
             given = [pool.submit(later, chance.uniform(0, 8), strike, house, reader, chance) for strike in chosen]
             for strike in given:
                 strike.result()
+        for machine in MACHINES:  # one that was started when what it needs was away has ended
+            house.start_worker(machine)
         work = ingest.wait(INGEST_SECONDS)
     finally:
         ingest.end()

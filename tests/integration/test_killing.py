@@ -64,20 +64,28 @@ def under_way(house: House, earlier_book: Path, book: Path) -> Iterator[Trial]:
     """A tenth of a book's pages are in when it begins; at its end all are, and nothing else is left."""
     with house:
         earlier = house.ingest(earlier_book).wait(INGEST_SECONDS)
-        with TileReader(house.address, pyramids_of(house, earlier)) as reader:
+        with TileReader(house.address, pyramids_of(house, earlier), [earlier]) as reader:
             ingest = house.ingest(book)
             try:
-                house.wait_for_pages(PAGES // 10, INGEST_SECONDS)
+                ingest.wait_for_pages(PAGES // 10, INGEST_SECONDS)
                 yield Trial(ingest, reader)
                 work = ingest.wait(INGEST_SECONDS)
             finally:
                 ingest.end()
             wait_until_quiet(house, QUIET_SECONDS)
             reader.wait_for_a_tile(30)
+            read_a_little(house, work)
         assert_nothing_lost(house, {earlier: earlier_book, work: book})
         house.stop()
         assert_nothing_left(house)
         reader.assert_content()
+
+
+def read_a_little(house: House, work: str) -> None:
+    """What is new is there for readers."""
+    with TileReader(house.address, pyramids_of(house, work), [work]) as reader:
+        reader.wait_for_a_tile(30)
+    reader.assert_content()
 
 
 def test_workers_are_killed(house: House, earlier_book: Path, book: Path) -> None:
@@ -122,8 +130,6 @@ def test_a_replica_is_away_and_the_web_processes_are_killed(
         house.replica_gateway.kill()
         kill_web(house, trial.reader, CHANCE)
         work = trial.ingest.wait(INGEST_SECONDS)
-        with TileReader(house.address, pyramids_of(house, work)) as reader:
-            reader.wait_for_a_tile(30)
-        reader.assert_content()
+        read_a_little(house, work)
         assert not house.repository.copies.is_preserved(work, list(house.repository.replicas))
         house.replica_gateway.start()

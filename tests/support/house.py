@@ -125,13 +125,6 @@ class House:
         """`shanben ingest` on the first machine, begun."""
         return Ingest(self, deposit)
 
-    def wait_for_pages(self, pages: int, seconds: float) -> None:
-        """Wait until so many pages of an ingest are done."""
-        deadline = time.monotonic() + seconds
-        while not any(steps.ended >= pages for _, steps in self.repository.jobs.under_way("ingest")):
-            assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self.logs()}"
-            time.sleep(0.05)
-
     def ask(self, *arguments: str) -> Any:
         """What a command answers as JSON; it must end with 0."""
         command = [SHANBEN, *arguments, "--json"]
@@ -195,7 +188,7 @@ class Ingest:
     """`shanben ingest --json` of one deposit, waited for like a person at a terminal waits."""
 
     def __init__(self, house: House, deposit: Path) -> None:
-        self.key = ""
+        self._house = house
         self._log = house.folder / f"ingest-{deposit.name}.log"
         self._answer = house.folder / f"ingest-{deposit.name}.json"
         with self._log.open("wb") as log, self._answer.open("wb") as answer:
@@ -203,6 +196,13 @@ class Ingest:
             self.process = subprocess.Popen(
                 command, env=house.environment(), cwd=house.folder, stdin=subprocess.DEVNULL, stdout=answer, stderr=log
             )
+
+    def wait_for_pages(self, pages: int, seconds: float) -> None:
+        """Wait until so many of its pages are done, or it has ended."""
+        deadline, jobs = time.monotonic() + seconds, self._house.repository.jobs
+        while self.process.poll() is None and not any(s.ended >= pages for _, s in jobs.under_way("ingest")):
+            assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self._house.logs()}"
+            time.sleep(0.05)
 
     def wait(self, seconds: float) -> str:
         """The work's identifier, when the command has ended with 0."""

@@ -6,6 +6,7 @@ back, a full disk is cleared. Nothing tells the house to go on.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -18,7 +19,6 @@ from server_process import descendants
 from tile_reader import TileReader
 
 Strike = Callable[[House, TileReader, random.Random], None]
-"""May be given at once with others; those that take the store or the web application away, one at a time."""
 
 GATEWAY_SECONDS = 20.0
 STORAGE_SECONDS = 10.0
@@ -133,6 +133,6 @@ def _until_full(write: Callable[[], None]) -> bool:
 
 
 def _kill_children(pid: int | None) -> None:
-    assert pid is not None
-    for child in descendants(pid):
-        os.kill(child, signal.SIGKILL)
+    for child in descendants(pid) if pid else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)

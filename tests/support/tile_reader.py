@@ -1,7 +1,7 @@
-"""A reader who never stops: asks for tiles of a work over and over, and compares every one with what it must be.
+"""A reader who never stops: asks for a work's tiles over and over, and compares every one with what it must be.
 
-An answer must be the tile (200), or say that the reader has it (304), or ask for patience (503 with Retry-After), and
-must come in time. Anything else is kept as a fault; a wrong byte is one whatever else happens.
+An answer must be what was asked for (200), or say that the reader has it (304), or ask for patience (503 with
+Retry-After), and must come in time. Anything else is kept as a fault; a wrong byte is one whatever else happens.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import io
 import itertools
 import threading
 import time
+import urllib.request
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 from urllib.parse import urlsplit
@@ -26,11 +27,17 @@ MOST_FAULTS = 20
 
 
 class TileReader:
-    """Reads the tiles of pyramids, given as the files in the store, in threads of its own while the context lasts."""
+    """Reads the tiles of pyramids, given as the files in the store, in threads of its own while the context lasts.
 
-    def __init__(self, address: str, pyramids: Mapping[str, bytes], threads: int = 2) -> None:
+    With them it reads the manifests of `works`, which are to stay as they are when it begins.
+    """
+
+    def __init__(
+        self, address: str, pyramids: Mapping[str, bytes], works: Iterable[str] = (), threads: int = 2
+    ) -> None:
         self._place = urlsplit(address).netloc
-        self._tiles = dict(_tiles(pyramids))
+        self._expected = dict(_tiles(pyramids))
+        self._manifests = [f"/iiif/presentation/3/{work}/manifest" for work in works]
         self._threads = [threading.Thread(target=self._read, args=(number,)) for number in range(threads)]
         self._ended = threading.Event()
         self._forgiving = 0
@@ -40,6 +47,9 @@ class TileReader:
         self.faults: list[str] = []
 
     def __enter__(self) -> Self:
+        for path in self._manifests:
+            with urllib.request.urlopen(f"http://{self._place}{path}", timeout=IN_TIME) as answer:
+                self._expected[path] = answer.read()
         for thread in self._threads:
             thread.start()
         return self
@@ -73,7 +83,7 @@ class TileReader:
 
     def _read(self, number: int) -> None:
         etags: dict[str, str] = {}
-        turns = itertools.cycle(self._tiles)
+        turns = itertools.cycle(self._expected)
         for path in itertools.islice(turns, number * 7, None):
             if self._ended.wait(PAUSE):
                 return
@@ -102,7 +112,7 @@ class TileReader:
         if answer.status == 200:
             if answer.headers["ETag"]:
                 etags[path] = answer.headers["ETag"]
-            wrong = "" if body == self._tiles[path] else f"WRONG BYTES: {len(body)}, not {len(self._tiles[path])}"
+            wrong = "" if body == self._expected[path] else f"WRONG BYTES: {len(body)}, not {len(self._expected[path])}"
         elif answer.status == 304 and etag:
             wrong = ""
         elif answer.status == 503:
