@@ -19,7 +19,7 @@ import pyvips
 from iiif_server.pyramid import PyramidSummary, write_pyramid
 from repository.config import Settings
 from repository.errors import DecoderLost, MasterUnreadable, PyramidCorrupt, StagingFault
-from workers.child import ChildPool, Limits
+from repository.child import ChildPool, Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from repository.errors import (
     MasterUnreadable,
     MasterUnsupported,
 )
-from workers.child import ChildPool, Limits
+from repository.child import ChildPool, Limits
 from workers.tiling import Examined, examine
 
 RNG = np.random.default_rng(1)

@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import talkers
 
+from repository.child import ChildPool, Limits
 from repository.config import read_settings
-from repository.errors import DecoderLost, SettingInvalid
-from workers.child import ChildPool, Limits
+from repository.errors import DecoderLost, RenderingBusy, SettingInvalid, StoreFault
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_children_end_with_the_pool(tmp_path: Path) -> None:
 PARENT = """
 import os, sys, threading, time
 from pathlib import Path
-from workers.child import ChildPool, Limits
+from repository.child import ChildPool, Limits, Link
 pool = ChildPool(1, Path(sys.argv[1]), Limits(seconds=60))
 print(pool.call(os.getpid), flush=True)
 pool.call(time.sleep, 50)
@@ -145,8 +146,73 @@ def test_children_outlive_the_thread_that_started_them(pool: ChildPool) -> None:
 
 
 def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "workers").mkdir()
-    (tmp_path / "workers/__init__.py").write_text("raise SystemExit(3)")
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository/__init__.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     with ChildPool(1, tmp_path, Limits(seconds=20)) as pool:
         assert pool.call(operator.add, 1, 2) == 3
+
+
+@pytest.fixture
+def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildPool]:
+    """A pool of one child, which can import the functions that talk."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(talkers.__file__).parent))
+    with ChildPool(1, tmp_path, Limits(seconds=1, niceness=5)) as pool:
+        yield pool
+
+
+def no_reply(question: object) -> None:
+    raise AssertionError(question)
+
+
+def test_parts_come_as_they_are_made_and_the_child_is_used_again(talking: ChildPool) -> None:
+    child = talking.call(os.getpid)
+    talk = talking.talk(talkers.give_parts, 50, 100_000, reply=no_reply)
+    assert [part[:1] for part in talk] == [bytes([number]) for number in range(50)]
+    assert talk.result == 50
+    assert list(talk) == []
+    assert talking.call(os.getpid) == child
+
+
+def test_a_child_asks_its_parent(talking: ChildPool) -> None:
+    replies = {7: b"seven", 8: bytes(3 << 20)}
+    assert list(talking.talk(talkers.ask_twice, 7, 8, reply=replies.__getitem__)) == list(replies.values())
+
+
+def test_a_parent_that_cannot_reply_ends_the_talk(talking: ChildPool) -> None:
+    def fail(question: object) -> None:
+        raise StoreFault(key=str(question), reason="away")
+
+    with pytest.raises(StoreFault):
+        next(talking.talk(talkers.ask_twice, 1, 2, reply=fail))
+    assert talking.call(operator.add, 1, 1) == 2
+
+
+def test_a_talk_that_is_closed_ends_its_child_and_frees_its_place(talking: ChildPool) -> None:
+    child = talking.call(os.getpid)
+    with talking.talk(talkers.give_parts, 1000, 1 << 20, reply=no_reply) as talk:
+        next(talk)
+    assert not alive(child)
+    assert list(talk) == []
+    assert talking.call(operator.add, 1, 1) == 2
+
+
+def test_errors_after_the_first_part_are_raised_where_the_parts_are_taken(talking: ChildPool) -> None:
+    for function, error in ((talkers.give_and_fail, RenderingBusy), (talkers.give_and_break, DecoderLost)):
+        talk = talking.talk(function, reply=no_reply)
+        assert next(talk) == b"first"
+        with pytest.raises(error):
+            next(talk)
+
+
+def test_only_the_time_that_a_child_takes_is_counted(talking: ChildPool) -> None:
+    talking.call(os.getpid)
+    talk = talking.talk(talkers.give_parts, 4, 1 << 20, 0.1, reply=no_reply)
+    for _ in talk:
+        time.sleep(0.4)
+    with pytest.raises(DecoderLost, match="1 s"):
+        list(talking.talk(talkers.give_parts, 20, 1, 0.1, reply=no_reply))
+
+
+def test_a_child_stands_back_for_others(talking: ChildPool) -> None:
+    assert talking.call(os.getpriority, os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, 0) + 5
