@@ -19,7 +19,7 @@ from repository.storage import ObjectStore
 
 MEDIA_TYPE: Final = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
 
-_COLLECTION_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_COLLECTION_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
