@@ -150,8 +150,7 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
             _finish(file, grid)
         except ZipInvalid as fault:
             raise PyramidCorrupt(key=target.name, reason=f"{_NOT_WHOLE}: {fault}") from fault
-        directory = read_directory(_file_range(file), target.name)
-        _check_tiles(file, directory, target.name)
+        directory = check_tiles(file, target.name)
     return PyramidSummary(directory.fingerprint, directory.bytes, grid.width, grid.height)
 
 
@@ -204,13 +203,18 @@ def _append(file: BinaryIO, name: bytes, content: bytes) -> bytes:
     return zip_directory.record(name, len(content), crc, offset)
 
 
-def _check_tiles(file: BinaryIO, directory: PyramidDirectory, key: str) -> None:
-    """Read every tile where the directory says it lies. Raises `PyramidCorrupt` when one is not what it says."""
+def check_tiles(file: BinaryIO, key: str) -> PyramidDirectory:
+    """Read a whole pyramid, the one under `key`, from a file: its directory, every tile of which is what that says.
+
+    Raises `PyramidCorrupt`.
+    """
+    directory = read_directory(_file_range(file), key)
     for ordinal in range(directory.grid.count):
         offset, length, crc = directory.locate(ordinal)
         file.seek(offset)
         if isal_zlib.crc32(file.read(length)) != crc:
             raise PyramidCorrupt(key=key, reason=directory.grid.name_of(ordinal))
+    return directory
 
 
 def _file_range(file: BinaryIO) -> ReadRange:

@@ -20,6 +20,7 @@ from repository.catalog_rows import (
     image_of,
     image_values,
     pyramid_of,
+    pyramid_values,
     summary_of,
     work_values,
 )
@@ -165,6 +166,11 @@ class Catalogue:
             add_to_tallies(session, **{name: after[name] - before.get(name, 0) for name in after})
 
         write(self._sessions, replace)
+
+    def renew_pyramid(self, image: str, pyramid: Pyramid) -> None:
+        """The pyramid of an image was made anew; nothing happens when the image is not held any more."""
+        change = update(ImageRow).where(ImageRow.identifier == image).values(pyramid_values(pyramid))
+        write(self._sessions, lambda session: session.execute(change))
 
     def replace_all(self, publications: Iterable[Publication]) -> int:
         """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are.

@@ -58,11 +58,18 @@ def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> di
         "master_sha256": image.master.sha256,
         "master_bytes": image.master.bytes,
         "media_type": image.master.media_type,
+        **pyramid_values(pyramid),
+        "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
+    }
+
+
+def pyramid_values(pyramid: Pyramid) -> dict[str, object]:
+    """The columns of an image's pyramid."""
+    return {
         "pyramid_key": pyramid.key,
         "pyramid_fingerprint": pyramid.fingerprint,
         "pyramid_bytes": pyramid.bytes,
         "tile_size": pyramid.tile_size,
-        "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
     }
 
 

@@ -248,13 +248,23 @@ class DigestMismatch(IntegrityError):
     text = Text("{key} 的内容与记录的摘要不符", "The bytes of {key} do not have the digest on record")
 
 
+class MasterDamaged(DigestMismatch):
+    """A preserved master that is not what was taken in."""
+
+    code = "integrity.master"
+    text = Text(
+        "保存的原图 {key} 已损坏（与记录的摘要不符）；请用副本中的同一文件替换后重试",
+        "The preserved master {key} is damaged (its digest is another); put the replica's file in its place, try again",
+    )
+
+
 class PyramidCorrupt(IntegrityError):
     """A pyramid whose directory or tile is damaged; it can be made again from its master."""
 
     code = "integrity.pyramid"
     text = Text(
-        "浏览图 {key} 已损坏：{reason}；请删除后运行 shanben rebuild，由原图重建",
-        "The pyramid {key} is damaged: {reason}; delete it and run shanben rebuild, which makes it again",
+        "浏览图 {key} 已损坏：{reason}；将由原图自动重制",
+        "The pyramid {key} is damaged: {reason}; it will be made again from its master",
     )
 
 

@@ -231,7 +231,7 @@ def trouble(job: Job) -> Trouble:
         key=job.key,
         kind=job.kind,
         deposit=_folder(job),
-        subject=job.arguments.get("file") or job.arguments.get("work", ""),
+        subject=next(filter(None, map(job.arguments.get, ("file", "image", "work"))), ""),
         store=job.arguments.get("store", ""),
         reason=_reason(fault),
         tries=int(fault.get("tries", job.attempts)),

@@ -74,6 +74,7 @@ STATUS_WORDS: Final[Mapping[str, Text]] = MappingProxyType(
         "kind.ingest": Text("收入", "ingest"),
         "kind.page": Text("单页", "page"),
         "kind.journal": Text("写入日志", "extending the log"),
+        "kind.pyramid": Text("重制浏览图", "making a pyramid again"),
         "kind.collection": Text("总目清单", "the collection of all works"),
         "kind.replicate": Text("复制著作", "copying a work"),
         "kind.replicate-log": Text("复制日志", "copying the log"),

@@ -11,26 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from iiif_server.pyramid import read_directory
 from preservation import objects
 from preservation.journal import log_indexes, open_log, undisturbed
 from repository import paths
 from repository.catalog import Publication
 from repository.errors import Busy, KeyAbsent, ObjectInvalid, PyramidCorrupt
 from repository.handle import Repository
-from repository.model import Image, Pyramid, Work
+from repository.model import Work
 from repository.serial import work_of_json
-from repository.storage import Expendable
 from repository.text import Text
 from workers.deposit import Examiner
 from workers.describe import describe_all, describe_work
 from workers.ingest import RECORD, publication_of, read_events
 from workers.progress import Progress
-from workers.recognition import pyramid_key
-from workers.staging import desk
+from workers.remake import found_pyramid, make_pyramid
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +78,7 @@ def _publications(repository: Repository, works: list[str], indexes: Mapping[str
         if inventory is None:
             continue
         work = read_work(repository, identifier)
-        pyramids = {image.identifier: _found(repository, image) for image in work.images()}
+        pyramids = {image.identifier: found_pyramid(repository, image) for image in work.images()}
         events = read_events(repository.store, identifier)
         yield publication_of(work, pyramids, events, inventory, indexes)
 
@@ -93,29 +88,9 @@ def _mend_derived(repository: Repository, work: Work, examiner: Examiner) -> int
     pyramids = {}
     for image in work.images():
         try:
-            pyramids[image.identifier] = _found(repository, image)
+            pyramids[image.identifier] = found_pyramid(repository, image)
         except (KeyAbsent, PyramidCorrupt):
-            pyramids[image.identifier] = _made(repository, work, image, examiner)
+            pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
             made += 1
     describe_work(repository, work, pyramids)
     return made
-
-
-def _found(repository: Repository, image: Image) -> Pyramid:
-    key = pyramid_key(repository.settings, image.identifier)
-    directory = read_directory(partial(repository.store.read_range, key), key)
-    return Pyramid(key, directory.fingerprint, repository.store.size(key), repository.settings.tile_size)
-
-
-def _made(repository: Repository, work: Work, image: Image, examiner: Examiner) -> Pyramid:
-    inventory = objects.read_inventory(repository.store, work.identifier)
-    if inventory is None:
-        raise ObjectInvalid(key=paths.ocfl_object(work.identifier), reason="inventory.json")
-    source = objects.file_key(inventory, work.identifier, image.master.path)
-    with desk(repository.settings.staging) as folder:
-        master = folder / Path(image.master.path).name
-        with master.open("wb") as file:
-            file.writelines(repository.store.chunks(source))
-        examiner(master, folder / "pyramid.zip")
-        repository.store.put(pyramid_key(repository.settings, image.identifier), Expendable(folder / "pyramid.zip"))
-    return _found(repository, image)

@@ -10,6 +10,8 @@ from repository.jobs import Job
 from workers.describe import describe_all
 from workers.ingest import ingest
 from workers.pages import take_page
+from workers.remake import KIND as PYRAMID
+from workers.remake import remake
 from workers.replicate import log_order, replicate, replicate_log
 from workers.runner import Task
 from workers.workshop import Workshop
@@ -37,5 +39,6 @@ TASKS: Final[Mapping[str, Task]] = {
     JOURNAL: journal,
     "collection": collection,
     "replicate": lambda workshop, job: replicate(workshop, job.arguments),
+    PYRAMID: remake,
     "replicate-log": lambda workshop, job: replicate_log(workshop, job.arguments),
 }

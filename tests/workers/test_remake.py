@@ -1,0 +1,143 @@
+"""A pyramid that is damaged or absent is made again from its master, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from preservation import objects
+from repository.errors import Busy, MasterDamaged, NotHeld
+from repository.handle import Repository
+from repository.jobs import Job, JobState
+from repository.locks import exclusive
+from repository.model import Image, Pyramid, Work
+from web.ingest_command import ingest_order
+from workers.local import working_here
+from workers.mending import mend_here
+from workers.recognition import pyramid_key
+from workers.remake import pyramid_order, remake
+from workers.tiling import open_child_examiner
+from workers.workshop import Workshop
+
+
+@pytest.fixture
+def work(workshop: Workshop, deposit: Path) -> Work:
+    with working_here(workshop) as here:
+        job = here.do(ingest_order(deposit), lambda: None)
+    assert job.result is not None
+    work = workshop.repository.catalogue.work(str(job.result["identifier"]))
+    assert work is not None
+    return work
+
+
+@pytest.fixture
+def image(work: Work) -> Image:
+    return next(iter(work.images()))
+
+
+def order_of(repository: Repository, work: Work, image: Image) -> Job:
+    order = pyramid_order(image.identifier, work.identifier)
+    repository.jobs.enqueue(order)
+    job = repository.jobs.get(order.key)
+    assert job is not None
+    return job
+
+
+def known(repository: Repository, work: Work, image: Image) -> Pyramid:
+    return repository.catalogue.pyramids(work.identifier)[image.identifier]
+
+
+def flip(repository: Repository, key: str, place: int) -> bytes:
+    """Change one byte of an object; what it was before."""
+    before = repository.store.read(key)
+    changed = bytearray(before)
+    changed[place] ^= 1
+    repository.store.put(key, bytes(changed))
+    return before
+
+
+@pytest.mark.parametrize("place", [1000, -1000, -30], ids=["a tile", "the directory", "the end"])
+def test_a_damaged_pyramid_is_made_again(workshop: Workshop, work: Work, image: Image, place: int) -> None:
+    repository = workshop.repository
+    pyramid = known(repository, work, image)
+    flip(repository, pyramid.key, place)
+    assert remake(workshop, order_of(repository, work, image)) == {"remade": True}
+    again = known(repository, work, image)
+    assert again == pyramid
+    assert remake(workshop, order_of(repository, work, image)) == {"remade": False}
+
+
+def test_one_that_is_absent_too(workshop: Workshop, work: Work, image: Image) -> None:
+    repository = workshop.repository
+    key = known(repository, work, image).key
+    repository.store.delete(key)
+    assert remake(workshop, order_of(repository, work, image)) == {"remade": True}
+    assert repository.store.exists(key)
+
+
+def test_it_is_made_as_todays_settings_say_and_the_catalogue_and_the_manifest_follow(
+    workshop: Workshop, work: Work, image: Image, tmp_path: Path
+) -> None:
+    repository = workshop.repository
+    before = known(repository, work, image)
+    flip(repository, before.key, 1000)
+    today = replace(repository, settings=replace(repository.settings, tile_size=256))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with open_child_examiner(today.settings, scratch, 1) as examiner:
+        remake(Workshop(today, examiner), order_of(repository, work, image))
+    assert not repository.store.exists(before.key)
+    after = known(repository, work, image)
+    assert after.key == pyramid_key(today.settings, image.identifier) != before.key
+    assert after.tile_size == 256
+    assert after.fingerprint != before.fingerprint
+    assert repository.store.exists(after.key)
+
+
+def test_a_damaged_master_makes_nothing(workshop: Workshop, work: Work, image: Image) -> None:
+    repository = workshop.repository
+    pyramid = known(repository, work, image)
+    flip(repository, pyramid.key, 1000)
+    inventory = objects.read_inventory(repository.store, work.identifier)
+    assert inventory is not None
+    damaged = repository.store.read(pyramid.key)
+    flip(repository, objects.file_key(inventory, work.identifier, image.master.path), 5000)
+    with pytest.raises(MasterDamaged, match="replica"):
+        remake(workshop, order_of(repository, work, image))
+    assert repository.store.read(pyramid.key) == damaged
+    assert known(repository, work, image) == pyramid
+
+
+def test_an_image_that_is_not_held_any_more_is_told(workshop: Workshop, work: Work, image: Image) -> None:
+    gone = replace(image, identifier="i0000000000000")
+    with pytest.raises(NotHeld):
+        remake(workshop, order_of(workshop.repository, work, gone))
+
+
+def test_without_a_broker_it_is_done_here_and_by_one_process_at_a_time(
+    workshop: Workshop, work: Work, image: Image
+) -> None:
+    repository = workshop.repository
+    before = flip(repository, known(repository, work, image).key, 1000)
+    job = order_of(repository, work, image)
+    lock = repository.settings.data / "mending.lock"
+    with exclusive(lock, 0, Busy(what="x")), pytest.raises(Busy):
+        mend_here(repository)
+    assert mend_here(repository) == 1
+    assert mend_here(repository) == 0
+    done = repository.jobs.get(job.key)
+    assert done is not None
+    assert (done.state, done.result) == (JobState.DONE, {"remade": True})
+    again = repository.store.read(known(repository, work, image).key)
+    assert len(again) == len(before)
+
+
+def test_what_a_killed_process_left_running_is_taken_up_when_its_lease_is_over(
+    workshop: Workshop, work: Work, image: Image
+) -> None:
+    repository = workshop.repository
+    job = order_of(repository, work, image)
+    assert repository.jobs.begin(job.key, "killed", -1)
+    assert mend_here(repository) == 1
