@@ -4,6 +4,7 @@
 #   make test     every test (PYTEST_ARGS to choose)
 #   make lint     style, types, layers
 #   make chaos    parts of a whole house are killed while it works (CHAOS_MINUTES=10 CHAOS_SEED=)
+#   make fuzz     requests and files that nobody should send (FUZZ_MINUTES=10 FUZZ_SEED=)
 #   make bench    the measurements of docs/benchmarks.md
 #   make web      the reader's JavaScript
 #   make lock     the pinned Python packages anew, from setup.cfg
@@ -24,7 +25,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # Debian's packages of the servers that tests start for themselves; those the packages start are left alone.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql radosgw redis-server
 
-.PHONY: demo test lint chaos bench web lock clean help runtime test-tools
+.PHONY: demo test lint chaos fuzz bench web lock clean help runtime test-tools
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,8 +48,12 @@ chaos: runtime test-tools
 	scripts/debian-packages.sh $(SERVERS)
 	PYTHONPATH=tests/support $(PYTHON) tests/chaos/run.py
 
+fuzz: runtime test-tools
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} \
+	  $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_fuzz.py
+
 bench: runtime test-tools
-	scripts/debian-packages.sh nginx-light wrk time libvips-tools
+	scripts/debian-packages.sh nginx-light iipimage-server wrk time libvips-tools
 	$(PYTHON) tests/bench/run.py
 
 web: .make/reader
