@@ -22,6 +22,8 @@ from strikes import (
     Strike,
     drop_replica,
     fill_disk,
+    freeze_broker,
+    freeze_database,
     kill_broker,
     kill_database,
     kill_decoders,
@@ -36,7 +38,7 @@ PAGES, LARGE = 200, 4
 BOOKS_A_HOUSE = 6
 INGEST_SECONDS = 600.0
 QUIET_SECONDS = 300.0
-ALONE: tuple[Strike, ...] = (kill_database, kill_storage, kill_web, stop_gateway)
+ALONE: tuple[Strike, ...] = (freeze_broker, freeze_database, kill_database, kill_storage, kill_web, stop_gateway)
 TOGETHER: tuple[Strike, ...] = (drop_replica, kill_broker, kill_decoders, kill_workers)
 
 

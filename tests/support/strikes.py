@@ -48,6 +48,25 @@ def kill_broker(house: House, _: TileReader, __: random.Random) -> None:
     house.redis.start()
 
 
+def freeze_broker(house: House, _: TileReader, __: random.Random) -> None:
+    """It answers nothing for a while, and breaks no connection."""
+    house.redis.process.send(signal.SIGSTOP)
+    time.sleep(GATEWAY_SECONDS)
+    house.redis.process.send(signal.SIGCONT)
+
+
+def freeze_database(house: House, _: TileReader, __: random.Random) -> None:
+    """The same of the database, every process of it."""
+    pid = house.postgres.process.pid
+    assert pid
+    family = [pid, *descendants(pid)]
+    for number, pause in ((signal.SIGSTOP, GATEWAY_SECONDS / 2), (signal.SIGCONT, 0)):
+        for member in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, number)
+        time.sleep(pause)
+
+
 def stop_gateway(house: House, _: TileReader, __: random.Random) -> None:
     """No store at all, for 20 s; not the replica either, which is behind the same."""
     house.ceph.stop("rgw")
