@@ -1,12 +1,14 @@
 """All the arithmetic of an image request: what it asks of one image, as a frozen plan. (pure)
 
-IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8. Where the specification leaves a choice:
+IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 4.7. Where they leave a choice:
 
 - a square region is centred, rounding towards the upper left;
 - percentages and free sides are rounded half up, except that a free side (``w,`` ``,h`` ``!w,h`` ``pct:n``) of a stored
-  tile's region is rounded as the tile was (up), so that every spelling of a tile means that tile;
-- ``!w,h`` with a box larger than the region on both sides asks for more than there is, and is refused as ``w,h`` is:
-  the official validator holds servers to that;
+  tile's region, or of the whole image at the size of a level, is rounded as the level was (up), so that every spelling
+  of a tile means that tile;
+- ``!w,h`` with a box larger than the region on both sides asks in 3.0 for more than there is, and is refused as ``w,h``
+  is (the official validator holds servers to that); in 2.1 it is the region as large as it is;
+- 2.1 enlarges without ``^`` (its `sizeAboveFull`), within the limits; its ``full`` is refused where they forbid it;
 - reduced access allows a *scale*: `max_size` over the longest side of the whole image. No region, however small, is
   drawn from more detail than the whole image shows at that size.
 """
@@ -27,6 +29,7 @@ from iiif_server.image_request import (
     Rotation,
     Size,
     SizeForm,
+    Version,
     spell_rotation,
 )
 from iiif_server.tile_grid import TileGrid
@@ -56,8 +59,8 @@ class Limits(NamedTuple):
 class RenderPlan(NamedTuple):
     """What to make: `region` of the full image, scaled to `width` by `height`, then mirrored, turned, and encoded.
 
-    `canonical` is the canonical request (section 4.8); equal pixels have equal plans. `tile` is the ordinal of the
-    stored tile that is this very answer, when there is one.
+    `canonical` is the canonical request in the version asked in; equal pixels have equal plans in one version. `tile`
+    is the ordinal of the stored tile that is this very answer, when there is one.
     """
 
     region: Box
@@ -77,7 +80,7 @@ def plan(request: ImageRequest, grid: TileGrid, limits: Limits) -> RenderPlan:
     cannot hold it) and `AccessRefused` (more detail than `limits` allow).
     """
     region = locate_region(request.region, grid)
-    width, height = _scaled_size(request.size, region, grid, limits)
+    width, height = _scaled_size(request.size, request.version, region, grid, limits)
     rotation, quality = _plain_rotation(request.rotation), _plain_quality(request.quality)
     if rotation is _UPRIGHT and quality is Quality.DEFAULT and request.format is Format.JPG:
         tile = grid.ordinal_of(*region, width, height)
@@ -85,8 +88,9 @@ def plan(request: ImageRequest, grid: TileGrid, limits: Limits) -> RenderPlan:
         tile = None
     if tile is None:
         _check_shape(width, height, rotation, request.format, limits)
-    canonical = _canonical(region, width, height, grid, limits)
-    canonical = f"{canonical}/{spell_rotation(rotation)}/{quality.value}.{request.format.value}"
+    place = _canonical_place(region, grid)
+    size = _canonical_size(request.version, region, (width, height), grid, limits)
+    canonical = f"{place}/{size}/{spell_rotation(rotation)}/{quality.value}.{request.format.value}"
     return RenderPlan(region, width, height, rotation, quality, request.format, canonical, tile)
 
 
@@ -138,20 +142,21 @@ def _round(number: Fraction) -> int:
     return floor(number + Fraction(1, 2))
 
 
-def _scaled_size(size: Size, region: Box, grid: TileGrid, limits: Limits) -> tuple[int, int]:
+def _scaled_size(size: Size, version: Version, region: Box, grid: TileGrid, limits: Limits) -> tuple[int, int]:
     """The pixels of the scaled region (section 4.2), checked against the region and the limits."""
     if size.form is SizeForm.MAX:
         return largest(region, size.upscale, grid, limits)
-    width, height = (size.width, size.height) if size.form is SizeForm.EXACT else _in_proportion(size, region, grid)
+    width, height = _asked_size(size, version, region, grid)
     if not (width and height):
         raise RequestInvalid(part="size", reason=Text("宽高须至少一个像素", "it is less than a pixel wide or high"))
-    if not size.upscale and (width > region.width or height > region.height):
+    if not size.upscale and version is Version.THREE and (width > region.width or height > region.height):
         raise RequestInvalid(part="size", reason=_UPSCALE.format(w=region.width, h=region.height))
     too_detailed = limits.max_size is not None and _too_detailed(width, height, region, grid, limits.max_size)
     if not too_detailed and width * height <= limits.max_area:
         return width, height
-    if size.form is SizeForm.CONFINED:
-        return largest(region, size.upscale, grid, limits)
+    most = largest(region, size.upscale, grid, limits)
+    if size.form is SizeForm.CONFINED or _names(size, most):
+        return most
     if too_detailed:
         raise AccessRefused(what=_REDUCED.format(size=limits.max_size))
     raise RequestInvalid(part="size", reason=_TOO_LARGE.format(area=limits.max_area))
@@ -165,17 +170,34 @@ _REDUCED: Final = Text("此图像最长边超过 {size} 像素的尺寸", "this 
 _TOO_LARGE: Final = Text("超过 {area} 像素的上限", "it is more than the {area} pixels allowed")
 
 
+def _asked_size(size: Size, version: Version, region: Box, grid: TileGrid) -> tuple[int, int]:
+    """Both sides of a size, whether or not they are allowed."""
+    if size.form is SizeForm.EXACT:
+        return size.width, size.height
+    fits = size.width >= region.width and size.height >= region.height
+    if size.form is SizeForm.FULL or (size.form is SizeForm.CONFINED and fits and version is Version.TWO):
+        return region.width, region.height
+    return _in_proportion(size, region, grid)
+
+
 def _in_proportion(size: Size, region: Box, grid: TileGrid) -> tuple[int, int]:
-    """Both sides of a size that gives fewer than two: rounded, or those of the stored tile that it must mean."""
+    """Both sides of a size that gives fewer than two: rounded, or those of the tile or level that it must mean."""
     scale = _scale(size, region)
     width, height = _round(region.width * scale), _round(region.height * scale)
     if size.form is not SizeForm.PERCENT:
         width, height = _given(size, width, height)
+    whole = _is_whole(region, grid)
     for factor in grid.scale_factors:
         tile = -(-region.width // factor), -(-region.height // factor)
-        if _means(size, scale, factor, tile) and grid.ordinal_of(*region, *tile) is not None:
+        if _means(size, scale, factor, tile) and (whole or grid.ordinal_of(*region, *tile) is not None):
             return tile
     return width, height
+
+
+def _names(size: Size, most: tuple[int, int]) -> bool:
+    """Whether a size of one side means the largest there is, whose other side was rounded down."""
+    by_width = size.form is SizeForm.WIDTH and size.width == most[0]
+    return by_width or (size.form is SizeForm.HEIGHT and size.height == most[1])
 
 
 def _scale(size: Size, region: Box) -> Fraction:
@@ -255,16 +277,27 @@ def turned(width: int, height: int, degrees: Decimal) -> tuple[int, int]:
     return ceil(width * across + height * along), ceil(width * along + height * across)
 
 
-def _canonical(region: Box, width: int, height: int, grid: TileGrid, limits: Limits) -> str:
-    """Region and size in their canonical form (section 4.8)."""
-    full = region.width == grid.width and region.height == grid.height
-    place = "full" if full else f"{region.x},{region.y},{region.width},{region.height}"
+def _is_whole(region: Box, grid: TileGrid) -> bool:
+    return region.width == grid.width and region.height == grid.height
+
+
+def _canonical_place(region: Box, grid: TileGrid) -> str:
+    """A region in its canonical form."""
+    return "full" if _is_whole(region, grid) else f"{region.x},{region.y},{region.width},{region.height}"
+
+
+def _canonical_size(version: Version, region: Box, size: tuple[int, int], grid: TileGrid, limits: Limits) -> str:
+    """A size in its canonical form (3.0, section 4.8; 2.1.1, section 4.7)."""
+    width, height = size
+    if version is Version.TWO:
+        if size == (region.width, region.height):
+            return "full"
+        kept = _in_proportion(Size(SizeForm.WIDTH, width=width), region, grid) == size
+        return f"{width}," if kept else f"{width},{height}"
     enlarged = width > region.width or height > region.height
-    if not enlarged and (width, height) == largest(region, False, grid, limits):
-        return f"{place}/max"
-    if enlarged and (width, height) == largest(region, True, grid, limits):
-        return f"{place}/^max"
-    return f"{place}/{'^' if enlarged else ''}{width},{height}"
+    if size == largest(region, enlarged, grid, limits):
+        return "^max" if enlarged else "max"
+    return f"{'^' if enlarged else ''}{width},{height}"
 
 
 class Source(NamedTuple):

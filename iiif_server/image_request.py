@@ -1,13 +1,14 @@
 """The grammar of an image request, in one place: text to value, and back. (pure)
 
-IIIF Image API 3.0, section 4: ``{region}/{size}/{rotation}/{quality}.{format}``. What is parsed here knows nothing of
-any image: `geometry.py` lays it on one. `spell` is the inverse: ``parse(spell(request)) == request``.
+IIIF Image API 3.0 and 2.1.1, section 4 of each: ``{region}/{size}/{rotation}/{quality}.{format}``. The versions differ
+in how a size is written (section 4.2): only 3.0 has ``^``, and only 2.1 has ``full``. What is parsed here knows nothing
+of any image: `geometry.py` lays it on one. `spell` is the inverse: ``parse(spell(asked), asked.version) == asked``.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from re import compile as pattern
 from typing import Final, NamedTuple
 
@@ -16,6 +17,13 @@ from repository.text import Text
 
 LONGEST: Final = 255
 """Characters in a request: none that means anything is longer."""
+
+
+class Version(IntEnum):
+    """A major version of the Image API: 2.1.1 or 3.0."""
+
+    TWO = 2
+    THREE = 3
 
 
 class RegionForm(Enum):
@@ -31,6 +39,7 @@ class SizeForm(Enum):
     """How a size is written (section 4.2), without its ``^``."""
 
     MAX = "max"
+    FULL = "full"
     WIDTH = "w,"
     HEIGHT = ",h"
     EXACT = "w,h"
@@ -39,7 +48,7 @@ class SizeForm(Enum):
 
 
 class Quality(StrEnum):
-    """Qualities (section 4.4): all are served."""
+    """Qualities (section 4.4): the same in both versions."""
 
     DEFAULT = "default"
     COLOR = "color"
@@ -48,13 +57,16 @@ class Quality(StrEnum):
 
 
 class Format(StrEnum):
-    """Formats (section 4.5) that are served."""
+    """Formats of section 4.5, and AVIF; which of them are offered is for `self_test.py` to find."""
 
     JPG = "jpg"
     PNG = "png"
     WEBP = "webp"
     TIF = "tif"
     GIF = "gif"
+    JP2 = "jp2"
+    AVIF = "avif"
+    PDF = "pdf"
 
 
 class Region(NamedTuple):
@@ -85,13 +97,14 @@ class Rotation(NamedTuple):
 
 
 class ImageRequest(NamedTuple):
-    """One image request, its five parameters in the order they are applied (section 4.6)."""
+    """One image request: its five parameters in the order they are applied (section 4.6), as `version` means them."""
 
     region: Region
     size: Size
     rotation: Rotation
     quality: Quality
     format: Format
+    version: Version = Version.THREE
 
 
 _FULL: Final = Region(RegionForm.FULL)
@@ -104,11 +117,19 @@ _INTEGER: Final = "[0-9]{1,10}"
 _DECIMAL: Final = r"[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
 _PIXELS: Final = pattern(f"({_INTEGER}),({_INTEGER}),({_INTEGER}),({_INTEGER})")
 _PERCENT: Final = pattern(f"pct:({_DECIMAL}),({_DECIMAL}),({_DECIMAL}),({_DECIMAL})")
-_SIZE: Final = pattern(rf"(\^)?(?:(max)|pct:({_DECIMAL})|(!)?({_INTEGER})?,({_INTEGER})?)")
+_SIZE_REST: Final = rf"|pct:({_DECIMAL})|(!)?({_INTEGER})?,({_INTEGER})?)"
+_SIZES: Final = {
+    Version.TWO: pattern(rf"()(?:(full|max){_SIZE_REST}"),
+    Version.THREE: pattern(rf"(\^)?(?:(max){_SIZE_REST}"),
+}
+_SIZE_FORMS: Final = {
+    Version.TWO: "full, max, w,  ,h  pct:n  w,h  !w,h",
+    Version.THREE: "max, w,  ,h  pct:n  w,h  !w,h, ^…",
+}
 _ROTATION: Final = pattern(f"(!)?({_DECIMAL})")
 
 
-def parse(text: str) -> ImageRequest:
+def parse(text: str, version: Version = Version.THREE) -> ImageRequest:
     """The request that `text` (already percent-decoded) spells. Raises `RequestInvalid` naming the part at fault."""
     parts = text.split("/")
     if len(parts) != 4 or len(text) > LONGEST:
@@ -118,7 +139,12 @@ def parse(text: str) -> ImageRequest:
     if not dot:
         raise RequestInvalid(part="format", reason=_formats_text(""))
     return ImageRequest(
-        _parse_region(region), _parse_size(size), _parse_rotation(rotation), _parse_quality(quality), _format(suffix)
+        _parse_region(region),
+        _parse_size(size, version),
+        _parse_rotation(rotation),
+        _parse_quality(quality),
+        _format(suffix),
+        version,
     )
 
 
@@ -135,22 +161,22 @@ def _parse_region(text: str) -> Region:
     raise RequestInvalid(part="region", reason=_wrong(text, "full, square, x,y,w,h, pct:x,y,w,h"))
 
 
-def _parse_size(text: str) -> Size:
-    if match := _SIZE.fullmatch(text):
-        caret, full, percent, confined, width, height = match.groups()
-        upscale = caret is not None
+def _parse_size(text: str, version: Version) -> Size:
+    if match := _SIZES[version].fullmatch(text):
+        caret, word, percent, confined, width, height = match.groups()
+        upscale = bool(caret)
         if width and height:
             form = SizeForm.CONFINED if confined else SizeForm.EXACT
             return Size(form, upscale, int(width), int(height))
-        if full:
-            return Size(SizeForm.MAX, upscale)
+        if word:
+            return Size(SizeForm(word), upscale)
         if percent:
             return Size(SizeForm.PERCENT, upscale, percent=Decimal(percent))
         if width and not confined:
             return Size(SizeForm.WIDTH, upscale, width=int(width))
         if height and not confined:
             return Size(SizeForm.HEIGHT, upscale, height=int(height))
-    raise RequestInvalid(part="size", reason=_wrong(text, "max, w,  ,h  pct:n  w,h  !w,h, ^…"))
+    raise RequestInvalid(part="size", reason=_wrong(text, _SIZE_FORMS[version]))
 
 
 def _parse_rotation(text: str) -> Rotation:
@@ -191,7 +217,7 @@ def _wrong(text: str, offered: str) -> Text:
 
 
 def spell(request: ImageRequest) -> str:
-    """The request as text, numbers in the form of section 4.7: the inverse of `parse`."""
+    """The request as text, numbers without needless zeros: the inverse of `parse`."""
     region, size, rotation = _spell_region(request.region), _spell_size(request.size), spell_rotation(request.rotation)
     return f"{region}/{size}/{rotation}/{request.quality.value}.{request.format.value}"
 
@@ -206,6 +232,7 @@ def _spell_region(region: Region) -> str:
 def _spell_size(size: Size) -> str:
     spelt = {
         SizeForm.MAX: "max",
+        SizeForm.FULL: "full",
         SizeForm.WIDTH: f"{size.width},",
         SizeForm.HEIGHT: f",{size.height}",
         SizeForm.EXACT: f"{size.width},{size.height}",
@@ -221,6 +248,6 @@ def spell_rotation(rotation: Rotation) -> str:
 
 
 def spell_number(number: Decimal | int) -> str:
-    """A number without exponent, sign or trailing zeros, an integer when it is one (section 4.7)."""
+    """A number without exponent, sign or trailing zeros, an integer when it is one."""
     text: str = format(number, "f") if isinstance(number, Decimal) else str(number)
     return text.rstrip("0").rstrip(".") if "." in text else text

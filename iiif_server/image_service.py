@@ -1,6 +1,6 @@
-"""The order of one image request, and the WSGI application that runs it.
+"""The order of one image request.
 
-`ImageService.answer` knows no framework. One request goes this way:
+`ImageService.answer` knows no framework; `image_application.py` calls it. One request goes this way:
 
 1. the identifier is looked up: one catalogue query, trusted for `TRUSTED_SECONDS` so that a withdrawal is soon seen.
    While the database does not answer, what was known goes on being served for `GRACE_SECONDS` after it was last
@@ -15,28 +15,39 @@
 A tile that does not fit its checksum is never sent. What is known of its image is then read again, once, in case the
 pyramid was made anew meanwhile; a second time it is an error.
 
-The public address in links is `Settings.base_url`, else the request's own scheme and host. ``X-Forwarded-*`` headers
-are never believed: behind a proxy, set the base URL.
+Image API 3.0 and 2.1.1 stand beside each other, and differ in the grammar, the canonical form and info.json alone: what
+a tile is, is the same in both, and so are its bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from iiif_server import render
+from iiif_server import render, self_test
 from iiif_server.fuse import Fuse
 from iiif_server.geometry import Limits, RenderPlan, Source, choose_source, plan
-from iiif_server.image_info import CONTEXT, PROFILE, image_info
-from iiif_server.image_request import parse
+from iiif_server.image_answers import (
+    CORS,
+    Address,
+    ImageCall,
+    address_of,
+    base_uri,
+    information,
+    method_refused,
+    preflight,
+    redirect,
+    refusal,
+)
+from iiif_server.image_info import PROFILES, Described, Offered
+from iiif_server.image_request import Version, parse
 from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
-from iiif_server.responses import Response, matches, media_weight, problem, problem_document
+from iiif_server.responses import Response, matches
 from iiif_server.tile_grid import TileGrid
 from iiif_server.tile_source import open_tile_source
 from repository.access import Decision, Verdict, decide
@@ -47,18 +58,18 @@ from repository.errors import (
     NotHeld,
     PyramidCorrupt,
     RenderingBusy,
+    RequestInvalid,
     ShanbenError,
     Withdrawn,
 )
 from repository.handle import Repository
 from repository.identifiers import Kind, is_valid
 from repository.model import HeldImage
-from repository.text import Text, preferred_language
+from repository.text import Text
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+PREFIX: Final = base_uri(Version.THREE, "")
+"""Where the addresses of Image API 3.0 begin, which are the ones our own pages use."""
 
-PREFIX: Final = "/iiif/image/3/"
 TRUSTED_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 60.0
 """How long after its last confirmation an image is served while the database is away."""
@@ -74,25 +85,7 @@ _HELD_IMAGES: Final = 4096
 _PREPARED: Final = 16_384
 _DIRECTORY_BYTES: Final = 64 << 20
 
-_METHODS: Final = "GET, HEAD, OPTIONS"
-_CORS: Final = ("Access-Control-Allow-Origin", "*")
 _CACHED: Final = ("Cache-Control", "public, max-age=3600")
-_INFO_CACHED: Final = ("Cache-Control", "public, max-age=300")
-_JSON_LD: Final = f'application/ld+json;profile="{CONTEXT}"'
-_JSON: Final = "application/json"
-
-_LOG: Final = logging.getLogger("shanben.image")
-
-
-class ImageCall(NamedTuple):
-    """One request. `path` is what follows `PREFIX`, percent-decoded once; `base_url` has no final slash."""
-
-    path: str
-    base_url: str
-    method: str = "GET"
-    if_none_match: str | None = None
-    accept: str | None = None
-    accept_language: str | None = None
 
 
 class _Known:
@@ -119,7 +112,7 @@ class _Known:
 
 
 class _Prepared(NamedTuple):
-    """A spelling already understood. `link` is the canonical path, from `PREFIX` on, and the rest of its header."""
+    """A spelling already understood. `link` is the canonical path, and the rest of its header."""
 
     known: _Known
     task: RenderPlan
@@ -131,10 +124,15 @@ class _Prepared(NamedTuple):
 class ImageService:
     """Answers image requests for one repository. Safe to use from many threads; what it remembers is bounded.
 
+    `offered` is what may be asked for; when it is not given, what works is found out first (a fifth of a second; raises
+    `ToolAbsent` when that is too little).
+
     Held at most: 4,096 images, 16,384 understood spellings (about 1 KB each), 64 MiB of pyramids' directories.
     """
 
-    def __init__(self, repository: Repository, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, repository: Repository, clock: Callable[[], float] = monotonic, offered: Offered | None = None
+    ) -> None:
         self._catalogue = repository.catalogue
         self._fuse = Fuse(DatabaseFault)
         self._tiles = open_tile_source(repository.settings, repository.store)
@@ -147,45 +145,51 @@ class ImageService:
         self._edition = render.edition()
         self._large = Lock()
         render.use_little_memory()
+        self._offered = offered or self_test.find_what_works()
 
     def answer(self, call: ImageCall) -> Response:
         """The response to one request; errors of the domain become problem documents."""
         if call.method == "OPTIONS":
-            return _preflight()
+            return preflight()
         if call.method not in {"GET", "HEAD"}:
-            return _method_refused(call)
+            return method_refused(call)
         try:
             try:
                 return self._answer(call)
             except (PyramidCorrupt, KeyAbsent):
-                self._forget(call.path.partition("/")[0])
+                self._forget(address_of(call.path).identifier)
                 return self._answer(call)
         except ShanbenError as error:
-            return _refusal(error, call)
+            return refusal(error, call)
 
     def _answer(self, call: ImageCall) -> Response:
         prepared = self._prepared.get(call.path)
         if prepared is None or prepared.known.expires < self._clock():
-            identifier, _, rest = call.path.partition("/")
-            known = self._look_up(identifier)  # 1, 2
-            if not rest:
-                location = f"{call.base_url}{PREFIX}{identifier}/info.json"
-                return Response(HTTPStatus.SEE_OTHER, [("Location", location), _CORS])
-            if rest == "info.json":
-                return _info(known, call)
-            prepared = self._prepare(call.path, rest, known)  # 3
+            address = address_of(call.path)
+            known = self._look_up(address.identifier)  # 1, 2
+            if not address.rest:
+                return redirect(call, address)
+            if address.rest == "info.json":
+                return information(call, address.version, _described(call, address, known), self._offered)
+            prepared = self._prepare(call.path, address, known)  # 3
         headers = [
             ("Content-Type", prepared.media_type),
             ("ETag", prepared.etag),
             ("Link", f"<{call.base_url}{prepared.link}"),
             _CACHED,
-            _CORS,
+            CORS,
         ]
         if call.if_none_match and matches(call.if_none_match, prepared.etag):
             return Response(HTTPStatus.NOT_MODIFIED, headers[1:])  # 4
         if call.method == "HEAD":
-            return Response(HTTPStatus.OK, headers)
+            return Response(HTTPStatus.OK, [*headers, *self._length(prepared)])
         return Response(HTTPStatus.OK, headers, self._pixels(prepared))
+
+    def _length(self, prepared: _Prepared) -> list[tuple[str, str]]:
+        """The length of a stored tile; that of anything else is not known before it is made."""
+        if prepared.task.tile is None:
+            return []
+        return [("Content-Length", str(self._locate(prepared.known, prepared.task.tile)[1]))]
 
     def _look_up(self, identifier: str) -> _Known:
         """What is known of an image that may be shown. Raises `NotHeld`, `Withdrawn`, `AccessRefused`."""
@@ -216,12 +220,18 @@ class ImageService:
     def _ask(self, identifier: str) -> HeldImage | None:
         return self._fuse.run(lambda: self._catalogue.image(identifier), reason=_NO_ANSWER)
 
-    def _prepare(self, path: str, rest: str, known: _Known) -> _Prepared:
+    def _prepare(self, path: str, address: Address, known: _Known) -> _Prepared:
         prepared = self._prepared.get(path)
         if prepared and prepared.known is known:
             return prepared
-        task = plan(parse(rest), known.grid, known.limits)
-        link = f'{PREFIX}{known.image.identifier}/{task.canonical}>;rel="canonical", <{PROFILE}>;rel="profile"'
+        asked = parse(address.rest, address.version)
+        if asked.format not in self._offered.formats:
+            raise RequestInvalid(part="format", reason=_not_offered(asked.format, self._offered.formats))
+        if asked.quality not in self._offered.qualities:
+            raise RequestInvalid(part="quality", reason=_not_offered(asked.quality, self._offered.qualities))
+        task = plan(asked, known.grid, known.limits)
+        uri = base_uri(address.version, address.identifier)
+        link = f'{uri}/{task.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
         prepared = _Prepared(known, task, self._etag(known, task), render.MEDIA_TYPES[task.format], link)
         self._prepared.put(path, prepared)
         return prepared
@@ -255,10 +265,12 @@ class ImageService:
 
     def _read_tile(self, known: _Known, ordinal: int) -> bytes:
         """The stored bytes of a tile. Raises `PyramidCorrupt` rather than give other bytes."""
-        key = known.image.pyramid.key
-        directory = self._directories.get(key) or self._read_directory(known)
-        offset, length, crc = directory.locate(ordinal)
-        return self._tiles.tile(key, offset, length, crc)
+        return self._tiles.tile(known.image.pyramid.key, *self._locate(known, ordinal))
+
+    def _locate(self, known: _Known, ordinal: int) -> tuple[int, int, int]:
+        """Where a tile lies in its pyramid: its offset, length and CRC-32."""
+        directory = self._directories.get(known.image.pyramid.key) or self._read_directory(known)
+        return directory.locate(ordinal)
 
     def _read_directory(self, known: _Known) -> PyramidDirectory:
         """The directory of a pyramid, which must be the one that the catalogue knows."""
@@ -278,44 +290,15 @@ class ImageService:
             self._known.forget(identifier)
 
 
-class ImageApplication:
-    """WSGI: image requests answered here, everything else handed to `behind`."""
-
-    def __init__(self, repository: Repository, behind: WSGIApplication) -> None:
-        self._service = ImageService(repository)
-        self._base_url = repository.settings.base_url
-        self._behind = behind
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """One request (PEP 3333)."""
-        path: str = environ["PATH_INFO"]
-        if not path.startswith(PREFIX):
-            return self._behind(environ, start_response)
-        call = ImageCall(
-            path[len(PREFIX) :] if path.isascii() else _decoded(path[len(PREFIX) :]),
-            self._base_url or _own_address(environ),
-            environ["REQUEST_METHOD"],
-            environ.get("HTTP_IF_NONE_MATCH"),
-            environ.get("HTTP_ACCEPT"),
-            environ.get("HTTP_ACCEPT_LANGUAGE"),
-        )
-        status, headers, body = self._service.answer(call)
-        start_response(_STATUS_LINES[status], headers)
-        return [b"" if call.method == "HEAD" else body]
+def _described(call: ImageCall, address: Address, known: _Known) -> Described:
+    uri = call.base_url + base_uri(address.version, address.identifier)
+    return Described(uri, call.base_url, known.image.work, known.image.rights.uri, known.grid, known.limits)
 
 
-_STATUS_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
-
-
-def _own_address(environ: WSGIEnvironment) -> str:
-    """The address the request was sent to (PEP 3333, "URL Reconstruction")."""
-    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    return f"{environ['wsgi.url_scheme']}://{host}{environ.get('SCRIPT_NAME', '')}"
-
-
-def _decoded(path: str) -> str:
-    """PEP 3333 carries the path's bytes as Latin-1."""
-    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+def _not_offered(wanted: str, offered: Iterable[str]) -> Text:
+    return Text("本服务不提供 {wanted}，可用：{offered}", "{wanted} is not offered here; there are: {offered}").format(
+        wanted=wanted, offered=", ".join(offered)
+    )
 
 
 def _memory(directory: PyramidDirectory) -> int:
@@ -325,55 +308,3 @@ def _memory(directory: PyramidDirectory) -> int:
 def _denial(decision: Decision, identifier: str) -> ShanbenError:
     what = Text("图像 {name}", "The image {name}").format(name=identifier)
     return Withdrawn(what=what) if decision.verdict is Verdict.WITHDRAWN else AccessRefused(what=what)
-
-
-def _info(known: _Known, call: ImageCall) -> Response:
-    """The information document, as JSON-LD unless the request prefers plain JSON or is a browser's (section 5.1)."""
-    uri = f"{call.base_url}{PREFIX}{known.image.identifier}"
-    body = image_info(uri, known.grid, known.limits, known.image.rights.uri)
-    media_type = _JSON if _prefers_json(call.accept) else _JSON_LD
-    etag = f'"{hashlib.blake2b(media_type.encode() + body, digest_size=12).hexdigest()}"'
-    headers = [
-        ("Content-Type", media_type),
-        ("ETag", etag),
-        ("Link", f'<{PROFILE}>;rel="profile"'),
-        ("Vary", "Accept"),
-        _INFO_CACHED,
-        _CORS,
-    ]
-    if matches(call.if_none_match, etag):
-        return Response(HTTPStatus.NOT_MODIFIED, headers[1:])
-    return Response(HTTPStatus.OK, headers, body)
-
-
-def _prefers_json(accept: str | None) -> bool:
-    if not accept:
-        return False
-    linked, plain = media_weight(accept, "application/ld+json"), media_weight(accept, _JSON)
-    return plain > linked or (plain == linked and "text/html" in accept)
-
-
-def _preflight() -> Response:
-    headers = [
-        _CORS,
-        ("Access-Control-Allow-Methods", _METHODS),
-        ("Access-Control-Allow-Headers", "*"),
-        ("Access-Control-Max-Age", "86400"),
-        ("Allow", _METHODS),
-    ]
-    return Response(HTTPStatus.NO_CONTENT, headers)
-
-
-def _method_refused(call: ImageCall) -> Response:
-    detail = Text("图像服务只接受 {methods}", "The image service takes only {methods}").format(methods=_METHODS)
-    document = problem_document(
-        HTTPStatus.METHOD_NOT_ALLOWED, "method", detail, preferred_language(call.accept_language), {}
-    )
-    return Response(HTTPStatus.METHOD_NOT_ALLOWED, [*document.headers, ("Allow", _METHODS), _CORS], document.body)
-
-
-def _refusal(error: ShanbenError, call: ImageCall) -> Response:
-    document = problem(error, preferred_language(call.accept_language))
-    if document.status >= 500:
-        _LOG.error("%s %s: %s", call.method, call.path, error)
-    return Response(document.status, [*document.headers, _CORS], document.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wsgiref.types import WSGIApplication
 
-from iiif_server.image_service import ImageApplication
+from iiif_server.image_application import ImageApplication
 from repository.config import process_settings
 from repository.handle import Repository, open_repository
 from web.app import create_app

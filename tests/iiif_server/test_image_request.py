@@ -15,6 +15,7 @@ from iiif_server.image_request import (
     Rotation,
     Size,
     SizeForm,
+    Version,
     parse,
     spell,
 )
@@ -109,7 +110,7 @@ def test_every_form_of_the_specification_is_understood(text: str, expected: Imag
         ("full/max/0/default.", "format"),
         ("full/max/0/default.jpeg", "format"),
         ("full/max/0/default.JPG", "format"),
-        ("full/max/0/default.pdf", "format"),
+        ("full/max/0/default.bmp", "format"),
     ],
 )
 def test_a_refusal_names_the_part_at_fault(text: str, part: str) -> None:
@@ -126,38 +127,62 @@ regions = (
     | st.builds(Region, st.just(RegionForm.PIXELS), integers, integers, integers, integers)
     | st.builds(Region, st.just(RegionForm.PERCENT), decimals, decimals, decimals, decimals)
 )
-NONE, NOTHING = st.just(0), st.just(Decimal(0))
-sizes = (
-    st.builds(Size, st.just(SizeForm.MAX), st.booleans(), NONE, NONE, NOTHING)
-    | st.builds(Size, st.just(SizeForm.WIDTH), st.booleans(), integers, NONE, NOTHING)
-    | st.builds(Size, st.just(SizeForm.HEIGHT), st.booleans(), NONE, integers, NOTHING)
-    | st.builds(Size, st.sampled_from([SizeForm.EXACT, SizeForm.CONFINED]), st.booleans(), integers, integers, NOTHING)
-    | st.builds(Size, st.just(SizeForm.PERCENT), st.booleans(), NONE, NONE, decimals)
-)
-requests = st.builds(
-    ImageRequest,
-    regions,
-    sizes,
-    st.builds(Rotation, decimals, st.booleans()),
-    st.sampled_from(Quality),
-    st.sampled_from(Format),
+NONE, NOTHING, NO = st.just(0), st.just(Decimal(0)), st.just(value=False)
+EXACT = st.sampled_from([SizeForm.EXACT, SizeForm.CONFINED])
+
+
+def sizes(carets: st.SearchStrategy[bool]) -> st.SearchStrategy[Size]:
+    return (
+        st.builds(Size, st.just(SizeForm.MAX), carets, NONE, NONE, NOTHING)
+        | st.builds(Size, st.just(SizeForm.WIDTH), carets, integers, NONE, NOTHING)
+        | st.builds(Size, st.just(SizeForm.HEIGHT), carets, NONE, integers, NOTHING)
+        | st.builds(Size, EXACT, carets, integers, integers, NOTHING)
+        | st.builds(Size, st.just(SizeForm.PERCENT), carets, NONE, NONE, decimals)
+    )
+
+
+def requests_of(version: Version, of_sizes: st.SearchStrategy[Size]) -> st.SearchStrategy[ImageRequest]:
+    rotations = st.builds(Rotation, decimals, st.booleans())
+    last = st.sampled_from(Quality), st.sampled_from(Format), st.just(version)
+    return st.builds(ImageRequest, regions, of_sizes, rotations, *last)
+
+
+requests = requests_of(Version.THREE, sizes(st.booleans())) | requests_of(
+    Version.TWO, sizes(NO) | st.just(Size(SizeForm.FULL))
 )
 
 
 @given(requests)
 def test_spelling_is_the_inverse_of_parsing(asked: ImageRequest) -> None:
     text = spell(asked)
-    assert parse(text) == asked
-    assert spell(parse(text)) == text
+    assert parse(text, asked.version) == asked
+    assert spell(parse(text, asked.version)) == text
 
 
 alphabet = st.text("0123456789.,:!^/%pctfulmaxsqregndbio jw-+eE\x00é", max_size=60)
 
 
-@given(alphabet | st.text(max_size=40))
-def test_any_text_is_a_request_or_a_refusal(text: str) -> None:
+@given(alphabet | st.text(max_size=40), st.sampled_from(Version))
+def test_any_text_is_a_request_or_a_refusal(text: str, version: Version) -> None:
     try:
-        asked = parse(text)
+        asked = parse(text, version)
     except RequestInvalid:
         return
-    assert parse(spell(asked)) == asked
+    assert parse(spell(asked), version) == asked
+
+
+def test_each_version_has_its_own_sizes() -> None:
+    assert parse("full/full/0/default.jpg", Version.TWO).size == Size(SizeForm.FULL)
+    assert parse("full/max/0/default.jpg", Version.TWO).size == Size(SizeForm.MAX)
+    for size in ["^max", "^full", "^10,", "^pct:10", "^!10,10", "native"]:
+        with pytest.raises(RequestInvalid) as refusal:
+            parse(f"full/{size}/0/default.jpg", Version.TWO)
+        assert refusal.value.details["part"] == "size"
+
+
+@pytest.mark.parametrize("version", Version)
+def test_formats_are_those_of_the_specification_and_avif(version: Version) -> None:
+    for name in ["jpg", "tif", "png", "gif", "jp2", "pdf", "webp", "avif"]:
+        assert parse(f"full/max/0/default.{name}", version).format.value == name
+    with pytest.raises(RequestInvalid):
+        parse("full/max/0/native.jpg", version)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from iiif_server import image_service
-from iiif_server.image_service import GRACE_SECONDS, PREFIX, TRUSTED_SECONDS, ImageApplication, ImageCall, ImageService
+from iiif_server.image_answers import ImageCall
+from iiif_server.image_application import ImageApplication
+from iiif_server.image_service import GRACE_SECONDS, PREFIX, TRUSTED_SECONDS, ImageService
 from iiif_server.pyramid import read_directory
 from iiif_server.responses import Response
+from iiif_server.self_test import find_what_works
 from repository.config import Settings
 from repository.errors import DatabaseFault
 from repository.handle import Repository, memory_repository
@@ -33,6 +37,9 @@ def coloured(width: int, height: int) -> pyvips.Image:
 
 
 BASE = "https://books.example"
+
+
+what_works = cache(find_what_works)
 
 
 class CountingStore:
@@ -88,14 +95,17 @@ class House:
         self.catalogue = Catalogued(self.repository)
         self.clock = Clock()
         below = replace(self.repository, store=self.store, catalogue=self.catalogue)  # type: ignore[arg-type]
-        self.service = ImageService(below, self.clock)
+        self.service = ImageService(below, self.clock, what_works())
         held = self.repository.catalogue.image(self.image)
         assert held
         self.held = held
 
     def ask(self, rest: str = "", method: str = "GET", **headers: str) -> Response:
-        path = f"{self.image}/{rest}" if rest else self.image
-        return self.service.answer(ImageCall(path, BASE, method, **headers))
+        return self.ask_version(3, rest, method, **headers)
+
+    def ask_version(self, version: int, rest: str = "", method: str = "GET", **headers: str) -> Response:
+        path = f"/iiif/image/{version}/{self.image}"
+        return self.service.answer(ImageCall(f"{path}/{rest}" if rest else path, BASE, method, **headers))
 
     def stored(self, ordinal: int) -> bytes:
         key = self.held.pyramid.key
@@ -358,7 +368,7 @@ class TestInformation:
         ],
     )
     def test_its_media_type_is_negotiated(self, house: House, accept: str | None, media_type: str) -> None:
-        response = house.service.answer(ImageCall(f"{house.image}/info.json", BASE, accept=accept))
+        response = house.service.answer(ImageCall(f"{PREFIX}{house.image}/info.json", BASE, accept=accept))
         assert headers(response)["Content-Type"] == media_type
         assert headers(response)["Vary"] == "Accept"
         assert told(response)["id"] == f"{BASE}{PREFIX}{house.image}"
@@ -430,7 +440,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("identifier", ["", "nothing", "a/b", "[frob]", "i0000000000000000x", "../etc/passwd"])
     def test_what_is_not_held_is_not_found_and_the_catalogue_is_not_asked(self, house: House, identifier: str) -> None:
-        response = house.service.answer(ImageCall(f"{identifier}/full/max/0/default.jpg", BASE))
+        response = house.service.answer(ImageCall(f"{PREFIX}{identifier}/full/max/0/default.jpg", BASE))
         assert response.status == 404
         assert house.catalogue.look_ups == 0
 
@@ -466,7 +476,7 @@ likely = st.builds(
 @given(likely | spellings)
 def test_any_request_is_a_picture_of_the_right_size_or_a_refusal(house: House, rest: str) -> None:
     small = replace_area(house)
-    response = small.answer(ImageCall(f"{house.image}/{rest}", BASE))
+    response = small.answer(ImageCall(f"{PREFIX}{house.image}/{rest}", BASE))
     if response.status == 200 and rest and rest != "info.json":
         answer = picture_of(response)
         assert answer.size[0] * answer.size[1] <= 500_000 * 1.01
@@ -476,7 +486,7 @@ def test_any_request_is_a_picture_of_the_right_size_or_a_refusal(house: House, r
 
 def replace_area(house: House) -> ImageService:
     settings_ = replace(house.repository.settings, max_area=500_000)
-    return ImageService(replace(house.repository, settings=settings_))
+    return ImageService(replace(house.repository, settings=settings_), offered=what_works())
 
 
 class TestApplication:
@@ -499,7 +509,8 @@ class TestApplication:
             begin("204 behind", [])
             return []
 
-        application = ImageApplication(house.repository, behind)  # type: ignore[arg-type]
+        service = ImageService(house.repository, offered=what_works())
+        application = ImageApplication(house.repository, behind, service)  # type: ignore[arg-type]
         body = b"".join(application(given_, start))  # type: ignore[arg-type]
         return seen[0][0], dict(seen[0][1]), body
 
@@ -517,8 +528,10 @@ class TestApplication:
         for rest in ["info.json", "full/100,/0/default.jpg", "0,0,256,256/max/0/default.jpg", "nonsense"]:
             path = f"{PREFIX}{house.image}/{rest}"
             got, head = self.call(house, path), self.call(house, path, REQUEST_METHOD="HEAD")
+            length = head[1].pop("Content-Length", None)
             assert head[:2] == got[:2]
             assert head[2] == b""
+            assert length == (None if rest.startswith("full") else str(len(got[2])))
 
     def test_a_path_in_any_bytes_is_a_refusal(self, house: House) -> None:
         status, _, body = self.call(

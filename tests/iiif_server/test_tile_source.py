@@ -12,9 +12,11 @@ import pytest
 import pyvips
 from isal import isal_zlib
 
-from iiif_server import tile_source
-from iiif_server.image_service import ImageCall, ImageService
+from iiif_server import flights
+from iiif_server.image_answers import ImageCall
+from iiif_server.image_service import PREFIX, ImageService
 from iiif_server.tile_cache import TileCache
+from iiif_server.tile_reading import Place
 from iiif_server.tile_source import DistantTiles, NearTiles, open_tile_source
 from repository.config import Settings
 from repository.errors import PyramidCorrupt, StoreFault
@@ -90,7 +92,7 @@ def test_they_share_its_error_too_and_the_next_one_tries_again(store: SlowStore)
 
 
 def test_nobody_waits_for_ever_for_another(store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tile_source, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(flights, "WAIT_SECONDS", 0.05)
     answers = at_once(distant(store), 4)
     assert answers.count(TILE) == 1
     assert [type(answer) for answer in answers].count(StoreFault) == 3
@@ -104,6 +106,49 @@ def test_different_tiles_are_read_side_by_side(store: SlowStore) -> None:
         flights = [pool.submit(source.tile, KEY, 6 + start, 9, crcs[start]) for start in range(8)]
         assert [flight.result(30) for flight in flights] == [TILE[start : start + 9] for start in range(8)]
     assert time.monotonic() - began < 4 * 0.3
+
+
+def places(*spans: tuple[int, int]) -> list[Place]:
+    """Pieces of the tile, as if each were one."""
+    return [Place(6 + start, length, isal_zlib.crc32(TILE[start : start + length])) for start, length in spans]
+
+
+SPANS = ((5000, 900), (0, 1000), (1000, 4000), (9000, 100))
+
+
+def test_tiles_that_lie_together_are_read_as_one_and_given_in_the_order_asked(store: SlowStore) -> None:
+    assert distant(store).tiles(KEY, places(*SPANS)) == [TILE[start : start + length] for start, length in SPANS]
+    assert store.reads == 1
+
+
+def test_a_folder_store_reads_no_more_in_vain_than_a_few_kilobytes(tmp_path: Path) -> None:
+    folder = FolderStore(tmp_path)
+    folder.put(KEY, b"before" + TILE + bytes(50_000) + TILE)
+    source = NearTiles(SlowStore(folder))  # type: ignore[arg-type]
+    far = [*places(*SPANS), Place(6 + len(TILE) + 50_000, len(TILE), CRC)]
+    assert source.tiles(KEY, far) == [*(TILE[start : start + length] for start, length in SPANS), TILE]
+    with pytest.raises(PyramidCorrupt):
+        source.tiles(KEY, [*far, Place(6, 9, 0)])
+
+
+def test_of_tiles_wanted_at_once_by_several_threads_each_is_read_once(store: SlowStore, tmp_path: Path) -> None:
+    source = distant(store, TileCache(tmp_path, 4 << 20))
+    with ThreadPoolExecutor(4) as pool:
+        flights = [pool.submit(source.tiles, KEY, places(*SPANS[turn:])) for turn in (0, 1, 2, 0)]
+        for turn, flight in zip((0, 1, 2, 0), flights, strict=True):
+            assert flight.result(30) == [TILE[start : start + length] for start, length in SPANS[turn:]]
+    assert store.reads <= 2
+    assert source.tiles(KEY, places(*SPANS)) == [TILE[start : start + length] for start, length in SPANS]
+    assert store.reads <= 2
+
+
+def test_one_bad_tile_among_many_is_not_given_and_the_others_are_kept(store: SlowStore, tmp_path: Path) -> None:
+    source = distant(store, TileCache(tmp_path, 4 << 20))
+    good = places(*SPANS)
+    with pytest.raises(PyramidCorrupt):
+        source.tiles(KEY, [good[0], good[1]._replace(crc=1), *good[2:]])
+    store.away = True
+    assert source.tiles(KEY, [good[0], *good[2:]]) == [TILE[s : s + n] for s, n in (SPANS[0], *SPANS[2:])]
 
 
 def test_once_a_store_is_away_threads_are_not_held(store: SlowStore) -> None:
@@ -171,7 +216,7 @@ class Reading:
         return ImageService(replace(self.repository, store=self.store))  # type: ignore[arg-type]
 
     def ask(self, service: ImageService) -> tuple[int, bytes, dict[str, str]]:
-        path = f"{self.image}/0,0,256,256/256,256/0/default.jpg"
+        path = f"{PREFIX}{self.image}/0,0,256,256/256,256/0/default.jpg"
         answer = service.answer(ImageCall(path, "https://books.example"))
         return answer.status, answer.body, dict(answer.headers)
 

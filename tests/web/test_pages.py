@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from iiif_server.image_service import ImageApplication
+from iiif_server.image_application import ImageApplication
 from repository.handle import Repository
 from repository.model import Access, Rights
 from web.app import create_app
