@@ -3,43 +3,48 @@
 A folder store is read directly. A distant store (S3) is read through:
 
 1. the disk cache of the machine, when `Settings.cache_bytes` gives it room (`tile_cache.py`);
-2. single-flight: of several threads that want the same bytes at once one reads, the others wait for its result or
-   its error, at most `WAIT_SECONDS`;
+2. single-flight (`flights.py`): of several threads that want the same bytes at once one reads, the others wait for its
+   result or its error, at most `WAIT_SECONDS`;
 3. a fuse (`fuse.py`): once the store is known to be away, one thread at a time tries it and the others are refused at
    once, so that tiles in the cache go on being served.
 
-Whatever the way, a tile's CRC-32 is verified where its bytes arrive. Bytes that do not fit are never given out.
+Tiles that are wanted together are read together (`tile_reading.py`). Whatever the way, a tile's CRC-32 is verified
+where its bytes arrive. Bytes that do not fit are never given out.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from struct import Struct
-from threading import Lock
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol
 
 from isal import isal_zlib
 
+from iiif_server.flights import AWAY, Flights
 from iiif_server.fuse import Fuse
 from iiif_server.pyramid import PyramidDirectory, ReadRange, read_directory
 from iiif_server.tile_cache import NAME_BYTES, SMALLEST_BUDGET, TileCache
+from iiif_server.tile_reading import Bounds, Place, Run, runs
 from repository.config import Settings
-from repository.errors import PyramidCorrupt, ShanbenError, StoreFault
+from repository.errors import PyramidCorrupt, StoreFault
 from repository.folder_store import FolderStore
 from repository.model import Pyramid
 from repository.storage import ObjectStore
-from repository.text import Text
 
-WAIT_SECONDS: Final = 30.0
-"""How long a thread waits for another that reads the same bytes."""
+NEAR: Final = Bounds(gap=4 << 10, longest=4 << 20)
+"""What the folder store reads at once: a read more costs less than 10 microseconds, so little is read in vain."""
+
+DISTANT: Final = Bounds(gap=256 << 10, longest=4 << 20)
+"""The same across a network, where a request more costs as much as some hundred kilobytes."""
+
+READS_AT_ONCE: Final = 8
+"""Ranges of a distant store that one process reads side by side for answers made of many tiles."""
 
 _TILE_NAME: Final = Struct("<QIII")
 _DIRECTORY_PARTS: Final = 2  # `read_directory` reads twice at most
-_AWAY: Final = Text("存储暂时没有应答", "the store does not answer just now")
-
-Value = TypeVar("Value")
 
 
 class TileSource(Protocol):
@@ -47,6 +52,12 @@ class TileSource(Protocol):
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile. Raises `PyramidCorrupt` when they have another CRC-32, and `StoreFault`."""
+
+    def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
+        """The bytes of many tiles of one pyramid, in the order asked, read in few ranges (`tile_reading.py`).
+
+        Memory is that of the tiles and, while they are read, at most `READS_AT_ONCE` ranges. Raises as `tile` does.
+        """
 
     def directory(self, pyramid: Pyramid) -> PyramidDirectory:
         """The directory of a pyramid, which has its fingerprint. Raises `PyramidCorrupt`, `StoreFault`."""
@@ -71,10 +82,16 @@ class NearTiles:
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile: one ranged read."""
-        data = self._read_range(key, offset, length)
-        if isal_zlib.crc32(data) != crc:
-            raise _corrupt(key, offset, length)
-        return data
+        return _checked(key, self._read_range(key, offset, length), Place(offset, length, crc))
+
+    def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
+        """The bytes of many tiles: one ranged read for those that lie together."""
+        found = [b""] * len(places)
+        for run in runs(places, NEAR):
+            data = self._read_range(key, run.start, run.length)
+            for index in run.members:
+                found[index] = _checked(key, _cut(data, run, places[index]), places[index])
+        return found
 
     def directory(self, pyramid: Pyramid) -> PyramidDirectory:
         """The directory of a pyramid: one ranged read, or two."""
@@ -90,28 +107,23 @@ class DistantTiles:
     def __init__(self, store: ObjectStore, cache: TileCache | None = None) -> None:
         self._read_range = store.read_range
         self._cache = cache
-        self._tiles: _Flights[bytes] = _Flights()
-        self._directories: _Flights[PyramidDirectory] = _Flights()
+        self._tiles: Flights[bytes] = Flights()
+        self._directories: Flights[PyramidDirectory] = Flights()
         self._fuse = Fuse(StoreFault)
+        self._readers = ThreadPoolExecutor(READS_AT_ONCE, "tiles")
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile: from the cache, or one ranged read."""
-        cache = self._cache
-        if cache is None:
-            return self._tiles.join(key, offset, lambda: self._fetch(key, offset, length, crc))
-        name = _TILE_NAME.pack(offset, length, crc, isal_zlib.crc32(key.encode()))
-        data = cache.get(name, crc)
-        if data is not None:
-            return data
+        place = Place(offset, length, crc)
+        data = self._kept(key, place)
+        return data if data is not None else self._fetched(key, [place])[0]
 
-        def fetch_and_keep() -> bytes:
-            data = cache.get(name, crc)  # whoever read it last may have done so since we looked
-            if data is None:
-                data = self._fetch(key, offset, length, crc)
-                cache.put(name, data, crc)
-            return data
-
-        return self._tiles.join(key, offset, fetch_and_keep)
+    def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
+        """The bytes of many tiles: from the cache, or ranges read side by side."""
+        kept = [self._kept(key, place) for place in places]
+        missing = [place for place, data in zip(places, kept, strict=True) if data is None]
+        fetched = iter(self._fetched(key, missing))
+        return [next(fetched) if data is None else data for data in kept]
 
     def directory(self, pyramid: Pyramid) -> PyramidDirectory:
         """The directory of a pyramid. What was read for it is kept in the cache once it has proved right."""
@@ -123,14 +135,47 @@ class DistantTiles:
             for part in range(_DIRECTORY_PARTS):
                 self._cache.drop(_part_name(pyramid, part))
 
-    def _fetch(self, key: str, offset: int, length: int, crc: int) -> bytes:
-        data = self._read(key, offset, length)
-        if isal_zlib.crc32(data) != crc:
-            raise _corrupt(key, offset, length)
-        return data
+    def _kept(self, key: str, place: Place) -> bytes | None:
+        """What the cache has of a tile."""
+        return self._cache.get(_tile_name(key, place), place.crc) if self._cache is not None else None
+
+    def _fetched(self, key: str, places: list[Place]) -> list[bytes]:
+        """Tiles that were not in the cache, each read by one thread for all that want it."""
+        wanted = {place.offset: place for place in places}
+
+        def read(offsets: list[int]) -> Iterator[tuple[int, bytes]]:
+            missing = []
+            for place in (wanted[offset] for offset in offsets):
+                data = self._kept(key, place)  # whoever read it last may have done so since we looked
+                if data is None:
+                    missing.append(place)
+                else:
+                    yield place.offset, data
+            for place, data in self._read_tiles(key, missing) if missing else ():
+                if self._cache is not None:
+                    self._cache.put(_tile_name(key, place), data, place.crc)
+                yield place.offset, data
+
+        return self._tiles.join_all(key, [place.offset for place in places], read) if places else []
+
+    def _read_tiles(self, key: str, places: list[Place]) -> Iterator[tuple[Place, bytes]]:
+        """Tiles as they come from the store. One that is not what it should be is told when all others have come."""
+        first, *others = wanted = [*runs(places, DISTANT)]
+        flights = [self._readers.submit(self._read, key, run.start, run.length) for run in others]
+        here = self._read(key, first.start, first.length)
+        corrupt: PyramidCorrupt | None = None
+        for run, data in zip(wanted, chain([here], map(_result, flights)), strict=True):
+            for place in (places[index] for index in run.members):
+                tile = _cut(data, run, place)
+                if isal_zlib.crc32(tile) == place.crc:
+                    yield place, tile
+                else:
+                    corrupt = _corrupt(key, place)
+        if corrupt:
+            raise corrupt
 
     def _read(self, key: str, start: int, length: int) -> bytes:
-        return self._fuse.run(lambda: self._read_range(key, start, length), key=key, reason=_AWAY)
+        return self._fuse.run(lambda: self._read_range(key, start, length), key=key, reason=AWAY)
 
     def _read_directory(self, pyramid: Pyramid) -> PyramidDirectory:
         fresh: list[tuple[bytes, bytes]] = []
@@ -151,41 +196,6 @@ class DistantTiles:
         return directory
 
 
-class _Flights(Generic[Value]):
-    """Reads under way, by what is read: who asks for one of them joins it."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._under_way: dict[tuple[str, int], Future[Value]] = {}
-
-    def join(self, key: str, place: int, read: Callable[[], Value]) -> Value:
-        """What `read` gives or raises, to whichever thread it was that called it."""
-        with self._lock:
-            flight = self._under_way.get((key, place))
-            if flight is None:
-                mine = self._under_way[key, place] = Future()
-        if flight is None:
-            return self._lead(key, place, read, mine)
-        try:
-            return flight.result(WAIT_SECONDS)
-        except (TimeoutError, CancelledError) as fault:
-            raise StoreFault(key=key, reason=_AWAY) from fault
-
-    def _lead(self, key: str, place: int, read: Callable[[], Value], flight: Future[Value]) -> Value:
-        try:
-            value = read()
-        except ShanbenError as error:
-            flight.set_exception(error)
-            raise
-        else:
-            flight.set_result(value)
-            return value
-        finally:
-            with self._lock:
-                del self._under_way[key, place]
-            flight.cancel()  # does nothing to one that has ended
-
-
 def _checked_directory(pyramid: Pyramid, read_range: ReadRange) -> PyramidDirectory:
     """The directory, which must be the one that the catalogue knows."""
     directory = read_directory(read_range, pyramid.key)
@@ -199,5 +209,26 @@ def _part_name(pyramid: Pyramid, part: int) -> bytes:
     return hashlib.blake2b(f"{pyramid.key} {pyramid.fingerprint} {part}".encode(), digest_size=NAME_BYTES).digest()
 
 
-def _corrupt(key: str, offset: int, length: int) -> PyramidCorrupt:
-    return PyramidCorrupt(key=key, reason=f"CRC-32, {offset} + {length}")
+def _tile_name(key: str, place: Place) -> bytes:
+    """The cache's name for a tile."""
+    return _TILE_NAME.pack(*place, isal_zlib.crc32(key.encode()))
+
+
+def _result(flight: Future[bytes]) -> bytes:
+    return flight.result()
+
+
+def _cut(data: bytes, run: Run, place: Place) -> bytes:
+    """The bytes of one place out of those of its run."""
+    start = place.offset - run.start
+    return data[start : start + place.length]
+
+
+def _checked(key: str, data: bytes, place: Place) -> bytes:
+    if isal_zlib.crc32(data) != place.crc:
+        raise _corrupt(key, place)
+    return data
+
+
+def _corrupt(key: str, place: Place) -> PyramidCorrupt:
+    return PyramidCorrupt(key=key, reason=f"CRC-32, {place.offset} + {place.length}")
