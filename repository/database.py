@@ -93,6 +93,13 @@ _AWAY: Final = Text(
 )
 # A connection that was refused carries no code of PostgreSQL's, only words, in the language of its server.
 _WORDS: Final = {
+    # First: these too speak of "the database system".
+    "starting up": Text("数据库服务器正在启动；请稍后重试", "its server is starting; try again shortly"),
+    "not yet accepting connections": Text(
+        "数据库服务器正在启动；请稍后重试", "its server is starting; try again shortly"
+    ),
+    "recovery mode": Text("数据库服务器正在恢复；请稍后重试", "its server is recovering; try again shortly"),
+    "shutting down": Text("数据库服务器正在关闭；请稍后重试", "its server is shutting down; try again shortly"),
     "password": Text("用户名或密码有误；请核对 SHANBEN_DATABASE", "wrong user or password; check SHANBEN_DATABASE"),
     "no pg_hba.conf entry": Text(
         "服务器不允许此连接；请修改 pg_hba.conf", "the server does not let us in; see pg_hba.conf"
@@ -101,9 +108,6 @@ _WORDS: Final = {
     "database ": Text("没有此数据库；请先用 createdb 创建", "there is no such database; make it with createdb"),
     "too many clients": Text("数据库连接数已满；请调高 max_connections", "too many connections; raise max_connections"),
     "connection slots": Text("数据库连接数已满；请调高 max_connections", "too many connections; raise max_connections"),
-    "starting up": Text("数据库服务器正在启动；请稍后重试", "its server is starting; try again shortly"),
-    "recovery mode": Text("数据库服务器正在恢复；请稍后重试", "its server is recovering; try again shortly"),
-    "shutting down": Text("数据库服务器正在关闭；请稍后重试", "its server is shutting down; try again shortly"),
     "connection refused": _AWAY,
     "timeout expired": _AWAY,
     "resolve host": _AWAY,

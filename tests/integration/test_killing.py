@@ -112,6 +112,9 @@ def test_the_storage_daemon_is_killed(house: House, earlier_book: Path, book: Pa
 def test_the_database_is_killed(house: House, earlier_book: Path, book: Path) -> None:
     with under_way(house, earlier_book, book) as trial:
         kill_database(house, trial.reader, CHANCE)
+    told = "".join(log.read_text("utf-8", "replace") for log in house.folder.glob("*.log"))
+    assert "its server is" in told
+    assert "createdb" not in told, "a server that is starting is told as one without our database"
 
 
 def test_the_disk_of_a_worker_is_full(
