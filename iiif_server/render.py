@@ -2,8 +2,8 @@
 
 The only user of libvips when serving. Memory for one answer is bounded by its plan (`geometry.choose_source`): the
 compressed tiles it needs, at most ``4 * max_area`` pixels of them, are decoded in strips as they are consumed; only an
-answer that is mirrored or turned is held whole, at most ``max_area`` pixels of up to four bytes. JPEG, PNG and
-TIFF are encoded as they come; WebP and GIF hold their whole input.
+answer that is mirrored or turned is held whole, at most ``max_area`` pixels of up to four bytes. JPEG and PNG
+are given as they are encoded; the others when they are whole, and WebP and GIF hold their whole input.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = MappingProxyType(
     }
 )
 
+STREAMED: Final = frozenset({Format.JPG, Format.PNG})
+"""Encoded as they come; of the others, the whole encoded picture is held, and for WebP and GIF all its pixels."""
+
 _BLACK_OR_WHITE: Final = 128
 """Bitonal threshold: the same for every region, so that neighbouring regions fit together."""
 
@@ -40,6 +43,9 @@ _WHITE: Final = 255
 
 ReadTile = Callable[[int], bytes]
 """The verified bytes of a tile, by its ordinal."""
+
+Sink = Callable[[bytes], object]
+"""Takes the encoded picture part by part."""
 
 
 def edition() -> str:
@@ -54,6 +60,15 @@ def use_little_memory() -> None:
 
 def render(task: RenderPlan, source: Source, grid: TileGrid, read_tile: ReadTile, jpeg_quality: int) -> bytes:
     """The encoded picture that `task` describes. Raises `PyramidCorrupt` for tiles that do not decode."""
+    encoded = bytearray()
+    write(task, source, grid, read_tile, jpeg_quality, encoded.extend)
+    return bytes(encoded)
+
+
+def write(  # noqa: PLR0917 - what `render` takes, and where to
+    task: RenderPlan, source: Source, grid: TileGrid, read_tile: ReadTile, jpeg_quality: int, sink: Sink
+) -> None:
+    """The same, given to `sink` as it is encoded: what comes before an error is no picture."""
     try:
         image = _scaled(_assemble(source, grid, read_tile), task)
         if task.quality in {Quality.GRAY, Quality.BITONAL}:
@@ -61,7 +76,7 @@ def render(task: RenderPlan, source: Source, grid: TileGrid, read_tile: ReadTile
         image = _turn(image, task)
         if task.quality is Quality.BITONAL:
             image = (image >= _BLACK_OR_WHITE).copy(interpretation=image.interpretation)
-        return _encode(image, task, jpeg_quality)
+        _encode(image, task, jpeg_quality, sink)
     except pyvips.Error as fault:
         raise PyramidCorrupt(key=task.canonical, reason=str(fault).strip()) from fault
 
@@ -131,7 +146,7 @@ def _slant(image: Any, degrees: Decimal, transparent: bool) -> Any:
     return slanted.gravity("centre", width, height, extend="background", background=empty)
 
 
-def _encode(image: Any, task: RenderPlan, jpeg_quality: int) -> bytes:
+def _encode(image: Any, task: RenderPlan, jpeg_quality: int, sink: Sink) -> None:
     two_tone = task.quality is Quality.BITONAL and image.bands == 1
     options: dict[Format, dict[str, object]] = {
         Format.JPG: {"Q": jpeg_quality},
@@ -140,5 +155,15 @@ def _encode(image: Any, task: RenderPlan, jpeg_quality: int) -> bytes:
         Format.TIF: {"compression": "deflate", "predictor": "none", "bitdepth": 1 if two_tone else 0},
         Format.GIF: {"effort": 3},
     }
-    encoded: bytes = image.write_to_buffer(f".{task.format.value}", keep="none", **options[task.format])
-    return encoded
+    suffix = f".{task.format.value}"
+    if task.format not in STREAMED:
+        sink(image.write_to_buffer(suffix, keep="none", **options[task.format]))
+        return
+
+    def take(data: Any) -> int:
+        sink(data)
+        return len(data)
+
+    target = pyvips.TargetCustom()
+    target.on_write(take)
+    image.write_to_target(target, suffix, keep="none", **options[task.format])

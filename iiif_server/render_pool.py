@@ -1,0 +1,186 @@
+"""The lane of slow pictures: made in a child process, given as they are made, and never in the way of tiles.
+
+What makes many pixels goes through here, so that a process that serves
+
+- never holds its interpreter, its memory or its processor for them: a child makes them, one at a time for each process
+  that serves, with the lowest priority, bounded memory and bounded time (`Settings.render_seconds`);
+- keeps threads for tiles: at most `PLACES` requests are in the lane; one more is refused (`RenderingBusy`, 503);
+- stays whole when a picture is not: a child that crashes, or is killed, ends one answer (`RenderingLost`).
+
+The child opens nothing. It asks for tiles by their ordinals, and its parent reads them where all tiles are read, their
+checksums verified; so it has no credentials, and can only ask for tiles of the one image.
+
+JPEG, PNG and TIFF come in parts while tiles are still being decoded, if the picture is not turned. The other formats
+hold the whole picture, so `geometry.py` bounds their pixels. A small answer is given whole, with its length known.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Final, Self
+
+from iiif_server import render
+from iiif_server.geometry import RenderPlan, Source
+from iiif_server.observation import Observer
+from iiif_server.tile_grid import TileGrid
+from repository.child import ChildPool, Limits, Link, Talk
+from repository.errors import DecoderLost, RenderingBusy, SystemFault
+from repository.text import Text
+
+MEMORY: Final = 768 << 20
+"""Bytes of private memory that a child may take: half as much again as the largest answer that is held whole."""
+
+WAITING: Final = 4
+"""Requests of one process that may wait for the one being made."""
+
+PLACES: Final = 1 + WAITING
+"""Requests in the lane, each of which keeps a thread of its process."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""How long a request waits for its turn before it is told to come again."""
+
+_WHOLE: Final = 256 << 10
+"""Bytes up to which an answer is given whole."""
+
+_PART: Final = 64 << 10
+_NICENESS: Final = 19
+
+_LOG: Final = logging.getLogger("shanben.image")
+
+
+class RenderingLost(SystemFault):
+    """A picture was not finished: it took too long or too much memory, or its process ended."""
+
+    code = "rendering.lost"
+    text = Text("未能生成图像：{reason}", "The picture was not finished: {reason}")
+
+
+class RenderPool:
+    """Makes slow pictures for one process. Safe to use from many threads. The child starts when it is first needed."""
+
+    def __init__(self, seconds: float, observer: Observer, memory: int = MEMORY) -> None:
+        limits = Limits(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
+        self._children = ChildPool(1, Path(gettempdir()), limits)
+        self._places = threading.BoundedSemaphore(PLACES)
+        self._turn = threading.BoundedSemaphore(1)
+        self._observer = observer
+        self._count = threading.Lock()
+        self._waiting = self._running = 0
+        observer.watched("slow-running", lambda: self._running)
+        observer.watched("slow-waiting", lambda: self._waiting)
+
+    def render(
+        self, task: RenderPlan, source: Source, grid: TileGrid, read_tile: render.ReadTile, jpeg_quality: int
+    ) -> bytes | Parts:
+        """The encoded picture, or its parts when it is long: they must be read to their end, or closed.
+
+        Raises `RenderingBusy`, `RenderingLost`, what `read_tile` raises, and `PyramidCorrupt` for tiles that do not
+        decode; of parts, `next` raises the same.
+        """
+        self._enter()
+        parts: Parts | None = None
+        try:
+            talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tile)
+            parts = Parts(talk, self._leave)
+            return parts.whole_or_begun()
+        except DecoderLost as lost:
+            raise RenderingLost(reason=lost.details["reason"]) from lost
+        finally:
+            if parts is None:
+                self._leave()
+
+    def _enter(self) -> None:
+        """Take a place in the lane, and wait for the turn."""
+        if not self._places.acquire(blocking=False):
+            self._observer.counted("slow-refused")
+            raise RenderingBusy
+        self._add(1, 0)
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            self._add(-1, 0)
+            self._places.release()
+            self._observer.counted("slow-refused")
+            raise RenderingBusy
+        self._add(-1, 1)
+
+    def _leave(self) -> None:
+        self._add(0, -1)
+        self._turn.release()
+        self._places.release()
+
+    def _add(self, waiting: int, running: int) -> None:
+        with self._count:
+            self._waiting += waiting
+            self._running += running
+
+
+class Parts:
+    """An answer on its way: an iterator of bytes. `close` gives up the rest, and ends the child that makes it."""
+
+    def __init__(self, talk: Talk, release: Callable[[], None]) -> None:
+        self._talk = talk
+        self._release = release
+        self._begun: list[bytes] = []
+        self._closed = False
+
+    def whole_or_begun(self) -> bytes | Self:
+        """The whole answer when it is short; else this, its beginning read: errors there are raised here."""
+        length = 0
+        try:
+            while length < _WHOLE:
+                part = next(self._talk, None)
+                if part is None:
+                    self.close()
+                    return b"".join(self._begun)
+                self._begun.append(part)
+                length += len(part)
+        except BaseException:
+            self.close()
+            raise
+        self._begun.reverse()
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """The next part. Raises `RenderingLost` and the rest: what came before is then not a picture."""
+        if self._begun:
+            return self._begun.pop()
+        try:
+            return next(self._talk)
+        except DecoderLost as lost:
+            self.close()
+            raise RenderingLost(reason=lost.details["reason"]) from lost
+        except BaseException:
+            self.close()
+            raise
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take no more. May be called again."""
+        if not self._closed:
+            self._closed = True
+            self._talk.close()
+            self._release()
+
+
+def _render(link: Link, task: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
+    """What the child does: the picture, given in parts of a useful size."""
+    gathered = bytearray()
+
+    def sink(data: bytes) -> None:
+        gathered.extend(data)
+        if len(gathered) >= _PART:
+            link.give(bytes(gathered))
+            gathered.clear()
+
+    render.use_little_memory()
+    render.write(task, source, grid, link.ask, jpeg_quality, sink)
+    if gathered:
+        link.give(bytes(gathered))
