@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -56,6 +57,8 @@ def main() -> None:
             place = folder / f"house-{number}"
             with CephServer(place / "ceph", durable=True) as ceph:
                 live(place, postgres, ceph, chance, deadline)
+            shutil.rmtree(place)
+    folder.rmdir()
     print("nothing was lost")
 
 
