@@ -22,7 +22,7 @@ a tile is, is the same in both, and so are its bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from threading import Lock
 from time import monotonic
@@ -49,6 +49,7 @@ from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
 from iiif_server.responses import Response, matches
 from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_reading import Place
 from iiif_server.tile_source import open_tile_source
 from repository.access import Decision, Verdict, decide
 from repository.errors import (
@@ -260,7 +261,7 @@ class ImageService:
 
     def _render(self, known: _Known, task: RenderPlan, source: Source) -> bytes:
         return render.render(
-            task, source, known.grid, lambda ordinal: self._read_tile(known, ordinal), self._jpeg_quality
+            task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality
         )
 
     def _read_tile(self, known: _Known, ordinal: int) -> bytes:
@@ -271,6 +272,12 @@ class ImageService:
         """Where a tile lies in its pyramid: its offset, length and CRC-32."""
         directory = self._directories.get(known.image.pyramid.key) or self._read_directory(known)
         return directory.locate(ordinal)
+
+    def _read_tiles(self, known: _Known, ordinals: Sequence[int]) -> list[bytes]:
+        """The stored bytes of many tiles, read together. Raises as `_read_tile` does."""
+        key = known.image.pyramid.key
+        directory = self._directories.get(key) or self._read_directory(known)
+        return self._tiles.tiles(key, [Place(*directory.locate(ordinal)) for ordinal in ordinals])
 
     def _read_directory(self, known: _Known) -> PyramidDirectory:
         """The directory of a pyramid, which must be the one that the catalogue knows."""

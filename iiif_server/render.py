@@ -1,56 +1,50 @@
 """Pixels for requests that no stored tile answers: decode the fewest tiles, crop, scale, turn, encode.
 
-The only user of libvips when serving. Memory for one answer is bounded by its plan (`geometry.choose_source`): the
-compressed tiles it needs, at most ``4 * max_area`` pixels of them, are decoded in strips as they are consumed; only an
-answer that is mirrored or turned is held whole, at most ``max_area`` pixels of up to four bytes. JPEG and PNG
-are given as they are encoded; the others when they are whole, and WebP and GIF hold their whole input.
+Two ways lead there, and the plan alone decides which, so that equal plans give equal bytes:
+
+- a picture of fewer than `SMALL_PIXELS` read and made is held in memory, at most three bytes a pixel read and twice
+  four a pixel made, and its encoder's (`codecs.encode`): about 60 MB at most, some 10 milliseconds a megapixel;
+- a larger one flows through in strips as high as a tile, already turned, into libvips, which scales and encodes them as
+  they come: memory grows with the width, not the area (60 MB for a JPEG of 108 megapixels of 12,000 across). Only a
+  picture turned by other than quarters is held whole, at most four bytes a pixel made, and what its encoder holds.
+
+Level and box are those of `geometry.choose_source`. Grey is the brightness that the JPEG of a tile holds (ITU-R
+BT.601); bitonal is grey, scaled, and split at one level for the whole image (`threshold.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Final
 
 import pyvips
 
+from iiif_server import codecs
+from iiif_server.assembly import Assembler, ReadTiles
+from iiif_server.codecs import MEDIA_TYPES, STREAMED, Pixels
 from iiif_server.geometry import Box, RenderPlan, Source, turned
-from iiif_server.image_request import Format, Quality
+from iiif_server.image_request import Quality
+from iiif_server.streams import Sink, StripImage
+from iiif_server.threshold import threshold
 from iiif_server.tile_grid import TileGrid
 from repository.errors import PyramidCorrupt
 
-VERSION: Final = 1
+__all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "edition", "render", "use_little_memory", "write"]
+
+VERSION: Final = 2
 """Goes into every ETag of a rendered answer: to be raised when the same plan gives other bytes."""
 
-MEDIA_TYPES: Final[Mapping[Format, str]] = MappingProxyType(
-    {
-        Format.JPG: "image/jpeg",
-        Format.PNG: "image/png",
-        Format.WEBP: "image/webp",
-        Format.TIF: "image/tiff",
-        Format.GIF: "image/gif",
-    }
-)
-
-STREAMED: Final = frozenset({Format.JPG, Format.PNG})
-"""Encoded as they come; of the others, the whole encoded picture is held, and for WebP and GIF all its pixels."""
-
-_BLACK_OR_WHITE: Final = 128
-"""Bitonal threshold: the same for every region, so that neighbouring regions fit together."""
+SMALL_PIXELS: Final = 4_000_000
+"""Pixels read or made below which an answer is made in memory."""
 
 _WHITE: Final = 255
-
-ReadTile = Callable[[int], bytes]
-"""The verified bytes of a tile, by its ordinal."""
-
-Sink = Callable[[bytes], object]
-"""Takes the encoded picture part by part."""
+_GREY: Final = frozenset({Quality.GRAY, Quality.BITONAL})
 
 
 def edition() -> str:
-    """What decides the bytes of a rendered answer besides its plan: this code's version and libvips'."""
-    return f"{VERSION} {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"
+    """What decides the bytes of a rendered answer besides its plan: this code's version and the libraries'."""
+    return f"{VERSION} {codecs.versions()}"
 
 
 def use_little_memory() -> None:
@@ -58,112 +52,117 @@ def use_little_memory() -> None:
     pyvips.cache_set_max(0)
 
 
-def render(task: RenderPlan, source: Source, grid: TileGrid, read_tile: ReadTile, jpeg_quality: int) -> bytes:
-    """The encoded picture that `task` describes. Raises `PyramidCorrupt` for tiles that do not decode."""
-    encoded = bytearray()
-    write(task, source, grid, read_tile, jpeg_quality, encoded.extend)
-    return bytes(encoded)
+def render(task: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTiles, jpeg_quality: int) -> bytes:
+    """The encoded picture that `task` describes.
+
+    Raises `PyramidCorrupt` for tiles that do not decode, and what `read_tiles` raises.
+    """
+    encoded: list[bytes] = []
+    write(task, source, grid, read_tiles, jpeg_quality, encoded.append)
+    return b"".join(encoded)
 
 
 def write(  # noqa: PLR0917 - what `render` takes, and where to
-    task: RenderPlan, source: Source, grid: TileGrid, read_tile: ReadTile, jpeg_quality: int, sink: Sink
+    task: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTiles, jpeg_quality: int, sink: Sink
 ) -> None:
     """The same, given to `sink` as it is encoded: what comes before an error is no picture."""
+    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY)
     try:
-        image = _scaled(_assemble(source, grid, read_tile), task)
-        if task.quality in {Quality.GRAY, Quality.BITONAL}:
-            image = image.colourspace("b-w")
-        image = _turn(image, task)
-        if task.quality is Quality.BITONAL:
-            image = (image >= _BLACK_OR_WHITE).copy(interpretation=image.interpretation)
-        _encode(image, task, jpeg_quality, sink)
+        if is_small(task, source):
+            picture = _finished(
+                _turned(_scaled(_held(assembler, source), task.width, task.height), task), task, assembler
+            )
+            codecs.encode(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
+        else:
+            _stream(task, source, assembler, jpeg_quality, sink)
     except pyvips.Error as fault:
         raise PyramidCorrupt(key=task.canonical, reason=str(fault).strip()) from fault
 
 
-def _assemble(source: Source, grid: TileGrid, read_tile: ReadTile) -> Any:
-    """The box of a level, joined from the tiles it touches."""
+def is_small(task: RenderPlan, source: Source) -> bool:
+    """Whether a picture is made in memory, in this thread, and quickly."""
+    return max(source.box.width * source.box.height, task.width * task.height) < SMALL_PIXELS
+
+
+def _held(assembler: Assembler, source: Source) -> Any:
+    """The box of a level, in memory."""
     if source.reduced is None:
-        return _from_tiles(source.factor, source.box, grid, read_tile)
-    level = grid.levels[-1]
-    whole = _from_tiles(source.factor, Box(0, 0, level.width, level.height), grid, read_tile)
-    width, height = source.reduced
-    return whole.thumbnail_image(width, height=height, size="force").copy_memory().crop(*source.box)
+        return _image(assembler.whole(source.box))
+    level = assembler.grid.levels[-1]
+    whole = _image(assembler.whole(Box(0, 0, level.width, level.height)))
+    return _scaled(whole, *source.reduced).copy_memory().crop(*source.box)
 
 
-def _from_tiles(factor: int, box: Box, grid: TileGrid, read_tile: ReadTile) -> Any:
-    side = grid.tile_size
-    columns = range(box.x // side, (box.x + box.width - 1) // side + 1)
-    rows = range(box.y // side, (box.y + box.height - 1) // side + 1)
-    tiles = [
-        pyvips.Image.jpegload_buffer(read_tile(tile_of(factor, column, row, grid)), access="sequential")
-        for row in rows
-        for column in columns
-    ]
-    joined = tiles[0]
-    if len(tiles) > 1:
-        joined = pyvips.Image.arrayjoin(tiles, across=len(columns), hspacing=side, vspacing=side)
-    return joined.crop(box.x - columns[0] * side, box.y - rows[0] * side, box.width, box.height)
+def _image(pixels: Pixels) -> Any:
+    height, width = pixels.shape[:2]
+    bands = pixels.shape[2] if pixels.ndim > 2 else 1
+    image = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "uchar")
+    return image.copy(interpretation="b-w" if bands == 1 else "srgb")
 
 
-def tile_of(factor: int, column: int, row: int, grid: TileGrid) -> int:
-    """The ordinal of the tile at a place of a level. Raises `PyramidCorrupt` when the grid has no such tile."""
-    step = grid.tile_size * factor
-    x, y = column * step, row * step
-    width, height = min(step, grid.width - x), min(step, grid.height - y)
-    ordinal = grid.ordinal_of(x, y, width, height, -(-width // factor), -(-height // factor))
-    if ordinal is None:
-        raise PyramidCorrupt(key=f"1/{factor}", reason=f"{column}, {row}")
-    return ordinal
+def _stream(task: RenderPlan, source: Source, assembler: Assembler, jpeg_quality: int, sink: Sink) -> None:
+    quarters = _quarters(task)
+    width, height = source.box.width, source.box.height
+    wide, high = task.width, task.height
+    if quarters % 2:
+        width, height, wide, high = height, width, high, wide
+    strips = StripImage(width, height, assembler.strips(source.box, quarters, task.rotation.mirrored))
+    try:
+        picture = _finished(_scaled(strips.image, wide, high), task, assembler)
+        codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
+    finally:
+        strips.check()
 
 
-def _scaled(image: Any, task: RenderPlan) -> Any:
-    if (image.width, image.height) == (task.width, task.height):
+def _quarters(task: RenderPlan) -> int:
+    """The quarters of a turn, clockwise; none for a turn by other than quarters."""
+    degrees = task.rotation.degrees
+    return int(degrees) // 90 % 4 if degrees % 90 == 0 else 0
+
+
+def _scaled(image: Any, width: int, height: int) -> Any:
+    """The whole of an image at another size: by the kernel Lanczos 3 when it shrinks, bicubic when it grows."""
+    if (image.width, image.height) == (width, height):
         return image
-    return image.thumbnail_image(task.width, height=task.height, size="force")
+    return image.resize(width / image.width, vscale=height / image.height)
 
 
-def _turn(image: Any, task: RenderPlan) -> Any:
-    """Mirrored, then turned clockwise; corners left empty are transparent, or white where they cannot be."""
-    degrees, mirrored = task.rotation.degrees, task.rotation.mirrored
-    if not mirrored and degrees == 0:
-        return image
-    image = image.copy_memory()
-    if mirrored:
+def _turned(image: Any, task: RenderPlan) -> Any:
+    """Mirrored left to right, then turned clockwise by quarters."""
+    if task.rotation.mirrored:
         image = image.fliphor()
-    if degrees % 90 == 0:
-        quarter: dict[Decimal, str] = {Decimal(90): "rot90", Decimal(180): "rot180", Decimal(270): "rot270"}
-        return getattr(image, quarter[degrees])() if degrees else image
-    return _slant(image, degrees, task.format is not Format.JPG)
+    turns: dict[int, Callable[[], Any]] = {1: image.rot90, 2: image.rot180, 3: image.rot270}
+    quarters = _quarters(task)
+    return turns[quarters]() if quarters else image
+
+
+def _finished(image: Any, task: RenderPlan, assembler: Assembler) -> Any:
+    """What is left to do when size and quarters are right: a slant, and black or white."""
+    if task.rotation.degrees % 90:
+        image = _slant(image.copy_memory(), task.rotation.degrees, task.format not in codecs.OPAQUE)
+    if task.quality is not Quality.BITONAL:
+        return image
+    split = (image[0] >= _threshold(assembler)).copy(interpretation="b-w")
+    return split if image.bands == 1 else split.bandjoin((image[1] >= _OPAQUE_ENOUGH).copy(interpretation="b-w"))
+
+
+_OPAQUE_ENOUGH: Final = 128
+
+
+def _threshold(assembler: Assembler) -> int:
+    """The level from which this image's pixels are white."""
+    grid = assembler.grid
+    level = grid.levels[-1]
+    smallest = assembler._replace(factor=level.scale_factor, grey=True)
+    return threshold(smallest.whole(Box(0, 0, level.width, level.height)))
 
 
 def _slant(image: Any, degrees: Decimal, transparent: bool) -> Any:
+    """Turned clockwise by any angle; the corners left empty are transparent, or white where they cannot be."""
     width, height = turned(image.width, image.height, degrees)
     if transparent:
         image = image.addalpha()
     empty = [0] * image.bands if transparent else [_WHITE] * image.bands
-    slanted = image.similarity(angle=float(degrees), background=empty)
+    smooth = pyvips.Interpolate.new("bicubic")
+    slanted = image.similarity(angle=float(degrees), background=empty, interpolate=smooth)
     return slanted.gravity("centre", width, height, extend="background", background=empty)
-
-
-def _encode(image: Any, task: RenderPlan, jpeg_quality: int, sink: Sink) -> None:
-    two_tone = task.quality is Quality.BITONAL and image.bands == 1
-    options: dict[Format, dict[str, object]] = {
-        Format.JPG: {"Q": jpeg_quality},
-        Format.PNG: {"compression": 4, "bitdepth": 1 if two_tone else 8},
-        Format.WEBP: {"Q": jpeg_quality, "effort": 2},
-        Format.TIF: {"compression": "deflate", "predictor": "none", "bitdepth": 1 if two_tone else 0},
-        Format.GIF: {"effort": 3},
-    }
-    suffix = f".{task.format.value}"
-    if task.format not in STREAMED:
-        sink(image.write_to_buffer(suffix, keep="none", **options[task.format]))
-        return
-
-    def take(data: Any) -> int:
-        sink(data)
-        return len(data)
-
-    target = pyvips.TargetCustom()
-    target.on_write(take)
-    image.write_to_target(target, suffix, keep="none", **options[task.format])

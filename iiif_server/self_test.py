@@ -109,7 +109,9 @@ def _tiles() -> list[bytes]:
 
 def _make(text: str, version: Version, tiles: list[bytes]) -> bytes:
     task = plan(parse(text, version), _GRID, _LIMITS)
-    return render.render(task, choose_source(task, _GRID, _LIMITS), _GRID, tiles.__getitem__, 90)
+    return render.render(
+        task, choose_source(task, _GRID, _LIMITS), _GRID, lambda ordinals: [tiles[n] for n in ordinals], 90
+    )
 
 
 def _writes(wanted: Format, tiles: list[bytes]) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -40,9 +41,12 @@ class Tiles:
         offset, length, _ = self.directory.locate(ordinal)
         return self.read_range(offset, length)
 
+    def tiles(self, ordinals: Sequence[int]) -> list[bytes]:
+        return [self.tile(ordinal) for ordinal in ordinals]
+
     def answer(self, text: str, limits: Limits = OPEN) -> Image.Image:
         task = plan(parse(text), self.grid, limits)
-        encoded = render(task, choose_source(task, self.grid, limits), self.grid, self.tile, 90)
+        encoded = render(task, choose_source(task, self.grid, limits), self.grid, self.tiles, 90)
         return Image.open(io.BytesIO(encoded))
 
 
@@ -170,7 +174,7 @@ def test_reduced_access_shows_no_detail_of_the_full_image(tmp_path: Path) -> Non
 def test_tiles_that_do_not_decode_are_a_corrupt_pyramid(tiles: Tiles) -> None:
     task = plan(parse("full/max/90/default.png"), tiles.grid, OPEN)
     with pytest.raises(PyramidCorrupt):
-        render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda _: b"not a picture", 80)
+        render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda some: [b"not a picture"] * len(some), 80)
     cut_short = tiles.tile(0)[:600]
     with pytest.raises(PyramidCorrupt):
-        render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda _: cut_short, 80)
+        render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda some: [cut_short] * len(some), 80)

@@ -1,0 +1,156 @@
+"""What decodes stored tiles, and encodes answers in every format that is served.
+
+Which library does what was decided by measurement (one core of two, a woodblock page, milliseconds a megapixel):
+
+- JPEG is decoded by `imagecodecs` (libjpeg-turbo): 2.6, libvips 8.2; and encoded by it when the whole picture is at
+  hand: 1.7 to 2.7, libvips 2.7 to 8.5 (the more, the smaller the picture). libvips encodes what comes in strips;
+- PNG, TIFF and GIF are libvips': 6 to 35, 10 to 36, 170 to 220; `imagecodecs` takes twice as long for PNG;
+- WebP and AVIF are `imagecodecs`': 28 to 48 (libvips 35 to 58), and 34 to 70 (as libvips); JPEG 2000 is too, for
+  libvips' wheel has none: 40 to 100.
+
+Every JPEG written here has a JFIF marker and component identifiers 1, 2, 3, so that no decoder can take it for RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import imagecodecs
+import numpy
+import pyvips
+from numpy.typing import NDArray
+
+from iiif_server.image_request import Format
+from iiif_server.pdf import PdfPage
+from iiif_server.streams import Sink, written_to
+from repository.errors import PyramidCorrupt
+
+Pixels = NDArray[numpy.uint8]
+"""Rows, columns, and the three bands of sRGB; of a grey picture, rows and columns alone."""
+
+MEDIA_TYPES: Final[Mapping[Format, str]] = MappingProxyType(
+    {
+        Format.JPG: "image/jpeg",
+        Format.PNG: "image/png",
+        Format.WEBP: "image/webp",
+        Format.TIF: "image/tiff",
+        Format.GIF: "image/gif",
+        Format.JP2: "image/jp2",
+        Format.AVIF: "image/avif",
+        Format.PDF: "application/pdf",
+    }
+)
+
+STREAMED: Final = frozenset({Format.JPG, Format.PNG, Format.PDF})
+"""Encoded as they come; of the others, the whole encoded picture is held, and but for TIFF all its pixels too."""
+
+OPAQUE: Final = frozenset({Format.JPG, Format.PDF})
+"""Formats that cannot be transparent."""
+
+_FULL_CHROMA: Final = 90
+"""JPEG quality from which colour is as fine as brightness; below, half as fine each way, as in stored tiles."""
+
+_AVIF_SPEED: Final = 9
+"""A quarter of the time of 8 for a quarter more bytes; 10 is no quicker."""
+
+_WEBP_METHOD: Final = 2
+
+
+def versions() -> str:
+    """What decides the bytes of an answer here: the versions of the libraries."""
+    return f"{pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)} {imagecodecs.__version__}"
+
+
+def decode_tile(data: bytes, shape: tuple[int, int], grey: bool, scratch: Pixels | None = None) -> Pixels:
+    """The pixels of a stored tile of `shape`, rows and columns; in `scratch` if that is of the same shape.
+
+    When `grey`, its brightness alone, which a JPEG holds apart (ITU-R BT.601). Raises `PyramidCorrupt` when it is not
+    a JPEG of this shape.
+    """
+    try:
+        tile: Pixels = imagecodecs.jpeg8_decode(
+            data,
+            outcolorspace="GRAYSCALE" if grey else None,
+            out=scratch if scratch is not None and scratch.shape[:2] == shape else None,
+        )
+    except (imagecodecs.Jpeg8Error, ValueError) as fault:
+        raise PyramidCorrupt(key="", reason=str(fault)) from fault
+    if tile.shape[:2] != shape:
+        raise PyramidCorrupt(key="", reason=f"{tile.shape[1]}x{tile.shape[0]} ≠ {shape[1]}x{shape[0]}")
+    return tile
+
+
+def encode(picture: Any, wanted: Format, quality: int, two_tone: bool, sink: Sink) -> None:
+    """Encode a picture of libvips that is all at hand, 8-bit, of one to four bands. `quality` is as for JPEG, 1 to 100.
+
+    Memory, a pixel of the picture, besides its own: JPEG, PNG and TIFF a few bytes, WebP 6, GIF 10, AVIF 20, JP2 30.
+    """
+    if wanted is Format.JPG:
+        sink(_jpeg(picture, quality))
+    elif wanted is Format.PDF:
+        _pdf(picture, sink, lambda write: write(_jpeg(picture, quality)))
+    elif wanted is Format.WEBP:
+        sink(bytes(imagecodecs.webp_encode(_coloured(picture), level=quality, lossless=False, method=_WEBP_METHOD)))
+    elif wanted is Format.AVIF:
+        level = max(1, quality - 15)  # looks as JPEG does at `quality`
+        sink(bytes(imagecodecs.avif_encode(_coloured(picture), level=level, speed=_AVIF_SPEED, numthreads=1)))
+    elif wanted is Format.JP2:
+        decibels = 30 + quality // 8
+        encoded = imagecodecs.jpeg2k_encode(_pixels(picture), level=decibels, codecformat="jp2", reversible=False)
+        sink(bytes(encoded))
+    else:
+        stream(picture, wanted, quality, two_tone, sink)
+
+
+def stream(picture: Any, wanted: Format, quality: int, two_tone: bool, sink: Sink) -> None:
+    """Encode a picture of libvips as it comes; formats not in `STREAMED` are held whole, as `encode` does."""
+    if wanted is Format.PDF:
+        _pdf(picture, sink, lambda write: stream(picture, Format.JPG, quality, False, write))
+    elif wanted in _OPTIONS or wanted is Format.JPG:
+        options = {"Q": quality} if wanted is Format.JPG else _OPTIONS[wanted]
+        if two_tone and picture.bands == 1:
+            options = {**options, **_TWO_TONE.get(wanted, {})}
+        suffix = f".{wanted.value}"
+        if wanted in STREAMED:
+            written_to(sink, lambda target: picture.write_to_target(target, suffix, keep="none", **options))
+        else:
+            sink(picture.write_to_buffer(suffix, keep="none", **options))
+    else:
+        encode(picture, wanted, quality, two_tone, sink)
+
+
+_OPTIONS: Final[Mapping[Format, Mapping[str, object]]] = MappingProxyType(
+    {
+        Format.PNG: {"compression": 4},
+        Format.TIF: {"compression": "deflate", "predictor": "none"},
+        Format.GIF: {"effort": 3},
+    }
+)
+_TWO_TONE: Final[Mapping[Format, Mapping[str, object]]] = MappingProxyType(
+    {Format.PNG: {"bitdepth": 1}, Format.TIF: {"compression": "ccittfax4", "bitdepth": 1}}
+)
+
+
+def _jpeg(picture: Any, quality: int) -> bytes:
+    subsampling = ("420" if quality < _FULL_CHROMA else "444") if picture.bands > 1 else None
+    return bytes(imagecodecs.jpeg8_encode(_pixels(picture), level=quality, subsampling=subsampling))
+
+
+def _pdf(picture: Any, sink: Sink, write_jpeg: Callable[[Sink], object]) -> None:
+    page = PdfPage(picture.width, picture.height, picture.bands == 1, sink)
+    page.open()
+    write_jpeg(page.write)
+    page.close()
+
+
+def _pixels(picture: Any) -> Pixels:
+    """The pixels of a picture; of one band, without an axis for it."""
+    pixels: Pixels = picture.numpy()
+    return pixels
+
+
+def _coloured(picture: Any) -> Pixels:
+    """The pixels, in three bands or four: what encodes only such."""
+    return _pixels(picture.colourspace("srgb") if picture.bands < 3 else picture)
