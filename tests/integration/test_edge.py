@@ -323,10 +323,33 @@ def test_what_is_costly_is_told_from_its_address(edge: Edge, request_path: str) 
     assert logged(edge, edge.tile)["limit"] == ""
 
 
+@pytest.mark.parametrize(
+    "request_path",
+    [
+        "0,0,512,512/512,/0/default.jpg",
+        "512,512,88,388/88,/0/default.jpg",
+        "0,0,600,900/300,/0/default.jpg",
+        "0,512,512,388/full/0/default.jpg",
+        "full/300,/0/default.jpg",
+    ],
+)
+def test_tiles_as_viewers_of_2_1_ask_for_them_are_not_costly(edge: Edge, request_path: str) -> None:
+    path = edge.picture(request_path).replace("/image/3/", "/image/2/")
+    edge.get(path, source="127.0.0.6")
+    assert logged(edge, path)["limit"] == ""
+
+
 def logged(edge: Edge, path: str) -> dict[str, object]:
-    """The last line of the access log for a path."""
-    lines = (json.loads(line) for line in (edge.nginx.folder / "access.log").read_text("utf-8").splitlines())
-    return next(line for line in reversed(list(lines)) if line["uri"] == path)
+    """The last line of the access log for a path: nginx writes it when the answer has been sent."""
+    found: list[dict[str, object]] = []
+
+    def written() -> bool:
+        lines = (json.loads(line) for line in (edge.nginx.folder / "access.log").read_text("utf-8").splitlines())
+        found[:] = [line for line in lines if line["uri"] == path]
+        return bool(found)
+
+    wait_until(written)
+    return found[-1]
 
 
 def test_every_request_has_its_line_under_the_number_it_was_answered_with(edge: Edge) -> None:
