@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 import pyvips
@@ -18,10 +15,12 @@ from PIL import Image
 from iiif_server import image_service
 from iiif_server.image_answers import ImageCall
 from iiif_server.image_application import ImageApplication
+from iiif_server.image_request import Version
 from iiif_server.image_service import GRACE_SECONDS, PREFIX, TRUSTED_SECONDS, ImageService
 from iiif_server.pyramid import read_directory
 from iiif_server.responses import Response
 from iiif_server.self_test import find_what_works
+from iiif_server.tile_grid import TileGrid
 from repository.config import Settings
 from repository.errors import DatabaseFault
 from repository.handle import Repository, memory_repository
@@ -129,6 +128,28 @@ def told(response: Response) -> dict[str, object]:
     return document
 
 
+def spellings_of(grid: TileGrid, ordinal: int, version: Version) -> list[str]:
+    """Ways to ask for a tile, the way of OpenSeadragon's tile source (2.x: by width; 3.0: by both sides) among them."""
+    x, y, w, h, out_w, out_h = grid.request_of(ordinal)
+    whole = (w, h) == (grid.width, grid.height)
+    unscaled = (w, h) == (out_w, out_h)
+    places = [f"{x},{y},{w},{h}", *(["full"] if whole else [])]
+    if x + w == grid.width and y + h == grid.height:
+        places.append(f"{x},{y},{w + 9},{h + 9999}")
+    sizes = [
+        f"{out_w},{out_h}",
+        f"{out_w},",
+        f",{out_h}",
+        f"!{out_w},{out_h}",
+        *(["max", "pct:100"] if unscaled else []),
+    ]
+    if version is Version.THREE:
+        sizes += [f"^{size}" for size in sizes if size != "max"]
+    elif unscaled:
+        sizes += ["full", "!9999,9999", f"!{out_w},99999"]
+    return [f"{place}/{size}/{turn}" for place in places for size in sizes for turn in ("0/default", "360/color")]
+
+
 def picture_of(response: Response) -> Image.Image:
     assert response.status == 200, response.body
     return Image.open(io.BytesIO(response.body))
@@ -151,6 +172,21 @@ class TestTiles:
             assert headers(response)["Link"].startswith(
                 f'<{BASE}{PREFIX}{house.image}/1280,1024,220,76/max/0/default.jpg>;rel="canonical", '
             )
+
+    @pytest.mark.parametrize("version", Version)
+    def test_every_tile_is_its_stored_bytes_in_all_spellings_of_both_versions(
+        self, hold_picture: Callable[..., str], version: Version
+    ) -> None:
+        house = House(hold_picture, coloured(1301, 1063))
+        grid = TileGrid(1301, 1063, 256)
+        stored = [house.stored(ordinal) for ordinal in range(grid.count)]
+        for ordinal in range(grid.count):
+            for spelling in spellings_of(grid, ordinal, version):
+                response = house.ask_version(version, f"{spelling}.jpg")
+                assert response.status == 200, spelling
+                assert response.body == stored[ordinal], spelling
+                assert headers(response)["ETag"] == f'"{house.held.pyramid.fingerprint[:16]}-{ordinal}"'
+        assert len(house.store.reads) > grid.count
 
     def test_the_one_tile_level_is_the_whole_image_at_that_size(self, house: House) -> None:
         spellings = ["full/188,138/0/default.jpg", "0,0,1500,1100/188,/0/color.jpg", "full/!188,138/0/default.jpg"]
@@ -267,55 +303,27 @@ class TestDatabaseAway:
 
 
 class TestLargePictures:
-    def test_they_are_made_one_at_a_time_while_tiles_go_on(
+    def test_they_are_the_same_as_those_made_at_once(
         self, hold_picture: Callable[..., str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         house = House(hold_picture, coloured(4000, 3000))
-        making, most, lock = 0, 0, threading.Lock()
-        real = image_service.render.render
+        large = house.ask("full/max/0/gray.png").body
+        monkeypatch.setattr(image_service, "is_slow", lambda *_: False)
+        assert (large if isinstance(large, bytes) else b"".join(large)) == house.ask("full/max/0/gray.png").body
 
-        def watched(*arguments: Any) -> bytes:
-            nonlocal making, most
-            with lock:
-                making += 1
-                most = max(most, making)
-            try:
-                tile = house.ask("0,0,256,256/256,256/0/default.jpg")
-                assert tile.status == 200
-                return real(*arguments)
-            finally:
-                with lock:
-                    making -= 1
-
-        monkeypatch.setattr(image_service.render, "render", watched)
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: house.ask("full/max/0/gray.jpg").status, range(4)))
-        assert answers == [200] * 4
-        assert most == 1
-
-    def test_who_waits_too_long_is_told_to_come_again(
-        self, hold_picture: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_tiles_go_on_meanwhile(self, hold_picture: Callable[..., str]) -> None:
         house = House(hold_picture, coloured(4000, 3000))
-        monkeypatch.setattr(image_service, "_PATIENCE_SECONDS", 0.05)
-        entered, go_on = threading.Event(), threading.Event()
-        real = image_service.render.render
+        under_way = house.ask("full/max/0/default.png")
+        assert not isinstance(under_way.body, bytes)
+        assert house.ask("0,0,256,256/256,256/0/default.jpg").status == 200
+        under_way.body.close()
 
-        def slow(*arguments: Any) -> bytes:
-            entered.set()
-            assert go_on.wait(20)
-            return real(*arguments)
-
-        monkeypatch.setattr(image_service.render, "render", slow)
-        with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(house.ask, "full/max/0/gray.jpg")
-            assert entered.wait(20)
-            second = house.ask("full/max/0/gray.png")
-            go_on.set()
-            assert first.result(20).status == 200
-        assert second.status == 503
-        assert headers(second)["Retry-After"]
-        assert told(second)["code"] == "rendering.busy"
+    def test_asking_for_the_head_makes_nothing(self, hold_picture: Callable[..., str]) -> None:
+        house = House(hold_picture, coloured(4000, 3000))
+        house.ask("info.json")
+        house.store.reads.clear()
+        assert house.ask("full/max/0/gray.jpg", method="HEAD").status == 200
+        assert house.store.reads == []
 
 
 class TestAccess:
