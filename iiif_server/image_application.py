@@ -40,6 +40,9 @@ class ImageApplication:
             environ.get("HTTP_ACCEPT_LANGUAGE"),
         )
         status, headers, body = self._service.answer(call)
+        if not isinstance(body, bytes):
+            start_response(_STATUS_LINES[status], headers)
+            return body
         if call.method == "HEAD" and body:
             headers.append(("Content-Length", str(len(body))))
             body = b""

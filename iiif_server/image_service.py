@@ -9,8 +9,8 @@
 3. the rest of the path is parsed and laid on the image (`geometry.plan`); the result is kept under its spelling;
 4. a matching ``If-None-Match`` ends it: 304, nothing read from storage;
 5. a stored tile: one ranged read, its CRC-32 checked, its bytes sent (`tile_source.py`);
-6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render.py`). A process makes
-   one large picture at a time (`LARGE_PIXELS`), so that its memory stays bounded; who waits too long is told to retry.
+6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render.py`); what costs much
+   (`lanes.py`) in a process of its own, one at a time, and given in parts (`render_pool.py`).
 
 A tile that does not fit its checksum is never sent. What is known of its image is then read again, once, in case the
 pyramid was made anew meanwhile; a second time it is an error.
@@ -24,13 +24,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
 
 from iiif_server import render, self_test
 from iiif_server.fuse import Fuse
-from iiif_server.geometry import Limits, RenderPlan, Source, choose_source, plan
+from iiif_server.geometry import Limits, RenderPlan, choose_source, plan
 from iiif_server.image_answers import (
     CORS,
     Address,
@@ -45,8 +44,11 @@ from iiif_server.image_answers import (
 )
 from iiif_server.image_info import PROFILES, Described, Offered
 from iiif_server.image_request import Version, parse
+from iiif_server.lanes import is_slow
+from iiif_server.observation import Unobserved
 from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
+from iiif_server.render_pool import Parts, RenderPool
 from iiif_server.responses import Response, matches
 from iiif_server.tile_grid import TileGrid
 from iiif_server.tile_reading import Place
@@ -58,7 +60,6 @@ from repository.errors import (
     KeyAbsent,
     NotHeld,
     PyramidCorrupt,
-    RenderingBusy,
     RequestInvalid,
     ShanbenError,
     Withdrawn,
@@ -77,10 +78,6 @@ GRACE_SECONDS: Final = 60.0
 
 _ASK_AGAIN_SECONDS: Final = 1.0
 _NO_ANSWER: Final = Text("数据库暂时没有应答", "it does not answer just now")
-LARGE_PIXELS: Final = 8_000_000
-"""Pixels read or made from which an answer is large: at most about 80 MB. The largest, 64 megapixels, took 650 MB."""
-
-_PATIENCE_SECONDS: Final = 20.0
 
 _HELD_IMAGES: Final = 4096
 _PREPARED: Final = 16_384
@@ -144,7 +141,7 @@ class ImageService:
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._edition = render.edition()
-        self._large = Lock()
+        self._slow = RenderPool(repository.settings.render_seconds, Unobserved())
         render.use_little_memory()
         self._offered = offered or self_test.find_what_works()
 
@@ -245,24 +242,13 @@ class ImageService:
         decided = f"{task.canonical} {task.width},{task.height} {known.limits} {self._edition} {self._jpeg_quality}"
         return f'"{pyramid}-{hashlib.blake2b(decided.encode(), digest_size=8).hexdigest()}r"'
 
-    def _pixels(self, prepared: _Prepared) -> bytes:
+    def _pixels(self, prepared: _Prepared) -> bytes | Parts:
         known, task = prepared.known, prepared.task
         if task.tile is not None:
             return self._read_tile(known, task.tile)  # 5
         source = choose_source(task, known.grid, known.limits)
-        if max(source.box.width * source.box.height, task.width * task.height) < LARGE_PIXELS:
-            return self._render(known, task, source)  # 6
-        if not self._large.acquire(timeout=_PATIENCE_SECONDS):
-            raise RenderingBusy
-        try:
-            return self._render(known, task, source)
-        finally:
-            self._large.release()
-
-    def _render(self, known: _Known, task: RenderPlan, source: Source) -> bytes:
-        return render.render(
-            task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality
-        )
+        make = self._slow.render if is_slow(task, source) else render.render  # 6
+        return make(task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality)
 
     def _read_tile(self, known: _Known, ordinal: int) -> bytes:
         """The stored bytes of a tile. Raises `PyramidCorrupt` rather than give other bytes."""

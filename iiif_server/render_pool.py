@@ -7,8 +7,8 @@ What makes many pixels goes through here, so that a process that serves
 - keeps threads for tiles: at most `PLACES` requests are in the lane; one more is refused (`RenderingBusy`, 503);
 - stays whole when a picture is not: a child that crashes, or is killed, ends one answer (`RenderingLost`).
 
-The child opens nothing. It asks for tiles by their ordinals, and its parent reads them where all tiles are read, their
-checksums verified; so it has no credentials, and can only ask for tiles of the one image.
+The child opens nothing. It asks for tiles by their ordinals, a strip at a time, and its parent reads them where all
+tiles are read, their checksums verified; so it has no credentials, and can only ask for tiles of the one image.
 
 JPEG, PNG and TIFF come in parts while tiles are still being decoded, if the picture is not turned. The other formats
 hold the whole picture, so `geometry.py` bounds their pixels. A small answer is given whole, with its length known.
@@ -60,7 +60,10 @@ class RenderingLost(SystemFault):
 
 
 class RenderPool:
-    """Makes slow pictures for one process. Safe to use from many threads. The child starts when it is first needed."""
+    """Makes slow pictures for one process. Safe to use from many threads. The child starts when it is first needed.
+
+    `waiting` and `running` tell how many requests are in the lane.
+    """
 
     def __init__(self, seconds: float, observer: Observer, memory: int = MEMORY) -> None:
         limits = Limits(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
@@ -69,22 +72,22 @@ class RenderPool:
         self._turn = threading.BoundedSemaphore(1)
         self._observer = observer
         self._count = threading.Lock()
-        self._waiting = self._running = 0
-        observer.watched("slow-running", lambda: self._running)
-        observer.watched("slow-waiting", lambda: self._waiting)
+        self.waiting = self.running = 0
+        observer.watched("slow-running", lambda: self.running)
+        observer.watched("slow-waiting", lambda: self.waiting)
 
     def render(
-        self, task: RenderPlan, source: Source, grid: TileGrid, read_tile: render.ReadTile, jpeg_quality: int
+        self, task: RenderPlan, source: Source, grid: TileGrid, read_tiles: render.ReadTiles, jpeg_quality: int
     ) -> bytes | Parts:
         """The encoded picture, or its parts when it is long: they must be read to their end, or closed.
 
-        Raises `RenderingBusy`, `RenderingLost`, what `read_tile` raises, and `PyramidCorrupt` for tiles that do not
+        Raises `RenderingBusy`, `RenderingLost`, what `read_tiles` raises, and `PyramidCorrupt` for tiles that do not
         decode; of parts, `next` raises the same.
         """
         self._enter()
         parts: Parts | None = None
         try:
-            talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tile)
+            talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tiles)
             parts = Parts(talk, self._leave)
             return parts.whole_or_begun()
         except DecoderLost as lost:
@@ -92,6 +95,10 @@ class RenderPool:
         finally:
             if parts is None:
                 self._leave()
+
+    def close(self) -> None:
+        """End the child, when no picture is being made."""
+        self._children.close()
 
     def _enter(self) -> None:
         """Take a place in the lane, and wait for the turn."""
@@ -113,8 +120,8 @@ class RenderPool:
 
     def _add(self, waiting: int, running: int) -> None:
         with self._count:
-            self._waiting += waiting
-            self._running += running
+            self.waiting += waiting
+            self.running += running
 
 
 class Parts:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from repository.errors import (
     AccessRefused,
@@ -29,6 +29,9 @@ from repository.errors import (
     Withdrawn,
 )
 from repository.text import Language, Text
+
+if TYPE_CHECKING:
+    from iiif_server.render_pool import Parts
 
 STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     ShanbenError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -74,11 +77,11 @@ _UNAVAILABLE: Final = Text(
 
 
 class Response(NamedTuple):
-    """An HTTP response without its protocol."""
+    """An HTTP response without its protocol. A body in parts must be read to its end, or closed."""
 
     status: int
     headers: list[tuple[str, str]]
-    body: bytes = b""
+    body: bytes | Parts = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,10 @@ class Settings:
     pixel_budget: int = 2_000_000_000
     max_area: int = 64_000_000
     decode_seconds: int = 900
+    render_seconds: int = 60
     watermark: str = ""
     cache_bytes: int = 0
+    request_log: str = ""
     lease_seconds: int = 60
     sweep_seconds: int = 10
     patience_seconds: int = 86_400
@@ -68,6 +70,11 @@ class Settings:
         return self.data / "cache"
 
     @property
+    def metrics(self) -> Path:
+        """Where the web processes of a machine share their numbers; may be deleted at any time."""
+        return self.data / "metrics"
+
+    @property
     def staging(self) -> Path:
         """Where work in progress lies; may be emptied when nothing runs."""
         return self.data / "staging"
@@ -79,6 +86,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "pixel_budget": (1, 1 << 40),
     "max_area": (1, 1 << 32),
     "decode_seconds": (1, 86_400),
+    "render_seconds": (1, 3600),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),
