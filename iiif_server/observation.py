@@ -47,6 +47,9 @@ _SUMS: Final = {lane: start + CLASSES * _TIMES for lane, start in _START.items()
 _COUNTED: Final = {what: len(LANES) * _LANE_CELLS + place for place, what in enumerate(COUNTED)}
 _CELLS: Final = len(LANES) * _LANE_CELLS + len(COUNTED)
 
+LAYOUT: Final = repr((LANES, COUNTED, EDGES))
+"""Snapshots that were kept can be added up when their layout is the same."""
+
 
 class Observer(Protocol):
     """Is told what happens while pictures are served. Never raises, never waits; may be called from any thread.
@@ -158,10 +161,12 @@ class Observations:
 
     def observed(self, lane: Lane, status: int, seconds: float, bytes_sent: int, bytes_read: int) -> None:
         """A request has been answered."""
+        mine = self._mine
         try:
-            cells = self._mine.cells
+            cells = mine.cells
         except AttributeError:
             cells = self._begin_thread()
+        mine.lane = lane
         cells[_START[lane] + status // 100 * _TIMES + bisect_left(EDGES, seconds)] += 1
         sums = _SUMS[lane]
         cells[sums] += seconds
@@ -186,6 +191,13 @@ class Observations:
         self.counted("damage")
         if self._report:
             self._report(image, work, reason)
+
+    def last_lane(self) -> Lane | None:
+        """The lane that this thread observed last, told once: None the next time."""
+        mine = self._mine
+        lane: Lane | None = getattr(mine, "lane", None)
+        mine.lane = None
+        return lane
 
     def snapshot(self) -> Snapshot:
         """The numbers now, of all threads there ever were."""

@@ -7,21 +7,27 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
+from iiif_server.observation import Observations
 from repository.handle import Repository
 from repository.text import Language
-from web import health, iiif, log_files, operations, pages, problems
+from web import health, iiif, log_files, metrics, operations, pages, problems
 from web.addresses import image_address, origin
 from web.answers import open_services
 from web.assets import Assets, read_assets
 from web.language import current_language, switch_address, switch_language
+from web.scoreboard import Scoreboard
 from web.words import say
 
 _HERE: Final = Path(__file__).parent
 _SEASONED: Final = "public, max-age=31536000, immutable"
 
 
-def create_app(repository: Repository) -> Flask:
-    """The application over a repository. It reads the names of the reader's built files once, here."""
+def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> Flask:
+    """The application over a repository. It reads the names of the reader's built files once, here.
+
+    `scoreboard` has the numbers that ``/metrics`` tells; without it, those of a process that counts nothing.
+    """
+    scoreboard = scoreboard or Scoreboard(repository.settings.metrics, Observations())
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     assets = read_assets(_HERE / "static")
@@ -30,6 +36,7 @@ def create_app(repository: Repository) -> Flask:
         iiif.blueprint(repository),
         log_files.blueprint(repository),
         health.blueprint(repository),
+        metrics.blueprint(repository, scoreboard),
         operations.blueprint(repository),
     ):
         app.register_blueprint(blueprint)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from repository import paths
 from repository.errors import DatabaseFault, ShanbenError, StoreFault
 from repository.handle import Repository
+from web.operations import StaffOnly, is_from_inside
 
 
 def blueprint(repository: Repository) -> Blueprint:
     """``live`` answers while the process runs; ``ready`` when the database and the store answer too, else 503."""
     routes = Blueprint("health", __name__, url_prefix="/health")
+
+    @routes.before_request
+    def for_our_own_network() -> None:
+        if not is_from_inside(request):
+            raise StaffOnly
 
     @routes.after_request
     def never_kept(answer: Response) -> Response:

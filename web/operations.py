@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
@@ -30,6 +30,9 @@ _PATIENCE_SECONDS: Final = 2.0
 
 _RENEWED_SECONDS: Final = 5
 _TRACES: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_OWN_NETWORKS: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+"""Addresses that no provider routes: RFC 1918, RFC 4193."""
+
 _FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/:：，；。（）()\"'?\n]+/)+(?=[^\s/])")
 """The folders of an absolute path in a sentence, spaces in their names too; what follows is its last part."""
 
@@ -85,6 +88,11 @@ def is_from_here(asked: Request) -> bool:
     return _is_loopback(asked.remote_addr or "") and _is_loopback(urlsplit(f"//{asked.host}").hostname or "")
 
 
+def is_from_inside(asked: Request) -> bool:
+    """Whether a request was made by this machine or one of its own network, and by no other's order."""
+    return not any(name in asked.headers for name in _TRACES) and is_of_own_network(asked.remote_addr or "")
+
+
 def without_folders(words: str) -> str:
     """Words with every absolute path in them cut to its last part: where things lie on a server is not for a page."""
     return _FOLDERS.sub("…/", words)
@@ -102,6 +110,15 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_of_own_network(host: str) -> bool:
+    """Whether an address is of this machine or of a network that no provider routes to."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in network for network in _OWN_NETWORKS)
 
 
 def _kind(kind: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -16,6 +17,7 @@ from repository.config import process_settings
 from repository.errors import ToolAbsent
 from repository.store_address import S3_SCHEME
 from repository.text import Text
+from web.gate import LONGEST_HEAD
 
 MOST_THREADS: Final = 8
 """Requests that one process answers at once. More threads cost more switching than they hide waiting."""
@@ -38,6 +40,7 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         interface=Interfaces.WSGI,
         workers=workers,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=LONGEST_HEAD),
         blocking_threads=_threads(),
         websockets=False,
         respawn_failed_workers=True,

@@ -1,20 +1,55 @@
-"""The composed WSGI application: the image service in front, Flask behind."""
+"""The composed WSGI application: the request log and the gate, the image service behind them, Flask behind that."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
 from wsgiref.types import WSGIApplication
 
 from iiif_server.image_application import ImageApplication
+from iiif_server.observation import Observations
 from repository.config import process_settings
 from repository.handle import Repository, open_repository
 from web.app import create_app
+from web.broken_off import BreakingOff
+from web.gate import Gate
+from web.mender import Mender
+from web.request_log import RequestLog
+from web.scoreboard import Scoreboard
 
 
-def compose(repository: Repository) -> WSGIApplication:
-    """The whole web application of a repository."""
-    return ImageApplication(repository, create_app(repository).wsgi_app)
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What watches the requests of a process: their numbers, shared with other processes, and the damage they meet."""
+
+    observations: Observations
+    scoreboard: Scoreboard
+    mender: Mender
+
+    @classmethod
+    def over(cls, repository: Repository) -> Self:
+        """That of a repository. It does nothing of itself before `start`."""
+        mender = Mender(repository)
+        observations = Observations(mender.report)
+        return cls(observations, Scoreboard(repository.settings.metrics, observations), mender)
+
+    def start(self) -> None:
+        """Begin the threads that share the numbers and see to the damage."""
+        self.scoreboard.start()
+        self.mender.start()
+
+
+def compose(repository: Repository, watch: Watch | None = None) -> WSGIApplication:
+    """The whole web application of a repository; `watch` is one that was begun, if what it sees is to be known."""
+    watch = watch or Watch.over(repository)
+    pages = create_app(repository, watch.scoreboard).wsgi_app
+    pictures = BreakingOff(ImageApplication(repository, pages))
+    return RequestLog(Gate(pictures), watch.observations, repository.settings.request_log)
 
 
 def create() -> WSGIApplication:
     """What a WSGI server calls once in each of its processes (``web.wsgi:create`` as a factory)."""
-    return compose(open_repository(process_settings()))
+    repository = open_repository(process_settings())
+    watch = Watch.over(repository)
+    watch.start()
+    return compose(repository, watch)
