@@ -33,7 +33,7 @@ help:
 demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
 
-test: lint
+test: lint .make/viewers
 	scripts/debian-packages.sh chromium libmagic1 unzip fonts-noto-cjk $(SERVERS)
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
@@ -65,7 +65,8 @@ lock: .make/runtime
 	scripts/lock.sh
 
 clean:
-	rm -rf .make build web/static/reader web/node_modules workers/sample/node_modules shanben.egg-info
+	rm -rf .make build web/static/reader shanben.egg-info
+	rm -rf web/node_modules workers/sample/node_modules tests/browser/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(CODE) scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -92,6 +93,11 @@ READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.t
 	@mkdir -p .make
 	scripts/node-packages.sh web
 	cd web && npm run --silent build
+	@touch $@
+
+.make/viewers: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p .make
+	scripts/node-packages.sh tests/browser
 	@touch $@
 
 .make/typeface: workers/sample/package.json workers/sample/package-lock.json

@@ -24,11 +24,12 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Library:
-    """Where it is open, and the identifiers of its works."""
+    """Where it is open, the identifiers of its works, and the environment in which the commands are its own."""
 
     address: str
     book: str
     scroll: str
+    environment: Mapping[str, str]
 
 
 def page_picture(number: int, width: int, height: int) -> pyvips.Image:
@@ -116,7 +117,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         )
         try:
             wait_until_ready(address, server)
-            yield Library(address, book, scroll)
+            yield Library(address, book, scroll, environment)
         finally:
             server.terminate()
             server.wait(30)
