@@ -15,10 +15,11 @@ import runpy
 import sys
 import urllib
 import urllib.request
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any
 
 import magic
+from iiif_validator.tests import format_jp2, format_pdf
 from iiif_validator.tests.test import BaseTest
 from iiif_validator.validator import ImageAPI
 
@@ -65,7 +66,8 @@ class AsFilemagic:
 def mend() -> None:
     """Put the mended places into the validator."""
     urllib.urlopen = AsText  # type: ignore[attr-defined]
-    magic.Magic = AsFilemagic
+    for module in (format_jp2, format_pdf):
+        module.magic = SimpleNamespace(Magic=AsFilemagic)
     kinds, make_url = BaseTest.__subclasses__(), ImageAPI.make_url
     for kind in kinds:
         if "2.0" in kind.versions and "2.1" not in kind.versions:
