@@ -69,19 +69,26 @@ class Limits:
 
 
 class Link:
-    """The child's end of a talk."""
+    """The child's end of a talk. Its methods may be used from several threads, as libvips does."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._asking = threading.Lock()
+        self._sending = threading.Lock()
 
     def ask(self, question: object) -> Any:
         """What the parent replies."""
-        self._pipe.send(_Question(question))
-        return self._pipe.recv()
+        with self._asking:
+            self._send(_Question(question))
+            return self._pipe.recv()
 
     def give(self, part: bytes) -> None:
         """A part of what the call gives; waits while nobody takes it."""
-        self._pipe.send(_Part(part))
+        self._send(_Part(part))
+
+    def _send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
 
 
 class Talk:

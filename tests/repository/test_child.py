@@ -179,6 +179,12 @@ def test_a_child_asks_its_parent(talking: ChildPool) -> None:
     assert list(talking.talk(talkers.ask_twice, 7, 8, reply=replies.__getitem__)) == list(replies.values())
 
 
+def test_a_child_may_ask_and_give_from_several_threads(talking: ChildPool) -> None:
+    talk = talking.talk(talkers.ask_and_give_at_once, 100, reply=lambda _: bytes(500_000))
+    assert sorted(part[0] for part in talk) == list(range(100))
+    assert talk.result == 100 * 500_000
+
+
 def test_a_parent_that_cannot_reply_ends_the_talk(talking: ChildPool) -> None:
     def fail(question: object) -> None:
         raise StoreFault(key=str(question), reason="away")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from repository.child import Link
@@ -32,3 +33,12 @@ def give_and_break(link: Link) -> None:
     """A defect after the first part."""
     link.give(b"first")
     raise ZeroDivisionError
+
+
+def ask_and_give_at_once(link: Link, count: int) -> int:
+    """Questions from one thread while parts are given by another; the sum of the lengths of the replies."""
+    giver = threading.Thread(target=give_parts, args=(link, count, 100_000))
+    giver.start()
+    total = sum(len(link.ask(number)) for number in range(count))
+    giver.join()
+    return total
