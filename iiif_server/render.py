@@ -106,10 +106,15 @@ def _stream(task: RenderPlan, source: Source, assembler: Assembler, jpeg_quality
     wide, high = task.width, task.height
     if quarters % 2:
         width, height, wide, high = height, width, high, wide
+
+    def checked(data: bytes) -> None:
+        strips.check()
+        sink(data)
+
     strips = StripImage(width, height, assembler.strips(source.box, quarters, task.rotation.mirrored))
     try:
         picture = _finished(_scaled(strips.image, wide, high), task, assembler)
-        codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
+        codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, checked)
     finally:
         strips.check()
 

@@ -7,6 +7,8 @@ kept, the flow is ended, and whoever set it going is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import SEEK_CUR, SEEK_END, SEEK_SET
+from struct import Struct
 from typing import Any, Final, TypeVar
 
 import numpy
@@ -20,25 +22,36 @@ Sink = Callable[[bytes], object]
 
 Value = TypeVar("Value")
 
-_KINDS: Final = {1: b"P5", 3: b"P6"}
+_ROWS: Final = 16
+"""Rows of a strip as the TIFF has them: enough to be quick, few enough to keep little waiting."""
+
+_ENTRY: Final = Struct("<HHII")
+_SHORT, _LONG = 3, 4
 
 
 class StripImage:
     """A picture for libvips made of strips that lie one below the other, each used once, from the top.
 
-    `image` is to be read once, from the top: one operation that ends in an encoder. Afterwards, whether or not that
-    failed, `check` tells what was wrong with the strips.
+    `image` is to be read once, from the top: one operation that ends in an encoder. Of strips that fail libvips makes
+    black ones, so `check` is to be asked before anything made of them is given out. Memory is that of one strip, twice.
+
+    To libvips it is an uncompressed TIFF, of which the loader asks for one strip after the other; no such file is ever
+    whole. (Its wheel has no loader of a simpler format.)
     """
 
     def __init__(self, width: int, height: int, strips: Iterator[NDArray[numpy.uint8]]) -> None:
         first = next(strips)
         bands = first.shape[2] if first.ndim > 2 else 1
-        self._rest = strips
-        self._header = b"%s %d %d 255\n" % (_KINDS[bands], width, height)
-        self._pending = memoryview(self._header + first.tobytes())
+        self._strips = strips
+        self._header = _header(width, height, bands)
+        self._length = len(self._header) + width * height * bands
+        self._position = 0
+        self._window = first.data.cast("B")
+        self._start = len(self._header)
         self._fault: ShanbenError | None = None
         self._source = pyvips.SourceCustom()
         self._source.on_read(self._read)
+        self._source.on_seek(self._seek)
         self.image: Any = pyvips.Image.new_from_source(self._source, "", access="sequential")
 
     def check(self) -> None:
@@ -46,20 +59,63 @@ class StripImage:
         if self._fault:
             raise self._fault
 
-    def _read(self, length: int) -> bytes:
-        """The next bytes of the picture as a portable pixmap; none when it is at its end, or at fault."""
-        if not self._pending:
-            self._pending = self._next()
-        data, self._pending = self._pending[:length], self._pending[length:]
-        return bytes(data)
+    def _seek(self, offset: int, whence: int) -> int:
+        self._position = offset + {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._length}[whence]
+        return self._position
 
-    def _next(self) -> memoryview:
+    def _read(self, length: int) -> bytes:
+        """Bytes from where the loader stands; none at the end, when strips are at fault, and where it has been."""
+        if self._position < len(self._header):
+            data = self._header[self._position : self._position + length]
+        else:
+            while self._position >= self._start + len(self._window) and self._advance():
+                pass
+            place = self._position - self._start
+            data = bytes(self._window[place : place + length]) if place >= 0 else b""
+        self._position += len(data)
+        return data
+
+    def _advance(self) -> bool:
+        """The next strip takes the place of the one before; whether there is one."""
+        self._start += len(self._window)
+        self._window = memoryview(b"")
         try:
-            strip = next(self._rest, None)
+            strip = next(self._strips, None)
         except ShanbenError as fault:
             self._fault = fault
             strip = None
-        return memoryview(b"" if strip is None else strip.tobytes())
+        if strip is None:
+            return False
+        self._window = strip.data.cast("B")
+        return True
+
+
+def _header(width: int, height: int, bands: int) -> bytes:
+    """All of the TIFF that stands before its pixels (TIFF 6.0, sections 2 to 6)."""
+    count = -(-height // _ROWS)
+    row = width * bands
+    rows = numpy.full(count, _ROWS * row, "<u4")
+    rows[-1] = (height - (count - 1) * _ROWS) * row
+    entries = 10
+    depths = 8 + 2 + entries * _ENTRY.size + 4
+    tables = depths + 2 * 4
+    pixels = tables + 2 * rows.nbytes
+    starts = (pixels + numpy.arange(count, dtype="<u4") * (_ROWS * row)).astype("<u4")
+    listed = [
+        (256, _LONG, 1, width),
+        (257, _LONG, 1, height),
+        (258, _SHORT, bands, 8 if bands == 1 else depths),
+        (259, _SHORT, 1, 1),
+        (262, _SHORT, 1, 1 if bands == 1 else 2),
+        (273, _LONG, count, pixels if count == 1 else tables),
+        (277, _SHORT, 1, bands),
+        (278, _LONG, 1, _ROWS),
+        (279, _LONG, count, int(rows[0]) if count == 1 else tables + rows.nbytes),
+        (284, _SHORT, 1, 1),
+    ]
+    directory = b"".join(_ENTRY.pack(*entry) for entry in listed)
+    before = b"II*\0" + (8).to_bytes(4, "little") + entries.to_bytes(2, "little") + directory + bytes(4)
+    return before + b"\x08\x00" * 4 + starts.tobytes() + rows.tobytes()
 
 
 def written_to(sink: Sink, write: Callable[[Any], Value]) -> None:
