@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy
 
 from iiif_server.codecs import Pixels, decode_tile
-from iiif_server.geometry import Box
-from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_grid import Box, TileGrid
 from repository.errors import PyramidCorrupt
 
 ReadTiles = Callable[[Sequence[int]], list[bytes]]

@@ -32,21 +32,13 @@ from iiif_server.image_request import (
     Version,
     spell_rotation,
 )
-from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_grid import Box, TileGrid
+from iiif_server.treatment import Treatment
 from repository.errors import AccessRefused, RequestInvalid, RequestUnsupported
 from repository.text import Text
 
 LARGEST_SIDE: Final = {Format.JPG: 65_500, Format.WEBP: 16_383, Format.GIF: 65_535}
 """Pixels a side that a format can hold; formats not named hold more than any request may ask for."""
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 class Limits(NamedTuple):
@@ -71,6 +63,7 @@ class RenderPlan(NamedTuple):
     format: Format
     canonical: str
     tile: int | None
+    treatment: Treatment = Treatment()
 
 
 def plan(request: ImageRequest, grid: TileGrid, limits: Limits) -> RenderPlan:

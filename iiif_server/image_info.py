@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from iiif_server.addresses import PLACEHOLDER, catalogue_record, manifest_id
-from iiif_server.geometry import Box, Limits, largest
+from iiif_server.geometry import Limits, largest
 from iiif_server.image_request import Format, Quality, Version
-from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_grid import Box, TileGrid
 from repository.text import Text
 
 CONTEXTS: Final[Mapping[Version, str]] = MappingProxyType(

@@ -23,11 +23,11 @@ import pyvips
 from iiif_server import codecs
 from iiif_server.assembly import Assembler, ReadTiles
 from iiif_server.codecs import MEDIA_TYPES, STREAMED, Pixels
-from iiif_server.geometry import Box, RenderPlan, Source, turned
+from iiif_server.geometry import RenderPlan, Source, turned
 from iiif_server.image_request import Quality
 from iiif_server.streams import Sink, StripImage
 from iiif_server.threshold import threshold
-from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_grid import Box, TileGrid
 from repository.errors import PyramidCorrupt
 
 __all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "edition", "render", "use_little_memory", "write"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from iiif_server.geometry import Box
+from iiif_server.tile_grid import Box
 
 BLOCK: Final = 16
 """Pixels a side of the largest block that a JPEG codes together (chroma halved both ways)."""

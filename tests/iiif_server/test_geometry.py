@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from iiif_server.geometry import Box, Limits, RenderPlan, choose_source, plan, turned
+from iiif_server.geometry import Limits, RenderPlan, choose_source, plan, turned
 from iiif_server.image_request import parse
-from iiif_server.tile_grid import TileGrid
+from iiif_server.tile_grid import Box, TileGrid
 from repository.errors import AccessRefused, RequestInvalid, RequestUnsupported
 
 OPEN = Limits(64_000_000)

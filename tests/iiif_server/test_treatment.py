@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiif_server.geometry import Box
+from iiif_server.tile_grid import Box
 from iiif_server.treatment import BLOCK, Treatment, pattern
 
 SIDES = st.integers(1, 500)
