@@ -12,11 +12,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -34,6 +30,7 @@ OLDEST_POSTGRESQL: Final = 14
 LOCK_NOT_AVAILABLE: Final = "55P03"
 """The state by which PostgreSQL says that a lock was not had in time."""
 
+_VERSIONS: Final = "alembic_version"
 _MIGRATION_LOCK: Final = 0x7368616E62656E
 _MIGRATION_SECONDS: Final = 60
 
@@ -144,18 +141,43 @@ def migrate(engine: Engine) -> None:
     Raises `DatabaseFault`, also when a newer program has changed the tables already or the server is too old, and
     `Busy` when another process is at it for long.
     """
-    config = Config()
-    config.set_main_option("script_location", str(files("repository") / "migrations"))
     try:
-        with engine.begin() as connection:
-            _alone(connection)
-            _refuse_newer(connection, ScriptDirectory.from_config(config))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        if _revision(engine) != _newest_revision():
+            with engine.begin() as connection:
+                _alone(connection)
+                _upgrade(connection)
     except SQLAlchemyError as fault:
         if sql_state(fault) == LOCK_NOT_AVAILABLE:
             raise Busy(what=Text("数据库的升级", "the database")) from fault
         raise database_fault(fault) from fault
+
+
+def _revision(engine: Engine) -> str | None:
+    """The form that the tables have; None when there are none."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(_VERSIONS):
+            return None
+        return connection.exec_driver_sql(f"SELECT version_num FROM {_VERSIONS}").scalar()  # noqa: S608 - a constant
+
+
+def _newest_revision() -> str:
+    """The newest form that this program knows, by the names of the steps: ``0001_...py``."""
+    steps = (file.name.partition("_")[0] for file in (files("repository") / "migrations" / "versions").iterdir())
+    return max(step for step in steps if step.isdigit())
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported here because Alembic takes as long to load as a command that finds nothing to do takes in all.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(files("repository") / "migrations"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    _refuse_newer(connection, known)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _alone(connection: Connection) -> None:
@@ -181,8 +203,9 @@ def _refuse_old(connection: Connection) -> None:
         raise DatabaseFault(reason=Text(zh, en))
 
 
-def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
+def _refuse_newer(connection: Connection, known: set[str]) -> None:
+    from alembic.migration import MigrationContext  # noqa: PLC0415 - as above
+
     unknown = [head for head in MigrationContext.configure(connection).get_current_heads() if head not in known]
     if unknown:
         zh = f"数据库已由更新版本的程序升级（{unknown[0]}）；请升级本程序"
@@ -249,6 +272,16 @@ def without_limits(session: Session) -> None:
     if session.get_bind().dialect.name == "postgresql":
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             session.connection().exec_driver_sql(f"SET LOCAL {name} = 0")
+
+
+def durable_soon(session: Session) -> None:
+    """Let this one transaction be committed without waiting for the disk.
+
+    If the server loses its power within the next second it may be as if it had never been; others cannot tell, since
+    what is committed after it is lost too. SQLite waits all the same.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def database_fault(fault: SQLAlchemyError) -> DatabaseFault:

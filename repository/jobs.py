@@ -9,7 +9,8 @@ A job is known by its key; asking for the same thing twice is one job::
 
 One worker at a time holds a running job, for as long as it gives a sign of life (`renew`); every change of a running
 job is made only if it is still held by who asks for it. So a job whose message came twice runs once, and what a worker
-says that was taken for dead is not heard. A job found running past its lease is run again: tasks are idempotent.
+says that was taken for dead is not heard. A job found running past its lease is run again: tasks are idempotent. For
+the same reason neither the taking nor the end of a job waits for the disk: if they are lost, it is done once more.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import CursorResult, Select, Update, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Delete, Select, Update, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
-from repository.database import Sessions, reading, write
+from repository.database import Sessions, durable_soon, reading, write
 from repository.errors import Busy
 from repository.tables import JobRow
 
@@ -168,6 +169,11 @@ class Jobs:
         )
         return self._changed(change.values(sent=None))
 
+    def forget_done(self, seconds: float) -> int:
+        """Drop jobs that were done more than `seconds` ago; how many they were. What they did is told elsewhere."""
+        old = delete(JobRow).where(JobRow.state == JobState.DONE.value, JobRow.updated < self._now(-seconds))
+        return self._write(lambda session: _count(session, old.where(JobRow.parent.is_(None))))
+
     def release_expired(self) -> int:
         """Queue again what is held by workers that gave no sign of life in time; how many jobs they are."""
         return self._release(JobRow.held_until < self._now())
@@ -193,6 +199,7 @@ class Jobs:
         )
 
         def take(session: Session) -> Job | None:
+            durable_soon(session)
             row = session.scalars(change, execution_options=_AS_STORED).one_or_none()
             return _job(row) if row else None
 
@@ -272,6 +279,7 @@ class Jobs:
         change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.again)
 
         def end(session: Session) -> bool:
+            durable_soon(session)
             ended = session.execute(change, execution_options=_AS_STORED).one_or_none()
             if ended is None:
                 return False
@@ -352,7 +360,7 @@ def _held(key: str, holder: str) -> Update:
     return update(JobRow).where(JobRow.key == key, JobRow.holder == holder, JobRow.state == JobState.RUNNING.value)
 
 
-def _count(session: Session, change: Update) -> int:
+def _count(session: Session, change: Update | Delete) -> int:
     return cast(CursorResult[Any], session.execute(change)).rowcount
 
 

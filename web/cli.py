@@ -19,7 +19,6 @@ from repository.text import Text
 from web.ingest_command import ingest_by_workers, ingest_here
 from web.log_commands import log
 from web.retry_command import jobs_to_retry, retry_by_workers, retry_here
-from web.server import run_server
 from web.status_command import status
 from web.store_commands import store
 from web.terminal import EXIT_CONTENT, Terminal, command, fault_json
@@ -27,7 +26,6 @@ from workers.deposit import check as check_deposit
 from workers.local import working_here
 from workers.prepare import prepare
 from workers.rebuild import rebuild as rebuild_catalogue
-from workers.sample import make_sample
 from workers.service import run_worker
 from workers.staging import desk
 from workers.tiling import ChildExaminer, open_child_examiner
@@ -62,6 +60,9 @@ def init(terminal: Terminal) -> None:
 @command
 def sample(terminal: Terminal, folder: Path) -> None:
     """制作样书（千字文）送存目录。 Make the sample rare book, a deposit ready for `ingest`."""
+    # Imported here because drawing a book needs libraries that nothing else does.
+    from workers.sample import make_sample  # noqa: PLC0415
+
     make_sample(folder, terminal.progress())
     terminal.say(Text(f"样书已制成：{folder}", f"The sample book is in {folder}"))
     terminal.result({"deposit": str(folder)})
@@ -103,6 +104,9 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> None:
     """启动网站与 IIIF 服务。 Serve the whole web application."""
     settings = prepare(process_settings()).settings
     address = settings.base_url or f"http://{host}:{port}"
+    # Imported here because only this command makes pictures, and what that needs takes long to load.
+    from web.server import run_server  # noqa: PLC0415
+
     run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
 
 

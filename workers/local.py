@@ -13,10 +13,11 @@ from repository.jobs import ENDED, Job, JobOrder
 from workers.app import create_celery, task_name
 from workers.presence import presence
 from workers.runner import Runner
+from workers.sending import REMEMBERED_SECONDS
 from workers.tasks import TASKS
 from workers.workshop import Workshop
 
-_LOOK_SECONDS: Final = 0.1
+_LOOK_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.02
 
 
@@ -34,6 +35,7 @@ class Here:
         self._jobs.enqueue(order)
         self._run(lambda: self._get(order.key).state in ENDED, look)
         self._run(lambda: not self._jobs.due(1), lambda: None)
+        self._jobs.forget_done(REMEMBERED_SECONDS)
         return self._get(order.key)
 
     def _get(self, key: str) -> Job:

@@ -34,6 +34,9 @@ from workers.tasks import JOURNAL
 MOST_AT_BROKER: Final = 1000
 """Messages in a queue beyond which no more are sent: the outbox holds the rest, and a broker stays small."""
 
+REMEMBERED_SECONDS: Final = 24 * 3600.0
+"""How long a job that was done is remembered: the outbox holds what is to be done, and the catalogue what was."""
+
 _HOUR_SECONDS: Final = 3600.0
 _STRAY_AFTER_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
@@ -122,6 +125,7 @@ class Sweeper(threading.Thread):
             self._repository.jobs.forget_sent(kinds, _HOUR_SECONDS)
         for order in replication_orders(self._repository, failed=failed):
             self._repository.jobs.enqueue(order)
+        self._repository.jobs.forget_done(REMEMBERED_SECONDS)
         for store in (self._repository.store, *self._repository.replicas.values()):
             store.clear_strays(_STRAY_AFTER_SECONDS)
 

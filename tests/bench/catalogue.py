@@ -1,6 +1,7 @@
 """A catalogue of 1,000,000 images against one of 1,000: a tile's lookup, the page of a work and of a list, the status.
 
-Works of 20 images, with an event for each image and a job for each work, are written straight into the tables. Both
+Works of 20 images, with an event for each image, are written straight into the tables, and a job for each work of the
+last day: those done before are forgotten. Both
 catalogues are asked in turns; what is told is the median. How long the rows took to write, and how much room they take,
 goes to standard error.
 """
@@ -44,6 +45,8 @@ from web.status import StatusReader
 SMALL, LARGE = 1_000, 1_000_000
 IMAGES = 20
 """In a work: so few that the smaller catalogue fills a page of the list too."""
+TODAY = SMALL // IMAGES
+"""Works taken in within a day."""
 BATCH = 500
 """Works written at a time."""
 ROUNDS = 200
@@ -207,7 +210,7 @@ def _changed(model: Rows, number: int, chance: random.Random) -> Rows:
         WorkRow: [{**values, "identifier": work, "accessioned": when, **told}],
         ImageRow: images,
         EventRow: events,
-        JobRow: [{**job, **asked, **arguments}],
+        JobRow: [{**job, **asked, **arguments}] if number < TODAY else [],
     }
 
 
@@ -215,6 +218,8 @@ def _write(engine: Engine, rows: Rows) -> None:
     """By COPY where there is one: it is several times as quick."""
     with engine.begin() as connection:
         for table, values in rows.items():
+            if not values:
+                continue
             if not on_postgresql(engine):
                 connection.execute(insert(table), values)
                 continue

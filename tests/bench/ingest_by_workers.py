@@ -1,8 +1,9 @@
 """Pages a minute by one worker and by two, from a deposit folder to an S3 store; and what the queue costs a page.
 
 Real servers: PostgreSQL, Redis, a Ceph gateway that keeps its objects in memory. Each worker is a process that decodes
-one page at a time on one core. What the queue costs is measured with jobs that look at nothing: a page job with an
-examiner that answers at once, from the outbox through the broker and back.
+one page at a time on one core; all servers share the machine with them. Two kinds of master: raw ones, which are mostly
+bytes to be moved, and compressed ones, which are mostly pixels. What the queue costs is measured with jobs that look at
+nothing: a page job with an examiner that answers at once, from the outbox through the broker and back.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from repository.handle import open_repository
 from repository.jobs import JobOrder, JobState
 
 SHANBEN: Final = Path(sys.executable).with_name("shanben")
-PAGES: Final = 60
-SIDE: Final = 2600
+PAGES: Final = 40
+MASTERS: Final = {
+    "uncompressed": (2600, {"compression": "none"}),
+    "JPEG in TIFF": (4400, {"compression": "jpeg", "Q": 90}),
+}
+"""Pixels a side of each kind of master, and how it is written."""
 NOTHING: Final = 1000
 IDLE_WORKER: Final = """
 from pathlib import Path
@@ -64,11 +69,12 @@ def main() -> None:
             return settings
 
         _measure_queue(house("nothing"))
-        deposit = _deposit(folder / "deposit")
-        rates = {count: _measure_pages(house(f"pages-{count}"), deposit, count) for count in (1, 2)}
-        shape = f"{PAGES} pages of {SIDE * SIDE / 1e6:.1f} Mpx, deposit folder to Ceph"
-        result = f"{rates[2] / rates[1]:.2f} times"
-        print(f"pages a minute, two workers | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f} | {result}")
+        for kind, (side, options) in MASTERS.items():
+            deposit, megabytes = _deposit(folder / kind, side, options)
+            rates = {count: _measure_pages(house(f"{kind} {count}"), deposit, count) for count in (1, 2)}
+            shape = f"{PAGES} pages of {side * side / 1e6:.1f} Mpx and {megabytes:.0f} MB, {kind}, to Ceph"
+            result = f"{rates[2] / rates[1]:.2f} times"
+            print(f"pages a minute, two workers | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f} | {result}")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -93,14 +99,17 @@ def _workers(settings: Settings, command: list[str | Path], count: int) -> Itera
                 process.wait(60)
 
 
-def _deposit(folder: Path) -> Path:
+def _deposit(folder: Path, side: int, options: dict[str, object]) -> tuple[Path, float]:
+    """A deposit of pages, and the megabytes of one."""
     folder.mkdir()
-    (folder / "work.toml").write_text('title = "量"\nidentifier = "bench"\n', "utf-8")
+    (folder / "work.toml").write_text(f'title = "量"\nidentifier = "{folder.name}"\n', "utf-8")
     for number in range(1, PAGES + 1):
-        noise = pyvips.Image.gaussnoise(SIDE // 4, SIDE // 4, mean=180, sigma=40, seed=number)
-        page = noise.resize(4).crop(0, 0, SIDE, SIDE).cast("uchar").bandjoin([noise.resize(4).cast("uchar")] * 2)
-        page.copy(interpretation="srgb").tiffsave(str(folder / f"{number:04d}.tif"), compression="none")
-    return folder
+        bands = [
+            pyvips.Image.gaussnoise(side // 4, side // 4, mean=190, sigma=25, seed=3 * number + i) for i in range(3)
+        ]
+        page = bands[0].bandjoin(bands[1:]).resize(4).cast("uchar").copy(interpretation="srgb")
+        page.tiffsave(str(folder / f"{number:04d}.tif"), **options)
+    return folder, (folder / "0001.tif").stat().st_size / 1e6
 
 
 def _measure_pages(settings: Settings, deposit: Path, count: int) -> float:

@@ -226,3 +226,17 @@ def test_what_failed_for_good_is_listed_with_its_reason(jobs: Jobs) -> None:
     jobs.fail("journal", "a", {"code": "log"})
     assert [job.result for job in jobs.failed()] == [{"code": "log"}]
     assert jobs.counts() == {"queued": 0, "running": 0, "waiting": 0, "done": 0, "failed": 1}
+
+
+def test_what_was_done_long_ago_is_forgotten(jobs: Jobs, watch: Watch) -> None:
+    for key in ("journal", "collection"):
+        jobs.enqueue(order(key, key))
+        held(jobs, key)
+    jobs.finish("journal", "a", {})
+    watch.pass_by(100)
+    jobs.fail("collection", "a", {})
+    assert jobs.forget_done(200) == 0
+    watch.pass_by(200)
+    assert jobs.forget_done(200) == 1
+    assert jobs.get("journal") is None
+    assert state(jobs, "collection") is JobState.FAILED
