@@ -9,6 +9,7 @@ import numpy
 
 from iiif_server.codecs import Pixels, decode_tile
 from iiif_server.tile_grid import Box, TileGrid
+from iiif_server.treatment import Treatment
 from repository.errors import PyramidCorrupt
 
 ReadTiles = Callable[[Sequence[int]], list[bytes]]
@@ -16,12 +17,16 @@ ReadTiles = Callable[[Sequence[int]], list[bytes]]
 
 
 class Assembler(NamedTuple):
-    """Puts together boxes of the level that is `factor` times smaller than the image; grey ones when `grey`."""
+    """Puts together boxes of the level that is `factor` times smaller than the image; grey ones when `grey`.
+
+    What `treatment` hides of the image is black in every box.
+    """
 
     grid: TileGrid
     factor: int
     read_tiles: ReadTiles
     grey: bool
+    treatment: Treatment = Treatment()
 
     def whole(self, box: Box) -> Pixels:
         """The pixels of a box. Memory: those pixels, one tile's, and the tiles' bytes.
@@ -45,6 +50,8 @@ class Assembler(NamedTuple):
             _lay(tile, canvas, column * side - box.x, row * side - box.y)
         if canvas is None:
             raise PyramidCorrupt(key=f"1/{self.factor}", reason=str(box))
+        for part in self.treatment.parts(self.factor, box):
+            canvas[part.y : part.y + part.height, part.x : part.x + part.width] = 0
         return canvas
 
     def strips(self, box: Box, quarters: int, mirrored: bool) -> Iterator[Pixels]:

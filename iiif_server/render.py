@@ -25,6 +25,7 @@ from iiif_server.assembly import Assembler, ReadTiles
 from iiif_server.codecs import MEDIA_TYPES, STREAMED, Pixels
 from iiif_server.geometry import RenderPlan, Source, turned
 from iiif_server.image_request import Quality
+from iiif_server.marking import marked
 from iiif_server.streams import Sink, StripImage
 from iiif_server.threshold import threshold
 from iiif_server.tile_grid import Box, TileGrid
@@ -66,12 +67,11 @@ def write(  # noqa: PLR0917 - what `render` takes, and where to
     task: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTiles, jpeg_quality: int, sink: Sink
 ) -> None:
     """The same, given to `sink` as it is encoded: what comes before an error is no picture."""
-    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY)
+    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.treatment)
     try:
         if is_small(task, source):
-            picture = _finished(
-                _turned(_scaled(_held(assembler, source), task.width, task.height), task), task, assembler
-            )
+            scaled = _scaled(_held(assembler, source), task.width, task.height)
+            picture = _finished(marked(_turned(scaled, task), task, grid), task, assembler)
             codecs.encode(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
         else:
             _stream(task, source, assembler, jpeg_quality, sink)
@@ -113,7 +113,7 @@ def _stream(task: RenderPlan, source: Source, assembler: Assembler, jpeg_quality
 
     strips = StripImage(width, height, assembler.strips(source.box, quarters, task.rotation.mirrored))
     try:
-        picture = _finished(_scaled(strips.image, wide, high), task, assembler)
+        picture = _finished(marked(_scaled(strips.image, wide, high), task, assembler.grid), task, assembler)
         codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, checked)
     finally:
         strips.check()

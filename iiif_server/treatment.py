@@ -10,6 +10,7 @@ level fit together; an image that is small as it is shown gets a small mark.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NamedTuple
 
 from iiif_server.tile_grid import Box
@@ -22,10 +23,15 @@ _APART: Final = 2
 
 
 class Treatment(NamedTuple):
-    """`hidden` parts of the whole image, and whether the mark whose bytes have the digest `mark` lies over it."""
+    """`hidden` parts of the whole image, and the mark that lies over it: a PNG file with transparency."""
 
     hidden: tuple[Box, ...] = ()
-    mark: str | None = None
+    mark: bytes | None = None
+
+    @property
+    def variant(self) -> str:
+        """A name for what a treatment does to pixels: part of every validator of a picture that it touches."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     def touches(self, region: Box, factor: int) -> bool:
         """Whether the stored tile of a region, `factor` times smaller than the image, is not to be sent as it is."""

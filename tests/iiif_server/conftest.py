@@ -14,7 +14,7 @@ from repository import paths
 from repository.catalog import Publication
 from repository.handle import Repository
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Rights, Volume, Work
+from repository.model import Image, Master, Page, Pyramid, Record, Rectangle, Rights, Volume, Work
 
 HoldPicture = Callable[..., str]
 
@@ -23,7 +23,13 @@ HoldPicture = Callable[..., str]
 def hold_picture(tmp_path: Path) -> HoldPicture:
     """A function that holds a picture as a published work of one page, and gives its image's identifier."""
 
-    def hold(repository: Repository, picture: pyvips.Image, rights: Rights | None = None, tile_size: int = 256) -> str:
+    def hold(
+        repository: Repository,
+        picture: pyvips.Image,
+        rights: Rights | None = None,
+        tile_size: int = 256,
+        redactions: tuple[Rectangle, ...] = (),
+    ) -> str:
         sha256 = hashlib.sha256(picture.write_to_memory()).hexdigest()
         image = mint(Kind.IMAGE, "test", sha256)
         file = tmp_path / f"{image}.zip"
@@ -31,7 +37,7 @@ def hold_picture(tmp_path: Path) -> HoldPicture:
         key = paths.pyramid(image, recipe(tile_size, 90))
         repository.store.put(key, file.read_bytes())
         master = Master("masters/0001.tif", sha256, summary.bytes, "image/tiff")
-        page = Page("0001", "1", (Image(image, picture.width, picture.height, master),))
+        page = Page("0001", "1", (Image(image, picture.width, picture.height, master, redactions),))
         work = Work(mint(Kind.WORK, "test", sha256), Record("試"), (Volume("", (page,)),), rights=rights or Rights())
         pyramid = Pyramid(key, summary.fingerprint, summary.bytes, tile_size)
         time = "2026-01-01T00:00:00Z"

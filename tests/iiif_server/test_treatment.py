@@ -17,7 +17,7 @@ def test_an_image_without_treatment_is_sent_as_it_is() -> None:
 
 
 def test_a_marked_image_is_never_sent_as_it_is() -> None:
-    assert Treatment(mark="ab").touches(Box(0, 0, 512, 512), 1)
+    assert Treatment(mark=b"png").touches(Box(0, 0, 512, 512), 1)
 
 
 def test_a_tile_beside_what_is_hidden_is_sent_and_one_with_some_of_it_is_not() -> None:
