@@ -10,17 +10,20 @@ What makes many pixels goes through here, so that a process that serves
 The child opens nothing. It asks for tiles by their ordinals, a strip at a time, and its parent reads them where all
 tiles are read, their checksums verified; so it has no credentials, and can only ask for tiles of the one image.
 
-JPEG, PNG and TIFF come in parts while tiles are still being decoded, if the picture is not turned. The other formats
-hold the whole picture, so `geometry.py` bounds their pixels. A small answer is given whole, with its length known.
+JPEG, PNG and PDF come in parts while tiles are still being decoded (`codecs.STREAMED`), unless they are slanted. The
+other formats hold the whole picture, so `geometry.py` bounds their pixels. A small answer is given whole, its length
+known.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import gettempdir
+from time import monotonic
 from typing import Final, Self
 
 from iiif_server import render
@@ -46,10 +49,8 @@ PATIENCE_SECONDS: Final = 20.0
 _WHOLE: Final = 256 << 10
 """Bytes up to which an answer is given whole."""
 
-_PART: Final = 64 << 10
+_PART: Final = 128 << 10
 _NICENESS: Final = 19
-
-_LOG: Final = logging.getLogger("shanben.image")
 
 
 class RenderingLost(SystemFault):
@@ -73,6 +74,7 @@ class RenderPool:
         self._observer = observer
         self._count = threading.Lock()
         self.waiting = self.running = 0
+        self._began = 0.0
         observer.watched("slow-running", lambda: self.running)
         observer.watched("slow-waiting", lambda: self.waiting)
 
@@ -85,16 +87,13 @@ class RenderPool:
         decode; of parts, `next` raises the same.
         """
         self._enter()
-        parts: Parts | None = None
-        try:
-            talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tiles)
+        with ExitStack() as on_failure:
+            on_failure.callback(self._leave)
+            with _as_rendering():
+                talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tiles)
             parts = Parts(talk, self._leave)
-            return parts.whole_or_begun()
-        except DecoderLost as lost:
-            raise RenderingLost(reason=lost.details["reason"]) from lost
-        finally:
-            if parts is None:
-                self._leave()
+            on_failure.pop_all()
+        return parts.whole_or_begun()
 
     def close(self) -> None:
         """End the child, when no picture is being made."""
@@ -112,8 +111,10 @@ class RenderPool:
             self._observer.counted("slow-refused")
             raise RenderingBusy
         self._add(-1, 1)
+        self._began = monotonic()
 
     def _leave(self) -> None:
+        self._observer.counted("decode-seconds", monotonic() - self._began)
         self._add(0, -1)
         self._turn.release()
         self._places.release()
@@ -130,24 +131,18 @@ class Parts:
     def __init__(self, talk: Talk, release: Callable[[], None]) -> None:
         self._talk = talk
         self._release = release
-        self._begun: list[bytes] = []
+        self._begun: deque[bytes] = deque()
         self._closed = False
 
     def whole_or_begun(self) -> bytes | Self:
         """The whole answer when it is short; else this, its beginning read: errors there are raised here."""
-        length = 0
-        try:
-            while length < _WHOLE:
-                part = next(self._talk, None)
-                if part is None:
-                    self.close()
-                    return b"".join(self._begun)
-                self._begun.append(part)
-                length += len(part)
-        except BaseException:
-            self.close()
-            raise
-        self._begun.reverse()
+        begun: list[bytes] = []
+        while sum(map(len, begun)) < _WHOLE:
+            part = next(self, None)
+            if part is None:
+                return b"".join(begun)
+            begun.append(part)
+        self._begun.extend(begun)
         return self
 
     def __iter__(self) -> Iterator[bytes]:
@@ -156,15 +151,15 @@ class Parts:
     def __next__(self) -> bytes:
         """The next part. Raises `RenderingLost` and the rest: what came before is then not a picture."""
         if self._begun:
-            return self._begun.pop()
-        try:
-            return next(self._talk)
-        except DecoderLost as lost:
-            self.close()
-            raise RenderingLost(reason=lost.details["reason"]) from lost
-        except BaseException:
-            self.close()
-            raise
+            return self._begun.popleft()
+        with ExitStack() as at_end, _as_rendering():
+            at_end.callback(self.close)
+            part = next(self._talk, None)
+            if part is not None:
+                at_end.pop_all()
+        if part is None:
+            raise StopIteration
+        return part
 
     def __del__(self) -> None:
         self.close()
@@ -175,6 +170,15 @@ class Parts:
             self._closed = True
             self._talk.close()
             self._release()
+
+
+@contextmanager
+def _as_rendering() -> Iterator[None]:
+    """The loss of a child, told as what it means here."""
+    try:
+        yield
+    except DecoderLost as lost:
+        raise RenderingLost(reason=lost.details["reason"]) from lost
 
 
 def _render(link: Link, task: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:

@@ -32,7 +32,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -115,13 +115,11 @@ class Talk:
         child, began = self._child, monotonic()
         if child is None:
             raise StopIteration
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
             part = self._next_part(child, began)
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._left -= monotonic() - began
+            on_failure.pop_all()
+        self._left -= monotonic() - began
         if part is None:
             raise StopIteration
         return part
@@ -226,16 +224,15 @@ class ChildPool:
 
     def _begin(self, call: _Call, reply: Callable[[Any], object]) -> Talk:
         child = self._idle.get()
-        begun = False
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self._idle.put, None)
+            if child is not None and not child.lives:  # it ended between two calls, which is no fault of this one
+                child.end()
+                child = None
             child = child or _Child(self._scratch, self._limits, self._life_read)
+            on_failure.callback(child.end)
             child.begin(call)
-            begun = True
-        finally:
-            if not begun:
-                if child is not None:
-                    child.end()
-                self._idle.put(None)
+            on_failure.pop_all()
         return Talk(child, self._idle.put, self._limits.seconds, reply)
 
     def close(self) -> None:
@@ -278,6 +275,11 @@ class _Child:
         )
         theirs.close()
         self._pipe = ours
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def begin(self, call: _Call) -> None:
         """Send a call. Raises `DecoderLost`, as all here; the child is then of no more use."""

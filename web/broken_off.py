@@ -20,10 +20,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from struct import Struct
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from iiif_server.render_pool import Parts
 from repository.errors import ShanbenError
@@ -42,8 +42,8 @@ _ON_THE_WAY: Final = 2 << 20
 
 _DRAIN_SECONDS: Final = 1.0
 _SO_COOKIE, _COOKIE_BYTES = 57, 8  # asm-generic/socket.h
-_TCP_INFO: Final = Struct("=144xI52xQQ")
-"""Linux's tcp_info: notsent_bytes, bytes_sent, bytes_retrans (linux/tcp.h)."""
+_TCP_INFO: Final = Struct("=120xQ16xI52xQQ")
+"""Linux's tcp_info: bytes_acked, notsent_bytes, bytes_sent, bytes_retrans (linux/tcp.h)."""
 
 _LOG: Final = logging.getLogger("shanben.image")
 
@@ -51,8 +51,9 @@ _LOG: Final = logging.getLogger("shanben.image")
 class BreakingOff:
     """WSGI: answers of `behind` that come in parts are whole, or broken off."""
 
-    def __init__(self, behind: WSGIApplication) -> None:
+    def __init__(self, behind: WSGIApplication, stall_seconds: float = STALL_SECONDS) -> None:
         self._behind = behind
+        self._stall_seconds = stall_seconds
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """One request (PEP 3333)."""
@@ -62,73 +63,100 @@ class BreakingOff:
         if environ["SERVER_PROTOCOL"] != "HTTP/1.1":  # no chunks before: such an answer ends with its connection
             with closing(body):
                 return [b"".join(body)]
-        return Answer(body, environ["REMOTE_ADDR"], environ["PATH_INFO"])
+        return Answer(body, environ["REMOTE_ADDR"], environ["PATH_INFO"], self._stall_seconds)
 
 
 class Answer:
     """The parts of an answer on their way to a client."""
 
-    def __init__(self, parts: Parts, client: str, path: str) -> None:
+    def __init__(self, parts: Parts, client: str, path: str, stall_seconds: float) -> None:
         self._parts = parts
         self._client = client
         self._path = path
         self._sent = 0
         self._before = written(client)
-        self._watch: threading.Timer | None = None
+        self._stall_seconds = stall_seconds
+        self._offered_at: float | None = None  # None while there is nothing for the client to take
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         """The next part; no more when the answer has failed, its connection being closed then."""
-        self._rest()
-        try:
-            part = next(self._parts)
-        except ShanbenError as error:
-            _LOG.error("%s: 中途失败，连接已断开 / failed in the middle, broken off: %s", self._path, error)
-            self._break_off(_DRAIN_SECONDS)
-            raise StopIteration from error
+        self._offered_at = None
+        with ExitStack() as on_failure:
+            on_failure.callback(self._break_off, _DRAIN_SECONDS)
+            try:
+                part = next(self._parts, None)
+            except ShanbenError as error:
+                _LOG.error("%s: 中途失败，连接已断开 / failed in the middle, broken off: %s", self._path, error)
+                raise StopIteration from error
+            on_failure.pop_all()
+        if part is None:
+            raise StopIteration
         self._sent += len(f"{len(part):X}") + len(part) + 4
-        self._watch = threading.Timer(STALL_SECONDS, self._break_off, (0.0,))
-        self._watch.daemon = True
-        self._watch.start()
+        self._offered_at = monotonic()
         return part
 
     def close(self) -> None:
         """Sent, or given up: its client has gone."""
-        self._rest()
+        self._ended.set()
         self._parts.close()
 
-    def _rest(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+    def _watch(self) -> None:
+        """Break off when the client has taken nothing for too long."""
+        rest = self._stall_seconds
+        while not self._ended.wait(rest):
+            offered = self._offered_at
+            rest = self._stall_seconds - (monotonic() - offered if offered is not None else 0)
+            if rest <= 0:
+                _LOG.warning("%s: 客户端停止接收，已断开 / its client takes nothing, broken off", self._path)
+                self._break_off(0)
+                return
 
     def _break_off(self, patience: float) -> None:
-        """Close the connection. For `patience` seconds, wait until all that was sent is with the kernel."""
+        """Close the connection. For `patience` seconds, wait until the kernel has all that was sent."""
         deadline = monotonic() + patience
-        likely = self._connections(0)
+        likely = self._drained()
         while not likely and monotonic() < deadline:
             sleep(0.01)
-            likely = self._connections(0)
-        close(self._client, likely or self._connections(_ON_THE_WAY) or set(written(self._client)))
+            likely = self._drained()
+        close(self._client, likely or self._congested() or set(written(self._client)))
 
-    def _connections(self, on_the_way: int) -> set[int]:
-        """Those for which the kernel has taken what was sent here, but for what may be on its way."""
-        least, most = max(1, self._sent - on_the_way), self._sent + _HEAD
-        now = written(self._client)
-        return {cookie for cookie, total in now.items() if least <= total - self._before.get(cookie, 0) <= most}
+    def _drained(self) -> set[int]:
+        """Those that took all that was sent here, and nothing else."""
+        return {cookie for cookie, length, _ in self._taken() if self._sent <= length <= self._sent + _HEAD}
+
+    def _congested(self) -> set[int]:
+        """Those that may yet be about to, for they are full."""
+        least, most = self._sent - _ON_THE_WAY, self._sent + _HEAD
+        return {cookie for cookie, length, waiting in self._taken() if waiting and least <= length <= most}
+
+    def _taken(self) -> Iterator[tuple[int, int, bool]]:
+        """Each connection, what was written to it since this answer began, and whether any of it waits."""
+        for cookie, now in written(self._client).items():
+            before = self._before.get(cookie)
+            yield cookie, now.length - (before.length if before else 0), now.waiting
 
 
-def written(client: str) -> Mapping[int, int]:
-    """The connections of this process with a client, by the kernel's cookies: bytes ever written to each."""
+class Written(NamedTuple):
+    """Bytes ever written to a connection, and whether its client has yet to take some of them."""
+
+    length: int
+    waiting: bool
+
+
+def written(client: str) -> Mapping[int, Written]:
+    """The connections of this process with a client, by the kernel's cookies."""
     found = {}
 
     def look(connection: socket.socket, cookie: int) -> None:
-        unsent, sent, repeated = _TCP_INFO.unpack(
-            connection.getsockopt(socket.SOL_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        )
-        found[cookie] = sent - repeated + unsent
+        told = connection.getsockopt(socket.SOL_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        acknowledged, unsent, sent, repeated = _TCP_INFO.unpack(told)
+        length = sent - repeated + unsent
+        found[cookie] = Written(length, length - acknowledged > 1)  # the connection's beginning counts as one
 
     _each_connection(client, look)
     return found

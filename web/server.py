@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import socket
@@ -13,6 +14,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from iiif_server.render_pool import PLACES
 from repository.config import process_settings
 from repository.errors import ToolAbsent
 from repository.store_address import S3_SCHEME
@@ -26,8 +28,16 @@ DISTANT_THREADS: Final = 32
 """The same where tiles come over a network: most of these threads only wait for the store."""
 
 
+STOP_SECONDS: Final = 30
+"""How long answers under way may take to end when a process is to stop; then they are broken off."""
+
+
 def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
-    """Serve until stopped. Raises `ToolAbsent` when the port is taken."""
+    """Serve until stopped. Raises `ToolAbsent` when the port is taken.
+
+    SIGTERM and SIGINT end it when the answers under way have ended. SIGHUP replaces one process after the other by a
+    new one, which reads the settings anew; connections are taken all the while.
+    """
     _require_free(host, port)
     announce()
     # A forked process would inherit the store's connections without the threads that serve them, and wait for ever.
@@ -41,12 +51,16 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
         workers=workers,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(max_buffer_size=LONGEST_HEAD),
-        blocking_threads=_threads(),
+        # Requests in the lane of slow pictures wait in threads of their own: they take none from tiles.
+        blocking_threads=_threads() + PLACES,
         websockets=False,
         respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
         log_access=False,
         log_level=LogLevels.warning,
     )
+    # granian warns of more threads than it would start. Ours mostly wait.
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
     server.serve()
 
 

@@ -97,6 +97,14 @@ def test_a_child_that_is_killed_from_outside_in_mid_call_fails_only_that_call(tm
         assert pool.call(os.getpid) != child
 
 
+def test_a_child_that_ended_between_two_calls_is_replaced(pool: ChildPool) -> None:
+    child = pool.call(os.getpid)
+    os.kill(child, signal.SIGKILL)
+    while alive(child):
+        time.sleep(0.01)
+    assert pool.call(operator.add, 2, 3) == 5
+
+
 def test_several_children_work_at_once(tmp_path: Path) -> None:
     with ChildPool(3, tmp_path, Limits(seconds=20)) as pool, ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda _: pool.call(time.sleep, 0.5), range(3)))
@@ -157,7 +165,7 @@ def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monk
 def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildPool]:
     """A pool of one child, which can import the functions that talk."""
     monkeypatch.setenv("PYTHONPATH", str(Path(talkers.__file__).parent))
-    with ChildPool(1, tmp_path, Limits(seconds=1, niceness=5)) as pool:
+    with ChildPool(1, tmp_path, Limits(seconds=3, niceness=5)) as pool:
         yield pool
 
 
@@ -215,9 +223,9 @@ def test_only_the_time_that_a_child_takes_is_counted(talking: ChildPool) -> None
     talking.call(os.getpid)
     talk = talking.talk(talkers.give_parts, 4, 1 << 20, 0.1, reply=no_reply)
     for _ in talk:
-        time.sleep(0.4)
-    with pytest.raises(DecoderLost, match="1 s"):
-        list(talking.talk(talkers.give_parts, 20, 1, 0.1, reply=no_reply))
+        time.sleep(1)
+    with pytest.raises(DecoderLost, match="3 s"):
+        list(talking.talk(talkers.give_parts, 50, 1, 0.1, reply=no_reply))
 
 
 def test_a_child_stands_back_for_others(talking: ChildPool) -> None:
