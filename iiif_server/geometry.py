@@ -15,9 +15,11 @@ IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, cos, floor, isqrt, radians, sin
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from iiif_server.image_request import (
@@ -34,11 +36,31 @@ from iiif_server.image_request import (
 )
 from iiif_server.tile_grid import Box, TileGrid
 from iiif_server.treatment import Treatment
-from repository.errors import AccessRefused, RequestInvalid, RequestUnsupported
+from repository.errors import AccessRefused, RequestInvalid
 from repository.text import Text
 
-LARGEST_SIDE: Final = {Format.JPG: 65_500, Format.WEBP: 16_383, Format.GIF: 65_535}
-"""Pixels a side that a format can hold; formats not named hold more than any request may ask for."""
+
+class Room(NamedTuple):
+    """What a format can hold, in pixels of one side and of the whole."""
+
+    side: int
+    area: int
+
+
+_MILLION: Final = 1_000_000
+ROOM: Final[Mapping[Format, Room]] = MappingProxyType(
+    {
+        Format.JPG: Room(65_500, 4_000 * _MILLION),
+        Format.PDF: Room(60_000, 4_000 * _MILLION),
+        Format.GIF: Room(65_535, 32 * _MILLION),
+        Format.WEBP: Room(16_383, 48 * _MILLION),
+        Format.AVIF: Room(32_768, 24 * _MILLION),
+        Format.JP2: Room(1_000_000, 16 * _MILLION),
+    }
+)
+"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture,
+keep below half a gigabyte for. Formats not named hold whatever may be asked for.
+"""
 
 
 class Limits(NamedTuple):
@@ -69,8 +91,8 @@ class RenderPlan(NamedTuple):
 def plan(request: ImageRequest, grid: TileGrid, limits: Limits) -> RenderPlan:
     """What `request` asks of the image that `grid` describes.
 
-    Raises `RequestInvalid` (nothing to show, too large, upscaling not asked for), `RequestUnsupported` (a format that
-    cannot hold it) and `AccessRefused` (more detail than `limits` allow).
+    Raises `RequestInvalid` (nothing to show, too large, more than the format can hold, upscaling not asked for) and
+    `AccessRefused` (more detail than `limits` allow).
     """
     region = locate_region(request.region, grid)
     width, height = _scaled_size(request.size, request.version, region, grid, limits)
@@ -247,19 +269,21 @@ def _too_detailed(width: int, height: int, region: Box, grid: TileGrid, max_size
 
 
 def _check_shape(width: int, height: int, rotation: Rotation, wanted: Format, limits: Limits) -> None:
-    """Refuse what no answer can hold: a turned bounding box beyond the area, a side beyond the format's."""
+    """Refuse what no answer can hold: a turned bounding box beyond the area, more than the format's room."""
     turned_width, turned_height = turned(width, height, rotation.degrees)
     if turned_width * turned_height > limits.max_area and rotation.degrees % 90:
         raise RequestInvalid(part="rotation", reason=_TOO_LARGE.format(area=limits.max_area))
-    side = LARGEST_SIDE.get(wanted)
-    if side is not None and max(turned_width, turned_height) > side:
-        raise RequestUnsupported(
-            part="format",
-            reason=Text(
-                "{format} 每边至多 {side} 像素，请缩小尺寸或改用 png",
-                "{format} holds at most {side} pixels a side; ask for a smaller size, or png",
-            ).format(format=wanted.value, side=side),
+    room = ROOM.get(wanted)
+    if room and (max(turned_width, turned_height) > room.side or turned_width * turned_height > room.area):
+        raise RequestInvalid(
+            part="format", reason=_NO_ROOM.format(format=wanted.value, w=turned_width, h=turned_height)
         )
+
+
+_NO_ROOM: Final = Text(
+    "{w}×{h} 像素超出 {format} 的容量，请缩小尺寸，或改用 jpg 或 png",
+    "{w} by {h} pixels are too many for {format}; ask for a smaller size, or for jpg or png",
+)
 
 
 def turned(width: int, height: int, degrees: Decimal) -> tuple[int, int]:

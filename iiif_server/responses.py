@@ -22,7 +22,6 @@ from repository.errors import (
     IntegrityError,
     NotHeld,
     RequestInvalid,
-    RequestUnsupported,
     SettingInvalid,
     ShanbenError,
     SystemFault,
@@ -38,7 +37,6 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     ContentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     CallError: HTTPStatus.BAD_REQUEST,
     RequestInvalid: HTTPStatus.BAD_REQUEST,
-    RequestUnsupported: HTTPStatus.NOT_IMPLEMENTED,
     NotHeld: HTTPStatus.NOT_FOUND,
     IdentifierInvalid: HTTPStatus.NOT_FOUND,
     Withdrawn: HTTPStatus.GONE,
@@ -64,7 +62,6 @@ _TITLES: Final = {
     HTTPStatus.GONE: "已撤下",
     HTTPStatus.UNPROCESSABLE_ENTITY: "内容有误",
     HTTPStatus.INTERNAL_SERVER_ERROR: "服务器内部错误",
-    HTTPStatus.NOT_IMPLEMENTED: "尚未支持",
     HTTPStatus.SERVICE_UNAVAILABLE: "服务暂不可用",
 }
 
@@ -102,7 +99,7 @@ def problem(error: ShanbenError, language: Language) -> Problem:
     """The problem document of an error, in a language."""
     status = status_of(error)
     detail = error.message
-    if status >= 500 and status is not HTTPStatus.NOT_IMPLEMENTED:
+    if status >= 500:
         detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
     part = error.details.get("part")
     members = {"part": str(part)} if part else {}

@@ -13,7 +13,6 @@
     │       └── DecoderLost         the decoder crashed or ran out of time on it
     ├── CallError                   the call is at fault                    (exit 2)
     │   ├── RequestInvalid          breaks a grammar (IIIF, query string)
-    │   ├── RequestUnsupported      right by the grammar, not offered here
     │   ├── NotHeld                 no such work, image or page
     │   ├── Withdrawn               held, but out of public view
     │   ├── AccessRefused           held, but not for this viewer
@@ -186,13 +185,6 @@ class RequestInvalid(CallError):
 
     code = "request.invalid"
     text = Text("请求的 {part} 部分不合规范：{reason}", "The {part} part of the request is not valid: {reason}")
-
-
-class RequestUnsupported(CallError):
-    """A request that is right by the grammar but is not offered here."""
-
-    code = "request.unsupported"
-    text = Text("本服务不支持所请求的 {part}：{reason}", "The {part} asked for is not offered here: {reason}")
 
 
 class NotHeld(CallError):

@@ -29,7 +29,6 @@ def every_error() -> list[type[ShanbenError]]:
         (errors.Withdrawn, 410),
         (errors.DepositRefused, 422),
         (errors.PyramidCorrupt, 500),
-        (errors.RequestUnsupported, 501),
         (errors.KeyAbsent, 503),
         (errors.DatabaseFault, 503),
     ],
