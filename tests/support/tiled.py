@@ -1,0 +1,110 @@
+"""A picture as a pyramid in memory, asked as the image service asks; and the same asked of Pillow alone."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import numpy
+import pyvips
+from PIL import Image, ImageFilter
+
+from iiif_server.geometry import Limits, choose_source, plan
+from iiif_server.image_request import Quality, parse
+from iiif_server.pyramid import read_directory, write_pyramid
+from iiif_server.render import render
+from iiif_server.tile_grid import TileGrid
+
+OPEN = Limits(64_000_000)
+
+
+class TiledPicture:
+    """A pyramid file, and which of its tiles were read."""
+
+    def __init__(self, pyramid: Path) -> None:
+        self.data = pyramid.read_bytes()
+        self.directory = read_directory(self.read_range, "picture")
+        self.grid: TileGrid = self.directory.grid
+        self.read: list[int] = []
+
+    @classmethod
+    def of(cls, picture: pyvips.Image, folder: Path, tile_size: int = 128, quality: int = 95) -> TiledPicture:
+        """The pyramid of a picture."""
+        target = folder / "picture.zip"
+        write_pyramid(picture, target, tile_size, quality)
+        return cls(target)
+
+    def read_range(self, start: int, length: int) -> bytes:
+        """What a store would give."""
+        start = max(0, len(self.data) + start) if start < 0 else start
+        return self.data[start : start + length]
+
+    def tiles(self, ordinals: Sequence[int]) -> list[bytes]:
+        """The stored tiles."""
+        self.read.extend(ordinals)
+        places = [self.directory.locate(ordinal) for ordinal in ordinals]
+        return [self.read_range(offset, length) for offset, length, _ in places]
+
+    def encoded(self, text: str, limits: Limits = OPEN, quality: int = 90) -> bytes:
+        """The answer to a request, by the code that is tested."""
+        task = plan(parse(text), self.grid, limits)
+        return render(task, choose_source(task, self.grid, limits), self.grid, self.tiles, quality)
+
+    def answer(self, text: str, limits: Limits = OPEN) -> Image.Image:
+        """The same, decoded by Pillow."""
+        return Image.open(io.BytesIO(self.encoded(text, limits)))
+
+    def whole(self) -> Image.Image:
+        """The picture at full size, put together from its tiles by Python's zipfile and Pillow."""
+        level = self.grid.levels[0]
+        whole = None
+        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+            for ordinal in range(level.columns * level.rows):
+                tile = Image.open(archive.open(self.grid.name_of(ordinal)))
+                whole = whole or Image.new(tile.mode, (level.width, level.height))
+                whole.paste(tile, self.grid.request_of(ordinal)[:2])
+        assert whole
+        return whole
+
+    def smallest(self) -> Image.Image:
+        """The smallest level, by Pillow."""
+        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+            return Image.open(io.BytesIO(archive.read(self.grid.name_of(self.grid.count - 1))))
+
+
+def expected(whole: Image.Image, text: str) -> Image.Image:
+    """What a request means, done the plain way: the whole picture decoded, then Pillow, step after step.
+
+    Grey is grey; for bitonal too, so that whoever compares can see how near to the threshold a pixel was.
+    """
+    request = parse(text)
+    x, y, width, height = (int(number) for number in request.region[1:])
+    picture = whole.crop((x, y, min(x + width, whole.width), min(y + height, whole.height)))
+    if request.quality in {Quality.GRAY, Quality.BITONAL}:
+        picture = picture.convert("L")
+    picture = picture.resize((request.size.width, request.size.height), Image.Resampling.LANCZOS)
+    if request.rotation.mirrored:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    degrees = request.rotation.degrees
+    if degrees % 90 == Decimal(0):
+        return picture.rotate(-int(degrees), expand=True)
+    return picture.rotate(-float(degrees), Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+
+
+def on_paper(picture: Image.Image) -> numpy.ndarray:
+    """The pixels in three bands, laid on white where they are transparent."""
+    paper = Image.new("RGBA", picture.size, "white")
+    flat = Image.alpha_composite(paper, picture.convert("RGBA"))
+    return numpy.asarray(flat.convert("RGB"), numpy.int16)
+
+
+def outliers(got: numpy.ndarray, right: numpy.ndarray, tolerance: int) -> float:
+    """The part of the samples that are not, within a tolerance, among what is right there or one pixel beside."""
+    plain = Image.fromarray(right.astype(numpy.uint8))
+    low, high = (
+        numpy.asarray(plain.filter(kind(3)), numpy.int16) for kind in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
+    )
+    return float(((got < low - tolerance) | (got > high + tolerance)).mean())
