@@ -52,7 +52,7 @@ fuzz: runtime test-tools
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} \
 	  $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_fuzz.py
 
-bench: runtime test-tools
+bench: runtime test-tools .make/peers
 	scripts/debian-packages.sh nginx-light iipimage-server wrk time libvips-tools
 	$(PYTHON) tests/bench/run.py
 
@@ -66,7 +66,7 @@ lock: .make/runtime
 
 clean:
 	rm -rf .make build web/static/reader shanben.egg-info
-	rm -rf web/node_modules workers/sample/node_modules tests/browser/node_modules
+	rm -rf web/node_modules workers/sample/node_modules tests/browser/node_modules tests/bench/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(CODE) scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -98,6 +98,11 @@ READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.t
 .make/viewers: tests/browser/package.json tests/browser/package-lock.json
 	@mkdir -p .make
 	scripts/node-packages.sh tests/browser
+	@touch $@
+
+.make/peers: tests/bench/package.json tests/bench/package-lock.json
+	@mkdir -p .make
+	scripts/node-packages.sh tests/bench
 	@touch $@
 
 .make/typeface: workers/sample/package.json workers/sample/package-lock.json
