@@ -22,6 +22,11 @@ class Fuse:
         self._blown = False
         self._trial = Lock()
 
+    @property
+    def blown(self) -> bool:
+        """Whether the last that was heard of the service is that it is away."""
+        return self._blown
+
     def run(self, act: Callable[[], Value], **details: object) -> Value:
         """What `act` gives. While another thread tries, raises the fault at once, with `details`."""
         if not self._blown:

@@ -45,7 +45,8 @@ from iiif_server.image_answers import (
 from iiif_server.image_info import PROFILES, Described, Offered
 from iiif_server.image_request import Version, parse
 from iiif_server.lanes import is_slow
-from iiif_server.observation import Unobserved
+from iiif_server.marking import read_mark, treated, treatment_of
+from iiif_server.observation import Observer, Unobserved
 from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
 from iiif_server.render_pool import Parts, RenderPool
@@ -53,6 +54,7 @@ from iiif_server.responses import Response, matches
 from iiif_server.tile_grid import TileGrid
 from iiif_server.tile_reading import Place
 from iiif_server.tile_source import open_tile_source
+from iiif_server.treatment import Treatment
 from repository.access import Decision, Verdict, decide
 from repository.errors import (
     AccessRefused,
@@ -89,11 +91,12 @@ _CACHED: Final = ("Cache-Control", "public, max-age=3600")
 class _Known:
     """What is known of an image, until `expires` on the service's clock. `grid` comes of the catalogue alone."""
 
-    __slots__ = ("confirmed", "expires", "grid", "image", "limits")
+    __slots__ = ("confirmed", "expires", "grid", "image", "limits", "treatment")
 
-    def __init__(self, image: HeldImage, limits: Limits, now: float) -> None:
+    def __init__(self, image: HeldImage, limits: Limits, treatment: Treatment, now: float) -> None:
         self.image = image
         self.limits = limits
+        self.treatment = treatment
         self.grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
         self.confirm(now)
 
@@ -129,11 +132,17 @@ class ImageService:
     """
 
     def __init__(
-        self, repository: Repository, clock: Callable[[], float] = monotonic, offered: Offered | None = None
+        self,
+        repository: Repository,
+        clock: Callable[[], float] = monotonic,
+        offered: Offered | None = None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer = observer or Unobserved()
         self._catalogue = repository.catalogue
         self._fuse = Fuse(DatabaseFault)
-        self._tiles = open_tile_source(repository.settings, repository.store)
+        self._tiles = open_tile_source(repository.settings, repository.store, observer)
+        self._mark = read_mark(repository.settings.watermark)
         self._max_area = repository.settings.max_area
         self._jpeg_quality = repository.settings.jpeg_quality
         self._clock = clock
@@ -141,30 +150,47 @@ class ImageService:
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._edition = render.edition()
-        self._slow = RenderPool(repository.settings.render_seconds, Unobserved())
+        self._slow = RenderPool(repository.settings.render_seconds, observer)
         render.use_little_memory()
         self._offered = offered or self_test.find_what_works()
+        observer.watched("database-fuse", lambda: float(self._fuse.blown))
 
     def answer(self, call: ImageCall) -> Response:
         """The response to one request; errors of the domain become problem documents."""
         if call.method == "OPTIONS":
+            self._observer.took("info")
             return preflight()
         if call.method not in {"GET", "HEAD"}:
+            self._observer.took("refused")
             return method_refused(call)
         try:
             try:
                 return self._answer(call)
             except (PyramidCorrupt, KeyAbsent):
-                self._forget(address_of(call.path).identifier)
-                return self._answer(call)
+                return self._answer_anew(call, address_of(call.path).identifier)
         except ShanbenError as error:
+            self._observer.took("refused")
             return refusal(error, call)
+
+    def _answer_anew(self, call: ImageCall, identifier: str) -> Response:
+        """The answer by what is known now of an image; what is damaged then is damaged, and is reported."""
+        self._forget(identifier)
+        try:
+            return self._answer(call)
+        except (PyramidCorrupt, KeyAbsent) as error:
+            if known := self._known.get(identifier):
+                self._report(known, error)
+            raise
+
+    def _report(self, known: _Known, error: ShanbenError) -> None:
+        self._observer.damaged(known.image.identifier, known.image.work, str(error))
 
     def _answer(self, call: ImageCall) -> Response:
         prepared = self._prepared.get(call.path)
         if prepared is None or prepared.known.expires < self._clock():
             address = address_of(call.path)
             known = self._look_up(address.identifier)  # 1, 2
+            self._observer.took("info")
             if not address.rest:
                 return redirect(call, address)
             if address.rest == "info.json":
@@ -178,8 +204,10 @@ class ImageService:
             CORS,
         ]
         if call.if_none_match and matches(call.if_none_match, prepared.etag):
+            self._observer.took("not-modified")
             return Response(HTTPStatus.NOT_MODIFIED, headers[1:])  # 4
         if call.method == "HEAD":
+            self._observer.took("info")
             return Response(HTTPStatus.OK, [*headers, *self._length(prepared)])
         return Response(HTTPStatus.OK, headers, self._pixels(prepared))
 
@@ -211,7 +239,7 @@ class ImageService:
         if known and known.image == image:
             known.confirm(now)
             return known
-        known = _Known(image, Limits(self._max_area, decision.max_size), now)
+        known = _Known(image, Limits(self._max_area, decision.max_size), treatment_of(image, self._mark), now)
         self._known.put(identifier, known)
         return known
 
@@ -227,7 +255,7 @@ class ImageService:
             raise RequestInvalid(part="format", reason=_not_offered(asked.format, self._offered.formats))
         if asked.quality not in self._offered.qualities:
             raise RequestInvalid(part="quality", reason=_not_offered(asked.quality, self._offered.qualities))
-        task = plan(asked, known.grid, known.limits)
+        task = treated(plan(asked, known.grid, known.limits), known.treatment, known.grid)
         uri = base_uri(address.version, address.identifier)
         link = f'{uri}/{task.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
         prepared = _Prepared(known, task, self._etag(known, task), render.MEDIA_TYPES[task.format], link)
@@ -239,16 +267,39 @@ class ImageService:
         pyramid = known.image.pyramid.fingerprint[:16]
         if task.tile is not None:
             return f'"{pyramid}-{task.tile}"'
-        decided = f"{task.canonical} {task.width},{task.height} {known.limits} {self._edition} {self._jpeg_quality}"
+        made = f"{self._edition} {self._jpeg_quality} {task.treatment.variant}"
+        decided = f"{task.canonical} {task.width},{task.height} {known.limits} {made}"
         return f'"{pyramid}-{hashlib.blake2b(decided.encode(), digest_size=8).hexdigest()}r"'
 
     def _pixels(self, prepared: _Prepared) -> bytes | Parts:
         known, task = prepared.known, prepared.task
         if task.tile is not None:
+            self._observer.took("stored")
             return self._read_tile(known, task.tile)  # 5
-        source = choose_source(task, known.grid, known.limits)
-        make = self._slow.render if is_slow(task, source) else render.render  # 6
-        return make(task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality)
+        source = choose_source(task, known.grid, known.limits)  # 6
+        if is_slow(task, source):
+            self._observer.took("slow")
+            return self._slow.render(task, source, known.grid, self._slow_reader(known), self._jpeg_quality)
+        self._observer.took("rendered")
+        began = monotonic()
+        try:
+            return render.render(
+                task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality
+            )
+        finally:
+            self._observer.counted("decode-seconds", monotonic() - began)
+
+    def _slow_reader(self, known: _Known) -> render.ReadTiles:
+        """Reads tiles for an answer that may have been begun when one proves damaged: there is no second time then."""
+
+        def read(ordinals: Sequence[int]) -> list[bytes]:
+            try:
+                return self._read_tiles(known, ordinals)
+            except (PyramidCorrupt, KeyAbsent) as error:
+                self._report(known, error)
+                raise
+
+        return read
 
     def _read_tile(self, known: _Known, ordinal: int) -> bytes:
         """The stored bytes of a tile. Raises `PyramidCorrupt` rather than give other bytes."""
@@ -268,6 +319,7 @@ class ImageService:
     def _read_directory(self, known: _Known) -> PyramidDirectory:
         """The directory of a pyramid, which must be the one that the catalogue knows."""
         pyramid = known.image.pyramid
+        self._observer.counted("directory-read")
         directory = self._tiles.directory(pyramid)
         if directory.grid != known.grid:
             raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.grid} ≠ {known.grid}")

@@ -19,6 +19,7 @@ known of an image (a redirect and OPTIONS too); 304; refused, or failed; and all
 """
 
 Counted = Literal[
+    "store-bytes",
     "directory-read",
     "cache-hit",
     "cache-miss",
@@ -27,7 +28,9 @@ Counted = Literal[
     "slow-refused",
     "damage",
 ]
-"""What is counted beside requests. A miss of the tile cache is a read of the store."""
+"""What is counted beside requests. A miss of the tile cache is a read of the store; "decode-seconds" is the time spent
+making pictures: reading their tiles, decoding, scaling, encoding.
+"""
 
 Gauge = Literal["slow-waiting", "slow-running", "store-fuse", "database-fuse"]
 """What has a value at every moment. A fuse is 1 while it is blown, else 0."""
@@ -41,7 +44,7 @@ CLASSES: Final = 6
 """Classes of status: the hundreds, from 0 (never used) to 5."""
 
 _TIMES: Final = len(EDGES) + 1
-_LANE_CELLS: Final = CLASSES * _TIMES + 3
+_LANE_CELLS: Final = CLASSES * _TIMES + 2
 _START: Final = {lane: place * _LANE_CELLS for place, lane in enumerate(LANES)}
 _SUMS: Final = {lane: start + CLASSES * _TIMES for lane, start in _START.items()}
 _COUNTED: Final = {what: len(LANES) * _LANE_CELLS + place for place, what in enumerate(COUNTED)}
@@ -54,26 +57,12 @@ LAYOUT: Final = repr((LANES, COUNTED, EDGES))
 class Observer(Protocol):
     """Is told what happens while pictures are served. Never raises, never waits; may be called from any thread.
 
-    Who calls what, and when:
-
-    - `ImageService.answer`, once a request of any kind, with its outcome, whatever that was: `observed`. For an answer
-      that is streamed, when its last chunk was taken or its reader went away. A HEAD of a tile is in lane "stored" with
-      0 bytes sent; what `plan` or `access.decide` refuses, and every status from 400 on, is in lane "refused".
-      `bytes_read` is what came from the store for it, directories included (0 for a tile of the machine's tile cache,
-      as far as that is known);
-    - `ImageService.answer`, when a pyramid is damaged or absent for the second time (the directory having been read
-      anew), before it answers 5xx: `damaged`;
-    - `ImageService._read_directory`, when it reads one: ``counted("directory-read")``;
-    - whoever renders: ``counted("decode-seconds", seconds)`` with the time of decoding, scaling and encoding, once a
-      request;
-    - the lane of slow work: ``counted("slow-refused")`` for what it sends away with 503; at its start ``watched`` for
-      "slow-waiting" and "slow-running", how many requests wait and run;
-    - the tile source (`tile_source.py`): the tile cache's hits, misses and evictions, and its fuse;
-      `ImageService.__init__`: ``watched("database-fuse", ...)``.
+    How long requests took and what was sent is seen by whoever stands before the image service; it alone knows which
+    way they went.
     """
 
-    def observed(self, lane: Lane, status: int, seconds: float, bytes_sent: int, bytes_read: int) -> None:
-        """A request has been answered, `seconds` after it came in."""
+    def took(self, lane: Lane) -> None:
+        """The request that this thread answers goes this way; the last word counts."""
 
     def counted(self, what: Counted, amount: float = 1) -> None:
         """Something happened, once or `amount` times."""
@@ -88,7 +77,7 @@ class Observer(Protocol):
 class Unobserved:
     """An observer that does nothing."""
 
-    def observed(self, lane: Lane, status: int, seconds: float, bytes_sent: int, bytes_read: int) -> None:
+    def took(self, lane: Lane) -> None:
         """Nothing."""
 
     def counted(self, what: Counted, amount: float = 1) -> None:
@@ -125,10 +114,6 @@ class Snapshot:
         """Bytes of the bodies sent in a lane."""
         return int(self.cells[_SUMS[lane] + 1])
 
-    def bytes_read(self, lane: Lane) -> int:
-        """Bytes that came from the store for the requests of a lane."""
-        return int(self.cells[_SUMS[lane] + 2])
-
     def count(self, what: Counted) -> float:
         """How often something happened."""
         return self.cells[_COUNTED[what]]
@@ -159,20 +144,30 @@ class Observations:
         self._free: list[list[float]] = []
         self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
 
-    def observed(self, lane: Lane, status: int, seconds: float, bytes_sent: int, bytes_read: int) -> None:
-        """A request has been answered."""
+    def took(self, lane: Lane) -> None:
+        """The request that this thread answers goes this way."""
+        self._mine.lane = lane
+
+    def lane_taken(self) -> Lane | None:
+        """The way that this thread's request went, told once; None when nobody said."""
         mine = self._mine
         try:
-            cells = mine.cells
+            lane: Lane | None = mine.lane
+        except AttributeError:
+            return None
+        mine.lane = None
+        return lane
+
+    def observed(self, lane: Lane, status: int, seconds: float, bytes_sent: int) -> None:
+        """A request has been answered, `seconds` after it came in."""
+        try:
+            cells = self._mine.cells
         except AttributeError:
             cells = self._begin_thread()
-        mine.lane = lane
         cells[_START[lane] + status // 100 * _TIMES + bisect_left(EDGES, seconds)] += 1
         sums = _SUMS[lane]
         cells[sums] += seconds
         cells[sums + 1] += bytes_sent
-        if bytes_read:
-            cells[sums + 2] += bytes_read
 
     def counted(self, what: Counted, amount: float = 1) -> None:
         """Something happened."""
@@ -191,13 +186,6 @@ class Observations:
         self.counted("damage")
         if self._report:
             self._report(image, work, reason)
-
-    def last_lane(self) -> Lane | None:
-        """The lane that this thread observed last, told once: None the next time."""
-        mine = self._mine
-        lane: Lane | None = getattr(mine, "lane", None)
-        mine.lane = None
-        return lane
 
     def snapshot(self) -> Snapshot:
         """The numbers now, of all threads there ever were."""

@@ -178,15 +178,20 @@ class TileCache:
             self._pause(fault)
             return None
 
-    def put(self, name: bytes, data: bytes, crc: int) -> None:
-        """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much."""
+    def put(self, name: bytes, data: bytes, crc: int) -> bool:
+        """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much.
+
+        Returns whether older bytes had to give way.
+        """
         ring = self._current()
         if ring is None or self._clock() < self._paused_until or len(data) > ring.largest:
-            return
+            return False
         try:
             self._put(ring, name, data, crc)
         except OSError as fault:
             self._pause(fault)
+            return False
+        return ring.head > ring.capacity
 
     def drop(self, name: bytes) -> None:
         """Keep nothing under a name."""

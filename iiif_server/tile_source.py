@@ -25,6 +25,7 @@ from isal import isal_zlib
 
 from iiif_server.flights import AWAY, Flights
 from iiif_server.fuse import Fuse
+from iiif_server.observation import Observer, Unobserved
 from iiif_server.pyramid import PyramidDirectory, ReadRange, read_directory
 from iiif_server.tile_cache import NAME_BYTES, SMALLEST_BUDGET, TileCache
 from iiif_server.tile_reading import Bounds, Place, Run, runs
@@ -66,28 +67,32 @@ class TileSource(Protocol):
         """The pyramid may have been made anew: nothing kept of its directory is to be used."""
 
 
-def open_tile_source(settings: Settings, store: ObjectStore) -> TileSource:
+def open_tile_source(settings: Settings, store: ObjectStore, observer: Observer | None = None) -> TileSource:
     """The source that fits the store."""
+    observer = observer or Unobserved()
     if isinstance(store, FolderStore):
-        return NearTiles(store)
+        return NearTiles(store, observer)
     wanted = settings.cache_bytes >= SMALLEST_BUDGET
-    return DistantTiles(store, TileCache(settings.cache, settings.cache_bytes) if wanted else None)
+    return DistantTiles(store, TileCache(settings.cache, settings.cache_bytes) if wanted else None, observer)
 
 
 class NearTiles:
     """Tiles of a store whose reads cost microseconds: nothing is shared or kept."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, observer: Observer | None = None) -> None:
         self._read_range = store.read_range
+        self._counted = (observer or Unobserved()).counted
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile: one ranged read."""
+        self._counted("store-bytes", length)
         return _checked(key, self._read_range(key, offset, length), Place(offset, length, crc))
 
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: one ranged read for those that lie together."""
         found = [b""] * len(places)
         for run in runs(places, NEAR):
+            self._counted("store-bytes", run.length)
             data = self._read_range(key, run.start, run.length)
             for index in run.members:
                 found[index] = _checked(key, _cut(data, run, places[index]), places[index])
@@ -104,13 +109,16 @@ class NearTiles:
 class DistantTiles:
     """Tiles of a store across a network, read once for all who ask at the same time."""
 
-    def __init__(self, store: ObjectStore, cache: TileCache | None = None) -> None:
+    def __init__(self, store: ObjectStore, cache: TileCache | None = None, observer: Observer | None = None) -> None:
         self._read_range = store.read_range
         self._cache = cache
+        self._counted = (observer or Unobserved()).counted
         self._tiles: Flights[bytes] = Flights()
         self._directories: Flights[PyramidDirectory] = Flights()
         self._fuse = Fuse(StoreFault)
         self._readers = ThreadPoolExecutor(READS_AT_ONCE, "tiles")
+        if observer:
+            observer.watched("store-fuse", lambda: float(self._fuse.blown))
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile: from the cache, or one ranged read."""
@@ -137,7 +145,12 @@ class DistantTiles:
 
     def _kept(self, key: str, place: Place) -> bytes | None:
         """What the cache has of a tile."""
-        return self._cache.get(_tile_name(key, place), place.crc) if self._cache is not None else None
+        if self._cache is None:
+            return None
+        data = self._cache.get(_tile_name(key, place), place.crc)
+        if data is not None:
+            self._counted("cache-hit")
+        return data
 
     def _fetched(self, key: str, places: list[Place]) -> list[bytes]:
         """Tiles that were not in the cache, each read by one thread for all that want it."""
@@ -153,7 +166,9 @@ class DistantTiles:
                     yield place.offset, data
             for place, data in self._read_tiles(key, missing) if missing else ():
                 if self._cache is not None:
-                    self._cache.put(_tile_name(key, place), data, place.crc)
+                    self._counted("cache-miss")
+                    if self._cache.put(_tile_name(key, place), data, place.crc):
+                        self._counted("cache-eviction")
                 yield place.offset, data
 
         return self._tiles.join_all(key, [place.offset for place in places], read) if places else []
@@ -175,6 +190,7 @@ class DistantTiles:
             raise corrupt
 
     def _read(self, key: str, start: int, length: int) -> bytes:
+        self._counted("store-bytes", length)
         return self._fuse.run(lambda: self._read_range(key, start, length), key=key, reason=AWAY)
 
     def _read_directory(self, pyramid: Pyramid) -> PyramidDirectory:

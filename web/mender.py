@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Final
 from iiif_server.recently_used import RecentlyUsed
 from repository.errors import Busy, ShanbenError
 from repository.handle import Repository
-from repository.jobs import Job, JobState
+from repository.jobs import ENDED, Job, JobState
+from workers.damage import KIND, pyramid_order
 
 if TYPE_CHECKING:
     from celery import Celery
 
 AGAIN_SECONDS: Final = 30.0
-"""How long after it was reported an image is not reported again by this process."""
+"""How long after it was reported an image is not reported again, by this process or another."""
 
 FAILED_SECONDS: Final = 3600.0
 """How long after a job failed for good, a damaged master for one, requests alone do not have it tried again."""
@@ -84,17 +85,15 @@ class Mender(threading.Thread):
         if note:
             sleep(_PACE_SECONDS)
             self._ask_for(*note)
-        if not self._repository.settings.broker:
-            # Loaded when first needed, as is Celery: neither is to delay the first tile.
+        if not self._repository.settings.broker and self._repository.jobs.under_way(KIND, 1):
+            # Loaded when first needed, as is Celery: neither is to delay a tile.
             from workers.mending import mend_here  # noqa: PLC0415
 
             mend_here(self._repository)
 
     def _ask_for(self, image: str, work: str) -> None:
-        from workers.remake import pyramid_order  # noqa: PLC0415
-
         order, jobs = pyramid_order(image, work), self._repository.jobs
-        if _failed_lately(jobs.get(order.key), self._repository.clock()):
+        if _ended_lately(jobs.get(order.key), self._repository.clock()):
             return
         jobs.enqueue(order)
         if self._repository.settings.broker:
@@ -109,7 +108,9 @@ class Mender(threading.Thread):
         send_due(self._celery, self._repository)
 
 
-def _failed_lately(job: Job | None, now: datetime) -> bool:
-    if job is None or job.state is not JobState.FAILED:
+def _ended_lately(job: Job | None, now: datetime) -> bool:
+    """Whether the job was asked for a while ago only, by whichever process, and has ended."""
+    if job is None or job.state not in ENDED:
         return False
-    return now - datetime.fromisoformat(job.since) < timedelta(seconds=FAILED_SECONDS)
+    seconds = FAILED_SECONDS if job.state is JobState.FAILED else AGAIN_SECONDS
+    return now - datetime.fromisoformat(job.since) < timedelta(seconds=seconds)

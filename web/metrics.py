@@ -92,8 +92,6 @@ def _of_requests(snapshot: Snapshot) -> Iterator[str]:
     yield from _histogram(snapshot)
     sent = [({"lane": lane}, snapshot.bytes_sent(lane)) for lane in LANES]
     yield from _figure("shanben_sent_bytes_total", "counter", "Bytes of the bodies sent.", sent)
-    read = [({"lane": lane}, snapshot.bytes_read(lane)) for lane in LANES]
-    yield from _figure("shanben_store_read_bytes_total", "counter", "Bytes read from the store to answer.", read)
 
 
 def _histogram(snapshot: Snapshot) -> Iterator[str]:
@@ -111,11 +109,12 @@ def _histogram(snapshot: Snapshot) -> Iterator[str]:
 
 def _of_the_store(snapshot: Snapshot) -> Iterator[str]:
     counters: dict[str, tuple[str, Counted]] = {
+        "shanben_store_read_bytes_total": ("Bytes read from the store for pictures.", "store-bytes"),
         "shanben_tile_cache_hits_total": ("Tiles found in the disk cache.", "cache-hit"),
         "shanben_tile_cache_misses_total": ("Tiles not found in the disk cache.", "cache-miss"),
         "shanben_tile_cache_evictions_total": ("Tiles kept where an older one had to give way.", "cache-eviction"),
         "shanben_directory_reads_total": ("Directories of pyramids read; all others were in memory.", "directory-read"),
-        "shanben_decode_seconds_total": ("Time of decoding, scaling and encoding pictures.", "decode-seconds"),
+        "shanben_decode_seconds_total": ("Time spent making pictures.", "decode-seconds"),
         "shanben_slow_refused_total": ("Requests for slow pictures sent away because too many waited.", "slow-refused"),
         "shanben_pyramids_damaged_total": ("Times a pyramid was found damaged or absent.", "damage"),
     }

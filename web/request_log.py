@@ -48,7 +48,7 @@ Headers = list[tuple[str, str]]
 
 
 class RequestLog:
-    """WSGI: stands before the whole application, observes what is no picture, and writes the log.
+    """WSGI: stands before the whole application, observes every request, and writes the log.
 
     `destination` is `Settings.request_log`: '' for errors and slow requests on standard error, '-' for all requests
     there, else the path of a file for all of them. A file that was moved away is begun anew (logrotate).
@@ -70,20 +70,20 @@ class RequestLog:
         began = perf_counter()
         environ[REQUEST] = request = self._identify(environ)
         answer = _Answer()
-        self._observations.last_lane()  # of no interest any more
         try:
             body = self._application(environ, answer)
         finally:
+            lane = self._observations.lane_taken() or "page"
             if not answer.status:  # a defect, which the server answers with a bare 500
-                self._end(environ, "500", began, 0)
-        status, headers = answer.status, answer.headers
-        if status >= "4" and _PROBLEM in headers:
+                self._end(environ, 500, lane, began, 0)
+        status, headers = int(answer.status[:3]), answer.headers
+        if status >= 400 and _PROBLEM in headers:
             body, headers = _with_request(body, headers, request)
-        start_response(status, [*headers, ("X-Request-Id", request)])
+        start_response(answer.status, [*headers, ("X-Request-Id", request)])
         if type(body) is list:
-            self._end(environ, status, began, sum(map(len, body)))
+            self._end(environ, status, lane, began, len(body[0]) if len(body) == 1 else sum(map(len, body)))
             return body
-        return _Stream(body, lambda sent: self._end(environ, status, began, sent))
+        return _Stream(body, lambda sent: self._end(environ, status, lane, began, sent))
 
     def _identify(self, environ: WSGIEnvironment) -> str:
         given: str | None = environ.get("HTTP_X_REQUEST_ID")
@@ -91,22 +91,19 @@ class RequestLog:
             return given
         return f"{self._series}{next(self._numbers):08x}"
 
-    def _end(self, environ: WSGIEnvironment, status: str, began: float, sent: int) -> None:
+    def _end(self, environ: WSGIEnvironment, status: int, lane: Lane, began: float, sent: int) -> None:
         seconds = perf_counter() - began
-        lane = self._observations.last_lane()
-        if lane is None:
-            lane = "page"
-            self._observations.observed(lane, int(status[:3]), seconds, sent, 0)
-        if self._all or status >= "5" or seconds > SLOW_SECONDS.get(lane, _SLOW_SECONDS):
+        self._observations.observed(lane, status, seconds, sent)
+        if self._all or status >= 500 or seconds > SLOW_SECONDS.get(lane, _SLOW_SECONDS):
             self._write(environ, status, lane, seconds, sent)
 
-    def _write(self, environ: WSGIEnvironment, status: str, lane: Lane, seconds: float, sent: int) -> None:
+    def _write(self, environ: WSGIEnvironment, status: int, lane: Lane, seconds: float, sent: int) -> None:
         line: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request": environ[REQUEST],
             "method": environ["REQUEST_METHOD"],
             "path": environ["PATH_INFO"],
-            "status": int(status[:3]),
+            "status": status,
             "seconds": round(seconds, 6),
             "lane": lane,
             "bytes": sent,

@@ -7,6 +7,7 @@ from typing import Self
 from wsgiref.types import WSGIApplication
 
 from iiif_server.image_application import ImageApplication
+from iiif_server.image_service import ImageService
 from iiif_server.observation import Observations
 from repository.config import process_settings
 from repository.handle import Repository, open_repository
@@ -43,7 +44,8 @@ def compose(repository: Repository, watch: Watch | None = None) -> WSGIApplicati
     """The whole web application of a repository; `watch` is one that was begun, if what it sees is to be known."""
     watch = watch or Watch.over(repository)
     pages = create_app(repository, watch.scoreboard).wsgi_app
-    pictures = BreakingOff(ImageApplication(repository, pages))
+    service = ImageService(repository, observer=watch.observations)
+    pictures = BreakingOff(ImageApplication(repository, pages, service))
     return RequestLog(Gate(pictures), watch.observations, repository.settings.request_log)
 
 

@@ -6,22 +6,20 @@ in a child process, which takes no time from anybody who wants it (`_NICENESS`).
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 from repository.child import ChildPool, Limits
-from repository.config import Settings
 from repository.errors import Busy
 from repository.handle import Repository
 from repository.jobs import JobState
 from repository.locks import exclusive
 from repository.text import Text
+from workers.damage import KIND
 from workers.presence import presence, release_dead
-from workers.remake import KIND, remake
+from workers.remake import remake
 from workers.runner import Runner
 from workers.staging import desk
-from workers.tiling import Examined, examine
+from workers.tiling import ChildExaminer
 from workers.workshop import Workshop
 
 _MOST_AT_ONCE: Final = 50
@@ -41,32 +39,12 @@ def mend_here(repository: Repository) -> int:
         settings = repository.settings
         with (
             desk(settings.staging) as scratch,
-            ChildPool(1, scratch, Limits(seconds=settings.decode_seconds)) as pool,
+            ChildPool(1, scratch, Limits(seconds=settings.decode_seconds, niceness=_NICENESS)) as pool,
             presence(repository) as holder,
         ):
-            workshop = Workshop(repository, _ModestExaminer(pool, settings))
+            workshop = Workshop(repository, ChildExaminer(pool, settings, 1))
             runner = Runner(workshop, {KIND: remake}, holder, settings.patience_seconds)
             return sum(runner.run(key) for key in queued)
-
-
-class _ModestExaminer:
-    """An examiner whose child process waits for all others."""
-
-    concurrency = 1
-
-    def __init__(self, pool: ChildPool, settings: Settings) -> None:
-        self._pool = pool
-        self._settings = settings
-
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """As `tiling.examine`; `DecoderLost` when the child died or overstayed."""
-        return self._pool.call(examine_modestly, path, self._settings, pyramid)
-
-
-def examine_modestly(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
-    """`tiling.examine` by a process that gives way. Runs in a child process."""
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # of this thread, and of those that libvips starts after it
-    return examine(path, settings, pyramid)
 
 
 def _queued(repository: Repository) -> list[str]:

@@ -24,9 +24,9 @@ from typing import Final
 from iiif_server.pyramid import check_tiles, read_directory
 from preservation import objects
 from repository import paths
-from repository.errors import KeyAbsent, MasterDamaged, NotHeld, ObjectInvalid, PyramidCorrupt
+from repository.errors import KeyAbsent, MasterDamaged, NotHeld, ObjectInvalid, PyramidCorrupt, StagingFault
 from repository.handle import Repository
-from repository.jobs import Job, JobOrder
+from repository.jobs import Job
 from repository.model import Image, Pyramid, Work
 from repository.storage import Expendable
 from workers.deposit import Examiner
@@ -35,13 +35,7 @@ from workers.recognition import pyramid_key
 from workers.staging import desk
 from workers.workshop import Workshop
 
-KIND: Final = "pyramid"
 _LOG: Final = logging.getLogger("shanben.pyramids")
-
-
-def pyramid_order(image: str, work: str) -> JobOrder:
-    """The job that has a look at the pyramid of an image of a work, and makes it again if need be."""
-    return JobOrder(f"{KIND}:{image}", KIND, {"image": image, "work": work})
 
 
 def remake(workshop: Workshop, job: Job) -> Mapping[str, object]:
@@ -110,10 +104,13 @@ def _is_whole(repository: Repository, image: Image, known: Pyramid) -> bool:
 
 
 def _fetch(repository: Repository, key: str, target: Path) -> str:
-    """Copy an object to a local file; its sha256."""
+    """Copy an object to a local file; its sha256. Raises `StagingFault` when it cannot be written, `StoreFault`."""
     digest = hashlib.sha256()
-    with target.open("wb") as file:
-        for chunk in repository.store.chunks(key):
-            digest.update(chunk)
-            file.write(chunk)
+    try:
+        with target.open("wb") as file:
+            for chunk in repository.store.chunks(key):
+                digest.update(chunk)
+                file.write(chunk)
+    except OSError as fault:
+        raise StagingFault(reason=fault.strerror) from fault
     return digest.hexdigest()

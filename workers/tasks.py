@@ -7,10 +7,10 @@ from typing import Final
 
 from preservation.journal import record_events
 from repository.jobs import Job
+from workers.damage import KIND as PYRAMID
 from workers.describe import describe_all
 from workers.ingest import ingest
 from workers.pages import take_page
-from workers.remake import KIND as PYRAMID
 from workers.remake import remake
 from workers.replicate import log_order, replicate, replicate_log
 from workers.runner import Task

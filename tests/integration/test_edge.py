@@ -368,6 +368,7 @@ def test_health_is_for_this_machine_alone(edge: Edge) -> None:
         assert edge.get(path).status == 404, path
     assert edge.get("/health/ready", source=INSIDE).status == 200
     assert edge.get("/metrics").status == 404
+    assert edge.get("/metrics", source=INSIDE).status == 200
 
 
 def test_the_staffs_page_is_for_those_whom_the_edge_lets_in(edge: Edge) -> None:

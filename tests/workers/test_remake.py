@@ -14,10 +14,11 @@ from repository.jobs import Job, JobState
 from repository.locks import exclusive
 from repository.model import Image, Pyramid, Work
 from web.ingest_command import ingest_order
+from workers.damage import pyramid_order
 from workers.local import working_here
 from workers.mending import mend_here
 from workers.recognition import pyramid_key
-from workers.remake import pyramid_order, remake
+from workers.remake import remake
 from workers.tiling import open_child_examiner
 from workers.workshop import Workshop
 
