@@ -1,0 +1,404 @@
+"""A reader beside a crawler: slow pictures through `shanben serve`, and what becomes of them when things go wrong."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pyvips
+from held_picture import hold
+from server_process import ServerProcess, answers, descendants, is_alive, lasting_port, wait_for_end
+from slow_client import SlowClient
+
+from iiif_server.image_service import PREFIX
+from iiif_server.render_pool import WAITING
+from iiif_server.tile_grid import TileGrid
+
+pytestmark = pytest.mark.integration
+
+SHANBEN = Path(sys.executable).with_name("shanben")
+WIDTH, HEIGHT = 6000, 5000
+BROKEN = (http.client.IncompleteRead, ConnectionError)
+
+# Asks for the whole picture for ever, as fast as it is given: a process of its own, so as not to slow the reader.
+CRAWLER = """
+import sys, urllib.error, urllib.request
+while True:
+    try:
+        with urllib.request.urlopen(sys.argv[1], timeout=60) as answer:
+            while answer.read(1 << 20):
+                pass
+    except (OSError, urllib.error.HTTPError):
+        pass
+"""
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web application that runs, over one large picture."""
+
+    server: ServerProcess
+    port: int
+    image: str
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PREFIX}{self.image}/"
+
+    def path(self, rest: str = "full/max/0/default.jpg") -> str:
+        return f"{PREFIX}{self.image}/{rest}"
+
+    def slowly(self, rest: str = "full/max/0/default.jpg") -> SlowClient:
+        return SlowClient(self.port, self.path(rest))
+
+    def get(self, rest: str) -> tuple[int, Mapping[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", self.path(rest))
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def tiles(self) -> list[str]:
+        return [self.path(name) for name in TileGrid(WIDTH, HEIGHT, 512).names()]
+
+    def processes(self) -> list[int]:
+        assert self.server.pid
+        return descendants(self.server.pid)
+
+    def renderers(self) -> list[int]:
+        return [pid for pid in self.processes() if b"repository.child" in command_of(pid)]
+
+
+def threads_of(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data folder with one picture, noisy so that it is long in every format, and its image's identifier."""
+    folder = tmp_path_factory.mktemp("lanes")
+    noise = pyvips.Image.gaussnoise(WIDTH, HEIGHT, mean=128, sigma=40, seed=1).cast("uchar")
+    picture = noise.bandjoin([noise.rot180(), noise.fliphor()]).copy(interpretation="srgb")
+    return folder, hold(folder / "var", picture, 512)
+
+
+@contextmanager
+def serving(library: tuple[Path, str], workers: int = 1, **settings: str) -> Iterator[Web]:
+    folder, image = library
+    port = lasting_port()
+    command = [str(SHANBEN), "serve", "--port", str(port), "--workers", str(workers)]
+    environment = {**os.environ, "SHANBEN_DATA": str(folder / "var"), **settings}
+    server = ServerProcess("shanben serve", command, folder / f"web-{port}.log", environment=environment)
+    try:
+        server.start(lambda: answers(f"http://127.0.0.1:{port}/health/ready"))
+        yield Web(server, port, image)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def web(library: tuple[Path, str]) -> Iterator[Web]:
+    """The web application in one process, for the tests that leave it whole."""
+    with serving(library) as web:
+        yield web
+
+
+class TestAnAnswerOnItsWay:
+    def test_it_comes_in_chunks_whole(self, web: Web) -> None:
+        status, headers, body = web.get("full/max/0/default.jpg")
+        assert (status, headers["Transfer-Encoding"]) == (200, "chunked")
+        picture = pyvips.Image.new_from_buffer(body, "", fail_on="warning")
+        assert (picture.width, picture.height) == (WIDTH, HEIGHT)
+        assert picture.avg() > 100
+
+    def test_a_client_of_http_1_0_gets_its_length(self, web: Web) -> None:
+        with socket.create_connection(("127.0.0.1", web.port), timeout=60) as connection:
+            connection.sendall(f"GET {web.path('full/max/0/default.jpg')} HTTP/1.0\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert f"content-length: {len(body)}".encode() in head.lower()
+        assert body.endswith(b"\xff\xd9")
+
+    def test_its_head_costs_nothing(self, web: Web) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+        began = time.monotonic()
+        for _ in range(20):
+            connection.request("HEAD", web.path("full/max/0/gray.png"))
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+        assert time.monotonic() - began < 2
+        connection.close()
+
+    def test_a_client_that_goes_away_ends_it(self, web: Web) -> None:
+        with web.slowly("full/max/0/default.png") as client:
+            client.take(1 << 20)
+            (renderer,) = web.renderers()
+        wait_for_end([renderer], 10)
+        assert web.get("full/max/0/default.jpg")[0] == 200
+
+    def test_a_process_that_is_killed_in_the_middle_breaks_it_and_no_other(self, web: Web) -> None:
+        with web.slowly("full/max/0/default.png") as client:
+            client.take(1 << 20)
+            (renderer,) = web.renderers()
+            kept = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+            assert ask(kept, web.tiles()[0]) == 200
+            before = kept.sock
+            os.kill(renderer, signal.SIGKILL)
+            with pytest.raises(BROKEN):
+                client.take_rest()
+            assert ask(kept, web.tiles()[1]) == 200
+            assert kept.sock is before
+            kept.close()
+        assert web.get("full/max/0/default.jpg")[0] == 200
+
+    def test_idle_processes_that_are_killed_are_not_missed(self, web: Web) -> None:
+        assert web.get("full/max/0/default.jpg")[0] == 200
+        renderers = web.renderers()
+        for renderer in renderers:
+            os.kill(renderer, signal.SIGKILL)
+        wait_until(lambda: not any(threads_of(pid) > 1 for pid in renderers))  # the last to end tells its parent
+        time.sleep(0.2)
+        assert web.get("full/max/0/default.jpg")[0] == 200
+
+
+class TestTheLane:
+    def test_when_it_is_full_others_are_told_to_come_again_and_tiles_are_served(self, web: Web) -> None:
+        statuses: list[int] = []
+
+        def wait_in_line() -> None:
+            statuses.append(web.get("full/5000,/0/default.jpg")[0])
+
+        with web.slowly("full/max/0/default.png") as holder:
+            holder.take(1)
+            line = [threading.Thread(target=wait_in_line) for _ in range(WAITING)]
+            for thread in line:
+                thread.start()
+            time.sleep(1)
+            began = time.monotonic()
+            status, headers, _ = web.get("full/4000,/0/default.jpg")
+            assert (status, headers["Retry-After"]) == (503, "5")
+            assert time.monotonic() - began < 5
+            assert {web.get(rest)[0] for rest in ("0,0,512,512/512,512/0/default.jpg", "full/200,/0/default.jpg")} == {
+                200
+            }
+        for thread in line:
+            thread.join(60)
+        assert set(statuses) <= {200, 503}
+        assert 200 in statuses
+
+    def test_it_stands_back_for_tiles(self, web: Web) -> None:
+        with web.slowly() as client:
+            client.take(1)
+            (renderer,) = web.renderers()
+            assert os.sched_getscheduler(renderer) == os.SCHED_IDLE
+
+    def test_memory_is_bounded(self, library: tuple[Path, str]) -> None:
+        with serving(library) as web:
+            web.get("0,0,512,512/512,512/0/default.jpg")
+            idle = memory(web)
+            with watched_memory(web) as most:
+                for rest in ("full/max/0/default.jpg", "full/max/90/default.png", "full/max/!180/gray.jpg"):
+                    assert web.get(rest)[0] == 200
+            assert max(most) - idle < 300 << 20
+
+    def test_what_takes_too_long_is_broken_off(self, library: tuple[Path, str]) -> None:
+        with serving(library, SHANBEN_RENDER_SECONDS="1") as web:
+            began = time.monotonic()
+            status, headers, _ = web.get("0,0,4000,4000/max/0/default.gif")
+            assert (status, headers["Retry-After"]) == (503, "5")
+            assert time.monotonic() - began < 8
+            assert web.get("0,0,512,512/512,512/0/default.jpg")[0] == 200
+            assert web.get("full/1500,/0/default.jpg")[0] == 200
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> int:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def memory(web: Web) -> int:
+    """Bytes of all processes together; what they share is counted once for each."""
+    assert web.server.pid
+    total = 0
+    for pid in [web.server.pid, *web.processes()]:
+        try:
+            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+@contextmanager
+def watched_memory(web: Web) -> Iterator[list[int]]:
+    found, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            found.append(memory(web))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield found
+    ended.set()
+    watcher.join()
+
+
+class TestAReaderBesideACrawler:
+    ROUNDS, TILES = 5, 400
+
+    def test_the_slowest_tiles_are_hardly_slower(self, library: tuple[Path, str]) -> None:
+        """The median of several rounds' p99, by turns without and with crawlers; once again if the machine was busy."""
+        with serving(library, workers=2) as web:
+            self.reads(web)
+            idle, busy = self.rounds(web)
+            if busy > 2 * idle:
+                idle, busy = self.rounds(web)
+        assert busy <= 2 * idle, f"p99 {busy * 1000:.1f} ms beside crawlers, {idle * 1000:.1f} ms without"
+
+    def rounds(self, web: Web) -> tuple[float, float]:
+        idle, busy = [], []
+        for _ in range(self.ROUNDS):
+            idle.append(self.reads(web))
+            with crawlers(web, 4):
+                busy.append(self.reads(web))
+            wait_until(lambda: not any(is_working(pid) for pid in web.renderers()))
+        return statistics.median(idle), statistics.median(busy)
+
+    def reads(self, web: Web) -> float:
+        """The p99 of the seconds that a tile takes."""
+        tiles, times = web.tiles(), []
+        connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+        for number in range(self.TILES):
+            began = time.perf_counter()
+            assert ask(connection, tiles[number * 7 % len(tiles)]) == 200
+            times.append(time.perf_counter() - began)
+        connection.close()
+        return statistics.quantiles(times, n=100)[-1]
+
+
+@contextmanager
+def crawlers(web: Web, count: int) -> Iterator[None]:
+    command = [sys.executable, "-c", CRAWLER, f"{web.address}full/max/0/default.jpg"]
+    started = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        wait_until(lambda: any(is_working(pid) for pid in web.renderers()))
+        time.sleep(1)  # until all of them have started
+        yield
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
+
+
+def is_working(pid: int) -> bool:
+    """Whether a process runs on a processor, or is about to, or was within a tenth of a second."""
+
+    def ticks() -> int:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        return int(fields[11]) + int(fields[12])
+
+    before = ticks()
+    time.sleep(0.1)
+    return ticks() > before
+
+
+class TestTheEnd:
+    def test_answers_under_way_end_whole_when_the_server_is_told_to_stop(self, library: tuple[Path, str]) -> None:
+        with serving(library, workers=2) as web, web.slowly() as client:
+            begun = client.take(1 << 20)
+            family = web.processes()
+            web.server.send(signal.SIGTERM)
+            wait_until(lambda: not accepts_anything(web.port))
+            body = begun + client.take_rest()
+            assert pyvips.Image.new_from_buffer(body, "", fail_on="warning").avg() > 100
+            wait_until(lambda: web.server.pid is None)
+            assert not any(is_alive(pid) for pid in family)
+
+    @pytest.mark.parametrize("whom", ["the server", "its processes"])
+    def test_nothing_is_left_of_what_was_killed(self, library: tuple[Path, str], whom: str) -> None:
+        with serving(library) as web, web.slowly("full/max/0/default.png") as client:
+            client.take(1)
+            renderers = web.renderers()
+            assert web.server.pid
+            parents = [pid for pid in web.processes() if pid not in renderers]
+            victims = [web.server.pid, *parents] if whom == "the server" else [parents[-1]]
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+            wait_for_end(renderers, 10)
+            with pytest.raises(BROKEN):
+                client.take_rest()
+
+    def test_a_reload_replaces_the_processes_and_refuses_nobody(self, library: tuple[Path, str]) -> None:
+        with serving(library, workers=2) as web:
+            tile = f"http://127.0.0.1:{web.port}{web.tiles()[0]}"
+            before = [pid for pid in web.processes() if b"multiprocessing" in command_of(pid)]
+            failures, ended = [], threading.Event()
+
+            def read() -> None:
+                while not ended.is_set():
+                    try:
+                        urllib.request.urlopen(tile, timeout=20).close()
+                    except OSError as fault:
+                        failures.append(repr(fault))
+
+            readers = [threading.Thread(target=read) for _ in range(2)]
+            for reader in readers:
+                reader.start()
+            with web.slowly() as client:
+                begun = client.take(1 << 20)
+                web.server.send(signal.SIGHUP)
+                time.sleep(1)
+                body = begun + client.take_rest()
+            wait_until(lambda: not any(is_worker(pid) for pid in before), 60)
+            ended.set()
+            for reader in readers:
+                reader.join()
+            assert failures == []
+            assert pyvips.Image.new_from_buffer(body, "", fail_on="warning").avg() > 100
+
+
+def is_worker(pid: int) -> bool:
+    return is_alive(pid) and b"spawn_main" in command_of(pid)
+
+
+def accepts_anything(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
