@@ -26,6 +26,8 @@ TO_REACH: Final = {
     "tile p99": "below iipsrv's",
     "304 answers": "above the tile rate",
     "CPU ms a tile": "stated",
+    "full/max": "300 MB more, 1 s to the first byte",
+    "start to first tile": "2 s",
     "ingest": "at most 1.3 times (goal 1.15)",
     "memory": "600 MB tall, 2 GB long",
     "log": "3,000 a second",
