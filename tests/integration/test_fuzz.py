@@ -25,7 +25,7 @@ import imagecodecs
 import mutations
 import pytest
 import pyvips
-from server_process import ServerProcess, answers, descendants, lasting_port
+from server_process import ServerProcess, answers, lasting_port
 from wire import Answer, NoAnswer, Wire, connect
 
 from iiif_server.image_service import PREFIX
@@ -76,8 +76,10 @@ class House:
             return {f"{PREFIX}{image}/{name}": archive.read(name) for name in names}
 
     def processes(self) -> set[int]:
+        """The server's own; children of theirs, in which pictures are made, come and go."""
         assert self.server.pid is not None, self.server.end_of_log()
-        return set(descendants(self.server.pid))
+        tasks = Path(f"/proc/{self.server.pid}/task").glob("*/children")
+        return {int(pid) for children in tasks for pid in children.read_text().split()}
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +287,17 @@ class TestSlowClients:
         finally:
             for connected in connections:
                 connected.close()
+
+    def test_readers_that_do_not_read_keep_nobody_waiting(self, house: House) -> None:
+        request = f"GET {PREFIX}{house.images[1]}/full/max/0/default.jpg HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        tile = next(iter(house.tiles(house.images[0])))
+        with contextlib.ExitStack() as opened, house.wire() as wire:
+            for _ in range(16):
+                opened.enter_context(connect(house.port, 4096)).sendall(request)
+            for _ in range(30):
+                answer = wire.get(tile)
+                assert (answer.status, answer.seconds < SECONDS_A_TILE) == (200, True)
+                time.sleep(0.1)
 
     def test_clients_that_leave_in_the_middle_leave_nothing_behind(self, house: House) -> None:
         request = f"GET {PREFIX}{house.images[1]}/full/2000,/0/default.jpg HTTP/1.1\r\nHost: x\r\n\r\n".encode()
