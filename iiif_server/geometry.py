@@ -52,14 +52,15 @@ ROOM: Final[Mapping[Format, Room]] = MappingProxyType(
     {
         Format.JPG: Room(65_500, 4_000 * _MILLION),
         Format.PDF: Room(60_000, 4_000 * _MILLION),
-        Format.GIF: Room(65_535, 32 * _MILLION),
-        Format.WEBP: Room(16_383, 48 * _MILLION),
-        Format.AVIF: Room(32_768, 24 * _MILLION),
-        Format.JP2: Room(1_000_000, 16 * _MILLION),
+        Format.GIF: Room(65_535, 16 * _MILLION),
+        Format.WEBP: Room(16_383, 24 * _MILLION),
+        Format.AVIF: Room(32_768, 12 * _MILLION),
+        Format.JP2: Room(1_000_000, 12 * _MILLION),
     }
 )
-"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture,
-keep below half a gigabyte for. Formats not named hold whatever may be asked for.
+"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture and
+its transparency, were seen to write within the memory of the lane of slow pictures (`render_pool.MEMORY`). Formats not
+named hold whatever may be asked for.
 """
 
 
