@@ -8,7 +8,8 @@ Which library does what was decided by measurement (one core of two, a woodblock
 - WebP and AVIF are `imagecodecs`': 28 to 48 (libvips 35 to 58), and 34 to 70 (as libvips); JPEG 2000 is too, for
   libvips' wheel has none: 40 to 100.
 
-Every JPEG written here has a JFIF marker and component identifiers 1, 2, 3, so that no decoder can take it for RGB.
+Every JPEG, whichever of the two wrote it, has the component identifiers 1, 2, 3 and no Adobe marker, so that no decoder
+takes it for anything but YCbCr (or grey); `imagecodecs` adds a JFIF marker, as libvips does not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -10,44 +8,12 @@ import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiled import OPEN, TiledPicture
 
 from iiif_server.geometry import Limits, choose_source, plan
 from iiif_server.image_request import parse
-from iiif_server.pyramid import read_directory, write_pyramid
 from iiif_server.render import render
-from iiif_server.tile_grid import TileGrid
 from repository.errors import PyramidCorrupt
-
-OPEN = Limits(64_000_000)
-
-
-class Tiles:
-    """A picture as tiles at high quality, and how many of them were read."""
-
-    def __init__(self, picture: pyvips.Image, folder: Path, tile_size: int = 128) -> None:
-        target = folder / "picture.zip"
-        write_pyramid(picture, target, tile_size, 95)
-        self.data = target.read_bytes()
-        self.directory = read_directory(self.read_range, "picture")
-        self.grid = TileGrid(picture.width, picture.height, tile_size)
-        self.read: list[int] = []
-
-    def read_range(self, start: int, length: int) -> bytes:
-        start = max(0, len(self.data) + start) if start < 0 else start
-        return self.data[start : start + length]
-
-    def tile(self, ordinal: int) -> bytes:
-        self.read.append(ordinal)
-        offset, length, _ = self.directory.locate(ordinal)
-        return self.read_range(offset, length)
-
-    def tiles(self, ordinals: Sequence[int]) -> list[bytes]:
-        return [self.tile(ordinal) for ordinal in ordinals]
-
-    def answer(self, text: str, limits: Limits = OPEN) -> Image.Image:
-        task = plan(parse(text), self.grid, limits)
-        encoded = render(task, choose_source(task, self.grid, limits), self.grid, self.tiles, 90)
-        return Image.open(io.BytesIO(encoded))
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +26,8 @@ def smooth() -> pyvips.Image:
 
 
 @pytest.fixture(scope="module")
-def tiles(smooth: pyvips.Image, tmp_path_factory: pytest.TempPathFactory) -> Tiles:
-    return Tiles(smooth, tmp_path_factory.mktemp("tiles"))
+def tiles(smooth: pyvips.Image, tmp_path_factory: pytest.TempPathFactory) -> TiledPicture:
+    return TiledPicture.of(smooth, tmp_path_factory.mktemp("tiles"))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +53,7 @@ numbers = st.integers(0, 499)
     mirrored=st.booleans(),
 )
 def test_any_region_size_and_turn_shows_what_an_independent_way_shows(
-    tiles: Tiles, whole: Image.Image, box: tuple[int, int, int, int], width: int, turn: int, mirrored: bool
+    tiles: TiledPicture, whole: Image.Image, box: tuple[int, int, int, int], width: int, turn: int, mirrored: bool
 ) -> None:
     x, y, w, h = box
     cut = whole.crop((x, y, min(x + w, 700), min(y + h, 500)))
@@ -110,20 +76,20 @@ def test_any_region_size_and_turn_shows_what_an_independent_way_shows(
         ("128,128,256,256/^300,300/0/default.png", 4),
     ],
 )
-def test_only_the_tiles_that_are_needed_are_read(tiles: Tiles, text: str, most: int) -> None:
+def test_only_the_tiles_that_are_needed_are_read(tiles: TiledPicture, text: str, most: int) -> None:
     tiles.read.clear()
     tiles.answer(text)
     assert len(tiles.read) <= most
 
 
-@pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "gif"])
+@pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "gif", "jp2", "avif"])
 @pytest.mark.parametrize("quality", ["default", "color", "gray", "bitonal"])
 @pytest.mark.parametrize("turn", ["0", "!90", "30"])
 def test_every_format_quality_and_turn_is_what_it_says(
-    tiles: Tiles, whole: Image.Image, name: str, quality: str, turn: str
+    tiles: TiledPicture, whole: Image.Image, name: str, quality: str, turn: str
 ) -> None:
     got = tiles.answer(f"full/350,250/{turn}/{quality}.{name}")
-    assert got.format == {"jpg": "JPEG", "tif": "TIFF"}.get(name, name.upper())
+    assert got.format == {"jpg": "JPEG", "tif": "TIFF", "jp2": "JPEG2000"}.get(name, name.upper())
     assert got.size == {"0": (350, 250), "!90": (250, 350), "30": (429, 392)}[turn]
     paper = Image.new("RGBA", got.size, "white")
     pixels = numpy.asarray(Image.alpha_composite(paper, got.convert("RGBA")).convert("RGB"), numpy.int16)
@@ -134,7 +100,7 @@ def test_every_format_quality_and_turn_is_what_it_says(
         assert ((pixels < 40) | (pixels > 215)).mean() > 0.99
 
 
-def test_a_quarter_turn_goes_clockwise_and_so_does_a_slanted_one(tiles: Tiles) -> None:
+def test_a_quarter_turn_goes_clockwise_and_so_does_a_slanted_one(tiles: TiledPicture) -> None:
     upright = numpy.asarray(tiles.answer("full/70,50/0/default.png").convert("RGB"))
     turned = numpy.asarray(tiles.answer("full/70,50/90/default.png").convert("RGB"))
     nearly = numpy.asarray(tiles.answer("full/70,50/89.9/default.png").convert("RGB"))
@@ -146,7 +112,7 @@ def test_a_quarter_turn_goes_clockwise_and_so_does_a_slanted_one(tiles: Tiles) -
     ("name", "corner"), [("png", (0, 0, 0, 0)), ("webp", (0, 0, 0, 0)), ("jpg", (255, 255, 255, 255))]
 )
 def test_corners_of_a_slanted_picture_are_transparent_or_white(
-    tiles: Tiles, name: str, corner: tuple[int, ...]
+    tiles: TiledPicture, name: str, corner: tuple[int, ...]
 ) -> None:
     got = tiles.answer(f"full/350,250/45/default.{name}").convert("RGBA").getpixel((1, 1))
     assert isinstance(got, tuple)
@@ -157,13 +123,13 @@ def test_corners_of_a_slanted_picture_are_transparent_or_white(
 @pytest.mark.parametrize("quality", ["default", "color", "gray", "bitonal"])
 def test_a_grey_picture_has_every_quality(tmp_path: Path, quality: str) -> None:
     grey = (pyvips.Image.xyz(300, 200)[0] * 0.8).cast("uchar").copy(interpretation="b-w")
-    got = Tiles(grey, tmp_path).answer(f"full/150,100/0/{quality}.png")
+    got = TiledPicture.of(grey, tmp_path).answer(f"full/150,100/0/{quality}.png")
     assert got.mode in ("L", "1")
 
 
 def test_reduced_access_shows_no_detail_of_the_full_image(tmp_path: Path) -> None:
     stripes = (pyvips.Image.xyz(512, 512)[0] % 2 * 255).cast("uchar").copy(interpretation="b-w")
-    held = Tiles(stripes, tmp_path)
+    held = TiledPicture.of(stripes, tmp_path)
     limits = Limits(64_000_000, 64)
     for x in range(8):
         pixel = held.answer(f"{100 + x},100,1,1/max/0/default.png", limits).getpixel((0, 0))
@@ -171,10 +137,10 @@ def test_reduced_access_shows_no_detail_of_the_full_image(tmp_path: Path) -> Non
         assert 96 < pixel < 160
 
 
-def test_tiles_that_do_not_decode_are_a_corrupt_pyramid(tiles: Tiles) -> None:
+def test_tiles_that_do_not_decode_are_a_corrupt_pyramid(tiles: TiledPicture) -> None:
     task = plan(parse("full/max/90/default.png"), tiles.grid, OPEN)
     with pytest.raises(PyramidCorrupt):
         render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda some: [b"not a picture"] * len(some), 80)
-    cut_short = tiles.tile(0)[:600]
+    cut_short = tiles.tiles([0])[0][:600]
     with pytest.raises(PyramidCorrupt):
         render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda some: [cut_short] * len(some), 80)
