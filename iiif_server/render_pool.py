@@ -17,6 +17,7 @@ known.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ _WHOLE: Final = 256 << 10
 """Bytes up to which an answer is given whole."""
 
 _PART: Final = 128 << 10
+_MMAP_THRESHOLD, _ARENAS = -3, -8  # malloc.h
 
 
 class RenderingLost(SystemFault):
@@ -191,6 +193,18 @@ def _render(link: Link, task: RenderPlan, source: Source, grid: TileGrid, jpeg_q
             gathered.clear()
 
     render.use_little_memory()
+    _give_memory_back()
     render.write(task, source, grid, link.ask, jpeg_quality, sink)
     if gathered:
         link.give(bytes(gathered))
+
+
+def _give_memory_back() -> None:
+    """Has glibc give large blocks back to the system as soon as they are freed (mallopt(3)).
+
+    Else it keeps what a strip took for the next one, in each thread's arena: twice the memory after a few pictures.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # not in every C library
+        libc.mallopt(_MMAP_THRESHOLD, 1 << 20)
+        libc.mallopt(_ARENAS, 2)
