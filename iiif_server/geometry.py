@@ -58,9 +58,9 @@ ROOM: Final[Mapping[Format, Room]] = MappingProxyType(
         Format.JP2: Room(1_000_000, 12 * _MILLION),
     }
 )
-"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture and
-its transparency, were seen to write within the memory of the lane of slow pictures (`render_pool.MEMORY`). Formats not
-named hold whatever may be asked for.
+"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture
+and its transparency, were seen to write within the memory of the lane of slow pictures (`render_pool.MEMORY`). Formats
+not named hold whatever may be asked for.
 """
 
 
