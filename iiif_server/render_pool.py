@@ -3,7 +3,7 @@
 What makes many pixels goes through here, so that a process that serves
 
 - never holds its interpreter, its memory or its processor for them: a child makes them, one at a time for each process
-  that serves, when nobody else wants the processor, with bounded memory and bounded time (`Settings.render_seconds`);
+  that serves, nicely (nice(2)), with bounded memory and bounded time (`Settings.render_seconds`);
 - keeps threads for tiles: at most `PLACES` requests are in the lane; one more is refused (`RenderingBusy`, 503);
 - stays whole when a picture is not: a child that crashes, or is killed, ends one answer (`RenderingLost`).
 
@@ -51,6 +51,7 @@ _WHOLE: Final = 256 << 10
 """Bytes up to which an answer is given whole."""
 
 _PART: Final = 128 << 10
+_NICENESS: Final = 10  # leaves it a tenth of a processor that others want; with much less it hardly ends
 _MMAP_THRESHOLD, _ARENAS = -3, -8  # malloc.h
 
 
@@ -68,7 +69,7 @@ class RenderPool:
     """
 
     def __init__(self, seconds: float, observer: Observer, memory: int = MEMORY) -> None:
-        limits = Limits(seconds=seconds, memory=memory, threads=1, background=True)
+        limits = Limits(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
         self._children = ChildPool(1, Path(gettempdir()), limits)
         self._places = threading.BoundedSemaphore(PLACES)
         self._turn = threading.BoundedSemaphore(1)

@@ -19,8 +19,8 @@ as the reason.
 
 Children end with their parent, however it ends: each watches a pipe whose other end only the parent holds. They sit in
 process groups of their own, so that an interrupt at the terminal reaches the parent alone; but in its session, for
-Linux may share the processors out among sessions first (sched(7), autogroups), where one in the background gets as much
-as one that is not. What they write on standard error
+Linux may share the processors out among sessions first (sched(7), autogroups), where a nice one gets as much as one
+that is not. What they write on standard error
 goes to a file, never to the terminal, and its last line explains a death. They are started at the first call.
 """
 
@@ -61,13 +61,13 @@ Result = TypeVar("Result")
 class Limits:
     """What one call may take: `seconds` by the clock, `memory` in bytes; `threads` is for libvips in one child.
 
-    In the `background`, it gets a processor that nobody else wants at the moment (SCHED_IDLE, sched(7)).
+    `niceness` is how far the child stands back for others, 0 to 19 (nice(2)).
     """
 
     seconds: float
     memory: int = MEMORY
     threads: int = 1
-    background: bool = False
+    niceness: int = 0
 
 
 class Link:
@@ -266,7 +266,7 @@ class _Child:
         except OSError as fault:
             raise StagingFault(reason=fault.strerror) from fault
         ours, theirs = Pipe()
-        numbers = (theirs.fileno(), life, limits.memory, limits.threads, int(limits.background))
+        numbers = (theirs.fileno(), life, limits.memory, limits.threads, limits.niceness)
         self._process = subprocess.Popen(  # noqa: S603  our own module, our own numbers
             [sys.executable, "-P", "-c", _START, *map(str, numbers), str(scratch)],
             stdin=subprocess.DEVNULL,
@@ -348,12 +348,11 @@ def serve(pipe: Connection) -> None:
 
 def run(arguments: list[str]) -> None:
     """Set the limits and serve: what a child process is started with."""
-    pipe, life, memory, threads, background = map(int, arguments[:5])
+    pipe, life, memory, threads, niceness = map(int, arguments[:5])
     # libvips reads both when it is loaded, which the first call does.
     os.environ["TMPDIR"] = arguments[5]
     os.environ["VIPS_CONCURRENCY"] = str(threads)
-    if background:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(niceness)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_end_with_parent, args=(life,), daemon=True).start()
