@@ -1,7 +1,7 @@
 """Damaged pyramids made again without a broker, beside whatever else this process does.
 
 For a house of one machine that has no workers: its web processes do this one kind of job themselves. Decoding happens
-in a child process, which takes no time from anybody who wants it.
+in a child process, which stands back for everybody else.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from workers.tiling import ChildExaminer
 from workers.workshop import Workshop
 
 _MOST_AT_ONCE: Final = 50
+_NICENESS: Final = 19
 
 
 def mend_here(repository: Repository) -> int:
@@ -38,7 +39,7 @@ def mend_here(repository: Repository) -> int:
         settings = repository.settings
         with (
             desk(settings.staging) as scratch,
-            ChildPool(1, scratch, Limits(seconds=settings.decode_seconds, background=True)) as pool,
+            ChildPool(1, scratch, Limits(seconds=settings.decode_seconds, niceness=_NICENESS)) as pool,
             presence(repository) as holder,
         ):
             workshop = Workshop(repository, ChildExaminer(pool, settings, 1))
