@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pyvips
 from moto.server import ThreadedMotoServer
@@ -29,6 +30,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 ABSENT = re.compile(r"(?:Skipped|Failed): (.+) is absent: this was not tested")
+# A machine that is busy makes no test wrong: tests are not timed.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

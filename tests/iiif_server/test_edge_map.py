@@ -33,7 +33,7 @@ def tile_of_viewers(grid: TileGrid, ordinal: int) -> list[str]:
     x, y, w, h, out_w, out_h = grid.request_of(ordinal)
     whole = w == grid.width and h == grid.height
     place = "full" if whole else f"{x},{y},{w},{h}"
-    size = "full" if out_w == grid.width else f"{out_w},"
+    size = "full" if (out_w, out_h) == (w, h) and w == grid.width else f"{out_w},"
     return [f"2/i/{place}/{size}", f"2/i/{place}/{out_w},{out_h}", f"3/i/{place}/{out_w},{out_h}"]
 
 
