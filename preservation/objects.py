@@ -97,7 +97,7 @@ def write_version(
     return inventory
 
 
-def put_content(store: ObjectStore, work: str, version: int, path: str, source: Path, digest: str) -> None:
+def put_content(store: ObjectStore, work: str, version: int, path: str, *, source: Path, digest: str) -> None:
     """Put a file ahead of the version that will hold it, and read it back; nothing is put when it is there rightly.
 
     Many processes may each put their own files of one version; `write_version` then commits it. Raises

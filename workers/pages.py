@@ -108,7 +108,7 @@ def _keep_master(repository: Repository, path: Path, arguments: Mapping[str, str
     work, version = arguments["work"], int(arguments["version"])
     head = objects.read_inventory(repository.store, work) if version > 1 else None
     if head is None or digest not in head.manifest:
-        objects.put_content(repository.store, work, version, master_path(arguments["file"]), path, digest)
+        objects.put_content(repository.store, work, version, master_path(arguments["file"]), source=path, digest=digest)
 
 
 def _keep_pyramid(repository: Repository, image: str, made: Path, master: str) -> None:

@@ -17,9 +17,9 @@ from typing import Any
 import pyvips
 
 from iiif_server.pyramid import PyramidSummary, write_pyramid
+from repository.child import ChildPool, Limits
 from repository.config import Settings
 from repository.errors import DecoderLost, MasterUnreadable, PyramidCorrupt, StagingFault
-from repository.child import ChildPool, Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ def ingest(environment, folder, deposit):
 
 
 def status(environment, folder):
-    return subprocess.run([SHANBEN, "status", "--json"], cwd=folder, env=environment, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [SHANBEN, "status", "--json"], cwd=folder, env=environment, capture_output=True, text=True
+    ).stdout
 
 
 def test_a_worker_takes_in_what_the_command_asked_for(broker, deposit, tmp_path):

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from repository.child import ChildPool, Limits
 from repository.config import Settings
 from repository.errors import (
     MasterMisnamed,
@@ -23,7 +24,6 @@ from repository.errors import (
     MasterUnreadable,
     MasterUnsupported,
 )
-from repository.child import ChildPool, Limits
 from workers.tiling import Examined, examine
 
 RNG = np.random.default_rng(1)
