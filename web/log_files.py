@@ -1,7 +1,7 @@
 """The provenance log over HTTP, by C2SP tlog-tiles: https://c2sp.org/tlog-tiles .
 
-Tiles as they lie in the store, and the newest checkpoint signed. A full tile never changes; a partial one is replaced by
-a wider one in time; the checkpoint is signed anew with every append.
+Tiles as they lie in the store, and the newest checkpoint signed. A full tile never changes; a partial one is replaced
+by a wider one in time; the checkpoint is signed anew with every append.
 """
 
 from __future__ import annotations
