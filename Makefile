@@ -34,7 +34,7 @@ demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
 
 test: lint .make/viewers
-	scripts/debian-packages.sh chromium libmagic1 unzip fonts-noto-cjk $(SERVERS)
+	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(SERVERS)
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 lint: runtime test-tools .make/reader .make/typeface

@@ -84,6 +84,9 @@ _NO_ANSWER: Final = Text("数据库暂时没有应答", "it does not answer just
 _HELD_IMAGES: Final = 4096
 _PREPARED: Final = 16_384
 _DIRECTORY_BYTES: Final = 64 << 20
+_THUMBNAILS_BYTES: Final = 32 << 20
+_THUMBNAIL: Final = 128 << 10
+"""Bytes up to which a picture of a whole image is kept: lists of a work's pages ask for the same over and over."""
 
 _CACHED: Final = ("Cache-Control", "public, max-age=3600")
 
@@ -128,7 +131,8 @@ class ImageService:
     `offered` is what may be asked for; when it is not given, what works is found out first (a fifth of a second; raises
     `ToolAbsent` when that is too little).
 
-    Held at most: 4,096 images, 16,384 understood spellings (about 1 KB each), 64 MiB of pyramids' directories.
+    Held at most: 4,096 images, 16,384 understood spellings (about 1 KB each), 64 MiB of pyramids' directories,
+    32 MiB of small pictures of whole images, each under its ETag.
     """
 
     def __init__(
@@ -149,6 +153,7 @@ class ImageService:
         self._known: RecentlyUsed[str, _Known] = RecentlyUsed(_HELD_IMAGES)
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
+        self._thumbnails: RecentlyUsed[str, bytes] = RecentlyUsed(_THUMBNAILS_BYTES, len)
         self._edition = render.edition()
         self._slow = RenderPool(repository.settings.render_seconds, observer)
         render.use_little_memory()
@@ -276,6 +281,10 @@ class ImageService:
         if task.tile is not None:
             self._observer.took("stored")
             return self._read_tile(known, task.tile)  # 5
+        thumbnail = self._thumbnails.get(prepared.etag)
+        if thumbnail is not None:
+            self._observer.took("rendered")
+            return thumbnail
         source = choose_source(task, known.grid, known.limits)  # 6
         if is_slow(task, source):
             self._observer.took("slow")
@@ -283,11 +292,14 @@ class ImageService:
         self._observer.took("rendered")
         began = monotonic()
         try:
-            return render.render(
+            made = render.render(
                 task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality
             )
         finally:
             self._observer.counted("decode-seconds", monotonic() - began)
+        if task.region[2:] == (known.grid.width, known.grid.height) and len(made) <= _THUMBNAIL:
+            self._thumbnails.put(prepared.etag, made)
+        return made
 
     def _slow_reader(self, known: _Known) -> render.ReadTiles:
         """Reads tiles for an answer that may have been begun when one proves damaged: there is no second time then."""

@@ -260,6 +260,21 @@ class TestTiles:
         assert headers(house.ask(tile))["Cache-Control"] == "no-store"
 
 
+class TestThumbnails:
+    def test_one_asked_for_again_costs_no_pixels_and_reads_nothing(self, house: House) -> None:
+        first = house.ask("full/120,88/0/default.jpg").body
+        house.store.reads.clear()
+        assert house.ask("full/120,88/0/default.jpg").body == first
+        assert house.ask("full/120,/0/color.jpg").body == first
+        assert house.store.reads == []
+
+    def test_parts_of_a_picture_are_not_kept(self, house: House) -> None:
+        house.ask("0,0,300,300/120,120/0/default.jpg")
+        house.store.reads.clear()
+        house.ask("0,0,300,300/120,120/0/default.jpg")
+        assert house.store.reads
+
+
 class TestDatabaseAway:
     TILE = "0,0,256,256/256,256/0/default.jpg"
 
