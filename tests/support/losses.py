@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.WAITING.value)
-LASTING = {"cache", "database.lock", "keys", "locks", "log.lock", "log.signed"}
+LASTING = {"cache", "database.lock", "keys", "locks", "log.lock", "log.signed", "metrics"}
 
 
 def wait_until_quiet(house: House, seconds: float) -> None:

@@ -75,7 +75,8 @@ class Wire:
             with contextlib.suppress(ConnectionError):  # it may have answered, and closed, before it had read it all
                 connected.sendall(data)
                 if ended:
-                    connected.shutdown(socket.SHUT_WR)
+                    with contextlib.suppress(OSError):  # the server may have ended it first
+                        connected.shutdown(socket.SHUT_WR)
             answer, kept = _receive(connected, method, began)
             return answer
         except TimeoutError as fault:
