@@ -130,15 +130,15 @@ def _kept_digest(found: Survey) -> str:
 
 def _conclude(repository: Repository, job: Job, found: Survey, plan: Plan) -> Mapping[str, object] | StartOver:
     children = repository.jobs.children(job.key)
+    outcomes = [page_outcome(child.result or {}) for child in children if child.state is JobState.DONE]
     for child in children:
         if child.state is JobState.FAILED and child.result:
-            _discard(repository, plan.work, ())
+            _discard(repository, plan.work, outcomes)
             raise StepFailed(child.result)
-    outcomes = [page_outcome(child.result or {}) for child in children]
     if _has_changed(found, outcomes, plan):
+        _discard(repository, plan.work, outcomes)
         if job.attempts < _MOST_ATTEMPTS:
             return StartOver()
-        _discard(repository, plan.work, outcomes)
         raise DepositRefused(str(found.folder), (_CHANGING,))
     checked = assemble(found, {outcome.file: outcome.outcome for outcome in outcomes})
     if checked.work is None or checked.work.identifier != plan.work or checked.faults:

@@ -1,10 +1,12 @@
 """An ingest preserves, tiles, describes, publishes and logs; done again, or killed and done again, it ends the same."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
 
 import pytest
+import pyvips
 
 from iiif_server.presentation import PresentationService
 from preservation.events import event_of
@@ -221,3 +223,41 @@ def test_a_fault_of_the_system_is_kept_with_the_job_in_both_languages(workshop, 
     journal = workshop.repository.jobs.get("journal")
     assert (journal.state, journal.result["branch"]) == (JobState.FAILED, "system")
     assert set(journal.result["message"]) == {"zh", "en"}
+
+
+class MeddlingExaminer:
+    """The real examiner, beside somebody who changes the deposit the first `times` that a page is read."""
+
+    def __init__(self, examiner, page, times):
+        self._examiner, self._page, self._left = examiner, page, times
+        self.concurrency = 1
+
+    def __call__(self, path, pyramid):
+        if self._left and path == self._page:
+            self._left -= 1
+            examined = self._examiner(path, pyramid)
+            pyvips.Image.gaussnoise(700, 900, mean=128, seed=1000 + self._left).cast("uchar").tiffsave(str(path))
+            return examined
+        return self._examiner(path, pyramid)
+
+
+def test_a_deposit_that_changes_while_it_is_read_is_begun_anew_and_nothing_old_is_kept(workshop, deposit):
+    meddling = MeddlingExaminer(workshop.examiner, deposit / "0002.tif", 2)
+    job = run(replace(workshop, examiner=meddling), deposit)
+    assert (job.state, job.result["images"]) == (JobState.DONE, 3)
+    repository = workshop.repository
+    held = repository.catalogue.work(job.result["identifier"])
+    digest = hashlib.sha256((deposit / "0002.tif").read_bytes()).hexdigest()
+    assert digest in {image.master.sha256 for image in held.images()}
+    known = {pyramid.key for pyramid in repository.catalogue.pyramids(held.identifier).values()}
+    assert {found.key for found in repository.store.list(paths.PYRAMIDS)} == known
+    assert validate_object(repository.store, paths.ocfl_object(held.identifier)).valid
+
+
+def test_a_deposit_that_never_stops_changing_is_refused_and_leaves_nothing(workshop, deposit):
+    before = contents(workshop.repository)
+    meddling = MeddlingExaminer(workshop.examiner, deposit / "0002.tif", 100)
+    job = run(replace(workshop, examiner=meddling), deposit)
+    assert job.state is JobState.FAILED
+    assert [fault["code"] for fault in job.result["faults"]] == ["deposit.changing"]
+    assert contents(workshop.repository) == before
