@@ -28,6 +28,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from iiif_server import render, self_test
+from iiif_server.decoded_tiles import DecodedTiles
 from iiif_server.fuse import Fuse
 from iiif_server.geometry import Limits, RenderPlan, choose_source, plan
 from iiif_server.image_answers import (
@@ -46,11 +47,11 @@ from iiif_server.image_info import PROFILES, Described, Offered
 from iiif_server.image_request import Version, parse
 from iiif_server.lanes import is_slow
 from iiif_server.marking import read_mark, treated, treatment_of
-from iiif_server.observation import Observer, Unobserved
+from iiif_server.observation import Lane, Observer, Unobserved
 from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
 from iiif_server.render_pool import Parts, RenderPool
-from iiif_server.responses import Response, matches
+from iiif_server.responses import Response, Whole, matches
 from iiif_server.tile_grid import TileGrid
 from iiif_server.tile_reading import Place
 from iiif_server.tile_source import open_tile_source
@@ -132,7 +133,7 @@ class ImageService:
     `ToolAbsent` when that is too little).
 
     Held at most: 4,096 images, 16,384 understood spellings (about 1 KB each), 64 MiB of pyramids' directories,
-    32 MiB of small pictures of whole images, each under its ETag.
+    32 MiB of small pictures of whole images, each under its ETag, 64 MiB of decoded tiles.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class ImageService:
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._thumbnails: RecentlyUsed[str, bytes] = RecentlyUsed(_THUMBNAILS_BYTES, len)
+        self._decoded = DecodedTiles()
         self._edition = render.edition()
         self._slow = RenderPool(repository.settings.render_seconds, observer)
         render.use_little_memory()
@@ -176,6 +178,51 @@ class ImageService:
         except ShanbenError as error:
             self._observer.took("refused")
             return refusal(error, call)
+
+    def at_once(self, call: ImageCall) -> Whole | None:
+        """The response to a request, if it can be had without waiting for anything; else None, and nothing was done.
+
+        That is what the memory of this process or of the machine holds: what is known of the image, its pyramid's
+        directory, the stored tile, or the thumbnail. `answer` gives the same.
+        """
+        if call.method not in {"GET", "HEAD"}:
+            return None
+        try:
+            prepared = self._prepared_at_once(call.path)
+            if prepared is None:
+                return None
+            headers = _headers(call, prepared)
+            if call.if_none_match and matches(call.if_none_match, prepared.etag):
+                self._observer.took("not-modified")
+                return Whole(HTTPStatus.NOT_MODIFIED, headers[1:])
+            body = self._pixels_at_once(prepared) if call.method == "GET" else None
+        except ShanbenError:
+            return None
+        return Whole(HTTPStatus.OK, headers, body) if body is not None else None
+
+    def _prepared_at_once(self, path: str) -> _Prepared | None:
+        prepared = self._prepared.get(path)
+        now = self._clock()
+        if prepared and prepared.known.expires >= now:
+            return prepared
+        address = address_of(path)
+        known = self._known.get(address.identifier)
+        if known is None or known.expires < now or address.rest in {"", "info.json"}:
+            return None
+        return self._prepare(path, address, known)
+
+    def _pixels_at_once(self, prepared: _Prepared) -> bytes | bytearray | None:
+        task, pyramid = prepared.task, prepared.known.image.pyramid
+        if task.tile is None:
+            body: bytes | bytearray | None = self._thumbnails.get(prepared.etag)
+            lane: Lane = "rendered"
+        else:
+            directory = self._directories.get(pyramid.key)
+            body = self._tiles.near(pyramid.key, *directory.locate(task.tile)) if directory else None
+            lane = "stored"
+        if body is not None:
+            self._observer.took(lane)
+        return body
 
     def _answer_anew(self, call: ImageCall, identifier: str) -> Response:
         """The answer by what is known now of an image; what is damaged then is damaged, and is reported."""
@@ -201,13 +248,7 @@ class ImageService:
             if address.rest == "info.json":
                 return information(call, address.version, _described(call, address, known), self._offered)
             prepared = self._prepare(call.path, address, known)  # 3
-        headers = [
-            ("Content-Type", prepared.media_type),
-            ("ETag", prepared.etag),
-            ("Link", f"<{call.base_url}{prepared.link}"),
-            _CACHED,
-            CORS,
-        ]
+        headers = _headers(call, prepared)
         if call.if_none_match and matches(call.if_none_match, prepared.etag):
             self._observer.took("not-modified")
             return Response(HTTPStatus.NOT_MODIFIED, headers[1:])  # 4
@@ -292,9 +333,8 @@ class ImageService:
         self._observer.took("rendered")
         began = monotonic()
         try:
-            made = render.render(
-                task, source, known.grid, lambda ordinals: self._read_tiles(known, ordinals), self._jpeg_quality
-            )
+            read, kept = lambda ordinals: self._read_tiles(known, ordinals), self._decoded.of(known.image.pyramid)
+            made = render.render(task, source, known.grid, read, self._jpeg_quality, kept)
         finally:
             self._observer.counted("decode-seconds", monotonic() - began)
         if task.region[2:] == (known.grid.width, known.grid.height) and len(made) <= _THUMBNAIL:
@@ -345,6 +385,17 @@ class ImageService:
             self._directories.forget(known.image.pyramid.key)
             self._tiles.forget(known.image.pyramid)
             self._known.forget(identifier)
+
+
+def _headers(call: ImageCall, prepared: _Prepared) -> list[tuple[str, str]]:
+    """The headers of a picture; the first, alone, is not one of a 304."""
+    return [
+        ("Content-Type", prepared.media_type),
+        ("ETag", prepared.etag),
+        ("Link", f"<{call.base_url}{prepared.link}"),
+        _CACHED,
+        CORS,
+    ]
 
 
 def _described(call: ImageCall, address: Address, known: _Known) -> Described:

@@ -54,6 +54,12 @@ class TileSource(Protocol):
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile. Raises `PyramidCorrupt` when they have another CRC-32, and `StoreFault`."""
 
+    def near(self, key: str, offset: int, length: int, crc: int) -> bytes | bytearray | None:
+        """The bytes of a tile that can be had without waiting for a disk or a network; else None.
+
+        Raises `PyramidCorrupt` as `tile` does.
+        """
+
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles of one pyramid, in the order asked, read in few ranges (`tile_reading.py`).
 
@@ -79,14 +85,25 @@ def open_tile_source(settings: Settings, store: ObjectStore, observer: Observer 
 class NearTiles:
     """Tiles of a store whose reads cost microseconds: nothing is shared or kept."""
 
-    def __init__(self, store: ObjectStore, observer: Observer | None = None) -> None:
+    def __init__(self, store: FolderStore, observer: Observer | None = None) -> None:
         self._read_range = store.read_range
+        self._read_range_at_once = store.read_range_at_once
         self._counted = (observer or Unobserved()).counted
 
     def tile(self, key: str, offset: int, length: int, crc: int) -> bytes:
         """The bytes of a tile: one ranged read."""
         self._counted("store-bytes", length)
         return _checked(key, self._read_range(key, offset, length), Place(offset, length, crc))
+
+    def near(self, key: str, offset: int, length: int, crc: int) -> bytes | bytearray | None:
+        """The bytes of a tile that the system has in memory."""
+        data = self._read_range_at_once(key, offset, length)
+        if data is None:
+            return None
+        self._counted("store-bytes", length)
+        if isal_zlib.crc32(data) != crc:
+            raise _corrupt(key, Place(offset, length, crc))
+        return data
 
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: one ranged read for those that lie together."""
@@ -125,6 +142,10 @@ class DistantTiles:
         place = Place(offset, length, crc)
         data = self._kept(key, place)
         return data if data is not None else self._fetched(key, [place])[0]
+
+    def near(self, key: str, offset: int, length: int, crc: int) -> bytes | bytearray | None:
+        """The bytes of a tile that the cache has."""
+        return self._kept(key, Place(offset, length, crc))
 
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: from the cache, or ranges read side by side."""

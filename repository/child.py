@@ -4,6 +4,7 @@
 
     parent                                   child
     ChildPool.call(function, *arguments) --> serve: function(*arguments)
+                    taken on             <--
                     result or error      <--
 
     ChildPool.talk(function, *arguments) --> serve: function(link, *arguments)
@@ -51,6 +52,7 @@ MEMORY: Final = 4 << 30
 """Bytes of private memory a child may take (RLIMIT_DATA): twice what the longest scroll allowed needs."""
 
 _START: Final = "import sys; from repository.child import run; run(sys.argv[1:])"
+_START_SECONDS: Final = 60.0
 _DEATH_SECONDS: Final = 10.0
 _LAST_WORDS: Final = 4096
 
@@ -228,12 +230,14 @@ class ChildPool:
         child = self._idle.get()
         with ExitStack() as on_failure:
             on_failure.callback(self._idle.put, None)
-            if child is not None and not child.lives:  # it ended between two calls, which is no fault of this one
+            if child is not None and not child.begin(call):
                 child.end()
                 child = None
-            child = child or _Child(self._scratch, self._limits, self._life_read)
-            on_failure.callback(child.end)
-            child.begin(call)
+            if child is None:
+                child = _Child(self._scratch, self._limits, self._life_read)
+                on_failure.callback(child.end)
+                if not child.begin(call):
+                    raise DecoderLost(reason=child.cause_of_death())
             on_failure.pop_all()
         return Talk(child, self._idle.put, self._limits.seconds, reply)
 
@@ -278,31 +282,33 @@ class _Child:
         theirs.close()
         self._pipe = ours
 
-    @property
-    def lives(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
-
-    def begin(self, call: _Call) -> None:
-        """Send a call. Raises `DecoderLost`, as all here; the child is then of no more use."""
+    def begin(self, call: _Call) -> bool:
+        """Send a call; whether the child has taken it on. If not it had ended before, which is no fault of the call."""
         # The child writes through the same open file, so this takes it back to the start too.
         self._words.seek(0)
         self._words.truncate()
-        self.send(call)
+        try:
+            self._pipe.send(call)
+            taken_on = self._pipe.poll(_START_SECONDS)
+            if taken_on:
+                self._pipe.recv()
+        except (EOFError, OSError):
+            return False
+        return taken_on
 
     def send(self, message: object) -> None:
         """One message to the child. Raises `DecoderLost` when it is gone."""
         try:
             self._pipe.send(message)
         except OSError as fault:
-            raise DecoderLost(reason=self._cause_of_death()) from fault
+            raise DecoderLost(reason=self.cause_of_death()) from fault
 
     def receive(self, seconds: float) -> Any:
         """One message from the child, None when none comes in time. Raises `DecoderLost` when it is gone."""
         try:
             return self._pipe.recv() if self._pipe.poll(max(seconds, 0)) else None
         except (EOFError, OSError) as fault:
-            raise DecoderLost(reason=self._cause_of_death()) from fault
+            raise DecoderLost(reason=self.cause_of_death()) from fault
 
     def end(self) -> None:
         """Kill the process, if it lives, and let go of what belongs to it."""
@@ -311,7 +317,8 @@ class _Child:
         self._pipe.close()
         self._words.close()
 
-    def _cause_of_death(self) -> str | Text:
+    def cause_of_death(self) -> str | Text:
+        """Why it ended: its last words, or the signal."""
         try:
             status = self._process.wait(_DEATH_SECONDS)
         except subprocess.TimeoutExpired:
@@ -337,6 +344,7 @@ def serve(pipe: Connection) -> None:
             call = pipe.recv()
         except EOFError:
             return
+        pipe.send(None)  # from here on, what befalls this process may be due to the call
         link = (Link(pipe),) if call.talks else ()
         answer: _Result | _Failure
         try:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 LONGEST_ADDRESS: Final = 4096
 """Bytes of a path and its query together. The longest that the image service can be asked for has some 200."""
 
-LONGEST_HEAD: Final = 32 << 10
-"""Bytes of a request's line and headers together; what is longer is refused by the server with 431."""
-
 _WORDS: Final = Text("地址过长", "The address is too long")
 
 

@@ -24,7 +24,7 @@ from functools import lru_cache
 from itertools import count
 from logging.handlers import WatchedFileHandler
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from iiif_server.observation import Lane, Observations
 from web.operations import is_of_own_network
@@ -68,41 +68,50 @@ class RequestLog:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """One request (PEP 3333). The application begins its answer before it returns, and never uses `write`."""
         began = perf_counter()
-        environ[REQUEST] = request = self._identify(environ)
+        client = environ.get("REMOTE_ADDR", "")
+        environ[REQUEST] = request = self._identify(environ.get("HTTP_X_REQUEST_ID"), client)
+        asked = _Asked(environ["REQUEST_METHOD"], environ["PATH_INFO"], request)
         answer = _Answer()
         try:
             body = self._application(environ, answer)
         finally:
             lane = self._observations.lane_taken() or "page"
             if not answer.status:  # a defect, which the server answers with a bare 500
-                self._end(environ, 500, lane, began, 0)
+                self._end(asked, 500, lane, began, 0)
         status, headers = int(answer.status[:3]), answer.headers
         if status >= 400 and _PROBLEM in headers:
             body, headers = _with_request(body, headers, request)
         start_response(answer.status, [*headers, ("X-Request-Id", request)])
         if type(body) is list:
-            self._end(environ, status, lane, began, len(body[0]) if len(body) == 1 else sum(map(len, body)))
+            self._end(asked, status, lane, began, len(body[0]) if len(body) == 1 else sum(map(len, body)))
             return body
-        return _Stream(body, lambda sent: self._end(environ, status, lane, began, sent))
+        return _Stream(body, lambda sent: self._end(asked, status, lane, began, sent))
 
-    def _identify(self, environ: WSGIEnvironment) -> str:
-        given: str | None = environ.get("HTTP_X_REQUEST_ID")
-        if given and _WELL_FORMED.fullmatch(given) and self._is_ours(environ.get("REMOTE_ADDR", "")):
+    def answered(  # noqa: PLR0917 - what there is to know of an answer
+        self, method: str, path: str, given: str | None, client: str, status: int, began: float, sent: int
+    ) -> str:
+        """A request that never came here was answered in this thread; its id. `given` is the one it came with."""
+        request = self._identify(given, client)
+        self._end(_Asked(method, path, request), status, self._observations.lane_taken() or "page", began, sent)
+        return request
+
+    def _identify(self, given: str | None, client: str) -> str:
+        if given and _WELL_FORMED.fullmatch(given) and self._is_ours(client):
             return given
         return f"{self._series}{next(self._numbers):08x}"
 
-    def _end(self, environ: WSGIEnvironment, status: int, lane: Lane, began: float, sent: int) -> None:
+    def _end(self, asked: _Asked, status: int, lane: Lane, began: float, sent: int) -> None:
         seconds = perf_counter() - began
         self._observations.observed(lane, status, seconds, sent)
         if self._all or status >= 500 or seconds > SLOW_SECONDS.get(lane, _SLOW_SECONDS):
-            self._write(environ, status, lane, seconds, sent)
+            self._write(asked, status, lane, seconds, sent)
 
-    def _write(self, environ: WSGIEnvironment, status: int, lane: Lane, seconds: float, sent: int) -> None:
+    def _write(self, asked: _Asked, status: int, lane: Lane, seconds: float, sent: int) -> None:
         line: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request": environ[REQUEST],
-            "method": environ["REQUEST_METHOD"],
-            "path": environ["PATH_INFO"],
+            "request": asked.request,
+            "method": asked.method,
+            "path": asked.path,
             "status": status,
             "seconds": round(seconds, 6),
             "lane": lane,
@@ -119,6 +128,14 @@ class RequestLog:
             if self._left_out:
                 line["left_out"], self._left_out = self._left_out, 0
         self._handler.handle(_record(json.dumps(line, ensure_ascii=False)))
+
+
+class _Asked(NamedTuple):
+    """What was asked for, and the id of the request."""
+
+    method: str
+    path: str
+    request: str
 
 
 class _Answer:

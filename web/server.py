@@ -1,83 +1,182 @@
-"""The web server of `shanben serve`: granian, with the composed WSGI application in each of its processes."""
+"""The web server of `shanben serve`: processes that share one listening socket, replaced when they end or on SIGHUP."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
+import signal
 import socket
+import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
 from typing import Final
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import Server
-
-from iiif_server.render_pool import PLACES
-from repository.config import process_settings
 from repository.errors import ToolAbsent
-from repository.store_address import S3_SCHEME
 from repository.text import Text
-from web.gate import LONGEST_HEAD
 
-MOST_THREADS: Final = 8
-"""Requests that one process answers at once. More threads cost more switching than they hide waiting."""
-
-DISTANT_THREADS: Final = 32
-"""The same where tiles come over a network: most of these threads only wait for the store."""
-
-
-STOP_SECONDS: Final = 30
+STOP_SECONDS: Final = 30.0
 """How long answers under way may take to end when a process is to stop; then they are broken off."""
 
+_BACKLOG: Final = 2048
+_READY_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.2
+_RESTART_SECONDS: Final = 0.5
+_KILL_SECONDS: Final = STOP_SECONDS + 3
 
-def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
-    """Serve until stopped. Raises `ToolAbsent` when the port is taken.
+_LOG: Final = logging.getLogger("shanben.web")
 
-    SIGTERM and SIGINT end it when the answers under way have ended. SIGHUP replaces one process after the other by a
-    new one, which reads the settings anew; connections are taken all the while.
+
+def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> int:
+    """Serve until stopped; the exit code. Raises `ToolAbsent` when the port is taken.
+
+    SIGTERM and SIGINT end it when the answers under way have ended, at most after `STOP_SECONDS`. SIGHUP replaces one
+    process after the other by a new one, which reads the settings anew; connections are taken all the while.
     """
-    _require_free(host, port)
-    announce()
-    # A forked process would inherit the store's connections without the threads that serve them, and wait for ever.
-    multiprocessing.set_start_method("spawn", force=True)
-    server = Server(
-        "web.wsgi:create",
-        factory=True,
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(max_buffer_size=LONGEST_HEAD),
-        # Requests in the lane of slow pictures wait in threads of their own: they take none from tiles.
-        blocking_threads=_threads() + PLACES,
-        websockets=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=STOP_SECONDS,
-        log_access=False,
-        log_level=LogLevels.warning,
-    )
-    # granian warns of more threads than it would start. Ours mostly wait.
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in str(record.msg))
-    server.serve()
+    with _listen(host, port) as listener:
+        announce()
+        return _Server(listener, workers).run()
 
 
-def _threads() -> int:
-    if process_settings().store_url.startswith(S3_SCHEME):
-        return DISTANT_THREADS
-    return min(MOST_THREADS, 2 * (os.cpu_count() or 1) + 1)
-
-
-def _require_free(host: str, port: int) -> None:
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as fault:
-            remedy = f"--port … ({fault.strerror})"
-            raise ToolAbsent(
-                what=Text(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}"), remedy=remedy
-            ) from fault
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as fault:
+        listener.close()
+        remedy = f"--port … ({fault.strerror})"
+        raise ToolAbsent(
+            what=Text(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}"), remedy=remedy
+        ) from fault
+    listener.setblocking(False)
+    return listener
+
+
+def _serve(listener: socket.socket, told: Pipe) -> None:
+    # Imported by those who serve alone: it takes them most of a second.
+    from web.serving import serve  # noqa: PLC0415
+
+    serve(listener, told, STOP_SECONDS)
+
+
+class _Process:
+    """A process that serves, and our end of the pipe by which it says so; it ends when that is closed."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        # A forked process would inherit the store's connections without the threads that serve them.
+        context = multiprocessing.get_context("spawn")
+        self._told, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(listener, theirs))
+        self._process.start()
+        theirs.close()
+        self.is_ready = False
+
+    @property
+    def sentinel(self) -> int:
+        """Readable when the process has ended."""
+        return self._process.sentinel
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+        return self._process.pid
+
+    def lives(self) -> bool:
+        """Whether it runs; takes note of its being ready."""
+        if not self.is_ready:
+            try:
+                self.is_ready = self._told.poll() and bool(self._told.recv_bytes())
+            except (EOFError, OSError):
+                return self._process.is_alive()
+        return self._process.is_alive()
+
+    def terminate(self) -> None:
+        """Tell it to end what it does, and itself."""
+        self._process.terminate()
+
+    def join(self, seconds: float) -> None:
+        """Wait for its end, which is brought about after `seconds`."""
+        self._process.join(max(seconds, 0))
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._told.close()
+
+
+class _Server:
+    """The processes, and what becomes of them."""
+
+    def __init__(self, listener: socket.socket, workers: int) -> None:
+        self._listener = listener
+        self._stopping = self._reloading = False
+        self._leaving: list[tuple[_Process, float]] = []
+        self._processes = [_Process(listener) for _ in range(workers)]
+
+    def run(self) -> int:
+        """Until a signal ends it, or no process can be started at all; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop())
+        signal.signal(signal.SIGHUP, lambda *_: self._reload())
+        begun, code = False, 0
+        while not self._stopping:
+            wait([process.sentinel for process in self._processes], _LOOK_SECONDS)
+            for place, process in enumerate(self._processes):
+                if process.lives():
+                    begun = begun or process.is_ready
+                elif not begun:
+                    self._stopping, code = True, 1
+                else:
+                    self._replace_ended(place)
+            if self._reloading and not self._stopping:
+                self._reloading = False
+                self._replace_all()
+            self._see_off()
+        self._end()
+        return code
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _reload(self) -> None:
+        self._reloading = True
+
+    def _replace_ended(self, place: int) -> None:
+        ended = self._processes[place]
+        ended.join(0)
+        _LOG.warning("网站进程 %s 意外结束，已另起 / a web process ended unexpectedly, replaced", ended.pid)
+        time.sleep(_RESTART_SECONDS)
+        self._processes[place] = _Process(self._listener)
+
+    def _replace_all(self) -> None:
+        """One after the other, each leaving when the new one takes connections."""
+        for place, old in enumerate(self._processes):
+            new = _Process(self._listener)
+            deadline = time.monotonic() + _READY_SECONDS
+            while new.lives() and not new.is_ready and not self._stopping and time.monotonic() < deadline:
+                time.sleep(_LOOK_SECONDS)
+            if not new.is_ready:
+                new.join(0)
+                _LOG.error("新的网站进程未能启动，原进程继续服务 / a new web process did not start; the old ones stay")
+                return
+            old.terminate()
+            self._leaving.append((old, time.monotonic() + _KILL_SECONDS))
+            self._processes[place] = new
+
+    def _see_off(self) -> None:
+        """Take leave of those that have ended, and end those that would not."""
+        for process, deadline in tuple(self._leaving):
+            if not process.lives() or time.monotonic() > deadline:
+                process.join(0)
+                self._leaving.remove((process, deadline))
+
+    def _end(self) -> None:
+        self._listener.close()
+        remaining = [*self._processes, *(process for process, _ in self._leaving)]
+        for process in remaining:
+            process.terminate()
+        deadline = time.monotonic() + _KILL_SECONDS
+        for process in remaining:
+            process.join(deadline - time.monotonic())

@@ -9,10 +9,10 @@ from wsgiref.types import WSGIApplication
 from iiif_server.image_application import ImageApplication
 from iiif_server.image_service import ImageService
 from iiif_server.observation import Observations
-from repository.config import process_settings
+from repository.config import Settings, process_settings
 from repository.handle import Repository, open_repository
 from web.app import create_app
-from web.broken_off import BreakingOff
+from web.at_once import AtOnce
 from web.gate import Gate
 from web.mender import Mender
 from web.request_log import RequestLog
@@ -40,18 +40,32 @@ class Watch:
         self.mender.start()
 
 
-def compose(repository: Repository, watch: Watch | None = None) -> WSGIApplication:
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The whole web application: as WSGI has it, and what of it can be answered without waiting."""
+
+    application: WSGIApplication
+    at_once: AtOnce
+
+
+def compose(repository: Repository, watch: Watch | None = None) -> Composed:
     """The whole web application of a repository; `watch` is one that was begun, if what it sees is to be known."""
     watch = watch or Watch.over(repository)
     pages = create_app(repository, watch.scoreboard).wsgi_app
     service = ImageService(repository, observer=watch.observations)
-    pictures = BreakingOff(ImageApplication(repository, pages, service))
-    return RequestLog(Gate(pictures), watch.observations, repository.settings.request_log)
+    gate = Gate(ImageApplication(repository, pages, service))
+    log = RequestLog(gate, watch.observations, repository.settings.request_log)
+    return Composed(log, AtOnce(service, log, repository.settings.base_url))
 
 
-def create() -> WSGIApplication:
-    """What a WSGI server calls once in each of its processes (``web.wsgi:create`` as a factory)."""
-    repository = open_repository(process_settings())
+def compose_site(settings: Settings) -> Composed:
+    """The same for a process that serves: it counts its requests and has damage mended."""
+    repository = open_repository(settings)
     watch = Watch.over(repository)
     watch.start()
     return compose(repository, watch)
+
+
+def create() -> WSGIApplication:
+    """What another WSGI server calls once in each of its processes (``web.wsgi:create`` as a factory)."""
+    return compose_site(process_settings()).application

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -161,7 +162,15 @@ def served(folder: Path) -> Iterator[Served]:
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var")}
     with running([SHANBEN, "serve", "--port", str(port), "--workers", "2"], port, environ) as pid:
+        be_ready(port)
         yield Served(port, pid)
+
+
+def be_ready(port: int) -> None:
+    """Until all processes of `shanben serve` answer: the first that is ready does, while the others begin."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=30) as answer:
+        answer.read()
+    time.sleep(3)
 
 
 @contextmanager

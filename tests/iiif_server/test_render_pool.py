@@ -126,7 +126,7 @@ def test_what_takes_too_long_is_given_up(tiles: Tiles, observations: Observation
     pool = RenderPool(0.2, observations)
 
     def dawdle(ordinals: Sequence[int]) -> list[bytes]:
-        time.sleep(0.05)
+        time.sleep(0.3)
         return tiles(ordinals)
 
     with pytest.raises(RenderingLost, match=r"0\.2 s"):

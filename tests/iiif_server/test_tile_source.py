@@ -124,7 +124,7 @@ def test_tiles_that_lie_together_are_read_as_one_and_given_in_the_order_asked(st
 def test_a_folder_store_reads_no_more_in_vain_than_a_few_kilobytes(tmp_path: Path) -> None:
     folder = FolderStore(tmp_path)
     folder.put(KEY, b"before" + TILE + bytes(50_000) + TILE)
-    source = NearTiles(SlowStore(folder))  # type: ignore[arg-type]
+    source = NearTiles(folder)
     far = [*places(*SPANS), Place(6 + len(TILE) + 50_000, len(TILE), CRC)]
     assert source.tiles(KEY, far) == [*(TILE[start : start + length] for start, length in SPANS), TILE]
     with pytest.raises(PyramidCorrupt):

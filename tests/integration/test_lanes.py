@@ -350,7 +350,7 @@ class TestTheEnd:
             body = begun + client.take_rest()
             assert pyvips.Image.new_from_buffer(body, "", fail_on="warning").avg() > 100
             wait_until(lambda: web.server.pid is None)
-            assert not any(is_alive(pid) for pid in family)
+            wait_for_end(family, 5)
 
     @pytest.mark.parametrize("whom", ["the server", "its processes"])
     def test_nothing_is_left_of_what_was_killed(self, library: tuple[Path, str], whom: str) -> None:

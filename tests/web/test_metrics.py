@@ -40,7 +40,7 @@ def of(told: Figures, name: str, **labels: str) -> float:
 
 
 def scrape(watch: Watch, repository: Repository) -> Figures:
-    return figures(Client(compose(repository, watch)).get("/metrics", environ_overrides=HERE))
+    return figures(Client(compose(repository, watch).application).get("/metrics", environ_overrides=HERE))
 
 
 def ended(scoreboard: Scoreboard) -> None:
@@ -55,7 +55,7 @@ def write(scoreboard: Scoreboard, observations: Observations) -> None:
 
 def test_requests_are_told_by_lane_and_status(repository: Repository) -> None:
     watch = Watch.over(repository)
-    client = Client(compose(repository, watch))
+    client = Client(compose(repository, watch).application)
     watch.observations.observed("stored", 200, 0.0004, 20_000)
     watch.observations.observed("stored", 200, 0.003, 10)
     watch.observations.observed("refused", 404, 40.0, 5)
@@ -246,7 +246,7 @@ def test_an_id_that_comes_along_is_taken_from_our_own_network(
 
 
 def test_a_problem_document_names_its_request(repository: Repository) -> None:
-    client = Client(compose(repository))
+    client = Client(compose(repository).application)
     for address in ("/iiif/image/3/nothing/info.json", "/iiif/presentation/3/nothing/manifest", "/" + "x" * 5000):
         answer = client.get(address)
         assert answer.status_code in {404, 414}
@@ -255,7 +255,7 @@ def test_a_problem_document_names_its_request(repository: Repository) -> None:
 
 
 def test_an_address_that_is_too_long_is_refused(repository: Repository) -> None:
-    client = Client(compose(repository))
+    client = Client(compose(repository).application)
     assert client.get("/" + "x" * (LONGEST_ADDRESS - 1)).status_code == 404
     assert client.get("/" + "x" * LONGEST_ADDRESS).status_code == 414
     assert client.get("/?" + "x" * LONGEST_ADDRESS).status_code == 414

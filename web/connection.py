@@ -1,0 +1,416 @@
+"""One connection of a client: HTTP/1.1 as RFC 9112 has it, parsed by httptools, answered by the site behind.
+
+What the site can answer at once is answered in the event loop, in the turn in which it was read: no other thread wakes
+for it. Everything else is done by the WSGI application in a thread of the site's pool, one request of a connection at a
+time, the next one waiting; what it gives in parts is sent as it comes, and no faster than the client takes it.
+
+An answer that fails in the middle is broken off: the connection is closed without the last chunk, so that nobody takes
+it for whole (RFC 9112, section 8). A client that takes nothing for too long (`Patience`) is broken off too.
+
+At most, a connection holds a request of `LONGEST_HEAD` and `LONGEST_BODY` bytes, `MOST_WAITING` more that came with it,
+and of answers `_WRITE_AHEAD` bytes and the part or the tile last written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http import HTTPStatus
+from struct import Struct
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from iiif_server.responses import Whole, problem_document
+from repository.errors import ShanbenError
+from repository.text import Text, preferred_language
+from web.http_messages import (
+    Bytes,
+    Request,
+    environment,
+    has_body,
+    head,
+    split_target,
+    told_of_connection,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LONGEST_HEAD: Final = 32 << 10
+"""Bytes of a request's line and headers together; what is longer is refused with 431."""
+
+LONGEST_BODY: Final = 64 << 10
+"""Bytes of a request's body: nothing here is ever sent more than a form."""
+
+MOST_WAITING: Final = 64
+"""Requests that may come before those before them are answered (pipelining)."""
+
+_WRITE_AHEAD: Final = 64 << 10
+_FAREWELL_SECONDS: Final = 1.0
+_ACKNOWLEDGED: Final = Struct("=120xQ")
+"""Linux's tcp_info: bytes_acked (linux/tcp.h)."""
+
+_MALFORMED: Final = Text("请求不合 HTTP 规范", "This is not a request as HTTP has it")
+_TOO_LONG: Final = Text("请求过大", "The request is too large")
+_DEFECT: Final = Text(
+    "服务器出错，工作人员会在日志中看到原因", "Something failed here; the staff will find why in the log"
+)
+
+_LOG: Final = logging.getLogger("shanben.web")
+
+
+class Patience(NamedTuple):
+    """Seconds that a request may take to come in, a connection may be kept unused, and a client may take nothing."""
+
+    request: float = 20.0
+    unused: float = 75.0
+    stall: float = 30.0
+
+
+PATIENCE: Final = Patience()
+
+
+class Site(Protocol):
+    """What answers the requests of all connections of a process."""
+
+    loop: asyncio.AbstractEventLoop
+    pool: ThreadPoolExecutor
+    application: WSGIApplication
+    environ: dict[str, Any]
+    """What is the same in the WSGI environment of every request."""
+    date: str
+    """The header line of the time, renewed every second."""
+    patience: Patience
+    stopping: bool
+    connections: set[Connection]
+
+    @property
+    def at_once(self) -> Callable[[Request], Whole | None]:
+        """Gives the answer to a request, if it can be had without waiting for anything."""
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one connection. Everything but `_work` and what it calls runs in the event loop's thread."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._patience = site.patience
+        self._parser = HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._client = ""
+        self._waiting: deque[Request] = deque()
+        self._busy = self._paused = self._lost = self._last = False
+        self._taken = Event()
+        self._since = site.loop.time()
+        self._acknowledged = -1
+        self._fault: tuple[HTTPStatus, Text] | None = None
+        self._unread = 0
+        self.on_message_begin()
+
+    # The event loop's calls (asyncio.Protocol)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_AHEAD)
+        self._client = (transport.get_extra_info("peername") or ("",))[0]
+        self._site.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come: none, one or several requests, or a part of one."""
+        if self._last or self._fault:
+            return
+        if not self._unread:
+            self._since = self._site.loop.time()
+        self._unread += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass  # to nothing else is anybody upgraded here: the request is answered as it stands, and is the last
+        except HttpParserError:
+            self._fault = self._fault or (HTTPStatus.BAD_REQUEST, _MALFORMED)
+        if self._unread > LONGEST_HEAD:
+            self._fault = self._fault or (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
+        if self._fault and not self._busy and not self._waiting:
+            self._refuse(*self._fault)
+
+    def pause_writing(self) -> None:
+        """The client takes its answers slower than they come."""
+        self._paused = True
+        self._since = self._site.loop.time()
+        self._takes_something()
+
+    def resume_writing(self) -> None:
+        """It has taken enough of them."""
+        self._paused = False
+        self._taken.set()
+        self._go_on()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is gone, whoever closed it."""
+        self._lost = True
+        self._taken.set()
+        self._waiting.clear()
+        self._site.connections.discard(self)
+
+    def look_after(self, now: float, closes_idle: bool) -> None:
+        """Close what is too slow; and, if `closes_idle`, what waits for nothing. Called every second."""
+        age = now - self._since
+        if self._paused:
+            if age > self._patience.stall:
+                self._since = now
+                if not self._takes_something():
+                    self._transport.abort()
+        elif not self._busy and (
+            closes_idle or age > (self._patience.request if self._unread else self._patience.unused)
+        ):
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close it now, whatever is on its way."""
+        self._transport.abort()
+
+    # The parser's calls (httptools)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._hosts = self._size = 0
+        self._body: list[bytes] = []
+
+    def on_url(self, target: bytes) -> None:
+        """A part of the request's target."""
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, whole."""
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        self._size += len(key) + len(text)
+        if key == "host":
+            self._hosts += 1
+        if key in self._headers:
+            text = f"{self._headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
+        self._headers[key] = text
+
+    def on_headers_complete(self) -> None:
+        """All headers are there; a client may wait for leave to send its body (RFC 9110, section 10.1.1)."""
+        if "expect" in self._headers and self._headers["expect"].lower() == "100-continue" and not self._busy:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the request's body."""
+        self._unread -= len(body)
+        self._body.append(body)
+        if sum(map(len, self._body)) > LONGEST_BODY:
+            self._fault = self._fault or (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
+
+    def on_message_complete(self) -> None:
+        """A request is there, whole."""
+        self._unread = 0
+        parser = self._parser
+        is_1_1 = parser.get_http_version() == "1.1"
+        if self._fault or self._last:
+            return
+        if self._size + len(self._target) > LONGEST_HEAD:
+            self._fault = (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
+            return
+        try:
+            path, query = split_target(self._target)
+        except ValueError:
+            self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
+            return
+        if self._hosts != 1 and (is_1_1 or self._hosts):  # RFC 9112, section 3.2
+            self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
+            return
+        method = parser.get_method().decode("latin-1")
+        keep = parser.should_keep_alive() and not parser.should_upgrade()
+        body = b"".join(self._body)
+        self._waiting.append(Request(method, path, query, self._headers, body, self._client, is_1_1, keep))
+        if len(self._waiting) > MOST_WAITING:
+            self._fault = (HTTPStatus.BAD_REQUEST, _TOO_LONG)
+        self._go_on()
+
+    # Answering
+
+    def _go_on(self) -> None:
+        """Begin the next request, if it is its turn."""
+        while self._waiting and not (self._busy or self._paused or self._lost):
+            request = self._waiting.popleft()
+            self._busy = True
+            try:
+                answer = self._site.at_once(request)
+                if answer is None:
+                    self._site.pool.submit(self._work, request)
+                    return
+                keep = self.keeps(request)
+                self.deliver(whole(request, *answer, self._site.date, keep), keep)
+            except Exception:  # noqa: BLE001 - the outermost loop: a defect must not end the others' connections
+                _LOG.exception("%s %s", request.method, request.path)
+                self.deliver(self._defect(request), keep=False)
+        if self._fault and not (self._busy or self._paused or self._last):
+            self._refuse(*self._fault)
+
+    def deliver(self, pieces: Sequence[Bytes], keep: bool) -> None:
+        """Send an answer that is there, whole, or the end of one."""
+        self._busy = False
+        if self._lost:
+            return
+        self._transport.writelines(pieces)
+        self._since = self._site.loop.time()
+        if not keep:
+            self._last = True
+            self._waiting.clear()
+            self._transport.close()
+
+    def keeps(self, request: Request) -> bool:
+        """Whether the connection outlives the answer to a request."""
+        return request.keep_alive and not self._site.stopping
+
+    def _refuse(self, status: HTTPStatus, words: Text) -> None:
+        """Say what is wrong with what came, and close."""
+        code, language = f"request.{status.value}", preferred_language(self._headers.get("accept-language"))
+        problem = problem_document(status, code, words, language, {})
+        refused = Request("", "", "", self._headers, b"", self._client, is_1_1=True, keep_alive=False)
+        self._last = True
+        self._waiting.clear()
+        self._transport.writelines(whole(refused, status, problem.headers, problem.body, self._site.date, keep=False))
+        # What it is yet sending is taken and thrown away for a moment: else it might lose the answer with it.
+        self._transport.write_eof()
+        self._site.loop.call_later(_FAREWELL_SECONDS, self._transport.close)
+
+    def _defect(self, request: Request) -> Sequence[Bytes]:
+        """The answer where there ought to be none."""
+        language = preferred_language(request.headers.get("accept-language"))
+        problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _DEFECT, language, {})
+        return whole(request, problem.status, problem.headers, problem.body, self._site.date, keep=False)
+
+    # In a thread of the pool
+
+    def _work(self, request: Request) -> None:
+        """Answer a request by the WSGI application."""
+        answering = _Answering(self, self._site, request)
+        try:
+            pieces, keep = answering.run()
+        except _ClientGone:
+            return
+        except ShanbenError as error:
+            _LOG.error("%s: 中途失败，连接已断开 / failed in the middle, broken off: %s", request.path, error)
+            self._do(self._transport.abort)
+        except Exception:  # noqa: BLE001 - the outermost loop: what is no error of the domain is a defect
+            _LOG.exception("%s %s", request.method, request.path)
+            if answering.begun:
+                self._do(self._transport.abort)
+            else:
+                self._do(lambda: self.deliver(self._defect(request), keep=False))
+        else:
+            self._do(lambda: self._close_answer(pieces, keep))
+
+    def _do(self, act: Callable[[], object]) -> None:
+        """Have the event loop do something, if it still runs."""
+        with suppress(RuntimeError):
+            self._site.loop.call_soon_threadsafe(act)
+
+    def send(self, data: bytes) -> None:
+        """Send a part of an answer; returns when the client has taken enough for the next. Raises `_ClientGone`."""
+        self._taken.clear()
+        self._do(lambda: self._write(data))
+        while not self._taken.wait(self._patience.stall):
+            if not self._takes_something():
+                _LOG.warning("%s: 客户端停止接收，已断开 / takes nothing, broken off", self._client)
+                self._do(self._transport.abort)
+                raise _ClientGone
+        if self._lost:
+            raise _ClientGone
+
+    # And back in the loop's
+
+    def _close_answer(self, pieces: Sequence[Bytes], keep: bool) -> None:
+        self.deliver(pieces, keep)
+        self._go_on()
+
+    def _write(self, data: bytes) -> None:
+        if not self._lost:
+            self._transport.write(data)
+        if not self._paused:
+            self._taken.set()
+
+    def _takes_something(self) -> bool:
+        """Whether the client has acknowledged anything since this was last asked."""
+        connection = self._transport.get_extra_info("socket")
+        try:
+            told = connection.getsockopt(socket.SOL_TCP, socket.TCP_INFO, _ACKNOWLEDGED.size)
+        except OSError:
+            return False
+        (acknowledged,) = _ACKNOWLEDGED.unpack(told)
+        before, self._acknowledged = self._acknowledged, acknowledged
+        return bool(before != acknowledged)
+
+
+class _ClientGone(Exception):
+    """There is nobody any more to send an answer to."""
+
+
+class _Answering:
+    """The answer of the WSGI application (PEP 3333) to one request. `begun` when some of it was sent."""
+
+    def __init__(self, connection: Connection, site: Site, request: Request) -> None:
+        self._connection = connection
+        self._site = site
+        self._request = request
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self.begun = False
+
+    def run(self) -> tuple[Sequence[Bytes], bool]:
+        """Ask the application, and send the parts of what it answers but for the last.
+
+        The last and, where there are no parts, the whole are returned; and whether the connection is kept.
+        """
+        body = self._site.application(environment(self._request, self._site.environ), self._start)
+        try:
+            return self._send(body)
+        finally:
+            close = getattr(body, "close", None)
+            if close:
+                close()
+
+    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None, /) -> Callable[..., object]:
+        self._status, self._headers = int(status[:3]), headers
+        return _refuse_to_write
+
+    def _send(self, body: Iterable[bytes]) -> tuple[Sequence[Bytes], bool]:
+        request, keep = self._request, self._connection.keeps(self._request)
+        if not has_body(self._status, request.method):
+            return whole(request, self._status, self._headers, b"", self._site.date, keep), keep
+        length = next((int(value) for name, value in self._headers if name.lower() == "content-length"), -1)
+        if not isinstance(body, list) and (length >= 0 or request.is_1_1):
+            return [self._stream(body, length, keep)], keep
+        others = [(name, value) for name, value in self._headers if name.lower() != "content-length"]
+        return whole(request, self._status, others, b"".join(body), self._site.date, keep), keep
+
+    def _stream(self, body: Iterable[bytes], length: int, keep: bool) -> bytes:
+        """Send parts as they come: `length` bytes, or in chunks when that is -1 (RFC 9112, section 7.1); the end."""
+        framing = () if length >= 0 else ("Transfer-Encoding: chunked",)
+        start = head(self._status, self._headers, self._site.date, *framing, *told_of_connection(self._request, keep))
+        sent = 0
+        for part in filter(None, body):
+            sent += len(part)
+            self._connection.send(start + (part if length >= 0 else b"%X\r\n%b\r\n" % (len(part), part)))
+            start, self.begun = b"", True
+        if length >= 0 and sent != length:
+            raise ValueError(f"{sent} bytes of {length}")
+        return start if length >= 0 else start + b"0\r\n\r\n"
+
+
+def _refuse_to_write(_: bytes) -> object:
+    raise NotImplementedError
