@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy
 
 from iiif_server.codecs import Pixels, decode_tile
+from iiif_server.decoded_tiles import KeptTiles
 from iiif_server.tile_grid import Box, TileGrid
 from iiif_server.treatment import Treatment
 from repository.errors import PyramidCorrupt
@@ -16,10 +17,18 @@ ReadTiles = Callable[[Sequence[int]], list[bytes]]
 """The verified bytes of tiles, by their ordinals, in the order asked."""
 
 
+class _Piece(NamedTuple):
+    """A tile, and where its upper left corner lies in a box."""
+
+    ordinal: int
+    x: int
+    y: int
+
+
 class Assembler(NamedTuple):
     """Puts together boxes of the level that is `factor` times smaller than the image; grey ones when `grey`.
 
-    What `treatment` hides of the image is black in every box.
+    What `treatment` hides of the image is black in every box. Tiles that are `kept` are not read again.
     """
 
     grid: TileGrid
@@ -27,32 +36,51 @@ class Assembler(NamedTuple):
     read_tiles: ReadTiles
     grey: bool
     treatment: Treatment = Treatment()
+    kept: KeptTiles | None = None
 
     def whole(self, box: Box) -> Pixels:
-        """The pixels of a box. Memory: those pixels, one tile's, and the tiles' bytes.
+        """The pixels of a box. Memory: those pixels, one tile's, and the tiles' bytes; and what `kept` keeps.
 
         Raises `PyramidCorrupt` for a tile that is not what the grid says, and what `read_tiles` raises.
         """
         side = self.grid.tile_size
-        places = [
-            (column, row)
+        pieces = [
+            _Piece(tile_of(self.factor, column, row, self.grid), column * side - box.x, row * side - box.y)
             for row in range(box.y // side, (box.y + box.height - 1) // side + 1)
             for column in range(box.x // side, (box.x + box.width - 1) // side + 1)
         ]
-        ordinals = [tile_of(self.factor, column, row, self.grid) for column, row in places]
         canvas: Pixels | None = None
-        scratch: Pixels | None = None
-        for (column, row), ordinal, data in zip(places, ordinals, self.read_tiles(ordinals), strict=True):
-            *_, width, height = self.grid.request_of(ordinal)
-            tile = scratch = decode_tile(data, (height, width), self.grey, scratch)
+        for piece, tile in self._decoded(pieces, box.height):
             if canvas is None:
                 canvas = numpy.empty((box.height, box.width, *tile.shape[2:]), numpy.uint8)
-            _lay(tile, canvas, column * side - box.x, row * side - box.y)
+            _lay(tile, canvas, piece.x, piece.y)
         if canvas is None:
             raise PyramidCorrupt(key=f"1/{self.factor}", reason=str(box))
         for part in self.treatment.parts(self.factor, box):
             canvas[part.y : part.y + part.height, part.x : part.x + part.width] = 0
         return canvas
+
+    def _decoded(self, pieces: list[_Piece], bottom: int) -> Iterator[tuple[_Piece, Pixels]]:
+        """Tiles that lie above `bottom`, at least as far down as that; each to be used before the next."""
+        missing: list[tuple[_Piece, int]] = []
+        for piece in pieces:
+            rows = bottom - piece.y
+            height = self.grid.request_of(piece.ordinal)[-1]
+            tile = self.kept.get(piece.ordinal, self.grey) if self.kept else None
+            if tile is not None and len(tile) >= min(rows, height):
+                yield piece, tile
+            else:
+                missing.append((piece, rows if tile is None else height))
+        scratch: Pixels | None = None
+        read = self.read_tiles([piece.ordinal for piece, _ in missing]) if missing else []
+        for (piece, rows), data in zip(missing, read, strict=True):
+            *_, width, height = self.grid.request_of(piece.ordinal)
+            tile = decode_tile(data, (height, width), self.grey, rows, scratch)
+            if self.kept:
+                self.kept.put(piece.ordinal, self.grey, tile)
+            else:
+                scratch = tile
+            yield piece, tile
 
     def strips(self, box: Box, quarters: int, mirrored: bool) -> Iterator[Pixels]:
         """The box mirrored left to right, then turned clockwise by `quarters` of a turn, from its top to its bottom.

@@ -24,6 +24,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from iiif_server.image_request import Format
+from iiif_server.jpeg_frame import upper_part
 from iiif_server.pdf import PdfPage
 from iiif_server.streams import Sink, written_to
 from repository.errors import PyramidCorrupt
@@ -64,22 +65,28 @@ def versions() -> str:
     return f"{pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)} {imagecodecs.__version__}"
 
 
-def decode_tile(data: bytes, shape: tuple[int, int], grey: bool, scratch: Pixels | None = None) -> Pixels:
-    """The pixels of a stored tile of `shape`, rows and columns; in `scratch` if that is of the same shape.
+def decode_tile(
+    data: bytes, shape: tuple[int, int], grey: bool, rows: int | None = None, scratch: Pixels | None = None
+) -> Pixels:
+    """The pixels of a stored tile of `shape`, rows and columns: all, or at least the first `rows`; in `scratch` if fit.
 
     When `grey`, its brightness alone, which a JPEG holds apart (ITU-R BT.601). Raises `PyramidCorrupt` when it is not
     a JPEG of this shape.
     """
+    height, width = shape
+    if rows is not None and rows < height:
+        data, height = upper_part(data, rows, height)
+    fits = scratch is not None and scratch.shape[1] == width and len(scratch) >= height
     try:
         tile: Pixels = imagecodecs.jpeg8_decode(
             data,
             outcolorspace="GRAYSCALE" if grey else None,
-            out=scratch if scratch is not None and scratch.shape[:2] == shape else None,
+            out=scratch[:height] if scratch is not None and fits else None,
         )
     except (imagecodecs.Jpeg8Error, ValueError) as fault:
         raise PyramidCorrupt(key="", reason=str(fault)) from fault
-    if tile.shape[:2] != shape:
-        raise PyramidCorrupt(key="", reason=f"{tile.shape[1]}x{tile.shape[0]} ≠ {shape[1]}x{shape[0]}")
+    if tile.shape[:2] != (height, width):
+        raise PyramidCorrupt(key="", reason=f"{tile.shape[1]}x{tile.shape[0]} ≠ {width}x{height}")
     return tile
 
 

@@ -23,6 +23,7 @@ import pyvips
 from iiif_server import codecs
 from iiif_server.assembly import Assembler, ReadTiles
 from iiif_server.codecs import MEDIA_TYPES, STREAMED, Pixels
+from iiif_server.decoded_tiles import KeptTiles
 from iiif_server.geometry import RenderPlan, Source, turned
 from iiif_server.image_request import Quality
 from iiif_server.marking import marked
@@ -53,21 +54,34 @@ def use_little_memory() -> None:
     pyvips.cache_set_max(0)
 
 
-def render(task: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTiles, jpeg_quality: int) -> bytes:
-    """The encoded picture that `task` describes.
+def render(  # noqa: PLR0917 - what `write` takes
+    task: RenderPlan,
+    source: Source,
+    grid: TileGrid,
+    read_tiles: ReadTiles,
+    jpeg_quality: int,
+    kept: KeptTiles | None = None,
+) -> bytes:
+    """The encoded picture that `task` describes, of tiles that are `kept` or read.
 
     Raises `PyramidCorrupt` for tiles that do not decode, and what `read_tiles` raises.
     """
     encoded: list[bytes] = []
-    write(task, source, grid, read_tiles, jpeg_quality, encoded.append)
+    write(task, source, grid, read_tiles, jpeg_quality, encoded.append, kept)
     return b"".join(encoded)
 
 
 def write(  # noqa: PLR0917 - what `render` takes, and where to
-    task: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTiles, jpeg_quality: int, sink: Sink
+    task: RenderPlan,
+    source: Source,
+    grid: TileGrid,
+    read_tiles: ReadTiles,
+    jpeg_quality: int,
+    sink: Sink,
+    kept: KeptTiles | None = None,
 ) -> None:
     """The same, given to `sink` as it is encoded: what comes before an error is no picture."""
-    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.treatment)
+    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.treatment, kept)
     try:
         if is_small(task, source):
             scaled = _scaled(_held(assembler, source), task.width, task.height)

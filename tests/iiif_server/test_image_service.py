@@ -22,7 +22,7 @@ from iiif_server.tile_grid import TileGrid
 from repository.config import Settings
 from repository.errors import DatabaseFault
 from repository.handle import Repository, memory_repository
-from repository.model import Access, HeldImage, Rights, WorkState
+from repository.model import Access, HeldImage, Pyramid, Rights, WorkState
 from repository.storage import ObjectStore
 
 
@@ -71,13 +71,14 @@ class Catalogued:
         self.look_ups = 0
         self.state = WorkState.PUBLISHED
         self.away = False
+        self.pyramid: Pyramid | None = None
 
     def image(self, identifier: str) -> HeldImage | None:
         self.look_ups += 1
         if self.away:
             raise DatabaseFault(reason="away")
         image = self._catalogue.image(identifier)
-        return image and replace(image, state=self.state)
+        return image and replace(image, state=self.state, pyramid=self.pyramid or image.pyramid)
 
 
 class House:
@@ -268,11 +269,26 @@ class TestThumbnails:
         assert house.ask("full/120,/0/color.jpg").body == first
         assert house.store.reads == []
 
-    def test_parts_of_a_picture_are_not_kept(self, house: House) -> None:
-        house.ask("0,0,300,300/120,120/0/default.jpg")
+    def test_parts_of_a_picture_are_made_again_of_the_same_decoded_tiles(self, house: House) -> None:
+        first = house.ask("0,0,300,300/120,120/0/default.jpg").body
         house.store.reads.clear()
-        house.ask("0,0,300,300/120,120/0/default.jpg")
+        assert house.ask("0,0,300,300/120,120/0/default.jpg").body == first
+        assert house.ask("10,20,280,280/120,120/0/default.jpg").status == 200
+        assert house.store.reads == []
+        assert house.ask("0,0,300,300/120,120/0/gray.jpg").status == 200
         assert house.store.reads
+
+    def test_tiles_of_a_pyramid_made_anew_are_decoded_anew(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image
+    ) -> None:
+        house, other = House(hold_picture, picture), House(hold_picture, picture.invert())
+        request = "0,0,300,300/120,120/0/default.jpg"
+        before = house.ask(request).body
+        key, made = house.held.pyramid.key, replace(other.held.pyramid, key=house.held.pyramid.key)
+        house.repository.store.put(key, other.repository.store.read(other.held.pyramid.key))
+        house.catalogue.pyramid = made
+        house.clock.now += TRUSTED_SECONDS + 0.1
+        assert house.ask(request).body == other.ask(request).body != before
 
 
 class TestDatabaseAway:
