@@ -40,13 +40,12 @@ from iiif_server.addresses import (
     image_service_id,
     manifest_id,
 )
+from iiif_server.parts import ALL, Part
 from iiif_server.structures import structures
 from iiif_server.tile_grid import TileGrid
 from repository.access import Decision, decide
 from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
 from repository.text import Text
-
-TOP: Final = "top"
 
 _CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
 _LANGUAGES: Final = ["zh-Hans", "en"]
@@ -60,7 +59,6 @@ _BLANK_SIZE: Final = (1000, 1400)
 _COVER_SIDE: Final = 400
 
 _MISSING: Final = Text("缺叶", "Missing leaf")
-_ALL_WORKS: Final = Text("馆藏善本", "Works held")
 _ATTRIBUTION: Final = Text("出处", "Attribution")
 _RIGHTS: Final = Text("权利", "Rights")
 _CATALOGUE_RECORD: Final = Text("编目记录（JSON）", "Catalogue record (JSON)")
@@ -92,10 +90,32 @@ def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -
     return _serialise(Manifest(**_manifest(work, pyramids, provider)))
 
 
-def build_collection(works: Sequence[WorkSummary]) -> bytes:
-    """The top collection: every published work, in the order given (Presentation 3.0, section 5.1)."""
-    items = [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
-    return _serialise(Collection(id=collection_id(TOP), label=_bilingual(_ALL_WORKS), items=items))
+def build_collection(works: Iterable[WorkSummary], part: Part = ALL) -> bytes:
+    """A collection of manifests: every published work of a part, in the order given (Presentation 3.0, section 5.1)."""
+    return _collection(
+        part, [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
+    )
+
+
+def build_divided_collection(part: Part, divisions: Iterable[Part]) -> bytes:
+    """A collection of collections, each only named here: the parts that a part is divided into (section 5.1)."""
+    return _collection(part, [_collection_reference(division) for division in divisions])
+
+
+def _collection(part: Part, items: Sequence[Json]) -> bytes:
+    whole = part.whole
+    return _serialise(
+        Collection(
+            id=collection_id(part.name),
+            label=_bilingual(part.label),
+            items=items,
+            **_present(partOf=[_collection_reference(whole)] if whole else None),
+        )
+    )
+
+
+def _collection_reference(part: Part) -> Json:
+    return {"id": collection_id(part.name), "type": "Collection", "label": _bilingual(part.label)}
 
 
 def _serialise(document: Manifest | Collection) -> bytes:
@@ -120,7 +140,7 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Jso
         seeAlso=_see_also(work.identifier),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
-        partOf=[{"id": collection_id(TOP), "type": "Collection"}],
+        partOf=[{"id": collection_id(ALL.name), "type": "Collection"}],
         start=_start(canvases),
         items=canvases,
         structures=[_range_model(part) for part in structures(work, language)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,28 @@ def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:
 def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
     """Put a collection where it is served from; False when the same bytes are there already."""
     return _publish(store, paths.collection(name), body)
+
+
+def published_collections(store: ObjectStore) -> Iterator[str]:
+    """The names of the collections put."""
+    for found in store.list(paths.COLLECTIONS):
+        if name := paths.name_of_collection(found.key):
+            yield name
+
+
+def remove_collection(store: ObjectStore, name: str) -> None:
+    """Serve a collection no more."""
+    store.delete(paths.collection(name))
+
+
+def listed_collections(store: ObjectStore, name: str) -> frozenset[str]:
+    """The identifiers of the collections that a published collection lists; none when it cannot be read."""
+    body = _held(store, paths.collection(name))
+    try:
+        items = json.loads(body)["items"] if body else []
+        return frozenset(item["id"] for item in items if item["type"] == "Collection")
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _publish(store: ObjectStore, key: str, body: bytes) -> bool:

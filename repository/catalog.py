@@ -5,11 +5,11 @@ Storage is the truth; everything here but the jobs can be made again from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Select, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from repository.catalog_rows import (
@@ -33,8 +33,6 @@ from repository.tables import EventRow, ImageRow, WorkRow
 from repository.tallies import add_to_tallies, count_again, read_tallies
 
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
-_WALK: Final = 1000
-"""How many works are read at a time when all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class Catalogue:
     def works(self, offset: int = 0, limit: int = 50, *, newest_first: bool = False) -> list[WorkSummary]:
         """Published works in the order of their accession, or the other way round.
 
-        An index is walked to `offset`: a long way in takes long (docs/benchmarks.md). `all_works` gives every one.
+        An index is walked to `offset`: a long way in takes long (docs/benchmarks.md).
         """
         order = [column.desc() if newest_first else column for column in (WorkRow.accessioned, WorkRow.identifier)]
         # Only the index is read of what is passed over.
@@ -102,22 +100,30 @@ class Catalogue:
         with reading(self._sessions) as session:
             return [summary_of(row) for row in session.execute(query)]
 
-    def all_works(self) -> Iterator[WorkSummary]:
-        """Every published work in the order of accession, however many there are; in a transaction for every so many.
+    def works_accessioned(self, start: str, end: str) -> list[WorkSummary]:
+        """Every published work accessioned from `start` on and before `end`, in the order of accession."""
+        query = select(*SUMMARY).where(_PUBLISHED, *_within(start, end))
+        with reading(self._sessions) as session:
+            rows = session.execute(query.order_by(WorkRow.accessioned, WorkRow.identifier))
+            return [summary_of(row) for row in rows]
 
-        A work that is published meanwhile is given too when its accession is the later one.
-        """
-        order = (WorkRow.accessioned, WorkRow.identifier)
-        query = select(*SUMMARY, WorkRow.accessioned).where(_PUBLISHED).order_by(*order).limit(_WALK)
-        last = ("", "")
-        while True:
-            beyond = tuple_(*order) > last
-            with reading(self._sessions) as session:
-                rows = session.execute(query.where(beyond)).all()
-            yield from (summary_of(row) for row in rows)
-            if len(rows) < _WALK:
-                return
-            last = (rows[-1].accessioned, rows[-1].identifier)
+    def accessions(self, start: str, end: str, limit: int) -> int:
+        """How many works, published or not, were accessioned from `start` on and before `end`; none beyond `limit`."""
+        # State by state: the index begins with it.
+        found = [
+            select(WorkRow.identifier).where(WorkRow.state == state.value, *_within(start, end)).limit(limit)
+            for state in WorkState
+        ]
+        with reading(self._sessions) as session:
+            counts = [session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in found]
+        return min(limit, sum(counts))
+
+    def first_accession(self, start: str, end: str) -> str | None:
+        """The time of the first accession from `start` on and before `end`, of a work published or not."""
+        first = select(func.min(WorkRow.accessioned)).where(*_within(start, end))
+        with reading(self._sessions) as session:
+            times = [session.scalar(first.where(WorkRow.state == state.value)) for state in WorkState]
+        return min((time for time in times if time), default=None)
 
     def counts(self) -> Counts:
         """How much is held."""
@@ -193,6 +199,10 @@ class Catalogue:
         with reading(self._sessions) as session:
             rows = session.scalars(query).all()
         return [(image_of(row), pyramid_of(row)) for row in rows]
+
+
+def _within(start: str, end: str) -> tuple[ColumnElement[bool], ...]:
+    return WorkRow.accessioned >= start, WorkRow.accessioned < end
 
 
 def _hold(session: Session, work: str) -> dict[str, int]:

@@ -21,6 +21,7 @@ from typing import Final
 OCFL_ROOT: Final = "ocfl"
 PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
+COLLECTIONS: Final = "published/collections"
 LOG: Final = "log"
 LOG_CHECKPOINT: Final = "log/checkpoint"
 TILE_WIDTH: Final = 256
@@ -66,7 +67,13 @@ def manifest(work: str) -> str:
 
 def collection(name: str) -> str:
     """A published collection."""
-    return f"{PUBLISHED}/collections/{name}.json"
+    return f"{COLLECTIONS}/{name}.json"
+
+
+def name_of_collection(key: str) -> str | None:
+    """The name of a collection's key: the inverse of `collection`; None for any other key."""
+    name = key.removeprefix(f"{COLLECTIONS}/").removesuffix(".json")
+    return name if name and "/" not in name and collection(name) == key else None
 
 
 def log_tile(level: int, index: int, width: int = TILE_WIDTH) -> str:

@@ -12,7 +12,7 @@ The order, and what a crash leaves after each step:
    before the commit point leaves files that the next run finds; after it, the next run finds the version.
 5. **Describe.** The manifest is put in the store.
 6. **Publish.** One transaction: rows, events and the jobs that follow. A crash before it leaves the work unseen.
-7. **Follow up.** Jobs of their own (`tasks.py`): events into the log, the work into the top collection and replicas.
+7. **Follow up.** Jobs of their own (`tasks.py`): events into the log, the work into its collections and replicas.
 
 The times written are those of the survey, and are kept with the job: whoever concludes, and however often, writes the
 same bytes. So a worker that was taken for dead and goes on does no harm.
@@ -43,7 +43,7 @@ from repository.storage import ObjectStore
 from repository.text import Text
 from workers.deposit import CheckedDeposit, Survey, assemble, image_identifier, survey, work_identifier
 from workers.deposit_folder import PageFile
-from workers.describe import TOP, describe_work
+from workers.describe import collection_order, describe_work
 from workers.outcomes import FanOut, StartOver, StepFailed
 from workers.pages import NextVersion, PageOutcome, page_order, page_outcome, signature
 from workers.recognition import pyramid_key
@@ -176,17 +176,17 @@ def _take_in(repository: Repository, work: Work, checked: CheckedDeposit, plan: 
     }
     describe_work(repository, work, pyramids)
     publication = publication_of(work, pyramids, events, inventory, {})
-    repository.catalogue.publish(publication, follow_up(repository, work.identifier), timestamp(repository.clock()))
+    repository.catalogue.publish(publication, follow_up(repository, publication), timestamp(repository.clock()))
     changed = len(inventory.versions) == plan.version
     return {"identifier": work.identifier, "images": len(pyramids), "changed": changed}
 
 
-def follow_up(repository: Repository, work: str) -> list[JobOrder]:
-    """What every publication asks for: events into the log, the work into the top collection and every replica."""
+def follow_up(repository: Repository, publication: Publication) -> list[JobOrder]:
+    """What every publication asks for: events into the log, the work into its collections and every replica."""
     return [
         JobOrder("journal", "journal", {}),
-        JobOrder(f"collection:{TOP}", "collection", {}),
-        *(work_order(store, work) for store in repository.replicas),
+        collection_order(publication.accessioned),
+        *(work_order(store, publication.work.identifier) for store in repository.replicas),
     ]
 
 

@@ -2,7 +2,7 @@
 
 1. Every committed OCFL object gives its work, its files' digests and its events.
 2. Pyramids found in the store are read by their directories; those missing or damaged are made again from the masters.
-3. Manifests and the top collection are put again where they are not what they should be.
+3. Manifests and collections are put again where they are not what they should be.
 4. The provenance log gives each event its leaf; events that are not in it yet are staged again.
 5. One transaction replaces the whole catalogue: readers see the old one until then. Nobody extends the log meanwhile.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from iiif_server.manifests import build_collection, build_manifest
+from iiif_server.manifests import build_collection, build_divided_collection, build_manifest
+from iiif_server.parts import ALL
+from repository.clock import timestamp
 from repository.model import (
     Access,
     Dating,
@@ -176,3 +179,17 @@ def test_every_list_of_works_has_a_valid_collection(schema: Schema, titles: list
     collection = json.loads(build_collection(works_))
     assert schema.faults(collection, "collection") == []
     assert [item["label"]["none"][0] for item in collection["items"]] == titles
+
+
+@settings(max_examples=30, deadline=None)
+@given(time=st.datetimes(datetime(1000, 1, 1)), count=st.integers(0, 3))
+def test_every_division_of_the_collection_has_valid_documents(schema: Schema, time: datetime, count: int) -> None:
+    accessioned, part = timestamp(time.replace(tzinfo=UTC)), ALL
+    while not part.is_smallest:
+        division = part.division(accessioned)
+        document = json.loads(build_divided_collection(part, [division] * count))
+        assert schema.faults(document, "collection") == []
+        assert [item["id"].rpartition("/")[2] for item in document["items"]] == [division.name] * count
+        part = division
+    works_ = [WorkSummary("w1", "書", (), None, None, 1, 1, WorkState.PUBLISHED)] * count
+    assert schema.faults(json.loads(build_collection(works_, part)), "collection") == []

@@ -58,7 +58,7 @@ def test_a_process_goes_on_when_the_server_was_killed_and_is_back(postgres, engi
             catalogue.works,
             lambda: catalogue.image("i1"),
             lambda: catalogue.publish(publication("乙"), (), NOW),
-            lambda: next(catalogue.all_works()),
+            lambda: catalogue.works_accessioned(NOW, NOW),
             jobs.counts,
             lambda: jobs.get("journal"),
             lambda: jobs.due(1),

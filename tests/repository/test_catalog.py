@@ -7,7 +7,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from publications import NOW, publication
-from sqlalchemy import inspect
+from sqlalchemy import inspect, update
 
 from repository.catalog import Catalogue, Counts
 from repository.clock import system_clock
@@ -16,7 +16,7 @@ from repository.errors import DatabaseFault
 from repository.jobs import JobOrder, Jobs
 from repository.ledger import Ledger
 from repository.model import Access, Rights
-from repository.tables import Table
+from repository.tables import Table, WorkRow
 
 
 @pytest.fixture
@@ -115,15 +115,30 @@ def test_works_are_listed_in_the_order_of_their_accession_a_page_at_a_time(catal
     assert [work.title for work in catalogue.works(offset=1, limit=1)] == ["乙"]
 
 
-def test_works_can_be_listed_from_the_newest_and_walked_through_to_the_end(catalogue, monkeypatch):
-    monkeypatch.setattr("repository.catalog._WALK", 2)
+def test_works_can_be_listed_from_the_newest_and_walked_through_to_the_end(catalogue):
     for number, name in enumerate("丙乙甲"):
         catalogue.publish(publication(name, accessioned=f"2026-01-0{number % 2 + 1}T00:00:00Z"), (), NOW)
     everything = catalogue.works()
     assert catalogue.works(newest_first=True) == everything[::-1]
     assert catalogue.works(offset=2, newest_first=True) == everything[:1]
     assert catalogue.works(offset=3) == []
-    assert list(catalogue.all_works()) == everything
+
+
+def test_works_are_found_by_the_time_of_their_accession(catalogue, engine):
+    for number, name in enumerate("丙乙甲"):
+        catalogue.publish(publication(name, accessioned=f"2026-01-0{number + 1}T00:00:00Z"), (), NOW)
+    with engine.begin() as connection:
+        connection.execute(update(WorkRow).where(WorkRow.title == "乙").values(state="withdrawn"))
+    first, second, third, end = (f"2026-01-0{day}T00:00:00Z" for day in range(1, 5))
+    assert [work.title for work in catalogue.works_accessioned(first, end)] == ["丙", "甲"]
+    assert [work.title for work in catalogue.works_accessioned(first, third)] == ["丙"]
+    assert [catalogue.accessions(first, end, limit) for limit in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    assert catalogue.accessions(second, third, 9) == 1
+    assert [catalogue.first_accession(*span) for span in ((first, end), (second, end), (end, end))] == [
+        first,
+        second,
+        None,
+    ]
 
 
 def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):

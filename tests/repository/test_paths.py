@@ -17,6 +17,18 @@ def test_a_pyramids_key_gives_back_its_image_and_recipe(name, recipe):
     assert paths.image_of_pyramid(paths.pyramid(image, recipe)) == (image, recipe)
 
 
+@pytest.mark.parametrize("name", ["top", "2026-01-31t08-59", "a.json"])
+def test_a_collections_key_gives_back_its_name(name):
+    assert paths.name_of_collection(paths.collection(name)) == name
+
+
+@pytest.mark.parametrize(
+    "key", ["published/collections/top", "published/collections/.json", "published/collections/a/b.json", "top.json"]
+)
+def test_other_keys_are_no_collections(key):
+    assert paths.name_of_collection(key) is None
+
+
 @given(st.text())
 def test_a_work_comes_back_from_its_ocfl_identifier(name):
     work = mint(Kind.WORK, name)

@@ -25,7 +25,18 @@ QUESTIONS: dict[str, tuple[Callable[[Catalogue], object], set[str]]] = {
         lambda catalogue: catalogue.works(0, 24, newest_first=True),
         {"ix_works_state_accessioned_identifier", "pk_works"},
     ),
-    "every work": (lambda catalogue: next(catalogue.all_works()), {"ix_works_state_accessioned_identifier"}),
+    "a part of all works": (
+        lambda catalogue: catalogue.works_accessioned(NOW, "2027-01-01T00:00:00Z"),
+        {"ix_works_state_accessioned_identifier"},
+    ),
+    "how large a part is": (
+        lambda catalogue: catalogue.accessions(NOW, "2027-01-01T00:00:00Z", 10),
+        {"ix_works_state_accessioned_identifier"},
+    ),
+    "where a part begins": (
+        lambda catalogue: catalogue.first_accession(NOW, "2027-01-01T00:00:00Z"),
+        {"ix_works_state_accessioned_identifier"},
+    ),
     "a length": (lambda catalogue: catalogue.is_length_known(1000), {"ix_images_master_bytes"}),
     "a digest": (lambda catalogue: catalogue.images_of_master("ab"), {"ix_images_master_sha256"}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from preservation.events import ingestion_event
 from repository.catalog import Publication
 from repository.handle import Repository
 from repository.model import Event, Image, Work
+from workers.describe import describe_all
 from workers.prepare import make_ready
 
 LEGACY = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
@@ -63,6 +65,28 @@ def test_the_top_collection_leads_to_every_manifest(client: FlaskClient, shelf: 
     for item in document["items"]:
         assert client.get(item["id"]).status_code == 200
     assert {item["id"].split("/")[-2] for item in document["items"]} == titles
+
+
+def test_parts_of_the_top_collection_lead_to_every_manifest(
+    client: FlaskClient, shelf: Any, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.describe.MOST", 2)
+    titles = {shelf.small_work(f"書{day}", f"2026-01-0{day}T10:37:00Z").identifier for day in (1, 2, 3)}
+    describe_all(repository)
+
+    def manifests(address: str) -> Iterator[str]:
+        answer = client.get(address)
+        assert (answer.status_code, answer.mimetype) == (200, "application/ld+json")
+        document = json.loads(answer.data)
+        if document["type"] == "Manifest":
+            yield address.split("/")[-2]
+        else:
+            for item in document["items"]:
+                yield from manifests(item["id"])
+
+    assert sorted(manifests("/iiif/presentation/3/collection/top")) == sorted(titles)
+    assert client.get("/iiif/presentation/3/collection/2026-01-02").status_code == 200
+    assert client.get("/iiif/presentation/3/collection/2026-01-04").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["other", "..%2f..%2flog", "Top", "top.json", "%00"])
