@@ -45,6 +45,7 @@ from iiif_server.image_answers import (
 )
 from iiif_server.image_info import PROFILES, Described, Offered
 from iiif_server.image_request import Version, parse
+from iiif_server.known_image import Known
 from iiif_server.lanes import is_slow
 from iiif_server.marking import read_mark, treated, treatment_of
 from iiif_server.observation import Lane, Observer, Unobserved
@@ -52,10 +53,8 @@ from iiif_server.pyramid import PyramidDirectory
 from iiif_server.recently_used import RecentlyUsed
 from iiif_server.render_pool import Parts, RenderPool
 from iiif_server.responses import Response, Whole, matches
-from iiif_server.tile_grid import TileGrid
 from iiif_server.tile_reading import Place
 from iiif_server.tile_source import open_tile_source
-from iiif_server.treatment import Treatment
 from repository.access import Decision, Verdict, decide
 from repository.errors import (
     AccessRefused,
@@ -75,11 +74,6 @@ from repository.text import Text
 PREFIX: Final = base_uri(Version.THREE, "")
 """Where the addresses of Image API 3.0 begin, which are the ones our own pages use."""
 
-TRUSTED_SECONDS: Final = 5.0
-GRACE_SECONDS: Final = 60.0
-"""How long after its last confirmation an image is served while the database is away."""
-
-_ASK_AGAIN_SECONDS: Final = 1.0
 _NO_ANSWER: Final = Text("数据库暂时没有应答", "it does not answer just now")
 
 _HELD_IMAGES: Final = 4096
@@ -92,34 +86,10 @@ _THUMBNAIL: Final = 128 << 10
 _CACHED: Final = ("Cache-Control", "public, max-age=3600")
 
 
-class _Known:
-    """What is known of an image, until `expires` on the service's clock. `grid` comes of the catalogue alone."""
-
-    __slots__ = ("confirmed", "expires", "grid", "image", "limits", "treatment")
-
-    def __init__(self, image: HeldImage, limits: Limits, treatment: Treatment, now: float) -> None:
-        self.image = image
-        self.limits = limits
-        self.treatment = treatment
-        self.grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
-        self.confirm(now)
-
-    def confirm(self, now: float) -> None:
-        """The catalogue has just said so."""
-        self.confirmed = now
-        self.expires = now + TRUSTED_SECONDS
-
-    def excuse(self, now: float) -> bool:
-        """The catalogue cannot be asked: whether this may be served all the same, for a moment."""
-        end = self.confirmed + GRACE_SECONDS
-        self.expires = min(now + _ASK_AGAIN_SECONDS, end)
-        return now <= end
-
-
 class _Prepared(NamedTuple):
     """A spelling already understood. `link` is the canonical path, and the rest of its header."""
 
-    known: _Known
+    known: Known
     task: RenderPlan
     etag: str
     media_type: str
@@ -151,7 +121,7 @@ class ImageService:
         self._max_area = repository.settings.max_area
         self._jpeg_quality = repository.settings.jpeg_quality
         self._clock = clock
-        self._known: RecentlyUsed[str, _Known] = RecentlyUsed(_HELD_IMAGES)
+        self._known: RecentlyUsed[str, Known] = RecentlyUsed(_HELD_IMAGES)
         self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._thumbnails: RecentlyUsed[str, bytes] = RecentlyUsed(_THUMBNAILS_BYTES, len)
@@ -234,7 +204,7 @@ class ImageService:
                 self._report(known, error)
             raise
 
-    def _report(self, known: _Known, error: ShanbenError) -> None:
+    def _report(self, known: Known, error: ShanbenError) -> None:
         self._observer.damaged(known.image.identifier, known.image.work, str(error))
 
     def _answer(self, call: ImageCall) -> Response:
@@ -263,7 +233,7 @@ class ImageService:
             return []
         return [("Content-Length", str(self._locate(prepared.known, prepared.task.tile)[1]))]
 
-    def _look_up(self, identifier: str) -> _Known:
+    def _look_up(self, identifier: str) -> Known:
         """What is known of an image that may be shown. Raises `NotHeld`, `Withdrawn`, `AccessRefused`."""
         known = self._known.get(identifier)
         now = self._clock()
@@ -285,14 +255,14 @@ class ImageService:
         if known and known.image == image:
             known.confirm(now)
             return known
-        known = _Known(image, Limits(self._max_area, decision.max_size), treatment_of(image, self._mark), now)
+        known = Known(image, Limits(self._max_area, decision.max_size), treatment_of(image, self._mark), now)
         self._known.put(identifier, known)
         return known
 
     def _ask(self, identifier: str) -> HeldImage | None:
         return self._fuse.run(lambda: self._catalogue.image(identifier), reason=_NO_ANSWER)
 
-    def _prepare(self, path: str, address: Address, known: _Known) -> _Prepared:
+    def _prepare(self, path: str, address: Address, known: Known) -> _Prepared:
         prepared = self._prepared.get(path)
         if prepared and prepared.known is known:
             return prepared
@@ -308,7 +278,7 @@ class ImageService:
         self._prepared.put(path, prepared)
         return prepared
 
-    def _etag(self, known: _Known, task: RenderPlan) -> str:
+    def _etag(self, known: Known, task: RenderPlan) -> str:
         """A strong validator: the pyramid, the answer, and for what is not stored, all that decides its rendering."""
         pyramid = known.image.pyramid.fingerprint[:16]
         if task.tile is not None:
@@ -341,7 +311,7 @@ class ImageService:
             self._thumbnails.put(prepared.etag, made)
         return made
 
-    def _slow_reader(self, known: _Known) -> render.ReadTiles:
+    def _slow_reader(self, known: Known) -> render.ReadTiles:
         """Reads tiles for an answer that may have been begun when one proves damaged: there is no second time then."""
 
         def read(ordinals: Sequence[int]) -> list[bytes]:
@@ -353,22 +323,22 @@ class ImageService:
 
         return read
 
-    def _read_tile(self, known: _Known, ordinal: int) -> bytes:
+    def _read_tile(self, known: Known, ordinal: int) -> bytes:
         """The stored bytes of a tile. Raises `PyramidCorrupt` rather than give other bytes."""
         return self._tiles.tile(known.image.pyramid.key, *self._locate(known, ordinal))
 
-    def _locate(self, known: _Known, ordinal: int) -> tuple[int, int, int]:
+    def _locate(self, known: Known, ordinal: int) -> tuple[int, int, int]:
         """Where a tile lies in its pyramid: its offset, length and CRC-32."""
         directory = self._directories.get(known.image.pyramid.key) or self._read_directory(known)
         return directory.locate(ordinal)
 
-    def _read_tiles(self, known: _Known, ordinals: Sequence[int]) -> list[bytes]:
+    def _read_tiles(self, known: Known, ordinals: Sequence[int]) -> list[bytes]:
         """The stored bytes of many tiles, read together. Raises as `_read_tile` does."""
         key = known.image.pyramid.key
         directory = self._directories.get(key) or self._read_directory(known)
         return self._tiles.tiles(key, [Place(*directory.locate(ordinal)) for ordinal in ordinals])
 
-    def _read_directory(self, known: _Known) -> PyramidDirectory:
+    def _read_directory(self, known: Known) -> PyramidDirectory:
         """The directory of a pyramid, which must be the one that the catalogue knows."""
         pyramid = known.image.pyramid
         self._observer.counted("directory-read")
@@ -398,7 +368,7 @@ def _headers(call: ImageCall, prepared: _Prepared) -> list[tuple[str, str]]:
     ]
 
 
-def _described(call: ImageCall, address: Address, known: _Known) -> Described:
+def _described(call: ImageCall, address: Address, known: Known) -> Described:
     uri = call.base_url + base_uri(address.version, address.identifier)
     return Described(uri, call.base_url, known.image.work, known.image.rights.uri, known.grid, known.limits)
 

@@ -18,7 +18,7 @@ NINETIETH_PERCENTILE = 25
 MEDIAN = 10
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
-OUTERMOST_LOOPS = {"web.mender", "workers.runner", "workers.sending"}
+OUTERMOST_LOOPS = {"web.connection", "web.mender", "workers.runner", "workers.sending"}
 
 
 def modules() -> list[Path]:

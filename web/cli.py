@@ -100,14 +100,14 @@ def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
 @command
-def serve(terminal: Terminal, host: str, port: int, workers: int) -> None:
+def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     """启动网站与 IIIF 服务。 Serve the whole web application."""
     settings = prepare(process_settings()).settings
     address = settings.base_url or f"http://{host}:{port}"
     # Imported here because only this command makes pictures, and what that needs takes long to load.
     from web.server import run_server  # noqa: PLC0415
 
-    run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
+    return run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -30,16 +30,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from iiif_server.responses import Whole, problem_document
 from repository.errors import ShanbenError
 from repository.text import Text, preferred_language
-from web.http_messages import (
-    Bytes,
-    Request,
-    environment,
-    has_body,
-    head,
-    split_target,
-    told_of_connection,
-    whole,
-)
+from web.answering import Answering
+from web.http_messages import Bytes, Request, split_target, whole
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -84,7 +76,7 @@ class Site(Protocol):
     loop: asyncio.AbstractEventLoop
     pool: ThreadPoolExecutor
     application: WSGIApplication
-    environ: dict[str, Any]
+    always: dict[str, Any]
     """What is the same in the WSGI environment of every request."""
     date: str
     """The header line of the time, renewed every second."""
@@ -298,9 +290,9 @@ class Connection(asyncio.Protocol):
 
     def _work(self, request: Request) -> None:
         """Answer a request by the WSGI application."""
-        answering = _Answering(self, self._site, request)
+        answering = Answering(request, lambda: self.keeps(request), self._site.date, self.send)
         try:
-            pieces, keep = answering.run()
+            pieces = answering.run(self._site.application, self._site.always)
         except _ClientGone:
             return
         except ShanbenError as error:
@@ -313,7 +305,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._do(lambda: self.deliver(self._defect(request), keep=False))
         else:
-            self._do(lambda: self._close_answer(pieces, keep))
+            self._do(lambda: self._close_answer(pieces, answering.kept))
 
     def _do(self, act: Callable[[], object]) -> None:
         """Have the event loop do something, if it still runs."""
@@ -358,59 +350,3 @@ class Connection(asyncio.Protocol):
 
 class _ClientGone(Exception):
     """There is nobody any more to send an answer to."""
-
-
-class _Answering:
-    """The answer of the WSGI application (PEP 3333) to one request. `begun` when some of it was sent."""
-
-    def __init__(self, connection: Connection, site: Site, request: Request) -> None:
-        self._connection = connection
-        self._site = site
-        self._request = request
-        self._status = 0
-        self._headers: list[tuple[str, str]] = []
-        self.begun = False
-
-    def run(self) -> tuple[Sequence[Bytes], bool]:
-        """Ask the application, and send the parts of what it answers but for the last.
-
-        The last and, where there are no parts, the whole are returned; and whether the connection is kept.
-        """
-        body = self._site.application(environment(self._request, self._site.environ), self._start)
-        try:
-            return self._send(body)
-        finally:
-            close = getattr(body, "close", None)
-            if close:
-                close()
-
-    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None, /) -> Callable[..., object]:
-        self._status, self._headers = int(status[:3]), headers
-        return _refuse_to_write
-
-    def _send(self, body: Iterable[bytes]) -> tuple[Sequence[Bytes], bool]:
-        request, keep = self._request, self._connection.keeps(self._request)
-        if not has_body(self._status, request.method):
-            return whole(request, self._status, self._headers, b"", self._site.date, keep), keep
-        length = next((int(value) for name, value in self._headers if name.lower() == "content-length"), -1)
-        if not isinstance(body, list) and (length >= 0 or request.is_1_1):
-            return [self._stream(body, length, keep)], keep
-        others = [(name, value) for name, value in self._headers if name.lower() != "content-length"]
-        return whole(request, self._status, others, b"".join(body), self._site.date, keep), keep
-
-    def _stream(self, body: Iterable[bytes], length: int, keep: bool) -> bytes:
-        """Send parts as they come: `length` bytes, or in chunks when that is -1 (RFC 9112, section 7.1); the end."""
-        framing = () if length >= 0 else ("Transfer-Encoding: chunked",)
-        start = head(self._status, self._headers, self._site.date, *framing, *told_of_connection(self._request, keep))
-        sent = 0
-        for part in filter(None, body):
-            sent += len(part)
-            self._connection.send(start + (part if length >= 0 else b"%X\r\n%b\r\n" % (len(part), part)))
-            start, self.begun = b"", True
-        if length >= 0 and sent != length:
-            raise ValueError(f"{sent} bytes of {length}")
-        return start if length >= 0 else start + b"0\r\n\r\n"
-
-
-def _refuse_to_write(_: bytes) -> object:
-    raise NotImplementedError

@@ -50,7 +50,7 @@ class Process:
         self.at_once = site.at_once
         self.pool = pool
         self.patience = patience
-        self.environ: dict[str, Any] = {
+        self.always: dict[str, Any] = {
             "SCRIPT_NAME": "",
             "SERVER_NAME": host,
             "SERVER_PORT": str(port),

@@ -14,7 +14,8 @@ from iiif_server import image_service
 from iiif_server.image_answers import ImageCall
 from iiif_server.image_application import ImageApplication
 from iiif_server.image_request import Format, Quality, Version
-from iiif_server.image_service import GRACE_SECONDS, PREFIX, TRUSTED_SECONDS, ImageService
+from iiif_server.image_service import PREFIX, ImageService
+from iiif_server.known_image import GRACE_SECONDS, TRUSTED_SECONDS
 from iiif_server.pyramid import read_directory
 from iiif_server.responses import Response
 from iiif_server.self_test import find_what_works

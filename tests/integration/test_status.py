@@ -28,6 +28,9 @@ pytestmark = pytest.mark.integration
 SHANBEN = Path(sys.executable).with_name("shanben")
 UNTIL = 60
 
+# A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
+HEEDING = ["env", "--default-signal=SIGINT"]
+
 
 class House:
     """A data folder and settings of its own, and the command in it."""
@@ -45,7 +48,7 @@ class House:
         )
 
     def start(self, *arguments, out=subprocess.DEVNULL):
-        command = [SHANBEN, *map(str, arguments)]
+        command = [*HEEDING, SHANBEN, *map(str, arguments)]
         return subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.DEVNULL, text=True
         )

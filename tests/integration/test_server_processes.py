@@ -1,0 +1,133 @@
+"""The processes of `shanben serve`: replaced when they end, and none left when it ends, however that comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from server_process import descendants, is_alive, lasting_port, wait_for_end
+
+pytestmark = pytest.mark.integration
+
+SHANBEN = Path(sys.executable).with_name("shanben")
+
+
+class Serving:
+    """The command, started with two processes."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = lasting_port()
+        environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var"), **settings}
+        # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
+        command = ["env", "--default-signal=SIGINT", SHANBEN, "serve", "--port", str(self.port), "--workers", "2"]
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def workers(self) -> list[int]:
+        return [pid for pid in descendants(self.process.pid) if b"spawn_main" in command_of(pid)]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Serving]:
+    server = Serving(folder, **settings)
+    try:
+        yield server
+    finally:
+        family = descendants(server.process.pid)
+        server.process.kill()
+        server.process.wait(10)
+        wait_for_end(family, 20)
+        assert server.process.stderr
+        server.process.stderr.close()
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_it_is_told_to_and_leaves_nobody(tmp_path: Path, number: int) -> None:
+    with serving(tmp_path) as server:
+        wait_until(server.answers)
+        wait_until(lambda: len(server.workers()) == 2)
+        family = descendants(server.process.pid)
+        server.process.send_signal(number)
+        assert server.process.wait(10) == 0
+        wait_for_end(family, 5)
+
+
+def test_its_processes_end_with_it_when_it_is_killed(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        wait_until(server.answers)
+        family = descendants(server.process.pid)
+        assert len(family) >= 2
+        server.process.kill()
+        wait_for_end(family, 10)
+
+
+def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        wait_until(server.answers)
+        wait_until(lambda: len(server.workers()) == 2)
+        before = server.workers()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(set(server.workers()) - set(before)) == 2)
+        wait_until(server.answers)
+        assert not any(is_alive(pid) for pid in before)
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with serving(tmp_path) as first:
+        wait_until(first.answers)
+        command = [SHANBEN, "serve", "--port", str(first.port)]
+        environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(tmp_path / "other")}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (3, False)
+        assert str(first.port) in ended.stderr
+
+
+def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
+    with serving(tmp_path, SHANBEN_WATERMARK=str(tmp_path / "absent.png")) as server:
+        assert server.process.wait(60) == 1
+        assert server.process.stderr
+        told = server.process.stderr.read()
+        assert "absent.png" in told
+        assert "Traceback" not in told
+
+
+def test_a_reload_that_cannot_begin_leaves_the_old_processes(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    environment = tmp_path / ".env"
+    with serving(tmp_path) as server:
+        wait_until(server.answers)
+        wait_until(lambda: len(server.workers()) == 2)
+        before = server.workers()
+        environment.write_text("")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not set(server.workers()) & set(before))
+        wait_until(server.answers)
