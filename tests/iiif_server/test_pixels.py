@@ -20,14 +20,14 @@ WIDTH, HEIGHT = 900, 700
 MEAN = 5.0
 """Levels of 255 by which an answer may differ from the plain way on average: levels are JPEG, and halved by boxes."""
 
-SOFT_MEAN = 12.0
+SOFT_MEAN = 13.0
 """The same where strokes of a few pixels are shrunk to half or less, or slanted: there the kernels differ more."""
 
 TOLERANCE = 32
 """Levels by which a pixel may lie outside of what the plain way has there or one pixel beside."""
 
-FEW = 0.01
-"""The part of the pixels that may lie outside."""
+FEW, A_FEW = 0.01, 3
+"""The part of the pixels that may lie outside, and as many besides: a picture a few pixels high is all edge."""
 
 
 def page() -> pyvips.Image:
@@ -94,7 +94,8 @@ def assert_alike(held: TiledPicture, whole: Image.Image, threshold: int, text: s
     region, size = asked.region, asked.size
     shrunk = 2 * size.width <= region.width or 2 * size.height <= region.height
     assert numpy.abs(pixels - plain).mean() <= (SOFT_MEAN if shrunk or slanted else MEAN)
-    assert outliers(pixels, plain, TOLERANCE) <= FEW
+    count = pixels.shape[0] * pixels.shape[1]
+    assert outliers(pixels, plain, TOLERANCE) <= FEW + A_FEW / count
 
 
 sides = st.integers(100, 900)
