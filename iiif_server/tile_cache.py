@@ -46,6 +46,7 @@ _HEAD_PLACE: Final = _HEADER.size
 _BUCKETS_PLACE: Final = 4096
 _SLOT: Final = Struct("<20sIQ")
 _SLOTS: Final = 8
+_NO_NAME: Final = bytes(NAME_BYTES)
 _BUCKET_BYTES: Final = _SLOTS * _SLOT.size
 _RECORD: Final = Struct("<20sII")
 _USUAL_BYTES: Final = 4096
@@ -120,30 +121,38 @@ class _Ring:
         os.pwrite(self.descriptor, _HEAD.pack(self.head), _HEAD_PLACE)
         self._given, self._given_end = position, self.head
 
-    def find(self, name: bytes) -> tuple[int, int] | None:
-        """Length and position of what the buckets say of a name."""
-        _, bucket = self.bucket(name)
+    def find(self, name: bytes, flags: int = 0) -> tuple[int, int] | None:
+        """Length and position of what the buckets say of a name. `flags` are those of preadv2(2), here and below."""
+        _, bucket = self.bucket(name, flags)
         found = _find(bucket, name)
         if found < 0:
             return None
         _, length, position = _SLOT.unpack_from(bucket, found)
         return length, position
 
-    def read(self, name: bytes, crc: int | None, length: int, position: int) -> bytes | None:
+    def read(self, name: bytes, crc: int | None, length: int, position: int, flags: int = 0) -> bytearray | None:
         """The bytes of a record, when it is there, bears the name and is whole."""
         if length > _LARGEST:
             return None
-        record = os.pread(self.descriptor, _RECORD.size + length, self.start + position % self.capacity)
-        data = record[_RECORD.size :]
+        head, data = bytearray(_RECORD.size), bytearray(length)
+        found = os.preadv(self.descriptor, [head, data], self.start + position % self.capacity, flags)
+        if found != _RECORD.size + length:
+            return None
         actual = isal_zlib.crc32(data)
-        if record.startswith(_RECORD.pack(name, len(data), actual)) and (crc is None or actual == crc):
+        if head == _RECORD.pack(name, length, actual) and (crc is None or actual == crc):
             return data
         return None
 
-    def bucket(self, name: bytes) -> tuple[int, bytes]:
-        """Where the bucket of a name lies, and what it holds."""
+    def bucket(self, name: bytes, flags: int = 0) -> tuple[int, bytearray]:
+        """Where the bucket of a name lies, and what it holds, zeros where the file has none."""
         place = _BUCKETS_PLACE + isal_zlib.crc32(name) % self.buckets * _BUCKET_BYTES
-        return place, os.pread(self.descriptor, _BUCKET_BYTES, place)
+        bucket = bytearray(_BUCKET_BYTES)
+        os.preadv(self.descriptor, [bucket], place, flags)
+        return place, bucket
+
+    def is_old(self, position: int) -> bool:
+        """Whether what lies there will soon be written over."""
+        return (self.head - position) * 4 > self.capacity * 3
 
     def _read(self, place: int, length: int) -> bytes:
         """Bytes of the file, zeros where it has none."""
@@ -177,6 +186,28 @@ class TileCache:
         except OSError as fault:
             self._pause(fault)
             return None
+
+    def get_at_once(self, name: bytes, crc: int) -> bytearray | None:
+        """The same, if it lies in the system's memory and nothing else is to be done: never waits (RWF_NOWAIT).
+
+        None also for what is old and to be written again, and when it is time to look after the file: `get` does that.
+        """
+        ring = self._ring
+        if ring is None or self._clock() - self._checked >= _CHECK_SECONDS:
+            return None
+        try:
+            place = self._places.get(name)
+            data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
+            if data is None:
+                place = ring.find(name, os.RWF_NOWAIT)
+                data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
+        except OSError:  # not in memory, or a file system that cannot tell
+            return None
+        return data if place and not ring.is_old(place[1]) else None
+
+    def remembers(self, name: bytes) -> bool:
+        """Whether this process remembers where the name lies: it put it, or found it, lately."""
+        return self._places.get(name) is not None
 
     def put(self, name: bytes, data: bytes, crc: int) -> bool:
         """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much.
@@ -216,9 +247,10 @@ class TileCache:
             if place is None or data is None:
                 return None
             self._places.put(name, place)
-        if place and (ring.head - place[1]) * 4 > ring.capacity * 3:
-            self.put(name, data, isal_zlib.crc32(data))
-        return data
+        content = bytes(data)
+        if place and ring.is_old(place[1]):
+            self.put(name, content, isal_zlib.crc32(content))
+        return content
 
     def _put(self, ring: _Ring, name: bytes, data: bytes, crc: int) -> None:
         size = _RECORD.size + len(data)
@@ -298,7 +330,7 @@ def _take(descriptor: int) -> bool:
     return False
 
 
-def _find(bucket: bytes, name: bytes) -> int:
+def _find(bucket: bytearray, name: bytes) -> int:
     """Where the slot of a name begins in a bucket, -1 when it has none."""
     found = bucket.find(name)
     while found > 0 and found % _SLOT.size:
@@ -306,10 +338,10 @@ def _find(bucket: bytes, name: bytes) -> int:
     return found if found + _SLOT.size <= len(bucket) else -1
 
 
-def _slot_for(bucket: bytes, name: bytes) -> int:
+def _slot_for(bucket: bytearray, name: bytes) -> int:
     """The number of the slot to write: the name's own, else an empty or the oldest one."""
-    found = _find(bucket, name)
-    if found >= 0:
-        return found // _SLOT.size
-    slots = list(_SLOT.iter_unpack(bucket.ljust(_BUCKET_BYTES, b"\0")))
-    return min(range(_SLOTS), key=lambda number: (any(slots[number][0]), slots[number][2]))
+    for sought in (name, _NO_NAME):
+        found = _find(bucket, sought)
+        if found >= 0:
+            return found // _SLOT.size
+    return min(range(_SLOTS), key=lambda number: _SLOT.unpack_from(bucket, number * _SLOT.size)[2])

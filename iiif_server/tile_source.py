@@ -144,8 +144,13 @@ class DistantTiles:
         return data if data is not None else self._fetched(key, [place])[0]
 
     def near(self, key: str, offset: int, length: int, crc: int) -> bytes | bytearray | None:
-        """The bytes of a tile that the cache has."""
-        return self._kept(key, Place(offset, length, crc))
+        """The bytes of a tile that the cache has, and the system in memory."""
+        if self._cache is None:
+            return None
+        data = self._cache.get_at_once(_tile_name(key, Place(offset, length, crc)), crc)
+        if data is not None:
+            self._counted("cache-hit")
+        return data
 
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: from the cache, or ranges read side by side."""
@@ -173,6 +178,12 @@ class DistantTiles:
             self._counted("cache-hit")
         return data
 
+    def _put_since(self, key: str, place: Place) -> bytes | None:
+        """The same, after it was not there, if a thread of this process has put it since."""
+        if self._cache is None or not self._cache.remembers(_tile_name(key, place)):
+            return None
+        return self._kept(key, place)
+
     def _fetched(self, key: str, places: list[Place]) -> list[bytes]:
         """Tiles that were not in the cache, each read by one thread for all that want it."""
         wanted = {place.offset: place for place in places}
@@ -180,7 +191,7 @@ class DistantTiles:
         def read(offsets: list[int]) -> Iterator[tuple[int, bytes]]:
             missing = []
             for place in (wanted[offset] for offset in offsets):
-                data = self._kept(key, place)  # whoever read it last may have done so since we looked
+                data = self._put_since(key, place)
                 if data is None:
                     missing.append(place)
                 else:

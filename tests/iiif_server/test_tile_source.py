@@ -172,6 +172,26 @@ def test_what_is_in_the_cache_is_not_read_again_by_any_process(store: SlowStore,
     assert store.reads == 1
 
 
+def test_a_tile_in_the_cache_is_near_and_one_that_is_not_costs_no_read(store: SlowStore, tmp_path: Path) -> None:
+    source = distant(store, TileCache(tmp_path, 4 << 20))
+    assert source.near(KEY, 6, len(TILE), CRC) is None
+    assert distant(store).near(KEY, 6, len(TILE), CRC) is None
+    assert store.reads == 0
+    assert at_once(source, 1) == [TILE]
+    store.away = True
+    assert source.near(KEY, 6, len(TILE), CRC) == TILE
+
+
+def test_a_tile_of_a_folder_is_near_once_its_file_was_read_and_is_checked(tmp_path: Path) -> None:
+    folder = FolderStore(tmp_path)
+    folder.put(KEY, b"before" + TILE)
+    source = NearTiles(folder)
+    assert source.near(KEY, 6, len(TILE), CRC) is None
+    assert source.tile(KEY, 6, len(TILE), CRC) == source.near(KEY, 6, len(TILE), CRC) == TILE
+    with pytest.raises(PyramidCorrupt):
+        source.near(KEY, 6, len(TILE), 1)
+
+
 def test_a_bad_entry_of_the_cache_is_read_anew(store: SlowStore, tmp_path: Path) -> None:
     source = distant(store, TileCache(tmp_path, 4 << 20))
     at_once(source, 1)
