@@ -20,8 +20,11 @@ WIDTH, HEIGHT = 900, 700
 MEAN = 5.0
 """Levels of 255 by which an answer may differ from the plain way on average: levels are JPEG, and halved by boxes."""
 
-SOFT_MEAN = 13.0
+SOFT_MEAN = 12.0
 """The same where strokes of a few pixels are shrunk to half or less, or slanted: there the kernels differ more."""
+
+SLANTED_MEAN = 20.0
+"""The same where both are done: Pillow's box around a slanted picture lies up to half a pixel beside ours."""
 
 TOLERANCE = 32
 """Levels by which a pixel may lie outside of what the plain way has there or one pixel beside."""
@@ -93,7 +96,8 @@ def assert_alike(held: TiledPicture, whole: Image.Image, threshold: int, text: s
         return
     region, size = asked.region, asked.size
     shrunk = 2 * size.width <= region.width or 2 * size.height <= region.height
-    assert numpy.abs(pixels - plain).mean() <= (SOFT_MEAN if shrunk or slanted else MEAN)
+    mean = SLANTED_MEAN if shrunk and slanted else SOFT_MEAN if shrunk or slanted else MEAN
+    assert numpy.abs(pixels - plain).mean() <= mean
     count = pixels.shape[0] * pixels.shape[1]
     assert outliers(pixels, plain, TOLERANCE) <= FEW + A_FEW / count
 
