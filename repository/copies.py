@@ -83,8 +83,12 @@ class Copies:
         with reading(self._sessions) as session:
             works = session.scalar(select(func.count()).select_from(WorkRow)) or 0
             found = {row.store: row.works for row in session.execute(by_store)}
-            preserved = works if not stores else session.scalar(select(func.count()).select_from(whole.subquery())) or 0
-        return CopiesSummary(works, {store: found.get(store, 0) for store in stores}, preserved)
+            verified = {store: found.get(store, 0) for store in stores}
+            if len(verified) > 1:
+                preserved = session.scalar(select(func.count()).select_from(whole.subquery())) or 0
+            else:  # what one store has need not be looked through twice
+                preserved = next(iter(verified.values()), works)
+        return CopiesSummary(works, verified, preserved)
 
     def missing(self, store: str, key_prefix: str, limit: int, *, failed: bool = False) -> list[str]:
         """At most `limit` works whose newest version is not noted in `store`, in the order of their accession.

@@ -60,6 +60,7 @@ def test_how_far_replication_is_told_and_quickly(copies: Copies) -> None:
     assert summary.works == WORKS
     assert summary.verified == {NEAR: 9000, FAR: 4500}
     assert summary.preserved == 4500
+    assert copies.summary([NEAR]).preserved == summary.verified[NEAR]
     assert copies.summary([]).preserved == WORKS
     assert copies.summary(["elsewhere"]).preserved == 0
     took = seconds(lambda: copies.summary([NEAR, FAR]))
