@@ -75,11 +75,11 @@ class Assembler(NamedTuple):
         read = self.read_tiles([piece.ordinal for piece, _ in missing]) if missing else []
         for (piece, rows), data in zip(missing, read, strict=True):
             *_, width, height = self.grid.request_of(piece.ordinal)
-            tile = decode_tile(data, (height, width), self.grey, rows, scratch)
-            if self.kept:
+            if self.kept and self.kept.admits(piece.ordinal, self.grey):
+                tile = decode_tile(data, (height, width), self.grey, rows)
                 self.kept.put(piece.ordinal, self.grey, tile)
             else:
-                scratch = tile
+                tile = scratch = decode_tile(data, (height, width), self.grey, rows, scratch)
             yield piece, tile
 
     def strips(self, box: Box, quarters: int, mirrored: bool) -> Iterator[Pixels]:

@@ -91,3 +91,14 @@ def test_the_budget_is_kept_and_nothing_kept_can_be_changed() -> None:
     assert 2 <= len(found) <= 3
     with pytest.raises(ValueError, match="read-only"):
         found[0][0, 0] = 1
+
+
+def test_what_is_looked_at_once_drives_out_little(held: TiledPicture) -> None:
+    picture = Box(0, 0, 700, 500)
+    tiles = DecodedTiles(700 * 500 * 3)
+    first = Assembler(held.grid, 1, held.tiles, False, kept=tiles.of(PYRAMID))
+    pixels = first.whole(picture)
+    first._replace(kept=tiles.of(replace(PYRAMID, key="pyramids/2.zip"))).whole(picture)
+    held.read.clear()
+    assert numpy.array_equal(first.whole(picture), pixels)
+    assert len(held.read) <= held.grid.levels[0].columns * held.grid.levels[0].rows // 2
