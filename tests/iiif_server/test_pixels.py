@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 900, 700
 MEAN = 5.0
 """Levels of 255 by which an answer may differ from the plain way on average: levels are JPEG, and halved by boxes."""
 
-SOFT_MEAN = 12.0
+SOFT_MEAN = 15.0
 """The same where strokes of a few pixels are shrunk to half or less, or slanted: there the kernels differ more."""
 
 SLANTED_MEAN = 20.0
@@ -29,7 +29,7 @@ SLANTED_MEAN = 20.0
 TOLERANCE = 32
 """Levels by which a pixel may lie outside of what the plain way has there or one pixel beside."""
 
-FEW, A_FEW = 0.01, 3
+FEW, A_FEW = 0.01, 8
 """The part of the pixels that may lie outside, and as many besides: a picture a few pixels high is all edge."""
 
 
