@@ -9,7 +9,9 @@ that no smaller level has.
 from __future__ import annotations
 
 import io
+import json
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +27,10 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 from support import needed
 
+from repository.config import Settings
+from repository.handle import open_repository
 from tests.browser.conftest import take_in
+from workers.describe import describe_all
 
 pytestmark = pytest.mark.browser
 
@@ -67,12 +72,15 @@ class Viewer:
     zoom: str
     next: str
     previous: str
+    collection: str | None = None
+    """Shows what a collection lists; None where that is seen at once."""
 
 
 VIEWERS = {
     "mirador": Viewer(
         "mirador.html", ".openseadragon-canvas canvas", "button[aria-label='Zoom in']",
         "button[aria-label='Next item']", "button[aria-label='Previous item']",
+        "button:has-text('Show collection')",
     ),
     "universal viewer": Viewer(
         "universal-viewer.html", ".openseadragon-canvas canvas", "button.zoomIn",
@@ -192,6 +200,24 @@ def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     return {way: f"{library.address}/iiif/presentation/3/{work}/manifest" for way, work in works.items()}
 
 
+@pytest.fixture
+def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The collection of all works divided as far as it can be: the labels that lead to its last work, a book."""
+    repository = open_repository(Settings(data=Path(library.environment["SHANBEN_DATA"])))
+    with monkeypatch.context() as divided:
+        divided.setattr("workers.describe.MOST", 1)
+        describe_all(repository)
+    labels, address = [], f"{library.address}/iiif/presentation/3/collection/top"
+    while "/collection/" in address:
+        with urllib.request.urlopen(address) as answer:
+            last = json.load(answer)["items"][-1]
+        address = last["id"]
+        labels.append(last["label"].get("en", last["label"].get("none"))[0])
+    assert (len(labels), address) == (6, books[labels[-1]])
+    yield labels
+    describe_all(repository)
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another origin than the library's, which has the viewers and nothing else."""
@@ -252,6 +278,24 @@ def test_a_book_opens_turns_its_pages_and_is_seen_at_full_resolution(
     reading.zoom_all_the_way()
     assert len(reading.full_tiles()) >= 2
     assert_full_resolution(reading.pixels(tmp_path, "zoomed"), blue(2))
+
+
+def test_a_book_is_found_through_collections_within_collections(
+    visit: Callable[[str], Visit], parts: list[str], library: Any, tmp_path: Path
+) -> None:
+    reading = visit(f"{library.address}/iiif/presentation/3/collection/top")
+    if reading.viewer.collection:
+        reading.press(reading.viewer.collection)
+    found = [reading.page.get_by_text(label, exact=True).first for label in parts]
+    for item, following in zip(found, [*found[1:], None], strict=True):
+        item.wait_for(timeout=WAIT)
+        reading.page.wait_for_load_state("networkidle")
+        reading.page.wait_for_timeout(1000)
+        # What is open already would be closed.
+        if following is None or not following.is_visible():
+            item.click(timeout=WAIT)
+    reading.wait_for_page(1, tmp_path)
+    assert_the_whole_page(reading.pixels(tmp_path, "found"))
 
 
 def assert_order_of_buttons(reading: Visit, way: str) -> None:
