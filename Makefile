@@ -35,7 +35,8 @@ demo: runtime .make/reader .make/typeface
 
 test: lint .make/viewers
 	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(SERVERS)
-	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -m 'not alone' $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -m alone
 
 lint: runtime test-tools .make/reader .make/typeface
 	$(PYTHON) -m ruff check $(CODE)

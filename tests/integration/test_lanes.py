@@ -277,16 +277,18 @@ def watched_memory(web: Web) -> Iterator[list[int]]:
     watcher.join()
 
 
+@pytest.mark.alone
 class TestAReaderBesideACrawler:
-    ROUNDS, TILES = 5, 400
+    ROUNDS, TILES, TRIES = 5, 400, 3
 
     def test_the_slowest_tiles_are_hardly_slower(self, library: tuple[Path, str]) -> None:
-        """The median of several rounds' p99, by turns without and with crawlers; once again if the machine was busy."""
+        """The median of several rounds' p99, by turns without and with crawlers; again if the machine was busy."""
         with serving(library, workers=2) as web:
             self.reads(web)
-            idle, busy = self.rounds(web)
-            if busy > 2 * idle:
+            for _ in range(self.TRIES):
                 idle, busy = self.rounds(web)
+                if busy <= 2 * idle:
+                    break
         assert busy <= 2 * idle, f"p99 {busy * 1000:.1f} ms beside crawlers, {idle * 1000:.1f} ms without"
 
     def rounds(self, web: Web) -> tuple[float, float]:
