@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -30,7 +31,11 @@ DISTANT_THREADS: Final = 32
 """The same where tiles come over a network: most of these threads only wait for the store."""
 
 MOST_CONNECTIONS: Final = 2048
-"""Connections that a process holds, if it may open as many files; further ones wait to be taken."""
+"""Connections that a process holds, if it may open as many files."""
+
+_FEWEST_CONNECTIONS: Final = 64
+_OTHER_FILES: Final = 512
+"""Files that a process has open besides: pyramids, the database, libraries."""
 
 _LINGER_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.05
@@ -40,10 +45,18 @@ _LOG: Final = logging.getLogger("shanben.web")
 
 
 class Process:
-    """The `Site` of one process. `listener` is shared with the other processes: each takes a connection at a time."""
+    """The `Site` of one process. `listener` is shared with the other processes: each takes a connection at a time.
+
+    It holds at most `most` connections; further ones wait to be taken.
+    """
 
     def __init__(
-        self, listener: socket.socket, site: Composed, pool: ThreadPoolExecutor, patience: Patience = PATIENCE
+        self,
+        listener: socket.socket,
+        site: Composed,
+        pool: ThreadPoolExecutor,
+        patience: Patience = PATIENCE,
+        most: int = MOST_CONNECTIONS,
     ) -> None:
         host, port = listener.getsockname()[:2]
         self.application = site.application
@@ -67,6 +80,7 @@ class Process:
         self.stopping = False
         self._listener = listener
         self._takes = False
+        self._most = most
         self._arriving: set[asyncio.Task[object]] = set()
 
     async def run(self, stop: asyncio.Event, stop_seconds: float) -> None:
@@ -84,7 +98,7 @@ class Process:
         now = self.loop.time()
         for connection in tuple(self.connections):
             connection.look_after(now, closes_idle=False)
-        if not self._takes and len(self.connections) < MOST_CONNECTIONS:
+        if not self._takes and len(self.connections) < self._most:
             self._takes = True
             self.loop.add_reader(self._listener.fileno(), self._take)
 
@@ -101,9 +115,14 @@ class Process:
         client.setblocking(False)
         task = self.loop.create_task(self.loop.connect_accepted_socket(lambda: Connection(self), client))
         self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
-        if len(self.connections) + len(self._arriving) >= MOST_CONNECTIONS:
+        task.add_done_callback(self._arrived)
+        if len(self.connections) + len(self._arriving) >= self._most:
             self._take_none()
+
+    def _arrived(self, task: asyncio.Task[object]) -> None:
+        self._arriving.discard(task)
+        if not task.cancelled() and (fault := task.exception()):  # gone again before it could be served
+            _LOG.info("%s", fault)
 
     def _take_none(self) -> None:
         self._takes = False
@@ -145,7 +164,7 @@ def serve(listener: socket.socket, told: Pipe, stop_seconds: float) -> None:
     # Requests in the lane of slow pictures wait in threads of their own: they take none from others.
     threads = PLACES + (DISTANT_THREADS if settings.store_url.startswith(S3_SCHEME) else THREADS)
     with ThreadPoolExecutor(threads, "web") as pool:
-        uvloop.run(_run(Process(listener, site, pool), told, stop_seconds))
+        uvloop.run(_run(Process(listener, site, pool, most=_room()), told, stop_seconds))
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -156,6 +175,16 @@ async def _run(process: Process, told: Pipe, stop_seconds: float) -> None:
     loop.add_reader(told.fileno(), stop.set)
     told.send_bytes(b"ready")
     await process.run(stop, stop_seconds)
+
+
+def _room() -> int:
+    """How many connections there are files for: this process may open as many as it is allowed to allow itself."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_FILES
+    if resource.RLIM_INFINITY not in {now, most}:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, min(wanted, most)), most))
+        wanted = min(wanted, max(now, most))
+    return max(wanted - _OTHER_FILES, _FEWEST_CONNECTIONS)
 
 
 def _date() -> str:

@@ -65,12 +65,12 @@ def giving(make: Callable[[], Iterator[bytes]], *headers: tuple[str, str]) -> An
 class Server:
     """A `Process` in a thread."""
 
-    def __init__(self, application: Any, at_once: Any, patience: Patience) -> None:
+    def __init__(self, application: Any, at_once: Any, patience: Patience, most: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
         self.pool = ThreadPoolExecutor(2)
-        self._process = Process(self._listener, Composed(application, at_once), self.pool, patience)
+        self._process = Process(self._listener, Composed(application, at_once), self.pool, patience, most)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._run()))
         self._thread.start()
@@ -114,8 +114,9 @@ def serving(
     application: Any = echo,
     at_once: Callable[[Request], Whole | None] = lambda _: None,
     patience: Patience = PATIENCE,
+    most: int = 100,
 ) -> Iterator[Server]:
-    server = Server(application, at_once, patience)
+    server = Server(application, at_once, patience, most)
     try:
         yield server
     finally:
@@ -382,6 +383,25 @@ def read_until_broken(client: socket.socket) -> bytes:
     except ConnectionError:
         pass
     return received
+
+
+class TestManyConnections:
+    def test_those_that_there_is_no_room_for_wait_until_there_is(self) -> None:
+        with serving(most=3) as server:
+            first = [server.connect() for _ in range(3)]
+            for client in first:
+                client.sendall(GET % b"/first")
+                assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+            with server.connect() as late:
+                late.sendall(CLOSE)
+                late.settimeout(1.5)
+                with pytest.raises(TimeoutError):
+                    late.recv(1)
+                first.pop().close()
+                late.settimeout(10)
+                assert told(read_all(late))["PATH_INFO"] == "/"
+            for client in first:
+                client.close()
 
 
 class TestTheEnd:
