@@ -28,12 +28,11 @@ from repository.handle import open_repository
 from repository.jobs import JobOrder, JobState
 
 SHANBEN: Final = Path(sys.executable).with_name("shanben")
-PAGES: Final = 40
 MASTERS: Final = {
-    "uncompressed": (2600, {"compression": "none"}),
-    "JPEG in TIFF": (4400, {"compression": "jpeg", "Q": 90}),
+    "uncompressed": (40, 2600, {"compression": "none"}),
+    "JPEG in TIFF": (100, 4400, {"compression": "jpeg", "Q": 90}),
 }
-"""Pixels a side of each kind of master, and how it is written."""
+"""How many pages of each kind of master, pixels a side, and how it is written."""
 NOTHING: Final = 1000
 IDLE_WORKER: Final = """
 from pathlib import Path
@@ -69,10 +68,10 @@ def main() -> None:
             return settings
 
         _measure_queue(house("nothing"))
-        for kind, (side, options) in MASTERS.items():
-            deposit, megabytes = _deposit(folder / kind, side, options)
-            rates = {count: _measure_pages(house(f"{kind} {count}"), deposit, count) for count in (1, 2)}
-            shape = f"{PAGES} pages of {side * side / 1e6:.1f} Mpx and {megabytes:.0f} MB, {kind}, to Ceph"
+        for kind, (pages, side, options) in MASTERS.items():
+            deposit, megabytes = _deposit(folder / kind, pages, side, options)
+            rates = {count: _measure_pages(house(f"{kind} {count}"), deposit, pages, count) for count in (1, 2)}
+            shape = f"{pages} pages of {side * side / 1e6:.1f} Mpx and {megabytes:.0f} MB, {kind}, to Ceph"
             result = f"{rates[2] / rates[1]:.2f} times"
             print(f"pages a minute, two workers | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f} | {result}")
 
@@ -99,11 +98,11 @@ def _workers(settings: Settings, command: list[str | Path], count: int) -> Itera
                 process.wait(60)
 
 
-def _deposit(folder: Path, side: int, options: dict[str, object]) -> tuple[Path, float]:
+def _deposit(folder: Path, pages: int, side: int, options: dict[str, object]) -> tuple[Path, float]:
     """A deposit of pages, and the megabytes of one."""
     folder.mkdir()
     (folder / "work.toml").write_text(f'title = "量"\nidentifier = "{folder.name}"\n', "utf-8")
-    for number in range(1, PAGES + 1):
+    for number in range(1, pages + 1):
         bands = [
             pyvips.Image.gaussnoise(side // 4, side // 4, mean=190, sigma=25, seed=3 * number + i) for i in range(3)
         ]
@@ -112,7 +111,7 @@ def _deposit(folder: Path, side: int, options: dict[str, object]) -> tuple[Path,
     return folder, (folder / "0001.tif").stat().st_size / 1e6
 
 
-def _measure_pages(settings: Settings, deposit: Path, count: int) -> float:
+def _measure_pages(settings: Settings, deposit: Path, pages: int, count: int) -> float:
     """Pages a minute of one ingest by `count` workers, which are up and idle when it begins."""
     repository = open_repository(settings)
     with _workers(settings, [SHANBEN, "worker"], count):
@@ -125,9 +124,9 @@ def _measure_pages(settings: Settings, deposit: Path, count: int) -> float:
         took = time.monotonic() - started
     if done.returncode:
         raise SystemExit(done.stderr.decode())
-    assert repository.catalogue.counts().images == PAGES
+    assert repository.catalogue.counts().images == pages
     print(f"{count} worker(s): {took:.1f} s", file=sys.stderr)
-    return PAGES / took * 60
+    return pages / took * 60
 
 
 def _measure_queue(settings: Settings) -> None:
