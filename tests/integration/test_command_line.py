@@ -175,22 +175,3 @@ def wait_until(holds):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def test_a_web_process_that_is_killed_is_replaced(tmp_path):
-    port = free_port()
-    environment = {**os.environ, "SHANBEN_DATA": str(tmp_path / "var")}
-    command = [SHANBEN, "serve", "--port", str(port), "--workers", "1"]
-    with subprocess.Popen(command, env=environment, stdout=-3, stderr=-3) as server:
-        try:
-            wait_until(lambda: answers(f"http://127.0.0.1:{port}"))
-            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-            web = [
-                child for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-            ]
-            os.kill(int(web[-1]), signal.SIGKILL)
-            wait_until(lambda: not answers(f"http://127.0.0.1:{port}"))
-            wait_until(lambda: answers(f"http://127.0.0.1:{port}"))
-            assert server.poll() is None
-        finally:
-            server.terminate()
