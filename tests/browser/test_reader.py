@@ -121,6 +121,20 @@ def test_a_visitor_finds_the_book_and_turns_its_pages_from_right_to_left(
     tour.look(tmp_path, "reader")
 
 
+def test_a_page_is_shown_whole_at_first_and_in_a_window_of_another_size(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=3")
+    for size in ({"width": 1280, "height": 800}, {"width": 1100, "height": 560}, {"width": 1400, "height": 900}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        wait_for_picture(page)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1000)
+        at_first = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
+        page.keyboard.press("0")  # shows the whole page
+        page.wait_for_timeout(1000)
+        whole = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
+        assert (at_first - whole).abs().avg() < 1
+
+
 def test_zooming_in_brings_tiles_of_full_resolution(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit()
     page = tour.go(f"/works/{library.book}/read?page=3")

@@ -25,6 +25,7 @@ export class DeepZoom {
   private readonly information = new Map<string, Promise<ImageInformation>>();
   private page: Page | null = null;
   private dragStart: OpenSeadragon.Point | null = null;
+  private fitted = true;
 
   /** `onTurn` is told of a swipe over a picture that fits: the way the finger went. */
   constructor(
@@ -53,6 +54,7 @@ export class DeepZoom {
       gestureSettingsTouch: { flickEnabled: !calm },
     });
     this.watchSwipes(onTurn);
+    this.keepFitted();
     this.viewer.addHandler("tile-drawn", () => this.onDrawn());
   }
 
@@ -84,12 +86,14 @@ export class DeepZoom {
   }
 
   zoom(inward: boolean): void {
+    this.fitted = false;
     this.viewer.viewport.zoomBy(inward ? ZOOM_STEP : 1 / ZOOM_STEP, undefined, this.calm);
     this.viewer.viewport.applyConstraints(this.calm);
   }
 
   /** Moves the view by a part of itself. */
   pan(way: "up" | "down" | "left" | "right"): void {
+    this.fitted = false;
     const view = this.viewer.viewport.getBounds(true);
     const share = this.page?.continuous ? ALONG_STEP : PAN_STEP;
     const across = { left: -1, right: 1, up: 0, down: 0 }[way] * view.width * share;
@@ -105,9 +109,25 @@ export class DeepZoom {
   /** The whole page; of a scroll, as much as fits with its full height (or width), from where reading begins. */
   fit(immediately = this.calm): void {
     const viewport = this.viewer.viewport;
+    this.fitted = true;
     viewport.setRotation(0, true);
     viewport.goHome(immediately);
     if (this.page?.continuous) viewport.fitBounds(this.beginningOfScroll(), immediately);
+  }
+
+  /** A page that is shown whole stays whole when its room changes, as it does when the row of pages comes in below. */
+  private keepFitted(): void {
+    for (const gesture of ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-double-click"] as const) {
+      this.viewer.addHandler(gesture, () => {
+        this.fitted = false;
+      });
+    }
+    this.viewer.addHandler("after-resize", () => {
+      // OpenSeadragon goes on to zoom by the change of the diagonal.
+      queueMicrotask(() => {
+        if (this.fitted && this.page) this.fit(true);
+      });
+    });
   }
 
   private beginningOfScroll(): OpenSeadragon.Rect {
