@@ -123,10 +123,12 @@ class _Server:
         begun, code = False, 0
         while not self._stopping:
             wait([process.sentinel for process in self._processes], _LOOK_SECONDS)
-            for place, process in enumerate(self._processes):
-                if process.lives():
-                    begun = begun or process.is_ready
-                elif not begun:
+            living = [process.lives() for process in self._processes]
+            begun = begun or any(process.is_ready for process in self._processes)  # it may have been, and have ended
+            for place, lives in enumerate(living):
+                if lives:
+                    continue
+                if not begun:
                     self._stopping, code = True, 1
                 else:
                     self._replace_ended(place)
