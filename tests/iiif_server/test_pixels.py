@@ -20,17 +20,14 @@ WIDTH, HEIGHT = 900, 700
 MEAN = 5.0
 """Levels of 255 by which an answer may differ from the plain way on average: levels are JPEG, and halved by boxes."""
 
-SOFT_MEAN = 15.0
+SOFT_MEAN = 12.0
 """The same where strokes of a few pixels are shrunk to half or less, or slanted: there the kernels differ more."""
-
-SLANTED_MEAN = 20.0
-"""The same where both are done: Pillow's box around a slanted picture lies up to half a pixel beside ours."""
 
 TOLERANCE = 32
 """Levels by which a pixel may lie outside of what the plain way has there or one pixel beside."""
 
-FEW, A_FEW = 0.01, 8
-"""The part of the pixels that may lie outside, and as many besides: a picture a few pixels high is all edge."""
+FEW = 0.01
+"""The part of the pixels that may lie outside."""
 
 
 def page() -> pyvips.Image:
@@ -96,16 +93,15 @@ def assert_alike(held: TiledPicture, whole: Image.Image, threshold: int, text: s
         return
     region, size = asked.region, asked.size
     shrunk = 2 * size.width <= region.width or 2 * size.height <= region.height
-    mean = SLANTED_MEAN if shrunk and slanted else SOFT_MEAN if shrunk or slanted else MEAN
-    assert numpy.abs(pixels - plain).mean() <= mean
-    count = pixels.shape[0] * pixels.shape[1]
-    assert outliers(pixels, plain, TOLERANCE) <= FEW + A_FEW / count
+    assert numpy.abs(pixels - plain).mean() <= (SOFT_MEAN if shrunk or slanted else MEAN)
+    assert outliers(pixels, plain, TOLERANCE) <= FEW
 
 
 sides = st.integers(100, 900)
 
 
-# The bounds are of what is likely, not of what is possible: who searches long enough finds a flat piece beyond them.
+# The same requests each time: a region is laid on whole pixels of its level, and who searches long enough finds a small
+# picture that lies half a pixel beside the plain way's (docs/developers.md).
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(
     place=st.tuples(st.integers(0, WIDTH - 100), st.integers(0, HEIGHT - 100), sides, sides),
