@@ -65,7 +65,7 @@ _TITLES: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: "服务暂不可用",
 }
 
-_INTERNAL: Final = Text(
+INTERNAL: Final = Text(
     "服务器出错，工作人员会在日志中看到原因", "Something failed here; the staff will find why in the log"
 )
 _UNAVAILABLE: Final = Text(
@@ -108,7 +108,7 @@ def problem(error: ShanbenError, language: Language) -> Problem:
     status = status_of(error)
     detail = error.message
     if status >= 500:
-        detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
+        detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else INTERNAL
     part = error.details.get("part")
     members = {"part": str(part)} if part else {}
     retry = _RETRY_SECONDS if error.passing else _RETRY_AFTER_HELP_SECONDS

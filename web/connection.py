@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from iiif_server.responses import Whole, problem_document
+from iiif_server.responses import INTERNAL, Whole, problem_document
 from repository.errors import ShanbenError
 from repository.text import Text, preferred_language
 from web.answering import Answering
@@ -52,9 +52,6 @@ _ACKNOWLEDGED: Final = Struct("=120xQ")
 
 _MALFORMED: Final = Text("请求不合 HTTP 规范", "This is not a request as HTTP has it")
 _TOO_LONG: Final = Text("请求过大", "The request is too large")
-_DEFECT: Final = Text(
-    "服务器出错，工作人员会在日志中看到原因", "Something failed here; the staff will find why in the log"
-)
 
 _LOG: Final = logging.getLogger("shanben.web")
 
@@ -176,7 +173,7 @@ class Connection(asyncio.Protocol):
         """A request begins."""
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._hosts = self._size = 0
+        self._hosts = self._size = self._length = 0
         self._body: list[bytes] = []
 
     def on_url(self, target: bytes) -> None:
@@ -188,6 +185,9 @@ class Connection(asyncio.Protocol):
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
         self._size += len(key) + len(text)
+        if self._size > LONGEST_HEAD:  # nothing more is put together: what is joined to what is long takes long
+            self._fault = self._fault or (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
+            return
         if key == "host":
             self._hosts += 1
         if key in self._headers:
@@ -203,7 +203,8 @@ class Connection(asyncio.Protocol):
         """A part of the request's body."""
         self._unread -= len(body)
         self._body.append(body)
-        if sum(map(len, self._body)) > LONGEST_BODY:
+        self._length += len(body)
+        if self._length > LONGEST_BODY:
             self._fault = self._fault or (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
 
     def on_message_complete(self) -> None:
@@ -283,7 +284,7 @@ class Connection(asyncio.Protocol):
     def _defect(self, request: Request) -> Sequence[Bytes]:
         """The answer where there ought to be none."""
         language = preferred_language(request.headers.get("accept-language"))
-        problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", _DEFECT, language, {})
+        problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", INTERNAL, language, {})
         return whole(request, problem.status, problem.headers, problem.body, self._site.date, keep=False)
 
     # In a thread of the pool

@@ -199,6 +199,18 @@ class TestRequests:
         document = told(answer)
         assert (document["status"], document["code"]) == (status, f"request.{status}")
 
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000,
+            b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 40_000,
+        ],
+    )
+    def test_many_small_pieces_do_not_take_long(self, server: Server, request_: bytes) -> None:
+        began = time.process_time()
+        assert server.ask(request_)[:12] in {b"HTTP/1.1 413", b"HTTP/1.1 431"}
+        assert time.process_time() - began < 1
+
     def test_an_upgrade_is_not_made(self, server: Server) -> None:
         answer = server.ask(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
