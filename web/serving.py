@@ -152,8 +152,8 @@ def serve(listener: socket.socket, told: Pipe, stop_seconds: float) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at a terminal all processes get it; ours are told by their parent
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    settings = process_settings()
     try:
+        settings = process_settings()
         site = compose_site(settings)
     except ShanbenError as error:
         sys.exit(str(error))

@@ -28,7 +28,7 @@ class Serving:
         environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var"), **settings}
         # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
         command = ["env", "--default-signal=SIGINT", SHANBEN, "serve", "--port", str(self.port), "--workers", "2"]
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
     def answers(self) -> bool:
         try:
@@ -120,14 +120,23 @@ def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
         assert "Traceback" not in told
 
 
-def test_a_reload_that_cannot_begin_leaves_the_old_processes(tmp_path: Path) -> None:
-    (tmp_path / "var").mkdir()
-    environment = tmp_path / ".env"
+@pytest.mark.parametrize("setting", ['watermark = "/absent.png"', "nonsense = 1"])
+def test_a_reload_that_cannot_begin_leaves_the_old_processes(tmp_path: Path, setting: str) -> None:
     with serving(tmp_path) as server:
         wait_until(server.answers)
         wait_until(lambda: len(server.workers()) == 2)
-        before = server.workers()
-        environment.write_text("")
+        before = set(server.workers())
+        (tmp_path / "shanben.toml").write_text(f"{setting}\n")
         server.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not set(server.workers()) & set(before))
-        wait_until(server.answers)
+        wait_until(lambda: set(server.workers()) > before)
+        wait_until(lambda: set(server.workers()) == before)
+        assert server.answers()
+        (tmp_path / "shanben.toml").write_text("")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not set(server.workers()) & before)
+        assert server.answers()
+        server.process.terminate()
+        assert server.process.stderr
+        told = server.process.stderr.read()
+        assert setting.partition('"')[2].strip('"') in told
+        assert "Traceback" not in told
