@@ -149,6 +149,8 @@ def test_a_damaged_tile_is_never_sent_and_soon_it_is_whole_again(library: Librar
     job = library.job()
     assert job.state is JobState.DONE
     assert "remade" in job.result  # not, if the other process told of it when it had been mended
+    mended = library.pyramid.read_bytes()
+    assert all(tile in mended for tile in library.tiles.values())
     status, figures = library.get("/metrics")
     assert status == 200
     found = next(line for line in figures.decode().splitlines() if line.startswith("shanben_pyramids_damaged_total "))
