@@ -59,11 +59,15 @@ def compose(repository: Repository, watch: Watch | None = None) -> Composed:
 
 
 def compose_site(settings: Settings) -> Composed:
-    """The same for a process that serves: it counts its requests and has damage mended."""
+    """The same for a process that serves: it counts its requests and has damage mended.
+
+    Its threads begin when all else is there: a process that cannot serve ends at once, with nothing under way.
+    """
     repository = open_repository(settings)
     watch = Watch.over(repository)
+    site = compose(repository, watch)
     watch.start()
-    return compose(repository, watch)
+    return site
 
 
 def create() -> WSGIApplication:
