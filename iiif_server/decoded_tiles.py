@@ -13,8 +13,8 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from iiif_server.codecs import Pixels
-from iiif_server.recently_used import RecentlyUsed
 from repository.model import Pyramid
+from repository.recently_used import RecentlyUsed
 
 BUDGET: Final = 64 << 20
 """Bytes of pixels that one process keeps: 85 whole tiles of 512 by 512 in colour.

@@ -10,14 +10,13 @@ from typing import Final, NamedTuple
 from iiif_server.image_info import CONTEXTS, PROFILES, Described, Offered, image_info
 from iiif_server.image_request import Version
 from iiif_server.responses import Response, matches, media_weight, problem, problem_document
+from iiif_server.whole_answer import CORS
 from repository.errors import ShanbenError
 from repository.text import Text, preferred_language
 
 ROOT: Final = "/iiif/image/"
 PREFIXES: Final = tuple(f"{ROOT}{version.value}/" for version in Version)
 """Where the image service of each version begins."""
-
-CORS: Final = ("Access-Control-Allow-Origin", "*")
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
 _INFO_CACHED: Final = ("Cache-Control", "public, max-age=300")

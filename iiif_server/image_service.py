@@ -25,14 +25,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from iiif_server import render, self_test
 from iiif_server.decoded_tiles import DecodedTiles
 from iiif_server.fuse import Fuse
 from iiif_server.geometry import Limits, RenderPlan, choose_source, plan
 from iiif_server.image_answers import (
-    CORS,
     Address,
     ImageCall,
     address_of,
@@ -49,12 +48,13 @@ from iiif_server.known_image import Known
 from iiif_server.lanes import is_slow
 from iiif_server.marking import read_mark, treated, treatment_of
 from iiif_server.observation import Lane, Observer, Unobserved
+from iiif_server.prepared import Prepared
 from iiif_server.pyramid import PyramidDirectory
-from iiif_server.recently_used import RecentlyUsed
 from iiif_server.render_pool import Parts, RenderPool
-from iiif_server.responses import Response, Whole, matches
+from iiif_server.responses import Response, matches
 from iiif_server.tile_reading import Place
 from iiif_server.tile_source import open_tile_source
+from iiif_server.whole_answer import Whole
 from repository.access import Decision, Verdict, decide
 from repository.errors import (
     AccessRefused,
@@ -69,6 +69,7 @@ from repository.errors import (
 from repository.handle import Repository
 from repository.identifiers import Kind, is_valid
 from repository.model import HeldImage
+from repository.recently_used import RecentlyUsed
 from repository.text import Text
 
 PREFIX: Final = base_uri(Version.THREE, "")
@@ -82,18 +83,6 @@ _DIRECTORY_BYTES: Final = 64 << 20
 _THUMBNAILS_BYTES: Final = 32 << 20
 _THUMBNAIL: Final = 128 << 10
 """Bytes up to which a picture of a whole image is kept: lists of a work's pages ask for the same over and over."""
-
-_CACHED: Final = ("Cache-Control", "public, max-age=3600")
-
-
-class _Prepared(NamedTuple):
-    """A spelling already understood. `link` is the canonical path, and the rest of its header."""
-
-    known: Known
-    task: RenderPlan
-    etag: str
-    media_type: str
-    link: str
 
 
 class ImageService:
@@ -122,7 +111,7 @@ class ImageService:
         self._jpeg_quality = repository.settings.jpeg_quality
         self._clock = clock
         self._known: RecentlyUsed[str, Known] = RecentlyUsed(_HELD_IMAGES)
-        self._prepared: RecentlyUsed[str, _Prepared] = RecentlyUsed(_PREPARED)
+        self._prepared: RecentlyUsed[str, Prepared] = RecentlyUsed(_PREPARED)
         self._directories: RecentlyUsed[str, PyramidDirectory] = RecentlyUsed(_DIRECTORY_BYTES, _memory)
         self._thumbnails: RecentlyUsed[str, bytes] = RecentlyUsed(_THUMBNAILS_BYTES, len)
         self._decoded = DecodedTiles()
@@ -149,11 +138,11 @@ class ImageService:
             self._observer.took("refused")
             return refusal(error, call)
 
-    def at_once(self, call: ImageCall) -> Whole | None:
-        """The response to a request, if it can be had without waiting for anything; else None, and nothing was done.
+    def at_once(self, call: ImageCall) -> tuple[Whole, Lane] | None:
+        """The response to a request, and the way it went, if it can be had without waiting for anything; else None.
 
         That is what the memory of this process or of the machine holds: what is known of the image, its pyramid's
-        directory, the stored tile, or the thumbnail. `answer` gives the same.
+        directory, the stored tile, or the thumbnail. `answer` gives the same. Nobody is told of it.
         """
         if call.method not in {"GET", "HEAD"}:
             return None
@@ -161,16 +150,17 @@ class ImageService:
             prepared = self._prepared_at_once(call.path)
             if prepared is None:
                 return None
-            headers = _headers(call, prepared)
+            picture, unchanged = prepared.lines(call.base_url)
             if call.if_none_match and matches(call.if_none_match, prepared.etag):
-                self._observer.took("not-modified")
-                return Whole(HTTPStatus.NOT_MODIFIED, headers[1:])
+                return Whole(HTTPStatus.NOT_MODIFIED, unchanged), "not-modified"
             body = self._pixels_at_once(prepared) if call.method == "GET" else None
-        except ShanbenError:
+        except (ShanbenError, ValueError):
             return None
-        return Whole(HTTPStatus.OK, headers, body) if body is not None else None
+        if body is None:
+            return None
+        return Whole(HTTPStatus.OK, picture, body), "stored" if prepared.place else "rendered"
 
-    def _prepared_at_once(self, path: str) -> _Prepared | None:
+    def _prepared_at_once(self, path: str) -> Prepared | None:
         prepared = self._prepared.get(path)
         now = self._clock()
         if prepared and prepared.known.expires >= now:
@@ -181,18 +171,17 @@ class ImageService:
             return None
         return self._prepare(path, address, known)
 
-    def _pixels_at_once(self, prepared: _Prepared) -> bytes | bytearray | None:
-        task, pyramid = prepared.task, prepared.known.image.pyramid
-        if task.tile is None:
-            body: bytes | bytearray | None = self._thumbnails.get(prepared.etag)
-            lane: Lane = "rendered"
-        else:
-            directory = self._directories.get(pyramid.key)
-            body = self._tiles.near(pyramid.key, *directory.locate(task.tile)) if directory else None
-            lane = "stored"
-        if body is not None:
-            self._observer.took(lane)
-        return body
+    def _pixels_at_once(self, prepared: Prepared) -> bytes | bytearray | None:
+        if prepared.task.tile is None:
+            return self._thumbnails.get(prepared.etag)
+        key = prepared.known.image.pyramid.key
+        place = prepared.place
+        if place is None:
+            directory = self._directories.get(key)
+            if directory is None:
+                return None
+            prepared.place = place = directory.locate(prepared.task.tile)
+        return self._tiles.near(key, *place)
 
     def _answer_anew(self, call: ImageCall, identifier: str) -> Response:
         """The answer by what is known now of an image; what is damaged then is damaged, and is reported."""
@@ -218,7 +207,7 @@ class ImageService:
             if address.rest == "info.json":
                 return information(call, address.version, _described(call, address, known), self._offered)
             prepared = self._prepare(call.path, address, known)  # 3
-        headers = _headers(call, prepared)
+        headers = prepared.headers(call.base_url)
         if call.if_none_match and matches(call.if_none_match, prepared.etag):
             self._observer.took("not-modified")
             return Response(HTTPStatus.NOT_MODIFIED, headers[1:])  # 4
@@ -227,7 +216,7 @@ class ImageService:
             return Response(HTTPStatus.OK, [*headers, *self._length(prepared)])
         return Response(HTTPStatus.OK, headers, self._pixels(prepared))
 
-    def _length(self, prepared: _Prepared) -> list[tuple[str, str]]:
+    def _length(self, prepared: Prepared) -> list[tuple[str, str]]:
         """The length of a stored tile; that of anything else is not known before it is made."""
         if prepared.task.tile is None:
             return []
@@ -262,7 +251,7 @@ class ImageService:
     def _ask(self, identifier: str) -> HeldImage | None:
         return self._fuse.run(lambda: self._catalogue.image(identifier), reason=_NO_ANSWER)
 
-    def _prepare(self, path: str, address: Address, known: Known) -> _Prepared:
+    def _prepare(self, path: str, address: Address, known: Known) -> Prepared:
         prepared = self._prepared.get(path)
         if prepared and prepared.known is known:
             return prepared
@@ -274,7 +263,7 @@ class ImageService:
         task = treated(plan(asked, known.grid, known.limits), known.treatment, known.grid)
         uri = base_uri(address.version, address.identifier)
         link = f'{uri}/{task.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
-        prepared = _Prepared(known, task, self._etag(known, task), render.MEDIA_TYPES[task.format], link)
+        prepared = Prepared(known, task, self._etag(known, task), render.MEDIA_TYPES[task.format], link)
         self._prepared.put(path, prepared)
         return prepared
 
@@ -287,7 +276,7 @@ class ImageService:
         decided = f"{task.canonical} {task.width},{task.height} {known.limits} {made}"
         return f'"{pyramid}-{hashlib.blake2b(decided.encode(), digest_size=8).hexdigest()}r"'
 
-    def _pixels(self, prepared: _Prepared) -> bytes | Parts:
+    def _pixels(self, prepared: Prepared) -> bytes | Parts:
         known, task = prepared.known, prepared.task
         if task.tile is not None:
             self._observer.took("stored")
@@ -355,17 +344,6 @@ class ImageService:
             self._directories.forget(known.image.pyramid.key)
             self._tiles.forget(known.image.pyramid)
             self._known.forget(identifier)
-
-
-def _headers(call: ImageCall, prepared: _Prepared) -> list[tuple[str, str]]:
-    """The headers of a picture; the first, alone, is not one of a 304."""
-    return [
-        ("Content-Type", prepared.media_type),
-        ("ETag", prepared.etag),
-        ("Link", f"<{call.base_url}{prepared.link}"),
-        _CACHED,
-        CORS,
-    ]
 
 
 def _described(call: ImageCall, address: Address, known: Known) -> Described:

@@ -81,14 +81,6 @@ class Response(NamedTuple):
     body: bytes | Parts = b""
 
 
-class Whole(NamedTuple):
-    """An HTTP response whose body is there."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes | bytearray = b""
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A problem document: `body` is UTF-8 JSON, `headers` say so."""

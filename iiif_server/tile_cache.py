@@ -33,7 +33,7 @@ from typing import Final
 
 from isal import isal_zlib
 
-from iiif_server.recently_used import RecentlyUsed
+from repository.recently_used import RecentlyUsed
 
 NAME_BYTES: Final = 20
 SMALLEST_BUDGET: Final = 1 << 20

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from threading import Lock
 from time import monotonic
 from typing import Final
+
+from repository.recently_used import RecentlyUsed
 
 _TRUSTED_SECONDS: Final = 1.0
 
@@ -45,9 +45,7 @@ class OpenFiles:
 
     def __init__(self, root: str, limit: int) -> None:
         self._root = root
-        self._limit = limit
-        self._files: OrderedDict[str, OpenFile] = OrderedDict()
-        self._lock = Lock()
+        self._files: RecentlyUsed[str, OpenFile] = RecentlyUsed(limit)
 
     def get(self, key: str) -> OpenFile | None:
         """The open file of a key, if there is one to be trusted."""
@@ -57,24 +55,17 @@ class OpenFiles:
         if monotonic() - file.checked > _TRUSTED_SECONDS and not file.is_current():
             self.forget(key)
             return None
-        with self._lock:
-            if key in self._files:  # else forgotten by another thread just now; ours is still open
-                self._files.move_to_end(key)
         return file
 
     def open(self, key: str) -> OpenFile:
         """The file of a key, opened now and kept. Raises `OSError`."""
         file = OpenFile(f"{self._root}/{key}")
-        with self._lock:
-            self._files[key] = file
-            while len(self._files) > self._limit:
-                self._files.popitem(last=False)
+        self._files.put(key, file)
         return file
 
     def forget(self, key: str) -> None:
         """The file of a key has changed: open it anew next time."""
-        with self._lock:
-            self._files.pop(key, None)
+        self._files.forget(key)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from iiif_server.whole_answer import Whole, head_lines
 from web.http_messages import Bytes, Request, environment, has_body, head, told_of_connection, whole
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class Answering:
     when some of the answer was sent.
     """
 
-    def __init__(self, request: Request, keeps: Callable[[], bool], date: str, send: Callable[[bytes], None]) -> None:
+    def __init__(self, request: Request, keeps: Callable[[], bool], date: bytes, send: Callable[[bytes], None]) -> None:
         self._request = request
         self._keeps = keeps
         self.kept = False
@@ -49,18 +50,19 @@ class Answering:
     def _answer(self, body: Iterable[bytes]) -> Sequence[Bytes]:
         request, self.kept = self._request, self._keeps()
         if not has_body(self._status, request.method):
-            return whole(request, self._status, self._headers, b"", self._date, self.kept)
+            return whole(request, Whole(self._status, head_lines(self._status, self._headers)), self._date, self.kept)
         length = next((int(value) for name, value in self._headers if name.lower() == "content-length"), -1)
         if not isinstance(body, list) and (length >= 0 or request.is_1_1):
             return [self._stream(body, length)]
         others = [(name, value) for name, value in self._headers if name.lower() != "content-length"]
-        return whole(request, self._status, others, b"".join(body), self._date, self.kept)
+        answer = Whole(self._status, head_lines(self._status, others), b"".join(body))
+        return whole(request, answer, self._date, self.kept)
 
     def _stream(self, body: Iterable[bytes], length: int) -> bytes:
         """Send parts as they come: `length` bytes, or in chunks when that is -1 (RFC 9112, section 7.1); the end."""
-        framing = () if length >= 0 else ("Transfer-Encoding: chunked",)
+        framing = b"" if length >= 0 else b"Transfer-Encoding: chunked\r\n"
         connection = told_of_connection(self._request, self.kept)
-        start, sent = head(self._status, self._headers, self._date, *framing, *connection), 0
+        start, sent = head(self._status, self._headers, self._date, framing, connection), 0
         for part in filter(None, body):
             sent += len(part)
             self._send_part(start + (part if length >= 0 else b"%X\r\n%b\r\n" % (len(part), part)))

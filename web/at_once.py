@@ -6,7 +6,7 @@ from time import perf_counter
 
 from iiif_server.image_answers import PREFIXES, ImageCall
 from iiif_server.image_service import ImageService
-from iiif_server.responses import Whole
+from iiif_server.whole_answer import Whole
 from web.gate import LONGEST_ADDRESS
 from web.http_messages import Request
 from web.request_log import RequestLog
@@ -24,17 +24,15 @@ class AtOnce:
         self._base_url = base_url
 
     def __call__(self, request: Request) -> Whole | None:
-        """Status, headers and body; None for what has to wait for something, and for all that is no image request."""
+        """The answer; None for what has to wait for something, and for all that is no image request."""
         path, headers = request.path, request.headers
         if not path.startswith(PREFIXES) or len(path) > LONGEST_ADDRESS or request.query or "host" not in headers:
             return None
         began = perf_counter()
         base_url = self._base_url or f"http://{headers['host']}"
-        call = ImageCall(path, base_url, request.method, headers.get("if-none-match"))
-        response = self._service.at_once(call)
-        if response is None:
+        found = self._service.at_once(ImageCall(path, base_url, request.method, headers.get("if-none-match")))
+        if found is None:
             return None
-        given, sent = headers.get("x-request-id"), len(response.body)
-        name = self._log.answered(call.method, path, given, request.client, response.status, began, sent)
-        response.headers.append(("X-Request-Id", name))
-        return response
+        answer, lane = found
+        line = self._log.answered(request, answer, lane, began)
+        return Whole(answer.status, answer.lines + line, answer.body)

@@ -27,11 +27,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from iiif_server.responses import INTERNAL, Whole, problem_document
+from iiif_server.responses import INTERNAL, Problem, problem_document
+from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import ShanbenError
 from repository.text import Text, preferred_language
 from web.answering import Answering
 from web.http_messages import Bytes, Request, split_target, whole
+from web.repeated import Repeated
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -75,7 +77,7 @@ class Site(Protocol):
     application: WSGIApplication
     always: dict[str, Any]
     """What is the same in the WSGI environment of every request."""
-    date: str
+    date: bytes
     """The header line of the time, renewed every second."""
     patience: Patience
     stopping: bool
@@ -102,7 +104,10 @@ class Connection(asyncio.Protocol):
         self._acknowledged = -1
         self._fault: tuple[HTTPStatus, Text] | None = None
         self._unread = 0
+        self._repeated = Repeated(LONGEST_HEAD)
+        self._latest: Request | None = None
         self.on_message_begin()
+        self._within = False
 
     # The event loop's calls (asyncio.Protocol)
 
@@ -117,8 +122,20 @@ class Connection(asyncio.Protocol):
         """Bytes have come: none, one or several requests, or a part of one."""
         if self._last or self._fault:
             return
-        if not self._unread:
-            self._since = self._site.loop.time()
+        if self._within:
+            self._parse(data)
+            return
+        self._since = self._site.loop.time()
+        request = self._repeated.recognise(data)
+        if request is not None:
+            self._take(request)
+            return
+        self._latest = None
+        self._parse(data)
+        if self._latest and not (self._within or self._fault):
+            self._repeated.remember(data, self._latest)
+
+    def _parse(self, data: bytes) -> None:
         self._unread += len(data)
         try:
             self._parser.feed_data(data)
@@ -159,7 +176,7 @@ class Connection(asyncio.Protocol):
                 if not self._takes_something():
                     self._transport.abort()
         elif not self._busy and (
-            closes_idle or age > (self._patience.request if self._unread else self._patience.unused)
+            closes_idle or age > (self._patience.request if self._within else self._patience.unused)
         ):
             self._transport.close()
 
@@ -171,9 +188,10 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        self._within = True
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._hosts = self._size = self._length = 0
+        self._size = self._length = 0
         self._body: list[bytes] = []
 
     def on_url(self, target: bytes) -> None:
@@ -188,9 +206,9 @@ class Connection(asyncio.Protocol):
         if self._size > LONGEST_HEAD:  # nothing more is put together: what is joined to what is long takes long
             self._fault = self._fault or (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
             return
-        if key == "host":
-            self._hosts += 1
         if key in self._headers:
+            if key == "host":
+                self._fault = self._fault or (HTTPStatus.BAD_REQUEST, _MALFORMED)
             text = f"{self._headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
         self._headers[key] = text
 
@@ -210,6 +228,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """A request is there, whole."""
         self._unread = 0
+        self._within = False
         parser = self._parser
         is_1_1 = parser.get_http_version() == "1.1"
         if self._fault or self._last:
@@ -222,13 +241,18 @@ class Connection(asyncio.Protocol):
         except ValueError:
             self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
             return
-        if self._hosts != 1 and (is_1_1 or self._hosts):  # RFC 9112, section 3.2
+        if is_1_1 and "host" not in self._headers:  # RFC 9112, section 3.2
             self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
             return
         method = parser.get_method().decode("latin-1")
         keep = parser.should_keep_alive() and not parser.should_upgrade()
         body = b"".join(self._body)
-        self._waiting.append(Request(method, path, query, self._headers, body, self._client, is_1_1, keep))
+        self._latest = Request(method, path, query, self._headers, body, self._client, is_1_1, keep)
+        self._take(self._latest)
+
+    def _take(self, request: Request) -> None:
+        """A request is there, to be answered in its turn."""
+        self._waiting.append(request)
         if len(self._waiting) > MOST_WAITING:
             self._fault = (HTTPStatus.BAD_REQUEST, _TOO_LONG)
         self._go_on()
@@ -246,7 +270,7 @@ class Connection(asyncio.Protocol):
                     self._site.pool.submit(self._work, request)
                     return
                 keep = self.keeps(request)
-                self.deliver(whole(request, *answer, self._site.date, keep), keep)
+                self.deliver(whole(request, answer, self._site.date, keep), keep)
             except Exception:  # noqa: BLE001 - the outermost loop: a defect must not end the others' connections
                 _LOG.exception("%s %s", request.method, request.path)
                 self.deliver(self._defect(request), keep=False)
@@ -272,11 +296,11 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus, words: Text) -> None:
         """Say what is wrong with what came, and close."""
         code, language = f"request.{status.value}", preferred_language(self._headers.get("accept-language"))
-        problem = problem_document(status, code, words, language, {})
+        answer = _told(problem_document(status, code, words, language, {}))
         refused = Request("", "", "", self._headers, b"", self._client, is_1_1=True, keep_alive=False)
         self._last = True
         self._waiting.clear()
-        self._transport.writelines(whole(refused, status, problem.headers, problem.body, self._site.date, keep=False))
+        self._transport.writelines(whole(refused, answer, self._site.date, keep=False))
         # What it is yet sending is taken and thrown away for a moment: else it might lose the answer with it.
         self._transport.write_eof()
         self._site.loop.call_later(_FAREWELL_SECONDS, self._transport.close)
@@ -285,7 +309,7 @@ class Connection(asyncio.Protocol):
         """The answer where there ought to be none."""
         language = preferred_language(request.headers.get("accept-language"))
         problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", INTERNAL, language, {})
-        return whole(request, problem.status, problem.headers, problem.body, self._site.date, keep=False)
+        return whole(request, _told(problem), self._site.date, keep=False)
 
     # In a thread of the pool
 
@@ -347,6 +371,10 @@ class Connection(asyncio.Protocol):
         (acknowledged,) = _ACKNOWLEDGED.unpack(told)
         before, self._acknowledged = self._acknowledged, acknowledged
         return bool(before != acknowledged)
+
+
+def _told(problem: Problem) -> Whole:
+    return Whole(problem.status, head_lines(problem.status, problem.headers), problem.body)
 
 
 class _ClientGone(Exception):

@@ -8,10 +8,11 @@ from io import BytesIO
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from iiif_server.whole_answer import Whole, head_lines
+
 Headers = Sequence[tuple[str, str]]
 Bytes = bytes | bytearray
 
-_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -69,29 +70,22 @@ def has_body(status: int, method: str) -> bool:
     return method != "HEAD" and status >= HTTPStatus.OK and status not in _WITHOUT_BODY
 
 
-def head(status: int, headers: Headers, *more: str) -> bytes:
+def head(status: int, headers: Headers, *more: bytes) -> bytes:
     """Status line and headers of an answer, `more` being whole lines. Raises `ValueError` for a line that is two."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines += more
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
-        raise ValueError(text)
-    return f"{text}\r\n\r\n".encode("latin-1")
+    return b"".join((head_lines(status, headers), *more, b"\r\n"))
 
 
-def told_of_connection(request: Request, keep: bool) -> tuple[str, ...]:
-    """What the client is to be told of the connection (RFC 9112, section 9.6), as whole lines."""
+def told_of_connection(request: Request, keep: bool) -> bytes:
+    """What the client is to be told of the connection (RFC 9112, section 9.6): a line, or none."""
     if not keep:
-        return ("Connection: close",)
-    return () if request.is_1_1 else ("Connection: keep-alive",)
+        return b"Connection: close\r\n"
+    return b"" if request.is_1_1 else b"Connection: keep-alive\r\n"
 
 
-def whole(  # noqa: PLR0917 - an answer has that many parts
-    request: Request, status: int, headers: Headers, body: Bytes, date: str, keep: bool
-) -> Sequence[Bytes]:
-    """The pieces of an answer whose body is there, and whose length no header tells. Raises as `head` does."""
+def whole(request: Request, answer: Whole, date: bytes, keep: bool) -> Sequence[Bytes]:
+    """The pieces of an answer whose body is there, and whose length no header tells."""
+    status, lines, body = answer
     connection = told_of_connection(request, keep)
     if not has_body(status, request.method):
-        return (head(status, headers, date, *connection),)
-    return head(status, headers, date, f"Content-Length: {len(body)}", *connection), body
+        return (b"%b%b%b\r\n" % (lines, date, connection),)
+    return b"%b%bContent-Length: %d\r\n%b\r\n" % (lines, date, len(body), connection), body

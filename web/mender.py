@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
-from iiif_server.recently_used import RecentlyUsed
 from repository.errors import Busy, ShanbenError
 from repository.handle import Repository
 from repository.jobs import ENDED, Job, JobState
+from repository.recently_used import RecentlyUsed
 from workers.damage import KIND, pyramid_order
 
 if TYPE_CHECKING:

@@ -24,9 +24,11 @@ from functools import lru_cache
 from itertools import count
 from logging.handlers import WatchedFileHandler
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from iiif_server.observation import Lane, Observations
+from iiif_server.whole_answer import Whole
+from web.http_messages import Request
 from web.operations import is_of_own_network
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _PROBLEM: Final = ("Content-Type", "application/problem+json")
 _KNOWN_PEERS: Final = 1024
 
 Headers = list[tuple[str, str]]
+_Asked = tuple[str, str, str]
+"""The method and path asked for, and the id of the request."""
 
 
 class RequestLog:
@@ -70,7 +74,7 @@ class RequestLog:
         began = perf_counter()
         client = environ.get("REMOTE_ADDR", "")
         environ[REQUEST] = request = self._identify(environ.get("HTTP_X_REQUEST_ID"), client)
-        asked = _Asked(environ["REQUEST_METHOD"], environ["PATH_INFO"], request)
+        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"], request
         answer = _Answer()
         try:
             body = self._application(environ, answer)
@@ -87,13 +91,11 @@ class RequestLog:
             return body
         return _Stream(body, lambda sent: self._end(asked, status, lane, began, sent))
 
-    def answered(  # noqa: PLR0917 - what there is to know of an answer
-        self, method: str, path: str, given: str | None, client: str, status: int, began: float, sent: int
-    ) -> str:
-        """A request that never came here was answered in this thread; its id. `given` is the one it came with."""
-        request = self._identify(given, client)
-        self._end(_Asked(method, path, request), status, self._observations.lane_taken() or "page", began, sent)
-        return request
+    def answered(self, request: Request, answer: Whole, lane: Lane, began: float) -> bytes:
+        """A request that never came here was answered in this thread; the header line of its id."""
+        name = self._identify(request.headers.get("x-request-id"), request.client)
+        self._end((request.method, request.path, name), answer.status, lane, began, len(answer.body))
+        return b"X-Request-Id: %b\r\n" % name.encode()
 
     def _identify(self, given: str | None, client: str) -> str:
         if given and _WELL_FORMED.fullmatch(given) and self._is_ours(client):
@@ -107,11 +109,12 @@ class RequestLog:
             self._write(asked, status, lane, seconds, sent)
 
     def _write(self, asked: _Asked, status: int, lane: Lane, seconds: float, sent: int) -> None:
+        method, path, request = asked
         line: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request": asked.request,
-            "method": asked.method,
-            "path": asked.path,
+            "request": request,
+            "method": method,
+            "path": path,
             "status": status,
             "seconds": round(seconds, 6),
             "lane": lane,
@@ -128,14 +131,6 @@ class RequestLog:
             if self._left_out:
                 line["left_out"], self._left_out = self._left_out, 0
         self._handler.handle(_record(json.dumps(line, ensure_ascii=False)))
-
-
-class _Asked(NamedTuple):
-    """What was asked for, and the id of the request."""
-
-    method: str
-    path: str
-    request: str
 
 
 class _Answer:

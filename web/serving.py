@@ -187,5 +187,5 @@ def _room() -> int:
     return max(wanted - _OTHER_FILES, _FEWEST_CONNECTIONS)
 
 
-def _date() -> str:
-    return f"Date: {formatdate(usegmt=True)}"
+def _date() -> bytes:
+    return f"Date: {formatdate(usegmt=True)}\r\n".encode()

@@ -17,7 +17,7 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iiif_server.responses import Whole
+from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import RenderingBusy
 from web.connection import LONGEST_BODY, LONGEST_HEAD, MOST_WAITING, PATIENCE, Patience
 from web.http_messages import Request
@@ -25,6 +25,7 @@ from web.serving import Process
 from web.wsgi import Composed
 
 PART = bytes(60_000)
+OK = head_lines(200, [])
 CLOSE = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
 GET = b"GET %b HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -302,7 +303,7 @@ class TestAnswers:
 
         application = giving(failing)
         with (
-            serving(application, lambda asked: Whole(200, []) if asked.path == "/idle" else None) as server,
+            serving(application, lambda asked: Whole(200, OK) if asked.path == "/idle" else None) as server,
             server.connect() as idle,
         ):
             idle.sendall(GET % b"/idle")
@@ -364,7 +365,7 @@ class TestAnswers:
             go_on.wait(10)
             return echo(environ, start_response)
 
-        with serving(slow, lambda asked: Whole(200, [], b"now") if asked.path == "/tile" else None) as server:
+        with serving(slow, lambda asked: Whole(200, OK, b"now") if asked.path == "/tile" else None) as server:
             waiting = [server.connect() for _ in range(5)]
             for client in waiting:
                 client.sendall(CLOSE)

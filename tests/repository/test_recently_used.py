@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from iiif_server.recently_used import RecentlyUsed
+from repository.recently_used import RecentlyUsed
 
 
 def test_what_was_asked_for_lately_stays_and_the_rest_goes_first() -> None:
