@@ -22,7 +22,7 @@ a tile is, is the same in both, and so are its bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
@@ -159,6 +159,23 @@ class ImageService:
         if body is None:
             return None
         return Whole(HTTPStatus.OK, picture, body), "stored" if prepared.place else "rendered"
+
+    def soon(self, call: ImageCall) -> Awaitable[tuple[Whole, Lane] | None] | None:
+        """The same for a stored tile that `at_once` has just not had, and that the event loop can read; else None.
+
+        What is awaited may be None too: then, as otherwise, it is for `answer`.
+        """
+        prepared = self._prepared.get(call.path)
+        if call.method != "GET" or prepared is None or prepared.place is None:
+            return None
+        if prepared.known.expires < self._clock():
+            return None
+        reading = self._tiles.soon(prepared.known.image.pyramid.key, *prepared.place)
+        return self._answer_soon(prepared.lines(call.base_url)[0], reading) if reading else None
+
+    async def _answer_soon(self, lines: bytes, reading: Awaitable[bytes | None]) -> tuple[Whole, Lane] | None:
+        tile = await reading
+        return None if tile is None else (Whole(HTTPStatus.OK, lines, tile), "stored")
 
     def _prepared_at_once(self, path: str) -> Prepared | None:
         prepared = self._prepared.get(path)

@@ -205,6 +205,16 @@ class TileCache:
             return None
         return data if place and not ring.is_old(place[1]) else None
 
+    def surely_lacks(self, name: bytes) -> bool:
+        """Whether nothing lies under a name; False too when that cannot be told without waiting for the disk."""
+        ring = self._ring
+        if ring is None:
+            return True
+        try:
+            return self._places.get(name) is None and ring.find(name, os.RWF_NOWAIT) is None
+        except OSError:
+            return False
+
     def remembers(self, name: bytes) -> bool:
         """Whether this process remembers where the name lies: it put it, or found it, lately."""
         return self._places.get(name) is not None

@@ -8,6 +8,8 @@ A folder store is read directly. A distant store (S3) is read through:
 3. a fuse (`fuse.py`): once the store is known to be away, one thread at a time tries it and the others are refused at
    once, so that tiles in the cache go on being served.
 
+A single tile of S3 has a shorter way, which takes no thread (`soon_tiles.py`); these are for whoever it fails.
+
 Tiles that are wanted together are read together (`tile_reading.py`). Whatever the way, a tile's CRC-32 is verified
 where its bytes arrive. Bytes that do not fit are never given out.
 """
@@ -15,7 +17,7 @@ where its bytes arrive. Bytes that do not fit are never given out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from struct import Struct
@@ -27,12 +29,15 @@ from iiif_server.flights import AWAY, Flights
 from iiif_server.fuse import Fuse
 from iiif_server.observation import Observer, Unobserved
 from iiif_server.pyramid import PyramidDirectory, ReadRange, read_directory
+from iiif_server.soon_tiles import SoonTiles
 from iiif_server.tile_cache import NAME_BYTES, SMALLEST_BUDGET, TileCache
 from iiif_server.tile_reading import Bounds, Place, Run, runs
 from repository.config import Settings
 from repository.errors import PyramidCorrupt, StoreFault
 from repository.folder_store import FolderStore
 from repository.model import Pyramid
+from repository.ranged_reads import RangedReads
+from repository.remote_store import RemoteStore
 from repository.storage import ObjectStore
 
 NEAR: Final = Bounds(gap=4 << 10, longest=4 << 20)
@@ -60,6 +65,9 @@ class TileSource(Protocol):
         Raises `PyramidCorrupt` as `tile` does.
         """
 
+    def soon(self, key: str, offset: int, length: int, crc: int) -> Awaitable[bytes | None] | None:
+        """The bytes of a tile that can be read in the event loop, whose thread this is; None when `tile` must do it."""
+
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles of one pyramid, in the order asked, read in few ranges (`tile_reading.py`).
 
@@ -79,7 +87,8 @@ def open_tile_source(settings: Settings, store: ObjectStore, observer: Observer 
     if isinstance(store, FolderStore):
         return NearTiles(store, observer)
     wanted = settings.cache_bytes >= SMALLEST_BUDGET
-    return DistantTiles(store, TileCache(settings.cache, settings.cache_bytes) if wanted else None, observer)
+    cache = TileCache(settings.cache, settings.cache_bytes) if wanted else None
+    return DistantTiles(store, cache, observer, store.ranged_reads() if isinstance(store, RemoteStore) else None)
 
 
 class NearTiles:
@@ -105,6 +114,9 @@ class NearTiles:
             raise _corrupt(key, Place(offset, length, crc))
         return data
 
+    def soon(self, key: str, offset: int, length: int, crc: int) -> None:
+        """Nothing is read so: a disk may make the loop wait."""
+
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: one ranged read for those that lie together."""
         found = [b""] * len(places)
@@ -126,7 +138,13 @@ class NearTiles:
 class DistantTiles:
     """Tiles of a store across a network, read once for all who ask at the same time."""
 
-    def __init__(self, store: ObjectStore, cache: TileCache | None = None, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        cache: TileCache | None = None,
+        observer: Observer | None = None,
+        reads: RangedReads | None = None,
+    ) -> None:
         self._read_range = store.read_range
         self._cache = cache
         self._counted = (observer or Unobserved()).counted
@@ -134,6 +152,7 @@ class DistantTiles:
         self._directories: Flights[PyramidDirectory] = Flights()
         self._fuse = Fuse(StoreFault)
         self._readers = ThreadPoolExecutor(READS_AT_ONCE, "tiles")
+        self._soon = SoonTiles(reads, cache, self._readers, observer or Unobserved()) if reads else None
         if observer:
             observer.watched("store-fuse", lambda: float(self._fuse.blown))
 
@@ -144,13 +163,23 @@ class DistantTiles:
         return data if data is not None else self._fetched(key, [place])[0]
 
     def near(self, key: str, offset: int, length: int, crc: int) -> bytes | bytearray | None:
-        """The bytes of a tile that the cache has, and the system in memory."""
+        """The bytes of a tile that the cache has, and the system in memory, or that is on its way there."""
         if self._cache is None:
             return None
-        data = self._cache.get_at_once(_tile_name(key, Place(offset, length, crc)), crc)
+        name = _tile_name(key, Place(offset, length, crc))
+        data: bytes | bytearray | None = self._cache.get_at_once(name, crc)
+        if data is None and self._soon:
+            data = self._soon.arrived(name)
         if data is not None:
             self._counted("cache-hit")
         return data
+
+    def soon(self, key: str, offset: int, length: int, crc: int) -> Awaitable[bytes | None] | None:
+        """The bytes of a tile: from the cache, or one ranged read."""
+        if self._soon is None or self._fuse.blown or not self._soon.is_open():
+            return None
+        place = Place(offset, length, crc)
+        return self._soon.tile(_tile_name(key, place), key, place)
 
     def tiles(self, key: str, places: Sequence[Place]) -> list[bytes]:
         """The bytes of many tiles: from the cache, or ranges read side by side."""

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from obstore import sign_async
 from obstore.exceptions import BaseError
 from obstore.store import MemoryStore, S3Store
 
 from repository.content import CHUNK, Content, StoredObject, check_key
 from repository.errors import KeyAbsent, KeyTaken, StoreFault
+from repository.ranged_reads import RangedReads
 from repository.sending import PART, Sending
 from repository.store_address import S3Address
 from repository.store_faults import code_in, fault_in
@@ -121,6 +123,18 @@ class RemoteStore:
             return store.get_range(key, start=start, length=length).to_bytes()
         tail = store.get(key, options={"range": {"suffix": -start}})
         return tail.bytes().to_bytes()[:length]
+
+    def ranged_reads(self) -> RangedReads | None:
+        """Ranges read in an event loop, for small reads that must cost little; None for a store in memory."""
+        store = self._small
+        if not isinstance(store, S3Store):
+            return None
+
+        async def sign(key: str, seconds: int) -> str:
+            with _translated(key):
+                return await sign_async(store, "GET", check_key(key), timedelta(seconds=seconds))
+
+        return RangedReads(sign)
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
         """The object in pieces of at most `size` bytes; asked for at the call, not at the first piece."""

@@ -1,14 +1,15 @@
-"""One connection of a client: HTTP/1.1 as RFC 9112 has it, parsed by httptools, answered by the site behind.
+"""One connection of a client: HTTP/1.1 as RFC 9112 has it, read by `request_reader.py`, answered by the site behind.
 
-What the site can answer at once is answered in the event loop, in the turn in which it was read: no other thread wakes
-for it. Everything else is done by the WSGI application in a thread of the site's pool, one request of a connection at a
-time, the next one waiting; what it gives in parts is sent as it comes, and no faster than the client takes it.
+What the site can answer without a thread is answered in the event loop: in the turn in which it was read, or when some
+bytes have come from elsewhere. Everything else is done by the WSGI application in a thread of the site's pool, one
+request of a connection at a time, the next one waiting; what it gives in parts is sent as it comes, and no faster than
+the client takes it.
 
 An answer that fails in the middle is broken off: the connection is closed without the last chunk, so that nobody takes
 it for whole (RFC 9112, section 8). A client that takes nothing for too long (`Patience`) is broken off too.
 
-At most, a connection holds a request of `LONGEST_HEAD` and `LONGEST_BODY` bytes, `MOST_WAITING` more that came with it,
-and of answers `_WRITE_AHEAD` bytes and the part or the tile last written.
+At most, a connection holds what its reader does, `MOST_WAITING` requests that came with one another, and of answers
+`_WRITE_AHEAD` bytes and the part or the tile last written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -25,24 +26,16 @@ from struct import Struct
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
 from iiif_server.responses import INTERNAL, Problem, problem_document
 from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import ShanbenError
 from repository.text import Text, preferred_language
 from web.answering import Answering
-from web.http_messages import Bytes, Request, split_target, whole
-from web.repeated import Repeated
+from web.http_messages import Bytes, Request, whole
+from web.request_reader import TOO_LONG, RequestReader
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-LONGEST_HEAD: Final = 32 << 10
-"""Bytes of a request's line and headers together; what is longer is refused with 431."""
-
-LONGEST_BODY: Final = 64 << 10
-"""Bytes of a request's body: nothing here is ever sent more than a form."""
 
 MOST_WAITING: Final = 64
 """Requests that may come before those before them are answered (pipelining)."""
@@ -51,9 +44,6 @@ _WRITE_AHEAD: Final = 64 << 10
 _FAREWELL_SECONDS: Final = 1.0
 _ACKNOWLEDGED: Final = Struct("=120xQ")
 """Linux's tcp_info: bytes_acked (linux/tcp.h)."""
-
-_MALFORMED: Final = Text("请求不合 HTTP 规范", "This is not a request as HTTP has it")
-_TOO_LONG: Final = Text("请求过大", "The request is too large")
 
 _LOG: Final = logging.getLogger("shanben.web")
 
@@ -84,8 +74,8 @@ class Site(Protocol):
     connections: set[Connection]
 
     @property
-    def at_once(self) -> Callable[[Request], Whole | None]:
-        """Gives the answer to a request, if it can be had without waiting for anything."""
+    def at_once(self) -> Callable[[Request], Whole | Awaitable[Whole | None] | None]:
+        """Gives the answer to a request, now or awaited, if it takes no thread; None, now or awaited, when it does."""
 
 
 class Connection(asyncio.Protocol):
@@ -94,7 +84,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, site: Site) -> None:
         self._site = site
         self._patience = site.patience
-        self._parser = HttpRequestParser(self)
+        self._reader = cast(RequestReader, None)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._client = ""
         self._waiting: deque[Request] = deque()
@@ -102,12 +92,7 @@ class Connection(asyncio.Protocol):
         self._taken = Event()
         self._since = site.loop.time()
         self._acknowledged = -1
-        self._fault: tuple[HTTPStatus, Text] | None = None
-        self._unread = 0
-        self._repeated = Repeated(LONGEST_HEAD)
-        self._latest: Request | None = None
-        self.on_message_begin()
-        self._within = False
+        self._coming: asyncio.Task[None] | None = None
 
     # The event loop's calls (asyncio.Protocol)
 
@@ -116,37 +101,19 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_AHEAD)
         self._client = (transport.get_extra_info("peername") or ("",))[0]
+        self._reader = RequestReader(self._client, self._take, self._let_proceed)
         self._site.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come: none, one or several requests, or a part of one."""
-        if self._last or self._fault:
+        """Bytes have come."""
+        reader = self._reader
+        if self._last or reader.fault:
             return
-        if self._within:
-            self._parse(data)
-            return
-        self._since = self._site.loop.time()
-        request = self._repeated.recognise(data)
-        if request is not None:
-            self._take(request)
-            return
-        self._latest = None
-        self._parse(data)
-        if self._latest and not (self._within or self._fault):
-            self._repeated.remember(data, self._latest)
-
-    def _parse(self, data: bytes) -> None:
-        self._unread += len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            pass  # to nothing else is anybody upgraded here: the request is answered as it stands, and is the last
-        except HttpParserError:
-            self._fault = self._fault or (HTTPStatus.BAD_REQUEST, _MALFORMED)
-        if self._unread > LONGEST_HEAD:
-            self._fault = self._fault or (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
-        if self._fault and not self._busy and not self._waiting:
-            self._refuse(*self._fault)
+        if not reader.within:
+            self._since = self._site.loop.time()
+        reader.feed(data)
+        if reader.fault and not self._busy and not self._waiting:
+            self._refuse(*reader.fault)
 
     def pause_writing(self) -> None:
         """The client takes its answers slower than they come."""
@@ -176,7 +143,7 @@ class Connection(asyncio.Protocol):
                 if not self._takes_something():
                     self._transport.abort()
         elif not self._busy and (
-            closes_idle or age > (self._patience.request if self._within else self._patience.unused)
+            closes_idle or age > (self._patience.request if self._reader.within else self._patience.unused)
         ):
             self._transport.close()
 
@@ -184,78 +151,21 @@ class Connection(asyncio.Protocol):
         """Close it now, whatever is on its way."""
         self._transport.abort()
 
-    # The parser's calls (httptools)
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._within = True
-        self._target = b""
-        self._headers: dict[str, str] = {}
-        self._size = self._length = 0
-        self._body: list[bytes] = []
-
-    def on_url(self, target: bytes) -> None:
-        """A part of the request's target."""
-        self._target += target
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, whole."""
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
-        self._size += len(key) + len(text)
-        if self._size > LONGEST_HEAD:  # nothing more is put together: what is joined to what is long takes long
-            self._fault = self._fault or (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
-            return
-        if key in self._headers:
-            if key == "host":
-                self._fault = self._fault or (HTTPStatus.BAD_REQUEST, _MALFORMED)
-            text = f"{self._headers[key]}{'; ' if key == 'cookie' else ', '}{text}"
-        self._headers[key] = text
-
-    def on_headers_complete(self) -> None:
-        """All headers are there; a client may wait for leave to send its body (RFC 9110, section 10.1.1)."""
-        if "expect" in self._headers and self._headers["expect"].lower() == "100-continue" and not self._busy:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the request's body."""
-        self._unread -= len(body)
-        self._body.append(body)
-        self._length += len(body)
-        if self._length > LONGEST_BODY:
-            self._fault = self._fault or (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LONG)
-
-    def on_message_complete(self) -> None:
-        """A request is there, whole."""
-        self._unread = 0
-        self._within = False
-        parser = self._parser
-        is_1_1 = parser.get_http_version() == "1.1"
-        if self._fault or self._last:
-            return
-        if self._size + len(self._target) > LONGEST_HEAD:
-            self._fault = (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LONG)
-            return
-        try:
-            path, query = split_target(self._target)
-        except ValueError:
-            self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
-            return
-        if is_1_1 and "host" not in self._headers:  # RFC 9112, section 3.2
-            self._fault = (HTTPStatus.BAD_REQUEST, _MALFORMED)
-            return
-        method = parser.get_method().decode("latin-1")
-        keep = parser.should_keep_alive() and not parser.should_upgrade()
-        body = b"".join(self._body)
-        self._latest = Request(method, path, query, self._headers, body, self._client, is_1_1, keep)
-        self._take(self._latest)
+    # The reader's calls
 
     def _take(self, request: Request) -> None:
         """A request is there, to be answered in its turn."""
+        if self._last:
+            return
         self._waiting.append(request)
         if len(self._waiting) > MOST_WAITING:
-            self._fault = (HTTPStatus.BAD_REQUEST, _TOO_LONG)
+            self._reader.fault = (HTTPStatus.BAD_REQUEST, TOO_LONG)
         self._go_on()
+
+    def _let_proceed(self) -> None:
+        """A client waits for leave to send the body of its request."""
+        if not self._busy:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # Answering
 
@@ -266,16 +176,35 @@ class Connection(asyncio.Protocol):
             self._busy = True
             try:
                 answer = self._site.at_once(request)
-                if answer is None:
-                    self._site.pool.submit(self._work, request)
+                if not isinstance(answer, Whole):
+                    self._answer_later(request, answer)
                     return
                 keep = self.keeps(request)
                 self.deliver(whole(request, answer, self._site.date, keep), keep)
             except Exception:  # noqa: BLE001 - the outermost loop: a defect must not end the others' connections
                 _LOG.exception("%s %s", request.method, request.path)
                 self.deliver(self._defect(request), keep=False)
-        if self._fault and not (self._busy or self._paused or self._last):
-            self._refuse(*self._fault)
+        if self._reader.fault and not (self._busy or self._paused or self._last):
+            self._refuse(*self._reader.fault)
+
+    def _answer_later(self, request: Request, coming: Awaitable[Whole | None] | None) -> None:
+        if coming is None:
+            self._site.pool.submit(self._work, request)
+        else:
+            self._coming = self._site.loop.create_task(self._answer_soon(request, coming))
+
+    async def _answer_soon(self, request: Request, coming: Awaitable[Whole | None]) -> None:
+        try:
+            answer = await coming
+        except Exception:  # noqa: BLE001 - the outermost loop, as above
+            _LOG.exception("%s %s", request.method, request.path)
+            self.deliver(self._defect(request), keep=False)
+            return
+        if answer is None:
+            self._site.pool.submit(self._work, request)
+        else:
+            keep = self.keeps(request)
+            self._close_answer(whole(request, answer, self._site.date, keep), keep)
 
     def deliver(self, pieces: Sequence[Bytes], keep: bool) -> None:
         """Send an answer that is there, whole, or the end of one."""
@@ -295,9 +224,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: HTTPStatus, words: Text) -> None:
         """Say what is wrong with what came, and close."""
-        code, language = f"request.{status.value}", preferred_language(self._headers.get("accept-language"))
+        code, language = f"request.{status.value}", preferred_language(self._reader.headers.get("accept-language"))
         answer = _told(problem_document(status, code, words, language, {}))
-        refused = Request("", "", "", self._headers, b"", self._client, is_1_1=True, keep_alive=False)
+        refused = Request("", "", "", self._reader.headers, b"", self._client, is_1_1=True, keep_alive=False)
         self._last = True
         self._waiting.clear()
         self._transport.writelines(whole(refused, answer, self._site.date, keep=False))

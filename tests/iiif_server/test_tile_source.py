@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -288,3 +289,83 @@ def test_the_cache_may_go_while_it_is_read(reading: Reading) -> None:
         time.sleep(1.1)
         assert reading.ask(service)[:2] == (200, body)
         assert (reading.folder / "cache" / "tiles").exists()
+
+
+class Reads:
+    """Ranges read in an event loop, as `RangedReads` gives them, of a store that counts."""
+
+    def __init__(self, store: SlowStore) -> None:
+        self._store = store
+
+    async def read(self, key: str, start: int, length: int) -> bytes:
+        return await asyncio.to_thread(self._store.read_range, key, start, length)
+
+
+def soon(source: DistantTiles, times: int = 1, crc: int = CRC) -> list[bytes | None]:
+    """What an event loop gets that wants one tile so often at the same time, and waits for the cache to be written."""
+
+    async def ask() -> bytes | None:
+        coming = source.soon(KEY, 6, len(TILE), crc)
+        return await coming if coming else None
+
+    async def work() -> list[bytes | None]:
+        got = await asyncio.gather(*(ask() for _ in range(times)))
+        near = source.near(KEY, 6, len(TILE), crc)  # on its way into the cache, if there is one
+        assert near in (None, TILE)
+        await asyncio.sleep(0.2)
+        return got
+
+    return asyncio.run(work())
+
+
+def going_both_ways(store: SlowStore, cache: TileCache | None = None) -> DistantTiles:
+    return DistantTiles(store, cache, reads=Reads(store))  # type: ignore[arg-type]
+
+
+def test_in_the_event_loop_a_tile_is_read_once_for_all_and_then_lies_in_the_cache(
+    store: SlowStore, tmp_path: Path
+) -> None:
+    source = going_both_ways(store, TileCache(tmp_path, 4 << 20))
+    assert soon(source, 8) == [TILE] * 8
+    assert store.reads == 1
+    assert source.near(KEY, 6, len(TILE), CRC) == TILE
+    assert soon(source) == at_once(source, 1) == [TILE]
+    assert store.reads == 1
+
+
+def test_a_tile_that_another_process_has_put_into_the_cache_is_not_read_again(store: SlowStore, tmp_path: Path) -> None:
+    first, second = (going_both_ways(store, TileCache(tmp_path, 4 << 20)) for _ in range(2))
+    assert soon(first) == soon(second) == [TILE]
+    assert store.reads == 1
+
+
+def test_in_the_event_loop_without_a_cache_nothing_is_kept(store: SlowStore) -> None:
+    source = going_both_ways(store)
+    assert soon(source) == soon(source) == [TILE]
+    assert store.reads == 2
+
+
+def test_what_fails_in_the_event_loop_is_left_to_who_may_wait(
+    store: SlowStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = going_both_ways(store)
+    assert soon(source, crc=CRC ^ 1) == [None]  # its bytes are not the tile's
+    store.away = True
+    assert soon(source) == [None]
+    assert source.soon(KEY, 6, len(TILE), CRC) is None  # left alone for a while
+    assert "a direct read of the store failed" in caplog.text
+    store.away = False
+    assert at_once(source, 1) == [TILE]
+
+
+def test_while_the_store_is_known_to_be_away_the_event_loop_does_not_try(store: SlowStore) -> None:
+    source = going_both_ways(store)
+    store.away = True
+    assert {type(answer) for answer in at_once(source, 1)} == {StoreFault}
+    assert source.soon(KEY, 6, len(TILE), CRC) is None
+
+
+def test_a_folder_is_never_read_in_the_event_loop(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put(KEY, b"before" + TILE)
+    assert NearTiles(store).soon(KEY, 6, len(TILE), CRC) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import random
@@ -23,7 +24,7 @@ from tcp_proxy import TcpProxy
 from repository.buckets import describe_bucket, prepare_bucket, prepare_bucket_at
 from repository.config import Settings
 from repository.errors import KeyAbsent, StoreDenied, StoreFault, StoreFull
-from repository.remote_store import Patience, s3_store
+from repository.remote_store import Patience, RemoteStore, s3_store
 from repository.storage import ObjectStore, open_replicas, open_store, open_store_at
 from repository.store_address import S3Address, parse_address
 from repository.uploads import abort_uploads
@@ -475,3 +476,23 @@ def assert_short_and_without_secrets(fault: StoreFault, settings: Settings) -> N
     assert len(str(fault)) < 250
     assert "\n" not in str(fault)
     assert settings.s3_secret_key not in str(fault)
+
+
+def test_ranges_are_the_same_in_an_event_loop(store: ObjectStore) -> None:
+    assert isinstance(store, RemoteStore)
+    content = random.Random(5).randbytes(300_000)
+    store.put("pyramids/二 册/a%2Bb+c.zip", content)
+    ranges = [(start, length) for start in (0, 1, 70_000, 299_000) for length in (1, 500, 1000)]
+
+    async def read_all() -> list[bytes]:
+        reads = store.ranged_reads()
+        assert reads
+        got = await asyncio.gather(*(reads.read("pyramids/二 册/a%2Bb+c.zip", *place) for place in ranges))
+        with pytest.raises(KeyAbsent):
+            await reads.read("pyramids/absent.zip", 0, 10)
+        with pytest.raises(StoreFault):
+            await reads.read("pyramids/二 册/a%2Bb+c.zip", 299_995, 10)  # not all of it is there
+        reads.close()
+        return got
+
+    assert asyncio.run(read_all()) == [content[start : start + length] for start, length in ranges]

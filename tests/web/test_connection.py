@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import RenderingBusy
-from web.connection import LONGEST_BODY, LONGEST_HEAD, MOST_WAITING, PATIENCE, Patience
+from web.connection import MOST_WAITING, PATIENCE, Patience
 from web.http_messages import Request
+from web.request_reader import LONGEST_BODY, LONGEST_HEAD
 from web.serving import Process
 from web.wsgi import Composed
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iiif_server.whole_answer import Whole, head_lines
-from web.connection import LONGEST_HEAD, PATIENCE, Connection
+from web.connection import PATIENCE, Connection
 from web.http_messages import Request
 from web.repeated import Repeated
+from web.request_reader import LONGEST_HEAD
 
 BROWSER = (
     b"Host: books.example\r\nUser-Agent: Reader/1.0 (a; b)\r\nAccept: image/avif,image/*;q=0.8\r\n"
