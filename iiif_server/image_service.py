@@ -77,6 +77,7 @@ PREFIX: Final = base_uri(Version.THREE, "")
 
 _NO_ANSWER: Final = Text("数据库暂时没有应答", "it does not answer just now")
 
+_OK, _NOT_MODIFIED = HTTPStatus.OK.value, HTTPStatus.NOT_MODIFIED.value
 _HELD_IMAGES: Final = 4096
 _PREPARED: Final = 16_384
 _DIRECTORY_BYTES: Final = 64 << 20
@@ -152,13 +153,13 @@ class ImageService:
                 return None
             picture, unchanged = prepared.lines(call.base_url)
             if call.if_none_match and matches(call.if_none_match, prepared.etag):
-                return Whole(HTTPStatus.NOT_MODIFIED, unchanged), "not-modified"
+                return Whole(_NOT_MODIFIED, unchanged), "not-modified"
             body = self._pixels_at_once(prepared) if call.method == "GET" else None
         except (ShanbenError, ValueError):
             return None
         if body is None:
             return None
-        return Whole(HTTPStatus.OK, picture, body), "stored" if prepared.place else "rendered"
+        return Whole(_OK, picture, body), "stored" if prepared.place else "rendered"
 
     def soon(self, call: ImageCall) -> Awaitable[tuple[Whole, Lane] | None] | None:
         """The same for a stored tile that `at_once` has just not had, and that the event loop can read; else None.
@@ -175,7 +176,7 @@ class ImageService:
 
     async def _answer_soon(self, lines: bytes, reading: Awaitable[bytes | None]) -> tuple[Whole, Lane] | None:
         tile = await reading
-        return None if tile is None else (Whole(HTTPStatus.OK, lines, tile), "stored")
+        return None if tile is None else (Whole(_OK, lines, tile), "stored")
 
     def _prepared_at_once(self, path: str) -> Prepared | None:
         prepared = self._prepared.get(path)

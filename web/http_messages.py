@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -14,7 +13,7 @@ Headers = Sequence[tuple[str, str]]
 Bytes = bytes | bytearray
 
 _UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_WITHOUT_BODY: Final = frozenset({*range(100, 200), 204, 304})
 
 
 class Request(NamedTuple):
@@ -67,7 +66,7 @@ def environment(request: Request, always: Mapping[str, Any]) -> dict[str, Any]:
 
 def has_body(status: int, method: str) -> bool:
     """Whether an answer has a body at all (RFC 9112, section 6.3)."""
-    return method != "HEAD" and status >= HTTPStatus.OK and status not in _WITHOUT_BODY
+    return method != "HEAD" and status not in _WITHOUT_BODY
 
 
 def head(status: int, headers: Headers, *more: bytes) -> bytes:

@@ -94,8 +94,11 @@ class RequestLog:
     def answered(self, request: Request, answer: Whole, lane: Lane, began: float) -> bytes:
         """A request that never came here was answered in this thread; the header line of its id."""
         name = self._identify(request.headers.get("x-request-id"), request.client)
-        self._end((request.method, request.path, name), answer.status, lane, began, len(answer.body))
-        return b"X-Request-Id: %b\r\n" % name.encode()
+        seconds, status, sent = perf_counter() - began, answer.status, len(answer.body)
+        self._observations.observed(lane, status, seconds, sent)
+        if self._all or seconds > _SLOW_SECONDS:
+            self._write((request.method, request.path, name), status, lane, seconds, sent)
+        return f"X-Request-Id: {name}\r\n".encode()
 
     def _identify(self, given: str | None, client: str) -> str:
         if given and _WELL_FORMED.fullmatch(given) and self._is_ours(client):
