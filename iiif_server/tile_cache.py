@@ -201,6 +201,8 @@ class TileCache:
             if data is None:
                 place = ring.find(name, os.RWF_NOWAIT)
                 data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
+                if place and data is not None:
+                    self._places.put(name, place)
         except OSError:  # not in memory, or a file system that cannot tell
             return None
         return data if place and not ring.is_old(place[1]) else None

@@ -166,7 +166,7 @@ class DistantTiles:
         """The bytes of a tile that the cache has, and the system in memory, or that is on its way there."""
         if self._cache is None:
             return None
-        name = _tile_name(key, Place(offset, length, crc))
+        name = _tile_name(key, (offset, length, crc))
         data: bytes | bytearray | None = self._cache.get_at_once(name, crc)
         if data is None and self._soon:
             data = self._soon.arrived(name)
@@ -286,8 +286,8 @@ def _part_name(pyramid: Pyramid, part: int) -> bytes:
     return hashlib.blake2b(f"{pyramid.key} {pyramid.fingerprint} {part}".encode(), digest_size=NAME_BYTES).digest()
 
 
-def _tile_name(key: str, place: Place) -> bytes:
-    """The cache's name for a tile."""
+def _tile_name(key: str, place: tuple[int, int, int]) -> bytes:
+    """The cache's name for a tile at a `Place`."""
     return _TILE_NAME.pack(*place, isal_zlib.crc32(key.encode()))
 
 

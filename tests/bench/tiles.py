@@ -2,7 +2,8 @@
 
 Every tile of every level of one synthetic image of 108 megapixels, edges with them, in turn; folder store, two workers,
 keep-alive, eight connections of wrk on the same machine; once in tiles of 256 pixels, once in tiles of 512. All are
-asked by turns, and the medians compared. What each tile's bytes should be is checked before anything counts; iipsrv
+asked by turns, and compared turn by turn, since a machine's speed drifts: a ratio is the median of those of all turns.
+What each tile's bytes should be is checked before anything counts; iipsrv
 makes its own from a pyramidal TIFF of the same picture, so of those the sizes are.
 """
 
@@ -46,7 +47,7 @@ from server_process import descendants
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 WIDTH, HEIGHT = 12_000, 9_000
-ROUNDS, SECONDS = 5, 4
+ROUNDS, SECONDS = 9, 2
 TIME = "2026-01-01T00:00:00Z"
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -273,22 +274,25 @@ def rows(folder: Path, size: int, count: int, asked: dict[str, Asked]) -> None:
         for name, one in asked.items():
             runs[name].append(measure(folder, one))
     print(f"{size}: {runs}", file=sys.stderr)
-    rate, p99, cpu = (
-        {name: Figure([getattr(run, field) for run in every]) for name, every in runs.items()} for field in Run._fields
+    rates, waits, spent = (
+        {name: [getattr(run, field) for run in every] for name, every in runs.items()} for field in Run._fields
     )
+    rate, p99, cpu = ({name: Figure(every) for name, every in table.items()} for table in (rates, waits, spent))
     on = f"{count:,} tiles of {WIDTH * HEIGHT // 10**6} Mpx, 2 workers, 8 connections"
     nginx, iip = "nginx, the same tiles as files", "iipsrv 1.1, 2 processes behind nginx"
     for cells in (
         (f"tiles, {size} px", on, f"{rate['ours']} a second", f"{nginx}: {rate['nginx']}",
-         f"ratio {rate['ours'] / rate['nginx']:.2f}"),
+         f"ratio {ratio(rates['ours'], rates['nginx']):.2f}"),
         (f"tile rate against iipsrv, {size} px", on, f"{rate['ours']} a second", f"{iip}: {rate['iipsrv']}",
-         f"{rate['ours'] / rate['iipsrv']:.1f} times"),
+         f"{ratio(rates['ours'], rates['iipsrv']):.1f} times"),
         (f"tile p99, {size} px", on, f"{p99['ours']:.1f} ms",
-         f"{iip}: {p99['iipsrv']:.1f} ms; nginx: {p99['nginx']:.1f} ms", f"ratio {p99['ours'] / p99['iipsrv']:.2f}"),
+         f"{iip}: {p99['iipsrv']:.1f} ms; nginx: {p99['nginx']:.1f} ms",
+         f"ratio {ratio(waits['ours'], waits['iipsrv']):.2f}"),
         (f"304 answers, {size} px", on, f"{rate['304']} a second", f"tiles: {rate['ours']}",
-         f"{rate['304'] / rate['ours']:.2f} times"),
+         f"{ratio(rates['304'], rates['ours']):.2f} times"),
         (f"CPU ms a tile, {size} px", on, f"{cpu['ours']:.3f} (304: {cpu['304']:.3f})",
-         f"nginx: {cpu['nginx']:.3f}; iipsrv: {cpu['iipsrv']:.3f}", f"ratio to nginx {cpu['ours'] / cpu['nginx']:.1f}"),
+         f"nginx: {cpu['nginx']:.3f}; iipsrv: {cpu['iipsrv']:.3f}",
+         f"ratio to nginx {ratio(spent['ours'], spent['nginx']):.1f}"),
     ):  # fmt: skip
         print(" | ".join(cells), flush=True)
 
@@ -307,6 +311,11 @@ class Figure(float):
         form = form or ",.0f"
         low, high = (format(end, form) for end in self.spread)
         return f"{float(self).__format__(form)} ({low} to {high})"
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
+    """What was measured by turns, compared turn by turn."""
+    return Figure([one / other for one, other in zip(ours, theirs, strict=True)])
 
 
 def measure(folder: Path, asked: Asked) -> Run:

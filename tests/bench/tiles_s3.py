@@ -3,7 +3,8 @@
 The store is a Ceph gateway of our own on the same machine. Cold: every tile asked for once, in a random order, by
 eight connections of wrk, of `shanben serve` with two workers and an empty disk cache; against bare ranged reads of the
 same bytes by obstore in two processes of four threads, by turns. Warm: all tiles in the disk cache, against the same
-tiles in a folder store, by turns. What each tile's bytes should be is checked before anything counts.
+tiles in a folder store, by turns. Both are compared turn by turn (`tiles.py`). What each tile's bytes should be is
+checked before anything counts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import multiprocessing
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,7 @@ from typing import Any
 
 import pyvips
 from obstore.store import S3Store
-from tiles import CYCLE, PREFIX, SHANBEN, check, free_port, page, rate, running
+from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, free_port, page, rate, ratio, running
 
 from iiif_server.pyramid import read_directory, recipe, write_pyramid
 from repository import paths
@@ -42,7 +42,7 @@ from ceph_server import CephServer
 
 SIZE = 256
 COPIES = 8
-ROUNDS, SECONDS = 5, 4
+ROUNDS, SECONDS = 7, 3
 PROCESSES, THREADS = 2, 4
 CACHE_BYTES = 2 << 30
 TIME = "2026-01-01T00:00:00Z"
@@ -150,14 +150,15 @@ def cold(folder: Path, tiles: list[Tile], far: Settings) -> None:
         cache = replace(far, cache_bytes=CACHE_BYTES)
         (far.cache / "tiles").unlink(missing_ok=True)
         with served(cache) as port:
-            ours = asked_once(folder, port, len(tiles))
-        rates.append((ours, bare(tiles, far)))
+            asked = asked_once(folder, port, len(tiles))
+        rates.append((asked, bare(tiles, far)))
         print(f"cold, round {number + 1}: {rates[-1]}", file=sys.stderr)
-    first, second = (statistics.median(column) for column in zip(*rates, strict=True))
+    ours, theirs = zip(*rates, strict=True)
     print(
         f"S3, cold cache | tiles of {SIZE} px, each once at random, 2 workers, 8 connections, Ceph on this machine"
-        f" | {first:,.0f} a second | obstore alone, the same bytes, 2 processes of {THREADS} threads: {second:,.0f}"
-        f" | ratio {first / second:.2f}",
+        f" | {Figure(ours)} a second"
+        f" | obstore alone, the same bytes, 2 processes of {THREADS} threads: {Figure(theirs)}"
+        f" | ratio {ratio(ours, theirs):.2f}",
         flush=True,
     )
 
@@ -233,10 +234,10 @@ def warm(folder: Path, near: Settings, far: Settings) -> None:
         check(urls, cache_port, folder_port)
         rates = [(rate(folder, SIZE, cache_port), rate(folder, SIZE, folder_port)) for _ in range(ROUNDS)]
     print(f"warm: {rates}", file=sys.stderr)
-    first, second = (statistics.median(column) for column in zip(*rates, strict=True))
+    ours, theirs = zip(*rates, strict=True)
     print(
-        f"S3, disk cache | {len(urls):,} tiles of {SIZE} px, 2 workers, 8 connections | {first:,.0f} a second"
-        f" | the same in a folder store: {second:,.0f} | ratio {first / second:.2f}",
+        f"S3, disk cache | {len(urls):,} tiles of {SIZE} px, 2 workers, 8 connections | {Figure(ours)} a second"
+        f" | the same in a folder store: {Figure(theirs)} | ratio {ratio(ours, theirs):.2f}",
         flush=True,
     )
 
