@@ -2,8 +2,16 @@
 
 Real servers: PostgreSQL, Redis, a Ceph gateway that keeps its objects in memory. Each worker is a process that decodes
 one page at a time on one core; all servers share the machine with them. Two kinds of master: raw ones, which are mostly
-bytes to be moved, and compressed ones, which are mostly pixels. What the queue costs is measured with jobs that look at
-nothing: a page job with an examiner that answers at once, from the outbox through the broker and back.
+bytes to be moved, and compressed ones, which are mostly pixels.
+
+On two cores one worker and the servers it works with take a good part of both, so two workers cannot do twice as much,
+however they are made; nor may two cores that share what is below them do so. The limit is measured beside it: the same
+pages decoded and tiled by one bare process and by two, with no server at all. Whether workers stand in each other's way
+is told by the second measurement, in which each has `SHARE` of a core to itself, a small machine as it were, and the
+servers have what they need. Workers live long, so they have taken in something before.
+
+What the queue costs is measured with jobs that look at nothing: a page job with an examiner that answers at once, from
+the outbox through the broker and back.
 """
 
 from __future__ import annotations
@@ -21,6 +29,7 @@ from typing import Final
 import pyvips
 from ceph_server import CephServer
 from database_server import PostgresServer
+from processor_share import NoShares, processor_share
 from servers import RedisServer
 
 from repository.config import PREFIX, Settings
@@ -30,9 +39,11 @@ from repository.jobs import JobOrder, JobState
 SHANBEN: Final = Path(sys.executable).with_name("shanben")
 MASTERS: Final = {
     "uncompressed": (40, 2600, {"compression": "none"}),
-    "JPEG in TIFF": (100, 4400, {"compression": "jpeg", "Q": 90}),
+    "JPEG in TIFF": (40, 4400, {"compression": "jpeg", "Q": 90}),
 }
 """How many pages of each kind of master, pixels a side, and how it is written."""
+SHARE: Final = 0.4
+"""Of one core, for each worker: two of them and the servers leave some of the two cores idle."""
 NOTHING: Final = 1000
 IDLE_WORKER: Final = """
 from pathlib import Path
@@ -46,6 +57,16 @@ class Nothing:
     def __call__(self, path, pyramid):
         return Examined("0" * 64, 1, "image/tiff", 1, 1, "0" * 64, None)
 run_worker(Workshop(open_repository(process_settings()), Nothing()), 1)
+"""
+BARE: Final = """
+import os, sys
+os.environ["VIPS_CONCURRENCY"] = "1"
+from pathlib import Path
+from repository.config import Settings
+from workers.tiling import examine
+target, *pages = map(Path, sys.argv[1:])
+for page in pages:
+    examine(page, Settings(data=target.parent), target)
 """
 
 
@@ -68,12 +89,22 @@ def main() -> None:
             return settings
 
         _measure_queue(house("nothing"))
+        _deposit(folder / "first", 4, 1000, {})
         for kind, (pages, side, options) in MASTERS.items():
             deposit, megabytes = _deposit(folder / kind, pages, side, options)
-            rates = {count: _measure_pages(house(f"{kind} {count}"), deposit, pages, count) for count in (1, 2)}
             shape = f"{pages} pages of {side * side / 1e6:.1f} Mpx and {megabytes:.0f} MB, {kind}, to Ceph"
-            result = f"{rates[2] / rates[1]:.2f} times"
-            print(f"pages a minute, two workers | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f} | {result}")
+            rates = {count: _measure_pages(house(f"{kind} {count}"), deposit, pages, count) for count in (1, 2)}
+            limit = _bare(deposit, folder, 2) / _bare(deposit, folder, 1)
+            _print_pages("two workers", shape, rates, f"; two bare processes against one: {limit:.2f} times")
+            try:
+                held = {
+                    count: _measure_pages(house(f"{kind} {count} held"), deposit, pages, count, SHARE)
+                    for count in (1, 2)
+                }
+            except NoShares as why:
+                print(f"pages a minute, two workers with a share each | {shape} | not measured: {why} | | ")
+            else:
+                _print_pages(f"two workers with {SHARE:.0%} of a core each", shape, held)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -82,13 +113,35 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **{PREFIX + name.upper(): str(getattr(settings, name)) for name in names}}
 
 
+def _print_pages(who: str, shape: str, rates: dict[int, float], more: str = "") -> None:
+    result = f"{rates[2] / rates[1]:.2f} times"
+    print(f"pages a minute, {who} | {shape} | {rates[2]:.0f} | one worker: {rates[1]:.0f}{more} | {result}", flush=True)
+
+
+def _bare(deposit: Path, folder: Path, count: int) -> float:
+    """Pages a minute of `count` processes that only decode and tile, each its share of the pages."""
+    pages = sorted(deposit.glob("*.tif"))
+    started = time.monotonic()
+    processes = [
+        subprocess.Popen([sys.executable, "-c", BARE, folder / f"bare-{number}.zip", *pages[number::count]])
+        for number in range(count)
+    ]
+    if any(process.wait() for process in processes):
+        raise SystemExit("a bare process failed")
+    return len(pages) / (time.monotonic() - started) * 60
+
+
 @contextmanager
-def _workers(settings: Settings, command: list[str | Path], count: int) -> Iterator[None]:
-    with (settings.data / "workers.log").open("wb") as log:
-        processes = [
-            subprocess.Popen(command, env=environment(settings), stdout=log, stderr=log, cwd=settings.data)
-            for _ in range(count)
-        ]
+def _workers(settings: Settings, command: list[str | Path], count: int, share: float = 0) -> Iterator[None]:
+    """Workers, each with a `share` of a core, or with what they get."""
+    with (settings.data / "workers.log").open("wb") as log, ExitStack() as groups:
+        processes = []
+        for number in range(count):
+            group = groups.enter_context(processor_share(str(number), share)) if share else "/dev/null"
+            started = ["sh", "-c", f'echo $$ > {group}; exec "$@"', "worker", *command]
+            processes.append(
+                subprocess.Popen(started, env=environment(settings), stdout=log, stderr=log, cwd=settings.data)
+            )
         try:
             yield
         finally:
@@ -111,22 +164,25 @@ def _deposit(folder: Path, pages: int, side: int, options: dict[str, object]) ->
     return folder, (folder / "0001.tif").stat().st_size / 1e6
 
 
-def _measure_pages(settings: Settings, deposit: Path, pages: int, count: int) -> float:
-    """Pages a minute of one ingest by `count` workers, which are up and idle when it begins."""
+def _measure_pages(settings: Settings, deposit: Path, pages: int, count: int, share: float = 0) -> float:
+    """Pages a minute of one ingest by `count` workers, which are up and idle when it begins. Raises `NoShares`."""
     repository = open_repository(settings)
-    with _workers(settings, [SHANBEN, "worker"], count):
+    with _workers(settings, [SHANBEN, "worker"], count, share):
         _await(lambda: len(list(settings.staging.glob("at-work-*"))) == count)
-        time.sleep(3)
+        _ingest(settings, deposit.parent / "first")
         started = time.monotonic()
-        done = subprocess.run(
-            [SHANBEN, "ingest", deposit], env=environment(settings), cwd=settings.data, capture_output=True, check=False
-        )
+        _ingest(settings, deposit)
         took = time.monotonic() - started
-    if done.returncode:
-        raise SystemExit(done.stderr.decode())
-    assert repository.catalogue.counts().images == pages
+    assert repository.catalogue.counts().works == 2
     print(f"{count} worker(s): {took:.1f} s", file=sys.stderr)
     return pages / took * 60
+
+
+def _ingest(settings: Settings, deposit: Path) -> None:
+    command = [SHANBEN, "ingest", deposit]
+    done = subprocess.run(command, env=environment(settings), cwd=settings.data, capture_output=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr.decode())
 
 
 def _measure_queue(settings: Settings) -> None:

@@ -27,7 +27,8 @@ MENDED = Path(__file__).with_name("validator_today.py")
 AGAINST_THE_SPECIFICATION = {"size_up"}
 """Its test of ``^`` wants ``^max`` to be 1000 by 1000 ("needs a bit more thought", it says), and in its next line that
 ``^pct:200`` be 2000 by 2000. Section 4.2 of 3.0 has ``^max`` as large as the server permits, which is then 2000 at
-least: nobody can pass it. Its checks of ``^`` before that line pass; those after it are made here."""
+least: nobody who has a limit of size, and says so, can pass it. Its checks of ``^`` before that line pass; those after
+it are made here."""
 
 
 @dataclass(frozen=True)
