@@ -23,7 +23,7 @@ CODE := $(PACKAGES) tests
 # Two test processes: tests start servers and a browser of their own. Files stay whole: they share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 # Debian's packages of the servers that tests start for themselves; those the packages start are left alone.
-SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql radosgw redis-server
+SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
 .PHONY: demo test lint chaos fuzz bench web lock clean help runtime test-tools
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ceph_server import CephServer, S3Settings
 from database_server import PostgresServer
-from servers import RedisServer
+from servers import RabbitServer, RedisServer
 
 from repository.config import Settings
 
@@ -25,9 +25,17 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def broker(redis: RedisServer) -> str:
-    """The address of an empty broker of this test's own: what SHANBEN_BROKER is set to."""
-    return redis.url
+def rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
+    """An empty RabbitMQ of this test's own."""
+    with RabbitServer(tmp_path / "rabbit") as server:
+        yield server
+
+
+@pytest.fixture(params=["redis", "rabbit"])
+def broker(request: pytest.FixtureRequest) -> RedisServer | RabbitServer:
+    """An empty broker of this test's own, of each kind; its `url` is what SHANBEN_BROKER is set to."""
+    server: RedisServer | RabbitServer = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture(scope="session")

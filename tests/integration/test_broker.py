@@ -40,7 +40,7 @@ def status(environment, folder):
 
 
 def test_a_worker_takes_in_what_the_command_asked_for(broker, deposit, tmp_path):
-    environment = {**os.environ, "SHANBEN_BROKER": broker, "SHANBEN_DATA": str(tmp_path / "var")}
+    environment = {**os.environ, "SHANBEN_BROKER": broker.url, "SHANBEN_DATA": str(tmp_path / "var")}
     with worker(environment, tmp_path):
         ended = ingest(environment, tmp_path, deposit)
         assert ended.returncode == 0, ended.stderr + (tmp_path / "worker.log").read_text()
@@ -63,12 +63,38 @@ def wait_until(holds):
         time.sleep(0.01)
 
 
-def test_the_job_of_a_killed_worker_is_done_by_the_next(broker, deposit, tmp_path):
+def add_pages(deposit):
+    """36 pages that keep a worker busy for some seconds."""
     for number in range(4, 40):
         pyvips.Image.gaussnoise(1500, 1500, mean=128, seed=number).cast("uchar").tiffsave(
             str(deposit / f"{number:04d}.tif")
         )
-    environment = {**os.environ, "SHANBEN_BROKER": broker, "SHANBEN_DATA": str(tmp_path / "var")}
+
+
+def test_a_broker_that_is_killed_and_comes_back_empty_loses_nothing(broker, deposit, tmp_path):
+    add_pages(deposit)
+    environment = {**os.environ, "SHANBEN_BROKER": broker.url, "SHANBEN_DATA": str(tmp_path / "var")}
+    environment["SHANBEN_SWEEP_SECONDS"] = "2"
+    asking = subprocess.Popen([SHANBEN, "ingest", deposit], cwd=tmp_path, env=environment, stdout=-3, stderr=-3)
+    try:
+        with worker(environment, tmp_path):
+            jobs = jobs_of(tmp_path / "var")
+            wait_until(lambda: jobs.counts()["done"] >= 3)
+            broker.kill()
+            assert jobs.counts()["queued"] > 0
+            broker.start()
+            assert asking.wait(90) == 0
+            wait_until(lambda: jobs.counts()["queued"] == jobs.counts()["running"] == 0)
+            assert jobs.counts()["failed"] == 0
+    finally:
+        asking.kill()
+        asking.wait()
+    assert '"images": 39' in status(environment, tmp_path)
+
+
+def test_the_job_of_a_killed_worker_is_done_by_the_next(redis, deposit, tmp_path):
+    add_pages(deposit)
+    environment = {**os.environ, "SHANBEN_BROKER": redis.url, "SHANBEN_DATA": str(tmp_path / "var")}
     asking = subprocess.Popen([SHANBEN, "ingest", deposit], cwd=tmp_path, env=environment, stdout=-3, stderr=-3)
     try:
         with worker(environment, tmp_path) as victim:

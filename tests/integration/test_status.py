@@ -95,7 +95,7 @@ def write_pages(deposit, count):
 
 
 @pytest.mark.slow
-def test_an_ingest_whose_worker_was_killed_is_shown_under_way_and_then_done(broker, deposit, tmp_path):
+def test_an_ingest_whose_worker_was_killed_is_shown_under_way_and_then_done(redis, deposit, tmp_path):
     write_pages(deposit, 30)
     house = House(tmp_path, broker=broker)
     assert house.run("init").returncode == 0

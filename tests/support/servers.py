@@ -1,4 +1,4 @@
-"""Redis and nginx for tests: each on ports of its own, in a folder of its own. Ceph and PostgreSQL stand beside."""
+"""Redis, RabbitMQ and nginx for tests: each on ports and in a folder of its own. Ceph and PostgreSQL stand beside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from kombu import Connection
 from server_process import ServerProcess, accepts, answers, lasting_port
 from support import needed
 
@@ -49,6 +50,63 @@ class RedisServer:
     def stop(self) -> None:
         """End it; nothing happens when it does not run."""
         self.process.stop()
+
+
+class RabbitServer:
+    """A RabbitMQ that keeps nothing: started again it is empty, on the same port. It has an `epmd` of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.port, names, between = lasting_port(), lasting_port(), lasting_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        environment = {
+            "PATH": PATH,
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(names),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(between),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_MNESIA_BASE": str(folder / "held"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        }
+        command = [needed("/usr/lib/rabbitmq/bin/rabbitmq-server", "RabbitMQ (Debian's package rabbitmq-server)")]
+        self.process = ServerProcess("rabbitmq", command, folder / "rabbitmq.log", environment=environment)
+        register = [program("epmd", "rabbitmq-server"), "-port", str(names), "-address", "127.0.0.1"]
+        self._register = ServerProcess("epmd", register, folder / "epmd.log")
+        self._names = names
+
+    def __enter__(self) -> Self:
+        self._register.start(lambda: accepts(self._names))
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._register.stop()
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it lets programs in."""
+        shutil.rmtree(self._folder / "held", ignore_errors=True)
+        self.process.start(self._lets_in)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+
+    def _lets_in(self) -> bool:
+        try:
+            with Connection(self.url, connect_timeout=5) as connection:
+                connection.connect()
+        except OSError:
+            return False
+        return True
 
 
 class NginxServer:
