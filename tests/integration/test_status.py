@@ -97,7 +97,7 @@ def write_pages(deposit, count):
 @pytest.mark.slow
 def test_an_ingest_whose_worker_was_killed_is_shown_under_way_and_then_done(redis, deposit, tmp_path):
     write_pages(deposit, 30)
-    house = House(tmp_path, broker=broker)
+    house = House(tmp_path, broker=redis.url)
     assert house.run("init").returncode == 0
     with running(house.start("ingest", deposit)), running(house.start("status", "--watch", "--json", out=-1)) as watch:
         with running(house.start("worker")) as victim:
