@@ -62,7 +62,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Serving]:
         server.process.stderr.close()
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
