@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,16 @@ class Serving:
         except OSError:
             return False
 
+    def serves_by_two(self) -> bool:
+        """Whether both processes have begun: the first answers while the second may yet read its settings."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+                told = answer.read().decode()
+        except OSError:
+            return False
+        begun = {int(pid) for pid in re.findall(r'shanben_process_start_time_seconds\{pid="(\d+)"', told)}
+        return len(begun) == 2 and begun == set(self.workers())
+
     def workers(self) -> list[int]:
         return [pid for pid in descendants(self.process.pid) if b"spawn_main" in command_of(pid)]
 
@@ -62,7 +73,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Serving]:
         server.process.stderr.close()
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -123,8 +134,7 @@ def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", ['watermark = "/absent.png"', "nonsense = 1"])
 def test_a_reload_that_cannot_begin_leaves_the_old_processes(tmp_path: Path, setting: str) -> None:
     with serving(tmp_path) as server:
-        wait_until(server.answers)
-        wait_until(lambda: len(server.workers()) == 2)
+        wait_until(server.serves_by_two)
         before = set(server.workers())
         (tmp_path / "shanben.toml").write_text(f"{setting}\n")
         server.process.send_signal(signal.SIGHUP)
