@@ -139,7 +139,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def test_what_is_copied_into_an_image_is_there_and_not_left_out() -> None:
     stages = {rest.rpartition(" AS ")[2] for name, rest in instructions() if name == "FROM"}
-    lines = (DEPLOY / "Containerfile.containerignore").read_text().splitlines()
+    lines = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
     kept = [line[1:] for line in lines if line.startswith("!")]
     copied = [shlex.split(rest) for name, rest in instructions() if name == "COPY"]
     assert len(copied) > 12

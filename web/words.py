@@ -30,7 +30,7 @@ WORDS: Final[Mapping[str, Text]] = MappingProxyType(
         "home.browse": Text("浏览馆藏", "Browse the works"),
         "home.recent": Text("新近入藏", "Recently added"),
         "home.all": Text("全部馆藏", "All works"),
-        "home.held": Text("现藏 {works} 种，书影 {images} 幅", "{works} works held, in {images} pictures"),
+        "home.held": Text("现藏 {works} 种，书影 {images} 幅", "Works held: {works}; pictures: {images}"),
         "home.read": Text("阅读", "Read"),
         "home.read-text": Text(
             "依原书次序翻阅，右翻左翻各从其旧；键盘、鼠标、触屏皆可。",
@@ -51,7 +51,7 @@ WORDS: Final[Mapping[str, Text]] = MappingProxyType(
         "works.title": Text("馆藏", "Works"),
         "works.count": Text("共 {count} 种", "{count} in all"),
         "works.none": Text("尚无公开的馆藏。", "Nothing has been published yet."),
-        "works.pictures": Text("{count} 幅", "{count} pictures"),
+        "works.pictures": Text("{count} 幅", "Pictures: {count}"),
         "works.pages": Text("分页", "Pages of the list"),
         "works.earlier": Text("上一页", "Previous"),
         "works.later": Text("下一页", "Next"),
