@@ -21,12 +21,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import CursorResult, Delete, Select, Update, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Delete, Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
 from repository.database import Sessions, durable_soon, reading, write
-from repository.errors import Busy
+from repository.errors import Busy, ContentError
 from repository.tables import JobRow
 
 
@@ -169,10 +169,16 @@ class Jobs:
         )
         return self._changed(change.values(sent=None))
 
-    def forget_done(self, seconds: float) -> int:
-        """Drop jobs that were done more than `seconds` ago; how many they were. What they did is told elsewhere."""
-        old = delete(JobRow).where(JobRow.state == JobState.DONE.value, JobRow.updated < self._now(-seconds))
-        return self._write(lambda session: _count(session, old.where(JobRow.parent.is_(None))))
+    def forget_ended(self, done: float, refused: float) -> int:
+        """Drop jobs done more than `done` seconds ago, and those that failed by what was handed in more than `refused`
+        seconds ago; how many they were. What the former did is told elsewhere, the latter are handed in again.
+        """
+        by_content = JobRow.result["branch"].as_string() == ContentError.code
+        old = or_(
+            and_(JobRow.state == JobState.DONE.value, JobRow.updated < self._now(-done)),
+            and_(JobRow.state == JobState.FAILED.value, by_content, JobRow.updated < self._now(-refused)),
+        )
+        return self._write(lambda session: _count(session, delete(JobRow).where(old, JobRow.parent.is_(None))))
 
     def release_expired(self) -> int:
         """Queue again what is held by workers that gave no sign of life in time; how many jobs they are."""

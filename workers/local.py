@@ -13,7 +13,7 @@ from repository.jobs import ENDED, Job, JobOrder
 from workers.app import create_celery, task_name
 from workers.presence import presence
 from workers.runner import Runner
-from workers.sending import REMEMBERED_SECONDS
+from workers.sending import REFUSED_SECONDS, REMEMBERED_SECONDS
 from workers.tasks import TASKS
 from workers.workshop import Workshop
 
@@ -35,7 +35,7 @@ class Here:
         self._jobs.enqueue(order)
         self._run(lambda: self._get(order.key).state in ENDED, look)
         self._run(lambda: not self._jobs.due(1), lambda: None)
-        self._jobs.forget_done(REMEMBERED_SECONDS)
+        self._jobs.forget_ended(REMEMBERED_SECONDS, REFUSED_SECONDS)
         return self._get(order.key)
 
     def _get(self, key: str) -> Job:

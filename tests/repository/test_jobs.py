@@ -235,8 +235,20 @@ def test_what_was_done_long_ago_is_forgotten(jobs: Jobs, watch: Watch) -> None:
     jobs.finish("journal", "a", {})
     watch.pass_by(100)
     jobs.fail("collection", "a", {})
-    assert jobs.forget_done(200) == 0
+    assert jobs.forget_ended(200, 200) == 0
     watch.pass_by(200)
-    assert jobs.forget_done(200) == 1
+    assert jobs.forget_ended(200, 200) == 1
     assert jobs.get("journal") is None
     assert state(jobs, "collection") is JobState.FAILED
+
+
+def test_a_deposit_refused_long_ago_is_forgotten_and_no_other_failure_is(jobs: Jobs, watch: Watch) -> None:
+    for key, branch in (("refused", "content"), ("failed", "system")):
+        jobs.enqueue(order(key, "ingest"))
+        held(jobs, key)
+        jobs.fail(key, "a", {"branch": branch})
+    watch.pass_by(300)
+    assert jobs.forget_ended(200, 400) == 0
+    assert jobs.forget_ended(200, 200) == 1
+    assert jobs.get("refused") is None
+    assert state(jobs, "failed") is JobState.FAILED
