@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -114,7 +114,7 @@ def read_all(client: socket.socket) -> bytes:
 @contextmanager
 def serving(
     application: Any = echo,
-    at_once: Callable[[Request], Whole | None] = lambda _: None,
+    at_once: Callable[[Request], Whole | Awaitable[Whole | None] | None] = lambda _: None,
     patience: Patience = PATIENCE,
     most: int = 100,
 ) -> Iterator[Server]:
@@ -377,6 +377,27 @@ class TestAnswers:
             for client in waiting:
                 assert told(read_all(client))["PATH_INFO"] == "/"
                 client.close()
+
+    def test_what_comes_a_little_later_is_answered_in_its_turn_and_what_does_not_is_asked_of_the_application(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def later(request_: Request) -> Whole | None:
+            await asyncio.sleep(0.05)
+            if request_.path == "/bad":
+                raise ZeroDivisionError
+            return Whole(200, OK, request_.path.encode()) if request_.path.startswith("/tile") else None
+
+        with serving(at_once=later) as server:
+            answers = server.ask(GET % b"/tile1" + GET % b"/page" + GET % b"/tile2" + CLOSE)
+            places = [answers.find(body) for body in (b"/tile1", b'"/page"', b"/tile2", b'"PATH_INFO": "/"')]
+            assert places == sorted(places)
+            assert places[0] > 0
+            assert server.ask(GET % b"/bad").startswith(b"HTTP/1.1 500 ")
+            with server.connect() as gone:
+                gone.sendall(GET % b"/tile")
+            time.sleep(0.1)
+            assert told(server.ask(CLOSE))["PATH_INFO"] == "/"
+        assert caplog.text.count("ZeroDivisionError") == 1
 
     def test_a_defect_at_once_ends_only_its_connection(self, caplog: pytest.LogCaptureFixture) -> None:
         def defective(asked: Request) -> None:
