@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from repository.errors import SettingInvalid
 from repository.text import Language, Text
@@ -153,7 +154,23 @@ def _convert(name: str, value: Any) -> Any:
     if name in _BOUNDS:
         return _bounded(name, value)
     text = str(value)
-    return text.rstrip("/") if name == "base_url" else text
+    return _checked_base_url(name, text).rstrip("/") if name == "base_url" else text
+
+
+def _checked_base_url(name: str, text: str) -> str:
+    """What every identifier and some headers begin with."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or set(text) & set(" ?#"):
+        reason = Text(
+            "应为 http:// 或 https:// 加主机名，不含查询（?）与片段（#），如 https://library.example",
+            "it is to be http:// or https:// and a host, without query or fragment, like https://library.example",
+        )
+        raise SettingInvalid(name=name, reason=reason)
+    return text
 
 
 def _bounded(name: str, value: Any) -> int:

@@ -129,8 +129,9 @@ def open_database(url: str) -> Engine:
             return create_engine(parsed, **_POOL, connect_args=_connection_arguments(parsed))
         engine = create_engine(parsed, **(_SHARED if _no_file(parsed) else {}))
     except (ArgumentError, ImportError, ValueError) as fault:
-        reason = "地址应如 postgresql+psycopg://user:password@host/database / it should read like this"
-        raise DatabaseFault(reason=f"{reason} ({fault})") from fault
+        form = "postgresql+psycopg://user:password@host/database"
+        reason = Text(f"地址应如 {form}（{fault}）", f"its address is to read like {form} ({fault})")
+        raise DatabaseFault(reason=reason) from fault
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from repository.config import Settings
+from repository.config import PREFIX, Settings
 from repository.content import check_key
 from repository.errors import SettingInvalid, StoreFault
 from repository.text import Text
 
 S3_SCHEME: Final = "s3://"
 _FILE_SCHEME: Final = "file://"
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{0,2}")
 _PARAMETERS: Final = ("endpoint", "access_key", "secret_key", "region")
 _AMAZON: Final = "https://s3.amazonaws.com"
 _LONGEST_NAME: Final = 180  # a job's key, of 255 characters, names it beside a work
@@ -61,17 +61,18 @@ StoreAddress = Path | S3Address
 
 def parse_address(address: str, settings: Settings, name: str = "store") -> StoreAddress:
     """Read an address. Raises `SettingInvalid`, which calls the setting `name` and tells no secret."""
-    scheme = _SCHEME.match(address)
+    scheme = _SCHEME.match(address)  # a folder so called is written ./x:y
     if not scheme:
         return Path(address)
     if address.startswith(_FILE_SCHEME):
         return Path(unquote(address.removeprefix(_FILE_SCHEME)))
     if not address.startswith(S3_SCHEME):
+        setting = PREFIX + name.upper()
         raise SettingInvalid(
             name=name,
             reason=Text(
-                f"{scheme[0]} 开头的地址无法用作存储；请用文件夹路径或 s3://bucket/prefix",
-                f"an address that begins with {scheme[0]} is no store; give a folder's path or s3://bucket/prefix",
+                f"{scheme[0]} 开头的地址无法用作存储；{setting} 应为文件夹路径或 s3://bucket/prefix",
+                f"an address that begins with {scheme[0]} is no store; give {setting} a folder's path or s3://bucket/prefix",
             ),
         )
     place, _, query = address.removeprefix(S3_SCHEME).partition("?")

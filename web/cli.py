@@ -14,7 +14,7 @@ import click
 
 from preservation.journal import verifier_key
 from repository.config import Settings, process_settings
-from repository.errors import ToolAbsent
+from repository.errors import StoreFault, ToolAbsent
 from repository.text import Text
 from web.ingest_command import ingest_by_workers, ingest_here
 from web.log_commands import log
@@ -24,7 +24,7 @@ from web.store_commands import store
 from web.terminal import EXIT_CONTENT, Terminal, command, fault_json
 from workers.deposit import check as check_deposit
 from workers.local import working_here
-from workers.prepare import prepare
+from workers.prepare import prepare, prepare_to_serve
 from workers.rebuild import rebuild as rebuild_catalogue
 from workers.service import run_worker
 from workers.staging import desk
@@ -102,7 +102,9 @@ def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
 @command
 def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     """启动网站与 IIIF 服务。 Serve the whole web application."""
-    settings = prepare(process_settings()).settings
+    settings = process_settings()
+    if fault := prepare_to_serve(settings):
+        terminal.warn(_without_store(fault))
     address = settings.base_url or f"http://{host}:{port}"
     # Imported here because only this command makes pictures, and what that needs takes long to load.
     from web.server import run_server  # noqa: PLC0415
@@ -121,6 +123,12 @@ def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[Ch
         open_child_examiner(settings, scratch, concurrency, concurrency) as examiner,
     ):
         yield examiner
+
+
+def _without_store(fault: StoreFault) -> Text:
+    message = fault.message
+    zh = f"{message.zh}。网站照常启动；需用存储的内容，待其恢复后方可提供"
+    return Text(zh, f"{message.en}. Serving all the same; what needs the store is served once it is back")
 
 
 def _address(address: str) -> Text:

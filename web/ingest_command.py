@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from repository.errors import DatabaseFault, DepositRefused, Fault
+from celery import Celery
+
+from repository.errors import Busy, DatabaseFault, DepositRefused, Fault, SystemFault
 from repository.handle import Repository
 from repository.jobs import ENDED, Job, JobOrder, Jobs, JobState
 from repository.text import Text
-from web.terminal import EXIT_CODES, Terminal, TerminalProgress, fault_json
+from web.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress, fault_json
 from workers.app import create_celery
 from workers.deposit import survey
 from workers.local import working_here
-from workers.sending import submit
+from workers.runner import fault_document
+from workers.sending import send_due
 from workers.workshop import Workshop
 
 _PAUSE: Final = 0.5
@@ -36,16 +39,54 @@ def ingest_here(workshop: Workshop, deposits: Sequence[Path], terminal: Terminal
 def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
     """Have each deposit ingested by workers, all at once, and wait for them. The gravest exit code.
 
-    A folder that is not there is a mistyped one: raises `DepositRefused` before anything is asked for.
+    A folder that is not there is a mistyped one: nothing is asked for then. Raises `SettingInvalid`, and `ToolAbsent`
+    when the broker is away.
     """
-    for deposit in deposits:
-        if not deposit.is_dir():
-            raise DepositRefused(str(deposit), survey(deposit).faults)
     celery = create_celery(repository.settings)
-    orders = list(map(ingest_order, deposits))
-    for order in orders:
-        submit(celery, repository, order)
+    if absent := {deposit: faults for deposit in deposits if (faults := _absence(deposit))}:
+        return _refuse_absent(absent, deposits, terminal)
+    _hand_in(celery, repository, deposits, terminal)
+    orders = map(ingest_order, deposits)
     return _report(repository, [_await(repository.jobs, order, terminal) for order in orders], terminal)
+
+
+def _absence(deposit: Path) -> tuple[Fault, ...]:
+    return tuple(fault for fault in survey(deposit).faults if fault.code == "deposit.absent")
+
+
+def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[Path], terminal: Terminal) -> int:
+    refused = []
+    for deposit, faults in absent.items():
+        refusal = DepositRefused(str(deposit), faults)
+        refused.append(_refused(str(deposit), fault_document(refusal), refusal.message, terminal))
+    _name(terminal, Text("未提交", "Not handed in"), [deposit for deposit in deposits if deposit not in absent])
+    terminal.result({"works": [], "refused": refused})
+    return EXIT_CONTENT
+
+
+def _hand_in(celery: Celery, repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
+    """All are recorded before the first is sent: what is recorded is taken in, though the broker be away now.
+
+    Which are and which are not is told when that is the end of it. Raises `DatabaseFault`, `ToolAbsent`.
+    """
+    recorded = 0
+    try:
+        for deposit in deposits:
+            repository.jobs.enqueue(ingest_order(deposit))
+            recorded += 1
+        send_due(celery, repository)
+    except SystemFault:
+        zh, en = "已登记，故障排除后由工作进程收入", "Recorded, and taken in by workers once the fault is mended"
+        _name(terminal, Text(zh, en), deposits[:recorded])
+        _name(terminal, Text("未提交，请稍后重新送存", "Not handed in; hand in again later"), deposits[recorded:])
+        raise
+
+
+def _name(terminal: Terminal, what: Text, deposits: Sequence[Path]) -> None:
+    """Which deposits something holds for; nothing when it holds for none."""
+    names = ", ".join(map(str, deposits))
+    if names:
+        terminal.warn(Text(f"{what.zh}：{names}", f"{what.en}: {names}"))
 
 
 def _await(jobs: Jobs, order: JobOrder, terminal: Terminal) -> Job:
@@ -77,7 +118,7 @@ class _Watch:
         self._terminal = terminal
         self._bar: TerminalProgress = terminal.progress()
         self._total = self._ended = 0
-        self._told: set[str] = set()
+        self._told: set[Text] = set()
 
     def __enter__(self) -> _Watch:
         return self
@@ -100,20 +141,30 @@ class _Watch:
 
     def _tell_delays(self) -> None:
         for job in self._jobs.delayed_in(self._order.key):
-            words: Mapping[str, str] = cast(Mapping[str, str], (job.result or {}).get("message", {}))
-            if words:
-                self.tell(Text(words["zh"], words["en"]))
+            if "message" in (job.result or {}) and self._is_new(_message(job)):
+                self._warn(_reason(self._jobs, job))
 
     def tell(self, reason: Text) -> None:
         """Why it takes longer; each reason once."""
-        if reason.en not in self._told:
-            self._told.add(reason.en)
-            self._terminal.warn(Text(f"{reason.zh}（将自动重试）", f"{reason.en} (it will be tried again)"))
+        if self._is_new(reason):
+            self._warn(reason)
+
+    def _is_new(self, reason: Text) -> bool:
+        told = reason in self._told
+        self._told.add(reason)
+        return not told
+
+    def _warn(self, reason: Text) -> None:
+        self._terminal.warn(Text(f"{reason.zh}（将自动重试）", f"{reason.en} (it will be tried again)"))
 
 
 def _report(repository: Repository, ended: Sequence[Job], terminal: Terminal) -> int:
     works = [_taken(repository, job, terminal) for job in ended if job.state is JobState.DONE]
-    refused = [_refused(job, terminal) for job in ended if job.state is JobState.FAILED]
+    refused = [
+        _refused(job.arguments["deposit"], job.result or {}, _reason(repository.jobs, job), terminal)
+        for job in ended
+        if job.state is JobState.FAILED
+    ]
     terminal.result({"works": works, "refused": refused})
     return max((EXIT_CODES[cast(str, entry["branch"])] for entry in refused), default=0)
 
@@ -137,15 +188,34 @@ def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str,
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}
 
 
-def _refused(job: Job, terminal: Terminal) -> Mapping[str, object]:
+def _reason(jobs: Jobs, job: Job) -> Text:
+    """Why a job was put off or has failed; which deposit it waits for when both are of the same work."""
+    reason = _message(job)
+    if job.result and job.result["code"] != Busy.code:
+        return reason
+    for other, _ in jobs.under_way("ingest"):
+        work, place = (other.plan or {}).get("work"), other.arguments["deposit"]
+        if other.key != job.key and work and Busy(what=work).message == reason:
+            zh = f"送存 {place} 属同一著作（{work}），尚未结束；其进度见 shanben status，请待其结束后重试"
+            en = f"The deposit {place} is of the same work ({work}) and has not ended; see it in shanben status,"
+            return Text(zh, f"{en} and try again when it has")
+    return reason
+
+
+def _message(job: Job) -> Text:
+    """What its task said that put it off or made it fail."""
     result: Mapping[str, Any] = job.result or {}
-    terminal.warn(Text(result["message"]["zh"], result["message"]["en"]))
+    return Text(**result["message"])
+
+
+def _refused(deposit: str, result: Mapping[str, Any], reason: Text, terminal: Terminal) -> Mapping[str, object]:
+    terminal.warn(reason)
     faults = [
         Fault(fault["file"], fault["place"], fault["code"], Text(**fault["message"])) for fault in result["faults"]
     ]
     terminal.faults(faults)
     return {
-        "deposit": job.arguments["deposit"],
+        "deposit": deposit,
         "code": result["code"],
         "branch": result["branch"],
         "faults": [fault_json(fault, terminal.language) for fault in faults],

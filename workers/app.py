@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Final
 
 from celery import Celery
+from kombu.connection import Connection
 from kombu.entity import Queue
 
 from repository.config import Settings
+from repository.errors import SettingInvalid
+from repository.text import Text
 from workers.tasks import JOURNAL, TASKS
 
 QUEUE: Final = "shanben"
@@ -30,9 +33,9 @@ def create_celery(settings: Settings, run: Callable[[str], object] | None = None
 
     A task is acknowledged after it has ended. A worker takes one message more than it works at. A broker that hides
     unacknowledged messages for a while (Redis) shows them again after six hours, which is longer than any job: those
-    of a worker that died have long been sent anew by then.
+    of a worker that died have long been sent anew by then. Raises `SettingInvalid` for a broker that is none.
     """
-    celery = Celery("shanben", broker=settings.broker or None, set_as_current=False)
+    celery = Celery("shanben", broker=_broker_address(settings), set_as_current=False)
     celery.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -60,6 +63,20 @@ def create_celery(settings: Settings, run: Callable[[str], object] | None = None
 def task_name(kind: str) -> str:
     """The Celery task that runs jobs of a kind."""
     return f"shanben.{kind}"
+
+
+def _broker_address(settings: Settings) -> str | None:
+    """The broker's address, which is looked at and not called; None without one."""
+    if not settings.broker:
+        return None
+    wrong = Text("应形如 redis://… 或 amqp://…", "it should read like redis://… or amqp://…")
+    if "://" not in settings.broker:  # taken for the name of a machine otherwise
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong)
+    try:
+        Connection(settings.broker)  # type: ignore[no-untyped-call]
+    except (KeyError, ValueError, ImportError) as fault:
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong) from fault
+    return settings.broker
 
 
 def _transport_options(settings: Settings) -> dict[str, object]:

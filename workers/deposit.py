@@ -84,9 +84,6 @@ class _Read:
 
 def survey(folder: Path) -> Survey:
     """What lies in a folder; no picture is opened. Faults are told, never raised."""
-    if not folder.is_dir():
-        absent = Fault("", "", "deposit.absent", Text("没有这个文件夹", "there is no such folder"))
-        return Survey(folder, (), {}, None, (absent,))
     listing = list_deposit(folder)
     description, record_faults = _read_description(listing.kept)
     return Survey(folder, tuple(listing.pages), listing.kept, description, (*listing.faults, *record_faults))

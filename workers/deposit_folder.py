@@ -59,9 +59,14 @@ class Listing:
 
 
 def list_deposit(folder: Path) -> Listing:
-    """What is in the folder; whatever cannot be part of a deposit is a fault, and is left alone."""
+    """What is in the folder; whatever cannot be part of a deposit is a fault, and is left alone.
+
+    A fault of the folder itself bears its path: it has no name within.
+    """
     faults: list[Fault] = []
     top = _entries(folder, "", faults)
+    if top is None:
+        return Listing((), {}, tuple(faults))
     kept = {RECORD_FILE: folder / RECORD_FILE} if any(entry.name == RECORD_FILE for entry in top) else {}
     if not kept:
         faults.append(
@@ -79,7 +84,7 @@ def list_deposit(folder: Path) -> Listing:
     pages.sort(key=lambda page: (natural_key(page.volume), natural_key(page.stem), page.name))
     faults += _collisions(pages)
     if not pages and all(fault.file in {RECORD_FILE, *OTHER_RECORDS} for fault in faults):
-        faults.append(_fault("", "deposit.empty", "没有图像", "there are no images"))
+        faults.append(_fault(str(folder), "deposit.empty", "没有图像", "there are no images"))
     return Listing(tuple(pages), kept, tuple(faults))
 
 
@@ -92,16 +97,26 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _entries(folder: Path, within: str, faults: list[Fault]) -> list[os.DirEntry[str]]:
-    """The regular files and folders in a folder, in order of name; each other thing is a fault."""
+def _entries(folder: Path, within: str, faults: list[Fault]) -> list[os.DirEntry[str]] | None:
+    """The regular files and folders in a folder, in order of name; each other thing is a fault.
+
+    None, and a fault, for a folder that cannot be read: nothing more is known of it.
+    """
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
+        return [entry for entry in entries if _is_plain(entry, within + entry.name, faults)]
     except OSError as fault:
-        zh, en = f"无法读取文件夹：{fault.strerror}", f"the folder cannot be read: {fault.strerror}"
-        faults.append(_fault(within, "file.unreadable", zh, en))
-        return []
-    return [entry for entry in entries if _is_plain(entry, within + entry.name, faults)]
+        faults.append(_unreadable(folder, within, fault))
+        return None
+
+
+def _unreadable(folder: Path, within: str, fault: OSError) -> Fault:
+    name = within or str(folder)
+    if isinstance(fault, (FileNotFoundError, NotADirectoryError)) and not folder.is_dir():
+        return _fault(name, "deposit.absent", "没有这个文件夹", "there is no such folder")
+    zh, en = f"无法读取文件夹：{fault.strerror}", f"the folder cannot be read: {fault.strerror}"
+    return _fault(name, "file.unreadable", zh, en)
 
 
 def _is_plain(entry: os.DirEntry[str], name: str, faults: list[Fault]) -> bool:
@@ -120,6 +135,8 @@ def _is_plain(entry: os.DirEntry[str], name: str, faults: list[Fault]) -> bool:
 def _read_folder(entry: os.DirEntry[str], kept: dict[str, Path], faults: list[Fault]) -> list[PageFile]:
     """A volume's pages, or the texts."""
     inside = _entries(Path(entry.path), entry.name + "/", faults)
+    if inside is None:
+        return []
     if entry.name == TEXT_FOLDER:
         for file in inside:
             name = f"{entry.name}/{file.name}"

@@ -12,7 +12,7 @@ from preservation.log import signing_key_absent
 from preservation.notes import parse_verifier_key
 from repository import paths
 from repository.config import Settings
-from repository.errors import Busy
+from repository.errors import Busy, StoreFault
 from repository.handle import Repository, open_repository
 from repository.store_address import S3_SCHEME
 from repository.text import Text
@@ -27,6 +27,24 @@ def prepare(settings: Settings) -> Repository:
     """
     prepare_place(settings.store_url, settings)
     return make_ready(open_repository(settings))
+
+
+def prepare_to_serve(settings: Settings) -> StoreFault | None:
+    """The same for a process that serves: the fault of a store that is away and may come back, None when all is ready.
+
+    Only writing needs what is then not made. Raises for everything else as `prepare` does.
+    """
+    repository = open_repository(settings)
+    try:
+        prepare_place(settings.store_url, settings)
+        make_ready(repository)
+    except StoreFault as fault:
+        if not fault.passing:
+            raise
+        if repository.ledger.log_key() is not None:
+            _check_key(repository)
+        return fault
+    return None
 
 
 def prepare_place(address: str, settings: Settings) -> None:
@@ -61,7 +79,11 @@ def _make_key_ready(repository: Repository) -> None:
             keys.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
         signer = keys.load(settings.keys)
         ledger.register_log(signer.origin, signer.verifier_key)
-    keys.check_origin(parse_verifier_key(verifier_key(repository)).name, settings.log_origin)
+    _check_key(repository)
+
+
+def _check_key(repository: Repository) -> None:
+    keys.check_origin(parse_verifier_key(verifier_key(repository)).name, repository.settings.log_origin)
 
 
 def _default_origin(settings: Settings) -> str:

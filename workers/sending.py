@@ -37,6 +37,9 @@ MOST_AT_BROKER: Final = 1000
 REMEMBERED_SECONDS: Final = 24 * 3600.0
 """How long a job that was done is remembered: the outbox holds what is to be done, and the catalogue what was."""
 
+REFUSED_SECONDS: Final = 7 * REMEMBERED_SECONDS
+"""The same of a deposit that was refused: whoever handed it in was told, and mends it, or thinks better of it."""
+
 _HOUR_SECONDS: Final = 3600.0
 _STRAY_AFTER_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
@@ -73,7 +76,15 @@ def _broker(celery: Celery) -> Iterator[None]:
     try:
         yield
     except (OperationalError, OSError, *celery.connection_for_write().connection_errors) as fault:
-        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=str(fault)) from fault
+        raise ToolAbsent(what=Text("消息代理", "the message broker"), remedy=_remedy(fault)) from fault
+
+
+def _remedy(fault: Exception) -> Text:
+    reason = str(fault).rstrip(".")
+    return Text(
+        f"无法使用（{reason}）；请检查 SHANBEN_BROKER，并确认消息代理正在运行",
+        f"it cannot be used ({reason}); check SHANBEN_BROKER, and that the broker runs",
+    )
 
 
 class Sweeper(threading.Thread):
@@ -125,7 +136,7 @@ class Sweeper(threading.Thread):
             self._repository.jobs.forget_sent(kinds, _HOUR_SECONDS)
         for order in replication_orders(self._repository, failed=failed):
             self._repository.jobs.enqueue(order)
-        self._repository.jobs.forget_done(REMEMBERED_SECONDS)
+        self._repository.jobs.forget_ended(REMEMBERED_SECONDS, REFUSED_SECONDS)
         for store in (self._repository.store, *self._repository.replicas.values()):
             store.clear_strays(_STRAY_AFTER_SECONDS)
 

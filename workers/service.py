@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from celery import Celery
+
 from preservation.journal import can_sign
-from repository.errors import ShanbenError
+from repository.errors import ShanbenError, ToolAbsent
+from repository.text import Text
 from workers.app import LOG_QUEUE, QUEUE, create_celery
 from workers.presence import presence
 from workers.runner import Runner
-from workers.sending import Sweeper, send_due
+from workers.sending import Sweeper, queued, send_due
 from workers.tasks import TASKS
 from workers.workshop import Workshop
 
@@ -32,6 +35,7 @@ def run_worker(workshop: Workshop, concurrency: int) -> None:
 
         celery = create_celery(repository.settings, run)
         queues = [QUEUE, LOG_QUEUE] if can_sign(repository) else [QUEUE]
+        _tell_absence(celery)
         sweeper = Sweeper(celery, repository)
         sweeper.start()
         try:
@@ -40,3 +44,12 @@ def run_worker(workshop: Workshop, concurrency: int) -> None:
             celery.worker_main(["worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", *options])
         finally:
             sweeper.stop()
+
+
+def _tell_absence(celery: Celery) -> None:
+    """Say so when the broker is away: Celery waits for it, in words that are not for whoever started the worker."""
+    try:
+        queued(celery, QUEUE)
+    except ToolAbsent as fault:
+        zh, en = f"{fault.message.zh}。工作进程等它恢复", f"{fault.message.en}. The worker waits until it is back"
+        _LOG.warning("%s", Text(zh, en))

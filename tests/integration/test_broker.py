@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import pyvips
 from support import free_port
 
@@ -115,3 +116,22 @@ def test_a_broker_that_is_away_is_told_and_not_waited_for(deposit, tmp_path):
     environment = {**os.environ, "SHANBEN_BROKER": gone, "SHANBEN_DATA": str(tmp_path / "var")}
     ended = ingest(environment, tmp_path, deposit)
     assert (ended.returncode, "Traceback" in ended.stderr) == (3, False), ended.stderr
+
+
+def test_a_worker_begins_by_telling_that_its_broker_is_away(tmp_path):
+    gone = f"redis://127.0.0.1:{free_port()}/0"
+    environment = {**os.environ, "SHANBEN_BROKER": gone, "SHANBEN_DATA": str(tmp_path / "var")}
+    log = tmp_path / "worker.log"
+    with worker(environment, tmp_path) as process:
+        wait_until(lambda: "\n" in log.read_text("utf-8"))
+        process.kill()
+    first = log.read_text("utf-8").splitlines()[0]
+    assert all(words in first for words in ("消息代理", "the message broker", "SHANBEN_BROKER")), first
+
+
+@pytest.mark.parametrize("command", [["worker"], ["ingest", "."]])
+@pytest.mark.parametrize("address", ["http://x", "nonsense"])
+def test_a_broker_whose_address_is_none_is_a_setting_at_fault(address, command, tmp_path):
+    environment = {**os.environ, "SHANBEN_BROKER": address, "SHANBEN_DATA": str(tmp_path / "var")}
+    ended = subprocess.run([SHANBEN, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, "SHANBEN_BROKER" in ended.stderr, "Traceback" in ended.stderr) == (2, True, False)

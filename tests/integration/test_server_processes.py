@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,6 +130,32 @@ def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
         told = server.process.stderr.read()
         assert "absent.png" in told
         assert "Traceback" not in told
+
+
+def test_it_begins_while_its_store_is_away(tmp_path: Path) -> None:
+    away = {
+        "SHANBEN_STORE": "s3://shanben/library",
+        "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{lasting_port()}",
+        "SHANBEN_S3_ACCESS_KEY": "key",
+        "SHANBEN_S3_SECRET_KEY": "secret",
+    }
+    with serving(tmp_path, **away) as server:
+        wait_until(server.answers)
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health/ready", timeout=60)
+        answer.value.close()
+        assert answer.value.code == 503
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert server.process.stderr
+        told = server.process.stderr.read()
+        assert "网站照常启动" in told
+        assert "Serving all the same" in told
+        assert "Traceback" not in told
+    environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(tmp_path / "var"), **away}
+    ended = subprocess.run([SHANBEN, "init"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "连接不上存储服务" in ended.stderr
 
 
 @pytest.mark.parametrize("setting", ['watermark = "/absent.png"', "nonsense = 1"])

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from support import free_port
 from tcp_proxy import TcpProxy
 
 from repository.buckets import Bucket, describe_bucket, prepare_bucket
 from repository.config import Settings
-from repository.errors import KeyAbsent, SettingInvalid, StoreFault
+from repository.errors import KeyAbsent, SettingInvalid, StoreDenied, StoreFault
 from repository.storage import open_store
 
 
@@ -33,6 +36,28 @@ def test_a_name_that_cannot_be_a_bucket_is_refused(endpoint: str) -> None:
         prepare_bucket(settings(endpoint, "/a/folder"))
     with pytest.raises(StoreFault):
         prepare_bucket(settings(endpoint, "s3://ab"))
+
+
+@pytest.mark.parametrize("name", ["ab", "rare!books", "a" * 300])
+def test_a_name_that_no_bucket_can_have_does_not_pass(endpoint: str, name: str) -> None:
+    with pytest.raises(StoreDenied, match="name is not a valid one"):
+        prepare_bucket(settings(endpoint, f"s3://{name}"))
+
+
+def test_a_server_that_refuses_the_name_to_a_head_does_not_pass(endpoint: str) -> None:
+    refusal = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    with TcpProxy(endpoint, received=lambda _: refusal) as proxy, pytest.raises(StoreDenied, match="not a valid one"):
+        prepare_bucket(settings(proxy.endpoint, "s3://rare-books"))
+
+
+@pytest.mark.parametrize("ask", [prepare_bucket, describe_bucket])
+def test_a_server_that_is_away_is_told_in_our_words(ask: Callable[[Settings], Bucket]) -> None:
+    with pytest.raises(StoreFault) as raised:
+        ask(settings(f"http://127.0.0.1:{free_port()}", "s3://rare-books"))
+    assert raised.value.passing
+    assert "连接不上存储服务" in raised.value.message.zh
+    assert "cannot be reached" in raised.value.message.en
+    assert "endpoint" not in str(raised.value)
 
 
 class WithoutLifecycle:

@@ -27,6 +27,35 @@ def test_values_are_made_what_they_should_be():
     assert (settings.data, settings.replicas, settings.base_url) == (Path("/srv"), ("/a", "/b"), "https://x.example")
 
 
+@pytest.mark.parametrize("address", ["http://x.example:8000", "https://x.example/shan", "https://[::1]:1"])
+def test_a_public_address_is_taken_as_it_is(address):
+    assert read_settings({"SHANBEN_BASE_URL": address}).base_url == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "library.example",
+        "library.example:8000",
+        "//library.example",
+        "ftp://library.example",
+        "https://",
+        "https:///",
+        "https://library.example:x",
+        "https://library.example:0",
+        "https://library.example?",
+        "https://library.example/?a=b",
+        "https://library.example/#a",
+        "https://library.example/a b",
+        "https://library.example\n",
+        "https://[library.example",
+    ],
+)
+def test_what_is_no_public_address_is_refused(address):
+    with pytest.raises(SettingInvalid, match="base_url.*https://"):
+        read_settings({"SHANBEN_BASE_URL": address})
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

@@ -37,6 +37,8 @@ SECRETS = ("hush", "murmur", "a+b/c", "a%2Bb")
         ("/srv/a%20b", Path("/srv/a%20b")),
         ("copies/one", Path("copies/one")),
         ("file:///srv/a%2Cb", Path("/srv/a,b")),
+        ("./s3:/books", Path("s3:/books")),
+        ("/srv/a:b", Path("/srv/a:b")),
     ],
 )
 def test_an_address_says_where_a_store_is(address: str, expected: object) -> None:
@@ -61,12 +63,26 @@ def test_an_address_says_where_a_store_is(address: str, expected: object) -> Non
         "s3://books?endpoint=host:9000",
         "s3://books?endpoint=http://host:x",
         "https://user:murmur@host/bucket",
+        "s3:user:murmur",
+        "user:murmur@host/bucket",
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_telling_secrets(address: str) -> None:
     with pytest.raises(SettingInvalid) as raised:
         open_store_at(address, OURS)
     assert not any(secret in str(raised.value) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("address", ["s3:/books/main", "s3:books/main", "S3://books", "file:/srv/a", "gs://books"])
+def test_a_mistyped_scheme_is_no_folder(address: str) -> None:
+    with pytest.raises(SettingInvalid) as raised:
+        open_replicas(Settings(store=address))
+    message = raised.value.message
+    for words in (message.zh, message.en):
+        assert "SHANBEN_STORE" in words
+        assert "s3://bucket/prefix" in words
+    with pytest.raises(SettingInvalid, match="SHANBEN_REPLICAS"):
+        open_replicas(Settings(replicas=(address,)))
 
 
 def test_a_name_is_the_address_without_its_secrets(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -143,7 +144,6 @@ def test_texts_are_kept_beside_the_masters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        ([], [("", "", "deposit.empty")]),
         (["0001.png", "0002.png", "0004.png"], [("", "0003", "page.gap")]),
         (["v1/1.png", "v1/3.png", "v2/1.png"], [("v1", "2", "page.gap")]),
         (["0001.png", "0001.jpg"], [("0001.png", "", "page.twice")]),
@@ -158,6 +158,11 @@ def test_texts_are_kept_beside_the_masters(tmp_path: Path) -> None:
 )
 def test_what_names_alone_show(names: list[str], expected: list[tuple[str, str, str]], tmp_path: Path) -> None:
     assert told(checked(make(tmp_path / "book", *names)).faults) == expected
+
+
+def test_a_fault_of_the_folder_itself_bears_its_path(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book")
+    assert told(checked(folder).faults) == [(str(folder), "", "deposit.empty")]
 
 
 @pytest.mark.parametrize(
@@ -225,9 +230,32 @@ def test_a_name_that_is_no_utf8_is_told_in_escapes(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
-    (folder / "v2").chmod(0)
-    assert ("v2/", "", "file.unreadable") in told(checked(folder).faults)
+    for mode in (0, 0o400):
+        (folder / "v2").chmod(mode)
+        assert told(checked(folder).faults) == [("v2/", "", "file.unreadable")]
     (folder / "v2").chmod(0o700)
+    for mode in (0, 0o400):
+        folder.chmod(mode)
+        assert told(checked(folder).faults) == [(str(folder), "", "file.unreadable")]
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(("within", "name"), [("", "{folder}"), ("v2", "v2/")])
+def test_of_a_folder_that_cannot_be_read_nothing_else_is_said(
+    within: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path == folder / within:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("workers.deposit_folder.os.scandir", refuse)
+    (fault,) = checked(folder).faults
+    assert (fault.file, fault.code) == (name.format(folder=folder), "file.unreadable")
+    assert "Permission denied" in fault.message.en
 
 
 def test_the_same_picture_twice_names_the_first(tmp_path: Path) -> None:
@@ -272,7 +300,9 @@ def test_no_record_and_no_folder_are_told(tmp_path: Path) -> None:
     folder = make(tmp_path / "book", "0001.png")
     (folder / "work.toml").unlink()
     assert told(checked(folder).faults) == [("work.toml", "", "record.absent")]
-    assert told(checked(tmp_path / "none").faults) == [("", "", "deposit.absent")]
+    none = tmp_path / "none"
+    assert told(checked(none).faults) == [(str(none), "", "deposit.absent")]
+    assert told(checked(folder / "0001.png").faults) == [(str(folder / "0001.png"), "", "deposit.absent")]
 
 
 def test_each_picture_is_read_once_and_progress_is_in_bytes(tmp_path: Path) -> None:
