@@ -22,13 +22,14 @@ from typing import NamedTuple
 
 import numpy
 from PIL import Image
-from tiles import CYCLE, HEIGHT, ROUNDS, WIDTH, Asked, Figure, hold, measure, page, served
+from tiles import CYCLE, HEIGHT, WIDTH, Asked, Figure, hold, measure, page, ratio, served
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from iip_server import PREFIX as IIP_PREFIX
 from iip_server import IipServer, write_tiff
 
 JOBS = 200
+ROUNDS, SECONDS = 5, 4
 SIZE = 512
 IIP_SIZE = 256
 FILE = "page.tif"
@@ -134,9 +135,10 @@ def differences(jobs: list[Job], start: str, port: int, picture: numpy.ndarray) 
 
 def row(folder: Path, asked: list[Asked]) -> None:
     """Measure by turns, and print."""
-    runs = [[measure(folder, one) for one in asked] for _ in range(ROUNDS)]
+    runs = [[measure(folder, one, SECONDS) for one in asked] for _ in range(ROUNDS)]
     print(runs, file=sys.stderr)
-    ours, theirs = (Figure([run.rate for run in column]) for column in zip(*runs, strict=True))
+    rates = [[run.rate for run in column] for column in zip(*runs, strict=True)]
+    ours, theirs = map(Figure, rates)
     cpu, their_cpu = (Figure([run.cpu for run in column]) for column in zip(*runs, strict=True))
     cells = (
         "random regions and sizes",
@@ -144,7 +146,7 @@ def row(folder: Path, asked: list[Asked]) -> None:
         f" 8 connections; all {JOBS} right",
         f"{ours} a second, CPU {cpu:.1f} ms each",
         f"iipsrv 1.1, 2 processes behind nginx: {theirs}, CPU {their_cpu:.1f} ms",
-        f"{ours / theirs:.2f} times",
+        f"{ratio(*rates):.2f} times",
     )
     print(" | ".join(cells), flush=True)
 

@@ -318,10 +318,10 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
     return Figure([one / other for one, other in zip(ours, theirs, strict=True)])
 
 
-def measure(folder: Path, asked: Asked) -> Run:
+def measure(folder: Path, asked: Asked, seconds: int = SECONDS) -> Run:
     """One run of wrk; `RuntimeError` when any answer is an error."""
     before = processor_seconds(asked.pids)
-    told = wrk(folder, asked.port, asked.paths)
+    told = wrk(folder, asked.port, asked.paths, seconds)
     spent = processor_seconds(asked.pids) - before
     answers = int(found(r"(\d+) requests in", told))
     number, unit = re.fullmatch(r"([0-9.]+)(us|ms|s)", found(r"99% +(\S+)", told)).groups()
@@ -334,9 +334,9 @@ def rate(folder: Path, size: int, port: int) -> float:
     return float(found(r"Requests/sec: *([0-9.]+)", wrk(folder, port, folder / f"{size}.txt")))
 
 
-def wrk(folder: Path, port: int, paths: Path) -> str:
+def wrk(folder: Path, port: int, paths: Path, seconds: int = SECONDS) -> str:
     """What wrk says after asking for all of `paths` over and over."""
-    command = ["wrk", "-t2", "-c8", "--latency", f"-d{SECONDS}s", "-s", folder / "cycle.lua"]
+    command = ["wrk", "-t2", "-c8", "--latency", f"-d{seconds}s", "-s", folder / "cycle.lua"]
     command += [f"http://127.0.0.1:{port}", "--", paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
