@@ -112,7 +112,7 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture(params=["by the web processes", "by a worker"])
 def library(request: pytest.FixtureRequest, tmp_path: Path, deposit: Path, stack: ExitStack) -> Library:
     """With a broker and a worker, or with neither: then the web processes mend for themselves."""
-    broker = request.getfixturevalue("broker") if request.param == "by a worker" else ""
+    broker = request.getfixturevalue("redis").url if request.param == "by a worker" else ""
     library = Library(tmp_path, deposit, broker)
     library.start(stack)
     return library
