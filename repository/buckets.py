@@ -13,9 +13,8 @@ from botocore.exceptions import ClientError
 from repository import paths
 from repository.config import Settings
 from repository.errors import KeyAbsent, SettingInvalid
-from repository.s3_client import NO_NAME, NO_NAME_STATUS, code_of, open_client, status_of, translated
+from repository.s3_client import code_of, open_client, status_of, translated
 from repository.store_address import S3Address, parse_address
-from repository.store_faults import fault_of
 from repository.text import Text
 
 if TYPE_CHECKING:
@@ -92,8 +91,6 @@ def _is_there(client: S3Client, name: str) -> bool:
     except ClientError as fault:
         if code_of(fault) in _ABSENT:
             return False
-        if status_of(fault) == NO_NAME_STATUS:
-            raise fault_of(name, NO_NAME, NO_NAME_STATUS) from fault
         raise
     return True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -27,10 +28,6 @@ from repository.text import Text
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-NO_NAME: Final = "InvalidBucketName"
-NO_NAME_STATUS: Final = 400
-"""The code for a bucket's name that is none, and the status, which is all that a server can say of it to a HEAD."""
 
 
 def open_client(address: S3Address) -> S3Client:
@@ -75,6 +72,6 @@ def translated(name: str) -> Iterator[None]:
     except (EndpointConnectionError, ProxyConnectionError, HTTPClientError) as fault:
         raise unreachable(name, timed_out=False) from fault
     except ParamValidationError as fault:  # a name of a bucket that boto3 knows by itself to be none
-        raise fault_of(name, NO_NAME, NO_NAME_STATUS) from fault
+        raise fault_of(name, "InvalidBucketName", HTTPStatus.BAD_REQUEST) from fault
     except BotoCoreError as fault:
         raise StoreFault(key=name, reason=str(fault).partition("\n")[0][:200]) from fault

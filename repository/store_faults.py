@@ -55,6 +55,10 @@ _BY_STATUS: Final[Mapping[int, tuple[type[StoreFault], Text]]] = {
     403: (StoreDenied, _CREDENTIALS),
     507: (StoreFull, _FULL),
 }
+_UNEXPLAINED: Final = Text(
+    "服务不接受此请求，也未说明原因；请核对存储桶名称、区域与服务地址",
+    "the store refuses this and does not say why; check the bucket's name, the region and the endpoint",
+)
 _NO_ANSWER: Final = Text(
     "存储服务迟迟没有回应；请检查网络与服务", "the store did not answer in time; check the network and the service"
 )
@@ -87,6 +91,8 @@ def fault_of(key: str, code: str, status: int) -> StoreFault:
     """The fault of an answer with this S3 error code ('' for none) and HTTP status."""
     if code == "NoSuchKey" or (status == 404 and not code):
         return KeyAbsent(key=key)
+    if status == 400 and not code:  # the answer to a HEAD has no room for a reason
+        return StoreDenied(key=key, reason=_UNEXPLAINED)
     named = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if named:
         return named[0](key=key, reason=named[1])
