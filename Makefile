@@ -18,7 +18,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
-PACKAGES := repository iiif_server workers preservation web
+PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
 # Two test processes: tests start servers and a browser of their own. Files stay whole: they share their fixtures.
 PYTEST_ARGS ?= -n 2 --dist loadfile
@@ -67,7 +67,7 @@ lock: .make/runtime
 
 clean:
 	rm -rf .make build web/static/reader shanben.egg-info
-	rm -rf web/node_modules workers/sample/node_modules tests/browser/node_modules tests/bench/node_modules
+	rm -rf web/node_modules sample_book/node_modules tests/browser/node_modules tests/bench/node_modules
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(CODE) scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -106,7 +106,7 @@ READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.t
 	scripts/node-packages.sh tests/bench
 	@touch $@
 
-.make/typeface: workers/sample/package.json workers/sample/package-lock.json
+.make/typeface: sample_book/package.json sample_book/package-lock.json
 	@mkdir -p .make
-	scripts/node-packages.sh workers/sample
+	scripts/node-packages.sh sample_book
 	@touch $@

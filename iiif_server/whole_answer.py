@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-CORS: Final = ("Access-Control-Allow-Origin", "*")
-"""A header of every answer of the image service: pages of every other site may use it."""
-
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 

@@ -1,1 +1,4 @@
-"""Every byte kept true: OCFL objects, PREMIS events and the provenance log."""
+"""Keeps preserved bytes unchanged and proves it: OCFL objects, replicas and the provenance log.
+
+`workers` and `web` import it; it imports `repository` only.
+"""

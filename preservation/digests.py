@@ -14,7 +14,7 @@ class Digester:
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self.bytes = 0
 
-    def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def transient(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The same chunks, each taken into account before it is handed on."""
         for chunk in chunks:
             for running in self._hashes.values():
@@ -30,7 +30,7 @@ class Digester:
 def digests(chunks: Iterable[bytes], *algorithms: str) -> dict[str, str]:
     """The digests of all chunks together, by algorithm, in lower-case hexadecimal."""
     digester = Digester(*algorithms)
-    for _ in digester.passing(chunks):
+    for _ in digester.transient(chunks):
         pass
     return {name: digester.hexdigest(name) for name in algorithms}
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from repository.model import Access, Rights, WorkState
 
 
-class Verdict(StrEnum):
+class AccessVerdict(StrEnum):
     """What is decided."""
 
     OPEN = "open"
@@ -29,23 +29,23 @@ class Verdict(StrEnum):
 class Decision:
     """A verdict; `max_size` is the longest side in pixels of the whole image as it may be shown, when reduced."""
 
-    verdict: Verdict
+    verdict: AccessVerdict
     max_size: int | None = None
 
     @property
     def shows_pixels(self) -> bool:
         """Whether any pixel may be shown."""
-        return self.verdict in {Verdict.OPEN, Verdict.REDUCED}
+        return self.verdict in {AccessVerdict.OPEN, AccessVerdict.REDUCED}
 
 
 def decide(rights: Rights, state: WorkState) -> Decision:
     """What the public may see of a work with these rights, in this state, or of any of its images."""
     if state is WorkState.WITHDRAWN:
-        return Decision(Verdict.WITHDRAWN)
+        return Decision(AccessVerdict.WITHDRAWN)
     if state is not WorkState.PUBLISHED:
-        return Decision(Verdict.REFUSED)
+        return Decision(AccessVerdict.REFUSED)
     if rights.access is Access.OPEN:
-        return Decision(Verdict.OPEN)
+        return Decision(AccessVerdict.OPEN)
     if rights.access is Access.REDUCED and rights.max_size and rights.max_size > 0:
-        return Decision(Verdict.REDUCED, rights.max_size)
-    return Decision(Verdict.REFUSED)
+        return Decision(AccessVerdict.REDUCED, rights.max_size)
+    return Decision(AccessVerdict.REFUSED)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from repository.errors import SettingInvalid
-from repository.text import Language, Text
+from repository.localized import Language, LocalizedText
 
 PREFIX: Final = "SHANBEN_"
 SETTINGS_FILE: Final = "shanben.toml"
@@ -104,7 +104,7 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
     known = {field.name for field in fields(Settings)}
     values: dict[str, Any] = _read_file(folder / SETTINGS_FILE) if folder else {}
     if unknown := sorted(values.keys() - known):
-        raise SettingInvalid(name=unknown[0], reason=Text("没有这项设置", "there is no such setting"))
+        raise SettingInvalid(name=unknown[0], reason=LocalizedText("没有这项设置", "there is no such setting"))
     values |= {name: environ[PREFIX + name.upper()] for name in known if PREFIX + name.upper() in environ}
     return replace(Settings(), **{name: _convert(name, value) for name, value in values.items() if value != ""})
 
@@ -165,7 +165,7 @@ def _checked_base_url(name: str, text: str) -> str:
     except ValueError:
         usable = False
     if not usable or not text.isprintable() or set(text) & set(" ?#"):
-        reason = Text(
+        reason = LocalizedText(
             "应为 http:// 或 https:// 加主机名，不含查询（?）与片段（#），如 https://library.example",
             "it is to be http:// or https:// and a host, without query or fragment, like https://library.example",
         )

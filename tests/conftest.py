@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, sync_playwright
 from support import needed
 
 from repository.config import Settings
-from repository.handle import memory_repository
-from workers.prepare import make_ready
-from workers.tiling import ChildExaminer, open_child_examiner
-from workers.workshop import Workshop
+from repository.repository import memory_repository
+from workers.bootstrap import make_ready
+from workers.execution.context import TaskContext
+from workers.masters.examine import ChildExaminer, open_child_examiner
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -87,10 +87,10 @@ def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, examiner: ChildExaminer) -> Workshop:
+def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
     """A repository in memory, made ready, with the real examiner: what an ingest works with."""
     repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
-    return Workshop(repository, examiner)
+    return TaskContext(repository, examiner)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import yaml
 from support import needed
 
 from repository.config import PREFIX, Settings, read_settings
-from web.cli import main
+from web.cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEPLOY = PROJECT / "deploy"

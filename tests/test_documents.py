@@ -12,8 +12,8 @@ import pytest
 
 from repository.config import PREFIX, Settings
 from repository.model import Record
-from web.cli import main
-from workers.record import read_record
+from web.cli.main import main
+from workers.deposit.record import read_record
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])

@@ -1,1 +1,4 @@
-"""What people touch: pages, the reader, the HTTP application and the command line."""
+"""The web application and the `shanben` command.
+
+The top layer: it imports every other package and none imports it.
+"""

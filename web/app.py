@@ -7,19 +7,21 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from iiif_server.observation import Observations
-from repository.handle import Repository
-from repository.text import Language
-from web import health, iiif, log_files, metrics, operations, pages, problems
-from web.addresses import image_address, origin
-from web.answers import open_services
-from web.assets import Assets, read_assets
-from web.language import current_language, switch_address, switch_language
-from web.scoreboard import Scoreboard
-from web.words import say
+from iiif_server.metrics import Observations
+from repository.localized import Language
+from repository.repository import Repository
+from web.messages.interface import translate
+from web.operations import status_page
+from web.services import health, log, metrics, presentation
+from web.site import error_pages, pages
+from web.site.cors import open_services
+from web.site.language import current_language, switch_address, switch_language
+from web.site.static_files import Assets, read_assets
+from web.site.urls import image_address, origin
+from web.telemetry.scoreboard import Scoreboard
 
 _HERE: Final = Path(__file__).parent
-_SEASONED: Final = "public, max-age=31536000, immutable"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> Flask:
@@ -33,17 +35,17 @@ def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> 
     assets = read_assets(_HERE / "static")
     for blueprint in (
         pages.blueprint(repository, assets),
-        iiif.blueprint(repository),
-        log_files.blueprint(repository),
+        presentation.blueprint(repository),
+        log.blueprint(repository),
         health.blueprint(repository),
         metrics.blueprint(repository, scoreboard),
-        operations.blueprint(repository),
+        status_page.blueprint(repository),
     ):
         app.register_blueprint(blueprint)
-    problems.register(app)
+    error_pages.register(app)
     app.before_request(switch_language)
     app.after_request(open_services)
-    app.after_request(_Guard(origin(repository.settings)))
+    app.after_request(_SecurityHeaders(origin(repository.settings)))
     app.context_processor(lambda: _for_templates(repository, assets))
     return app
 
@@ -53,7 +55,7 @@ def _for_templates(repository: Repository, assets: Assets) -> dict[str, Any]:
     language = current_language()
 
     def say_here(key: str, **details: object) -> str:
-        return say(language, key, **details)
+        return translate(language, key, **details)
 
     return {
         "say": say_here,
@@ -66,7 +68,7 @@ def _for_templates(repository: Repository, assets: Assets) -> dict[str, Any]:
     }
 
 
-class _Guard:
+class _SecurityHeaders:
     """Headers on every answer: nothing is loaded, sent or framed but from here (CSP level 3).
 
     The reader's deep zoom decodes pictures from ``blob:`` and ``data:`` addresses. When the public address is another
@@ -97,7 +99,7 @@ class _Guard:
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if request.endpoint == "static" and answer.status_code in {200, 304}:
-            headers["Cache-Control"] = _SEASONED if _is_named_by_content() else "no-cache"
+            headers["Cache-Control"] = _IMMUTABLE if _is_named_by_content() else "no-cache"
         return answer
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from time import perf_counter
 
-from iiif_server.image_answers import PREFIXES, ImageCall
-from iiif_server.image_service import ImageService
-from iiif_server.observation import Lane
+from iiif_server.image.responses import PREFIXES, ImageCall
+from iiif_server.image.service import ImageService
+from iiif_server.metrics import RequestClass
 from iiif_server.whole_answer import Whole
 from web.gate import LONGEST_ADDRESS
 from web.http_messages import Request
-from web.request_log import RequestLog
+from web.telemetry.request_log import RequestLog
 
 
 class AtOnce:
@@ -43,12 +43,12 @@ class AtOnce:
         return self._when_there(request, coming, began) if coming else None
 
     async def _when_there(
-        self, request: Request, coming: Awaitable[tuple[Whole, Lane] | None], began: float
+        self, request: Request, coming: Awaitable[tuple[Whole, RequestClass] | None], began: float
     ) -> Whole | None:
         found = await coming
         return None if found is None else self._logged(request, found, began)
 
-    def _logged(self, request: Request, found: tuple[Whole, Lane], began: float) -> Whole:
+    def _logged(self, request: Request, found: tuple[Whole, RequestClass], began: float) -> Whole:
         answer, lane = found
         line = self._log.answered(request, answer, lane, began)
         return Whole(answer.status, answer.lines + line, answer.body)

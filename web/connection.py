@@ -26,10 +26,10 @@ from struct import Struct
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
-from iiif_server.responses import INTERNAL, Problem, problem_document
+from iiif_server.problems import INTERNAL, Problem, problem_document
 from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import ShanbenError
-from repository.text import Text, preferred_language
+from repository.localized import LocalizedText, preferred_language
 from web.answering import Answering
 from web.http_messages import Bytes, Request, whole
 from web.request_reader import TOO_LONG, RequestReader
@@ -222,7 +222,7 @@ class Connection(asyncio.Protocol):
         """Whether the connection outlives the answer to a request."""
         return request.keep_alive and not self._site.stopping
 
-    def _refuse(self, status: HTTPStatus, words: Text) -> None:
+    def _refuse(self, status: HTTPStatus, words: LocalizedText) -> None:
         """Say what is wrong with what came, and close."""
         code, language = f"request.{status.value}", preferred_language(self._reader.headers.get("accept-language"))
         answer = _told(problem_document(status, code, words, language, {}))

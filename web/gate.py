@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from iiif_server.responses import problem_document
-from repository.text import Text, preferred_language
+from iiif_server.problems import problem_document
+from repository.localized import LocalizedText, preferred_language
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST_ADDRESS: Final = 4096
 """Bytes of a path and its query together. The longest that the image service can be asked for has some 200."""
 
-_WORDS: Final = Text("地址过长", "The address is too long")
+_WORDS: Final = LocalizedText("地址过长", "The address is too long")
 
 
 class Gate:

@@ -11,7 +11,7 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from repository.text import Text
+from repository.localized import LocalizedText
 from web.http_messages import Request, split_target
 from web.repeated import Repeated
 
@@ -21,10 +21,10 @@ LONGEST_HEAD: Final = 32 << 10
 LONGEST_BODY: Final = 64 << 10
 """Bytes of a request's body: nothing here is ever sent more than a form."""
 
-MALFORMED: Final = HTTPStatus.BAD_REQUEST, Text("请求不合 HTTP 规范", "This is not a request as HTTP has it")
-TOO_LONG: Final = Text("请求过大", "The request is too large")
+MALFORMED: Final = HTTPStatus.BAD_REQUEST, LocalizedText("请求不合 HTTP 规范", "This is not a request as HTTP has it")
+TOO_LONG: Final = LocalizedText("请求过大", "The request is too large")
 
-Fault = tuple[HTTPStatus, Text]
+Fault = tuple[HTTPStatus, LocalizedText]
 
 
 class RequestReader:

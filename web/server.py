@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import Final
 
-from repository.errors import ToolAbsent
-from repository.text import Text
+from repository.errors import DependencyMissing
+from repository.localized import LocalizedText
 
 STOP_SECONDS: Final = 30.0
 """How long answers under way may take to end when a process is to stop; then they are broken off."""
@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger("shanben.web")
 
 
 def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> int:
-    """Serve until stopped; the exit code. Raises `ToolAbsent` when the port is taken.
+    """Serve until stopped; the exit code. Raises `DependencyMissing` when the port is taken.
 
     SIGTERM and SIGINT end it when the answers under way have ended, at most after `STOP_SECONDS`. SIGHUP replaces one
     process after the other by a new one, which reads the settings anew; connections are taken all the while.
@@ -48,8 +48,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as fault:
         listener.close()
         remedy = f"--port … ({fault.strerror})"
-        raise ToolAbsent(
-            what=Text(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}"), remedy=remedy
+        raise DependencyMissing(
+            what=LocalizedText(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}"), remedy=remedy
         ) from fault
     listener.setblocking(False)
     return listener

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import uvloop
 
-from iiif_server.render_pool import PLACES
+from iiif_server.render.pool import PLACES
 from repository.config import process_settings
 from repository.errors import ShanbenError
-from repository.store_address import S3_SCHEME
+from repository.storage.address import S3_SCHEME
 from web.connection import PATIENCE, Connection, Patience
 from web.wsgi import Composed, compose_site
 

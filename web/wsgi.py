@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Self
 from wsgiref.types import WSGIApplication
 
-from iiif_server.image_application import ImageApplication
-from iiif_server.image_service import ImageService
-from iiif_server.observation import Observations
+from iiif_server.image.service import ImageService
+from iiif_server.image.wsgi import ImageApplication
+from iiif_server.metrics import Observations
 from repository.config import Settings, process_settings
-from repository.handle import Repository, open_repository
+from repository.repository import Repository, open_repository
 from web.app import create_app
 from web.at_once import AtOnce
 from web.gate import Gate
-from web.mender import Mender
-from web.request_log import RequestLog
-from web.scoreboard import Scoreboard
+from web.telemetry.damage_reports import Mender
+from web.telemetry.request_log import RequestLog
+from web.telemetry.scoreboard import Scoreboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,4 @@
-"""When things happen: deposits, ingest, tiling and the jobs that carry them."""
+"""Background work: ingest, publication, replication and repair, as jobs of an outbox run by Celery.
+
+`web` imports the parts that enqueue and describe jobs.
+"""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from repository.text import Text
+from repository.localized import LocalizedText
 
 
 class Progress(Protocol):
     """Told of one stretch of work after another; never from two threads at once."""
 
-    def begin(self, what: Text, total: int) -> None:
+    def begin(self, what: LocalizedText, total: int) -> None:
         """A stretch of `total` units begins; what a unit is, the work decides (bytes, works)."""
 
     def advance(self, amount: int) -> None:
@@ -23,7 +23,7 @@ class Progress(Protocol):
 class SilentProgress:
     """For work that nobody watches."""
 
-    def begin(self, what: Text, total: int) -> None:
+    def begin(self, what: LocalizedText, total: int) -> None:
         """Say nothing."""
 
     def advance(self, amount: int) -> None:

@@ -27,20 +27,20 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 from database_server import PostgresServer
 from sqlalchemy import Engine, insert
 
-from repository.catalog import Catalogue
-from repository.catalog_rows import event_values, image_values, work_values
 from repository.config import Settings
-from repository.copies import Copies
-from repository.database import migrate, on_postgresql, open_database, sessions_of
-from repository.handle import Repository, memory_repository
+from repository.database.catalogue import Catalogue
+from repository.database.counters import count_again
+from repository.database.engine import migrate, on_postgresql, open_database, sessions_of
+from repository.database.log_sequence import LogPosition, LogSequence
+from repository.database.outbox import Jobs
+from repository.database.replica_status import ReplicaStatus
+from repository.database.rows import event_values, image_values, work_values
+from repository.database.tables import EventRow, ImageRow, JobRow, Table, WorkRow
 from repository.identifiers import Kind, mint
-from repository.jobs import Jobs
-from repository.ledger import Ledger, Place
 from repository.model import Event, Image, Master, Page, Pyramid, Record, Volume, Work
-from repository.tables import EventRow, ImageRow, JobRow, Table, WorkRow
-from repository.tallies import count_again
+from repository.repository import Repository, memory_repository
 from web.app import create_app
-from web.status import StatusReader
+from web.operations.status import StatusReader
 
 SMALL, LARGE = 1_000, 1_000_000
 IMAGES = 20
@@ -122,9 +122,9 @@ def _held(engine: Engine, works: int, data: Path) -> Held:
     repository = replace(
         bare,
         catalogue=Catalogue(sessions),
-        ledger=Ledger(sessions, shared=False),
+        log_sequence=LogSequence(sessions, shared=False),
         jobs=Jobs(sessions, bare.clock),
-        copies=Copies(sessions),
+        replica_status=ReplicaStatus(sessions),
     )
     catalogue, client, status = repository.catalogue, create_app(repository).test_client(), StatusReader(repository)
     pages = -(-works // 24)
@@ -178,7 +178,7 @@ def _model() -> Rows:
         pyramid = Pyramid("", "f" * 64, 5_000_000, 512)
         rows[ImageRow].append(image_values(place, image, work.identifier, pyramid))
         event = Event("", "ingestion", "", work.identifier, image.identifier, image.master.sha256)
-        rows[EventRow].append(event_values(place, event, Place(None, None)))
+        rows[EventRow].append(event_values(place, event, LogPosition(None, None)))
     fixed = {"kind": "ingest", "state": "done", "attempts": 1, "remaining": 0, "again": False}
     rows[JobRow].append({"key": "", **fixed, **dict.fromkeys(("updated", "since", "not_before"), "")})
     return rows

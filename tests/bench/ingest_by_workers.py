@@ -33,8 +33,8 @@ from processor_share import NoShares, processor_share
 from servers import RedisServer
 
 from repository.config import PREFIX, Settings
-from repository.handle import open_repository
-from repository.jobs import JobOrder, JobState
+from repository.database.outbox import JobState, NewJob
+from repository.repository import open_repository
 
 SHANBEN: Final = Path(sys.executable).with_name("shanben")
 MASTERS: Final = {
@@ -48,22 +48,22 @@ NOTHING: Final = 1000
 IDLE_WORKER: Final = """
 from pathlib import Path
 from repository.config import process_settings
-from repository.handle import open_repository
-from workers.service import run_worker
-from workers.tiling import Examined
-from workers.workshop import Workshop
+from repository.repository import open_repository
+from workers.service.worker import run_worker
+from workers.masters.examine import Examined
+from workers.execution.context import TaskContext
 class Nothing:
     concurrency = 1
     def __call__(self, path, pyramid):
         return Examined("0" * 64, 1, "image/tiff", 1, 1, "0" * 64, None)
-run_worker(Workshop(open_repository(process_settings()), Nothing()), 1)
+run_worker(TaskContext(open_repository(process_settings()), Nothing()), 1)
 """
 BARE: Final = """
 import os, sys
 os.environ["VIPS_CONCURRENCY"] = "1"
 from pathlib import Path
 from repository.config import Settings
-from workers.tiling import examine
+from workers.masters.examine import examine
 target, *pages = map(Path, sys.argv[1:])
 for page in pages:
     examine(page, Settings(data=target.parent), target)
@@ -190,10 +190,10 @@ def _measure_queue(settings: Settings) -> None:
     page = settings.data / "page.tif"
     page.write_bytes(b"")
     arguments = {"deposit": str(settings.data), "file": page.name, "work": "", "version": "0"}
-    parent = JobOrder("parent", "collection", {})
+    parent = NewJob("parent", "collection", {})
     jobs.enqueue(parent)
     jobs.begin(parent.key, "bench", 60)
-    orders = [JobOrder(f"page:{number:06d}", "page", arguments) for number in range(NOTHING)]
+    orders = [NewJob(f"page:{number:06d}", "page", arguments) for number in range(NOTHING)]
     jobs.fan_out(parent.key, "bench", orders, {}, None)
     with _workers(settings, [sys.executable, "-c", IDLE_WORKER], 1):
         _await(lambda: jobs.steps(parent.key).ended > 0)

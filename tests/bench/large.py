@@ -24,9 +24,9 @@ from held_picture import hold
 from publications import publication
 from server_process import ServerProcess, answers, descendants, lasting_port
 
-from iiif_server.image_service import PREFIX
+from iiif_server.image.service import PREFIX
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.repository import open_repository
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 WIDTH, HEIGHT = 12_000, 9_000

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from preservation import keys
-from preservation.log import ProvenanceLog
-from preservation.log_guard import FileGuard
-from repository.folder_store import FolderStore
+from preservation.log import signing_key
+from preservation.log.log import ProvenanceLog
+from preservation.log.writer_lock import FileWriterLock
+from repository.storage.folder import FolderStore
 
 ENTRIES = 60_000
 BATCHES = (256, 1024, 4096)
@@ -28,8 +28,8 @@ def main() -> None:
 def _measure(folder: Path, batch: int) -> None:
     log = ProvenanceLog(
         FolderStore(folder / "store"),
-        keys.create(folder / "keys", "bench.invalid"),
-        FileGuard(folder / "log.lock", 1),
+        signing_key.create(folder / "keys", "bench.invalid"),
+        FileWriterLock(folder / "log.lock", 1),
     )
     entries = [f'{{"event":{number:06d},"text":"{"x" * 360}"}}'.encode() for number in range(batch)]
     log.append(entries)

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from iiif_server.manifests import build_manifest
-from iiif_server.presentation import PresentationService, publish_manifest
+from iiif_server.presentation.manifest import build_manifest
+from iiif_server.presentation.published import PresentationService, publish_manifest
 from repository import identifiers
 from repository.identifiers import Kind
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
-from repository.remote_store import memory_store
+from repository.storage.s3 import memory_store
 
 PAGES = 2000
 RUNS = 5

@@ -6,8 +6,9 @@ serve`; for iipsrv the pyramidal TIFF that its documentation recommends, in tile
 wide. wrk asks for them in turn over 8 connections, of each server by turns. First every answer of ours is compared with
 the picture itself, cropped and scaled by Pillow alone, which knows nothing of tiles.
 
-Both keep some tiles that they decoded (`decoded_tiles.py`; iipsrv its default), and all jobs are of one picture.
-With nothing kept, as when many pictures are each asked for once, ours takes about a third more CPU time in process.
+Both keep some tiles that they decoded (`iiif_server/render/decoded_cache.py`; iipsrv its default), and all jobs are of
+one picture. With nothing kept, as when many pictures are each asked for once, ours takes about a third more CPU time in
+process.
 """
 
 from __future__ import annotations

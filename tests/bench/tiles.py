@@ -31,14 +31,14 @@ from typing import NamedTuple
 import pyvips
 from PIL import Image as Picture
 
-from iiif_server.image_service import PREFIX
-from iiif_server.pyramid import recipe, write_pyramid
+from iiif_server.image.service import PREFIX
+from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
-from repository.catalog import Publication
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.repository import open_repository
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from iip_server import PREFIX as IIP_PREFIX

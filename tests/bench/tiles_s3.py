@@ -29,13 +29,13 @@ import pyvips
 from obstore.store import S3Store
 from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, free_port, page, rate, ratio, running
 
-from iiif_server.pyramid import read_directory, recipe, write_pyramid
+from iiif_server.pyramid.file import read_directory, recipe, write_pyramid
 from repository import paths
-from repository.catalog import Publication
 from repository.config import Settings
-from repository.handle import Repository, open_repository
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.repository import Repository, open_repository
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from ceph_server import CephServer

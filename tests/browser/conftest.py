@@ -17,7 +17,7 @@ import pytest
 import pyvips
 from support import free_port
 
-COMMAND = [sys.executable, "-c", "from web.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from web.cli.main import main; main()"]
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 

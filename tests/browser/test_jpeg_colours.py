@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 from tiled import TiledPicture
 
-from iiif_server import render
+from iiif_server.render import pipeline
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,7 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_a_jpeg_looks_the_same_to_every_decoder(
     held: TiledPicture, browser: Browser, monkeypatch: pytest.MonkeyPatch, kind: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(render, "SMALL_PIXELS", 0 if kind == "rendered in strips" else 4_000_000)
+    monkeypatch.setattr(pipeline, "SMALL_PIXELS", 0 if kind == "rendered in strips" else 4_000_000)
     data = held.tiles([0])[0] if kind == "stored" else held.encoded("0,0,384,126/^384,126/0/default.jpg")
     decoded = {
         "libjpeg-turbo": imagecodecs.jpeg8_decode(data),

@@ -28,9 +28,9 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from support import needed
 
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.repository import open_repository
 from tests.browser.conftest import take_in
-from workers.describe import describe_all
+from workers.tasks.publish import publish_all
 
 pytestmark = pytest.mark.browser
 
@@ -205,8 +205,8 @@ def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     """The collection of all works divided as far as it can be: the labels that lead to its last work, a book."""
     repository = open_repository(Settings(data=Path(library.environment["SHANBEN_DATA"])))
     with monkeypatch.context() as divided:
-        divided.setattr("workers.describe.MOST", 1)
-        describe_all(repository)
+        divided.setattr("workers.tasks.publish.MOST", 1)
+        publish_all(repository)
     labels, address = [], f"{library.address}/iiif/presentation/3/collection/top"
     while "/collection/" in address:
         with urllib.request.urlopen(address) as answer:
@@ -215,7 +215,7 @@ def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
         labels.append(last["label"].get("en", last["label"].get("none"))[0])
     assert (len(labels), address) == (6, books[labels[-1]])
     yield labels
-    describe_all(repository)
+    publish_all(repository)
 
 
 @pytest.fixture(scope="module")

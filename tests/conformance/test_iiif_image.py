@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.repository import open_repository
 
 COMMANDS = Path(sys.executable).parent
 PICTURE = "67352ccc-d1b0-11e1-89ae-279075081939.png"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from iiif_server.manifests import build_collection, build_divided_collection, build_manifest
-from iiif_server.parts import ALL
+from iiif_server.presentation.collections import ALL
+from iiif_server.presentation.manifest import build_collection, build_divided_collection, build_manifest
 from repository.clock import timestamp
 from repository.model import (
     Access,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from preservation.validation import validate_object
-from repository.folder_store import FolderStore
+from preservation.ocfl.validation import validate_object
+from repository.storage.folder import FolderStore
 
 
 @pytest.fixture(scope="module")

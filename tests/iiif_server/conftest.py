@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from iiif_server.pyramid import recipe, write_pyramid
+from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
-from repository.catalog import Publication
-from repository.handle import Repository
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Rectangle, Rights, Volume, Work
+from repository.repository import Repository
 
 HoldPicture = Callable[..., str]
 

@@ -9,21 +9,21 @@ import pytest
 import pyvips
 from held_picture import hold
 
-from iiif_server.image_answers import ImageCall
-from iiif_server.image_service import PREFIX, ImageService
-from iiif_server.known_image import TRUSTED_SECONDS
-from iiif_server.observation import Observations
-from iiif_server.self_test import find_what_works
-from iiif_server.tile_grid import TileGrid
+from iiif_server.image.cached_image import TRUSTED_SECONDS
+from iiif_server.image.capabilities import probe
+from iiif_server.image.responses import ImageCall
+from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.metrics import Observations
+from iiif_server.pyramid.grid import TileGrid
 from iiif_server.whole_answer import Whole, head_lines
 from repository.config import Settings
-from repository.folder_store import FolderStore
-from repository.handle import Repository, open_repository
+from repository.repository import Repository, open_repository
+from repository.storage.folder import FolderStore
 
 WIDTH, HEIGHT, SIDE = 1300, 900, 256
 BASE = "https://books.example"
 
-what_works = cache(find_what_works)
+what_works = cache(probe)
 
 
 class Clock:

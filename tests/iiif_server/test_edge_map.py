@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiif_server.geometry import Limits, plan
-from iiif_server.image_request import Version, parse
-from iiif_server.tile_grid import TileGrid
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import ImageLimits, plan
+from iiif_server.request.grammar import ApiVersion, parse
 from repository.errors import CallError
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf"
@@ -72,10 +72,10 @@ numbers = st.integers(1, 6).flatmap(lambda digits: st.integers(10 ** (digits - 1
 def test_what_is_not_costly_has_few_pixels(width: int, height: int, wide: int, form: str) -> None:
     request = f"0,0,{width},{height}/{form.format(w=wide)}/0/default.jpg"
     grid = TileGrid(1_000_000, 1_000_000, 512)
-    for version in Version:
+    for version in ApiVersion:
         if not costly(f"/iiif/image/{version.value}/i/{request}"):
             try:
-                task = plan(parse(request, version), grid, Limits(10**12))
+                task = plan(parse(request, version), grid, ImageLimits(10**12))
             except CallError:
                 continue
             assert task.width * task.height <= AT_MOST, request

@@ -13,7 +13,7 @@ import pyvips
 from support import free_port
 
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.repository import open_repository
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from repository.clock import system_clock
-from repository.copies import Copies, Copy
-from repository.database import migrate, open_database, sessions_of
+from repository.database.engine import migrate, open_database, sessions_of
+from repository.database.outbox import Jobs, NewJob
+from repository.database.replica_status import ReplicaCopy, ReplicaStatus
+from repository.database.tables import ReplicaCopyRow, WorkRow
 from repository.errors import DatabaseFault
-from repository.jobs import JobOrder, Jobs
-from repository.tables import CopyRow, WorkRow
 
 pytestmark = pytest.mark.integration
 WORKS = 10_000
@@ -38,14 +38,14 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def copies(engine: Engine) -> Copies:
+def replica_status(engine: Engine) -> ReplicaStatus:
     """10,000 works: all near, every tenth at an older version than its newest; those below 5,000 also far."""
     rows = [{"work": f"w{number:05d}", "store": NEAR, "version": 1, "verified": NOW} for number in range(WORKS)]
     rows += [{"work": f"w{number:05d}", "store": FAR, "version": 1, "verified": NOW} for number in range(WORKS // 2)]
     with engine.begin() as connection:
         connection.execute(insert(WorkRow), [work_row(number) for number in range(WORKS)])
-        connection.execute(insert(CopyRow), rows)
-    return Copies(sessions_of(engine))
+        connection.execute(insert(ReplicaCopyRow), rows)
+    return ReplicaStatus(sessions_of(engine))
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -55,46 +55,51 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def test_how_far_replication_is_told_and_quickly(copies: Copies) -> None:
-    summary = copies.summary([NEAR, FAR])
+def test_how_far_replication_is_told_and_quickly(replica_status: ReplicaStatus) -> None:
+    summary = replica_status.summary([NEAR, FAR])
     assert summary.works == WORKS
     assert summary.verified == {NEAR: 9000, FAR: 4500}
     assert summary.preserved == 4500
-    assert copies.summary([NEAR]).preserved == summary.verified[NEAR]
-    assert copies.summary([]).preserved == WORKS
-    assert copies.summary(["elsewhere"]).preserved == 0
-    took = seconds(lambda: copies.summary([NEAR, FAR]))
+    assert replica_status.summary([NEAR]).preserved == summary.verified[NEAR]
+    assert replica_status.summary([]).preserved == WORKS
+    assert replica_status.summary(["elsewhere"]).preserved == 0
+    took = seconds(lambda: replica_status.summary([NEAR, FAR]))
     print(f"summary of {WORKS} works: {took * 1000:.1f} ms")
     assert took < 1
 
 
-def test_a_version_noted_makes_a_work_preserved_until_its_next_version(copies: Copies) -> None:
-    assert copies.is_preserved("w00001", [NEAR, FAR])
-    assert not copies.is_preserved("w00010", [NEAR, FAR])
-    copies.note("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
-    copies.note("w00010", FAR, 2, "2026-02-02T00:00:00Z")
-    assert copies.is_preserved("w00010", [NEAR, FAR])
-    copies.note("w00010", FAR, 1, "2026-03-03T00:00:00Z")
-    assert copies.of("w00010") == [Copy(FAR, 2, "2026-02-02T00:00:00Z"), Copy(NEAR, 2, "2026-02-02T00:00:00Z")]
-    assert not copies.is_preserved("unknown", [NEAR])
-    assert not copies.is_preserved("unknown", [])
-    assert copies.head("w00010") == (2, None)
-    assert copies.head("unknown") is None
+def test_a_version_noted_makes_a_work_preserved_until_its_next_version(replica_status: ReplicaStatus) -> None:
+    assert replica_status.is_preserved("w00001", [NEAR, FAR])
+    assert not replica_status.is_preserved("w00010", [NEAR, FAR])
+    replica_status.note("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
+    replica_status.note("w00010", FAR, 2, "2026-02-02T00:00:00Z")
+    assert replica_status.is_preserved("w00010", [NEAR, FAR])
+    replica_status.note("w00010", FAR, 1, "2026-03-03T00:00:00Z")
+    assert replica_status.of("w00010") == [
+        ReplicaCopy(FAR, 2, "2026-02-02T00:00:00Z"),
+        ReplicaCopy(NEAR, 2, "2026-02-02T00:00:00Z"),
+    ]
+    assert not replica_status.is_preserved("unknown", [NEAR])
+    assert not replica_status.is_preserved("unknown", [])
+    assert replica_status.head("w00010") == (2, None)
+    assert replica_status.head("unknown") is None
 
 
-def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(copies: Copies, engine: Engine) -> None:
+def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(
+    replica_status: ReplicaStatus, engine: Engine
+) -> None:
     jobs = Jobs(sessions_of(engine), system_clock)
     prefix = f"replicate:{NEAR}:"
-    assert copies.missing(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
-    jobs.enqueue(JobOrder(f"{prefix}w00010", "replicate", {"work": "w00010", "store": NEAR}))
-    assert copies.missing(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
-    assert len(copies.missing("new", "replicate:new:", WORKS * 2)) == WORKS
-    took = seconds(lambda: copies.missing(NEAR, prefix, 1000))
+    assert replica_status.missing(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
+    jobs.enqueue(NewJob(f"{prefix}w00010", "replicate", {"work": "w00010", "store": NEAR}))
+    assert replica_status.missing(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
+    assert len(replica_status.missing("new", "replicate:new:", WORKS * 2)) == WORKS
+    took = seconds(lambda: replica_status.missing(NEAR, prefix, 1000))
     print(f"what is missing of {WORKS} works: {took * 1000:.1f} ms")
     assert took < 1
 
 
 def test_a_database_that_is_away_is_a_fault_that_may_pass() -> None:
     with pytest.raises(DatabaseFault) as fault:
-        Copies(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).of("w00001")
-    assert fault.value.passing
+        ReplicaStatus(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).of("w00001")
+    assert fault.value.transient

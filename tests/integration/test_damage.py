@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from server_process import ServerProcess, answers, lasting_port
 
-from iiif_server.image_answers import ImageCall
-from iiif_server.image_service import PREFIX, ImageService
-from iiif_server.tile_grid import TileGrid
-from preservation import objects
+from iiif_server.image.responses import ImageCall
+from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.pyramid.grid import TileGrid
+from preservation.ocfl import objects
 from repository.config import Settings
-from repository.handle import open_repository
-from repository.jobs import JobState
-from workers.damage import pyramid_order
+from repository.database.outbox import JobState
+from repository.repository import open_repository
+from workers.tasks.pyramid_order import pyramid_job
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +95,7 @@ class Library:
         flip(self.pyramid, self.pyramid.read_bytes().index(tile) + len(tile) // 2)
 
     def job(self) -> Any:
-        return self.repository.jobs.get(pyramid_order(self.image.identifier, self.work).key)
+        return self.repository.jobs.get(pyramid_job(self.image.identifier, self.work).key)
 
     def ask(self, *arguments: str) -> Any:
         command = [SHANBEN, *arguments, "--json"]

@@ -28,12 +28,12 @@ import pyvips
 from server_process import ServerProcess, answers, lasting_port
 from wire import Answer, NoAnswer, Wire, connect
 
-from iiif_server.image_service import PREFIX
-from iiif_server.zip_directory import LONGEST_END, end_record, read_end
+from iiif_server.image.service import PREFIX
+from iiif_server.pyramid.zip_directory import LONGEST_END, end_record, read_end
 from repository.config import Settings
-from workers.deposit import check
+from workers.deposit.check import check
+from workers.masters.examine import ChildExaminer
 from workers.progress import SilentProgress
-from workers.tiling import ChildExaminer
 
 pytestmark = pytest.mark.integration
 

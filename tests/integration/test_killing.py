@@ -134,5 +134,5 @@ def test_a_replica_is_away_and_the_web_processes_are_killed(
         kill_web(house, trial.reader, CHANCE)
         work = trial.ingest.wait(INGEST_SECONDS)
         read_a_little(house, work)
-        assert not house.repository.copies.is_preserved(work, list(house.repository.replicas))
+        assert not house.repository.replica_status.is_preserved(work, list(house.repository.replicas))
         house.replica_gateway.start()

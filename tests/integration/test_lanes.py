@@ -23,9 +23,9 @@ from held_picture import hold
 from server_process import ServerProcess, answers, descendants, is_alive, lasting_port, wait_for_end
 from slow_client import SlowClient
 
-from iiif_server.image_service import PREFIX
-from iiif_server.render_pool import WAITING
-from iiif_server.tile_grid import TileGrid
+from iiif_server.image.service import PREFIX
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.render.pool import WAITING
 
 pytestmark = pytest.mark.integration
 
@@ -81,7 +81,7 @@ class Web:
         return descendants(self.server.pid)
 
     def renderers(self) -> list[int]:
-        return [pid for pid in self.processes() if b"repository.child" in command_of(pid)]
+        return [pid for pid in self.processes() if b"repository.sandbox" in command_of(pid)]
 
 
 def threads_of(pid: int) -> int:

@@ -19,13 +19,13 @@ from log_scenarios import (
     stall,
 )
 
-from preservation import keys
-from preservation.journal import can_sign, evidence, needs_recording, open_log, record_events, verifier_key
+from preservation.log import signing_key
+from preservation.log.sequencer import can_sign, evidence, needs_recording, open_log, record_events, verifier_key
 from repository.config import Settings
-from repository.errors import LogInvalid, SettingInvalid, ToolAbsent
-from repository.handle import Repository, open_repository
+from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
 from repository.paths import LOG_CHECKPOINT
-from workers.prepare import make_ready
+from repository.repository import Repository, open_repository
+from workers.bootstrap import make_ready
 
 pytestmark = pytest.mark.integration
 
@@ -127,7 +127,7 @@ def test_a_machine_without_the_key_does_everything_but_sign(
     assert (can_sign(first), can_sign(other)) == (True, False)
     assert verifier_key(other) == verifier_key(first)
     publish(other, "試書")
-    with pytest.raises(ToolAbsent, match="keys"):
+    with pytest.raises(DependencyMissing, match="keys"):
         record_events(other)
     assert needs_recording(other)
     assert record_events(first) == 3
@@ -142,7 +142,7 @@ def test_a_machine_without_the_key_does_everything_but_sign(
 
 def test_a_machine_with_another_key_is_told_at_the_start(tmp_path: Path, database_url: str, first: Repository) -> None:
     settings = machine(tmp_path, database_url, "other")
-    keys.create(settings.keys, "another.example/log")
+    signing_key.create(settings.keys, "another.example/log")
     with pytest.raises(SettingInvalid, match=verifier_key(first).split("+", maxsplit=1)[0]):
         make_ready(open_repository(settings))
 

@@ -9,19 +9,19 @@ import pytest
 from publications import NOW, publication
 from sqlalchemy import make_url
 
-from repository import database
-from repository.catalog import Catalogue
 from repository.clock import system_clock
-from repository.database import migrate, open_database, sessions_of
+from repository.database import engine as engine_module
+from repository.database.catalogue import Catalogue
+from repository.database.engine import migrate, open_database, sessions_of
+from repository.database.locks import open_locks
+from repository.database.outbox import Jobs, NewJob
 from repository.errors import Busy, DatabaseFault
-from repository.jobs import JobOrder, Jobs
-from repository.locks import open_locks
 
 pytestmark = pytest.mark.integration
 
 MIGRATION = """
 import sys
-from repository.database import migrate, open_database
+from repository.database.engine import migrate, open_database
 migrate(open_database(sys.argv[1]))
 """
 
@@ -62,7 +62,7 @@ def test_a_process_goes_on_when_the_server_was_killed_and_is_back(postgres, engi
             jobs.counts,
             lambda: jobs.get("journal"),
             lambda: jobs.due(1),
-            lambda: jobs.enqueue(JobOrder("journal", "journal", {})),
+            lambda: jobs.enqueue(NewJob("journal", "journal", {})),
         ):
             with pytest.raises(DatabaseFault, match="无法连接服务器.*its server is away"):
                 question()
@@ -161,7 +161,7 @@ def _keep_asking(address):
 
 
 def test_a_server_that_is_too_old_is_told(database_url, monkeypatch):
-    monkeypatch.setattr(database, "OLDEST_POSTGRESQL", 99)
+    monkeypatch.setattr(engine_module, "OLDEST_POSTGRESQL", 99)
     with pytest.raises(DatabaseFault, match="需要 PostgreSQL 99.*PostgreSQL 99 or newer"):
         migrate(open_database(database_url))
 

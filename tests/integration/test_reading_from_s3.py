@@ -18,10 +18,10 @@ import pytest
 from ceph_server import CephServer
 from server_process import ServerProcess, answers, lasting_port
 
-from iiif_server.image_service import PREFIX
-from iiif_server.tile_grid import TileGrid
+from iiif_server.image.service import PREFIX
+from iiif_server.pyramid.grid import TileGrid
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.repository import open_repository
 
 pytestmark = pytest.mark.integration
 

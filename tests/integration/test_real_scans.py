@@ -17,9 +17,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from repository.config import Settings
 from repository.errors import Fault
-from workers.deposit import CheckedDeposit, check
+from workers.deposit.check import CheckedDeposit, check
+from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.progress import SilentProgress
-from workers.tiling import ChildExaminer, open_child_examiner
 
 # Every file of data/images/formats: the most its mean absolute difference from an independent decoding may be (levels
 # of 255), or the code it is refused with. A file that moves from one to the other changes what libraries can hand in.
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 import numpy
 from repository.config import Settings
-from workers.masters import block_other_loaders, opened_master
+from workers.masters.decode import block_other_loaders, opened_master
 block_other_loaders()
 for number, path in enumerate(sys.argv[2:]):
     with opened_master(Path(path), Settings()) as master:

@@ -21,18 +21,18 @@ from store_scenarios import *  # noqa: F403 -- every scenario is a test here
 from store_scenarios import MEBIBYTE, keys
 from tcp_proxy import TcpProxy
 
-from repository.buckets import describe_bucket, prepare_bucket, prepare_bucket_at
 from repository.config import Settings
-from repository.errors import KeyAbsent, StoreDenied, StoreFault, StoreFull
-from repository.remote_store import Patience, RemoteStore, s3_store
-from repository.storage import ObjectStore, open_replicas, open_store, open_store_at
-from repository.store_address import S3Address, parse_address
-from repository.uploads import abort_uploads
+from repository.errors import KeyNotFound, StoreDenied, StoreFault, StoreFull
+from repository.storage.address import S3Address, parse_address
+from repository.storage.buckets import describe_bucket, prepare_bucket, prepare_bucket_at
+from repository.storage.s3 import ObstoreStore, Timeouts, s3_store
+from repository.storage.store import ObjectStore, open_replicas, open_store, open_store_at
+from repository.storage.uploads import abort_uploads
 
 pytestmark = pytest.mark.integration
 
 MARK = b"<a mark that the proxy looks for>"
-BRIEF = Patience(whole=3, silence=3, retries=2, trying=5, longest_wait=0.5)
+BRIEF = Timeouts(whole=3, silence=3, retries=2, trying=5, longest_wait=0.5)
 LARGE = 40 * MEBIBYTE
 
 
@@ -91,7 +91,7 @@ def test_a_byte_damaged_on_the_way_up_is_refused_and_goes_well_again(
         store = open_store(by_way_of(proxy, settings))
         with pytest.raises(StoreFault, match="damaged on the way") as raised:
             store.put("master", content)
-        assert raised.value.passing
+        assert raised.value.transient
         assert damage.done == 1
         assert not store.exists("master")
         assert unfinished(ceph, settings) == []
@@ -133,7 +133,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from repository.config import Settings
-from repository.storage import open_store
+from repository.storage.store import open_store
 
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) >> 10
@@ -166,7 +166,7 @@ def test_content_of_any_length_goes_up_in_bounded_memory(settings: Settings, tmp
 DYING = """
 import os, signal, sys, time
 from repository.config import Settings
-from repository.storage import open_store
+from repository.storage.store import open_store
 
 def chunks():
     yield bytes(40 << 20)
@@ -208,9 +208,9 @@ def test_strays_are_cleared_by_age_and_only_in_their_own_store(ceph: CephServer,
     beside = dataclasses.replace(settings, store=f"{settings.store}-beside")
     kill_in_the_midst(beside, "b/master")
     store = open_store(settings)
-    assert store.clear_strays(3600) == 0
+    assert store.remove_incomplete_uploads(3600) == 0
     assert abort_uploads(settings.store, settings, "other") == 0
-    assert store.clear_strays(0) == 1
+    assert store.remove_incomplete_uploads(0) == 1
     assert unfinished(ceph, settings) == [f"{place(beside).prefix}/b/master"]
     assert abort_uploads(beside.store, beside, "b") == 1
     assert unfinished(ceph, settings) == []
@@ -227,7 +227,7 @@ def test_of_two_who_upload_one_key_the_slower_is_told_and_can_put_it_again(setti
 
     with pytest.raises(StoreFault, match="finished the same object") as raised:
         store.put("master", overtaken())
-    assert raised.value.passing
+    assert raised.value.transient
     assert store.read("master") == content
     store.put("master", content)
 
@@ -236,9 +236,9 @@ def test_wrong_credentials_are_told_and_not_tried_again(settings: Settings) -> N
     for wrong in ({"s3_access_key": "nobody"}, {"s3_secret_key": "a-wrong-secret"}):
         store = open_store(dataclasses.replace(settings, **wrong))
         begun = time.monotonic()
-        for fault in (*faults_of_every_call(store), fault_of(lambda s=store: s.clear_strays(0))):
+        for fault in (*faults_of_every_call(store), fault_of(lambda s=store: s.remove_incomplete_uploads(0))):
             assert type(fault) is StoreDenied
-            assert not fault.passing
+            assert not fault.transient
             assert "credentials" in str(fault)
             assert_short_and_without_secrets(fault, settings)
         assert time.monotonic() - begun < 5
@@ -269,7 +269,7 @@ def test_a_used_up_quota_is_told_and_room_helps(ceph: CephServer, tmp_path: Path
     store.put("small", bytes(1000))
     with pytest.raises(StoreFull, match="make room") as raised:
         store.put("large", bytes(size))
-    assert raised.value.passing
+    assert raised.value.transient
     assert_short_and_without_secrets(raised.value, settings)
     assert keys(store) == ["small"]
     assert ceph.client(user).list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", []) == []
@@ -284,7 +284,7 @@ def test_a_gateway_that_goes_away_is_told_within_seconds_and_served_again_when_b
     try:
         for fault in faults_of_every_call(store, within=10):
             assert type(fault) is StoreFault
-            assert fault.passing
+            assert fault.transient
             assert "cannot be reached" in str(fault)
             assert_short_and_without_secrets(fault, settings)
     finally:
@@ -328,7 +328,7 @@ def test_a_server_that_is_overloaded_is_asked_again_a_few_times(
             assert store.read_range("pyramid", 0, 10) == bytes(10)
         else:
             fault = fault_of(lambda: store.read_range("pyramid", 0, 10), within=11)
-            assert fault.passing
+            assert fault.transient
             assert "HTTP 503" in str(fault)
             assert len(answers) == 3
 
@@ -341,7 +341,7 @@ def test_a_storage_daemon_that_goes_away_is_told_and_nothing_is_lost(durable_cep
     durable_ceph.stop("osd", signal.SIGKILL)
     for call in (lambda: store.read_range("page", 0, 5), lambda: store.size("page"), lambda: store.put("new", b"x")):
         fault = fault_of(call, within=12)
-        assert fault.passing
+        assert fault.transient
         assert type(fault) is StoreFault
         assert "did not answer in time" in str(fault)
     durable_ceph.start("osd")
@@ -384,7 +384,7 @@ def test_a_line_that_only_trickles_does_not_hold_up_a_tile(ceph: CephServer, set
 
 def test_a_reader_slower_than_every_time_out_still_reads_it_all(settings: Settings) -> None:
     content = os.urandom(8 * MEBIBYTE)
-    impatient = Patience(whole=60, silence=0.5, retries=0, trying=1, longest_wait=0.2)
+    impatient = Timeouts(whole=60, silence=0.5, retries=0, trying=1, longest_wait=0.2)
     store = s3_store(place(settings), large_reads=impatient)
     store.put("master", content)
     read = []
@@ -442,7 +442,7 @@ def test_a_replica_is_reached_by_its_address_alone(ceph: CephServer, s3_settings
         store.put("a/b", b"x")
     assert open_store_at(address, Settings()).read("a/b") == b"x"
     assert not open_store(settings).exists("a/b")
-    with pytest.raises(KeyAbsent):
+    with pytest.raises(KeyNotFound):
         open_store(settings).read("a/b")
 
 
@@ -479,7 +479,7 @@ def assert_short_and_without_secrets(fault: StoreFault, settings: Settings) -> N
 
 
 def test_ranges_are_the_same_in_an_event_loop(store: ObjectStore) -> None:
-    assert isinstance(store, RemoteStore)
+    assert isinstance(store, ObstoreStore)
     content = random.Random(5).randbytes(300_000)
     store.put("pyramids/二 册/a%2Bb+c.zip", content)
     ranges = [(start, length) for start in (0, 1, 70_000, 299_000) for length in (1, 500, 1000)]
@@ -488,7 +488,7 @@ def test_ranges_are_the_same_in_an_event_loop(store: ObjectStore) -> None:
         reads = store.ranged_reads()
         assert reads
         got = await asyncio.gather(*(reads.read("pyramids/二 册/a%2Bb+c.zip", *place) for place in ranges))
-        with pytest.raises(KeyAbsent):
+        with pytest.raises(KeyNotFound):
             await reads.read("pyramids/absent.zip", 0, 10)
         with pytest.raises(StoreFault):
             await reads.read("pyramids/二 册/a%2Bb+c.zip", 299_995, 10)  # not all of it is there

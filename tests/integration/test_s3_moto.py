@@ -8,13 +8,13 @@ from pathlib import Path
 import ocfl
 import pytest
 
-from preservation.objects import file_key, prepare_storage_root, read_inventory, works, write_version
-from preservation.validation import validate_object
-from repository.buckets import prepare_bucket
+from preservation.ocfl.objects import file_key, prepare_storage_root, read_inventory, works, write_version
+from preservation.ocfl.validation import validate_object
 from repository.config import Settings
 from repository.identifiers import Kind, mint
 from repository.paths import ocfl_object
-from repository.storage import open_store
+from repository.storage.buckets import prepare_bucket
+from repository.storage.store import open_store
 
 WORK = mint(Kind.WORK, "拓片")
 

@@ -19,12 +19,12 @@ from playwright.sync_api import Page as Tab
 from servers import NginxServer, temporary_paths
 from support import needed
 
-from iiif_server.manifests import build_manifest
-from iiif_server.pyramid import recipe, write_pyramid
+from iiif_server.presentation.manifest import build_manifest
+from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
-from repository.folder_store import FolderStore
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.storage.folder import FolderStore
 
 PROJECT = Path(__file__).resolve().parents[2]
 OPENSEADRAGON = PROJECT / "web/node_modules/openseadragon/build/openseadragon/openseadragon.min.js"

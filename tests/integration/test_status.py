@@ -20,8 +20,8 @@ import pyvips
 from support import free_port
 
 from repository.config import Settings
-from repository.handle import open_repository
-from repository.jobs import JobOrder
+from repository.database.outbox import NewJob
+from repository.repository import open_repository
 
 pytestmark = pytest.mark.integration
 
@@ -134,7 +134,7 @@ def test_a_job_that_failed_for_good_is_done_by_a_retry(deposit, tmp_path):
     assert house.run("ingest", deposit).returncode == 0
     jobs = open_repository(Settings(data=tmp_path / "var")).jobs
     fault = {"code": "x", "branch": "system", "message": {"zh": "无", "en": "no disk"}, "faults": []}
-    for order in (JobOrder("journal", "journal", {}), JobOrder("ingest:gone", "ingest", {"deposit": "/gone"})):
+    for order in (NewJob("journal", "journal", {}), NewJob("ingest:gone", "ingest", {"deposit": "/gone"})):
         jobs.enqueue(order)
         assert jobs.begin(order.key, "test", 60)
         jobs.fail(order.key, "test", fault)

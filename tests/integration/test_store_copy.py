@@ -17,8 +17,8 @@ import pytest
 from ceph_server import S3Settings
 
 from repository.config import Settings
-from repository.folder_store import FolderStore
-from repository.storage import ObjectStore, open_store
+from repository.storage.folder import FolderStore
+from repository.storage.store import ObjectStore, open_store
 
 pytestmark = pytest.mark.integration
 SHANBEN = Path(sys.executable).with_name("shanben")

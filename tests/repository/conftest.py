@@ -9,7 +9,7 @@ import pytest
 from database_server import PostgresServer
 from sqlalchemy import Engine
 
-from repository.database import migrate, open_database
+from repository.database.engine import migrate, open_database
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.integration))
 

@@ -4,11 +4,11 @@ from typing import cast
 
 import pytest
 
-from repository.access import Decision, Verdict, decide
+from repository.access import AccessVerdict, Decision, decide
 from repository.model import Access, Rights, WorkState
 
-OPEN = Decision(Verdict.OPEN)
-REFUSED = Decision(Verdict.REFUSED)
+OPEN = Decision(AccessVerdict.OPEN)
+REFUSED = Decision(AccessVerdict.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ REFUSED = Decision(Verdict.REFUSED)
     [
         (Rights(), OPEN),
         (Rights(access=Access.OPEN, max_size=10), OPEN),
-        (Rights(access=Access.REDUCED, max_size=800), Decision(Verdict.REDUCED, 800)),
+        (Rights(access=Access.REDUCED, max_size=800), Decision(AccessVerdict.REDUCED, 800)),
         (Rights(access=Access.REDUCED), REFUSED),
         (Rights(access=Access.REDUCED, max_size=0), REFUSED),
         (Rights(access=Access.REDUCED, max_size=-5), REFUSED),
@@ -32,7 +32,7 @@ def test_what_a_published_work_shows(rights: Rights, expected: Decision) -> None
 @pytest.mark.parametrize("access", Access)
 def test_a_withdrawn_work_shows_nothing_whatever_its_rights(access: Access) -> None:
     decision = decide(Rights(access=access, max_size=800), WorkState.WITHDRAWN)
-    assert decision == Decision(Verdict.WITHDRAWN)
+    assert decision == Decision(AccessVerdict.WITHDRAWN)
     assert not decision.shows_pixels
 
 

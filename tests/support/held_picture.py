@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyvips
 
-from iiif_server.pyramid import recipe, write_pyramid
+from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
-from repository.catalog import Publication
 from repository.config import Settings
-from repository.handle import open_repository
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.repository import open_repository
 
 TIME = "2026-01-01T00:00:00Z"
 QUALITY = 80

@@ -26,8 +26,8 @@ from servers import NginxServer, RedisServer, temporary_paths
 from support import needed
 
 from repository.config import PREFIX, Settings
-from repository.handle import Repository
-from workers.prepare import prepare
+from repository.repository import Repository
+from workers.bootstrap import bootstrap
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 FIRST, SECOND = MACHINES = ("first", "second")
@@ -92,7 +92,7 @@ class House:
                 started.enter_context(_Disk(self.data(SECOND)))
             started.enter_context(self.redis)
             started.enter_context(self.replica_gateway)
-            self.repository = prepare(self._settings[FIRST])
+            self.repository = bootstrap(self._settings[FIRST])
             shutil.copytree(self._settings[FIRST].keys, self._settings[SECOND].keys)
             for process in (self.web, *self.workers.values()):
                 started.callback(process.kill)

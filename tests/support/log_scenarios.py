@@ -14,15 +14,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from preservation import proofs
-from preservation.events import event_of, ingestion_event
-from preservation.journal import open_log, record_events, verifier_key
-from repository.catalog import Publication
+from preservation.log import evidence
+from preservation.log.sequencer import open_log, record_events, verifier_key
+from preservation.premis import event_of, ingestion_event
 from repository.config import Settings
+from repository.database.catalogue import Publication
 from repository.errors import ShanbenError
-from repository.handle import Repository, open_repository
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.repository import Repository, open_repository
 
 NOW = "2026-01-01T00:00:00Z"
 CHANGES = ("put", "put_new", "delete")
@@ -62,12 +62,12 @@ def check_everything_is_logged_once(repository: Repository, works: dict[str, int
     events = {event.identifier: event for name, images in works.items() for event in publication(name, images).events}
     assert len(logged) == len(set(logged))
     assert set(logged) == set(events)
-    assert not repository.ledger.waiting()
+    assert not repository.log_sequence.waiting()
     assert repository.catalogue.counts().staged == 0
     key = verifier_key(repository)
     for index in range(0, log.size, max(1, log.size // 40)):
-        assert repository.ledger.event_index(str(events[logged[index]].image)) == index
-        assert proofs.check(log.evidence(index), key).index == index
+        assert repository.log_sequence.event_index(str(events[logged[index]].image)) == index
+        assert evidence.check(log.evidence(index), key).index == index
 
 
 class ChangedStore:
@@ -143,7 +143,7 @@ def patiently(action: Callable[[], Any]) -> None:
         try:
             action()
         except ShanbenError as fault:
-            if not fault.passing or time.monotonic() > deadline:
+            if not fault.transient or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
         else:

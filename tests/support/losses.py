@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from house import MACHINES, House
 
-from preservation.events import event_of
-from preservation.journal import open_log
-from preservation.validation import validate_object
+from preservation.log.sequencer import open_log
+from preservation.ocfl.validation import validate_object
+from preservation.premis import event_of
 from repository import paths
+from repository.database.outbox import JobState
 from repository.errors import DatabaseFault
-from repository.jobs import JobState
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -54,7 +54,7 @@ def assert_nothing_lost(house: House, books: Mapping[str, Path]) -> None:
         for work in books:
             assert validate_object(store, paths.ocfl_object(work)).errors == ()
     stores = list(house.repository.replicas)
-    assert all(house.repository.copies.is_preserved(work, stores) for work in books)
+    assert all(house.repository.replica_status.is_preserved(work, stores) for work in books)
     _assert_pyramids(house, client, books)
     _assert_log(house, client, books)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repository.catalog import Publication
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
 from repository.model import Event, Image, Master, Page, Pyramid, Record, Volume, Work
 

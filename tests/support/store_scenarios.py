@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from repository.content import Expendable
-from repository.errors import KeyAbsent, KeyTaken, StoreFault
-from repository.storage import ObjectStore, StoredObject
+from repository.errors import KeyExists, KeyNotFound, StoreFault
+from repository.storage.content import MovableFile, StoredObject
+from repository.storage.store import ObjectStore
 
 MEBIBYTE = 1 << 20
 
@@ -35,7 +35,7 @@ def test_content_of_every_form_and_size_comes_back(store: ObjectStore, tmp_path:
     source = tmp_path / "source"
     source.write_bytes(data)
     pieces = (data[start : start + 700_001] for start in range(0, size, 700_001))
-    content = {"bytes": data, "path": source, "expendable": Expendable(source), "chunks": pieces}[form]
+    content = {"bytes": data, "path": source, "expendable": MovableFile(source), "chunks": pieces}[form]
     store.put("big", content)
     assert store.size("big") == size
     chunks = list(store.chunks("big"))
@@ -69,16 +69,16 @@ def test_an_absent_key_is_told_apart_from_a_failing_store(store: ObjectStore) ->
     for absent in ("nothing", "a", "a/c", "a/b/c"):
         assert not store.exists(absent)
         for ask in (store.size, store.read, store.chunks, lambda key: store.read_range(key, 0, 5)):
-            with pytest.raises(KeyAbsent) as raised:
+            with pytest.raises(KeyNotFound) as raised:
                 ask(absent)
             assert raised.value.details["key"] == absent
 
 
 def test_a_new_object_never_overwrites(store: ObjectStore) -> None:
     store.put_new("k/x", b"first")
-    with pytest.raises(KeyTaken):
+    with pytest.raises(KeyExists):
         store.put_new("k/x", b"second")
-    with pytest.raises(KeyTaken):
+    with pytest.raises(KeyExists):
         store.put_new("k/x", b"first")
     assert store.read("k/x") == b"first"
 
@@ -90,7 +90,7 @@ def test_put_replaces_and_every_way_of_reading_sees_it(store: ObjectStore) -> No
     assert store.read_range("published/x", 0, 99) == b"new"
     assert store.read("published/x") == b"new"
     store.delete("published/x")
-    with pytest.raises(KeyAbsent):
+    with pytest.raises(KeyNotFound):
         store.read_range("published/x", 0, 3)
 
 
@@ -186,7 +186,7 @@ def test_a_key_that_is_not_clean_is_refused_everywhere(store: ObjectStore, key: 
     ):
         with pytest.raises(StoreFault) as raised:
             ask(key)
-        assert not isinstance(raised.value, KeyAbsent)
+        assert not isinstance(raised.value, KeyNotFound)
     assert keys(store) == []
 
 
@@ -214,11 +214,11 @@ def test_a_source_that_cannot_be_read_is_a_fault_that_names_the_key(store: Objec
         yield b"begun"
         yield (tmp_path / "absent.tif").read_bytes()
 
-    for source in (tmp_path / "absent.tif", Expendable(tmp_path / "absent.tif"), broken(), tmp_path):
+    for source in (tmp_path / "absent.tif", MovableFile(tmp_path / "absent.tif"), broken(), tmp_path):
         with pytest.raises(StoreFault) as raised:
             store.put("the/key", source)
         assert "the/key" in str(raised.value)
-        assert not isinstance(raised.value, KeyAbsent)
+        assert not isinstance(raised.value, KeyNotFound)
     assert keys(store) == []
 
 
@@ -247,5 +247,5 @@ def test_many_threads_write_read_and_delete_at_once(store: ObjectStore) -> None:
 def test_clearing_strays_takes_nothing_that_was_put(store: ObjectStore) -> None:
     store.put("kept", b"x")
     store.put("large", bytes(17 * MEBIBYTE))
-    assert store.clear_strays(0) == 0
+    assert store.remove_incomplete_uploads(0) == 0
     assert [store.size(key) for key in keys(store)] == [1, 17 * MEBIBYTE]

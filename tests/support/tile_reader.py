@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Self
 from urllib.parse import urlsplit
 
-from iiif_server.image_service import PREFIX
+from iiif_server.image.service import PREFIX
 
 IN_TIME = 30.0
 PAUSE = 0.02

@@ -12,13 +12,13 @@ import numpy
 import pyvips
 from PIL import Image, ImageFilter
 
-from iiif_server.geometry import Limits, choose_source, plan
-from iiif_server.image_request import Quality, parse
-from iiif_server.pyramid import read_directory, write_pyramid
-from iiif_server.render import render
-from iiif_server.tile_grid import TileGrid
+from iiif_server.pyramid.file import read_directory, write_pyramid
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.render.pipeline import render
+from iiif_server.request.geometry import ImageLimits, choose_source, plan
+from iiif_server.request.grammar import Quality, parse
 
-OPEN = Limits(64_000_000)
+OPEN = ImageLimits(64_000_000)
 
 
 class TiledPicture:
@@ -48,12 +48,12 @@ class TiledPicture:
         places = [self.directory.locate(ordinal) for ordinal in ordinals]
         return [self.read_range(offset, length) for offset, length, _ in places]
 
-    def encoded(self, text: str, limits: Limits = OPEN, quality: int = 90) -> bytes:
+    def encoded(self, text: str, limits: ImageLimits = OPEN, quality: int = 90) -> bytes:
         """The answer to a request, by the code that is tested."""
         task = plan(parse(text), self.grid, limits)
         return render(task, choose_source(task, self.grid, limits), self.grid, self.tiles, quality)
 
-    def answer(self, text: str, limits: Limits = OPEN) -> Image.Image:
+    def answer(self, text: str, limits: ImageLimits = OPEN) -> Image.Image:
         """The same, decoded by Pillow."""
         return Image.open(io.BytesIO(self.encoded(text, limits)))
 

@@ -12,15 +12,15 @@ import pytest
 import pyvips
 from flask.testing import FlaskClient
 
-from iiif_server.manifests import build_collection, build_manifest
-from iiif_server.presentation import publish_collection, publish_manifest
-from iiif_server.pyramid import recipe, write_pyramid
+from iiif_server.presentation.manifest import build_collection, build_manifest
+from iiif_server.presentation.published import publish_collection, publish_manifest
+from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import identifiers, paths
-from repository.catalog import Publication
 from repository.config import Settings
-from repository.handle import Repository, memory_repository
+from repository.database.catalogue import Publication
 from repository.identifiers import Kind
 from repository.model import Dating, Image, Master, Page, Pyramid, Range, Record, Rights, Volume, Work
+from repository.repository import Repository, memory_repository
 from web.app import create_app
 
 PUBLIC_DOMAIN = Rights("http://creativecommons.org/publicdomain/mark/1.0/")

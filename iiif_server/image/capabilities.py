@@ -1,0 +1,169 @@
+"""What this process can render, found by rendering it: nothing is advertised that was not seen to work.
+
+A picture of 32 by 24 pixels, a quarter each red, green, blue and yellow, in five tiles, is asked for in every format,
+in every quality and by every feature, through the grammar, the geometry and the renderer that readers' requests go
+through; sizes and colours of the answers are looked at. What does not come out right is not offered. What level 2 of
+the Image API asks for must come out right, or there is no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import imagecodecs
+import pyvips
+
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.render import pipeline
+from iiif_server.request.geometry import ImageLimits, choose_source, plan
+from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality, parse
+from iiif_server.request.info import HTTP_FEATURES, LEVEL_2_FEATURES, LEVEL_2_FORMATS, Offered
+from repository.errors import DependencyMissing, ShanbenError
+from repository.localized import LocalizedText
+
+_LIMITS: Final = ImageLimits(10_000)
+_GRID: Final = TileGrid(32, 24, 16)
+_COLOURS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {"R": (220, 40, 40), "G": (40, 200, 40), "B": (40, 40, 220), "Y": (230, 230, 40)}
+)
+_TOLERANCE: Final = 40
+"""Levels of 255 by which an answer may differ: twice through a lossy codec, and from 256 colours in a GIF."""
+
+_BOTH: Final[Mapping[str, tuple[str, int, int, str]]] = MappingProxyType(
+    {
+        "regionByPx": ("0,0,16,12/max/0", 16, 12, "RRRR"),
+        "regionByPct": ("pct:50,0,50,50/max/0", 16, 12, "GGGG"),
+        "regionSquare": ("square/max/0", 24, 24, "RGBY"),
+        "sizeByW": ("full/16,/0", 16, 12, "RGBY"),
+        "sizeByH": ("full/,12/0", 16, 12, "RGBY"),
+        "sizeByPct": ("full/pct:50/0", 16, 12, "RGBY"),
+        "sizeByConfinedWh": ("full/!16,16/0", 16, 12, "RGBY"),
+        "sizeByWh": ("full/16,12/0", 16, 12, "RGBY"),
+        "rotationBy90s": ("full/max/90", 24, 32, "BRYG"),
+        "rotationArbitrary": ("full/max/45", 40, 40, ""),
+        "mirroring": ("full/max/!0", 32, 24, "GRYB"),
+    }
+)
+"""Of each feature: a request for a PNG, the sides of the answer, the colours of its quarters row by row."""
+
+_FEATURES: Final[Mapping[ApiVersion, Mapping[str, tuple[str, int, int, str]]]] = MappingProxyType(
+    {
+        ApiVersion.THREE: {**_BOTH, "sizeUpscaling": ("full/^64,/0", 64, 48, "RGBY")},
+        ApiVersion.TWO: {
+            **_BOTH,
+            "sizeAboveFull": ("full/64,/0", 64, 48, "RGBY"),
+            "sizeByDistortedWh": ("full/12,20/0", 12, 20, "RGBY"),
+        },
+    }
+)
+
+_SIGNATURES: Final[Mapping[OutputFormat, tuple[int, bytes]]] = MappingProxyType(
+    {
+        OutputFormat.JPG: (0, b"\xff\xd8\xff"),
+        OutputFormat.PNG: (0, b"\x89PNG\r\n\x1a\n"),
+        OutputFormat.WEBP: (8, b"WEBP"),
+        OutputFormat.TIF: (0, b"II*\0"),
+        OutputFormat.GIF: (0, b"GIF89a"),
+        OutputFormat.JP2: (0, b"\0\0\0\x0cjP  \r\n\x87\n"),
+        OutputFormat.AVIF: (4, b"ftypavif"),
+        OutputFormat.PDF: (0, b"%PDF-"),
+    }
+)
+"""Where each format says what it is, and how."""
+
+_FAULTS: Final = (ShanbenError, pyvips.Error, LookupError, ValueError, RuntimeError, ImportError, OSError)
+"""What a renderer does that lacks a codec, or has a broken one."""
+
+
+def probe() -> Offered:
+    """What may be offered. Raises `DependencyMissing` when that is less than level 2."""
+    tiles = _tiles()
+    formats = tuple(wanted for wanted in OutputFormat if wanted in pipeline.MEDIA_TYPES and _writes(wanted, tiles))
+    qualities = tuple(quality for quality in Quality if _renders_quality(quality, tiles))
+    features = {
+        version: tuple(sorted([*HTTP_FEATURES, *(name for name in cases if _renders(version, cases[name], tiles))]))
+        for version, cases in _FEATURES.items()
+    }
+    missing: set[str] = {*LEVEL_2_FORMATS.difference(formats), *set(Quality).difference(qualities)}
+    for version, level in LEVEL_2_FEATURES.items():
+        missing |= level.difference(features[version])
+    if missing:
+        what = LocalizedText("图像服务所需的功能", "something that the image service needs")
+        raise DependencyMissing(what=what, remedy=", ".join(sorted(missing)))
+    return Offered(formats, qualities, MappingProxyType(features))
+
+
+def _tiles() -> list[bytes]:
+    """The stored tiles of the picture."""
+    quarters = [pyvips.Image.black(16, 12, bands=3) + list(colour) for colour in _COLOURS.values()]
+    whole = pyvips.Image.arrayjoin(quarters, across=2).cast("uchar").copy(interpretation="srgb")
+    tiles = []
+    for ordinal in range(_GRID.count):
+        x, y, width, height, out_width, out_height = _GRID.request_of(ordinal)
+        tile = whole.crop(x, y, width, height).thumbnail_image(out_width, height=out_height, size="force")
+        tiles.append(tile.jpegsave_buffer(Q=95, subsample_mode="off", keep="none"))
+    return tiles
+
+
+def _make(text: str, version: ApiVersion, tiles: list[bytes]) -> bytes:
+    task = plan(parse(text, version), _GRID, _LIMITS)
+    return pipeline.render(
+        task, choose_source(task, _GRID, _LIMITS), _GRID, lambda ordinals: [tiles[n] for n in ordinals], 90
+    )
+
+
+def _writes(wanted: OutputFormat, tiles: list[bytes]) -> bool:
+    """Whether a format is written, and is what it should be. Nothing here reads PDF: there its beginning must do."""
+    try:
+        written = _make(f"full/32,24/0/default.{wanted.value}", ApiVersion.THREE, tiles)
+        start, signature = _SIGNATURES[wanted]
+        if not written.startswith(signature, start):
+            return False
+        return wanted is OutputFormat.PDF or _shows(_open(written, wanted), 32, 24, "RGBY")
+    except _FAULTS:
+        return False
+
+
+def _renders_quality(quality: Quality, tiles: list[bytes]) -> bool:
+    try:
+        written = _make(f"full/32,24/0/{quality.value}.png", ApiVersion.THREE, tiles)
+        if quality in {Quality.DEFAULT, Quality.COLOR}:
+            return _shows(_open(written), 32, 24, "RGBY")
+        picture = _open(written)
+        values = picture.write_to_memory()
+        shades = set(zip(*(values[band :: picture.bands] for band in range(picture.bands)), strict=True))
+    except _FAULTS:
+        return False
+    plain = all(len(set(shade)) == 1 for shade in shades)
+    return plain and (quality is Quality.GRAY or {shade[0] for shade in shades} <= {0, 255})
+
+
+def _renders(version: ApiVersion, case: tuple[str, int, int, str], tiles: list[bytes]) -> bool:
+    text, width, height, colours = case
+    try:
+        return _shows(_open(_make(f"{text}/default.png", version, tiles)), width, height, colours)
+    except _FAULTS:
+        return False
+
+
+def _open(written: bytes, wanted: OutputFormat = OutputFormat.PNG) -> Any:
+    """A picture as another reader than its writer sees it, where there is one: libvips' wheel reads no JPEG 2000."""
+    if wanted is OutputFormat.JP2:
+        return pyvips.Image.new_from_array(imagecodecs.jpeg2k_decode(written))
+    return pyvips.Image.new_from_buffer(written, "")
+
+
+def _shows(picture: Any, width: int, height: int, colours: str) -> bool:
+    """Whether a picture has these sides, and its quarters these colours, or else (slanted) clear corners."""
+    if (picture.width, picture.height) != (width, height):
+        return False
+    if not colours:
+        return bool(picture.hasalpha() and picture(0, 0)[-1] == 0 and picture(width // 2, height // 2)[-1] == 255)
+    places = [(width * x // 4, height * y // 4) for y in (1, 3) for x in (1, 3)]
+    return all(
+        abs(seen - right) <= _TOLERANCE
+        for place, colour in zip(places, colours, strict=True)
+        for seen, right in zip(picture(*place), _COLOURS[colour], strict=False)
+    )

@@ -1,0 +1,352 @@
+"""Presentation 3.0 manifests and collections, built once, at publication.
+
+The only user of iiif-prezi3, whose models check every document here. Its helpers that append one canvas at a time
+check the whole manifest again at each: here plain values are built first and checked once.
+
+Every identifier starts with `PLACEHOLDER`, so that one stored document serves under any public address
+(`presentation/published.py`). The same work gives the same bytes.
+
+How a page's behaviour is told (Presentation 3.0, section 3.4, lets few words stand on a canvas):
+
+=============  =======================================================================================
+of the page    in a paged work
+=============  =======================================================================================
+individuals    ``facing-pages``: one picture of a whole opening, shown by itself
+facing-pages   the same
+non-paged      ``non-paged``
+others         nothing: they are words for manifests
+=============  =======================================================================================
+
+In a work that is not paged canvases carry no behaviour. A paged work whose every picture is a whole opening is
+``individuals`` itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from iiif_prezi3 import CanvasRef, Collection, Manifest, Range
+
+from iiif_server.presentation.collections import ALL, AccessionPeriod
+from iiif_server.presentation.ranges import structures
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.urls import (
+    PLACEHOLDER,
+    canvas_id,
+    catalogue_record,
+    collection_id,
+    home_page,
+    image_service_id,
+    manifest_id,
+)
+from repository.access import Decision, decide
+from repository.localized import LocalizedText
+from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
+
+_CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
+_LANGUAGES: Final = ["zh-Hans", "en"]
+_LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
+_LICENCE: Final = re.compile(
+    r"https?://(creativecommons\.org/(licenses|publicdomain)|rightsstatements\.org/vocab)/[\w./-]+", re.ASCII
+)
+_MANIFEST_BEHAVIORS: Final = frozenset({"paged", "individuals", "continuous", "unordered"})
+_CANVAS_BEHAVIORS: Final = {"individuals": "facing-pages", "facing-pages": "facing-pages", "non-paged": "non-paged"}
+_BLANK_SIZE: Final = (1000, 1400)
+_COVER_SIDE: Final = 400
+
+_MISSING: Final = LocalizedText("缺叶", "Missing leaf")
+_ATTRIBUTION: Final = LocalizedText("出处", "Attribution")
+_RIGHTS: Final = LocalizedText("权利", "Rights")
+_CATALOGUE_RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
+_LANGUAGE_NAMES: Final = {
+    "bo": LocalizedText("藏文", "Tibetan"),
+    "en": LocalizedText("英文", "English"),
+    "ja": LocalizedText("日文", "Japanese"),
+    "ko": LocalizedText("韩文", "Korean"),
+    "lzh": LocalizedText("文言文", "Literary Chinese"),
+    "mn": LocalizedText("蒙古文", "Mongolian"),
+    "mnc": LocalizedText("满文", "Manchu"),
+    "sa": LocalizedText("梵文", "Sanskrit"),
+    "ug": LocalizedText("维吾尔文", "Uyghur"),
+    "vi": LocalizedText("越南文", "Vietnamese"),
+    "zh": LocalizedText("中文", "Chinese"),
+    "zh-Hans": LocalizedText("中文（简体）", "Chinese (simplified)"),
+    "zh-Hant": LocalizedText("中文（繁体）", "Chinese (traditional)"),
+}
+
+Json = dict[str, Any]
+
+
+def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> bytes:
+    """The manifest of a work as UTF-8 JSON, in canonical order.
+
+    `pyramids` holds one for every image of the work; `provider` is the institution's name, or '' to name none. Every
+    page that a range names must be in the work. Presentation 3.0, section 5.2.
+    """
+    return _serialise(Manifest(**_manifest(work, pyramids, provider)))
+
+
+def build_collection(works: Iterable[WorkSummary], part: AccessionPeriod = ALL) -> bytes:
+    """A collection of manifests: every published work of a part, in the order given (Presentation 3.0, section 5.1)."""
+    return _collection(
+        part, [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
+    )
+
+
+def build_divided_collection(part: AccessionPeriod, divisions: Iterable[AccessionPeriod]) -> bytes:
+    """A collection of collections, each only named here: the parts that a part is divided into (section 5.1)."""
+    return _collection(part, [_collection_reference(division) for division in divisions])
+
+
+def _collection(part: AccessionPeriod, items: Sequence[Json]) -> bytes:
+    whole = part.whole
+    return _serialise(
+        Collection(
+            id=collection_id(part.name),
+            label=_bilingual(part.label),
+            items=items,
+            **_present(partOf=[_collection_reference(whole)] if whole else None),
+        )
+    )
+
+
+def _collection_reference(part: AccessionPeriod) -> Json:
+    return {"id": collection_id(part.name), "type": "Collection", "label": _bilingual(part.label)}
+
+
+def _serialise(document: Manifest | Collection) -> bytes:
+    body = document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return json.dumps({"@context": _CONTEXT, **body}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Json:
+    language = _language(work.record)
+    behavior = _manifest_behavior(work)
+    canvases = list(_canvases(work, pyramids, paged=behavior == "paged"))
+    return _present(
+        id=manifest_id(work.identifier),
+        label={language: [work.record.title]},
+        metadata=_metadata(work),
+        summary=_plain(language, work.record.summary) if work.record.summary else None,
+        requiredStatement=_required_statement(work, provider),
+        rights=_licence(work.rights),
+        provider=_provider(provider),
+        thumbnail=_first_thumbnail(canvases),
+        homepage=_homepage(work, language),
+        seeAlso=_see_also(work.identifier),
+        viewingDirection=work.viewing_direction.value,
+        behavior=[behavior] if behavior else None,
+        partOf=[{"id": collection_id(ALL.name), "type": "Collection"}],
+        start=_start(canvases),
+        items=canvases,
+        structures=[_range_model(part) for part in structures(work, language)],
+    )
+
+
+def _range_model(part: Json) -> Range:
+    """A range whose canvases are references: left as plain values the models would take them for empty canvases."""
+    items = [CanvasRef(**item) if item["type"] == "Canvas" else _range_model(item) for item in part["items"]]
+    return Range(**{**part, "items": items})
+
+
+def _present(**properties: Any) -> Json:
+    """The properties that have something to say: IIIF has no empty ones, but for a list of items."""
+    return {name: value for name, value in properties.items() if value or name == "items"}
+
+
+# Words
+
+
+def _language(record: Record) -> str:
+    """The key of the record's own words: its language when it has just one, ``none`` when that is not known."""
+    known = len(record.language) == 1 and _LANGUAGE_TAG.fullmatch(record.language[0])
+    return record.language[0] if known else "none"
+
+
+def _bilingual(text: LocalizedText) -> Json:
+    return {"zh-Hans": [text.zh], "en": [text.en]}
+
+
+def _plain(language: str, *values: str) -> Json:
+    """Catalogued words where IIIF allows HTML: a space at the end keeps ``<…>`` plain text (section 4.5)."""
+    return {language: [f"{value} " if value.startswith("<") and value.endswith(">") else value for value in values]}
+
+
+def _metadata(work: Work) -> list[Json]:
+    record = work.record
+    other_rights = work.rights.uri if work.rights.uri and not _licence(work.rights) else None
+    rows: list[tuple[LocalizedText, Iterable[str | None]]] = [
+        (LocalizedText("责任者", "Creator"), record.creator),
+        (LocalizedText("年代", "Date"), [record.date.text if record.date else None]),
+        (LocalizedText("分类", "Classification"), [record.classification]),
+        (LocalizedText("版本", "Edition"), [record.edition]),
+        (LocalizedText("尺寸", "Dimensions"), [record.dimensions]),
+        (LocalizedText("索书号", "Call number"), [record.call_number]),
+        (LocalizedText("馆藏", "Holder"), [record.holder]),
+        (LocalizedText("编号", "Identifier"), [record.identifier]),
+        (_RIGHTS, [other_rights]),
+    ]
+    told = [(label, [value for value in values if value]) for label, values in rows]
+    described = [{"label": _bilingual(label), "value": _plain("none", *values)} for label, values in told if values]
+    return described + ([_languages(record.language)] if record.language else [])
+
+
+def _languages(tags: Sequence[str]) -> Json:
+    names = [_LANGUAGE_NAMES.get(tag, LocalizedText(tag, tag)) for tag in tags]
+    value = {"zh-Hans": [name.zh for name in names], "en": [name.en for name in names]}
+    return {"label": _bilingual(LocalizedText("语种", "Language")), "value": value}
+
+
+def _required_statement(work: Work, provider: str) -> Json | None:
+    other_rights = "" if _licence(work.rights) else work.rights.uri
+    words = [word for word in dict.fromkeys((work.record.holder, provider, other_rights)) if word]
+    return {"label": _bilingual(_ATTRIBUTION), "value": _plain("none", *words)} if words else None
+
+
+def _licence(rights: Rights) -> str | None:
+    """The rights URI when it is one that `rights` may hold, in the form with ``http`` (section 3.2)."""
+    if rights.uri is None or not _LICENCE.fullmatch(rights.uri):
+        return None
+    return re.sub(r"^https", "http", rights.uri)
+
+
+# Links
+
+
+def _provider(name: str) -> list[Json]:
+    """The institution, at the address of its repository."""
+    label = {"none": [name]}
+    home = {"id": f"{PLACEHOLDER}/", "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}
+    return [{"id": f"{PLACEHOLDER}/", "type": "Agent", "label": label, "homepage": [home]}] if name else []
+
+
+def _homepage(work: Work, language: str) -> list[Json]:
+    page = home_page(work.identifier)
+    label = {language: [work.record.title]}
+    return [{"id": page, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}]
+
+
+def _see_also(work: str) -> list[Json]:
+    record = catalogue_record(work)
+    return [{"id": record, "type": "Dataset", "label": _bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
+
+
+def _start(canvases: Sequence[Json]) -> Json | None:
+    """The first canvas that shows something."""
+    return next(({"id": canvas["id"], "type": "Canvas"} for canvas in canvases if canvas["items"]), None)
+
+
+def _first_thumbnail(canvases: Sequence[Json]) -> list[Json] | None:
+    return next((canvas["thumbnail"] for canvas in canvases if "thumbnail" in canvas), None)
+
+
+def _manifest_reference(summary: WorkSummary) -> Json:
+    return _present(
+        id=manifest_id(summary.identifier),
+        type="Manifest",
+        label={"none": [summary.title]},
+        thumbnail=_cover(summary.cover) if summary.cover else None,
+    )
+
+
+def _cover(image: str) -> list[Json]:
+    """A cover; its exact size is not known here, so the service is asked to fit it in a square."""
+    address = f"{image_service_id(image)}/full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"
+    return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
+
+
+# Canvases
+
+
+def _manifest_behavior(work: Work) -> str | None:
+    shown = [page for page in work.pages() if page.images]
+    openings = [page for page in shown if _CANVAS_BEHAVIORS.get(page.behavior or "") == "facing-pages"]
+    if work.behavior == "paged" and shown and len(openings) == len(shown):
+        return "individuals"
+    return work.behavior if work.behavior in _MANIFEST_BEHAVIORS else None
+
+
+def _canvases(work: Work, pyramids: Mapping[str, Pyramid], *, paged: bool) -> Iterator[Json]:
+    seen = decide(work.rights, WorkState.PUBLISHED)
+    size = next(((image.width, image.height) for image in work.images()), _BLANK_SIZE)
+    for number, page in enumerate(work.pages(), start=1):
+        if page.images:
+            size = (page.images[0].width, page.images[0].height)
+        identifier = canvas_id(work.identifier, number)
+        behavior = _CANVAS_BEHAVIORS.get(page.behavior or "") if paged else None
+        yield _present(
+            id=identifier,
+            type="Canvas",
+            label=_page_label(page),
+            width=size[0],
+            height=size[1],
+            thumbnail=_thumbnail(page, pyramids, seen),
+            behavior=[behavior] if behavior else None,
+            items=_painting(identifier, page, seen),
+        )
+
+
+def _page_label(page: Page) -> Json:
+    if page.images:
+        return {"none": [page.label]}
+    return _bilingual(LocalizedText(f"{page.label}（{_MISSING.zh}）", f"{page.label} ({_MISSING.en.lower()})"))
+
+
+def _painting(canvas: str, page: Page, seen: Decision) -> list[Json]:
+    """One annotation; several photographs of a page are a choice, the first shown at once (cookbook 0033)."""
+    if not page.images:
+        return []
+    bodies = [_body(image, seen) for image in page.images]
+    if len(bodies) > 1:
+        for image, body in zip(page.images, bodies, strict=True):
+            body["label"] = {"none": [PurePosixPath(image.master.path).stem]}
+    annotation = {
+        "id": f"{canvas}/annotation",
+        "type": "Annotation",
+        "motivation": "painting",
+        "body": bodies[0] if len(bodies) == 1 else {"type": "Choice", "items": bodies},
+        "target": canvas,
+    }
+    return [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": [annotation]}]
+
+
+def _body(image: Image, seen: Decision) -> Json:
+    return _image_resource(image.identifier, "max", _within(image.width, image.height, seen.max_size))
+
+
+def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], seen: Decision) -> list[Json] | None:
+    """The smallest level of the pyramid, which is one stored tile: such a thumbnail costs the server no pixel work."""
+    if not page.images or not seen.shows_pixels:
+        return None
+    image = page.images[0]
+    smallest = TileGrid(image.width, image.height, pyramids[image.identifier].tile_size).levels[-1]
+    width, height = _within(smallest.width, smallest.height, seen.max_size)
+    size = "max" if (width, height) == (image.width, image.height) else f"{width},{height}"
+    return [_image_resource(image.identifier, size, (width, height))]
+
+
+def _within(width: int, height: int, max_size: int | None) -> tuple[int, int]:
+    """A size fitted within the longest side that access allows."""
+    longest = max(width, height)
+    if max_size is None or longest <= max_size:
+        return width, height
+    return max(1, width * max_size // longest), max(1, height * max_size // longest)
+
+
+def _image_resource(image: str, size: str, pixels: tuple[int, int]) -> Json:
+    return {
+        "id": f"{image_service_id(image)}/full/{size}/0/default.jpg",
+        "type": "Image",
+        "format": "image/jpeg",
+        "width": pixels[0],
+        "height": pixels[1],
+        "service": [_service(image)],
+    }
+
+
+def _service(image: str) -> Json:
+    return {"id": image_service_id(image), "type": "ImageService3", "profile": "level2"}

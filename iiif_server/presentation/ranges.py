@@ -1,0 +1,84 @@
+"""The ranges of a manifest: volumes (册), and parts of the text (卷, 篇) within and across them. (pure)
+
+IIIF Presentation API 3.0, section 5.4. A work of several volumes is one manifest: each volume is a range at the top,
+and holds the ranges that lie wholly in it; a range that runs over several volumes follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from iiif_server.urls import canvas_id, range_id
+from repository.model import Range, Volume, Work
+
+Json = dict[str, Any]
+
+
+def structures(work: Work, language: str) -> list[Json]:
+    """The ranges of a work's manifest; `language` keys the labels as catalogued. Ranges without pages are left out."""
+    outline = _Outline(work, language)
+    if len(work.volumes) < 2:
+        return outline.ranges(work.ranges)
+    homes = [outline.volume_of(part) for part in work.ranges]
+    volumes = [
+        outline.volume(index, volume, [part for part, home in zip(work.ranges, homes, strict=True) if home == index])
+        for index, volume in enumerate(work.volumes)
+        if volume.pages
+    ]
+    return volumes + outline.ranges([part for part, home in zip(work.ranges, homes, strict=True) if home is None])
+
+
+class _Outline:
+    """Makes ranges, numbered in the order they are made, and knows each page's canvas and volume."""
+
+    def __init__(self, work: Work, language: str) -> None:
+        self._work = work.identifier
+        self._language = language
+        self._made = 0
+        self._canvas = {page.key: canvas_id(work.identifier, n) for n, page in enumerate(work.pages(), start=1)}
+        self._volume = {page.key: index for index, volume in enumerate(work.volumes) for page in volume.pages}
+
+    def volume_of(self, part: Range) -> int | None:
+        """The one volume that all of a range lies in."""
+        homes = {self._volume[key] for key in _keys(part)}
+        return homes.pop() if len(homes) == 1 else None
+
+    def volume(self, index: int, volume: Volume, parts: Sequence[Range]) -> Json:
+        """A volume's range: its pages in order, each range in the place of its first page."""
+        label = {self._language: [volume.label]} if volume.label else _volume_label(index + 1)
+        identifier = self._identifier()
+        within = {key for part in parts for key in _keys(part)}
+        placed: dict[str, list[Range]] = {}
+        for part in parts:
+            placed.setdefault(_keys(part)[0], []).append(part)
+        items: list[Json] = []
+        for page in volume.pages:
+            items += self.ranges(placed.get(page.key, ()))
+            items += [] if page.key in within else [self._reference(page.key)]
+        return {"id": identifier, "type": "Range", "label": label, "items": items}
+
+    def ranges(self, parts: Iterable[Range]) -> list[Json]:
+        """The ranges that hold a page at any depth: IIIF knows no empty range (section 5.4)."""
+        return [self._range(part) for part in parts if _keys(part)]
+
+    def _range(self, part: Range) -> Json:
+        identifier = self._identifier()
+        items = [self._reference(key) for key in part.pages] + self.ranges(part.ranges)
+        return {"id": identifier, "type": "Range", "label": {self._language: [part.label]}, "items": items}
+
+    def _reference(self, key: str) -> Json:
+        return {"id": self._canvas[key], "type": "Canvas"}
+
+    def _identifier(self) -> str:
+        self._made += 1
+        return range_id(self._work, self._made)
+
+
+def _keys(part: Range) -> list[str]:
+    """Every page of a range, those of the ranges within it too."""
+    return [*part.pages, *(key for inner in part.ranges for key in _keys(inner))]
+
+
+def _volume_label(number: int) -> Json:
+    return {"zh-Hans": [f"第 {number} 册"], "en": [f"Volume {number}"]}

@@ -1,0 +1,171 @@
+"""Domain errors and documents as HTTP: the one table of statuses, problem documents, validators, negotiation.
+
+A problem document is RFC 9457 JSON in the reader's language, with the error's machine `code` beside its members and,
+for a request that breaks a grammar, the `part` at fault. What went wrong inside (keys, addresses of databases) is for
+the log, not for the public: a status of 500 or above tells only its code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from repository.errors import (
+    AccessRefused,
+    CallError,
+    ContentError,
+    IdentifierInvalid,
+    IntegrityError,
+    NotFound,
+    RequestInvalid,
+    SettingInvalid,
+    ShanbenError,
+    SystemFault,
+    Withdrawn,
+)
+from repository.localized import Language, LocalizedText
+
+if TYPE_CHECKING:
+    from iiif_server.render.pool import RenderedStream
+
+CORS: Final = ("Access-Control-Allow-Origin", "*")
+"""A header of every answer of the image service: pages of every other site may use it."""
+
+STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
+    ShanbenError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ContentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CallError: HTTPStatus.BAD_REQUEST,
+    RequestInvalid: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    IdentifierInvalid: HTTPStatus.NOT_FOUND,
+    Withdrawn: HTTPStatus.GONE,
+    AccessRefused: HTTPStatus.FORBIDDEN,
+    SettingInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
+    IntegrityError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    SystemFault: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The status of each error; an error that is not named has that of the nearest class above it.
+
+A pyramid that the store does not hold (`KeyNotFound`) is 503, not 500: it can be made again from its master at any
+time.
+"""
+
+_RETRY_SECONDS: Final = 5
+_RETRY_AFTER_HELP_SECONDS: Final = 60
+"""When to try again after a fault that somebody has to mend first."""
+
+_TITLES: Final = {
+    HTTPStatus.BAD_REQUEST: "请求有误",
+    HTTPStatus.FORBIDDEN: "限制访问",
+    HTTPStatus.NOT_FOUND: "未找到",
+    HTTPStatus.METHOD_NOT_ALLOWED: "不允许的方法",
+    HTTPStatus.GONE: "已撤下",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "内容有误",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "服务器内部错误",
+    HTTPStatus.SERVICE_UNAVAILABLE: "服务暂不可用",
+}
+
+INTERNAL: Final = LocalizedText(
+    "服务器出错，工作人员会在日志中看到原因", "Something failed here; the staff will find why in the log"
+)
+_UNAVAILABLE: Final = LocalizedText(
+    "服务暂不可用，请稍后重试", "The service is not available just now; please try again shortly"
+)
+
+
+class Response(NamedTuple):
+    """An HTTP response without its protocol. A body in parts must be read to its end, or closed."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes | RenderedStream = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem document: `body` is UTF-8 JSON, `headers` say so."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+def status_of(error: ShanbenError) -> HTTPStatus:
+    """The status of an error, by the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(error: ShanbenError, language: Language) -> Problem:
+    """The problem document of an error, in a language."""
+    status = status_of(error)
+    detail = error.message
+    if status >= 500:
+        detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else INTERNAL
+    part = error.details.get("part")
+    members = {"part": str(part)} if part else {}
+    retry = _RETRY_SECONDS if error.transient else _RETRY_AFTER_HELP_SECONDS
+    return problem_document(status, error.code, detail, language, members, retry_seconds=retry)
+
+
+def problem_document(
+    status: HTTPStatus,
+    code: str,
+    detail: LocalizedText,
+    language: Language,
+    members: Mapping[str, str],
+    *,
+    retry_seconds: int = _RETRY_SECONDS,
+) -> Problem:
+    """A problem document (RFC 9457 section 3) with extension members; a 503 says when to try again."""
+    title = _TITLES.get(status, status.phrase) if language is Language.CHINESE else status.phrase
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": status.value,
+        "detail": detail.in_language(language),
+        "code": code,
+        **members,
+    }
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("Content-Language", language.value),
+        ("Vary", "Accept-Language"),
+        ("Cache-Control", "no-store"),
+    ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", str(retry_seconds)))
+    return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
+
+
+_ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+def matches(if_none_match: str | None, etag: str) -> bool:
+    """Whether ``If-None-Match`` names `etag` (with its quotes): weak comparison (RFC 9110 13.1.2)."""
+    if not if_none_match:
+        return False
+    return if_none_match == etag or if_none_match.strip() == "*" or etag in _ENTITY_TAG.findall(if_none_match)
+
+
+def media_weight(accept: str, media_type: str) -> float:
+    """How much ``Accept`` wants a media type, 0 to 1: the most specific range counts (RFC 9110 12.5.1)."""
+    whole, main = media_type, media_type.partition("/")[0] + "/*"
+    found: dict[str, float] = {}
+    for item in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        found[name] = max(found.get(name, 0.0), _weight(parameters))
+    return next((found[name] for name in (whole, main, "*/*") if name in found), 0.0)
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(max(float(parameter[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0

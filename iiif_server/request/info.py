@@ -1,0 +1,172 @@
+"""info.json (Image API 3.0 and 2.1.1, section 5 of each): what is served of one image, and nothing else. (pure)"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from iiif_server.pyramid.grid import Box, TileGrid
+from iiif_server.request.geometry import ImageLimits, largest
+from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
+from iiif_server.urls import PLACEHOLDER, catalogue_record, manifest_id
+from repository.localized import LocalizedText
+
+CONTEXTS: Final[Mapping[ApiVersion, str]] = MappingProxyType(
+    {version: f"http://iiif.io/api/image/{version.value}/context.json" for version in ApiVersion}
+)
+PROFILES: Final[Mapping[ApiVersion, str]] = MappingProxyType(
+    {version: f"http://iiif.io/api/image/{version.value}/level2.json" for version in ApiVersion}
+)
+"""The compliance level as the Link header names it (section 6)."""
+
+LEVEL_2_FORMATS: Final = frozenset({OutputFormat.JPG, OutputFormat.PNG})
+HTTP_FEATURES: Final = (
+    "baseUriRedirect",
+    "canonicalLinkHeader",
+    "cors",
+    "jsonldMediaType",
+    "profileLinkHeader",
+)
+"""What the service does whatever it renders."""
+
+_LEVEL_2_OF_BOTH: Final = (
+    *("baseUriRedirect", "cors", "jsonldMediaType", "regionByPct", "regionByPx", "rotationBy90s"),
+    *("sizeByConfinedWh", "sizeByH", "sizeByPct", "sizeByW", "sizeByWh"),
+)
+LEVEL_2_FEATURES: Final[Mapping[ApiVersion, frozenset[str]]] = MappingProxyType(
+    {
+        ApiVersion.THREE: frozenset({*_LEVEL_2_OF_BOTH, "regionSquare"}),
+        ApiVersion.TWO: frozenset({*_LEVEL_2_OF_BOTH, "sizeByDistortedWh"}),
+    }
+)
+"""What level 2 asks of a server (compliance documents; in 2.1 without the names that it deprecates)."""
+
+_ENLARGING: Final = frozenset({"sizeUpscaling", "sizeAboveFull"})
+
+
+class Offered(NamedTuple):
+    """What is served, each having passed its test at the start (`image/capabilities.py`); all in a fixed order."""
+
+    formats: tuple[OutputFormat, ...]
+    qualities: tuple[Quality, ...]
+    features: Mapping[ApiVersion, tuple[str, ...]]
+
+
+class Described(NamedTuple):
+    """An image as its information document describes it.
+
+    `uri` is its base URI, `base_url` the public address of the site, `work` the identifier of what it is part of,
+    `rights` a URI.
+    """
+
+    uri: str
+    base_url: str
+    work: str
+    rights: str | None
+    grid: TileGrid
+    limits: ImageLimits
+
+
+def image_info(version: ApiVersion, image: Described, offered: Offered) -> bytes:
+    """The information document of an image, as UTF-8 JSON."""
+    form = _version_2 if version is ApiVersion.TWO else _version_3
+    return json.dumps(form(image, offered), ensure_ascii=False, indent=1).encode()
+
+
+def _features(version: ApiVersion, image: Described, offered: Offered) -> list[str]:
+    """Features of an image: one that may only be shown reduced is never enlarged."""
+    most = image.limits.max_size
+    if most is None or most > max(image.grid.width, image.grid.height):
+        return list(offered.features[version])
+    return [name for name in offered.features[version] if name not in _ENLARGING]
+
+
+def _version_3(image: Described, offered: Offered) -> dict[str, object]:
+    features, level = _features(ApiVersion.THREE, image, offered), LEVEL_2_FEATURES[ApiVersion.THREE]
+    document: dict[str, object] = {
+        "@context": CONTEXTS[ApiVersion.THREE],
+        "id": image.uri,
+        "type": "ImageService3",
+        "protocol": "http://iiif.io/api/image",
+        "profile": "level2",
+        **_shape(image.grid, image.limits),
+        **_bounds(image.limits),
+        "preferredFormats": [OutputFormat.JPG.value],
+        "extraFormats": [format_.value for format_ in offered.formats if format_ not in LEVEL_2_FORMATS],
+        "extraQualities": [quality.value for quality in offered.qualities if quality is not Quality.DEFAULT],
+        "extraFeatures": [name for name in features if name not in level],
+    }
+    if image.rights:
+        document["rights"] = image.rights
+    document["partOf"] = [_link(manifest_id(image.work), image, "Manifest", _MANIFEST)]
+    record = _link(catalogue_record(image.work), image, "Dataset", _RECORD)
+    document["seeAlso"] = [{**record, "format": "application/json"}]
+    return document
+
+
+def _version_2(image: Described, offered: Offered) -> dict[str, object]:
+    document: dict[str, object] = {
+        "@context": CONTEXTS[ApiVersion.TWO],
+        "@id": image.uri,
+        "@type": "iiif:Image",
+        "protocol": "http://iiif.io/api/image",
+        **_shape(image.grid, image.limits),
+        "profile": [
+            PROFILES[ApiVersion.TWO],
+            {
+                "formats": [format_.value for format_ in offered.formats],
+                "qualities": [quality.value for quality in offered.qualities],
+                "supports": _features(ApiVersion.TWO, image, offered),
+                **_bounds(image.limits),
+            },
+        ],
+    }
+    if image.rights:
+        document["license"] = image.rights
+    return document
+
+
+def _shape(grid: TileGrid, limits: ImageLimits) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "width": grid.width,
+        "height": grid.height,
+        "sizes": [{"width": width, "height": height} for width, height in sizes(grid, limits)],
+    }
+    if factors := tile_factors(grid, limits):
+        shape["tiles"] = [{"width": grid.tile_size, "height": grid.tile_size, "scaleFactors": factors}]
+    return shape
+
+
+def _bounds(limits: ImageLimits) -> dict[str, int]:
+    if limits.max_size is None:
+        return {"maxArea": limits.max_area}
+    return {"maxWidth": limits.max_size, "maxHeight": limits.max_size, "maxArea": limits.max_area}
+
+
+_MANIFEST: Final = LocalizedText("所属著作", "The work that this is part of")
+_RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
+
+
+def _link(placed: str, image: Described, kind: str, label: LocalizedText) -> dict[str, object]:
+    names = {"zh-Hans": [label.zh], "en": [label.en]}
+    return {"id": placed.replace(PLACEHOLDER, image.base_url), "type": kind, "label": names}
+
+
+def sizes(grid: TileGrid, limits: ImageLimits) -> list[tuple[int, int]]:
+    """The whole image's sizes that cost least, small to large: the levels within the limits, and the largest."""
+    most = largest(Box(0, 0, grid.width, grid.height), False, grid, limits)
+    levels = {(level.width, level.height) for level in grid.levels}
+    return sorted({size for size in levels if size[0] <= most[0] and size[1] <= most[1]} | {most})
+
+
+def tile_factors(grid: TileGrid, limits: ImageLimits) -> list[int]:
+    """The scale factors whose tiles are served; none when a tile itself is larger than the limits."""
+    if grid.tile_size * grid.tile_size > limits.max_area:
+        return []
+    if limits.max_size is None:
+        return [level.scale_factor for level in grid.levels]
+    if limits.max_size < grid.tile_size:
+        return []
+    return [level.scale_factor for level in grid.levels if max(level.width, level.height) <= limits.max_size]

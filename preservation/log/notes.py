@@ -1,0 +1,249 @@
+"""Signed notes, verifier keys, checkpoints and cosignatures. (pure)
+
+C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519 types). A note is text that ends in a newline, an empty
+line, and signature lines ``— name base64(key ID || signature)``. A verifier key is the line ``name+key ID+base64(type
+|| public key)``. A checkpoint is a note whose text is an origin, a tree's size and its root, a line each.
+
+Whatever breaks the form or is not signed as it must be raises `EvidenceInvalid`; a verifier key that cannot be used
+raises `RequestInvalid`. Private keys are the matter of `log/signing_key.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from preservation.log.merkle import HASH_SIZE, MAX_SIZE, TreeHead
+from repository.errors import EvidenceInvalid, RequestInvalid
+from repository.localized import LocalizedText
+
+LONGEST_NOTE: Final = 1 << 20
+MOST_SIGNATURES: Final = 100
+_MARK: Final = "— "
+_KEY_ID: Final = 4
+_TIMESTAMP: Final = 8
+_CHECKPOINT_LINES: Final = 3
+_KEY: Final = LocalizedText("验证公钥", "verifier key")
+
+
+class Algorithm(IntEnum):
+    """The signature types understood here (signed-note, "Signature types")."""
+
+    ED25519 = 0x01
+    COSIGNATURE = 0x04
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature line: whose, the key's 4-byte ID, and what the key made."""
+
+    name: str
+    key_id: bytes
+    made: bytes
+
+    def line(self) -> str:
+        """The line as it stands in a note, with its newline."""
+        return f"{_MARK}{self.name} {encode_base64(self.key_id + self.made)}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with the name it signs under."""
+
+    name: str
+    algorithm: Algorithm
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes that tell keys of one name apart (signed-note, "Signatures")."""
+        return key_id(self.name, self.algorithm, self.public)
+
+    def line(self) -> str:
+        """The key in one line, without newline (signed-note, "Verifier keys"); `parse_verifier_key` reads it."""
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([self.algorithm]) + self.public)}"
+
+    def made(self, signature: Signature) -> bool:
+        """Whether a signature claims to be by this key."""
+        return (signature.name, signature.key_id) == (self.name, self.key_id)
+
+    def verifies(self, text: bytes, made: bytes) -> bool:
+        """Whether `made` is what this key makes for `text`."""
+        if self.algorithm is Algorithm.ED25519:
+            return verifies_ed25519(self.public, text, made)
+        seconds = int.from_bytes(made[:_TIMESTAMP], "big")
+        message = b"cosignature/v1\ntime %d\n" % seconds + text
+        return seconds < 1 << 63 and verifies_ed25519(self.public, message, made[_TIMESTAMP:])
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note read, its signatures not verified yet."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+    def content(self) -> bytes:
+        """The note as a file; `parse_note` reads it."""
+        return (self.text + "\n" + "".join(signature.line() for signature in self.signatures)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A log's head at a size (tlog-checkpoint, "Note text"). `extensions` are opaque lines; we write none."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> TreeHead:
+        """The tree it speaks of."""
+        return TreeHead(self.size, self.root)
+
+    @property
+    def root_text(self) -> str:
+        """The root in base64, as the checkpoint shows it."""
+        return encode_base64(self.root)
+
+    def text(self) -> str:
+        """The text to sign; `parse_checkpoint` reads it."""
+        return "".join(f"{line}\n" for line in (self.origin, self.size, self.root_text, *self.extensions))
+
+
+def key_id(name: str, algorithm: Algorithm, public: bytes) -> bytes:
+    """The key ID: the first 4 bytes of SHA-256 of name, newline, signature type and public key."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + public).digest()[:_KEY_ID]
+
+
+def is_key_name(name: str) -> bool:
+    """Whether `name` may name a key: not empty, no spaces, no plus, nothing a note may not hold."""
+    return bool(name) and "+" not in name and not any(character.isspace() or character < " " for character in name)
+
+
+def parse_verifier_key(line: str) -> VerifierKey:
+    """The key a verifier key line gives. Raises `RequestInvalid`."""
+    name, _, rest = line.strip().partition("+")
+    identifier, _, encoded = rest.partition("+")
+    material = decode_base64(encoded)
+    if not material or not is_key_name(name):
+        raise RequestInvalid(
+            part=_KEY, reason=LocalizedText("应为“名称+编号+公钥”一行", "it must be one line, name+id+key")
+        )
+    if material[0] not in set(Algorithm) or len(material) != 1 + HASH_SIZE:
+        raise RequestInvalid(part=_KEY, reason=LocalizedText("只支持 Ed25519 公钥", "only Ed25519 keys are understood"))
+    key = VerifierKey(name, Algorithm(material[0]), material[1:])
+    if key.key_id.hex() != identifier:
+        raise RequestInvalid(
+            part=_KEY, reason=LocalizedText("编号与公钥不符，请重新复制", "its ID does not fit it; copy it again")
+        )
+    return key
+
+
+def parse_note(content: bytes) -> Note:
+    """A note's text and signatures, not verified. Raises `EvidenceInvalid`."""
+    if len(content) > LONGEST_NOTE:
+        raise EvidenceInvalid(reason=LocalizedText("文件过大", "the file is too large"))
+    try:
+        decoded = content.decode()
+    except UnicodeDecodeError as fault:
+        raise EvidenceInvalid(reason=LocalizedText("不是 UTF-8 文本", "it is not UTF-8 text")) from fault
+    text, empty_line, signed = decoded.rpartition("\n\n")
+    if (
+        not empty_line
+        or not signed.endswith("\n")
+        or any(character < " " and character != "\n" for character in decoded)
+    ):
+        raise EvidenceInvalid(
+            reason=LocalizedText("不是签名文本，或已被截断", "it is not a signed note, or is cut short")
+        )
+    lines = signed.removesuffix("\n").split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise EvidenceInvalid(reason=LocalizedText("签名过多", "it has too many signatures"))
+    return Note(text + "\n", tuple(_parse_signature(line) for line in lines))
+
+
+def _parse_signature(line: str) -> Signature:
+    name, _, encoded = line.removeprefix(_MARK).partition(" ")
+    made = decode_base64(encoded)
+    if not line.startswith(_MARK) or not is_key_name(name) or made is None or len(made) <= _KEY_ID:
+        raise EvidenceInvalid(reason=LocalizedText("签名行格式有误", "a signature line is malformed"))
+    return Signature(name, made[:_KEY_ID], made[_KEY_ID:])
+
+
+def verify_note(content: bytes, keys: Sequence[VerifierKey]) -> Note:
+    """The note, signed by at least one of `keys` and falsely in the name of none. Raises `EvidenceInvalid`.
+
+    Signatures by other keys say nothing and are passed over (signed-note, "Signatures").
+    """
+    note = parse_note(content)
+    text = note.text.encode()
+    claims = [(key, signature) for signature in note.signatures for key in keys if key.made(signature)]
+    if not claims:
+        raise EvidenceInvalid(reason=LocalizedText("没有所给公钥的签名", "it is not signed by the key given"))
+    for key, signature in claims:
+        if not key.verifies(text, signature.made):
+            raise EvidenceInvalid(
+                reason=LocalizedText(f"{key.name} 的签名无效", f"the signature of {key.name} is false")
+            )
+    return note
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """The checkpoint that a note's text states. Raises `EvidenceInvalid`."""
+    lines = text.removesuffix("\n").split("\n")
+    if len(lines) < _CHECKPOINT_LINES or not all(lines) or not text.endswith("\n"):
+        raise EvidenceInvalid(reason=LocalizedText("不是检查点", "it is not a checkpoint"))
+    origin, size, root, *extensions = lines
+    digest = decode_base64(root)
+    number = parse_number(size)
+    if number is None or digest is None or len(digest) != HASH_SIZE:
+        raise EvidenceInvalid(
+            reason=LocalizedText("检查点的条数或树根有误", "the checkpoint's size or root is malformed")
+        )
+    return Checkpoint(origin, number, digest, tuple(extensions))
+
+
+def read_checkpoint(content: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """The checkpoint in a note that `verify_note` accepts. Raises `EvidenceInvalid`. The origin is for the caller."""
+    return parse_checkpoint(verify_note(content, keys).text)
+
+
+def parse_number(digits: str) -> int | None:
+    """A size or index: ASCII decimal, no leading zeroes, below 2**63; None for anything else."""
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_SIZE))):
+        return None
+    number = int(digits)
+    return number if str(number) == digits and number < MAX_SIZE else None
+
+
+def verifies_ed25519(public: bytes, message: bytes, made: bytes) -> bool:
+    """Whether `made` is the Ed25519 signature (RFC 8032) of `message` by the 32-byte public key."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(made, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def encode_base64(content: bytes) -> str:
+    """Standard base64 (RFC 4648 section 4)."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Standard base64 in its one canonical form (RFC 4648 section 4); None for anything else."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return content if encode_base64(content) == text else None

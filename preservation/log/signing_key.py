@@ -1,0 +1,158 @@
+"""The log's signing key: the only user of private keys.
+
+One file, ``log.key`` in a folder of its own, mode 0600, in the one-line form of Go's ``sumdb/note`` (and of the C2SP
+tools): ``PRIVATE+KEY+name+key ID+base64(0x01 || 32-byte Ed25519 seed)``. The name is the log's origin, so a key signs
+for one log and the origin is fixed when the key is made. Written durably, whole or not at all, and never overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from preservation.log.merkle import HASH_SIZE
+from preservation.log.notes import Algorithm, Signature, VerifierKey, decode_base64, encode_base64, is_key_name
+from repository.errors import DependencyMissing, SettingInvalid
+from repository.localized import LocalizedText
+from repository.storage.fsync import sync_folder, write_all
+
+KEY_FILE: Final = "log.key"
+_PREFIX: Final = "PRIVATE+KEY+"
+_LONGEST_FILE: Final = 4096
+
+
+class Signer:
+    """Signs for one log. The private key is kept inside and never shown."""
+
+    __slots__ = ("_key", "_private")
+
+    def __init__(self, origin: str, seed: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._key = VerifierKey(origin, Algorithm.ED25519, self._private.public_key().public_bytes_raw())
+
+    @property
+    def origin(self) -> str:
+        """The log's origin, which is the key's name."""
+        return self._key.name
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key."""
+        return self._key
+
+    @property
+    def verifier_key(self) -> str:
+        """The public key as a C2SP verifier key line."""
+        return self._key.line()
+
+    def sign(self, text: str) -> str:
+        """The signature line for a note's text, with its newline."""
+        return Signature(self.origin, self._key.key_id, self._private.sign(text.encode())).line()
+
+    def sign_note(self, text: str) -> bytes:
+        """The text as a note signed by this key."""
+        return f"{text}\n{self.sign(text)}".encode()
+
+
+def generate(origin: str) -> Signer:
+    """A new key that lives in memory only. Raises `SettingInvalid` for an origin that cannot name a key."""
+    return Signer(_checked(origin), secrets.token_bytes(HASH_SIZE))
+
+
+def create(folder: Path, origin: str) -> Signer:
+    """A new key, stored in `folder`. Raises `SettingInvalid` when there is one already or the origin is unfit."""
+    seed = secrets.token_bytes(HASH_SIZE)
+    signer = Signer(_checked(origin), seed)
+    line = f"{_PREFIX}{origin}+{signer.key.key_id.hex()}+{encode_base64(bytes([Algorithm.ED25519]) + seed)}\n"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = folder / f".{KEY_FILE}.{secrets.token_hex(8)}"
+    try:
+        _write_private(temporary, line.encode())
+        os.link(temporary, folder / KEY_FILE)
+    except FileExistsError as fault:
+        reason = LocalizedText("密钥已存在，不予覆盖", "there is a key already; it is not overwritten")
+        raise SettingInvalid(name=KEY_FILE, reason=reason) from fault
+    finally:
+        temporary.unlink(missing_ok=True)
+    for made in (folder, *folder.parents[:1]):
+        sync_folder(str(made))
+    return signer
+
+
+def load(folder: Path) -> Signer:
+    """The key stored in `folder`.
+
+    Raises `DependencyMissing` when there is none, `SettingInvalid` when it cannot be used.
+    """
+    path = folder / KEY_FILE
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LONGEST_FILE)
+    except FileNotFoundError as fault:
+        remedy = LocalizedText(
+            "请运行 shanben init，或放回备份的密钥", "run shanben init, or put the key back from its backup"
+        )
+        raise DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy) from fault
+    except OSError as fault:
+        raise SettingInvalid(name=KEY_FILE, reason=fault.strerror or str(fault)) from fault
+    if mode & 0o077:
+        reason = LocalizedText("他人可读取；请执行 chmod 600", "others may read it; run chmod 600 on it")
+        raise SettingInvalid(name=KEY_FILE, reason=reason)
+    return _parse(content)
+
+
+def load_or_create(folder: Path, origin: str) -> Signer:
+    """The key in `folder`, made for `origin` when there is none. Raises `SettingInvalid` when it is for another."""
+    if not (folder / KEY_FILE).exists():
+        return create(folder, origin)
+    signer = load(folder)
+    check_origin(signer.origin, origin)
+    return signer
+
+
+def check_origin(origin: str, setting: str) -> None:
+    """Raise `SettingInvalid` when the setting names another log than the key does; '' leaves it to the key."""
+    if setting not in ("", origin):
+        reason = LocalizedText(f"密钥属于日志 {origin}，名称不可更改", f"the key is for {origin}; a log keeps its name")
+        raise SettingInvalid(name="log_origin", reason=reason)
+
+
+def _checked(origin: str) -> str:
+    if not is_key_name(origin):
+        reason = LocalizedText(f"{origin!r} 不能含空格或加号，也不能为空", f"{origin!r}: no spaces, no plus, not empty")
+        raise SettingInvalid(name="log_origin", reason=reason)
+    return origin
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _parse(content: bytes) -> Signer:
+    broken = SettingInvalid(
+        name=KEY_FILE,
+        reason=LocalizedText("文件已损坏；请放回备份", "the file is damaged; put it back from its backup"),
+    )
+    try:
+        line = content.decode().removesuffix("\n")
+    except UnicodeDecodeError as fault:
+        raise broken from fault
+    name, _, rest = line.removeprefix(_PREFIX).partition("+")
+    identifier, _, encoded = rest.partition("+")
+    material = decode_base64(encoded) or b""
+    if not (line.startswith(_PREFIX) and is_key_name(name) and len(material) == 1 + HASH_SIZE):
+        raise broken
+    signer = Signer(name, material[1:])
+    # The key ID is the checksum of the file: a seed with a bit turned gives another public key.
+    if material[0] != Algorithm.ED25519 or signer.key.key_id.hex() != identifier:
+        raise broken
+    return signer

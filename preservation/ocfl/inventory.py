@@ -1,0 +1,171 @@
+"""The rules of an OCFL 1.1 inventory as we write it. (pure)
+
+An `Inventory` is what OCFL section 3.5 calls the inventory of an object: a manifest from digests to the files that
+hold them, and for each version the logical state it stands for. Ours have sha256 digests, versions ``v1``, ``v2``… and
+the content folder ``content``. `next_inventory` decides where each new file goes; what is there is not stored again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from repository.errors import ObjectInvalid
+from repository.localized import LocalizedText
+
+OCFL_TYPE: Final = "https://ocfl.io/1.1/spec/#inventory"
+DIGEST_ALGORITHM: Final = "sha256"
+INVENTORY_NAME: Final = "inventory.json"
+SIDECAR_NAME: Final = f"{INVENTORY_NAME}.{DIGEST_ALGORITHM}"
+# The program acts, so no person is named; OCFL asks that the address be a URI.
+_USER: Final = {"name": "Shanben", "address": "urn:shanben:software"}
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_SIDECAR: Final = re.compile(rb"([0-9a-f]{64})[ \t]+inventory\.json\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """A version of an object: what it stands for (logical path to sha256), when (RFC 3339), why and by whom made."""
+
+    created: str
+    message: str
+    state: Mapping[str, str]
+    user: Mapping[str, str] = field(default_factory=lambda: dict(_USER))
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """An object's inventory: `manifest` leads from a sha256 to the content paths that hold it; versions from v1 on."""
+
+    identifier: str
+    manifest: Mapping[str, tuple[str, ...]]
+    versions: tuple[ObjectVersion, ...]
+
+    @property
+    def head(self) -> str:
+        """The name of the newest version."""
+        return f"v{len(self.versions)}"
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The logical state of the newest version: logical path to sha256."""
+        return self.versions[-1].state
+
+    def content_path(self, sha256: str) -> str:
+        """Where the bytes with this digest lie, relative to the object root. Raises `KeyError`."""
+        return self.manifest[sha256][0]
+
+
+def next_inventory(
+    head: Inventory | None, identifier: str, state: Mapping[str, str], *, message: str, created: str
+) -> Inventory:
+    """The inventory with one more version (the first, when there is no head) that stands for `state`.
+
+    A digest that is in the manifest already keeps its place; a new one goes to ``vN/content/`` and the first, in the
+    order of their bytes, of the logical paths that have it. Raises `ObjectInvalid` for what OCFL forbids.
+    """
+    check_logical_paths(state, identifier)
+    if not _TIME.fullmatch(created):
+        raise ObjectInvalid(
+            key=identifier,
+            reason=LocalizedText(f"时间不合 RFC 3339：{created!r}", f"not an RFC 3339 time: {created!r}"),
+        )
+    manifest = dict(head.manifest) if head else {}
+    earlier = head.versions if head else ()
+    for path in sorted(state, key=str.encode):
+        manifest.setdefault(state[path], (f"v{len(earlier) + 1}/content/{path}",))
+    return Inventory(identifier, manifest, (*earlier, ObjectVersion(created, message, dict(state))))
+
+
+def new_content(inventory: Inventory) -> dict[str, str]:
+    """The files of the newest version, content path to sha256: what must be stored before it is committed."""
+    folder = f"{inventory.head}/"
+    return {path: sha256 for sha256, (path, *_) in inventory.manifest.items() if path.startswith(folder)}
+
+
+def check_logical_paths(paths: Collection[str], identifier: str) -> None:
+    """OCFL 3.5.3.1: no empty, ``.`` or ``..`` element, and none is the folder of another. Raises `ObjectInvalid`."""
+    folders: set[str] = set()
+    for path in paths:
+        elements = path.split("/")
+        if {"", ".", ".."} & set(elements):
+            raise ObjectInvalid(
+                key=identifier,
+                reason=LocalizedText(f"逻辑路径不合规范：{path!r}", f"not a valid logical path: {path!r}"),
+            )
+        folders.update("/".join(elements[:depth]) for depth in range(1, len(elements)))
+    if clash := folders & set(paths):
+        raise ObjectInvalid(
+            key=identifier,
+            reason=LocalizedText(f"既是文件又是文件夹：{min(clash)!r}", f"both a file and a folder: {min(clash)!r}"),
+        )
+
+
+def inventory_bytes(inventory: Inventory) -> bytes:
+    """The inventory as it is stored: JSON, the same bytes for the same inventory."""
+    document = {
+        "digestAlgorithm": DIGEST_ALGORITHM,
+        "head": inventory.head,
+        "id": inventory.identifier,
+        "manifest": {sha256: list(paths) for sha256, paths in inventory.manifest.items()},
+        "type": OCFL_TYPE,
+        "versions": {f"v{number}": _version_json(v) for number, v in enumerate(inventory.versions, start=1)},
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _version_json(version: ObjectVersion) -> dict[str, Any]:
+    state: dict[str, list[str]] = {}
+    for path in sorted(version.state, key=str.encode):
+        state.setdefault(version.state[path], []).append(path)
+    return {"created": version.created, "message": version.message, "state": state, "user": dict(version.user)}
+
+
+def parse_inventory(document: bytes, key: str) -> Inventory:
+    """The inventory in a document: the inverse of `inventory_bytes`. Raises `ObjectInvalid` naming `key`.
+
+    Inventories by other hands are read too, when they have what ours have: sha256, ``content``, versions from ``v1``.
+    """
+    try:
+        values = json.loads(document)
+        names = [f"v{number}" for number in range(1, len(values["versions"]) + 1)]
+        versions = tuple(_parse_version(values["versions"][name]) for name in names)
+        manifest = {sha256.lower(): tuple(map(_text, held)) for sha256, held in values["manifest"].items()}
+        ours = (values["digestAlgorithm"], values.get("contentDirectory", "content")) == (DIGEST_ALGORITHM, "content")
+        sound = ours and all(manifest.values()) and all(manifest.keys() >= set(v.state.values()) for v in versions)
+        inventory = Inventory(_text(values["id"]), manifest, versions)
+        if not sound or not versions or values["head"] != inventory.head:
+            raise ObjectInvalid(key=key, reason=LocalizedText("清单不合规范", "the inventory breaks its rules"))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+        raise ObjectInvalid(
+            key=key, reason=LocalizedText(f"清单无法读取：{fault!r}", f"the inventory cannot be read: {fault!r}")
+        ) from fault
+    return inventory
+
+
+def _parse_version(values: dict[str, Any]) -> ObjectVersion:
+    state = {_text(path): sha256.lower() for sha256, paths in values["state"].items() for path in paths}
+    user = {_text(name): _text(value) for name, value in values.get("user", {}).items()}
+    return ObjectVersion(_text(values["created"]), _text(values.get("message", "")), state, user)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def sidecar_bytes(inventory_sha256: str) -> bytes:
+    """The sidecar of an inventory (OCFL 3.7)."""
+    return f"{inventory_sha256} {INVENTORY_NAME}\n".encode()
+
+
+def parse_sidecar(document: bytes, key: str) -> str:
+    """The digest in a sidecar. Raises `ObjectInvalid`."""
+    matched = _SIDECAR.fullmatch(document)
+    if not matched:
+        raise ObjectInvalid(key=key, reason=LocalizedText("摘要文件无法读取", "the sidecar cannot be read"))
+    return matched[1].decode()

@@ -1,0 +1,269 @@
+"""Every rule of OCFL 1.0 and 1.1 that an inventory can break by itself, anyone's inventory and not only ours. (pure)
+
+The codes are those of the specification's validation codes: ``E...`` for what must not be, ``W...`` for what should
+not. `ocfl/validation.py` adds the rules that need the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Json = Mapping[str, Any]
+
+SPECIFICATIONS: Final = ("1.0", "1.1")
+ALGORITHMS: Final = ("sha512", "sha256")
+VERSION_NAME: Final = re.compile(r"v(0*)([1-9][0-9]*)", re.ASCII)
+_TYPE: Final = "https://ocfl.io/{}/spec/#inventory"
+_KEYS: Final = {"id", "type", "digestAlgorithm", "head", "contentDirectory", "manifest", "versions", "fixity"}
+_TIME: Final = re.compile(
+    r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFinding:
+    """A rule that is broken: its code in the specification, the file it was found in, and what was found."""
+
+    code: str
+    where: str
+    detail: str = ""
+
+
+def specification_of(values: Json) -> str | None:
+    """The version of OCFL an inventory says it follows; None when it names none we know."""
+    return next((name for name in SPECIFICATIONS if values.get("type") == _TYPE.format(name)), None)
+
+
+def check_inventory(values: Any, where: str) -> list[RuleFinding]:
+    """Every rule broken by a parsed inventory."""
+    if not isinstance(values, dict):
+        return [RuleFinding("E033", where, "not a JSON object")]
+    rules = (_check_names, _check_keys, _check_versions, _check_head, _check_manifest, _check_states, _check_fixity)
+    return [RuleFinding(code, where, detail) for rule in rules for code, detail in rule(values)]
+
+
+Broken = Iterator[tuple[str, str]]
+
+
+def _check_names(values: Json) -> Broken:
+    for key in ("id", "type", "digestAlgorithm", "head"):
+        if key not in values:
+            yield "E036", key
+    identifier = values.get("id", "x:y")
+    if not isinstance(identifier, str) or not identifier:
+        yield "E037", repr(identifier)
+    elif not _URI.fullmatch(identifier):
+        yield "W005", identifier
+    if "type" in values and specification_of(values) is None:
+        yield "E038", repr(values["type"])
+    yield from _check_algorithm(values.get("digestAlgorithm", "sha512"))
+    yield from _check_content_directory(values.get("contentDirectory", "content"))
+
+
+def _check_algorithm(algorithm: object) -> Broken:
+    if algorithm not in ALGORITHMS:
+        yield "E025", repr(algorithm)
+    elif algorithm != "sha512":
+        yield "W004", repr(algorithm)
+
+
+def _check_content_directory(name: object) -> Broken:
+    if not isinstance(name, str) or "/" in name:
+        yield "E017", repr(name)
+    elif name in {"", ".", ".."}:
+        yield "E018", repr(name)
+
+
+def _check_keys(values: Json) -> Broken:
+    for key in sorted(values.keys() - _KEYS):
+        yield "E102", key
+    for key, absent, misshapen in (("manifest", "E041", "E106"), ("versions", "E043", "E044")):
+        if key not in values:
+            yield absent, key
+        elif not isinstance(values[key], dict):
+            yield misshapen, key
+
+
+def versions_of(values: Json) -> dict[str, Json]:
+    """The version blocks that are blocks, by their names."""
+    versions = values.get("versions")
+    blocks = versions if isinstance(versions, dict) else {}
+    return {name: block for name, block in blocks.items() if isinstance(block, dict)}
+
+
+def manifest_of(values: Json, block: str = "manifest") -> dict[str, tuple[str, ...]]:
+    """Digest, in lower case, to content paths; whatever is not so shaped is left out."""
+    manifest = values.get(block)
+    pairs = manifest.items() if isinstance(manifest, dict) else ()
+    return {digest.lower(): tuple(p for p in held if isinstance(p, str)) for digest, held in pairs if _is_list(held)}
+
+
+def state_of(block: Json) -> dict[str, str]:
+    """Logical path to digest, in lower case, of a version block."""
+    state = block.get("state")
+    pairs = state.items() if isinstance(state, dict) else ()
+    return {path: digest.lower() for digest, paths in pairs if _is_list(paths) for path in paths if _is_text(path)}
+
+
+def _check_versions(values: Json) -> Broken:
+    versions = values.get("versions")
+    if not isinstance(versions, dict):
+        return
+    if not versions:
+        yield "E008", "no versions"
+        return
+    matches = {name: VERSION_NAME.fullmatch(name) for name in versions}
+    for name in (name for name, match in matches.items() if not match):
+        yield "E046", name
+    numbers = {int(match[2]): match for match in matches.values() if match}
+    for number in sorted(set(range(1, max(numbers, default=1) + 1)) - numbers.keys()):
+        yield ("E009" if number == 1 else "E010"), f"v{number}"
+    yield from _check_padding([match[0] for match in matches.values() if match])
+
+
+def _check_padding(names: list[str]) -> Broken:
+    padded = [name for name in names if name.startswith("v0")]
+    if not padded:
+        return
+    yield "W001", padded[0]
+    if len(padded) != len(names):
+        yield "E011", "some version names are padded, some are not"
+        yield "E013", "some version names are padded, some are not"
+    if len({len(name) for name in names}) > 1:
+        yield "E012", "version names differ in length"
+
+
+def _check_head(values: Json) -> Broken:
+    matches = [match for name in versions_of(values) if (match := VERSION_NAME.fullmatch(name))]
+    newest = max(matches, key=lambda match: int(match[2]), default=None)
+    head = values.get("head")
+    if head is not None and newest and head != newest[0]:
+        yield "E040", repr(head)
+        if isinstance(head, str) and re.fullmatch(r"v0\d+", head) and not newest[1]:
+            yield "E011", head
+            yield "E013", head
+
+
+def _check_manifest(values: Json) -> Broken:
+    manifest = values.get("manifest")
+    if not isinstance(manifest, dict):
+        return
+    yield from _check_digest_block(manifest, "E092", "E096")
+    used = {digest for block in versions_of(values).values() for digest in state_of(block).values()}
+    for digest in sorted(manifest_of(values).keys() - used):
+        yield "E107", digest
+    folder = str(values.get("contentDirectory", "content"))
+    for path in (path for held in manifest_of(values).values() for path in held):
+        version, _, rest = path.partition("/")
+        if version not in versions_of(values) or not rest.startswith(f"{folder}/"):
+            yield "E042", path
+
+
+def _check_digest_block(block: Json, misshapen: str, repeated: str) -> Broken:
+    """The rules of the manifest and of each block of the fixity block: digests to lists of content paths."""
+    for digest, held in block.items():
+        if not _is_list(held) or not all(map(_is_text, held)):
+            yield misshapen, digest
+    for digest in _repeated(digest.lower() for digest in block):
+        yield repeated, digest
+    paths = [path for held in block.values() if _is_list(held) for path in held if _is_text(path)]
+    yield from _check_paths(paths, edges="E100", elements="E099", conflict="E101")
+
+
+def _check_paths(paths: list[str], *, edges: str, elements: str, conflict: str) -> Broken:
+    for path in paths:
+        if path.startswith("/") or path.endswith("/"):
+            yield edges, path
+        if {"", ".", ".."} & set(path.strip("/").split("/")):
+            yield elements, path
+    for path in _repeated(paths):
+        yield conflict, path
+    folders = {path[: match.start()] for path in paths for match in re.finditer("/", path)}
+    for path in sorted(folders & set(paths)):
+        yield conflict, path
+
+
+def _check_states(values: Json) -> Broken:
+    versions = values.get("versions")
+    if not isinstance(versions, dict):
+        return
+    known = set(values["manifest"]) if isinstance(values.get("manifest"), dict) else set()
+    for name, block in versions.items():
+        if not isinstance(block, dict):
+            yield "E047", name
+            continue
+        yield from ((code, f"{name}: {detail}") for code, detail in _check_block(block, known))
+
+
+def _check_block(block: Json, known: set[str]) -> Broken:
+    for key, code in (("created", "E048"), ("state", "E048"), ("message", "W007"), ("user", "W007")):
+        if key not in block:
+            yield code, key
+    if "created" in block and not _is_time(block["created"]):
+        yield "E049", repr(block["created"])
+    if not _is_text(block.get("message", "")):
+        yield "E094", repr(block["message"])
+    if "user" in block:
+        yield from _check_user(block["user"])
+    if "state" in block:
+        yield from _check_state(block["state"], known)
+
+
+def _check_user(user: object) -> Broken:
+    if not isinstance(user, dict) or not _is_text(user.get("name")) or not user["name"]:
+        yield "E054", repr(user)
+    elif "address" not in user:
+        yield "W008", repr(user)
+    elif not _is_text(user["address"]):
+        yield "E054", repr(user)
+    elif not _URI.fullmatch(user["address"]):
+        yield "W009", user["address"]
+
+
+def _check_state(state: object, known: set[str]) -> Broken:
+    if not isinstance(state, dict):
+        yield "E050", "state is not a JSON object"
+        return
+    for digest in sorted(state.keys() - known):
+        yield "E050", digest
+    for digest, paths in state.items():
+        if not _is_list(paths) or not all(map(_is_text, paths)):
+            yield "E051", digest
+    paths = [path for paths in state.values() if _is_list(paths) for path in paths if _is_text(path)]
+    yield from _check_paths(paths, edges="E053", elements="E052", conflict="E095")
+
+
+def _check_fixity(values: Json) -> Broken:
+    fixity = values.get("fixity", {})
+    if not isinstance(fixity, dict):
+        yield "E111", "fixity is not a JSON object"
+        return
+    held = {path for paths in manifest_of(values).values() for path in paths}
+    for algorithm, block in fixity.items():
+        if not isinstance(block, dict):
+            yield "E057", algorithm
+            continue
+        yield from _check_digest_block(block, "E057", "E097")
+        for path in sorted({path for paths in manifest_of(fixity, algorithm).values() for path in paths} - held):
+            yield "E093", path
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    return sorted(value for value, times in Counter(values).items() if times > 1)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and _TIME.fullmatch(value) is not None

@@ -1,0 +1,151 @@
+"""Rows of the catalogue's tables made from frozen values, and values from rows. Nothing here asks the database."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from repository.database.log_sequence import LogPosition
+from repository.database.tables import ImageRow, WorkRow
+from repository.model import (
+    Access,
+    Event,
+    HeldImage,
+    Image,
+    Master,
+    Pyramid,
+    Rectangle,
+    Rights,
+    Work,
+    WorkState,
+    WorkSummary,
+)
+from repository.work_json import work_to_json
+
+
+def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]:
+    """The columns of a published work."""
+    images = list(work.images())
+    return {
+        "identifier": work.identifier,
+        "accessioned": accessioned,
+        "version": version,
+        "state": WorkState.PUBLISHED.value,
+        "access": work.rights.access.value,
+        "max_size": work.rights.max_size,
+        "rights_uri": work.rights.uri,
+        "watermark": work.rights.watermark,
+        "title": work.record.title,
+        "creator": list(work.record.creator),
+        "date": work.record.date.text if work.record.date else None,
+        "cover": images[0].identifier if images and work.rights.access is not Access.RESTRICTED else None,
+        "images": len(images),
+        "master_bytes": sum(image.master.bytes for image in images),
+        "document": work_to_json(work),
+    }
+
+
+def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> dict[str, object]:
+    """The columns of an image, the one at `position` in its work."""
+    return {
+        "identifier": image.identifier,
+        "work": work,
+        "position": position,
+        "width": image.width,
+        "height": image.height,
+        "master_path": image.master.path,
+        "master_sha256": image.master.sha256,
+        "master_bytes": image.master.bytes,
+        "media_type": image.master.media_type,
+        **pyramid_values(pyramid),
+        "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
+    }
+
+
+def pyramid_values(pyramid: Pyramid) -> dict[str, object]:
+    """The columns of an image's pyramid."""
+    return {
+        "pyramid_key": pyramid.key,
+        "pyramid_fingerprint": pyramid.fingerprint,
+        "pyramid_bytes": pyramid.bytes,
+        "tile_size": pyramid.tile_size,
+    }
+
+
+def event_values(position: int, event: Event, place: LogPosition) -> dict[str, object]:
+    """The columns of an event, the one at `position` in its work."""
+    return {
+        "identifier": event.identifier,
+        "work": event.work,
+        "position": position,
+        "type": event.type,
+        "time": event.time,
+        "image": event.image,
+        "sha256": event.sha256,
+        "outcome": event.outcome,
+        "detail": dict(event.detail),
+        "sequence": place.sequence,
+        "log_index": place.log_index,
+    }
+
+
+HELD: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.watermark, WorkRow.state)
+"""What is to be known of a work to show one of its images."""
+
+
+def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
+    """An image from a row that holds its own row and then the columns of `HELD`."""
+    image, access, max_size, rights_uri, watermark, state = row
+    return HeldImage(
+        identifier=image.identifier,
+        work=image.work,
+        width=image.width,
+        height=image.height,
+        rights=Rights(rights_uri, Access(access), max_size, watermark),
+        state=WorkState(state),
+        pyramid=pyramid_of(image),
+        redactions=_redactions_of(image),
+    )
+
+
+def image_of(row: ImageRow) -> Image:
+    """The image in a row."""
+    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
+    return Image(row.identifier, row.width, row.height, master, _redactions_of(row))
+
+
+def _redactions_of(row: ImageRow) -> tuple[Rectangle, ...]:
+    return tuple(Rectangle(*part) for part in row.redactions or ())
+
+
+def pyramid_of(row: ImageRow) -> Pyramid:
+    """The pyramid of the image in a row."""
+    return Pyramid(row.pyramid_key, row.pyramid_fingerprint, row.pyramid_bytes, row.tile_size)
+
+
+SUMMARY: Final = (
+    WorkRow.identifier,
+    WorkRow.title,
+    WorkRow.creator,
+    WorkRow.date,
+    WorkRow.cover,
+    WorkRow.images,
+    WorkRow.master_bytes,
+    WorkRow.state,
+)
+"""What a list shows of a work: its document, which may be long, is left where it is."""
+
+
+def summary_of(row: Row[*tuple[Any, ...]]) -> WorkSummary:
+    """A work as a list shows it, from a row that has the columns of `SUMMARY`."""
+    return WorkSummary(
+        identifier=row.identifier,
+        title=row.title,
+        creator=tuple(row.creator),
+        date=row.date,
+        cover=row.cover,
+        images=row.images,
+        bytes=row.master_bytes,
+        state=WorkState(row.state),
+    )

@@ -1,0 +1,168 @@
+"""The catalogue's tables. Rows do not leave this package: its functions return frozen values.
+
+All of it but `jobs` and `log_heads` can be made again from the stores (`workers/rebuild.py`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(DeclarativeBase):
+    """The base of every table; constraints have fixed names so that migrations can speak of them."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+class WorkRow(Table):
+    """A work: `document` is its canonical JSON, the other columns are what lists and lookups need of it."""
+
+    __tablename__ = "works"
+
+    identifier: Mapped[str] = mapped_column(String(32), primary_key=True)
+    accessioned: Mapped[str] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    access: Mapped[str] = mapped_column(String(16))
+    max_size: Mapped[int | None] = mapped_column(Integer)
+    rights_uri: Mapped[str | None] = mapped_column(Text)
+    watermark: Mapped[bool] = mapped_column(Boolean)
+    title: Mapped[str] = mapped_column(Text)
+    creator: Mapped[list[str]] = mapped_column(JSON)
+    date: Mapped[str | None] = mapped_column(Text)
+    cover: Mapped[str | None] = mapped_column(String(32))
+    images: Mapped[int] = mapped_column(Integer)
+    master_bytes: Mapped[int] = mapped_column(BigInteger)
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (Index(None, "state", "accessioned", "identifier"),)
+
+
+class ImageRow(Table):
+    """An image with its master's digest and its pyramid."""
+
+    __tablename__ = "images"
+
+    identifier: Mapped[str] = mapped_column(String(32), primary_key=True)
+    work: Mapped[str] = mapped_column(ForeignKey("works.identifier", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    master_path: Mapped[str] = mapped_column(Text)
+    master_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    master_bytes: Mapped[int] = mapped_column(BigInteger, index=True)
+    media_type: Mapped[str] = mapped_column(String(64))
+    pyramid_key: Mapped[str] = mapped_column(Text)
+    pyramid_fingerprint: Mapped[str] = mapped_column(String(64))
+    pyramid_bytes: Mapped[int] = mapped_column(BigInteger)
+    tile_size: Mapped[int] = mapped_column(Integer)
+    redactions: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class EventRow(Table):
+    """A PREMIS event.
+
+    `sequence` is the place in the provenance log that it was given, once and for good; `log_index` is the same number,
+    noted when the log has been signed with the event in it.
+    """
+
+    __tablename__ = "events"
+
+    identifier: Mapped[str] = mapped_column(String(64), primary_key=True)
+    work: Mapped[str] = mapped_column(ForeignKey("works.identifier", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    type: Mapped[str] = mapped_column(String(64))
+    time: Mapped[str] = mapped_column(String(32))
+    image: Mapped[str | None] = mapped_column(String(32), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[dict[str, str]] = mapped_column(JSON)
+    sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    log_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+
+    __table_args__ = (
+        # What is still to be done is small, and looked for often.
+        Index(
+            "ix_events_unnumbered",
+            "work",
+            sqlite_where=text("sequence IS NULL"),
+            postgresql_where=text("sequence IS NULL"),
+        ),
+        Index(
+            "ix_events_unlogged",
+            "work",
+            sqlite_where=text("log_index IS NULL"),
+            postgresql_where=text("log_index IS NULL"),
+        ),
+    )
+
+
+class JobRow(Table):
+    """The outbox: work to be done, written in the transaction of the change that needs it.
+
+    A job that fanned out waits for its children: `remaining` counts those that have not ended, `plan` is what it needs
+    to go on, `claim` the work that nobody else may take in meanwhile. A job that runs is held by `holder` until
+    `held_until`, unless that is renewed. A queued one is due from `not_before` on; `sent` is when a message for it last
+    went to the broker, `since` when it was asked for; `again` says that it was asked for once more while it ran.
+    """
+
+    __tablename__ = "jobs"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    arguments: Mapped[dict[str, str]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer)
+    again: Mapped[bool] = mapped_column(Boolean)
+    result: Mapped[dict[str, object] | None] = mapped_column(JSON)
+    updated: Mapped[str] = mapped_column(String(32))
+    since: Mapped[str] = mapped_column(String(32))
+    parent: Mapped[str | None] = mapped_column(String(255), index=True)
+    remaining: Mapped[int] = mapped_column(Integer)
+    plan: Mapped[dict[str, object] | None] = mapped_column(JSON)
+    claim: Mapped[str | None] = mapped_column(String(32), unique=True)
+    holder: Mapped[str | None] = mapped_column(String(32))
+    held_until: Mapped[str | None] = mapped_column(String(32))
+    not_before: Mapped[str] = mapped_column(String(32))
+    sent: Mapped[str | None] = mapped_column(String(32))
+
+    __table_args__ = (Index(None, "state", "not_before"),)
+
+
+class ReplicaCopyRow(Table):
+    """A replica of a work's OCFL object: the newest version that was verified in another store, and when."""
+
+    __tablename__ = "copies"
+
+    work: Mapped[str] = mapped_column(String(32), primary_key=True)
+    store: Mapped[str] = mapped_column(String(255), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    verified: Mapped[str] = mapped_column(String(32))
+
+
+class CounterRow(Table):
+    """How much is held, counted as it changes: counting a million rows for every look at the status would be slow."""
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class LogHeadRow(Table):
+    """The newest checkpoint signed by a log, kept outside the store, and the log's verifier key."""
+
+    __tablename__ = "log_heads"
+
+    origin: Mapped[str] = mapped_column(String(255), primary_key=True)
+    verifier_key: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    checkpoint: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -1,0 +1,63 @@
+"""The repository as one thing: settings, store, catalogue, jobs, locks and clock, built once a process, passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from repository.clock import Clock, system_clock
+from repository.config import Settings
+from repository.database.catalogue import Catalogue
+from repository.database.engine import migrate, on_postgresql, open_database, sessions_of
+from repository.database.locks import Locks, exclusive, open_locks
+from repository.database.log_sequence import LogSequence
+from repository.database.outbox import Jobs
+from repository.database.replica_status import ReplicaStatus
+from repository.errors import Busy
+from repository.localized import LocalizedText
+from repository.storage.s3 import memory_store
+from repository.storage.store import ObjectStore, open_replicas, open_store
+
+_WAIT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What every floor above works on. Nothing in it is global; a process may hold several."""
+
+    settings: Settings
+    store: ObjectStore
+    catalogue: Catalogue
+    log_sequence: LogSequence
+    jobs: Jobs
+    clock: Clock
+    locks: Locks
+    replica_status: ReplicaStatus
+    replicas: Mapping[str, ObjectStore]
+
+
+def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
+    """The repository that `settings` describe, its tables in the newest form. Raises `DatabaseFault`, `StoreFault`."""
+    # Processes that start together must not make the same tables twice.
+    with exclusive(
+        settings.data / "database.lock", _WAIT_SECONDS, Busy(what=LocalizedText("数据库的升级", "the database"))
+    ):
+        return _build(settings, settings.database_url, open_store(settings), clock)
+
+
+def memory_repository(settings: Settings | None = None, clock: Clock = system_clock) -> Repository:
+    """A whole repository in memory, for tests and trials: the real classes on the memory store."""
+    return _build(settings or Settings(), "sqlite://", memory_store(), clock)
+
+
+def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clock) -> Repository:
+    engine = open_database(database_url)
+    migrate(engine)
+    sessions = sessions_of(engine)
+    log_sequence = LogSequence(sessions, shared=on_postgresql(engine))
+    locks = open_locks(engine, settings.data / "locks")
+    catalogue, jobs, replica_status = Catalogue(sessions), Jobs(sessions, clock), ReplicaStatus(sessions)
+    return Repository(
+        settings, store, catalogue, log_sequence, jobs, clock, locks, replica_status, open_replicas(settings)
+    )

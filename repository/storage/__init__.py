@@ -1,0 +1,5 @@
+"""Object stores: a folder, S3 or memory, behind the `ObjectStore` protocol.
+
+Owns reading, writing, listing and deleting objects by key, and the translation of storage errors into domain errors.
+It does not know what an object means. Any package may import it.
+"""

@@ -1,0 +1,72 @@
+"""Open files kept for reading by ranges: a tile must cost one `pread`, not an `open` besides."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import Final
+
+from repository.clock_cache import ClockCache
+
+_TRUSTED_SECONDS: Final = 1.0
+
+
+class OpenFile:
+    """A file open for reading. Closed when the last reader lets go: never under a reader's hands."""
+
+    __slots__ = ("_identity", "checked", "descriptor", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDONLY)
+        self._identity = _identity(os.fstat(self.descriptor))
+        self.checked = monotonic()
+
+    def __del__(self) -> None:
+        # Absent when `os.open` itself failed.
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+    def is_current(self) -> bool:
+        """Whether the file at the path is still this one."""
+        try:
+            current = _identity(os.stat(self.path)) == self._identity
+        except OSError:
+            return False
+        self.checked = monotonic()
+        return current
+
+
+class OpenFiles:
+    """The files last read, open, at most `limit`; safe to use from many threads.
+
+    A file that another process has replaced or deleted is noticed within a second.
+    """
+
+    def __init__(self, root: str, limit: int) -> None:
+        self._root = root
+        self._files: ClockCache[str, OpenFile] = ClockCache(limit)
+
+    def get(self, key: str) -> OpenFile | None:
+        """The open file of a key, if there is one to be trusted."""
+        file = self._files.get(key)
+        if file is None:
+            return None
+        if monotonic() - file.checked > _TRUSTED_SECONDS and not file.is_current():
+            self.forget(key)
+            return None
+        return file
+
+    def open(self, key: str) -> OpenFile:
+        """The file of a key, opened now and kept. Raises `OSError`."""
+        file = OpenFile(f"{self._root}/{key}")
+        self._files.put(key, file)
+        return file
+
+    def forget(self, key: str) -> None:
+        """The file of a key has changed: open it anew next time."""
+        self._files.forget(key)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,109 @@
+"""The sample rare book, made from nothing but its text and a typeface: a deposit folder ready for `shanben ingest`.
+
+The same packages make the same bytes. Pages are JPEG, for a small folder and a quick demonstration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repository.errors import DependencyMissing, StagingFault
+from repository.localized import LocalizedText
+from sample_book.collation import Leaf, Sheet, leaves, text_file, work_file
+from sample_book.cover import cover
+from sample_book.ink import Mask, print_mask
+from sample_book.layout import PAGE_HEIGHT, PAGE_WIDTH
+from sample_book.paper import BAMBOO_PAPER, YELLOW_PAPER, Textures, make_textures, sheet
+from sample_book.photograph import developed, printed, shining_through, stamped
+from sample_book.seal import circle, seal, stamp
+from workers.progress import Progress
+
+SEED = 530  # about when the text was written
+QUALITY = 90
+
+PACKAGE = Path(__file__).parent
+FONT = Path("node_modules/@expo-google-fonts/cactus-classical-serif/400Regular/CactusClassicalSerif_400Regular.ttf")
+"""Cactus Classical Serif (SIL Open Font License 1.1), a Ming typeface with the forms of old prints."""
+
+
+def make_sample(folder: Path, progress: Progress) -> None:
+    """Write the sample book into a folder: pages, their text with coordinates, and `work.toml` last of all.
+
+    What an earlier run left there is overwritten. Raises DependencyMissing when the typeface has not been installed,
+    and StagingFault when the folder cannot be written.
+    """
+    font = find_font(PACKAGE)
+    every = list(leaves())
+    progress.begin(LocalizedText("制作样书", "Making the sample book"), sum(len(leaf.sheets) for leaf in every))
+    try:
+        _draw(folder, every, font, progress)
+    except OSError as fault:
+        raise StagingFault(reason=f"{folder}: {fault.strerror}") from fault
+    finally:
+        progress.end()
+
+
+def _draw(folder: Path, every: Sequence[Leaf], font: Path, progress: Progress) -> None:
+    textures = make_textures(SEED)
+    record = folder / "work.toml"
+    record.unlink(missing_ok=True)  # a folder without it is no deposit, should this run not come to its end
+    for number, leaf in enumerate(every):
+        draw_leaf(folder, leaf, number, font, textures)
+        progress.advance(len(leaf.sheets))
+    _write(record, work_file().encode())
+
+
+def find_font(package: Path) -> Path:
+    """The typeface, where npm installs it: beside this module's `package.json`."""
+    font = package / FONT
+    if not font.is_file():
+        remedy = "npm ci --prefix sample_book"
+        raise DependencyMissing(
+            what=LocalizedText("样书字体", "the typeface of the sample book"), remedy=LocalizedText(remedy, remedy)
+        )
+    return font
+
+
+def draw_leaf(folder: Path, leaf: Leaf, number: int, font: Path, textures: Textures) -> None:
+    """Draw and write the pages of one leaf, and their text; `number` makes it unlike every other."""
+    rng = np.random.default_rng([SEED, number])
+    blocks = [print_mask(sheet.plan, font, rng) for sheet in leaf.sheets]
+    for place, page in enumerate(leaf.sheets):
+        picture = cover(rng, textures) if leaf.is_cover else _paper(leaf, place, blocks, textures, rng)
+        picture = printed(picture, blocks[place], textures, rng)
+        if page.plan.stops or page.seals:
+            picture = stamped(picture, _vermilion(page, font, rng), textures, rng)
+        _write(folder / f"{page.key}.jpg", _jpeg(developed(picture)))
+        _write(folder / "text" / f"{page.key.replace('/', '-')}.json", text_file(page).encode())
+
+
+def _paper(leaf: Leaf, place: int, blocks: list[Mask], textures: Textures, rng: np.random.Generator) -> Any:
+    """The bare side of a leaf, its other side showing through."""
+    colour = YELLOW_PAPER if leaf.is_yellow else BAMBOO_PAPER
+    volume = np.random.default_rng([SEED, 1000 + leaf.volume])
+    bare = sheet(leaf.sheets[place].plan.side, rng, volume, textures, colour)
+    return shining_through(bare, blocks[1 - place])
+
+
+def _vermilion(page: Sheet, font: Path, rng: np.random.Generator) -> Mask:
+    marks = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
+    for middle in page.plan.stops:
+        circle(marks, middle, rng)
+    for each in page.seals:
+        stamp(marks, seal(each.text, each.size, font, intaglio=each.intaglio), each.middle, rng)
+    return marks
+
+
+def _jpeg(picture: Any) -> bytes:
+    """The file of a picture, 560 pixels to the inch."""
+    content: bytes = picture.copy(xres=22.0, yres=22.0).jpegsave_buffer(Q=QUALITY, subsample_mode="off", keep="none")
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,67 @@
+"""Vermilion: the seals of owners, and the circles a reader put after each line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from sample_book.ink import Mask, draw_line
+
+RIM = 0.045  # the width of a seal's frame, of its side
+
+
+def seal(text: str, size: int, font: Path, *, intaglio: bool) -> Mask:
+    """A square seal of four characters, read down the right column and then the left.
+
+    An intaglio seal (白文) leaves its characters white; a relief seal (朱文) prints them, within a frame.
+    """
+    rim = round(size * RIM)
+    cell = (size - 2 * rim) // 2
+    face = np.zeros((size, size), np.uint8)
+    for number, glyph in enumerate(draw_line(text, font, cell)):
+        x, y = rim + cell * (1 - number // 2), rim + cell * (number % 2)
+        face[y : y + cell, x : x + cell] = _filled(glyph, round(cell * 0.055), cell)
+    if intaglio:
+        return 255 - face
+    face[:rim], face[-rim:], face[:, :rim], face[:, -rim:] = 255, 255, 255, 255
+    return face
+
+
+def stamp(sheet: Mask, face: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
+    """Press a seal on a sheet, a little askew."""
+    image: Any = pyvips.Image.new_from_array(face)
+    turned: Mask = image.similarity(angle=float(rng.normal(0, 1.6))).numpy()
+    height, width = turned.shape
+    left, top = middle[0] - width // 2, middle[1] - height // 2
+    there = sheet[top : top + height, left : left + width]
+    np.maximum(there, turned, out=there)
+
+
+def circle(sheet: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
+    """A small circle by brush, thicker on one side."""
+    reach = 44
+    x, y = (int(value + rng.normal(0, 5)) for value in middle)
+    grid = np.arange(-reach, reach + 1)
+    angle = np.arctan2(grid[:, None], grid[None, :]) - rng.uniform(-np.pi, np.pi)
+    radius = (
+        np.hypot(grid[:, None] * rng.uniform(0.92, 1.08), grid[None, :]) - rng.normal(27, 1.6) - 1.5 * np.cos(angle)
+    )
+    weight = 5.5 + 2.2 * np.cos(angle)
+    mark = (np.clip(weight + 0.5 - np.abs(radius), 0, 1) * 255).astype(np.uint8)
+    there = sheet[y - reach : y + reach + 1, x - reach : x + reach + 1]
+    np.maximum(there, mark, out=there)
+
+
+def _filled(glyph: Mask, stroke: int, cell: int) -> Mask:
+    """A glyph stretched to fill its quarter of a seal but for a seam, with strokes of one weight."""
+    rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
+    image: Any = pyvips.Image.new_from_array(glyph[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    seam = round(cell * 0.045)
+    room = cell - 2 * seam - stroke
+    fitted = image.resize(room / image.width, vscale=room / image.height).crop(0, 0, room, room)
+    thick = fitted.embed(seam + stroke // 2, seam + stroke // 2, cell, cell).rank(stroke, stroke, stroke * stroke - 1)
+    result: Mask = thick.numpy()
+    return result

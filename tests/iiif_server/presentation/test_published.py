@@ -1,0 +1,84 @@
+"""Published documents: put once, served under any public address."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from iiif_server.presentation.published import PresentationService, publish_collection, publish_manifest
+from repository import identifiers, paths
+from repository.errors import IdentifierInvalid, NotFound
+from repository.identifiers import Kind
+from repository.storage.s3 import memory_store
+from repository.storage.store import ObjectStore
+
+WORK = identifiers.mint(Kind.WORK, "a work")
+STORED = b'{"id":"https://base.invalid/a","items":[{"id":"https://base.invalid/b"}]}'
+
+
+@pytest.fixture
+def store() -> ObjectStore:
+    return memory_store()
+
+
+def test_every_identifier_stands_under_the_public_address(store: ObjectStore) -> None:
+    publish_manifest(store, WORK, STORED)
+    served = PresentationService(store).manifest(WORK, "https://library.example/shanben")
+    assert served.body == (
+        b'{"id":"https://library.example/shanben/a","items":[{"id":"https://library.example/shanben/b"}]}'
+    )
+
+
+def test_a_slash_at_the_end_of_the_address_is_not_doubled(store: ObjectStore) -> None:
+    publish_manifest(store, WORK, STORED)
+    service = PresentationService(store)
+    assert service.manifest(WORK, "http://a.example/") == service.manifest(WORK, "http://a.example")
+
+
+def test_the_entity_tag_follows_the_document_and_the_address(store: ObjectStore) -> None:
+    service = PresentationService(store)
+    publish_manifest(store, WORK, STORED)
+    first, again = (service.manifest(WORK, "http://a.example").etag for _ in range(2))
+    elsewhere = service.manifest(WORK, "http://b.example").etag
+    publish_manifest(store, WORK, STORED + b"\n")
+    changed = service.manifest(WORK, "http://a.example").etag
+    assert first == again
+    assert len({first, elsewhere, changed}) == 3
+    assert first[0] == first[-1] == '"'
+
+
+def test_an_address_cannot_break_out_of_its_string(store: ObjectStore) -> None:
+    publish_manifest(store, WORK, STORED)
+    hostile = 'http://a.example/","evil":"\\'
+    body = json.loads(PresentationService(store).manifest(WORK, hostile).body)
+    assert body == {"id": hostile + "/a", "items": [{"id": hostile + "/b"}]}
+
+
+def test_publishing_the_same_bytes_again_writes_nothing(store: ObjectStore) -> None:
+    assert publish_manifest(store, WORK, STORED)
+    assert not publish_manifest(store, WORK, STORED)
+    assert publish_manifest(store, WORK, STORED + b" ")
+    assert store.read(paths.manifest(WORK)) == STORED + b" "
+
+
+def test_collections_are_published_by_name(store: ObjectStore) -> None:
+    assert publish_collection(store, "top", STORED)
+    assert b"http://a.example/a" in PresentationService(store).collection("top", "http://a.example").body
+
+
+def test_a_work_that_is_not_published_is_not_held(store: ObjectStore) -> None:
+    with pytest.raises(NotFound):
+        PresentationService(store).manifest(WORK, "http://a.example")
+
+
+def test_a_mistyped_work_is_told_apart_from_an_absent_one(store: ObjectStore) -> None:
+    mistyped = WORK[:-1] + ("0" if WORK[-1] != "0" else "1")
+    with pytest.raises(IdentifierInvalid):
+        PresentationService(store).manifest(mistyped, "http://a.example")
+
+
+@pytest.mark.parametrize("name", ["..", "../works/x", "TOP", "", "a/b", "top.json", "top\n"])
+def test_a_collection_name_never_becomes_another_key(store: ObjectStore, name: str) -> None:
+    with pytest.raises(NotFound):
+        PresentationService(store).collection(name, "http://a.example")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy
+import pytest
+import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiled import OPEN, TiledPicture
+
+from iiif_server.pyramid.grid import Box
+from iiif_server.render.assemble import Assembler
+from iiif_server.render.decoded_cache import DecodedTiles, KeptTiles
+from iiif_server.render.pipeline import render
+from iiif_server.request.geometry import choose_source, plan
+from iiif_server.request.grammar import parse
+from iiif_server.request.protection import Protection
+from repository.model import Pyramid
+
+PYRAMID = Pyramid("pyramids/1.zip", "0" * 64, 1, 128)
+ALL = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> TiledPicture:
+    noise = pyvips.Image.gaussnoise(700, 500, mean=150, sigma=40, seed=3)
+    colours = noise.bandjoin([noise.rot180(), noise.fliphor()]).cast("uchar").copy(interpretation="srgb")
+    return TiledPicture.of(colours, tmp_path_factory.mktemp("noise"))
+
+
+def answered(held: TiledPicture, text: str, kept: KeptTiles | None) -> bytes:
+    task = plan(parse(text), held.grid, OPEN)
+    return render(task, choose_source(task, held.grid, OPEN), held.grid, held.tiles, 80, kept)
+
+
+regions = st.tuples(st.integers(0, 600), st.integers(0, 400), st.integers(20, 700), st.integers(20, 500))
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    boxes=st.lists(regions, min_size=4, max_size=12),
+    qualities=st.lists(st.sampled_from(["default", "gray", "bitonal"]), min_size=12, max_size=12),
+    budget=st.sampled_from([0, 200_000, ALL]),
+)
+def test_answers_are_the_same_whatever_was_asked_before(
+    held: TiledPicture, boxes: list[tuple[int, int, int, int]], qualities: list[str], budget: int
+) -> None:
+    kept = DecodedTiles(budget).of(PYRAMID)
+    for (x, y, w, h), quality in zip(boxes, qualities, strict=False):
+        text = f"{x},{y},{w},{h}/^90,80/0/{quality}.png"
+        assert answered(held, text, kept) == answered(held, text, None)
+
+
+def test_a_tile_is_read_again_only_when_more_of_it_is_wanted(held: TiledPicture) -> None:
+    kept = DecodedTiles().of(PYRAMID)
+    reads = []
+    for rows in (30, 20, 100, 128, 128):
+        held.read.clear()
+        answered(held, f"0,0,100,{rows}/50,10/0/default.png", kept)
+        reads.append(len(held.read))
+    assert reads[0] == 1
+    assert reads[1] == 0
+    assert sum(reads[2:]) == 1
+
+
+def test_what_is_hidden_of_one_answer_is_not_hidden_of_another_nor_shown(held: TiledPicture) -> None:
+    kept = DecodedTiles().of(PYRAMID)
+    box, hidden = Box(0, 0, 200, 200), Protection((Box(50, 50, 60, 60),))
+    plain = Assembler(held.grid, 1, held.tiles, False)
+    for _ in range(2):
+        shown = plain._replace(kept=kept, protection=hidden).whole(box)
+        assert not shown[50:110, 50:110].any()
+        assert numpy.array_equal(plain._replace(kept=kept).whole(box), plain.whole(box))
+
+
+def test_tiles_of_another_pyramid_or_made_anew_are_others() -> None:
+    tiles = DecodedTiles()
+    tiles.of(PYRAMID).put(3, False, numpy.ones((8, 8, 3), numpy.uint8))
+    assert tiles.of(PYRAMID).get(3, False) is not None
+    assert tiles.of(PYRAMID).get(3, True) is None
+    for other in (replace(PYRAMID, fingerprint="1" * 64), replace(PYRAMID, key="pyramids/2.zip")):
+        assert tiles.of(other).get(3, False) is None
+
+
+def test_the_budget_is_kept_and_nothing_kept_can_be_changed() -> None:
+    tiles = DecodedTiles(10_000)
+    for ordinal in range(50):
+        tiles.of(PYRAMID).put(ordinal, False, numpy.zeros((30, 30, 3), numpy.uint8))
+    found = [tile for ordinal in range(50) if (tile := tiles.of(PYRAMID).get(ordinal, False)) is not None]
+    assert 2 <= len(found) <= 3
+    with pytest.raises(ValueError, match="read-only"):
+        found[0][0, 0] = 1
+
+
+def test_what_is_looked_at_once_drives_out_little(held: TiledPicture) -> None:
+    picture = Box(0, 0, 700, 500)
+    tiles = DecodedTiles(700 * 500 * 3)
+    first = Assembler(held.grid, 1, held.tiles, False, kept=tiles.of(PYRAMID))
+    pixels = first.whole(picture)
+    first._replace(kept=tiles.of(replace(PYRAMID, key="pyramids/2.zip"))).whole(picture)
+    held.read.clear()
+    assert numpy.array_equal(first.whole(picture), pixels)
+    assert len(held.read) <= held.grid.levels[0].columns * held.grid.levels[0].rows // 2

@@ -1,0 +1,131 @@
+"""Pictures with hidden parts, and with the library's mark: nothing hidden is ever shown, and tiles fit together."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import pyvips
+from numpy.typing import NDArray
+from PIL import Image
+
+from iiif_server.image.responses import ImageCall
+from iiif_server.image.service import ImageService
+from repository.config import Settings
+from repository.model import Rectangle, Rights
+from repository.repository import memory_repository
+
+Served = Callable[..., tuple[ImageService, str]]
+
+HIDDEN = Rectangle(300, 280, 120, 90)
+
+
+@pytest.fixture
+def served(hold_picture: Callable[..., str], picture: pyvips.Image, tmp_path: Path) -> Served:
+    """A service, and the image that it serves: `picture`, bright all over so that black is only what is hidden."""
+
+    def serve(settings: Settings | None = None, **held: object) -> tuple[ImageService, str]:
+        repository = memory_repository(settings or Settings(data=tmp_path))
+        bright = (picture * 0.5 + 120).cast("uchar").copy(interpretation="srgb")
+        return ImageService(repository), hold_picture(repository, bright, **held)
+
+    return serve
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Settings:
+    """Settings with a mark: a red frame, half transparent."""
+    frame = Image.new("RGBA", (60, 40), (0, 0, 0, 0))
+    for x in range(60):
+        for y in (*range(8), *range(32, 40)):
+            frame.putpixel((x, y), (255, 0, 0, 128))
+    frame.save(tmp_path / "mark.png")
+    return Settings(data=tmp_path, watermark=str(tmp_path / "mark.png"))
+
+
+def pixels(service: ImageService, image: str, request: str) -> NDArray[numpy.uint8]:
+    response = service.answer(ImageCall(f"/iiif/image/3/{image}/{request}", "https://example.org"))
+    assert response.status == 200, response
+    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    return numpy.asarray(Image.open(io.BytesIO(body)).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "256,256,256,256/256,256/0/default.jpg",
+        "0,0,512,512/256,256/0/default.jpg",
+        "full/max/0/default.png",
+        "full/300,/0/default.jpg",
+        "full/40,/0/default.png",
+        "200,200,400,300/^900,/0/gray.webp",
+        "full/max/180/default.jpg",
+        "full/max/!0/bitonal.png",
+        "full/500,/37/default.png",
+    ],
+)
+def test_what_is_hidden_is_black_wherever_it_is_asked_for(served: Served, request_text: str) -> None:
+    service, image = served(redactions=(HIDDEN,))
+    plain_service, plain = served()
+    treated, untreated = pixels(service, image, request_text), pixels(plain_service, plain, request_text)
+    assert treated.shape == untreated.shape
+    assert (treated != untreated).any()
+    assert treated.min() == 0
+
+
+def test_not_a_pixel_of_what_is_hidden_is_left(served: Served) -> None:
+    service, image = served(redactions=(HIDDEN,))
+    for width in (1500, 750, 600, 375, 150, 60):
+        scale = width / 1500
+        shown = pixels(service, image, f"full/{width},/0/default.png").astype(int)
+        left, top = int(HIDDEN.x * scale), int(HIDDEN.y * scale)
+        right, bottom = -int(-(HIDDEN.x + HIDDEN.width) * scale // 1), -int(-(HIDDEN.y + HIDDEN.height) * scale // 1)
+        assert shown[top:bottom, left:right].max() <= 12, width
+
+
+def test_tiles_without_anything_hidden_are_the_stored_ones(served: Served) -> None:
+    service, image = served(redactions=(HIDDEN,))
+    plain_service, plain = served()
+    request = "768,512,256,256/256,256/0/default.jpg"
+    assert (pixels(service, image, request) == pixels(plain_service, plain, request)).all()
+
+
+def test_a_variant_has_its_own_validator(served: Served) -> None:
+    etags = set()
+    for held in ({}, {"redactions": (HIDDEN,)}, {"redactions": (Rectangle(300, 280, 121, 90),)}):
+        service, image = served(**held)
+        call = ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org")
+        etags.add(dict(service.answer(call).headers)["ETag"])
+    assert len(etags) == 3
+
+
+def test_the_mark_lies_over_every_picture_and_tiles_fit_together(served: Served, mark: Settings) -> None:
+    service, image = served(mark, rights=Rights(watermark=True))
+    plain_service, plain = served()
+    left = pixels(service, image, "0,0,256,256/256,256/0/default.png").astype(int)
+    right = pixels(service, image, "256,0,256,256/256,256/0/default.png").astype(int)
+    both = pixels(service, image, "0,0,512,256/512,256/0/default.png").astype(int)
+    assert numpy.abs(numpy.hstack([left, right]) - both).max() <= 2
+    bare = pixels(plain_service, plain, "0,0,512,256/512,256/0/default.png").astype(int)
+    assert 0.1 < (numpy.abs(both - bare).max(axis=2) > 30).mean() < 0.5
+    small = pixels(service, image, "full/100,/0/default.png").astype(int)
+    assert (numpy.abs(small - pixels(plain_service, plain, "full/100,/0/default.png")).max(axis=2) > 30).any()
+
+
+@pytest.mark.parametrize("turn", ["90", "180", "270", "!0", "!90"])
+def test_the_mark_is_turned_with_its_picture(served: Served, mark: Settings, turn: str) -> None:
+    service, image = served(mark, rights=Rights(watermark=True))
+    upright = pixels(service, image, "0,0,512,256/512,256/0/default.png")
+    turned = numpy.fliplr(upright) if "!" in turn else upright
+    turned = numpy.rot90(turned, -int(turn.strip("!")) // 90)
+    shown = pixels(service, image, f"0,0,512,256/512,256/{turn}/default.png")
+    assert numpy.abs(shown.astype(int) - turned.astype(int)).max() <= 2
+
+
+def test_a_work_that_must_be_marked_is_not_shown_without_a_mark(served: Served) -> None:
+    service, image = served(rights=Rights(watermark=True))
+    response = service.answer(ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org"))
+    assert response.status == 503

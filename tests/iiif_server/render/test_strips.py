@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy
+import pytest
+
+from iiif_server.render.assemble import Pixels
+from iiif_server.render.strips import StripImage, written_to
+from repository.errors import PyramidCorrupt
+
+COLOUR = numpy.random.default_rng(1).integers(0, 256, (300, 211, 3), numpy.uint8)
+
+
+@pytest.mark.parametrize("pixels", [COLOUR, numpy.ascontiguousarray(COLOUR[..., 0]), COLOUR[:1], COLOUR[:16]])
+@pytest.mark.parametrize("high", [7, 16, 100, 1000])
+def test_strips_are_the_picture_they_were_cut_from(pixels: Pixels, high: int) -> None:
+    strips = (pixels[start : start + high] for start in range(0, len(pixels), high))
+    flow = StripImage(211, len(pixels), strips)
+    assert flow.image.interpretation == ("srgb" if pixels.ndim > 2 else "b-w")
+    assert numpy.array_equal(flow.image.numpy(), pixels)
+    flow.check()
+
+
+def test_what_goes_wrong_with_a_strip_is_told_at_the_end() -> None:
+    def strips() -> Iterator[Pixels]:
+        yield COLOUR[:100]
+        raise PyramidCorrupt(key="pyramid", reason="tile")
+
+    flow = StripImage(211, 300, strips())
+    flow.check()
+    flow.image.write_to_buffer(".png")
+    with pytest.raises(PyramidCorrupt):
+        flow.check()
+
+
+def test_who_takes_the_bytes_may_go_away() -> None:
+    taken: list[bytes] = []
+
+    def sink(data: bytes) -> None:
+        taken.append(data)
+        if len(taken) > 2:
+            raise BrokenPipeError
+
+    flow = StripImage(211, 300, iter([COLOUR]))
+    with pytest.raises(BrokenPipeError):
+        written_to(sink, lambda target: flow.image.write_to_target(target, ".png"))
+    assert len(taken) == 3

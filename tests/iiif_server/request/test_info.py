@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import ImageLimits, plan
+from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality, parse
+from iiif_server.request.info import LEVEL_2_FEATURES, Described, Offered, image_info
+
+BASE = "https://example.org"
+RIGHTS = "http://rightsstatements.org/vocab/NoC-CR/1.0/"
+EXTRA = {
+    ApiVersion.TWO: ["mirroring", "regionSquare", "sizeAboveFull"],
+    ApiVersion.THREE: ["mirroring", "sizeUpscaling"],
+}
+OFFERED = Offered(
+    (OutputFormat.JPG, OutputFormat.PNG, OutputFormat.WEBP, OutputFormat.JP2),
+    tuple(Quality),
+    {version: tuple(sorted([*LEVEL_2_FEATURES[version], *EXTRA[version]])) for version in ApiVersion},
+)
+
+
+def info(
+    grid: TileGrid, limits: ImageLimits, rights: str | None = None, version: ApiVersion = ApiVersion.THREE
+) -> dict[str, object]:
+    uri = f"{BASE}/iiif/image/{version.value}/i0"
+    document = json.loads(image_info(version, Described(uri, BASE, "w0", rights, grid, limits), OFFERED))
+    assert isinstance(document, dict)
+    return document
+
+
+def test_the_document_says_what_the_specification_requires() -> None:
+    document = info(TileGrid(3000, 2000, 512), ImageLimits(64_000_000), RIGHTS)
+    assert next(iter(document)) == "@context"
+    assert document == {
+        "@context": "http://iiif.io/api/image/3/context.json",
+        "id": f"{BASE}/iiif/image/3/i0",
+        "type": "ImageService3",
+        "protocol": "http://iiif.io/api/image",
+        "profile": "level2",
+        "width": 3000,
+        "height": 2000,
+        "maxArea": 64_000_000,
+        "sizes": [
+            {"width": 375, "height": 250},
+            {"width": 750, "height": 500},
+            {"width": 1500, "height": 1000},
+            {"width": 3000, "height": 2000},
+        ],
+        "tiles": [{"width": 512, "height": 512, "scaleFactors": [1, 2, 4, 8]}],
+        "preferredFormats": ["jpg"],
+        "extraFormats": ["webp", "jp2"],
+        "extraQualities": ["color", "gray", "bitonal"],
+        "extraFeatures": ["mirroring", "sizeUpscaling"],
+        "rights": RIGHTS,
+        "partOf": [
+            {
+                "id": f"{BASE}/iiif/presentation/3/w0/manifest",
+                "type": "Manifest",
+                "label": {"zh-Hans": ["所属著作"], "en": ["The work that this is part of"]},
+            }
+        ],
+        "seeAlso": [
+            {
+                "id": f"{BASE}/works/w0/record.json",
+                "type": "Dataset",
+                "label": {"zh-Hans": ["编目记录（JSON）"], "en": ["Catalogue record (JSON)"]},
+                "format": "application/json",
+            }
+        ],
+    }
+
+
+def test_the_document_of_2_1_says_the_same_in_its_own_words() -> None:
+    document = info(TileGrid(3000, 2000, 512), ImageLimits(64_000_000), RIGHTS, ApiVersion.TWO)
+    assert next(iter(document)) == "@context"
+    assert document == {
+        "@context": "http://iiif.io/api/image/2/context.json",
+        "@id": f"{BASE}/iiif/image/2/i0",
+        "@type": "iiif:Image",
+        "protocol": "http://iiif.io/api/image",
+        "width": 3000,
+        "height": 2000,
+        "sizes": [{"width": 3000 // factor, "height": 2000 // factor} for factor in (8, 4, 2, 1)],
+        "tiles": [{"width": 512, "height": 512, "scaleFactors": [1, 2, 4, 8]}],
+        "profile": [
+            "http://iiif.io/api/image/2/level2.json",
+            {
+                "formats": ["jpg", "png", "webp", "jp2"],
+                "qualities": ["default", "color", "gray", "bitonal"],
+                "supports": sorted([*LEVEL_2_FEATURES[ApiVersion.TWO], *EXTRA[ApiVersion.TWO]]),
+                "maxArea": 64_000_000,
+            },
+        ],
+        "license": RIGHTS,
+    }
+
+
+@pytest.mark.parametrize("version", ApiVersion)
+def test_enlarging_is_not_told_of_an_image_that_may_only_be_shown_reduced(version: ApiVersion) -> None:
+    said = [
+        json.dumps(info(TileGrid(400, 300, 256), ImageLimits(9_999, most), version=version)) for most in (100, 400, 401)
+    ]
+    assert [("sizeUpscaling" in text or "sizeAboveFull" in text) for text in said] == [False, False, True]
+
+
+def test_reduced_access_is_told_by_its_largest_width_and_no_larger_tiles() -> None:
+    document = info(TileGrid(4000, 3000, 256), ImageLimits(64_000_000, 1100))
+    assert (document["maxWidth"], document["maxHeight"]) == (1100, 1100)
+    assert document["sizes"] == [
+        {"width": 250, "height": 188},
+        {"width": 500, "height": 375},
+        {"width": 1000, "height": 750},
+        {"width": 1100, "height": 825},
+    ]
+    assert document["tiles"] == [{"width": 256, "height": 256, "scaleFactors": [4, 8, 16]}]
+
+
+def test_no_tiles_are_told_that_are_themselves_larger_than_the_image_may_be_shown() -> None:
+    assert "tiles" not in info(TileGrid(4000, 3000, 512), ImageLimits(64_000_000, 511))
+
+
+@pytest.mark.parametrize("grid", [TileGrid(1, 1, 512), TileGrid(7, 5000, 64), TileGrid(20_000, 9_001, 512)])
+@pytest.mark.parametrize(
+    "limits", [ImageLimits(64_000_000), ImageLimits(90_000), ImageLimits(64_000_000, 800), ImageLimits(1000, 100)]
+)
+def test_every_size_and_tile_that_is_told_can_be_asked_for(grid: TileGrid, limits: ImageLimits) -> None:
+    document = info(grid, limits)
+    shown_as_2 = info(grid, limits, version=ApiVersion.TWO)
+    assert [shown_as_2["sizes"], shown_as_2.get("tiles")] == [document["sizes"], document.get("tiles")]
+    for size in document["sizes"]:  # type: ignore[attr-defined]
+        width, height = size["width"], size["height"]
+        task = plan(parse(f"full/{width},{height}/0/default.jpg"), grid, limits)
+        assert (task.width, task.height) == (width, height)
+        assert task.width * task.height <= limits.max_area
+        by_width = plan(parse(f"full/{width},/0/default.jpg", ApiVersion.TWO), grid, limits)
+        widths = [told["width"] for told in document["sizes"]]  # type: ignore[attr-defined]
+        assert by_width[:6] == task[:6] or widths.count(width) > 1
+    told = {factor for tiles in document.get("tiles", []) for factor in tiles["scaleFactors"]}  # type: ignore[attr-defined]
+    for level in grid.levels:
+        if level.scale_factor in told:
+            x, y, w, h, out_w, out_h = grid.request_of(level.first)
+            assert plan(parse(f"{x},{y},{w},{h}/{out_w},{out_h}/0/default.jpg"), grid, limits).tile is not None

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from isal import isal_zlib
+from support import needed
+
+from iiif_server.tiles.disk_cache import SMALLEST_BUDGET, TileCache
+
+BUDGET = 4 << 20
+
+
+class Clock:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def name_of(number: int) -> bytes:
+    return hashlib.blake2b(str(number).encode(), digest_size=20).digest()
+
+
+def content_of(number: int) -> bytes:
+    """Bytes that tell which they must be, 1 to 30 KB."""
+    return name_of(number) * (50 + number * 7919 % 1450)
+
+
+def put(cache: TileCache, number: int) -> None:
+    cache.put(name_of(number), content_of(number), isal_zlib.crc32(content_of(number)))
+
+
+def kept(cache: TileCache, numbers: range) -> list[int]:
+    """Which of them are kept; every one must be the right one."""
+    found = [(number, cache.get(name_of(number))) for number in numbers]
+    assert all(data in (None, content_of(number)) for number, data in found)
+    return [number for number, data in found if data is not None]
+
+
+def on_disk(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_put_is_there_for_every_process_and_after_a_new_start(tmp_path: Path) -> None:
+    first, second = TileCache(tmp_path, BUDGET), TileCache(tmp_path, BUDGET)
+    for number in range(50):
+        put(first, number)
+    assert kept(first, range(50)) == kept(second, range(60)) == list(range(50))
+    assert kept(TileCache(tmp_path, BUDGET), range(50)) == list(range(50))
+
+
+def test_another_checksum_than_asked_for_is_not_a_hit(tmp_path: Path) -> None:
+    cache = TileCache(tmp_path, BUDGET)
+    put(cache, 1)
+    assert cache.get(name_of(1), isal_zlib.crc32(content_of(1))) == content_of(1)
+    assert cache.get(name_of(1), 12345) is None
+
+
+def at_once(cache: TileCache, number: int) -> bytearray | None:
+    return cache.get_at_once(name_of(number), isal_zlib.crc32(content_of(number)))
+
+
+def test_what_is_in_memory_can_be_had_at_once_by_every_process_and_nothing_else_can(tmp_path: Path) -> None:
+    first, second = TileCache(tmp_path, BUDGET), TileCache(tmp_path, BUDGET)
+    put(first, 1)
+    assert kept(second, range(1)) == []  # has opened the file
+    assert at_once(first, 1) == at_once(second, 1) == content_of(1)
+    assert at_once(first, 2) is None
+    assert first.get_at_once(name_of(1), 12345) is None
+
+
+def test_what_is_old_is_not_had_at_once_until_it_was_written_again(tmp_path: Path) -> None:
+    clock = Clock()
+    cache, number = TileCache(tmp_path, BUDGET, clock), 0
+    while at_once(cache, 0) is not None or number == 0:
+        put(cache, number)
+        number += 1
+    assert kept(cache, range(1)) == [0]
+    assert at_once(cache, 0) == content_of(0)
+
+
+def test_the_file_is_looked_after_by_who_may_wait(tmp_path: Path) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path, BUDGET, clock)
+    put(cache, 1)
+    clock.now += 2
+    assert at_once(cache, 1) is None
+    assert kept(cache, range(3)) == [1]
+    assert at_once(cache, 1) == content_of(1)
+
+
+@pytest.mark.parametrize("length", [0, 10, 4096, 100_000])
+def test_of_a_file_that_is_cut_short_nothing_wrong_is_had_at_once(tmp_path: Path, length: int) -> None:
+    cache = TileCache(tmp_path, BUDGET)
+    for number in range(50):
+        put(cache, number)
+    os.truncate(tmp_path / "tiles", length)
+    assert all(at_once(cache, number) in (None, content_of(number)) for number in range(50))
+
+
+def test_what_is_dropped_is_gone_for_who_looks_next(tmp_path: Path) -> None:
+    cache = TileCache(tmp_path, BUDGET)
+    put(cache, 1)
+    cache.drop(name_of(1))
+    assert kept(cache, range(3)) == []
+
+
+def test_the_oldest_go_first_and_what_is_used_stays(tmp_path: Path) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path, BUDGET, clock)
+    for number in range(2000):
+        put(cache, number)
+        clock.now += 0.01
+        if number >= 10:
+            assert kept(cache, range(10)) == list(range(10))
+    assert len(kept(cache, range(10, 1000))) == 0
+    assert len(kept(cache, range(1900, 2000))) > 90
+    assert on_disk(tmp_path) <= BUDGET + 4096
+
+
+def test_a_new_budget_begins_anew_and_those_who_had_the_old_one_go_along(tmp_path: Path) -> None:
+    clock = Clock()
+    old = TileCache(tmp_path, BUDGET, clock)
+    put(old, 1)
+    new = TileCache(tmp_path, 2 * BUDGET, clock)
+    assert kept(new, range(3)) == []
+    put(new, 2)
+    clock.now += 2
+    assert kept(old, range(3)) == kept(new, range(3)) == [2]
+
+
+def test_a_budget_too_small_keeps_nothing(tmp_path: Path) -> None:
+    cache = TileCache(tmp_path / "cache", SMALLEST_BUDGET - 1)
+    put(cache, 1)
+    assert kept(cache, range(3)) == []
+    assert not (tmp_path / "cache").exists()
+
+
+def test_it_may_be_deleted_while_in_use(tmp_path: Path) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path / "cache", BUDGET, clock)
+    for number in range(20):
+        put(cache, number)
+    shutil.rmtree(tmp_path / "cache")
+    assert set(kept(cache, range(20))) <= set(range(20))
+    clock.now += 2
+    assert kept(cache, range(20)) == []
+    put(cache, 3)
+    assert kept(cache, range(20)) == [3]
+    assert (tmp_path / "cache" / "tiles").exists()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_bytes_are_never_given(tmp_path: Path, seed: int) -> None:
+    cache = TileCache(tmp_path, BUDGET)
+    for number in range(150):
+        put(cache, number)
+    chance = random.Random(seed)
+    with (tmp_path / "tiles").open("r+b") as file:
+        for _ in range(2000):
+            file.seek(chance.randrange(4096, BUDGET))
+            file.write(chance.randbytes(3))
+    assert all(at_once(cache, number) in (None, content_of(number)) for number in range(150))
+    left = kept(cache, range(150))
+    assert len(left) < 150
+    for number in range(150):
+        put(cache, number)
+    assert len(kept(cache, range(150))) > 100
+
+
+@pytest.mark.parametrize("length", [0, 10, 4096, 100_000])
+def test_a_file_that_is_cut_short_is_begun_anew(tmp_path: Path, length: int) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path, BUDGET, clock)
+    for number in range(50):
+        put(cache, number)
+    os.truncate(tmp_path / "tiles", length)
+    kept(cache, range(50))
+    clock.now += 2
+    put(cache, 60)
+    assert 60 in kept(cache, range(61))
+
+
+def test_a_file_of_other_bytes_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "tiles").write_bytes(random.Random(1).randbytes(100_000))
+    cache = TileCache(tmp_path, BUDGET)
+    put(cache, 1)
+    assert kept(cache, range(3)) == [1]
+
+
+WRITER = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_tile_cache import BUDGET, TileCache, put
+cache, number = TileCache(Path(sys.argv[1]), BUDGET), int(sys.argv[2])
+print("begun", flush=True)
+while True:
+    put(cache, number % 3000)
+    number += 7
+"""
+
+
+def writer(folder: Path, start: int) -> subprocess.Popen[bytes]:
+    """A process that goes on putting until it is killed."""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen([sys.executable, "-c", WRITER, folder, str(start)], stdout=-1, env=environ)
+    assert process.stdout
+    assert process.stdout.readline() == b"begun\n"
+    return process
+
+
+def killed(process: subprocess.Popen[bytes]) -> None:
+    with process:
+        process.send_signal(signal.SIGKILL)
+
+
+def test_writers_killed_at_any_moment_never_make_a_wrong_byte_nor_outgrow_the_budget(tmp_path: Path) -> None:
+    cache, chance, hits = TileCache(tmp_path, BUDGET), random.Random(1), 0
+    steady = writer(tmp_path, 1)
+    try:
+        for turn in range(6):
+            victim = writer(tmp_path, turn)
+            end = time.monotonic() + 0.2 + chance.random() / 20
+            while time.monotonic() < end:
+                start = chance.randrange(3000)
+                hits += len(kept(cache, range(start, start + 5)))
+            killed(victim)
+            assert on_disk(tmp_path) <= BUDGET + 4096
+    finally:
+        killed(steady)
+    assert hits > 100
+    put(cache, 5000)
+    assert kept(cache, range(5000, 5001)) == [5000]
+
+
+def test_a_stopped_process_holds_up_nobody(tmp_path: Path) -> None:
+    other = writer(tmp_path, 1)
+    try:
+        cache = TileCache(tmp_path, BUDGET)
+        for _ in range(5):
+            other.send_signal(signal.SIGSTOP)
+            began = time.monotonic()
+            put(cache, 1)
+            kept(cache, range(10))
+            assert time.monotonic() - began < 1
+            other.send_signal(signal.SIGCONT)
+    finally:
+        killed(other)
+
+
+def test_many_threads_share_one(tmp_path: Path) -> None:
+    cache, faults = TileCache(tmp_path, BUDGET), []
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(500):
+            number = chance.randrange(400)
+            data = cache.get(name_of(number))
+            if data is None:
+                put(cache, number)
+            elif data != content_of(number):
+                faults.append(number)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = (
+        os.geteuid() == 0 and not subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "small", folder]).returncode
+    )
+    needed(folder if mounted else None, "a file system of our own (root may mount one)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_told_once_and_serving_goes_on(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    cache = TileCache(small_disk, BUDGET, clock)
+    with caplog.at_level(logging.WARNING):
+        for number in range(300):
+            put(cache, number)
+            clock.now += 1
+    assert len([record for record in caplog.records if record.name == "shanben.cache"]) == 1
+    assert kept(cache, range(300))
+
+
+def test_a_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    cache = TileCache(tmp_path / "file", BUDGET)
+    put(cache, 1)
+    assert kept(cache, range(3)) == []

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymerkle import InmemoryTree
+
+from preservation.log import merkle
+from preservation.log.merkle import EMPTY_ROOT, CompactRange, Subtree, TreeHead
+
+ENTRIES = st.lists(st.binary(max_size=40), min_size=1, max_size=80)
+
+
+def leaves_of(entries: list[bytes]) -> list[bytes]:
+    return [merkle.leaf_hash(entry) for entry in entries]
+
+
+def hasher(leaves: list[bytes]) -> merkle.RangeHash:
+    return lambda start, end: merkle.tree_hash(leaves[start:end])
+
+
+def independent_tree(entries: list[bytes]) -> InmemoryTree:
+    tree = InmemoryTree(algorithm="sha256")
+    for entry in entries:
+        tree.append_entry(entry)
+    return tree
+
+
+@given(ENTRIES)
+def test_the_roots_are_those_of_an_independent_implementation(entries: list[bytes]) -> None:
+    tree = independent_tree(entries)
+    leaves = leaves_of(entries)
+    frontier = CompactRange()
+    for size, leaf in enumerate(leaves, start=1):
+        frontier.append(leaf)
+        assert frontier.root() == merkle.tree_hash(leaves[:size]) == tree.get_root(size)
+        assert len(frontier.peaks) == size.bit_count()
+
+
+@given(ENTRIES, st.data())
+def test_an_inclusion_proof_is_the_independent_one_and_holds(entries: list[bytes], data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, len(entries) - 1))
+    leaves = leaves_of(entries)
+    proof = merkle.inclusion_proof(index, len(leaves), hasher(leaves))
+    # pymerkle counts leaves from 1 and begins a path with the leaf itself.
+    theirs = independent_tree(entries).prove_inclusion(index + 1, len(leaves))
+    head = TreeHead(len(leaves), merkle.tree_hash(leaves))
+    assert sorted([leaves[index], *proof]) == sorted(theirs.path)
+    assert merkle.includes(head, index, leaves[index], proof)
+
+
+@given(ENTRIES, st.data())
+def test_a_consistency_proof_holds_here_and_the_roots_there(entries: list[bytes], data: st.DataObject) -> None:
+    old_size = data.draw(st.integers(1, len(entries)))
+    leaves = leaves_of(entries)
+    proof = merkle.consistency_proof(old_size, len(leaves), hasher(leaves))
+    tree = independent_tree(entries)
+    old, new = TreeHead(old_size, tree.get_root(old_size)), TreeHead(len(leaves), tree.get_root())
+    assert merkle.extends(old, new, proof)
+    theirs = tree.prove_consistency(old_size, len(leaves))
+    theirs.verify(old.root, new.root, prior_size=old_size, later_size=len(leaves))
+
+
+@given(ENTRIES, st.data())
+def test_a_proof_with_anything_changed_does_not_hold(entries: list[bytes], data: st.DataObject) -> None:
+    leaves = leaves_of(entries)
+    size = len(leaves)
+    index = data.draw(st.integers(0, size - 1))
+    proof = merkle.inclusion_proof(index, size, hasher(leaves))
+    head = TreeHead(size, merkle.tree_hash(leaves))
+    other_leaf = merkle.leaf_hash(entries[index] + b"x")
+    assert not merkle.includes(head, index, other_leaf, proof)
+    assert not merkle.includes(head, index, leaves[index], [*proof, EMPTY_ROOT])
+    assert not merkle.includes(head, index, leaves[index], [EMPTY_ROOT, *proof])
+    assert not merkle.includes(head, -1, leaves[index], proof)
+    assert not merkle.includes(head, size, leaves[index], proof)
+    if proof:
+        at = data.draw(st.integers(0, len(proof) - 1))
+        bit = bytes([proof[at][0] ^ 1]) + proof[at][1:]
+        assert not merkle.includes(head, index, leaves[index], [*proof[:at], bit, *proof[at + 1 :]])
+        assert not merkle.includes(head, index, leaves[index], [*proof[:at], *proof[at + 1 :]])
+
+
+def test_a_hash_cut_at_another_place_does_not_pass() -> None:
+    left, right = merkle.leaf_hash(b"left"), merkle.leaf_hash(b"right")
+    head = TreeHead(2, merkle.node_hash(left, right))
+    assert merkle.includes(head, 0, left, [right])
+    assert not merkle.includes(head, 0, left + right[:1], [right[1:]])
+    assert not merkle.contains_subtree(head, Subtree(0, 1, left + right[:1]), [right[1:]])
+
+
+@given(st.integers(1, 40), st.data())
+def test_every_subtree_of_a_tree_proves_itself(size: int, data: st.DataObject) -> None:
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(size)]
+    ranges = [(a, b) for a in range(size) for b in range(a + 1, size + 1) if merkle.is_subtree(a, b)]
+    start, end = data.draw(st.sampled_from(ranges))
+    subtree = Subtree(start, end, merkle.tree_hash(leaves[start:end]))
+    head = TreeHead(size, merkle.tree_hash(leaves))
+    assert merkle.contains_subtree(head, subtree, merkle.subtree_proof(start, end, size, hasher(leaves)))
+    within = merkle.inclusion_proof(0, end - start, hasher(leaves[start:end]))
+    assert merkle.subtree_includes(subtree, start, leaves[start], within)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "size"), [(0, 0, 0), (0, 0, 3), (0, 4, 3), (1, 3, 8), (-1, 0, 3), (0, 1, 1 << 63)]
+)
+def test_no_proof_is_made_of_what_is_no_subtree(start: int, end: int, size: int) -> None:
+    with pytest.raises(ValueError, match="no subtree"):
+        merkle.subtree_proof(start, end, size, lambda start, end: EMPTY_ROOT)
+
+
+def test_an_empty_tree_has_the_empty_root_and_proves_nothing() -> None:
+    root = merkle.tree_hash([merkle.leaf_hash(b"")])
+    assert merkle.tree_hash([]) == CompactRange().root() == EMPTY_ROOT
+    assert not merkle.extends(TreeHead(0, EMPTY_ROOT), TreeHead(0, EMPTY_ROOT), [])
+    assert not merkle.extends(TreeHead(0, EMPTY_ROOT), TreeHead(1, root), [])
+    assert not merkle.includes(TreeHead(0, EMPTY_ROOT), 0, root, [])
+
+
+def test_a_proof_in_a_tree_of_absurd_size_is_refused_and_not_computed() -> None:
+    assert not merkle.includes(TreeHead(1 << 5000, EMPTY_ROOT), 5, EMPTY_ROOT, [])

@@ -1,0 +1,181 @@
+"""Events come into the log once each, whoever records them and whatever dies: here with SQLite, on one machine."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import chain, count
+from pathlib import Path
+
+import pytest
+from log_scenarios import (
+    ChangedStore,
+    check_everything_is_logged_once,
+    die,
+    publication,
+    publish,
+    publish_and_record,
+    record_with,
+    run,
+)
+
+from preservation.log.sequencer import exclusive_writer, needs_recording, open_log, record_events
+from repository.config import Settings
+from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
+from repository.paths import LOG_CHECKPOINT
+from repository.repository import Repository, memory_repository, open_repository
+from workers.bootstrap import make_ready
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make_ready(open_repository(Settings(data=tmp_path / "var")))
+
+
+def test_events_are_recorded_in_order_once(repository: Repository) -> None:
+    assert (record_events(repository), needs_recording(repository)) == (0, False)
+    publish(repository, "one")
+    assert needs_recording(repository)
+    assert (record_events(repository), record_events(repository)) == (3, 0)
+    publish(repository, "one", 5)
+    publish(repository, "two")
+    assert record_events(repository) == 5
+    assert not needs_recording(repository)
+    check_everything_is_logged_once(repository, {"one": 5, "two": 3})
+
+
+def test_many_processes_record_at_once(repository: Repository) -> None:
+    names = {place: [f"work {place} {number}" for number in range(10)] for place in range(3)}
+    publish(repository, "old", 7)
+    writers = [run(publish_and_record, repository.settings, names[place], 7, ["old"]) for place in names]
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * len(writers)
+    check_everything_is_logged_once(repository, dict.fromkeys(["old", *chain(*names.values())], 7))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(repository: Repository, after: bool) -> None:
+    works: dict[str, int] = {}
+    for change in count(1):
+        works[f"work {change}"] = 300
+        publish(repository, f"work {change}", 300)
+        writer = run(record_with, repository.settings, change, die, after)
+        writer.join()
+        assert open_log(repository).verify().problems == ()
+        publish(repository, f"work {change}", 300)
+        works[f"more {change}"] = 3
+        publish(repository, f"more {change}", 3)
+        record_events(repository)
+        if writer.exitcode == 0:
+            break
+    assert change > 5
+    check_everything_is_logged_once(repository, works)
+
+
+def test_what_was_staged_after_the_holders_last_look_is_not_left_behind(repository: Repository) -> None:
+    publish(repository, "one")
+    staged = []
+
+    def stage() -> None:
+        """While the log is held: somebody stages, finds it held, and leaves."""
+        publish(repository, "two")
+        late = threading.Thread(target=lambda: staged.append(record_events(repository)))
+        late.start()
+        late.join()
+
+    # The last change of the first batch is the checkpoint: what comes then is found by another look.
+    store = ChangedStore(repository.store, 4, stage, after=True)
+    assert record_events(replace(repository, store=store)) == 6
+    assert staged == [0]
+    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+
+
+def test_who_may_not_extend_the_log_waits_and_leaves(repository: Repository) -> None:
+    publish(repository, "one")
+    with exclusive_writer(repository):
+        assert record_events(repository) == 0
+    assert record_events(repository) == 3
+
+
+def test_a_checkpoint_that_went_back_is_put_again_and_never_shown(repository: Repository) -> None:
+    publish(repository, "one")
+    record_events(repository)
+    older = repository.store.read(LOG_CHECKPOINT)
+    publish(repository, "two")
+    record_events(repository)
+    newer = repository.store.read(LOG_CHECKPOINT)
+    repository.store.put(LOG_CHECKPOINT, older)
+    assert open_log(repository).newest() == newer
+    assert needs_recording(repository)
+    assert record_events(repository) == 0
+    assert repository.store.read(LOG_CHECKPOINT) == newer
+
+
+def test_a_checkpoint_that_goes_back_at_the_very_moment_is_put_again(repository: Repository) -> None:
+    publish(repository, "one")
+    record_events(repository)
+    older = repository.store.read(LOG_CHECKPOINT)
+    publish(repository, "two")
+    store = ChangedStore(repository.store, 3, lambda: repository.store.put(LOG_CHECKPOINT, older), after=True)
+    assert record_events(replace(repository, store=store)) == 3
+    assert not needs_recording(repository)
+
+
+def test_a_catalogue_behind_the_log_learns_it_from_the_log(repository: Repository) -> None:
+    """A backup of the database was put back: it numbered otherwise what the log has signed since."""
+    publish(repository, "one")
+    record_events(repository)
+    publish(repository, "two")
+    record_events(repository)
+    with repository.log_sequence._sessions.begin() as session:
+        session.connection().exec_driver_sql("UPDATE events SET log_index = NULL, sequence = NULL WHERE sequence > 2")
+        session.connection().exec_driver_sql("UPDATE tallies SET value = 3 WHERE name = 'logged'")
+    publish(repository, "three")
+    assert record_events(repository) == 3
+    check_everything_is_logged_once(repository, {"one": 3, "two": 3, "three": 3})
+
+
+def test_an_event_that_lost_its_catalogued_place_stops_the_log_until_a_rebuild(repository: Repository) -> None:
+    publish(repository, "one")
+    publish(repository, "two")
+    repository.log_sequence.number(0, 100)
+    with repository.log_sequence._sessions.begin() as session:
+        session.connection().exec_driver_sql("DELETE FROM events WHERE sequence = 0")
+    with pytest.raises(LogInvalid, match="shanben rebuild"):
+        record_events(repository)
+    repository.catalogue.replace_all([publication("one"), publication("two")])
+    assert record_events(repository) == 6
+    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+
+
+def test_a_rebuild_keeps_the_places_that_were_given(repository: Repository) -> None:
+    publish(repository, "two")
+    repository.log_sequence.number(0, 100)
+    before = repository.log_sequence.numbered(0, 100)
+    publish(repository, "one")
+    repository.catalogue.replace_all([publication("one"), publication("two")])
+    assert repository.log_sequence.numbered(0, 100) == before
+    assert record_events(repository) == 6
+    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+
+
+def test_a_second_key_is_never_made(tmp_path: Path, repository: Repository) -> None:
+    publish(repository, "one")
+    record_events(repository)
+    (repository.settings.keys).rename(tmp_path / "keys")
+    make_ready(repository)
+    assert open_log(repository).verify().ok
+    with pytest.raises(DependencyMissing, match="keys"):
+        record_events(repository)
+    # Nor where the database is new and only the store knows of the log.
+    moved = replace(memory_repository(Settings(data=tmp_path / "elsewhere")), store=repository.store)
+    with pytest.raises(DependencyMissing, match="keys"):
+        make_ready(moved)
+
+
+def test_a_log_keeps_its_name_on_machines_without_the_key_too(tmp_path: Path, repository: Repository) -> None:
+    (repository.settings.keys).rename(tmp_path / "keys")
+    settings = replace(repository.settings, log_origin="another.example/log")
+    with pytest.raises(SettingInvalid, match="a log keeps its name"):
+        make_ready(replace(repository, settings=settings))

@@ -1,0 +1,194 @@
+"""The log from one store to another: never backwards, never another history, killed at every change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from preservation.log import signing_key
+from preservation.log.log import ProvenanceLog
+from preservation.log.writer_lock import MemoryWriterLock
+from preservation.replication.log import replicate_log
+from preservation.replication.transfer import NamedStore
+from repository.errors import EvidenceInvalid, LogInvalid
+from repository.paths import LOG, LOG_CHECKPOINT, log_entries, log_tile
+from repository.storage.s3 import memory_store
+from repository.storage.store import ObjectStore
+
+SIGNER = signing_key.generate("library.example/log")
+STEPS = [0, 1, 2, 255, 1, 300, 256, 7, 1000]
+
+
+def entries(count: int, start: int = 0, word: str = "event") -> list[bytes]:
+    return [f'{{"{word}":{number}}}'.encode() for number in range(start, start + count)]
+
+
+def a_log(size: int, word: str = "event") -> tuple[ProvenanceLog, NamedStore]:
+    store = memory_store()
+    log = ProvenanceLog(store, SIGNER, MemoryWriterLock(5))
+    log.append(entries(size, 0, word))
+    return log, NamedStore("main", store)
+
+
+def contents(store: ObjectStore) -> dict[str, bytes]:
+    return {found.key: store.read(found.key) for found in store.list(LOG)}
+
+
+def assert_same(source: NamedStore, target: NamedStore) -> None:
+    """All that the newest tree consists of is there, and everything there verifies."""
+    log = ProvenanceLog(target.store, SIGNER, MemoryWriterLock(5))
+    assert target.store.read(LOG_CHECKPOINT) == source.store.read(LOG_CHECKPOINT)
+    assert log.verify().ok
+    full = {key: body for key, body in contents(source.store).items() if ".p/" not in key}
+    assert full.items() <= contents(target.store).items()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_copy_that_follows_batch_by_batch_is_that_of_the_last(whole: bool) -> None:
+    log, source = a_log(0)
+    target = NamedStore("copy", memory_store())
+    size = 0
+    for step in STEPS:
+        log.append(entries(step, size))
+        size += step
+        done = replicate_log(source, target, SIGNER.key, whole=whole)
+        assert done is not None
+        assert (done.size, done.root) == (size, log.root)
+        assert_same(source, target)
+    stale = {
+        key for key in contents(target.store) if key.partition(".p/")[0] in contents(target.store) and ".p/" in key
+    }
+    assert stale == set()
+
+
+def test_a_copy_begun_late_is_whole_and_a_second_run_puts_nothing() -> None:
+    _, source = a_log(1100)
+    target = NamedStore("copy", memory_store())
+    heard: list[int] = []
+    assert replicate_log(source, target, None, told=heard.append) is not None
+    assert sum(heard) > 0
+    assert_same(source, target)
+    again = replicate_log(source, target, None, whole=True)
+    assert again is not None
+    assert again.done.objects_put == 0
+
+
+def test_following_reads_and_puts_only_what_is_new() -> None:
+    log, source = a_log(256 * 40)
+    target = NamedStore("copy", memory_store())
+    replicate_log(source, target, SIGNER.key)
+    log.append(entries(3, log.size))
+    done = replicate_log(source, target, SIGNER.key)
+    assert done is not None
+    assert done.done.objects_put == 4  # a bundle, the tiles of two levels, the checkpoint
+
+
+def test_a_store_without_a_log_gives_none() -> None:
+    assert replicate_log(NamedStore("a", memory_store()), NamedStore("b", memory_store()), SIGNER.key) is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_copy_that_is_ahead_is_left_as_it_is(whole: bool) -> None:
+    log, source = a_log(300)
+    target = NamedStore("copy", memory_store())
+    old = contents(source.store)
+    log.append(entries(400, 300))
+    replicate_log(source, target, SIGNER.key)
+    before = contents(target.store)
+    for key in contents(source.store):
+        source.store.delete(key)
+    for key, body in old.items():
+        source.store.put(key, body)
+    done = replicate_log(source, target, SIGNER.key, whole=whole)
+    assert done is not None
+    assert done.size == 700
+    assert contents(target.store) == before
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(300, 300), (300, 10), (10, 300)])
+def test_another_history_is_an_alarm_and_nothing_is_written(ours: int, theirs: int) -> None:
+    _, source = a_log(ours)
+    _, target = a_log(theirs, "other")
+    before = contents(target.store)
+    with pytest.raises(LogInvalid, match="main"):
+        replicate_log(source, NamedStore("copy", target.store), SIGNER.key)
+    assert contents(target.store) == before
+
+
+@pytest.mark.parametrize("key", [log_entries(0), log_entries(1), log_tile(0, 1), log_tile(1, 0, 2), LOG_CHECKPOINT])
+@pytest.mark.parametrize("following", [True, False])
+def test_what_is_damaged_at_the_source_never_arrives(key: str, following: bool) -> None:
+    log, source = a_log(300)
+    target = NamedStore("copy", memory_store())
+    if following:
+        replicate_log(source, target, SIGNER.key)
+    log.append(entries(300, 300))
+    before = contents(target.store).get(LOG_CHECKPOINT)
+    body = source.store.read(key)
+    source.store.put(key, body[:40] + bytes([body[40] ^ 1]) + body[41:])
+    try:
+        replicate_log(source, target, SIGNER.key)
+    except LogInvalid:
+        assert contents(target.store).get(LOG_CHECKPOINT) == before
+    else:
+        assert following  # what is far back is not read again, and a tile is made anew from the entries
+        assert ProvenanceLog(target.store, SIGNER, MemoryWriterLock(5)).verify().ok
+
+
+@pytest.mark.parametrize("key", [log_entries(0), log_tile(0, 0)])
+def test_a_whole_copy_mends_what_is_damaged_at_the_target(key: str) -> None:
+    _, source = a_log(600)
+    target = NamedStore("copy", memory_store())
+    replicate_log(source, target, SIGNER.key)
+    target.store.put(key, b"damaged")
+    replicate_log(source, target, SIGNER.key, whole=True)
+    assert_same(source, target)
+
+
+def test_a_checkpoint_of_another_key_is_refused() -> None:
+    _, source = a_log(5)
+    with pytest.raises(EvidenceInvalid):
+        replicate_log(source, NamedStore("copy", memory_store()), signing_key.generate("library.example/log").key)
+
+
+class KilledError(BaseException):
+    """As a killed process: no handler may catch it."""
+
+
+class DyingStore:
+    """A store whose process dies before its change number `allowed`."""
+
+    def __init__(self, store: ObjectStore, allowed: int) -> None:
+        self._store = store
+        self._allowed = allowed
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if name in {"put", "delete"}:
+            if self._allowed <= 0:
+                raise KilledError
+            self._allowed -= 1
+        found: Callable[..., object] = getattr(self._store, name)
+        return found
+
+
+def test_killed_before_every_change_the_copy_verifies_and_the_next_run_completes_it() -> None:
+    log, source = a_log(250)
+    base = NamedStore("copy", memory_store())
+    replicate_log(source, base, SIGNER.key)
+    begun = contents(base.store)
+    log.append(entries(600, 250))
+    allowed, killed = 0, True
+    while killed:
+        store = memory_store()
+        for key, body in begun.items():
+            store.put(key, body)
+        try:
+            replicate_log(source, NamedStore("copy", DyingStore(store, allowed)), SIGNER.key)  # type: ignore[arg-type]
+            killed = False
+        except KilledError:
+            allowed += 1
+        assert ProvenanceLog(store, SIGNER, MemoryWriterLock(5)).verify().ok
+        replicate_log(source, NamedStore("copy", store), SIGNER.key)
+        assert_same(source, NamedStore("copy", store))
+    assert allowed > 8

@@ -1,0 +1,239 @@
+"""Works from one store to another: whole, verified, never for the worse, and killed at every single store operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import ocfl
+import pytest
+
+from preservation.ocfl.inventory import Inventory
+from preservation.ocfl.objects import prepare_storage_root, read_inventory, write_version
+from preservation.ocfl.validation import validate_object
+from preservation.replication.transfer import NamedStore
+from preservation.replication.works import replicate_work
+from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid, StoreFault
+from repository.identifiers import Kind, mint
+from repository.paths import ocfl_object
+from repository.storage.content import Content, StoredObject
+from repository.storage.folder import FolderStore
+from repository.storage.s3 import memory_store
+from repository.storage.store import ObjectStore
+
+WORK = mint(Kind.WORK, "千字文")
+ROOT = ocfl_object(WORK)
+FIRST: dict[str, Path | bytes] = {"masters/1.tif": b"one" * 1_000_000, "masters/2.tif": b"two", "metadata/a": b""}
+SECOND: dict[str, Path | bytes] = {**FIRST, "masters/2.tif": b"again", "masters/3.tif": b"one" * 1_000_000}
+MASTER = f"{ROOT}/v1/content/masters/1.tif"
+
+
+def preserve(store: ObjectStore, content: dict[str, Path | bytes], message: str = "m") -> Inventory:
+    return write_version(store, WORK, content, message=message, created="2026-01-02T03:04:05Z")
+
+
+def contents(store: ObjectStore) -> dict[str, bytes]:
+    return {found.key: store.read(found.key) for found in store.list()}
+
+
+@pytest.fixture
+def source() -> NamedStore:
+    """A work in two versions."""
+    store = memory_store()
+    prepare_storage_root(store)
+    preserve(store, FIRST)
+    preserve(store, SECOND)
+    return NamedStore("s3://library/store", store)
+
+
+@pytest.fixture
+def target() -> NamedStore:
+    """An empty storage root."""
+    store = memory_store()
+    prepare_storage_root(store)
+    return NamedStore("s3://elsewhere/copy", store)
+
+
+def test_all_versions_arrive_byte_for_byte_and_the_copy_is_a_valid_object(
+    source: NamedStore, target: NamedStore, tmp_path: Path
+) -> None:
+    heard: list[int] = []
+    done = replicate_work(source, target, WORK, told=heard.append)
+    assert contents(target.store) == contents(source.store)
+    assert validate_object(target.store, ROOT).valid
+    assert done.version == 2
+    sizes = [found.size for found in source.store.list(ROOT)]
+    assert (done.done.objects, done.done.bytes) == (len(sizes), sum(sizes))
+    assert (done.done.objects_put, done.done.bytes_put) == (done.done.objects, done.done.bytes)
+    assert sum(heard) == sum(sizes)
+    for key, body in contents(target.store).items():
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(body)
+    assert ocfl.StorageRoot(root=str(tmp_path / "ocfl")).validate()
+
+
+def test_what_is_there_and_right_is_read_and_not_sent_again(source: NamedStore, target: NamedStore) -> None:
+    replicate_work(source, target, WORK)
+    heard: list[int] = []
+    again = replicate_work(source, target, WORK, told=heard.append).done
+    assert (again.objects_put, again.bytes_put) == (0, 0)
+    assert sum(heard) == again.bytes == sum(found.size for found in source.store.list(ROOT))
+
+
+def test_a_new_version_adds_only_what_is_new(source: NamedStore, target: NamedStore) -> None:
+    replicate_work(source, target, WORK)
+    preserve(source.store, {**SECOND, "masters/4.tif": b"four"})
+    done = replicate_work(source, target, WORK)
+    assert (done.version, done.done.objects_put) == (3, 5)  # one master, two inventories with their sidecars
+    assert contents(target.store) == contents(source.store)
+
+
+@pytest.mark.parametrize(
+    "path", ["v1/content/masters/1.tif", "inventory.json", "v1/inventory.json", "inventory.json.sha256"]
+)
+def test_what_is_damaged_or_missing_in_the_copy_is_mended(source: NamedStore, target: NamedStore, path: str) -> None:
+    replicate_work(source, target, WORK)
+    target.store.put(f"{ROOT}/{path}", b"damaged")
+    replicate_work(source, target, WORK)
+    assert contents(target.store) == contents(source.store)
+    target.store.delete(f"{ROOT}/{path}")
+    assert replicate_work(source, target, WORK).done.objects_put == 1
+    assert contents(target.store) == contents(source.store)
+
+
+@pytest.mark.parametrize("state", ["absent", "good", "damaged"])
+def test_a_master_that_is_damaged_at_the_source_never_arrives(
+    source: NamedStore, target: NamedStore, state: str
+) -> None:
+    if state != "absent":
+        replicate_work(source, target, WORK)
+    if state == "damaged":
+        target.store.put(MASTER, b"damaged too")
+    before = contents(target.store)
+    source.store.put(MASTER, b"One" + b"one" * 999_999)
+    if state == "good":
+        assert replicate_work(source, target, WORK).done.objects_put == 0
+    else:
+        with pytest.raises(DigestMismatch, match="s3://library/store → ocfl/.*/v1/content/masters/1.tif"):
+            replicate_work(source, target, WORK)
+    after = contents(target.store)
+    assert after.get(MASTER) == before.get(MASTER)
+    assert f"{ROOT}/inventory.json" in after or state == "absent"
+
+
+@pytest.mark.parametrize("path", ["inventory.json", "v1/inventory.json", "v2/inventory.json.sha256"])
+def test_inventories_that_do_not_hold_at_the_source_are_told_and_change_nothing(
+    source: NamedStore, target: NamedStore, path: str
+) -> None:
+    source.store.put(f"{ROOT}/{path}", source.store.read(f"{ROOT}/{path}")[:-2] + b"x\n")
+    with pytest.raises((DigestMismatch, ObjectInvalid)):
+        replicate_work(source, target, WORK)
+    assert list(target.store.list(ROOT)) == []
+
+
+def test_a_work_the_source_does_not_have_is_no_copy(source: NamedStore, target: NamedStore) -> None:
+    with pytest.raises(KeyNotFound, match="s3://library/store"):
+        replicate_work(source, target, mint(Kind.WORK, "別"))
+
+
+def test_a_source_restored_from_an_old_backup_does_not_undo_its_replica(source: NamedStore, target: NamedStore) -> None:
+    old = memory_store()
+    preserve(old, FIRST)
+    replicate_work(source, target, WORK)
+    before = contents(target.store)
+    with pytest.raises(ObjectInvalid, match="v2.*v1"):
+        replicate_work(NamedStore("old", old), target, WORK)
+    preserve(old, {**FIRST, "masters/2.tif": b"another second version"}, "other")
+    with pytest.raises(ObjectInvalid, match="v2"):
+        replicate_work(NamedStore("old", old), target, WORK)
+    assert contents(target.store) == before
+
+
+def test_masters_of_a_version_that_never_was_committed_are_not_overwritten_nor_deleted(
+    source: NamedStore, target: NamedStore
+) -> None:
+    """The copying of v3 was killed, and then the source went back to v2: these may be the last masters of v3."""
+    replicate_work(source, target, WORK)
+    target.store.put(f"{ROOT}/v3/content/masters/9.tif", b"nine")
+    with pytest.raises(ObjectInvalid, match="v3"):
+        replicate_work(source, target, WORK)
+    assert target.store.read(f"{ROOT}/v3/content/masters/9.tif") == b"nine"
+
+
+class KilledError(BaseException):
+    """As a killed process: no handler may catch it."""
+
+
+class DyingStore:
+    """A store whose process dies before its change number `allowed`."""
+
+    def __init__(self, store: ObjectStore, allowed: int) -> None:
+        self._store = store
+        self._allowed = allowed
+
+    def put(self, key: str, content: Content) -> None:
+        if self._allowed <= 0:
+            raise KilledError
+        self._allowed -= 1
+        self._store.put(key, content)
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        return getattr(self._store, name)
+
+
+def test_killed_before_every_change_the_copy_is_whole_or_absent_and_the_next_run_completes_it(
+    source: NamedStore,
+) -> None:
+    changes = len(list(source.store.list(ROOT)))
+    for allowed in range(changes + 1):
+        store = memory_store()
+        dying = NamedStore("copy", DyingStore(store, allowed))  # type: ignore[arg-type]
+        try:
+            replicate_work(source, dying, WORK)
+        except KilledError:
+            assert allowed < changes
+        inventory = read_inventory(store, WORK)
+        assert inventory is None or validate_object(store, ROOT).valid
+        again = replicate_work(source, NamedStore("copy", store), WORK).done
+        assert again.objects_put <= changes - allowed
+        assert contents(store) == {found.key: source.store.read(found.key) for found in source.store.list(ROOT)}
+
+
+class LyingStore(DyingStore):
+    """A store that gives back something else than was put."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        super().__init__(store, 1 << 30)
+
+    def chunks(self, key: str, size: int = 1 << 20) -> Iterator[bytes]:
+        yield b"x"
+
+
+def test_a_target_that_does_not_give_back_what_it_took_is_named_and_has_no_inventory(
+    source: NamedStore, target: NamedStore
+) -> None:
+    liar = NamedStore("liar", LyingStore(target.store))  # type: ignore[arg-type]
+    with pytest.raises(DigestMismatch, match="liar → "):
+        replicate_work(source, liar, WORK)
+    assert not target.store.exists(f"{ROOT}/inventory.json")
+
+
+class AbsentStore(DyingStore):
+    """A store that is away."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        raise StoreFault(key=prefix, reason="away")
+
+
+def test_a_store_that_is_away_is_a_fault_that_may_pass(source: NamedStore, target: NamedStore) -> None:
+    with pytest.raises(StoreFault) as fault:
+        replicate_work(source, NamedStore("away", AbsentStore(target.store, 0)), WORK)  # type: ignore[arg-type]
+    assert fault.value.transient
+
+
+def test_from_a_folder_and_back(source: NamedStore, tmp_path: Path) -> None:
+    folder = NamedStore("folder", FolderStore(tmp_path / "store"))
+    replicate_work(source, folder, WORK)
+    back = memory_store()
+    replicate_work(folder, NamedStore("back", back), WORK)
+    assert contents(back) == {found.key: source.store.read(found.key) for found in source.store.list(ROOT)}

@@ -1,0 +1,190 @@
+"""The catalogue gives back what was published, and can be emptied and filled again."""
+
+from dataclasses import replace
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from publications import NOW, publication
+from sqlalchemy import inspect, update
+
+from repository.clock import system_clock
+from repository.database.catalogue import Catalogue, Counts
+from repository.database.engine import migrate, open_database, sessions_of
+from repository.database.log_sequence import LogSequence
+from repository.database.outbox import Jobs, NewJob
+from repository.database.tables import Table, WorkRow
+from repository.errors import DatabaseFault
+from repository.model import Access, Rights
+
+
+@pytest.fixture
+def catalogue(engine):
+    return Catalogue(sessions_of(engine))
+
+
+@pytest.fixture
+def log_sequence(engine):
+    return LogSequence(sessions_of(engine), shared=False)
+
+
+def test_the_migrations_make_just_the_tables_that_the_code_speaks_of(engine):
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_migrating_again_changes_nothing(engine):
+    migrate(engine)
+
+
+def test_a_migration_that_does_not_come_to_its_end_leaves_no_table(database_url, monkeypatch):
+    engine = open_database(database_url)
+
+    class Died(BaseException):
+        pass
+
+    def upgrade_and_die(*arguments):
+        upgrade(*arguments)
+        raise Died
+
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", upgrade_and_die)
+    with pytest.raises(Died):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == []
+    monkeypatch.undo()
+    migrate(engine)
+    assert "works" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_tables_that_a_newer_release_has_changed_are_left_alone(engine):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'beyond'")
+    with pytest.raises(DatabaseFault, match="更新版本.*newer release"):
+        migrate(engine)
+
+
+def test_readers_do_not_wait_for_a_writer(engine, catalogue):
+    catalogue.publish(publication("甲"), (), NOW)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM works")
+        assert [work.title for work in catalogue.works()] == ["甲"]
+
+
+def test_a_published_work_comes_back_whole(catalogue):
+    given = publication("史記")
+    catalogue.publish(given, (), NOW)
+    assert catalogue.work(given.work.identifier) == given.work
+    assert catalogue.pyramids(given.work.identifier) == given.pyramids
+    assert [work.title for work in catalogue.works()] == ["史記"]
+    assert catalogue.counts().images == 2
+    assert catalogue.counts().bytes == 2000
+
+
+def test_an_image_is_found_with_the_rights_of_its_work(catalogue):
+    given = publication("史記")
+    given = replace(given, work=replace(given.work, rights=Rights("https://example.org/", Access.REDUCED, 800, True)))
+    catalogue.publish(given, (), NOW)
+    image = next(given.work.images())
+    held = catalogue.image(image.identifier)
+    assert held is not None
+    assert (held.width, held.height, held.work) == (300, 400, given.work.identifier)
+    assert held.rights == given.work.rights
+    assert held.pyramid == given.pyramids[image.identifier]
+
+
+def test_a_restricted_work_shows_no_cover(catalogue):
+    given = publication("秘")
+    given = replace(given, work=replace(given.work, rights=Rights(access=Access.RESTRICTED)))
+    catalogue.publish(given, (), NOW)
+    assert catalogue.works()[0].cover is None
+
+
+def test_what_is_not_held_is_none(catalogue):
+    assert catalogue.image("i0") is None
+    assert catalogue.work("w0") is None
+    assert catalogue.state("w0") is None
+
+
+def test_works_are_listed_in_the_order_of_their_accession_a_page_at_a_time(catalogue):
+    for number, name in enumerate("丙乙甲"):
+        catalogue.publish(publication(name, accessioned=f"2026-01-0{number + 1}T00:00:00Z"), (), NOW)
+    assert [work.title for work in catalogue.works()] == ["丙", "乙", "甲"]
+    assert [work.title for work in catalogue.works(offset=1, limit=1)] == ["乙"]
+
+
+def test_works_can_be_listed_from_the_newest_and_walked_through_to_the_end(catalogue):
+    for number, name in enumerate("丙乙甲"):
+        catalogue.publish(publication(name, accessioned=f"2026-01-0{number % 2 + 1}T00:00:00Z"), (), NOW)
+    everything = catalogue.works()
+    assert catalogue.works(newest_first=True) == everything[::-1]
+    assert catalogue.works(offset=2, newest_first=True) == everything[:1]
+    assert catalogue.works(offset=3) == []
+
+
+def test_works_are_found_by_the_time_of_their_accession(catalogue, engine):
+    for number, name in enumerate("丙乙甲"):
+        catalogue.publish(publication(name, accessioned=f"2026-01-0{number + 1}T00:00:00Z"), (), NOW)
+    with engine.begin() as connection:
+        connection.execute(update(WorkRow).where(WorkRow.title == "乙").values(state="withdrawn"))
+    first, second, third, end = (f"2026-01-0{day}T00:00:00Z" for day in range(1, 5))
+    assert [work.title for work in catalogue.works_accessioned(first, end)] == ["丙", "甲"]
+    assert [work.title for work in catalogue.works_accessioned(first, third)] == ["丙"]
+    assert [catalogue.accessions(first, end, limit) for limit in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    assert catalogue.accessions(second, third, 9) == 1
+    assert [catalogue.first_accession(*span) for span in ((first, end), (second, end), (end, end))] == [
+        first,
+        second,
+        None,
+    ]
+
+
+def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
+    given = publication("史記", images=3)
+    catalogue.publish(given, (), NOW)
+    assert catalogue.is_length_known(1000)
+    assert not catalogue.is_length_known(1001)
+    assert len(catalogue.images_of_master("ab")) == 3
+    assert catalogue.images_of_master("cd") == []
+
+
+def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_log(catalogue, log_sequence):
+    first = publication("史記", images=3)
+    catalogue.publish(first, (), NOW)
+    assert log_sequence.number(0, 10) == log_sequence.note_logged(3) == 3
+    catalogue.publish(publication("史記", images=2), (), NOW)
+    assert catalogue.counts() == Counts(1, 1, 2, 2000, 2, 0)
+    assert log_sequence.event_index(first.events[1].image) == 1
+
+
+def test_replacing_everything_leaves_just_what_was_given(catalogue):
+    catalogue.publish(publication("甲"), (), NOW)
+    given = [publication("乙"), publication("丙")]
+    assert catalogue.replace_all(given) == 2
+    assert {work.title for work in catalogue.works()} == {"乙", "丙"}
+
+
+def test_a_fault_half_way_leaves_the_catalogue_as_it_was(catalogue):
+    catalogue.publish(publication("甲"), (), NOW)
+    with pytest.raises(DatabaseFault):
+        catalogue.replace_all([publication("乙"), publication("乙")])
+    assert [work.title for work in catalogue.works()] == ["甲"]
+
+
+def test_follow_up_jobs_are_written_with_the_change_that_needs_them(catalogue, engine):
+    jobs = Jobs(sessions_of(engine), system_clock)
+    catalogue.publish(publication("甲"), [NewJob("journal", "journal", {})], NOW)
+    assert jobs.counts()["queued"] == 1
+    with pytest.raises(DatabaseFault):
+        catalogue.publish(publication("乙"), [NewJob("of no kind", None, {})], NOW)
+    assert [work.title for work in catalogue.works()] == ["甲"]
+    assert jobs.counts()["queued"] == 1
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_both_languages(tmp_path):
+    with pytest.raises(DatabaseFault, match="数据库.*database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/no/such/folder/x.sqlite"))
+    with pytest.raises(DatabaseFault):
+        open_database("nonsense")

@@ -1,0 +1,72 @@
+"""The tallies are what counting would give, whatever happens and however many change the catalogue at once."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from publications import NOW, publication
+from sqlalchemy import Engine
+
+from repository.database.catalogue import Catalogue
+from repository.database.counters import count, read_counters
+from repository.database.engine import reading, sessions_of
+from repository.database.log_sequence import LogSequence
+from repository.database.outbox import NewJob
+from repository.errors import DatabaseFault
+
+NAMES = "甲乙丙丁戊"
+JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top", "collection", {})
+
+
+def assert_counted(engine: Engine) -> None:
+    with reading(sessions_of(engine)) as session:
+        assert read_counters(session) == count(session)
+
+
+def act(engine: Engine, chance: random.Random) -> None:
+    """One of the things that change what is held."""
+    catalogue, log_sequence = Catalogue(sessions_of(engine)), LogSequence(sessions_of(engine), shared=False)
+    match chance.randrange(8):
+        case 0 | 1 | 2:
+            catalogue.publish(publication(chance.choice(NAMES), images=chance.randrange(4)), (JOURNAL,), NOW)
+        case 3 | 4:
+            log_sequence.number(0, chance.randrange(1, 5))
+        case 5:
+            log_sequence.note_logged(chance.randrange(10))
+        case 6:
+            names = chance.sample(NAMES, chance.randrange(len(NAMES)))
+            catalogue.replace_all([publication(name, images=chance.randrange(4)) for name in names])
+        case 7:
+            with pytest.raises(DatabaseFault):
+                catalogue.publish(publication("己"), [NewJob("of no kind", None, {})], NOW)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_whatever_was_done_the_tallies_are_what_is_there(engine, seed):
+    chance = random.Random(seed)
+    for _ in range(40):
+        act(engine, chance)
+        assert_counted(engine)
+
+
+def test_many_that_publish_at_once_wait_for_each_other_and_are_all_counted(engine):
+    """The same works, new ones, the same follow-up jobs in either order, and the log's writer in between."""
+    catalogue, log_sequence = Catalogue(sessions_of(engine)), LogSequence(sessions_of(engine), shared=True)
+
+    writer = threading.Lock()
+
+    def publish(number: int) -> None:
+        jobs = (JOURNAL, COLLECTION) if number % 2 else (COLLECTION, JOURNAL)
+        catalogue.publish(publication(NAMES[number % 5] if number % 3 else f"第{number}", images=4), jobs, NOW)
+        if number % 4 == 0:
+            with writer:
+                log_sequence.number(0, 20)
+                log_sequence.note_logged(1_000_000)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(publish, range(60)))
+    assert_counted(engine)
+    assert catalogue.counts().works == len(catalogue.works(limit=100)) == 25

@@ -1,0 +1,19 @@
+"""Addresses of databases that cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from repository.database.engine import open_database
+from repository.errors import DatabaseFault
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql+nope://u:p@host/d", "postgresql+psycopg://u:p@host:port/d"])
+def test_what_is_no_address_of_a_database_is_told_in_each_language_alone(url: str) -> None:
+    with pytest.raises(DatabaseFault) as raised:
+        open_database(url)
+    message = raised.value.message
+    assert all("postgresql+psycopg://user:password@host/database" in words for words in (message.zh, message.en))
+    assert "should" not in message.zh
+    assert "is to" not in message.zh
+    assert "地址" not in message.en

@@ -1,0 +1,87 @@
+"""What is asked often is answered from an index: a million rows must not be looked through for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from publications import NOW, publication
+from sqlalchemy import Engine, event
+
+from repository.database.catalogue import Catalogue
+from repository.database.engine import on_postgresql, sessions_of
+from repository.identifiers import Kind, mint
+
+WORK = mint(Kind.WORK, "第7")
+IMAGE = mint(Kind.IMAGE, WORK, "1")
+
+QUESTIONS: dict[str, tuple[Callable[[Catalogue], object], set[str]]] = {
+    "a tile's image": (lambda catalogue: catalogue.image(IMAGE), {"pk_images", "pk_works"}),
+    "a work": (lambda catalogue: catalogue.work(WORK), {"pk_works"}),
+    "a work's state": (lambda catalogue: catalogue.state(WORK), {"pk_works"}),
+    "a work's pyramids": (lambda catalogue: catalogue.pyramids(WORK), {"ix_images_work"}),
+    "a list": (lambda catalogue: catalogue.works(100, 24), {"ix_works_state_accessioned_identifier", "pk_works"}),
+    "the newest": (
+        lambda catalogue: catalogue.works(0, 24, newest_first=True),
+        {"ix_works_state_accessioned_identifier", "pk_works"},
+    ),
+    "a part of all works": (
+        lambda catalogue: catalogue.works_accessioned(NOW, "2027-01-01T00:00:00Z"),
+        {"ix_works_state_accessioned_identifier"},
+    ),
+    "how large a part is": (
+        lambda catalogue: catalogue.accessions(NOW, "2027-01-01T00:00:00Z", 10),
+        {"ix_works_state_accessioned_identifier"},
+    ),
+    "where a part begins": (
+        lambda catalogue: catalogue.first_accession(NOW, "2027-01-01T00:00:00Z"),
+        {"ix_works_state_accessioned_identifier"},
+    ),
+    "a length": (lambda catalogue: catalogue.is_length_known(1000), {"ix_images_master_bytes"}),
+    "a digest": (lambda catalogue: catalogue.images_of_master("ab"), {"ix_images_master_sha256"}),
+}
+
+
+@pytest.fixture
+def catalogue(engine: Engine) -> Catalogue:
+    catalogue = Catalogue(sessions_of(engine))
+    catalogue.replace_all([publication(f"第{number}", NOW, images=3) for number in range(200)])
+    return catalogue
+
+
+def plan(engine: Engine, question: Callable[[], object]) -> str:
+    """How the database goes about the statements of a question."""
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    question()
+    event.remove(engine, "before_cursor_execute", note)
+    return "\n".join(line for statement in asked for line in explained(engine, *statement))
+
+
+def explained(engine: Engine, statement: str, parameters: object) -> Iterator[str]:
+    with engine.connect() as connection:
+        if on_postgresql(engine):
+            # So few rows would be looked through by choice.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+        words = "EXPLAIN" if on_postgresql(engine) else "EXPLAIN QUERY PLAN"
+        for row in connection.exec_driver_sql(f"{words} {statement}", parameters):
+            yield str(row[-1])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_answered_from_its_index(name, engine, catalogue):
+    question, indexes = QUESTIONS[name]
+    found = plan(engine, lambda: question(catalogue))
+    assert "Seq Scan" not in found
+    if on_postgresql(engine):
+        assert indexes <= set(found.replace(",", " ").split()), found
+    else:
+        assert "SCAN images" not in found
+        assert not any(line.startswith("SCAN works") and "INDEX" not in line for line in found.splitlines()), found
+        named = {name for name in indexes if name.startswith("ix_")}
+        assert all(name in found for name in named), found

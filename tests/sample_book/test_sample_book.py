@@ -1,0 +1,178 @@
+"""The sample book: its text is whole, its characters stand where its coordinates say, its bytes are always the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import ImageFont
+
+from repository.errors import DependencyMissing, StagingFault
+from repository.localized import LocalizedText
+from sample_book import make_sample
+from sample_book.book import PACKAGE, SEED, draw_leaf, find_font
+from sample_book.collation import leaves
+from sample_book.layout import BODY_WIDTH, BOTTOM, PAGE_HEIGHT, PAGE_WIDTH, TOP, TextBox
+from sample_book.paper import make_textures
+from sample_book.text import JUANS
+from workers.deposit.ranges import build_ranges
+from workers.deposit.record import read_record
+from workers.progress import SilentProgress
+
+KEYS = [f"volume-1/{number:04d}" for number in range(1, 10)] + [f"volume-2/{number:04d}" for number in range(1, 10)]
+
+
+class CountingProgress:
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+
+    def begin(self, what: LocalizedText, total: int) -> None:
+        self.total = total
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
+
+    def end(self) -> None:
+        assert self.done == self.total
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "book"
+    progress = CountingProgress()
+    make_sample(folder, progress)
+    assert progress.total == len(KEYS)
+    return folder
+
+
+def texts(folder: Path) -> dict[str, Any]:
+    documents = [json.loads(path.read_text("utf-8")) for path in sorted((folder / "text").iterdir())]
+    return {document["page"]: document for document in documents}
+
+
+def test_the_text_is_a_thousand_characters_none_of_them_twice() -> None:
+    lines = [line for juan in JUANS for chapter in juan.chapters for line in chapter.lines]
+    assert len(lines) == 250
+    assert {len(line) for line in lines} == {4}
+    assert len(set("".join(lines))) == 1000
+    assert lines[0] == "天地玄黃"
+    assert lines[-1] == "焉哉乎也"
+
+
+def test_the_typeface_has_every_character() -> None:
+    face = ImageFont.truetype(find_font(PACKAGE), 64)
+    absent = bytes(face.getmask("\U000323af"))
+    every = {c.text for leaf in leaves() for sheet in leaf.sheets for c in (*sheet.plan.characters, *sheet.plan.heart)}
+    assert [text for text in sorted(every) if bytes(face.getmask(text)) == absent] == []
+
+
+def test_the_pages_hold_the_text_in_the_order_of_reading() -> None:
+    columns = [
+        "".join(character.text for character in sheet.plan.characters if character.column == column)
+        for leaf in leaves()
+        for sheet in leaf.sheets
+        if sheet.leaf
+        for column in range(1, 8)
+    ]
+    read = "".join(column for column in columns if not column.startswith(("千字文", "梁")))
+    assert read == "".join(line for juan in JUANS for chapter in juan.chapters for line in chapter.lines)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_boxes_follow_the_reading_from_right_to_left_and_never_overlap(key: str) -> None:
+    (plan,) = [sheet.plan for leaf in leaves() for sheet in leaf.sheets if sheet.key == key]
+    taken = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
+    for character in plan.characters:
+        box = character.box
+        assert min(box.x, box.y) >= 0
+        assert box.x + box.width <= PAGE_WIDTH
+        assert box.y + box.height <= PAGE_HEIGHT
+        taken[box.y : box.y + box.height, box.x : box.x + box.width] += 1
+    assert taken.max() == 1
+    places = [(character.column, -character.box.x, character.box.y) for character in plan.characters]
+    if len({character.box.height for character in plan.characters}) == 1:
+        assert places == sorted(places)
+        lefts = {column: x for column, x, _ in places}
+        assert sorted(lefts.values()) == [lefts[column] for column in sorted(lefts)]
+
+
+def test_the_deposit_is_whole_and_its_record_without_fault(book: Path) -> None:
+    pictures = sorted(str(path.relative_to(book).with_suffix("")) for path in book.glob("volume-*/*"))
+    assert pictures == KEYS
+    assert sorted(texts(book)) == KEYS
+    description, faults = read_record((book / "work.toml").read_bytes())
+    assert faults == ()
+    assert description is not None
+    assert description.record.title == "千字文"
+    assert [page.file for page in description.pages] == KEYS
+    ranges, faults = build_ranges(description.ranges, KEYS)
+    assert faults == ()
+    assert [(part.label, len(part.ranges)) for part in ranges] == [("卷首", 0), ("卷上", 2), ("卷下", 2)]
+    assert [part.pages[0] for part in ranges[1].ranges + ranges[2].ranges] == [
+        page
+        for line in ("天地玄黃", "蓋此身髮", "都邑華夏", "治本於農")
+        for page, document in texts(book).items()
+        if any(column["text"].startswith(line) for column in document["columns"])
+    ]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_page_is_at_least_twenty_megapixels_of_colour(book: Path, key: str) -> None:
+    image: Any = pyvips.Image.new_from_file(str(book / f"{key}.jpg"))
+    assert image.width * image.height >= 20_000_000
+    assert (image.width, image.height, image.bands, image.format) == (PAGE_WIDTH, PAGE_HEIGHT, 3, "uchar")
+    assert (texts(book)[key]["width"], texts(book)[key]["height"]) == (PAGE_WIDTH, PAGE_HEIGHT)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in {"volume-1/0001", "volume-2/0001"}])
+def test_ink_lies_in_the_boxes_and_not_between_them(book: Path, key: str) -> None:
+    pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy()
+    black = pixels.max(axis=2) < 110
+    characters = texts(book)[key]["characters"]
+    boxes = [TextBox(each["x"], each["y"], each["w"], each["h"]) for each in characters]
+    assert all(ink(black, box) > 0.005 for box in boxes)
+    if key.endswith(("0002", "0003")) and key.startswith("volume-1"):
+        return  # the title page and the colophon have columns of several sizes
+    for left in sorted({box.x for box in boxes}):
+        column = black[TOP + 20 : BOTTOM - 20, left : left + BODY_WIDTH].copy()
+        for box in (box for box in boxes if box.x == left):
+            column[max(box.y - TOP - 20, 0) : box.y - TOP - 20 + box.height] = False
+        assert column.mean() < 0.0001
+
+
+def ink(black: Any, box: TextBox) -> float:
+    """How much of a box is black."""
+    return float(black[box.y : box.y + box.height, box.x : box.x + box.width].mean())
+
+
+def test_the_first_page_is_sealed_in_red_and_the_last_is_not(book: Path) -> None:
+    def reddest(key: str) -> float:
+        pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy().astype(np.int16)
+        return float((pixels[..., 0] - pixels[..., 1] > 90).mean())
+
+    assert reddest("volume-1/0004") > 0.005
+    assert reddest("volume-1/0009") < 0.002
+
+
+def test_a_leaf_drawn_again_is_the_same_bytes(book: Path, tmp_path: Path) -> None:
+    every = list(leaves())
+    draw_leaf(tmp_path, every[2], 2, find_font(PACKAGE), make_textures(SEED))
+    for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        assert path.read_bytes() == (book / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "book").write_text("a file stands here")
+    with pytest.raises(StagingFault, match="book"):
+        make_sample(tmp_path / "book", SilentProgress())
+
+
+def test_a_missing_typeface_is_told_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DependencyMissing, match="npm ci --prefix sample_book"):
+        find_font(tmp_path)

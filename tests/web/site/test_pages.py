@@ -1,0 +1,201 @@
+"""The pages as a browser without scripts sees them."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from iiif_server.image.wsgi import ImageApplication
+from repository.model import Access, Rights
+from repository.repository import Repository
+from web.app import create_app
+
+
+def hrefs(page: str) -> list[str]:
+    return [html.unescape(found) for found in re.findall(r'href="([^"]*)"', page)]
+
+
+def pictures(page: str) -> list[str]:
+    return [html.unescape(found) for found in re.findall(r'<img[^>]*? src="([^"]*)"', page)]
+
+
+def test_an_empty_library_says_so(client: FlaskClient) -> None:
+    for path in ("/", "/works"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "尚无公开的馆藏" in answer.text
+
+
+def test_the_start_shows_the_newest_works_first(client: FlaskClient, shelf: Any) -> None:
+    for day in range(1, 10):
+        shelf.small_work(f"書{day}", f"2026-01-{day:02d}T00:00:00Z")
+    page = client.get("/").text
+    assert re.findall(r"書\d", page) == [f"書{day}" for day in range(9, 2, -1)]
+
+
+def test_the_list_turns_page_by_page_and_shows_every_work_once(client: FlaskClient, shelf: Any) -> None:
+    for number in range(30):
+        shelf.small_work(f"書-{number:02d}-", f"2026-01-01T00:00:{number:02d}Z")
+    pages = [client.get(f"/works?page={number}").text for number in (1, 2)]
+    shown = [re.findall(r"書-(\d\d)-", page) for page in pages]
+    assert [len(titles) for titles in shown] == [24, 6]
+    assert [*shown[0], *shown[1]] == [f"{number:02d}" for number in range(29, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("page", "status"), [("0", 404), ("3", 404), ("x", 400), ("-1", 400), ("１", 400), ("9" * 30, 400)]
+)
+def test_a_page_that_is_not_there_is_refused(client: FlaskClient, shelf: Any, page: str, status: int) -> None:
+    work = shelf.book()
+    assert client.get("/works", query_string={"page": page}).status_code == status
+    answer = client.get(f"/works/{work.identifier}/read", query_string={"page": page if page != "3" else "5"})
+    assert answer.status_code == status
+
+
+def test_a_work_shows_its_record_in_its_own_language(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}").text
+    assert '<h1 lang="lzh-Hant">千字文 &lt;試&gt;</h1>' in page
+    for catalogued in ("周興嗣 (梁) 撰", "某人注", "清乾隆間", "刻本", "經部·小學類", "善 0001", "某圖書館", "LIB-7"):
+        assert f'<dd lang="lzh-Hant">{catalogued}</dd>' in page
+    assert "公有领域标记 1.0" in page
+    assert "http://creativecommons.org/publicdomain/mark/1.0/" in hrefs(page)
+
+
+def test_a_works_manifest_can_be_dragged_and_copied(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}").text
+    manifest = f"http://localhost/iiif/presentation/3/{work.identifier}/manifest"
+    assert f'<input id="manifest" readonly value="{manifest}"' in page
+    dragged = next(address for address in hrefs(page) if "?manifest=" in address)
+    assert dragged.startswith(manifest)
+    assert client.get(dragged.removeprefix("http://localhost")).status_code == 200
+
+
+def test_thumbnails_run_right_to_left_in_reading_order_volume_by_volume(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}").text
+    assert page.count('<ol class="pages" dir="rtl">') == 2
+    assert page.index("上冊") < page.index("葉一") < page.index("葉二") < page.index("下冊") < page.index("葉三")
+    numbers = [int(number) for number in re.findall(r"aria-label=\"第 (\d) 面", page)]
+    assert numbers == [1, 2, 3, 4]
+    assert page.count("缺叶") == 1
+
+
+def test_ranges_lead_to_their_pages(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}").text
+    links = dict(re.findall(r'<a href="([^"]+)" lang="lzh-Hant">([^<]+)</a>', page))
+    where = {label: address.rpartition("=")[2] for address, label in links.items()}
+    assert where == {"卷一": "1", "序": "2", "卷二": "4"}
+
+
+def test_every_picture_on_every_page_is_there(repository: Repository, shelf: Any) -> None:
+    work = shelf.book()
+    wide = shelf.small_work("長卷", size=(5000, 300))
+    tall = shelf.small_work("立軸", size=(300, 5000))
+    app = create_app(repository)
+    app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
+    client = app.test_client()
+    of_works = [f"/works/{held.identifier}{page}" for held in (work, wide, tall) for page in ("", "/read")]
+    for path in ("/", "/works", *of_works):
+        addresses = pictures(client.get(path).text)
+        assert addresses, path
+        for address in addresses:
+            answer = client.get(address)
+            assert answer.status_code == 200, address
+            assert answer.mimetype == "image/jpeg"
+
+
+def test_the_reader_turns_to_the_left_in_a_right_to_left_book(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}/read?page=2").text
+    left = re.search(r'<a class="turn left"[^>]*>', page)
+    right = re.search(r'<a class="turn right"[^>]*>', page)
+    assert left is not None
+    assert right is not None
+    assert 'href="?page=3"' in left[0]
+    assert 'rel="next"' in left[0]
+    assert 'href="?page=1"' in right[0]
+
+
+def test_the_first_page_has_none_before_it(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}/read").text
+    right = re.search(r'<a class="turn right"[^>]*>', page)
+    assert right is not None
+    assert "href" not in right[0]
+    assert 'aria-disabled="true"' in right[0]
+
+
+def test_a_missing_leaf_has_a_page_that_says_so(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    page = client.get(f"/works/{work.identifier}/read?page=3").text
+    assert "此处缺叶" in page
+    assert not pictures(page)
+
+
+def test_a_restricted_work_shows_its_record_and_no_picture(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book(Rights(access=Access.RESTRICTED))
+    page = client.get(f"/works/{work.identifier}")
+    assert page.status_code == 200
+    assert "限制访问" in page.text
+    assert not pictures(page.text)
+    assert not [address for address in hrefs(page.text) if "/read" in address]
+    assert not pictures(client.get("/").text)
+    assert client.get(f"/works/{work.identifier}/read").status_code == 403
+
+
+def test_a_reduced_work_asks_for_no_more_than_is_allowed(repository: Repository, shelf: Any) -> None:
+    work = shelf.book(Rights(access=Access.REDUCED, max_size=200))
+    app = create_app(repository)
+    app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
+    client = app.test_client()
+    for path in (f"/works/{work.identifier}", f"/works/{work.identifier}/read"):
+        page = client.get(path).text
+        assert pictures(page)
+        for address in pictures(page):
+            assert client.get(address).status_code == 200, address
+
+
+def test_a_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: Repository) -> None:
+    work = shelf.book()
+    with repository.catalogue._sessions.begin() as session:
+        session.execute(text("UPDATE works SET state = 'withdrawn'"))
+    for path in ("", "/read", "/record.json"):
+        assert client.get(f"/works/{work.identifier}{path}").status_code == 410
+    assert client.get(f"/iiif/presentation/3/{work.identifier}/manifest").status_code == 410
+    assert "尚无公开的馆藏" in client.get("/works").text
+
+
+def test_an_identifier_in_capitals_is_led_to_its_own_form(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    answer = client.get(f"/works/{work.identifier.upper()}")
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"/works/{work.identifier}"
+
+
+def test_the_record_is_there_for_programs_at_the_address_the_manifest_tells(client: FlaskClient, shelf: Any) -> None:
+    work = shelf.book()
+    manifest = json.loads(client.get(f"/iiif/presentation/3/{work.identifier}/manifest").data)
+    record = client.get(manifest["seeAlso"][0]["id"])
+    assert record.mimetype == "application/json"
+    assert "千字文" in json.dumps(record.json, ensure_ascii=False)
+
+
+def test_without_a_built_reader_pages_still_work(
+    repository: Repository, shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = shelf.book()
+    monkeypatch.setattr("web.site.static_files._bundles", lambda manifest: {})
+    client = create_app(repository).test_client()
+    page = client.get(f"/works/{work.identifier}/read")
+    assert page.status_code == 200
+    assert "<script" not in page.text
+    assert pictures(page.text)

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from repository.config import Settings
+from repository.errors import Fault, MasterUnreadable, StagingFault
+from repository.identifiers import Kind, mint
+from repository.localized import LocalizedText
+from repository.model import Range, Rectangle
+from workers.deposit.check import CheckedDeposit, check
+from workers.masters.examine import Examined
+from workers.progress import SilentProgress
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Reader:
+    """An examiner that decodes nothing: a picture's pixels are its bytes, its size stands in them after a colon."""
+
+    def __init__(self) -> None:
+        self.concurrency = 3
+        self.calls: list[str] = []
+
+    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+        self.calls.append(path.name)
+        content = path.read_bytes()
+        if b"broken" in content:
+            raise MasterUnreadable(reason="broken")
+        if b"full" in content:
+            raise StagingFault(reason="full")
+        width, height = (300, 200) if b"wide" in content else (200, 300)
+        return Examined(content.hex()[-64:].zfill(64), len(content), "image/png", width, height, content.hex(), None)
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def begin(self, what: LocalizedText, total: int) -> None:
+        self.told.append(total)
+
+    def advance(self, amount: int) -> None:
+        self.told.append(amount)
+
+    def end(self) -> None:
+        self.told.append("end")
+
+
+def make(folder: Path, *names: str, record: str = 'title = "試"', content: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "work.toml").write_text(record, "utf-8")
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(PNG + name.encode() + content.encode())
+    return folder
+
+
+def checked(folder: Path) -> CheckedDeposit:
+    return check(folder, Settings(), Reader(), SilentProgress())
+
+
+def told(faults: tuple[Fault, ...]) -> list[tuple[str, str, str]]:
+    return [(fault.file, fault.place, fault.code) for fault in faults]
+
+
+def test_a_folder_of_pages_becomes_a_work_of_one_volume(tmp_path: Path) -> None:
+    result = checked(make(tmp_path / "book", *(f"{number:04}.png" for number in range(10, 0, -1))))
+    assert result.faults == ()
+    assert result.work is not None
+    (volume,) = result.work.volumes
+    assert volume.label == ""
+    assert [page.key for page in volume.pages] == [f"{number:04}" for number in range(1, 11)]
+    assert volume.pages[9].label == "10"
+    assert result.work.behavior == "paged"
+    assert list(result.files)[:2] == ["masters/0001.png", "masters/0002.png"]
+    assert result.files["deposit/work.toml"] == tmp_path / "book/work.toml"
+
+
+def test_folders_are_volumes_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = [f"volume-{volume}/{page:04}.png" for volume in (10, 2, 1) for page in (1, 2)]
+    record = 'title = "試"\n[[range]]\nlabel = "卷一"\npages = "volume-1/0002-volume-2/0001"'
+    work = checked(make(tmp_path / "book", *names, record=record)).work
+    assert work is not None
+    assert [volume.label for volume in work.volumes] == ["第一册", "第二册", "第十册"]
+    assert work.volumes[0].pages[0].key == "volume-1/0001"
+    assert work.volumes[0].pages[0].images[0].master.path == "masters/volume-1/0001.png"
+    assert work.ranges == (Range("卷一", ("volume-1/0002", "volume-2/0001")),)
+
+
+def test_a_work_is_named_by_its_own_identifier_or_by_its_masters(tmp_path: Path) -> None:
+    own = checked(make(tmp_path / "a", "0001.png", record='title = "試"\nidentifier = "863-214"')).work
+    assert own is not None
+    assert own.identifier == mint(Kind.WORK, "identifier", "863-214")
+    first, again = (checked(make(tmp_path / name, "0001.png")).work for name in "bc")
+    other = checked(make(tmp_path / "d", "0002.png")).work
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert first.identifier == again.identifier != other.identifier
+    assert next(first.images()).identifier == mint(Kind.IMAGE, first.identifier, next(first.images()).master.sha256)
+
+
+def test_pictures_wider_than_high_are_openings(tmp_path: Path) -> None:
+    work = checked(make(tmp_path / "book", "0001.png", "0002.png", content="wide")).work
+    assert work is not None
+    assert work.behavior == "individuals"
+
+
+def test_pages_are_as_their_tables_say(tmp_path: Path) -> None:
+    record = """
+    title = "試"
+    behavior = "paged"
+    [[page]]
+    file = "0001.png"
+    label = "封面"
+    behavior = "non-paged"
+    [[page]]
+    file = "0002"
+    missing = true
+    leaf = "一葉上"
+    """
+    work = checked(make(tmp_path / "book", "0001.png", "0003.png", record=record)).work
+    assert work is not None
+    cover, missing, last = work.pages()
+    assert (cover.label, cover.behavior) == ("封面", "non-paged")
+    assert (missing.key, missing.label, missing.images, missing.leaf) == ("0002", "2", (), "一葉上")
+    assert (last.label, last.behavior) == ("3", None)
+
+
+def test_texts_are_kept_beside_the_masters(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    (folder / "text").mkdir()
+    (folder / "text/0001.json").write_text("{}")
+    result = checked(folder)
+    assert result.files["text/0001.json"] == folder / "text/0001.json"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["0001.png", "0002.png", "0004.png"], [("", "0003", "page.gap")]),
+        (["v1/1.png", "v1/3.png", "v2/1.png"], [("v1", "2", "page.gap")]),
+        (["0001.png", "0001.jpg"], [("0001.png", "", "page.twice")]),
+        (["0001.png", "1.png"], [("1.png", "", "page.twice")]),
+        (["a.png", "A.png"], [("a.png", "", "page.twice")]),
+        (["0001.png", "v1/0001.png"], [("0001.png", "", "deposit.mixed")]),
+        (["0001.png", "con.png"], [("con.png", "", "file.name")]),
+        (["0001.png", "a:b.png"], [("a:b.png", "", "file.name")]),
+        (["0001.png", "work.csv"], [("work.csv", "", "record.form")]),
+        (["0001.png", "mets.xml"], [("mets.xml", "", "record.form")]),
+    ],
+)
+def test_what_names_alone_show(names: list[str], expected: list[tuple[str, str, str]], tmp_path: Path) -> None:
+    assert told(checked(make(tmp_path / "book", *names)).faults) == expected
+
+
+def test_a_fault_of_the_folder_itself_bears_its_path(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book")
+    assert told(checked(folder).faults) == [(str(folder), "", "deposit.empty")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("0002.png", b"", "master.empty"),
+        ("notes.txt", b"some text", "file.unexpected"),
+        (".DS_Store", b"\0\0\0\1Bud1", "file.unexpected"),
+        ("text/0001.txt", b"", "file.unexpected"),
+        ("v/deep/0001.png", PNG, "file.unexpected"),
+    ],
+)
+def test_files_that_have_no_place(name: str, content: bytes, code: str, tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    assert code in {fault.code for fault in checked(folder).faults}
+
+
+def test_a_picture_under_another_suffix_is_read_to_be_refused_by_its_content(tmp_path: Path) -> None:
+    reader = Reader()
+    check(make(tmp_path / "book", "0001.data"), Settings(), reader, SilentProgress())
+    assert reader.calls == ["0001.data"]
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to("0001.png")
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere.png")
+
+
+@pytest.mark.parametrize("make_special", [make_fifo, make_socket, make_link, make_dangling_link])
+def test_what_is_no_plain_file_is_refused_unread(
+    make_special: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    monkeypatch.chdir(folder)
+    make_special(folder / "0002.png")
+    assert told(checked(folder).faults) == [("0002.png", "", "file.kind")]
+
+
+def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    (folder / "0002.tif").mkdir()
+    assert told(checked(folder).faults) == [("0002.tif", "", "deposit.empty")]
+
+
+def test_a_name_that_is_no_utf8_is_told_in_escapes(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(PNG)
+    assert told(checked(folder).faults) == [("\\xff.png", "", "file.name")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
+    for mode in (0, 0o400):
+        (folder / "v2").chmod(mode)
+        assert told(checked(folder).faults) == [("v2/", "", "file.unreadable")]
+    (folder / "v2").chmod(0o700)
+    for mode in (0, 0o400):
+        folder.chmod(mode)
+        assert told(checked(folder).faults) == [(str(folder), "", "file.unreadable")]
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(("within", "name"), [("", "{folder}"), ("v2", "v2/")])
+def test_of_a_folder_that_cannot_be_read_nothing_else_is_said(
+    within: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path == folder / within:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("workers.deposit.listing.os.scandir", refuse)
+    (fault,) = checked(folder).faults
+    assert (fault.file, fault.code) == (name.format(folder=folder), "file.unreadable")
+    assert "Permission denied" in fault.message.en
+
+
+def test_the_same_picture_twice_names_the_first(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png", "0002.png")
+    (folder / "0003.png").write_bytes((folder / "0001.png").read_bytes())
+    (fault,) = checked(folder).faults
+    assert (fault.file, fault.code) == ("0003.png", "page.duplicate")
+    assert "0001.png" in fault.message.zh
+
+
+def test_every_fault_is_listed_at_once_record_first_then_files_in_order(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0010.png", "0002.png", record='titel = "試"', content="broken")
+    (folder / "0005.png").write_bytes(b"")
+    assert told(checked(folder).faults) == [
+        ("work.toml", "titel", "record.unknown-key"),
+        ("work.toml", "title", "record.missing"),
+        ("", "0003-0004", "page.gap"),
+        ("", "0006-0009", "page.gap"),
+        ("0002.png", "", "master.unreadable"),
+        ("0005.png", "", "master.empty"),
+        ("0010.png", "", "master.unreadable"),
+    ]
+
+
+def test_an_unreadable_page_does_not_make_ranges_wrong(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[range]]\nlabel = "卷一"\npages = "0001-0002"'
+    folder = make(tmp_path / "book", "0001.png", "0002.png", record=record)
+    (folder / "0002.png").write_bytes(PNG + b"broken")
+    assert told(checked(folder).faults) == [("0002.png", "", "master.unreadable")]
+
+
+@pytest.mark.parametrize(
+    "table", ['file = "0009"', 'file = "0001"\nmissing = true', 'file = "v9/1"\nmissing = true', 'file = "0002"']
+)
+def test_page_tables_that_fit_no_page(table: str, tmp_path: Path) -> None:
+    record = f'title = "試"\n[[page]]\nfile = "0002"\n[[page]]\n{table}'
+    faults = checked(make(tmp_path / "book", "0001.png", "0002.png", record=record)).faults
+    assert told(faults) == [("work.toml", "page[2].file", "page.file")]
+
+
+def test_no_record_and_no_folder_are_told(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png")
+    (folder / "work.toml").unlink()
+    assert told(checked(folder).faults) == [("work.toml", "", "record.absent")]
+    none = tmp_path / "none"
+    assert told(checked(none).faults) == [(str(none), "", "deposit.absent")]
+    assert told(checked(folder / "0001.png").faults) == [(str(folder / "0001.png"), "", "deposit.absent")]
+
+
+def test_each_picture_is_read_once_and_progress_is_in_bytes(tmp_path: Path) -> None:
+    folder = make(tmp_path / "book", "0001.png", "0002.png", "0003.png")
+    reader, counter = Reader(), Counter()
+    check(folder, Settings(), reader, counter)
+    assert sorted(reader.calls) == ["0001.png", "0002.png", "0003.png"]
+    sizes = [path.stat().st_size for path in folder.glob("*.png")]
+    assert counter.told == [sum(sizes), *sizes, "end"]
+
+
+def test_a_full_disk_is_no_fault_of_the_deposit(tmp_path: Path) -> None:
+    counter = Counter()
+    with pytest.raises(StagingFault):
+        check(make(tmp_path / "book", "0001.png", content="full"), Settings(), Reader(), counter)
+    assert counter.told[-1] == "end"
+
+
+def test_a_redaction_belongs_to_its_page_and_must_cover_some_of_it(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[page]]\nfile = "0001"\nredact = ["{}"]'
+    hidden = checked(make(tmp_path / "book", "0001.png", "0002.png", record=record.format("1,1,5,5"))).work
+    assert hidden is not None
+    assert [image.redactions for image in hidden.images()] == [(Rectangle(1, 1, 5, 5),), ()]
+    faults = checked(make(tmp_path / "other", "0001.png", record=record.format("99999,1,5,5"))).faults
+    assert told(faults) == [("work.toml", "page[1].redact", "page.redact")]

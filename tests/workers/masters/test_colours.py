@@ -1,0 +1,169 @@
+"""Colours of masters of every kind through the whole way: master, pyramid, answer, against an independent decoder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from tiled import TiledPicture
+
+from repository.config import Settings
+from repository.sandbox import Quota, SandboxPool
+from workers.masters.examine import examine
+
+SIDE = 64
+NEAR = 6.0
+"""Levels of 255 that a patch's mean may be off: a JPEG at quality 95, twice."""
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPool]:
+    with SandboxPool(1, tmp_path_factory.mktemp("scratch"), Quota(seconds=60)) as pool:
+        yield pool
+
+
+def patches(colours: list[tuple[int, ...]], depth: type = numpy.uint8) -> numpy.ndarray:
+    """Large patches of colour, side by side."""
+    return numpy.hstack([numpy.full((2 * SIDE, 2 * SIDE, len(colour)), colour, depth) for colour in colours])
+
+
+def seen(pool: SandboxPool, master: Path, quality: str = "default", name: str = "png") -> list[tuple[float, ...]]:
+    """The mean colour in the middle of each patch as a reader sees it: stored tile, and rendered at half the size."""
+    target = master.with_suffix(".zip")
+    examined = pool.call(examine, master, Settings(tile_size=128, jpeg_quality=95), target)
+    held = TiledPicture(target)
+    half = f"full/{examined.width // 2},{examined.height // 2}/0/{quality}.{name}"
+    pixels = numpy.asarray(held.answer(half).convert("RGB"), numpy.float64)
+    count = examined.width // (2 * SIDE)
+    middles = [pixels[16:-16, SIDE * place + 16 : SIDE * (place + 1) - 16] for place in range(count)]
+    if quality == "default":
+        tile = numpy.asarray(Image.open(io.BytesIO(held.tiles([0])[0])).convert("RGB"), numpy.float64)
+        assert numpy.abs(tile[32:-32, 32:-32].mean((0, 1)) - middles[0].mean((0, 1))).max() < NEAR
+    return [tuple(middle.mean((0, 1))) for middle in middles]
+
+
+def assert_near(found: list[tuple[float, ...]], right: list[tuple[int, ...]], most: float = NEAR) -> None:
+    assert numpy.abs(numpy.subtract(found, right)).max() < most, (found, right)
+
+
+COLOURS: list[tuple[int, ...]] = [
+    (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 160, 90), (20, 90, 140),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "jp2", "avif"])
+def test_colours_are_the_masters_in_every_format(pool: SandboxPool, tmp_path: Path, name: str) -> None:
+    Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
+    assert_near(seen(pool, tmp_path / "a.png", name=name), COLOURS, 12 if name == "avif" else NEAR)
+
+
+def test_sixteen_bits_keep_their_tones(pool: SandboxPool, tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif", patches([tuple(v * 257 for v in c) for c in COLOURS], numpy.uint16), photometric="rgb"
+    )
+    assert_near(seen(pool, tmp_path / "a.tif"), COLOURS)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_grey_is_grey_in_every_quality(pool: SandboxPool, tmp_path: Path, depth: int) -> None:
+    tones = [0, 64, 128, 192, 255]
+    kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
+    tifffile.imwrite(tmp_path / "a.tif", patches([(tone * times,) for tone in tones], kind)[..., 0])
+    for quality in ("default", "color", "gray"):
+        assert_near(seen(pool, tmp_path / "a.tif", quality), [(tone,) * 3 for tone in tones])
+
+
+def test_the_grey_of_a_colour_is_its_brightness(pool: SandboxPool, tmp_path: Path) -> None:
+    Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
+    right = [Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in COLOURS]
+    assert_near(seen(pool, tmp_path / "a.png", "gray"), [(tone,) * 3 for tone in right])
+
+
+def test_bilevel_masters_of_either_polarity(pool: SandboxPool, tmp_path: Path) -> None:
+    black_then_white = patches([(0,), (255,)])[..., 0] > 0
+    tifffile.imwrite(tmp_path / "black.tif", black_then_white, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "white.tif", ~black_then_white, photometric="miniswhite")
+    Image.fromarray(black_then_white).save(tmp_path / "fax.tif", compression="group4")
+    for name in ("black.tif", "white.tif", "fax.tif"):
+        for quality in ("default", "bitonal"):
+            assert_near(seen(pool, tmp_path / name, quality), [(0,) * 3, (255,) * 3])
+
+
+def lab_profile_colour(profile: bytes, stored: tuple[int, int, int]) -> tuple[int, ...]:
+    """What LittleCMS, as Pillow has it, makes of a colour."""
+    transform = ImageCms.buildTransform(
+        io.BytesIO(profile), ImageCms.createProfile("sRGB"), "RGB", "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )  # fmt: skip
+    shown = ImageCms.applyTransform(Image.new("RGB", (1, 1), stored), transform)
+    assert shown is not None
+    return tuple(shown.getpixel((0, 0)))
+
+
+def matrix_profile(primaries: list[tuple[float, float]], white: tuple[float, float], gamma: float) -> bytes:
+    """A display profile as LittleCMS reads them, of primaries, a white point and a gamma (ICC.1:2010)."""
+
+    def tall(x: float, y: float) -> numpy.ndarray:
+        return numpy.array([x / y, 1, (1 - x - y) / y])
+
+    bradford = numpy.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    d50 = numpy.array([0.9642, 1.0, 0.8249])
+    columns = numpy.array([tall(*primary) for primary in primaries]).T
+    columns = columns * numpy.linalg.solve(columns, tall(*white))
+    gains = numpy.diag((bradford @ d50) / (bradford @ tall(*white)))
+    adapted = numpy.linalg.inv(bradford) @ gains @ bradford @ columns
+
+    def number(value: float) -> bytes:
+        return round(value * 65536).to_bytes(4, "big", signed=True)
+
+    def place(values: numpy.ndarray) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(number(float(value)) for value in values)
+
+    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + bytes(2)
+    words = b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"test\0" + bytes(78) + bytes(1)
+    tags = {
+        b"desc": words, b"wtpt": place(d50), b"cprt": b"text" + bytes(4) + b"none" + bytes(4),
+        b"rXYZ": place(adapted[:, 0]), b"gXYZ": place(adapted[:, 1]), b"bXYZ": place(adapted[:, 2]),
+        b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
+    }  # fmt: skip
+    place_of, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        content = content + bytes(-len(content) % 4)  # noqa: PLW2901
+        table += name + (place_of + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += content
+    size = place_of + len(body)
+    header = size.to_bytes(4, "big") + bytes(4) + b"\x02\x40\0\0" + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += b"".join(number(float(value)) for value in d50) + bytes(48)
+    return header + len(tags).to_bytes(4, "big") + table + body
+
+
+ADOBE = matrix_profile([(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)], (0.3127, 0.3290), 2.19921875)
+PROPHOTO = matrix_profile([(0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)], (0.3457, 0.3585), 1.8)
+MUTED: list[tuple[int, int, int]] = [(150, 120, 90), (90, 110, 140), (120, 140, 110), (230, 225, 210), (30, 28, 26)]
+
+
+@pytest.mark.parametrize("profile", [ADOBE, PROPHOTO], ids=["Adobe RGB", "ProPhoto"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_profiles_of_wide_spaces_are_followed(pool: SandboxPool, tmp_path: Path, profile: bytes, depth: int) -> None:
+    kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
+    stored: list[tuple[int, ...]] = [tuple(value * times for value in colour) for colour in MUTED]
+    tifffile.imwrite(tmp_path / "a.tif", patches(stored, kind), photometric="rgb", iccprofile=profile)
+    right = [lab_profile_colour(profile, colour) for colour in MUTED]
+    assert numpy.abs(numpy.subtract(right, MUTED)).max() > 8  # to leave the profile out would be seen
+    assert_near(seen(pool, tmp_path / "a.tif"), right)
+
+
+def test_ink_on_paper_in_cmyk_looks_like_ink_on_paper(pool: SandboxPool, tmp_path: Path) -> None:
+    inks: list[tuple[int, ...]] = [(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0)]
+    tifffile.imwrite(tmp_path / "a.tif", patches(inks), photometric="separated")
+    paper, black, red, green, blue = (numpy.array(colour) for colour in seen(pool, tmp_path / "a.tif"))
+    assert paper.min() > 240
+    assert black.max() < 70
+    assert red[0] > 2 * max(red[1:])
+    assert green[1] > 1.5 * max(green[0], green[2])
+    assert blue[2] > 1.3 * max(blue[:2])

@@ -1,0 +1,263 @@
+"""An ingest preserves, tiles, describes, publishes and logs; done again, or killed and done again, it ends the same."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import pyvips
+
+from iiif_server.presentation.published import PresentationService
+from preservation.log.sequencer import open_log
+from preservation.ocfl.validation import validate_object
+from preservation.premis import event_of
+from repository import paths
+from repository.database.outbox import JobState
+from repository.model import Record
+from repository.repository import memory_repository
+from web.cli.ingest import ingest_job
+from workers.bootstrap import make_ready
+from workers.execution.context import TaskContext
+from workers.maintenance.rebuild import rebuild
+from workers.progress import SilentProgress
+from workers.service.local import local_runner
+
+
+class Died(BaseException):
+    """What a killed process cannot catch."""
+
+
+class DyingStore:
+    """A store that dies at its n-th change, before or after making it."""
+
+    def __init__(self, store, changes, after):
+        self._store, self._left, self._after = store, changes, after
+
+    def __getattr__(self, name):
+        action = getattr(self._store, name)
+        return (
+            action if name not in ("put", "put_new", "delete") else lambda *arguments: self._change(action, arguments)
+        )
+
+    def _change(self, action, arguments):
+        self._left -= 1
+        if self._left < 0 and not self._after:
+            raise Died
+        action(*arguments)
+        if self._left < 0:
+            raise Died
+
+
+def run(context, deposit):
+    with local_runner(context) as here:
+        return here.do(ingest_job(deposit), lambda: None)
+
+
+def contents(repository):
+    """All that lies in the store, pyramids by their names alone: a ZIP holds the time it was made."""
+    keys = [found.key for found in repository.store.list()]
+    return {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
+
+
+def catalogued(repository):
+    """All that the catalogue says."""
+    works = repository.catalogue.works()
+    held = [repository.catalogue.work(work.identifier) for work in works]
+    images = [repository.catalogue.image(image.identifier) for work in held for image in work.images()]
+    indexes = [repository.log_sequence.event_index(image.identifier) for image in images]
+    pyramids = [replace(image, pyramid=replace(image.pyramid, bytes=0)) for image in images]
+    return works, held, pyramids, indexes, repository.catalogue.counts()
+
+
+def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(context, deposit):
+    job = run(context, deposit)
+    repository = context.repository
+    assert job.state is JobState.DONE
+    work = job.result["identifier"]
+    assert validate_object(repository.store, paths.ocfl_object(work)).valid
+    manifest = json.loads(PresentationService(repository.store).manifest(work, "https://example.org").body)
+    assert len(manifest["items"]) == 3
+    collection = json.loads(PresentationService(repository.store).collection("top", "https://example.org").body)
+    assert [item["id"] for item in collection["items"]] == [manifest["id"]]
+    held = repository.catalogue.work(work)
+    assert held.record == Record("試書", language=("lzh",))
+    log = open_log(repository)
+    assert log.verify().ok
+    events = [event_of(leaf) for leaf in log.entries(0, log.size)]
+    assert [event.sha256 for event in events[:3]] == [image.master.sha256 for image in held.images()]
+    assert repository.catalogue.counts().staged == 0
+
+
+def test_the_names_of_files_are_not_published_in_the_log(context, deposit):
+    for page in deposit.glob("*.tif"):
+        page.rename(page.with_name(f"somebody-{page.name}"))
+    record = deposit / "work.toml"
+    record.write_text(record.read_text("utf-8").replace("0001-0003", "somebody-0001-somebody-0003"), "utf-8")
+    assert run(context, deposit).state is JobState.DONE
+    log = open_log(context.repository)
+    assert log.size == 4
+    assert not any(b"somebody" in leaf for leaf in log.entries(0, log.size))
+
+
+def test_ingesting_again_changes_nothing(context, deposit):
+    run(context, deposit)
+    before = contents(context.repository), catalogued(context.repository)
+    job = run(context, deposit)
+    assert job.result["changed"] is False
+    assert (contents(context.repository), catalogued(context.repository)) == before
+
+
+class CountingExaminer:
+    """The real examiner, with a count of what it was asked."""
+
+    def __init__(self, examiner):
+        self._examiner, self.concurrency, self.asked = examiner, examiner.concurrency, 0
+
+    def __call__(self, path, pyramid):
+        self.asked += 1
+        return self._examiner(path, pyramid)
+
+
+def test_masters_that_are_held_are_not_decoded_again(context, deposit):
+    run(context, deposit)
+    counting = replace(context, examiner=CountingExaminer(context.examiner))
+    assert run(counting, deposit).state is JobState.DONE
+    assert counting.examiner.asked == 0
+
+
+def test_a_page_of_one_work_may_be_a_page_of_another(context, deposit, tmp_path):
+    first = run(context, deposit).result["identifier"]
+    other = tmp_path / "other"
+    shutil.copytree(deposit, other)
+    (other / "0003.tif").unlink()
+    (other / "work.toml").write_text('title = "節本"\n', "utf-8")
+    second = run(context, other).result["identifier"]
+    assert first != second
+    for image in context.repository.catalogue.work(second).images():
+        assert context.repository.store.exists(context.repository.catalogue.image(image.identifier).pyramid.key)
+
+
+def test_a_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
+    first = run(context, deposit).result["identifier"]
+    record = deposit / "work.toml"
+    record.write_text(record.read_text("utf-8").replace("試書", "正名"), "utf-8")
+    second = run(context, deposit).result
+    assert (second["identifier"], second["changed"]) == (first, True)
+    assert context.repository.catalogue.work(first).record.title == "正名"
+    log = open_log(context.repository)
+    types = [event_of(leaf).type for leaf in log.entries(0, log.size)]
+    assert types == ["ingestion", "ingestion", "ingestion", "accession", "accession"]
+
+
+def test_a_faulty_deposit_is_refused_and_leaves_nothing_behind(context, deposit, tmp_path):
+    before = contents(context.repository)
+    (deposit / "0002.tif").write_bytes(b"")
+    job = run(context, deposit)
+    assert job.state is JobState.FAILED
+    assert [fault["file"] for fault in job.result["faults"]] == ["0002.tif"]
+    assert contents(context.repository) == before
+    assert context.repository.catalogue.counts().works == 0
+    assert list((tmp_path / "var" / "staging").glob("desk-*")) == []
+
+
+def _twin(context):
+    """An empty repository on the same data folder: the same key and clock."""
+    return make_ready(memory_repository(context.repository.settings, context.repository.clock))
+
+
+def _forget_signing(context):
+    """A log begun anew on the same key: what was signed before was of another trial."""
+    for left in context.repository.settings.data.glob("log.*"):
+        left.unlink()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_run(context, deposit, after):
+    run(context, deposit)
+    expected = contents(context.repository), catalogued(context.repository)
+    deaths = 0
+    while True:
+        _forget_signing(context)
+        repository = _twin(context)
+        dying = replace(repository, store=DyingStore(repository.store, deaths, after))
+        try:
+            run(TaskContext(dying, context.examiner), deposit)
+        except Died:
+            deaths += 1
+        else:
+            break
+        survivor = TaskContext(repository, context.examiner)
+        ended = run(survivor, deposit)
+        assert ended.state is JobState.DONE, ended.result
+        assert (contents(repository), catalogued(repository)) == expected, f"died at change {deaths}"
+        assert open_log(repository).verify().ok
+    assert deaths >= 20
+
+
+def test_the_catalogue_is_made_again_from_the_store_alone(context, deposit):
+    run(context, deposit)
+    twin = replace(_twin(context), store=context.repository.store)
+    done = rebuild(twin, context.examiner, SilentProgress())
+    assert (done.works, done.images, done.pyramids_made) == (1, 3, 0)
+    assert catalogued(twin) == catalogued(context.repository)
+
+
+def test_pyramids_and_descriptions_that_were_deleted_are_made_again(context, deposit):
+    run(context, deposit)
+    repository = context.repository
+    before = contents(repository), catalogued(repository)
+    for prefix in (paths.PYRAMIDS, paths.PUBLISHED):
+        for found in list(repository.store.list(prefix)):
+            repository.store.delete(found.key)
+    done = rebuild(repository, context.examiner, SilentProgress())
+    assert done.pyramids_made == 3
+    assert (contents(repository), catalogued(repository)) == before
+
+
+def test_a_fault_of_the_system_is_kept_with_the_job_in_both_languages(context, deposit, tmp_path):
+    for key in (tmp_path / "var" / "keys").iterdir():
+        key.unlink()
+    job = run(context, deposit)
+    assert job.state is JobState.DONE
+    journal = context.repository.jobs.get("journal")
+    assert (journal.state, journal.result["branch"]) == (JobState.FAILED, "system")
+    assert set(journal.result["message"]) == {"zh", "en"}
+
+
+class MeddlingExaminer:
+    """The real examiner, beside somebody who changes the deposit the first `times` that a page is read."""
+
+    def __init__(self, examiner, page, times):
+        self._examiner, self._page, self._left = examiner, page, times
+        self.concurrency = 1
+
+    def __call__(self, path, pyramid):
+        if self._left and path == self._page:
+            self._left -= 1
+            examined = self._examiner(path, pyramid)
+            pyvips.Image.gaussnoise(700, 900, mean=128, seed=1000 + self._left).cast("uchar").tiffsave(str(path))
+            return examined
+        return self._examiner(path, pyramid)
+
+
+def test_a_deposit_that_changes_while_it_is_read_is_begun_anew_and_nothing_old_is_kept(context, deposit):
+    meddling = MeddlingExaminer(context.examiner, deposit / "0002.tif", 2)
+    job = run(replace(context, examiner=meddling), deposit)
+    assert (job.state, job.result["images"]) == (JobState.DONE, 3)
+    repository = context.repository
+    held = repository.catalogue.work(job.result["identifier"])
+    digest = hashlib.sha256((deposit / "0002.tif").read_bytes()).hexdigest()
+    assert digest in {image.master.sha256 for image in held.images()}
+    known = {pyramid.key for pyramid in repository.catalogue.pyramids(held.identifier).values()}
+    assert {found.key for found in repository.store.list(paths.PYRAMIDS)} == known
+    assert validate_object(repository.store, paths.ocfl_object(held.identifier)).valid
+
+
+def test_a_deposit_that_never_stops_changing_is_refused_and_leaves_nothing(context, deposit):
+    before = contents(context.repository)
+    meddling = MeddlingExaminer(context.examiner, deposit / "0002.tif", 100)
+    job = run(replace(context, examiner=meddling), deposit)
+    assert job.state is JobState.FAILED
+    assert [fault["code"] for fault in job.result["faults"]] == ["deposit.changing"]
+    assert contents(context.repository) == before

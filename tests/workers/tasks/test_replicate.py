@@ -1,0 +1,118 @@
+"""Replicas: every work and the log go to each, and one that is away loses and blocks nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from preservation.ocfl.validation import validate_object
+from preservation.replication.status import replication_status_of
+from repository import paths
+from repository.config import Settings
+from repository.database.outbox import JobState
+from repository.errors import NotFound, StoreFault
+from repository.repository import memory_repository
+from repository.storage.folder import FolderStore
+from repository.storage.store import open_replicas
+from web.cli.ingest import ingest_job
+from workers.bootstrap import make_ready
+from workers.execution.context import TaskContext
+from workers.masters.examine import ChildExaminer
+from workers.service.local import local_runner
+from workers.tasks.replicate import replicate, replicate_log, replicate_work_job, replication_jobs
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> FolderStore:
+    """The replica in the next room."""
+    return FolderStore(tmp_path / "near")
+
+
+@pytest.fixture
+def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
+    """A repository in memory with two replicas, both folders; the second is away: a file lies in its place."""
+    replicas = (str(tmp_path / "near"), str(tmp_path / "far"))
+    (tmp_path / "far").write_text("no folder")
+    settings = Settings(data=tmp_path / "var", replicas=replicas)
+    return TaskContext(make_ready(memory_repository(settings, lambda: NOON)), examiner)
+
+
+@pytest.fixture
+def work(context: TaskContext, deposit: Path) -> str:
+    """A work that was taken in while one replica was away."""
+    with local_runner(context) as here:
+        job = here.do(ingest_job(deposit), lambda: None)
+    assert job.state is JobState.DONE
+    assert job.result is not None
+    return str(job.result["identifier"])
+
+
+def name(tmp_path: Path, store: str) -> str:
+    return str(tmp_path / store)
+
+
+def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
+    context: TaskContext, work: str, near: FolderStore, tmp_path: Path
+) -> None:
+    repository = context.repository
+    replicate(context, replicate_work_job(name(tmp_path, "near"), work).arguments)
+    with pytest.raises(StoreFault) as away:
+        replicate(context, replicate_work_job(name(tmp_path, "far"), work).arguments)
+    assert away.value.transient
+    assert validate_object(near, paths.ocfl_object(work)).valid
+    held = replication_status_of(repository, work)
+    assert [(holding.main, holding.version, holding.current) for holding in held.holdings] == [
+        (True, 1, True),
+        (False, 1, True),
+        (False, 0, False),
+    ]
+    assert [holding.verified for holding in held.holdings] == ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00Z", None]
+    assert (held.held, held.stores, held.preserved) == (2, 3, False)
+    (tmp_path / "far").unlink()
+    replicate(context, replicate_work_job(name(tmp_path, "far"), work).arguments)
+    assert replication_status_of(repository, work).preserved
+    assert repository.replica_status.is_preserved(work, list(repository.replicas))
+    assert replication_jobs(repository, failed=True) == []
+    with pytest.raises(NotFound):
+        replication_status_of(repository, "unknown")
+
+
+def test_what_is_not_noted_is_ordered_again(context: TaskContext, work: str, tmp_path: Path) -> None:
+    """As after a rebuild into an empty database, or when a replica is newly named."""
+    repository = context.repository
+    orders = {order.key: order for order in replication_jobs(repository, failed=True)}
+    assert replicate_work_job(name(tmp_path, "far"), work).key in orders
+    replicate(context, replicate_work_job(name(tmp_path, "near"), work).arguments)
+    (order,) = replication_jobs(repository, failed=True)
+    assert order == replicate_work_job(name(tmp_path, "far"), work)
+
+
+def test_the_log_follows_into_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:
+    done = replicate_log(context, {"store": name(tmp_path, "near")})
+    assert done["entries"] == 4
+    assert near.read(paths.LOG_CHECKPOINT) == context.repository.store.read(paths.LOG_CHECKPOINT)
+    with pytest.raises(StoreFault):
+        replicate_log(context, {"store": name(tmp_path, "far")})
+
+
+def test_a_job_for_a_replica_that_is_no_longer_named_is_over(context: TaskContext, work: str) -> None:
+    bare = replace(context, repository=replace(context.repository, replicas={}))
+    assert replicate(bare, replicate_work_job("gone", work).arguments) == {"store": "gone", "skipped": True}
+    assert replicate_log(bare, {"store": "gone"}) == {"store": "gone", "skipped": True}
+    assert replication_status_of(bare.repository, work).preserved
+
+
+def test_a_replica_whose_bucket_is_absent_gets_one(context: TaskContext, work: str, endpoint: str) -> None:
+    address = f"s3://replica/of/it?endpoint={endpoint}&access_key=k&secret_key=s"
+    settings = replace(context.repository.settings, replicas=(address,))
+    replicas = open_replicas(settings)
+    (name,) = replicas
+    moved = replace(context, repository=replace(context.repository, settings=settings, replicas=replicas))
+    assert "secret" not in name
+    assert replicate(moved, replicate_work_job(name, work).arguments)["version"] == 1
+    assert validate_object(replicas[name], paths.ocfl_object(work)).valid

@@ -1,0 +1,49 @@
+"""What a process that serves can begin without, and what it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import free_port
+from tcp_proxy import TcpProxy
+
+from repository.config import Settings
+from repository.errors import SettingInvalid, StoreDenied
+from workers.bootstrap import bootstrap, bootstrap_to_serve
+
+REFUSAL = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def settings(folder: Path, endpoint: str, store: str = "s3://rare-books/main") -> Settings:
+    return Settings(data=folder / "var", store=store, s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
+
+
+def test_a_store_that_is_there_is_made_ready(tmp_path: Path, endpoint: str) -> None:
+    ours = settings(tmp_path, endpoint)
+    assert bootstrap_to_serve(ours) is None
+    assert bootstrap(ours).store.exists("ocfl/0=ocfl_1.1")
+
+
+def test_a_store_that_is_away_does_not_keep_it_from_beginning(tmp_path: Path) -> None:
+    ours = settings(tmp_path, f"http://127.0.0.1:{free_port()}")
+    fault = bootstrap_to_serve(ours)
+    assert fault
+    assert "cannot be reached" in fault.message.en
+    assert not ours.keys.exists()  # the store may hold a log of another key
+
+
+def test_a_store_that_refuses_does(tmp_path: Path, endpoint: str) -> None:
+    with TcpProxy(endpoint, received=lambda _: REFUSAL) as proxy, pytest.raises(StoreDenied, match="credentials"):
+        bootstrap_to_serve(settings(tmp_path, proxy.endpoint))
+    with pytest.raises(StoreDenied, match="name"):
+        bootstrap_to_serve(settings(tmp_path, endpoint, "s3://ab"))
+
+
+def test_another_log_does_so_even_while_the_store_is_away(tmp_path: Path, endpoint: str) -> None:
+    bootstrap(settings(tmp_path, endpoint))
+    away = settings(tmp_path, f"http://127.0.0.1:{free_port()}")
+    assert bootstrap_to_serve(away)
+    with pytest.raises(SettingInvalid, match="log_origin"):
+        bootstrap_to_serve(replace(away, log_origin="another.example/log"))

@@ -1,0 +1,175 @@
+"""The `shanben` command: each subcommand is a few lines on the rooms below.
+
+Exit codes: 0 done, 1 the content is at fault, 2 the call is at fault, 3 something the system needs is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from preservation.log.sequencer import verifier_key
+from repository.config import Settings, process_settings
+from repository.errors import DependencyMissing, StoreFault
+from repository.localized import LocalizedText
+from web.cli.ingest import ingest_by_workers, ingest_here
+from web.cli.log import log
+from web.cli.retry import jobs_to_retry, retry_by_workers, retry_here
+from web.cli.status import status
+from web.cli.store import store
+from web.cli.terminal import EXIT_CONTENT, Terminal, command, fault_json
+from workers.bootstrap import bootstrap, bootstrap_to_serve
+from workers.deposit.check import check as check_deposit
+from workers.execution.context import TaskContext
+from workers.execution.scratch import scratch_directory
+from workers.maintenance.rebuild import rebuild as rebuild_catalogue
+from workers.masters.examine import ChildExaminer, open_child_examiner
+from workers.service.local import local_runner
+from workers.service.worker import run_worker
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def main() -> None:
+    """善本 Shanben：古籍数字典藏与 IIIF 图像服务。 A digital heritage repository and IIIF image service."""
+
+
+main.add_command(log)
+main.add_command(status)
+main.add_command(store)
+
+
+@main.command()
+@command
+def init(terminal: Terminal) -> None:
+    """建立数据目录、数据库与密钥；可重复执行。 Data folder, database and keys; safe to repeat."""
+    repository = bootstrap(process_settings())
+    settings = repository.settings
+    terminal.say(LocalizedText(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
+    key = verifier_key(repository)
+    terminal.result({"data": str(settings.data), "store": settings.store_url, "log_key": key})
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@command
+def sample(terminal: Terminal, folder: Path) -> None:
+    """制作样书（千字文）送存目录。 Make the sample rare book, a deposit ready for `ingest`."""
+    # Imported here because drawing a book needs libraries that nothing else does.
+    from sample_book import make_sample  # noqa: PLC0415
+
+    make_sample(folder, terminal.progress())
+    terminal.say(LocalizedText(f"样书已制成：{folder}", f"The sample book is in {folder}"))
+    terminal.result({"deposit": str(folder)})
+
+
+@main.command()
+@click.argument("deposit", type=FOLDER)
+@command
+def check(terminal: Terminal, deposit: Path) -> int:
+    """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit, write nothing; exit 1 if any."""
+    settings = process_settings()
+    with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
+        faults = check_deposit(deposit, settings, examiner, terminal.progress()).faults
+    terminal.faults(faults)
+    count = len(faults)
+    terminal.say(
+        LocalizedText(f"共 {count} 处问题", f"{count} fault(s)") if faults else LocalizedText("没有问题", "No faults")
+    )
+    terminal.result({"faults": [fault_json(fault, terminal.language) for fault in faults]})
+    return EXIT_CONTENT if faults else 0
+
+
+@main.command()
+@click.argument("deposits", nargs=-1, required=True, type=FOLDER)
+@command
+def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
+    """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; a rerun changes nothing."""
+    repository = bootstrap(process_settings())
+    if repository.settings.broker:
+        return ingest_by_workers(repository, deposits, terminal)
+    with _examiner(repository.settings) as examiner:
+        return ingest_here(TaskContext(repository, examiner), deposits, terminal)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
+@command
+def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
+    """启动网站与 IIIF 服务。 Serve the whole web application."""
+    settings = process_settings()
+    if fault := bootstrap_to_serve(settings):
+        terminal.warn(_without_store(fault))
+    address = settings.base_url or f"http://{host}:{port}"
+    # Imported here because only this command makes pictures, and what that needs takes long to load.
+    from web.server import run_server  # noqa: PLC0415
+
+    return run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
+
+
+@contextmanager
+def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildExaminer]:
+    """The examiner of a process that keeps what it examines: its temporary files lie with the rest of the staging.
+
+    It takes all cores, or as many as masters are examined at once.
+    """
+    with (
+        scratch_directory(settings.staging) as scratch,
+        open_child_examiner(settings, scratch, concurrency, concurrency) as examiner,
+    ):
+        yield examiner
+
+
+def _without_store(fault: StoreFault) -> LocalizedText:
+    message = fault.message
+    zh = f"{message.zh}。网站照常启动；需用存储的内容，待其恢复后方可提供"
+    return LocalizedText(zh, f"{message.en}. Serving all the same; what needs the store is served once it is back")
+
+
+def _address(address: str) -> LocalizedText:
+    return LocalizedText(f"请打开 {address}/ （按 Ctrl+C 停止）", f"Open {address}/ (Ctrl+C stops)")
+
+
+@main.command()
+@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
+@command
+def worker(_: Terminal, concurrency: int) -> None:
+    """启动 Celery 工作进程（需消息代理）。 Run a Celery worker; needs a broker."""
+    repository = bootstrap(process_settings())
+    if not repository.settings.broker:
+        raise DependencyMissing(what="SHANBEN_BROKER", remedy="redis://… / amqp://…")
+    with _examiner(repository.settings, concurrency) as examiner:
+        run_worker(TaskContext(repository, examiner), concurrency)
+
+
+@main.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@command
+def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
+    """重试失败的任务（不含送存）。 Try again what failed: jobs by their keys, or all but deposits."""
+    repository = bootstrap(process_settings())
+    orders = jobs_to_retry(repository.jobs, keys)
+    if repository.settings.broker or not orders:
+        return retry_by_workers(repository, orders, terminal)
+    with _examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as here:
+        return retry_here(here, orders, terminal)
+
+
+@main.command()
+@command
+def rebuild(terminal: Terminal) -> None:
+    """仅凭存储重建目录。 Make the catalogue again from storage alone."""
+    repository = bootstrap(process_settings())
+    with _examiner(repository.settings) as examiner:
+        done = rebuild_catalogue(repository, examiner, terminal.progress())
+    zh = f"已重建：著作 {done.works} 部，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
+    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids made again"
+    terminal.say(LocalizedText(zh, en))
+    terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})

@@ -1,0 +1,4 @@
+"""HTTP services for programs: manifests, the provenance log, health and metrics.
+
+It imports `site` and `telemetry`.
+"""

@@ -1,0 +1,44 @@
+"""Presentation 3.0 documents over HTTP: https://iiif.io/api/presentation/3.0/#63-responses ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Blueprint, Response
+
+from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
+from repository import identifiers
+from repository.errors import Withdrawn
+from repository.identifiers import Kind
+from repository.model import WorkState
+from repository.repository import Repository
+from web.site.cors import conditional
+from web.site.urls import base_url
+
+_CACHE: Final = "public, max-age=300"
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Manifests and collections, for viewers anywhere."""
+    routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
+    service = PresentationService(repository.store)
+
+    @routes.get("/<work>/manifest")
+    def manifest(work: str) -> Response:
+        identifier = identifiers.parse(work, Kind.WORK)
+        if repository.catalogue.state(identifier) is WorkState.WITHDRAWN:
+            raise Withdrawn(what=identifier)
+        return _answer(service.manifest(identifier, base_url(repository.settings)))
+
+    @routes.get("/collection/<name>")
+    def collection(name: str) -> Response:
+        return _answer(service.collection(name, base_url(repository.settings)))
+
+    return routes
+
+
+def _answer(document: PublishedDocument) -> Response:
+    answer = Response(document.body, content_type=MEDIA_TYPE)
+    answer.headers["ETag"] = document.etag
+    answer.headers["Cache-Control"] = _CACHE
+    return conditional(answer)

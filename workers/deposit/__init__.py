@@ -1,0 +1,4 @@
+"""Reads and checks a deposit folder before anything is stored.
+
+Owns the deposit record, page order, labels and ranges. It imports `masters`; `tasks` imports it.
+"""

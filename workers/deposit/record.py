@@ -1,0 +1,322 @@
+"""`work.toml`: what a work is, as the library catalogued it. (pure)
+
+Strict: a mistyped key that passed in silence would be knowledge lost. Every fault is listed, each with the key it is at
+(``date.latest``, ``range[2].pages``), or line and column where the file is not TOML at all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from repository.errors import Fault
+from repository.localized import LocalizedText
+from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
+from workers.deposit import record_values
+
+RECORD_FILE: Final = "work.toml"
+
+WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
+"""IIIF Presentation 3.0's words for a manifest's layout."""
+
+PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
+"""IIIF's words for a canvas, and ``individuals``, which is the work's word for a picture shown by itself."""
+
+_RECTANGLE: Final = re.compile(r"(\d{1,7}), ?(\d{1,7}), ?([1-9]\d{0,6}), ?([1-9]\d{0,6})", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTable:
+    """A ``[[range]]`` as written; `place` is where."""
+
+    place: str
+    label: str
+    pages: str | None
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A ``[[page]]`` as written; `place` is where, `file` the page's file with or without its suffix."""
+
+    place: str
+    file: str
+    label: str | None
+    behavior: str | None
+    leaf: str | None
+    missing: bool
+    redactions: tuple[Rectangle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All that ``work.toml`` says. `behavior` is None when it does not say."""
+
+    record: Record
+    rights: Rights
+    viewing_direction: ViewingDirection
+    behavior: str | None
+    ranges: tuple[RangeTable, ...]
+    pages: tuple[PageTable, ...]
+
+
+def read_record(content: bytes) -> tuple[Description | None, tuple[Fault, ...]]:
+    """What the file says and what is wrong with it; nothing is said when it is not TOML or has no title."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        return None, (_fault(f"byte {fault.start}", "record.encoding", _NOT_UTF8),)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        return None, (_syntax_fault(str(fault), text),)
+    reader = _Reader(table)
+    description = _describe(reader)
+    reader.refuse_unknown()
+    return description if description.record.title else None, tuple(reader.faults)
+
+
+_NOT_UTF8: Final = LocalizedText("文件不是 UTF-8 编码；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")
+
+
+def _fault(place: str, code: str, message: LocalizedText) -> Fault:
+    return Fault(RECORD_FILE, place, code, message)
+
+
+def _syntax_fault(complaint: str, text: str) -> Fault:
+    match = _LINE.search(complaint)
+    reason = _LINE.sub("", complaint).strip()
+    lines = text.split("\n")
+    return _fault(
+        match[1] if match and match[1] else f"line {len(lines)}, column {len(lines[-1]) + 1}",
+        "record.syntax",
+        LocalizedText(f"不是合法的 TOML：{reason}", f"this is not valid TOML: {reason}"),
+    )
+
+
+class _Reader:
+    """One table being read: values are asked for by name, faults gather, and what was not asked for is unknown."""
+
+    def __init__(self, table: Mapping[str, Any], place: str = "", faults: list[Fault] | None = None) -> None:
+        self._table = table
+        self._place = place
+        self._known: list[str] = []
+        self.faults: list[Fault] = [] if faults is None else faults
+
+    def place(self, key: str) -> str:
+        """Where a key of this table stands in the file."""
+        return f"{self._place}.{key}" if self._place else key
+
+    def refuse(self, key: str, code: str, message: LocalizedText) -> None:
+        """Note a fault at a key."""
+        self.faults.append(_fault(self.place(key), code, message))
+
+    def take(self, key: str) -> Any:
+        """The value as it stands, None when absent."""
+        self._known.append(key)
+        return self._table.get(key)
+
+    def text(self, key: str, *, required: bool = False) -> str | None:
+        """A text that is not blank, without surrounding space."""
+        value = self.take(key)
+        if value is None:
+            if required:
+                self.refuse(key, "record.missing", LocalizedText(f"缺少 {key}；请补上", f"{key} is missing; add it"))
+            return None
+        if not isinstance(value, str):
+            self._refuse_type(key, LocalizedText('加引号的文字，如 "…"', 'text in quotes, as "…"'))
+            return None
+        if not value.strip():
+            self.refuse(
+                key,
+                "record.blank",
+                LocalizedText(f"{key} 为空；请填写或删去", f"{key} is blank; fill it in or remove it"),
+            )
+            return None
+        if _CONTROL.search(value):
+            self.refuse(
+                key,
+                "record.control",
+                LocalizedText(
+                    f"{key} 含不可见的控制字符；请删去", f"{key} holds invisible control characters; remove them"
+                ),
+            )
+            return None
+        return value.strip()
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.take(key)
+        if value is None:
+            return ()
+        good = isinstance(value, list) and all(
+            isinstance(item, str) and item.strip() and not _CONTROL.search(item) for item in value
+        )
+        if not good:
+            self._refuse_type(key, LocalizedText('文字列表，如 ["…", "…"]', 'a list of texts, as ["…", "…"]'))
+            return ()
+        return tuple(item.strip() for item in value)
+
+    def word(self, key: str, words: tuple[str, ...]) -> str | None:
+        """One of `words`."""
+        value = self.text(key)
+        if value is None or value in words:
+            return value
+        choice = ", ".join(words)
+        self.refuse(
+            key, "record.word", LocalizedText(f"“{value}”无效；可用：{choice}", f'"{value}" is not one of: {choice}')
+        )
+        return None
+
+    def checked(self, key: str, check: Callable[[str], LocalizedText | None], code: str) -> str | None:
+        """A text that `check` finds nothing wrong with."""
+        value = self.text(key)
+        if value is None or (wrong := check(value)) is None:
+            return value
+        self.refuse(key, code, wrong)
+        return None
+
+    def flag(self, key: str) -> bool:
+        """True or false; false when absent."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, bool):
+            self._refuse_type(key, LocalizedText("true 或 false", "true or false"))
+        return value is True
+
+    def tables(self, key: str) -> list[_Reader]:
+        """The tables of ``[[key]]``, numbered from 1."""
+        value = self.take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self._refuse_type(key, LocalizedText(f"[[{key}]] 表", f"[[{key}]] tables"))
+            return []
+        return [
+            _Reader(item, f"{self.place(key)}[{number}]", self.faults) for number, item in enumerate(value, start=1)
+        ]
+
+    def table(self, key: str) -> _Reader:
+        """The table under `key`, which is one."""
+        return _Reader(self._table[key], self.place(key), self.faults)
+
+    def refuse_unknown(self) -> None:
+        """Note every key that was not asked for, with the nearest that could have been meant."""
+        for key in self._table.keys() - set(self._known):
+            nearest = difflib.get_close_matches(key, self._known, n=1, cutoff=0.0)[0]
+            self.refuse(
+                key,
+                "record.unknown-key",
+                LocalizedText(
+                    f"没有 {key} 这一项；是否应为 {nearest}？", f"there is no key {key}; is {nearest} meant?"
+                ),
+            )
+
+    def _refuse_type(self, key: str, expected: LocalizedText) -> None:
+        self.refuse(key, "record.type", LocalizedText(f"{key} 应为{expected.zh}", f"{key} must be {expected.en}"))
+
+
+def _describe(reader: _Reader) -> Description:
+    record = Record(
+        title=reader.text("title", required=True) or "",
+        identifier=reader.text("identifier"),
+        creator=reader.texts("creator"),
+        date=_read_date(reader),
+        language=_read_languages(reader),
+        classification=reader.text("classification"),
+        edition=reader.text("edition"),
+        dimensions=reader.text("dimensions"),
+        call_number=reader.text("call_number"),
+        holder=reader.text("holder"),
+        summary=reader.text("summary"),
+    )
+    direction = reader.word("viewing_direction", tuple(ViewingDirection)) or ViewingDirection.RIGHT_TO_LEFT
+    return Description(
+        record=record,
+        rights=_read_rights(reader),
+        viewing_direction=ViewingDirection(direction),
+        behavior=reader.word("behavior", WORK_BEHAVIORS),
+        ranges=tuple(filter(None, map(_read_range, reader.tables("range")))),
+        pages=tuple(filter(None, map(_read_page, reader.tables("page")))),
+    )
+
+
+def _read_date(reader: _Reader) -> Dating | None:
+    """``date = "清"``, or a table of text, earliest and latest. A text that is a machine date says both itself."""
+    if isinstance(reader.take("date"), dict):
+        return _read_date_table(reader.table("date"))
+    text = reader.text("date")
+    if text is None or not record_values.looks_like_date(text):
+        return None if text is None else Dating(text)
+    if wrong := record_values.check_date(text):
+        reader.refuse("date", "record.date", wrong)
+        return None
+    return Dating(text, text, text)
+
+
+def _read_date_table(reader: _Reader) -> Dating | None:
+    text = reader.text("text", required=True)
+    earliest = reader.checked("earliest", record_values.check_date, "record.date")
+    latest = reader.checked("latest", record_values.check_date, "record.date")
+    if earliest and latest and (wrong := record_values.check_order(earliest, latest)):
+        reader.refuse("latest", "record.date", wrong)
+    reader.refuse_unknown()
+    return Dating(text, earliest, latest) if text else None
+
+
+def _read_languages(reader: _Reader) -> tuple[str, ...]:
+    tags = reader.texts("language")
+    for tag in tags:
+        if wrong := record_values.check_language(tag):
+            reader.refuse("language", "record.language", wrong)
+    return tags
+
+
+def _read_rights(reader: _Reader) -> Rights:
+    uri = reader.checked("rights", record_values.check_uri, "record.rights")
+    access = Access(reader.word("access", tuple(Access)) or Access.OPEN)
+    size = reader.take("max_size")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        expected = LocalizedText("max_size 应为正整数（像素）", "max_size must be a whole number of pixels, at least 1")
+        reader.refuse("max_size", "record.type", expected)
+    elif (size is None) == (access is Access.REDUCED):
+        together = LocalizedText(
+            'max_size 与 access = "reduced" 须同时给出', 'max_size and access = "reduced" go together'
+        )
+        reader.refuse("max_size", "record.access", together)
+    watermark = reader.flag("watermark")
+    return Rights(uri, access, size if isinstance(size, int) else None, watermark)
+
+
+def _read_range(reader: _Reader) -> RangeTable | None:
+    label = reader.text("label", required=True)
+    pages = reader.text("pages")
+    parent = reader.text("parent")
+    reader.refuse_unknown()
+    return RangeTable(reader.place("")[:-1], label, pages, parent) if label else None
+
+
+def _read_page(reader: _Reader) -> PageTable | None:
+    file = reader.text("file", required=True)
+    label = reader.text("label")
+    behavior = reader.word("behavior", PAGE_BEHAVIORS)
+    leaf = reader.text("leaf")
+    missing = reader.flag("missing")
+    redactions = _read_rectangles(reader)
+    reader.refuse_unknown()
+    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions) if file else None
+
+
+def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...]:
+    """``redact = ["x,y,w,h"]``: parts of the picture, in its own pixels, that nobody is to see."""
+    found = [_RECTANGLE.fullmatch(text) for text in reader.texts("redact")]
+    if not all(found):
+        reader.refuse(
+            "redact", "record.rectangle", LocalizedText("应写作 x,y,宽,高", "each must be x,y,width,height in pixels")
+        )
+    return tuple(Rectangle(*map(int, match.groups())) for match in found if match)

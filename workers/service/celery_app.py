@@ -1,0 +1,86 @@
+"""Celery, configured from the settings: with a broker tasks go to workers, without one they run in this process.
+
+A message holds a job's key and nothing else; whether there is anything to do is for the job to say
+(`execution/runner.py`). So a message may be lost, or come twice, or late: what the outbox holds is done once
+(`service/dispatch.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from celery import Celery
+from kombu.connection import Connection
+from kombu.entity import Queue
+
+from repository.config import Settings
+from repository.errors import SettingInvalid
+from repository.localized import LocalizedText
+from workers.tasks.registry import JOURNAL, TASKS
+
+QUEUE: Final = "shanben"
+LOG_QUEUE: Final = "shanben.log"
+"""For jobs that extend the log: only workers with its signing key listen to this queue."""
+
+KINDS: Final = {LOG_QUEUE: (JOURNAL,), QUEUE: tuple(kind for kind in TASKS if kind != JOURNAL)}
+"""The kinds of job that each queue carries."""
+
+_VISIBLE_AFTER_SECONDS: Final = 6 * 3600
+
+
+def create_celery(settings: Settings, run: Callable[[str], object] | None = None) -> Celery:
+    """The Celery application of one process; with `run`, which does the job with a key, it has the tasks.
+
+    A task is acknowledged after it has ended. A worker takes one message more than it works at. A broker that hides
+    unacknowledged messages for a while (Redis) shows them again after six hours, which is longer than any job: those
+    of a worker that died have long been sent anew by then. Raises `SettingInvalid` for a broker that is none.
+    """
+    celery = Celery("shanben", broker=_broker_address(settings), set_as_current=False)
+    celery.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_queues=[Queue(QUEUE), Queue(LOG_QUEUE)],  # type: ignore[no-untyped-call]
+        task_default_queue=QUEUE,
+        task_routes={task_name(kind): {"queue": queue} for queue, kinds in KINDS.items() for kind in kinds},
+        task_publish_retry=False,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=5,
+        broker_transport_options=_transport_options(settings),
+    )
+    if run is not None:
+        for kind in TASKS:
+            celery.task(name=task_name(kind), shared=False)(run)
+    return celery
+
+
+def task_name(kind: str) -> str:
+    """The Celery task that runs jobs of a kind."""
+    return f"shanben.{kind}"
+
+
+def _broker_address(settings: Settings) -> str | None:
+    """The broker's address, which is looked at and not called; None without one."""
+    if not settings.broker:
+        return None
+    wrong = LocalizedText("应形如 redis://… 或 amqp://…", "it should read like redis://… or amqp://…")
+    if "://" not in settings.broker:  # taken for the name of a machine otherwise
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong)
+    try:
+        Connection(settings.broker)  # type: ignore[no-untyped-call]
+    except (KeyError, ValueError, ImportError) as fault:
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong) from fault
+    return settings.broker
+
+
+def _transport_options(settings: Settings) -> dict[str, object]:
+    if not settings.broker.startswith(("redis", "sentinel")):
+        return {}
+    return {"visibility_timeout": _VISIBLE_AFTER_SECONDS, "socket_timeout": 10, "socket_connect_timeout": 5}

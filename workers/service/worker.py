@@ -1,0 +1,55 @@
+"""A worker: a Celery consumer over the jobs of the outbox, with a sweeper beside it."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import Celery
+
+from preservation.log.sequencer import can_sign
+from repository.errors import DependencyMissing, ShanbenError
+from repository.localized import LocalizedText
+from workers.execution.context import TaskContext
+from workers.execution.liveness import registered_worker
+from workers.execution.runner import Runner
+from workers.service.celery_app import LOG_QUEUE, QUEUE, create_celery
+from workers.service.dispatch import Sweeper, queued, send_due
+from workers.tasks.registry import TASKS
+
+_LOG = logging.getLogger("shanben.jobs")
+
+
+def run_worker(context: TaskContext, concurrency: int) -> None:
+    """Work until stopped, at `concurrency` jobs at once; extends the log if this machine has its signing key."""
+    repository = context.repository
+    with registered_worker(repository) as holder:
+        runner = Runner(context, TASKS, holder, repository.settings.patience_seconds)
+
+        def run(key: str) -> None:
+            try:
+                if runner.run(key):
+                    send_due(celery, repository)
+            except ShanbenError as fault:
+                # The job is in the outbox: when the database or the broker is back, a sweep finds it.
+                _LOG.warning("%s: %s", key, fault)
+
+        celery = create_celery(repository.settings, run)
+        queues = [QUEUE, LOG_QUEUE] if can_sign(repository) else [QUEUE]
+        _tell_absence(celery)
+        sweeper = Sweeper(celery, repository)
+        sweeper.start()
+        try:
+            # Threads: the heavy part of a job runs in the workshop's own child processes.
+            options = ["--pool=threads", f"--concurrency={concurrency}", "--queues", ",".join(queues)]
+            celery.worker_main(["worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", *options])
+        finally:
+            sweeper.stop()
+
+
+def _tell_absence(celery: Celery) -> None:
+    """Say so when the broker is away: Celery waits for it, in words that are not for whoever started the worker."""
+    try:
+        queued(celery, QUEUE)
+    except DependencyMissing as fault:
+        zh, en = f"{fault.message.zh}。工作进程等它恢复", f"{fault.message.en}. The worker waits until it is back"
+        _LOG.warning("%s", LocalizedText(zh, en))
