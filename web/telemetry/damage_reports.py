@@ -19,7 +19,7 @@ from repository.clock_cache import ClockCache
 from repository.database.outbox import FINISHED, Job, JobState
 from repository.errors import Busy, ShanbenError
 from repository.repository import Repository
-from workers.tasks.pyramid_order import KIND, pyramid_job
+from workers.tasks.pyramid_job import KIND, pyramid_job
 
 if TYPE_CHECKING:
     from celery import Celery

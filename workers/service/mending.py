@@ -19,7 +19,7 @@ from workers.execution.liveness import registered_worker, release_dead
 from workers.execution.runner import Runner
 from workers.execution.scratch import scratch_directory
 from workers.masters.examine import ChildExaminer
-from workers.tasks.pyramid_order import KIND
+from workers.tasks.pyramid_job import KIND
 from workers.tasks.pyramids import repair_pyramid
 
 _MOST_AT_ONCE: Final = 50

@@ -13,7 +13,7 @@ from workers.execution.runner import Task
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import COLLECTION_KIND, publish_all, publish_period
-from workers.tasks.pyramid_order import KIND as PYRAMID
+from workers.tasks.pyramid_job import KIND as PYRAMID
 from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.replicate import replicate, replicate_log, replicate_log_job
 

@@ -19,7 +19,7 @@ from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import open_child_examiner
 from workers.service.local import local_runner
 from workers.service.mending import mend_here
-from workers.tasks.pyramid_order import pyramid_job
+from workers.tasks.pyramid_job import pyramid_job
 from workers.tasks.pyramids import repair_pyramid
 
 
