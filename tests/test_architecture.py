@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -148,3 +149,24 @@ def test_only_the_outermost_loops_catch_every_error() -> None:
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
     }
     assert broad == OUTERMOST_LOOPS
+
+
+def probes_for_a_port(node: ast.AST) -> bool:
+    """Whether code has the system choose a port only to read its number: the socket is closed before the port is used.
+
+    A generator that yields the number while the socket listens is none.
+    """
+    if isinstance(node, ast.With):
+        chosen = any(re.search(r"create_server\(.*, 0\)", ast.unparse(item)) for item in node.items)
+        yields = any(isinstance(inner, ast.Yield) for inner in ast.walk(node))
+        return chosen and not yields and "getsockname" in ast.unparse(node)
+    return isinstance(node, ast.Call) and bool(re.search(r"\.bind\(\(.*, 0\)\)$", ast.unparse(node)))
+
+
+def test_tests_reserve_ports_and_never_probe_for_one() -> None:
+    probing = {
+        str(path.relative_to(PROJECT))
+        for path in (PROJECT / "tests").rglob("*.py")
+        if "node_modules" not in path.parts and any(map(probes_for_a_port, ast.walk(ast.parse(path.read_text()))))
+    }
+    assert probing == {"tests/support/ports.py"}

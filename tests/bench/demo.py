@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from ports import reserve_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 600
@@ -27,9 +28,7 @@ def main() -> None:
 
 def first_page(clone: Path) -> float:
     """Start the demo, wait until the sample book's list is served, and stop it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("SHANBEN_", "MAKE"))}
     began = time.monotonic()
     demo = subprocess.Popen(

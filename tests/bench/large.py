@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pyvips
 from held_picture import hold
+from ports import reserve_port
 from publications import publication
-from server_process import ServerProcess, answers, descendants, lasting_port
+from server_process import ServerProcess, answers, descendants
 
 from iiif_server.image.service import PREFIX
 from repository.config import Settings
@@ -104,7 +105,7 @@ def fetch(port: int, image: str, rest: str) -> tuple[float, float, int]:
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[ServerProcess, int]]:
     """`shanben serve` on a free port, that lets the whole picture be asked for."""
-    port = lasting_port()
+    port = reserve_port()
     server = serve(folder, port)
     try:
         server.start(lambda: answers(f"http://127.0.0.1:{port}/health/ready"))
@@ -158,7 +159,7 @@ def know_more(folder: Path) -> None:
 
 def seconds_to_first_tile(folder: Path, image: str) -> float:
     """From the command to the first tile."""
-    port = lasting_port()
+    port = reserve_port()
     server = serve(folder, port)
     began = time.perf_counter()
     try:

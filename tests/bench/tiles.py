@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 import pyvips
 from PIL import Image as Picture
+from ports import reserve_port
 
 from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.file import recipe, write_pyramid
@@ -160,7 +161,7 @@ def hold(folder: Path, size: int) -> list[str]:
 @contextmanager
 def served(folder: Path) -> Iterator[Served]:
     """`shanben serve` on a free port."""
-    port = free_port()
+    port = reserve_port()
     environ = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var")}
     with running([SHANBEN, "serve", "--port", str(port), "--workers", "2"], port, environ) as pid:
         be_ready(port)
@@ -177,7 +178,7 @@ def be_ready(port: int) -> None:
 @contextmanager
 def static(folder: Path) -> Iterator[Served]:
     """Nginx over the unpacked tiles, on a free port."""
-    port = free_port()
+    port = reserve_port()
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
     with running(["nginx", "-p", folder, "-c", folder / "nginx.conf", *user], port, dict(os.environ)) as pid:
@@ -212,13 +213,6 @@ def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"{server.args!r} did not start")
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def check(urls: list[str], ours: int, nginx: int) -> None:

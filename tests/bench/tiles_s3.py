@@ -27,7 +27,8 @@ from typing import Any
 
 import pyvips
 from obstore.store import S3Store
-from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, free_port, page, rate, ratio, running
+from ports import reserve_port
+from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, page, rate, ratio, running
 
 from iiif_server.pyramid.file import read_directory, recipe, write_pyramid
 from repository import paths
@@ -122,7 +123,7 @@ def publish(repository: Repository, image: str, picture: pyvips.Image, pyramid: 
 @contextmanager
 def served(settings: Settings) -> Iterator[int]:
     """`shanben serve` with these settings, two workers, on a free port."""
-    port = free_port()
+    port = reserve_port()
     named = {
         f"SHANBEN_{name}": getattr(settings, name.lower())
         for name in (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from support import free_port
+from ports import reserve_port
 
 COMMAND = [sys.executable, "-c", "from web.cli.main import main; main()"]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -104,7 +104,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     environment["SHANBEN_DATA"] = str(folder / "var")
     book = take_in(environment, deposit_book(folder / "book"))
     scroll = take_in(environment, deposit_scroll(folder / "scroll"))
-    port = free_port()
+    port = reserve_port()
     address = f"http://127.0.0.1:{port}"
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(

@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
+from ports import reserve_port
 
 from repository.config import Settings
 from repository.repository import open_repository
@@ -50,8 +51,7 @@ def served(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     subprocess.run([COMMANDS / "shanben", "ingest", deposit], env=environ, check=True, timeout=120, capture_output=True)
     cover = open_repository(Settings(data=data)).catalogue.works()[0].cover
     assert cover
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = reserve_port()
     server = subprocess.Popen(
         [COMMANDS / "shanben", "serve", "--port", str(port)], env=environ, stdout=subprocess.DEVNULL, cwd=folder
     )

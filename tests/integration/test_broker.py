@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from support import free_port
+from ports import reserve_port
 
 from repository.config import Settings
 from repository.repository import open_repository
@@ -112,14 +112,14 @@ def test_the_job_of_a_killed_worker_is_done_by_the_next(redis, deposit, tmp_path
 
 
 def test_a_broker_that_is_away_is_told_and_not_waited_for(deposit, tmp_path):
-    gone = f"redis://127.0.0.1:{free_port()}/0"
+    gone = f"redis://127.0.0.1:{reserve_port()}/0"
     environment = {**os.environ, "SHANBEN_BROKER": gone, "SHANBEN_DATA": str(tmp_path / "var")}
     ended = ingest(environment, tmp_path, deposit)
     assert (ended.returncode, "Traceback" in ended.stderr) == (3, False), ended.stderr
 
 
 def test_a_worker_begins_by_telling_that_its_broker_is_away(tmp_path):
-    gone = f"redis://127.0.0.1:{free_port()}/0"
+    gone = f"redis://127.0.0.1:{reserve_port()}/0"
     environment = {**os.environ, "SHANBEN_BROKER": gone, "SHANBEN_DATA": str(tmp_path / "var")}
     log = tmp_path / "worker.log"
     with worker(environment, tmp_path) as process:

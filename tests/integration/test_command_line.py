@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ocfl import StorageRoot
-from support import free_port
+from ports import reserve_port
 
 SHANBEN = Path(sys.executable).with_name("shanben")
 
@@ -148,7 +148,7 @@ def test_the_store_may_be_a_bucket_which_is_made_when_it_is_absent(shanben, depo
 
 
 def test_a_bucket_that_is_away_is_told_and_not_waited_for(shanben):
-    settings = {"SHANBEN_STORE": "s3://heritage/shanben", "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    settings = {"SHANBEN_STORE": "s3://heritage/shanben", "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{reserve_port()}"}
     code, _, words = shanben("log", "verify", SHANBEN_S3_ACCESS_KEY="k", SHANBEN_S3_SECRET_KEY="s", **settings)
     assert (code, "Traceback" in words) == (3, False), words
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_process import ServerProcess, answers, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess, answers
 
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import PREFIX, ImageService
@@ -49,7 +50,7 @@ class Library:
         self.pyramid = self.store / self.repository.catalogue.pyramids(self.work)[self.image.identifier].key
         self.paths = [f"{PREFIX}{self.image.identifier}/{name}" for name in grid.names()]
         self.environment |= {"SHANBEN_BROKER": broker} if broker else {}
-        self.port = lasting_port()
+        self.port = reserve_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command = [str(SHANBEN), "serve", "--port", str(self.port), "--workers", "2"]
         self.web = ServerProcess("serve", command, folder / "web.log", environment=self.environment)

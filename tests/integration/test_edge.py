@@ -31,7 +31,8 @@ import pyvips
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from server_process import ServerProcess, answers, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess, answers
 from servers import NginxServer, temporary_paths
 
 pytestmark = pytest.mark.integration
@@ -165,7 +166,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     command = [SHANBEN, "ingest", write_book(folder / "deposit"), "--json"]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
     work = json.loads(done.stdout)["works"][0]["identifier"]
-    web_port, plain_port = lasting_port(), lasting_port()
+    web_port, plain_port = reserve_port(), reserve_port()
     serve = [SHANBEN, "serve", "--port", str(web_port), "--workers", "1"]
     web = ServerProcess("shanben serve", serve, folder / "web.log", environment=environment)
     trust = certificate(folder)

@@ -25,7 +25,8 @@ import imagecodecs
 import mutations
 import pytest
 import pyvips
-from server_process import ServerProcess, answers, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess, answers
 from wire import Answer, NoAnswer, Wire, connect
 
 from iiif_server.image.service import PREFIX
@@ -93,7 +94,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     )
     assert done.returncode == 0, done.stderr
     work = json.loads(done.stdout)["works"][0]["identifier"]
-    port = lasting_port()
+    port = reserve_port()
     command = [SHANBEN, "serve", "--port", str(port), "--workers", "2"]
     server = ServerProcess("shanben", command, folder / "server.log", environment=environment)
     pyramids = {path.parent.name: path for path in (folder / "var/store/pyramids").rglob("*") if path.is_file()}

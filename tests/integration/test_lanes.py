@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 import pyvips
 from held_picture import hold
-from server_process import ServerProcess, answers, descendants, is_alive, lasting_port, wait_for_end
+from ports import reserve_port
+from server_process import ServerProcess, answers, descendants, is_alive, wait_for_end
 from slow_client import SlowClient
 
 from iiif_server.image.service import PREFIX
@@ -117,7 +118,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @contextmanager
 def serving(library: tuple[Path, str], workers: int = 1, **settings: str) -> Iterator[Web]:
     folder, image = library
-    port = lasting_port()
+    port = reserve_port()
     command = [str(SHANBEN), "serve", "--port", str(port), "--workers", str(workers)]
     environment = {**os.environ, "SHANBEN_DATA": str(folder / "var"), **settings}
     server = ServerProcess("shanben serve", command, folder / f"web-{port}.log", environment=environment)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from ceph_server import CephServer
-from server_process import ServerProcess, answers, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess, answers
 
 from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.grid import TileGrid
@@ -53,7 +54,7 @@ def tiles(environment: dict[str, str], settings: Settings, deposit: Path) -> lis
 @pytest.fixture
 def address(environment: dict[str, str], tiles: list[str], tmp_path: Path) -> Iterator[str]:
     """The web application, in two processes."""
-    port = lasting_port()
+    port = reserve_port()
     address = f"http://127.0.0.1:{port}"
     command = [str(SHANBEN), "serve", "--port", str(port), "--workers", "2"]
     server = ServerProcess("shanben serve", command, tmp_path / "web.log", environment=environment)

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from server_process import descendants, is_alive, lasting_port, wait_for_end
+from ports import reserve_port
+from server_process import descendants, is_alive, wait_for_end
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +27,7 @@ class Serving:
     """The command, started with two processes."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.port = lasting_port()
+        self.port = reserve_port()
         environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var"), **settings}
         # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
         command = ["env", "--default-signal=SIGINT", SHANBEN, "serve", "--port", str(self.port), "--workers", "2"]
@@ -135,7 +136,7 @@ def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
 def test_it_begins_while_its_store_is_away(tmp_path: Path) -> None:
     away = {
         "SHANBEN_STORE": "s3://shanben/library",
-        "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{lasting_port()}",
+        "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{reserve_port()}",
         "SHANBEN_S3_ACCESS_KEY": "key",
         "SHANBEN_S3_SECRET_KEY": "secret",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,11 +15,28 @@ import pytest
 from botocore.exceptions import ClientError
 from ceph_server import CephServer
 from database_server import PostgresServer
+from ports import reserve_port
 from redis import Redis
 from server_process import descendants, is_alive, wait_for_end
 from servers import NginxServer, RedisServer, temporary_paths
 
 pytestmark = pytest.mark.integration
+
+
+def test_a_reserved_port_refuses_connections_until_a_server_listens_on_it_again_and_again() -> None:
+    port = reserve_port()
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        with socket.create_server(("127.0.0.1", port)):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def test_a_reserved_port_is_given_to_no_other_socket() -> None:
+    port = reserve_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    assert port not in {reserve_port() for _ in range(200)}
 
 
 def test_redis_comes_back_empty(redis: RedisServer) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from support import free_port
+from ports import reserve_port
 
 from repository.config import Settings
 from repository.database.outbox import NewJob
@@ -169,7 +169,7 @@ def test_a_watch_outlives_the_database_and_a_single_look_says_that_it_is_away(po
 
 
 def test_a_store_that_is_away_leaves_only_the_log_unknown(tmp_path):
-    away = {"s3_endpoint": f"http://127.0.0.1:{free_port()}", "s3_access_key": "k", "s3_secret_key": "hidden"}
+    away = {"s3_endpoint": f"http://127.0.0.1:{reserve_port()}", "s3_access_key": "k", "s3_secret_key": "hidden"}
     assert House(tmp_path).run("init").returncode == 0
     house = House(tmp_path, store="s3://bucket/house", **away)
     told = house.status()
@@ -223,7 +223,7 @@ def test_the_staffs_page_is_for_this_machine(deposit, tmp_path):
     (deposit / "0002.tif").write_bytes(b"II*\0nonsense")
     house = House(tmp_path)
     assert house.run("ingest", deposit).returncode == 1
-    port = free_port()
+    port = reserve_port()
     address = f"http://127.0.0.1:{port}/status"
     with running(house.start("serve", "--port", port, "--workers", 1)):
         wait_until(lambda: answer(f"http://127.0.0.1:{port}/health/live")[0] == 200)

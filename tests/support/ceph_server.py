@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from server_process import READY_SECONDS, ServerFailed, ServerProcess, accepts, answers, lasting_port
+from ports import reserve_port
+from server_process import READY_SECONDS, ServerFailed, ServerProcess, accepts, answers
 from servers import program
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class CephServer:
         self.folder = folder.resolve()
         self.durable = durable
         self.user = User("shanben", uuid.uuid4().hex)
-        self.port, self._monitor_port = lasting_port(), lasting_port()
+        self.port, self._monitor_port = reserve_port(), reserve_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._cluster, self._storage = str(uuid.uuid4()), str(uuid.uuid4())
         commands: dict[Name, list[str]] = {

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Self
 
 import psycopg
-from server_process import ServerProcess, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess
 from support import needed
 
 ROLE = "shanben"
@@ -35,7 +36,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._programs = binaries()
-        self.port = lasting_port()
+        self.port = reserve_port()
         # Not below pytest's folders: those are closed to the user PostgreSQL runs as when the test runs as root.
         self.folder = Path(tempfile.mkdtemp(prefix="shanben-postgres-"))
         self._user = unprivileged_user()

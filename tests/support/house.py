@@ -21,7 +21,8 @@ from typing import Any, Self
 import pyvips
 from ceph_server import CephServer
 from database_server import PostgresServer
-from server_process import ServerProcess, answers, descendants, lasting_port, wait_for_end
+from ports import reserve_port
+from server_process import ServerProcess, answers, descendants, wait_for_end
 from servers import NginxServer, RedisServer, temporary_paths
 from support import needed
 
@@ -78,7 +79,7 @@ class House:
         self.buckets = {"store": ceph.create_bucket(), "replica": ceph.create_bucket()}
         database = postgres.create_database()
         self._settings = {name: self._settings_of(name, database, cache_bytes) for name in MACHINES}
-        self.web_port = lasting_port()
+        self.web_port = reserve_port()
         self.address = f"http://127.0.0.1:{self.web_port}"
         serve = ["serve", "--port", str(self.web_port), "--workers", "2"]
         self.web = self._process("web", FIRST, *serve)

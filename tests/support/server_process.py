@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
 import signal
 import socket
 import subprocess
@@ -164,19 +163,6 @@ def wait_for_end(pids: Sequence[int], seconds: float = END_SECONDS) -> None:
         if time.monotonic() > deadline:
             raise ServerFailed(f"processes still run: {left}")
         time.sleep(0.01)
-
-
-def lasting_port() -> int:
-    """A free port of 127.0.0.1 that a server can leave and take again.
-
-    It lies below those the system gives to outgoing connections: one of these would otherwise take it meanwhile, and a
-    client that tries again and again to reach a server that is down would in the end be connected to itself.
-    """
-    while True:
-        port = random.randrange(15_000, 30_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def accepts(port: int) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from kombu import Connection
-from server_process import ServerProcess, accepts, answers, lasting_port
+from ports import reserve_port
+from server_process import ServerProcess, accepts, answers
 from support import needed
 
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -26,7 +27,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = lasting_port()
+        self.port = reserve_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         command = [program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
@@ -58,7 +59,7 @@ class RabbitServer:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.port, names, between = lasting_port(), lasting_port(), lasting_port()
+        self.port, names, between = reserve_port(), reserve_port(), reserve_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         environment = {
             "PATH": PATH,
@@ -120,7 +121,7 @@ class NginxServer:
     def __init__(self, folder: Path, configuration: Callable[[Path, int], str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = lasting_port()
+        self.port = reserve_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.error_log = folder / "error.log"
         self._configuration = configuration

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,10 +20,3 @@ def needed(program: str | Path | None, what: str, demanded_by: Sequence[str] = (
             pytest.fail(message)
         pytest.skip(message)
     return str(program)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import free_port
+from ports import reserve_port
 from tcp_proxy import TcpProxy
 
 from repository.config import Settings
@@ -27,7 +27,7 @@ def test_a_store_that_is_there_is_made_ready(tmp_path: Path, endpoint: str) -> N
 
 
 def test_a_store_that_is_away_does_not_keep_it_from_beginning(tmp_path: Path) -> None:
-    ours = settings(tmp_path, f"http://127.0.0.1:{free_port()}")
+    ours = settings(tmp_path, f"http://127.0.0.1:{reserve_port()}")
     fault = bootstrap_to_serve(ours)
     assert fault
     assert "cannot be reached" in fault.message.en
@@ -43,7 +43,7 @@ def test_a_store_that_refuses_does(tmp_path: Path, endpoint: str) -> None:
 
 def test_another_log_does_so_even_while_the_store_is_away(tmp_path: Path, endpoint: str) -> None:
     bootstrap(settings(tmp_path, endpoint))
-    away = settings(tmp_path, f"http://127.0.0.1:{free_port()}")
+    away = settings(tmp_path, f"http://127.0.0.1:{reserve_port()}")
     assert bootstrap_to_serve(away)
     with pytest.raises(SettingInvalid, match="log_origin"):
         bootstrap_to_serve(replace(away, log_origin="another.example/log"))

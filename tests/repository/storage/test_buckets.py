@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from support import free_port
+from ports import reserve_port
 from tcp_proxy import TcpProxy
 
 from repository.config import Settings
@@ -53,7 +53,7 @@ def test_a_server_that_refuses_the_name_to_a_head_does_not_pass(endpoint: str) -
 @pytest.mark.parametrize("ask", [prepare_bucket, describe_bucket])
 def test_a_server_that_is_away_is_told_in_our_words(ask: Callable[[Settings], Bucket]) -> None:
     with pytest.raises(StoreFault) as raised:
-        ask(settings(f"http://127.0.0.1:{free_port()}", "s3://rare-books"))
+        ask(settings(f"http://127.0.0.1:{reserve_port()}", "s3://rare-books"))
     assert raised.value.transient
     assert "连接不上存储服务" in raised.value.message.zh
     assert "cannot be reached" in raised.value.message.en

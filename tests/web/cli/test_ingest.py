@@ -12,8 +12,8 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from ports import reserve_port
 from rich.console import Console
-from support import free_port
 
 from repository.config import Settings
 from repository.database.outbox import Jobs, JobState, NewJob
@@ -61,7 +61,7 @@ def states(jobs: Jobs, deposits: list[Path]) -> list[JobState | None]:
 
 
 def test_while_the_broker_is_away_every_deposit_is_recorded_and_named(tmp_path: Path, deposits: list[Path]) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{free_port()}/0"), Heard()
+    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
     with pytest.raises(DependencyMissing) as absence:
         ingest_by_workers(repository, deposits, terminal)
     assert all("SHANBEN_BROKER" in words for words in (absence.value.message.zh, absence.value.message.en))
@@ -75,7 +75,7 @@ def test_while_the_broker_is_away_every_deposit_is_recorded_and_named(tmp_path: 
 def test_deposits_that_could_not_be_recorded_are_told_from_those_that_were(
     tmp_path: Path, deposits: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{free_port()}/0"), Heard()
+    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
     enqueue = repository.jobs.enqueue
 
     def fail_later(order: NewJob) -> None:
@@ -102,7 +102,7 @@ def test_with_a_broker_that_is_none_nothing_is_asked_for(tmp_path: Path, deposit
 def test_a_folder_that_is_not_there_is_shown_with_its_fault(
     tmp_path: Path, deposits: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{free_port()}/0"), Heard()
+    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
     none = tmp_path / "none"
     assert ingest_by_workers(repository, [deposits[0], none], terminal) == 1
     assert f"✗ {none}: there is no such folder" in terminal.words
