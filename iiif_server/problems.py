@@ -8,11 +8,13 @@ the log, not for the public: a status of 500 or above tells only its code.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from werkzeug.datastructures import LanguageAccept, MIMEAccept
+from werkzeug.http import parse_accept_header, parse_etags
 
 from repository.errors import (
     AccessRefused,
@@ -141,31 +143,35 @@ def problem_document(
     return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
 
 
-_ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
-
-
 def matches(if_none_match: str | None, etag: str) -> bool:
-    """Whether ``If-None-Match`` names `etag` (with its quotes): weak comparison (RFC 9110 13.1.2)."""
+    """Return whether ``If-None-Match`` names `etag`, a strong entity tag in its quotes.
+
+    The comparison is the weak one (RFC 9110, section 13.1.2). A tag without quotes, which werkzeug accepts, names
+    nothing.
+    """
     if not if_none_match:
         return False
-    return if_none_match == etag or if_none_match.strip() == "*" or etag in _ENTITY_TAG.findall(if_none_match)
+    tags = parse_etags(if_none_match.strip())
+    return tags.star_tag or (etag in if_none_match and tags.contains_weak(etag.strip('"')))
 
 
 def media_weight(accept: str, media_type: str) -> float:
-    """How much ``Accept`` wants a media type, 0 to 1: the most specific range counts (RFC 9110 12.5.1)."""
-    whole, main = media_type, media_type.partition("/")[0] + "/*"
-    found: dict[str, float] = {}
-    for item in accept.split(","):
-        name, *parameters = (part.strip().lower() for part in item.split(";"))
-        found[name] = max(found.get(name, 0.0), _weight(parameters))
-    return next((found[name] for name in (whole, main, "*/*") if name in found), 0.0)
+    """Return the weight, 0 to 1, that ``Accept`` gives to a media type (RFC 9110, section 12.5.1).
+
+    The most specific range decides. Parameters of a range are ignored: clients send the ``profile`` of any version.
+    """
+    ranges = parse_accept_header(accept, MIMEAccept)
+    return MIMEAccept((name.partition(";")[0].strip(), weight) for name, weight in ranges).quality(media_type)
 
 
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return min(max(float(parameter[2:]), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0
+def preferred_language(accept_language: str | None) -> Language:
+    """Return the interface language for an ``Accept-Language`` header (RFC 9110, section 12.5.4).
+
+    Chinese unless the header prefers English, or lists only other languages: those readers get English. An absent or
+    empty header means Chinese. Only the primary subtag counts: ``zh-TW`` is Chinese, ``en-GB`` is English.
+    """
+    if not accept_language:
+        return Language.CHINESE
+    ranges = parse_accept_header(accept_language, LanguageAccept)
+    primary = LanguageAccept((tag.partition("-")[0], weight) for tag, weight in ranges)
+    return Language.CHINESE if primary.best_match(("zh", "en")) == "zh" else Language.ENGLISH

@@ -26,10 +26,10 @@ from struct import Struct
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
-from iiif_server.problems import INTERNAL, Problem, problem_document
+from iiif_server.problems import INTERNAL, Problem, preferred_language, problem_document
 from iiif_server.whole_answer import Whole, head_lines
 from repository.errors import ShanbenError
-from repository.localized import LocalizedText, preferred_language
+from repository.localized import LocalizedText
 from web.answering import Answering
 from web.http_messages import Bytes, Request, whole
 from web.request_reader import TOO_LONG, RequestReader

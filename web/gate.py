@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from iiif_server.problems import problem_document
-from repository.localized import LocalizedText, preferred_language
+from iiif_server.problems import preferred_language, problem_document
+from repository.localized import LocalizedText
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

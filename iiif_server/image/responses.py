@@ -7,11 +7,11 @@ import logging
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from iiif_server.problems import CORS, Response, matches, media_weight, problem, problem_document
+from iiif_server.problems import CORS, Response, matches, media_weight, preferred_language, problem, problem_document
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
 from repository.errors import ShanbenError
-from repository.localized import LocalizedText, preferred_language
+from repository.localized import LocalizedText
 
 ROOT: Final = "/iiif/image/"
 PREFIXES: Final = tuple(f"{ROOT}{version.value}/" for version in ApiVersion)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from iiif_server.problems import matches, media_weight, problem, status_of
+from iiif_server.problems import matches, media_weight, preferred_language, problem, status_of
 from repository import errors
 from repository.errors import DatabaseFault, NotFound, RequestInvalid, ShanbenError
-from repository.localized import Language, LocalizedText, preferred_language
+from repository.localized import Language, LocalizedText
 
 
 def every_error() -> list[type[ShanbenError]]:
@@ -33,11 +33,11 @@ def every_error() -> list[type[ShanbenError]]:
         (errors.DatabaseFault, 503),
     ],
 )
-def test_the_status_of_an_error(kind: type[ShanbenError], status: int) -> None:
+def test_error_has_its_status(kind: type[ShanbenError], status: int) -> None:
     assert status_of(kind.__new__(kind)) == status
 
 
-def test_every_error_of_the_tree_has_a_status() -> None:
+def test_every_error_class_has_an_error_status() -> None:
     for kind in every_error():
         assert 400 <= status_of(kind.__new__(kind)) <= 599
 
@@ -46,7 +46,9 @@ def test_every_error_of_the_tree_has_a_status() -> None:
     ("language", "title", "words"),
     [(Language.CHINESE, "请求有误", "尺寸太大"), (Language.ENGLISH, "Bad Request", "too large")],
 )
-def test_a_problem_speaks_the_readers_language_and_names_the_part(language: Language, title: str, words: str) -> None:
+def test_problem_document_has_the_readers_language_and_the_part_at_fault(
+    language: Language, title: str, words: str
+) -> None:
     document = problem(RequestInvalid(part="size", reason=LocalizedText("尺寸太大", "too large")), language)
     body = json.loads(document.body)
     assert document.status == body["status"] == 400
@@ -56,7 +58,7 @@ def test_a_problem_speaks_the_readers_language_and_names_the_part(language: Lang
     assert dict(document.headers)["Content-Language"] == language.value
 
 
-def test_what_failed_inside_is_not_told_outside() -> None:
+def test_problem_document_of_an_internal_error_hides_its_details() -> None:
     document = problem(DatabaseFault(reason="postgresql://user:secret@host"), Language.ENGLISH)
     assert b"secret" not in document.body
     assert document.status == 503
@@ -75,14 +77,12 @@ def test_what_failed_inside_is_not_told_outside() -> None:
         (errors.StoreDenied(key="k", reason="no"), "60"),
     ],
 )
-def test_a_fault_of_the_system_says_when_to_come_again_sooner_if_it_passes_by_itself(
-    error: ShanbenError, seconds: str
-) -> None:
+def test_system_fault_sets_retry_after_sooner_when_transient(error: ShanbenError, seconds: str) -> None:
     document = problem(error, Language.ENGLISH)
     assert (document.status, dict(document.headers)["Retry-After"]) == (503, seconds)
 
 
-def test_a_problem_survives_any_text() -> None:
+def test_problem_document_holds_any_text() -> None:
     body = problem(NotFound(what='"\n\\善</script>'), Language.CHINESE).body
     assert '"\n\\善</script>' in json.loads(body)["detail"]
 
@@ -105,7 +105,7 @@ def test_a_problem_survives_any_text() -> None:
         ('"*"', False),
     ],
 )
-def test_if_none_match(header: str | None, expected: bool) -> None:
+def test_if_none_match_compares_entity_tags_weakly(header: str | None, expected: bool) -> None:
     assert matches(header, '"abc-1"') is expected
 
 
@@ -121,7 +121,7 @@ def test_if_none_match(header: str | None, expected: bool) -> None:
         ("application/json;q=nonsense", 0.0),
     ],
 )
-def test_how_much_a_media_type_is_wanted(accept: str, weight: float) -> None:
+def test_accept_gives_a_media_type_its_weight(accept: str, weight: float) -> None:
     assert media_weight(accept, "application/json") == weight
 
 
@@ -136,10 +136,15 @@ def test_how_much_a_media_type_is_wanted(accept: str, weight: float) -> None:
         ("fr, de;q=0.8", Language.ENGLISH),
         ("fr, zh;q=0.1", Language.CHINESE),
         ("*", Language.CHINESE),
+        ("zh-Hans", Language.CHINESE),
+        ("zh-TW, en;q=0.9", Language.CHINESE),
+        ("zh-CN;q=0.5, en-GB;q=0.8", Language.ENGLISH),
+        ("en-GB, zh-CN", Language.CHINESE),
+        ("en;q=0, *", Language.CHINESE),
         ("en;q=x", Language.ENGLISH),
         ("zh;q=0, en;q=0.1", Language.ENGLISH),
         (",;,q=,", Language.ENGLISH),
     ],
 )
-def test_the_language_of_a_reader(header: str | None, language: Language) -> None:
+def test_accept_language_chooses_the_interface_language(header: str | None, language: Language) -> None:
     assert preferred_language(header) is language

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 
 from flask import Request, Response, g, redirect, request
 
-from repository.localized import Language, preferred_language
+from iiif_server.problems import preferred_language
+from repository.localized import Language
 
 COOKIE: Final = "language"
 PARAMETER: Final = "lang"
