@@ -25,7 +25,7 @@ from preservation.ocfl import objects
 from repository.config import Settings
 from repository.database.outbox import JobState
 from repository.repository import open_repository
-from workers.tasks.pyramid_job import pyramid_job
+from workers.tasks.jobs import pyramid_job
 
 pytestmark = pytest.mark.integration
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from workers.execution.runner import fault_document
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import send_due
 from workers.service.local import local_runner
+from workers.tasks.jobs import ingest_job
 
 _PAUSE: Final = 0.5
 _DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
@@ -173,12 +173,6 @@ def _report(repository: Repository, ended: Sequence[Job], terminal: Terminal) ->
     ]
     terminal.result({"works": works, "refused": refused})
     return max((EXIT_CODES[cast(str, entry["branch"])] for entry in refused), default=0)
-
-
-def ingest_job(deposit: Path) -> NewJob:
-    """The job of ingesting a folder, known by the folder's place."""
-    place = str(deposit.resolve())
-    return NewJob(f"ingest:{hashlib.sha256(place.encode()).hexdigest()[:32]}", "ingest", {"deposit": place})
 
 
 def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str, object]:

@@ -19,7 +19,7 @@ from repository.clock_cache import ClockCache
 from repository.database.outbox import FINISHED, Job, JobState
 from repository.errors import Busy, ShanbenError
 from repository.repository import Repository
-from workers.tasks.pyramid_job import KIND, pyramid_job
+from workers.tasks.jobs import REPAIR_PYRAMID, pyramid_job
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -85,7 +85,7 @@ class Mender(threading.Thread):
         if note:
             sleep(_PACE_SECONDS)
             self._ask_for(*note)
-        if not self._repository.settings.broker and self._repository.jobs.under_way(KIND, 1):
+        if not self._repository.settings.broker and self._repository.jobs.under_way(REPAIR_PYRAMID, 1):
             # Loaded when first needed, as is Celery: neither is to delay a tile.
             from workers.service.mending import mend_here  # noqa: PLC0415
 

@@ -17,13 +17,14 @@ from kombu.entity import Queue
 from repository.config import Settings
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
-from workers.tasks.registry import JOURNAL, TASKS
+from workers.tasks.jobs import SEQUENCE_EVENTS
+from workers.tasks.registry import TASKS
 
 QUEUE: Final = "shanben"
 LOG_QUEUE: Final = "shanben.log"
 """For jobs that extend the log: only workers with its signing key listen to this queue."""
 
-KINDS: Final = {LOG_QUEUE: (JOURNAL,), QUEUE: tuple(kind for kind in TASKS if kind != JOURNAL)}
+KINDS: Final = {LOG_QUEUE: (SEQUENCE_EVENTS,), QUEUE: tuple(kind for kind in TASKS if kind != SEQUENCE_EVENTS)}
 """The kinds of job that each queue carries."""
 
 _VISIBLE_AFTER_SECONDS: Final = 6 * 3600

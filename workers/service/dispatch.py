@@ -28,7 +28,7 @@ from repository.localized import LocalizedText
 from repository.repository import Repository
 from workers.execution.liveness import release_dead
 from workers.service.celery_app import KINDS, task_name
-from workers.tasks.registry import JOURNAL
+from workers.tasks.jobs import sequence_events_job
 from workers.tasks.replicate import replication_jobs
 
 MOST_AT_BROKER: Final = 1000
@@ -128,7 +128,7 @@ class Sweeper(threading.Thread):
         self._resend_lost()
         send_due(self._celery, self._repository)
         if needs_recording(self._repository):
-            jobs.enqueue(NewJob(JOURNAL, JOURNAL, {}))
+            jobs.enqueue(sequence_events_job())
             send_due(self._celery, self._repository)
         if time.monotonic() >= self._next_hour:
             self._sweep_hourly()

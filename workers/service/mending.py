@@ -19,7 +19,7 @@ from workers.execution.liveness import registered_worker, release_dead
 from workers.execution.runner import Runner
 from workers.execution.scratch import scratch_directory
 from workers.masters.examine import ChildExaminer
-from workers.tasks.pyramid_job import KIND
+from workers.tasks.jobs import REPAIR_PYRAMID
 from workers.tasks.pyramids import repair_pyramid
 
 _MOST_AT_ONCE: Final = 50
@@ -43,16 +43,16 @@ def mend_here(repository: Repository) -> int:
             registered_worker(repository) as holder,
         ):
             context = TaskContext(repository, ChildExaminer(pool, settings, 1))
-            runner = Runner(context, {KIND: repair_pyramid}, holder, settings.patience_seconds)
+            runner = Runner(context, {REPAIR_PYRAMID: repair_pyramid}, holder, settings.patience_seconds)
             return sum(runner.run(key) for key in queued)
 
 
 def _queued(repository: Repository) -> list[str]:
     """Jobs that wait; those of a process that was killed do so again."""
     jobs = repository.jobs
-    found = [job for job, _ in jobs.under_way(KIND, _MOST_AT_ONCE)]
+    found = [job for job, _ in jobs.under_way(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     if any(job.state is JobState.RUNNING for job in found):
         release_dead(repository)
         jobs.release_expired()
-        found = [job for job, _ in jobs.under_way(KIND, _MOST_AT_ONCE)]
+        found = [job for job, _ in jobs.under_way(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     return [job.key for job in found if job.state is JobState.QUEUED]

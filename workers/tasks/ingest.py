@@ -48,9 +48,9 @@ from workers.execution.context import TaskContext
 from workers.execution.outcomes import FanOut, Restart, StepFailed
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
-from workers.tasks.ingest_page import NextVersion, PageOutcome, page_job, page_outcome, signature
-from workers.tasks.publish import collection_job, publish_work
-from workers.tasks.replicate import replicate_work_job
+from workers.tasks.ingest_page import PageOutcome, page_outcome, signature
+from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
+from workers.tasks.publish import publish_work
 
 RECORD: Final = "metadata/work.json"
 EVENTS: Final = "metadata/events.json"
@@ -93,15 +93,17 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
 def _spread(context: TaskContext, job: Job, found: Survey) -> FanOut:
     """The pages' jobs. Masters of a deposit with faults in its record or names are looked at, and not kept."""
     repository = context.repository
-    next_version: NextVersion = None
+    work, version = "", 0
     if found.description and not found.faults:
         work = work_identifier(found.description, _digests_of(found, context.examiner.concurrency))
         before = objects.read_inventory(repository.store, work)
-        next_version = work, 1 + (len(before.versions) if before else 0)
-    work, version = next_version or ("", 0)
+        version = 1 + (len(before.versions) if before else 0)
     plan = IngestPlan(work, version, timestamp(repository.clock()), _kept_digest(found))
-    orders = [page_job(job.key, number, page, found.folder, next_version) for number, page in enumerate(found.readable)]
-    return FanOut(orders, asdict(plan), work or None)
+    pages = [
+        page_job(job.key, number, found.folder, page.name, work=work, version=version)
+        for number, page in enumerate(found.readable)
+    ]
+    return FanOut(pages, asdict(plan), work or None)
 
 
 def _digests_of(found: Survey, concurrency: int) -> Sequence[str]:
@@ -183,7 +185,7 @@ def _take_in(repository: Repository, work: Work, checked: CheckedDeposit, plan: 
 def follow_up(repository: Repository, publication: Publication) -> list[NewJob]:
     """What every publication asks for: events into the log, the work into its collections and every replica."""
     return [
-        NewJob("journal", "journal", {}),
+        sequence_events_job(),
         collection_job(publication.accessioned),
         *(replicate_work_job(store, publication.work.identifier) for store in repository.replicas),
     ]

@@ -10,26 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from iiif_server.pyramid.file import PyramidSummary
 from preservation.ocfl import objects
-from repository.database.outbox import Job, NewJob
+from repository.database.outbox import Job
 from repository.errors import DepositNotMounted, DigestMismatch, Fault, KeyNotFound, MasterUnreadable
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from repository.storage.content import MovableFile
 from workers.deposit.check import image_identifier, master_fault, master_path
-from workers.deposit.listing import PageFile
 from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
 from workers.masters.duplicates import DeduplicatingExaminer, find_duplicate, pyramid_key
 from workers.masters.examine import Examined
-
-KIND: Final = "page"
-
-NextVersion = tuple[str, int] | None
-"""A work and the number of the version that its masters are put ahead of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +33,6 @@ class PageOutcome:
     file: str
     signature: str
     outcome: Examined | Fault
-
-
-def page_job(parent: str, number: int, page: PageFile, deposit: Path, next_version: NextVersion) -> NewJob:
-    """The job of a deposit's page, the `number`-th of the ingest `parent`; without a version it is only looked at."""
-    work, version = next_version or ("", 0)
-    arguments = {
-        "deposit": str(deposit),
-        "file": page.name,
-        "work": work,
-        "version": str(version),
-    }
-    return NewJob(f"{KIND}:{parent}:{number:06d}", KIND, arguments)
 
 
 def ingest_page(context: TaskContext, job: Job) -> Mapping[str, object]:

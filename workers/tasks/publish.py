@@ -1,12 +1,12 @@
-"""Putting manifests and collections where readers and partners find them; only what differs is written.
+"""Publishes manifests and collections in the store; only documents that changed are written.
 
-The collection of all works lists manifests while they are few, and parts of itself when they are many, which may be
-divided further (`iiif_server/parts.py`). What it looks like follows from the catalogue alone.
+The collection of all works lists manifests while there are few, and periods of accession when there are many; a period
+may be divided further (`iiif_server/presentation/collections.py`). Its shape follows from the catalogue alone.
 
-A publication has only the parts described that its work is in, from the smallest up to the top. A part that is new to
-the one above it, as all are when that was just divided, is described whole. So a crash leaves parts that nothing leads
-to yet, never one that leads nowhere; and the job, done again, describes them again. One at a time describes parts: two
-that looked at the catalogue one after the other could put what they saw the other way round.
+A publication rewrites only the periods that contain its work, from the smallest up to the top. A period that its parent
+does not list yet is written in full; so are all periods of a parent that was just divided. A crash can therefore leave
+periods that no document links to, but no link without a document, and the job that runs again writes them again. One
+process at a time writes collections: two that read the catalogue one after the other could write in the opposite order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from iiif_server.presentation.collections import ALL, MOST, AccessionPeriod, period_named, smallest_period
+from iiif_server.presentation.collections import ALL, MOST, AccessionPeriod, period_named
 from iiif_server.presentation.manifest import build_collection, build_divided_collection, build_manifest
 from iiif_server.presentation.published import (
     listed_collections,
@@ -25,13 +25,12 @@ from iiif_server.presentation.published import (
 )
 from iiif_server.urls import collection_id
 from repository.database.locks import Hold
-from repository.database.outbox import NewJob
+from repository.database.outbox import Job
 from repository.errors import Busy
 from repository.localized import LocalizedText
 from repository.model import Pyramid, Work
 from repository.repository import Repository
-
-COLLECTION_KIND: Final = "collection"
+from workers.execution.context import TaskContext
 
 _LOCK: Final = "collections"
 _WAIT_SECONDS: Final = 10.0
@@ -40,71 +39,75 @@ _BUSY: Final = LocalizedText("总目清单", "the collection of all works")
 
 
 def publish_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyramid]) -> None:
-    """Put the work's manifest in the store."""
+    """Write the manifest of a work to the store; `pyramids` by image identifier. Raises `StoreFault`."""
     publish_manifest(repository.store, work.identifier, build_manifest(work, pyramids, repository.settings.provider))
 
 
-def collection_job(accessioned: str) -> NewJob:
-    """The job of describing the parts that a work accessioned at this time is in."""
-    part = smallest_period(accessioned)
-    return NewJob(f"{COLLECTION_KIND}:{part.name}", COLLECTION_KIND, {"part": part.name})
+def publish_collections(context: TaskContext, job: Job) -> Mapping[str, object]:
+    """Run a job of kind ``collection``: the collections that contain the period `part`; all of them without one."""
+    period = period_named(job.arguments.get("part", ""))
+    repository = context.repository
+    return {"collections": publish_period(repository, period) if period else publish_all(repository)}
 
 
-def publish_period(repository: Repository, part: AccessionPeriod) -> int:
-    """Describe what a change in `part` may change; returns how many collections were looked at.
+def publish_period(repository: Repository, period: AccessionPeriod) -> int:
+    """Publish the collections that a change in `period` affects. Return how many were compared with the store.
 
-    Raises `Busy` while somebody else describes a long time.
+    Raises `Busy` when another process publishes collections for more than `_WAIT_SECONDS`.
     """
-    return len(_describe(repository, part, _WAIT_SECONDS))
+    return len(_publish(repository, period, _WAIT_SECONDS))
 
 
 def publish_all(repository: Repository) -> int:
-    """Describe all works, and take away parts that are none any more; returns how many collections there are."""
-    return len(_describe(repository, None, _LONG_WAIT_SECONDS))
+    """Publish the collections of all works and remove periods that are no longer used. Return how many there are.
+
+    Raises `Busy` when another process publishes collections for more than `_LONG_WAIT_SECONDS`.
+    """
+    return len(_publish(repository, None, _LONG_WAIT_SECONDS))
 
 
-def _describe(repository: Repository, changed: AccessionPeriod | None, seconds: float) -> set[str]:
-    """The names of the collections described: those with `changed` in them, and new ones; all when it is None."""
+def _publish(repository: Repository, changed: AccessionPeriod | None, seconds: float) -> set[str]:
+    """Publish the collections that contain `changed` and those that are new; all for None. Return their names."""
     names = set()
     with repository.locks.hold(_LOCK, seconds, Busy(what=_BUSY)) as hold:
-        for part, body in _described(repository, ALL, changed):
+        for period, document in _build(repository, ALL, changed):
             hold.check()
-            publish_collection(repository.store, part.name, body)
-            names.add(part.name)
+            publish_collection(repository.store, period.name, document)
+            names.add(period.name)
         if changed is None:
-            _remove_others(repository, hold, names)
+            _remove_unused(repository, hold, names)
     return names
 
 
-def _described(
-    repository: Repository, part: AccessionPeriod, changed: AccessionPeriod | None
+def _build(
+    repository: Repository, period: AccessionPeriod, changed: AccessionPeriod | None
 ) -> Iterator[tuple[AccessionPeriod, bytes]]:
-    """Parts and their documents, each to be put before the next is asked for."""
+    """Yield periods with their documents, children first. Each must be written before the next is requested."""
     catalogue = repository.catalogue
-    if part.is_smallest or catalogue.accessions(part.start, part.end, MOST + 1) <= MOST:
-        yield part, build_collection(catalogue.works_accessioned(part.start, part.end), part)
+    if period.is_smallest or catalogue.accessions(period.start, period.end, MOST + 1) <= MOST:
+        yield period, build_collection(catalogue.works_accessioned(period.start, period.end), period)
         return
-    divisions = list(_divisions(repository, part))
-    known = listed_collections(repository.store, part.name) if changed else frozenset()
+    divisions = list(_divisions(repository, period))
+    listed = listed_collections(repository.store, period.name) if changed else frozenset()
     for division in divisions:
-        if collection_id(division.name) not in known:
-            yield from _described(repository, division, None)
+        if collection_id(division.name) not in listed:
+            yield from _build(repository, division, None)
         elif changed and division.contains(changed):
-            yield from _described(repository, division, changed)
-    yield part, build_divided_collection(part, divisions)
+            yield from _build(repository, division, changed)
+    yield period, build_divided_collection(period, divisions)
 
 
-def _divisions(repository: Repository, part: AccessionPeriod) -> Iterator[AccessionPeriod]:
-    """The next smaller parts of a part that hold works, found by steps from one to the next."""
-    start = part.start
-    while accessioned := repository.catalogue.first_accession(start, part.end):
-        division = part.division(accessioned)
+def _divisions(repository: Repository, period: AccessionPeriod) -> Iterator[AccessionPeriod]:
+    """Yield the next smaller periods of a period that contain works; one query each."""
+    start = period.start
+    while accessioned := repository.catalogue.first_accession(start, period.end):
+        division = period.division(accessioned)
         yield division
         start = division.end
 
 
-def _remove_others(repository: Repository, hold: Hold, names: set[str]) -> None:
-    """Take away what has the name of a part and is none now; collections of other kinds stay."""
+def _remove_unused(repository: Repository, hold: Hold, names: set[str]) -> None:
+    """Remove collections whose name is that of a period and which are not among `names`; others stay."""
     for name in list(published_collections(repository.store)):
         if name not in names and period_named(name):
             hold.check()

@@ -1,6 +1,6 @@
-"""The tasks that keep replicas, and the jobs that are still to be done for them.
+"""The tasks that copy works and the log to replicas, and the jobs that replicas still need.
 
-A replica that is away raises `StoreFault`, which may pass: the job is tried again, and nobody waits for it.
+A replica that is unavailable raises a transient `StoreFault`: its job is retried, and other jobs go on.
 """
 
 from __future__ import annotations
@@ -11,61 +11,55 @@ from typing import Final
 from preservation.log import signing_key
 from preservation.ocfl import objects
 from preservation.replication.log import replicate_log as copy_log
-from preservation.replication.transfer import NamedStore
-from preservation.replication.works import replicate_work
+from preservation.replication.transfer import NamedStore, Transferred
+from preservation.replication.works import replicate_work as copy_work
 from repository.clock import timestamp
-from repository.database.outbox import NewJob
+from repository.database.outbox import Job, NewJob
 from repository.errors import StoreDenied
 from repository.repository import Repository
 from repository.storage.address import store_name
 from workers.bootstrap import prepare_store
 from workers.execution.context import TaskContext
+from workers.tasks.jobs import replicate_work_job
 
-WORK_KIND: Final = "replicate"
-LOG_KIND: Final = "replicate-log"
-_MOST_ORDERS: Final = 1000
-
-
-def replicate_work_job(store: str, work: str) -> NewJob:
-    """The job of having a work in a replica."""
-    return NewJob(f"{WORK_KIND}:{store}:{work}", WORK_KIND, {"work": work, "store": store})
+_MOST_JOBS: Final = 1000
 
 
-def replicate_log_job(store: str) -> NewJob:
-    """The job of bringing a replica's log up to date."""
-    return NewJob(f"{LOG_KIND}:{store}", LOG_KIND, {"store": store})
+def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
+    """Run a job of kind ``replicate``: copy the OCFL object of `work` to the replica `store`, verify and record it.
 
-
-def replicate(context: TaskContext, arguments: Mapping[str, str]) -> Mapping[str, object]:
-    """Kind ``replicate``: the OCFL object of `work` in the replica `store`, verified there and noted."""
-    repository, work, name = context.repository, arguments["work"], arguments["store"]
+    Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
+    """
+    repository, work, name = context.repository, job.arguments["work"], job.arguments["store"]
     if name not in repository.replicas:
-        return _no_longer_named(name)
-    target = _made_ready(repository, name)
-    done = replicate_work(_main(repository), target, work)
-    repository.replica_status.note(work, name, done.version, timestamp(repository.clock()))
-    return {"store": name, "version": done.version, **_figures(done.done.objects_put, done.done.bytes_put)}
+        return _skipped(name)
+    copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
+    repository.replica_status.note(work, name, copy.version, timestamp(repository.clock()))
+    return {"store": name, "version": copy.version, **_transferred(copy.done)}
 
 
-def replicate_log(context: TaskContext, arguments: Mapping[str, str]) -> Mapping[str, object]:
-    """Kind ``replicate-log``: the provenance log in the replica `store`, as far as the main store has it."""
-    repository, name = context.repository, arguments["store"]
+def replicate_log(context: TaskContext, job: Job) -> Mapping[str, object]:
+    """Run a job of kind ``replicate-log``: bring the log in the replica `store` up to the primary store's.
+
+    Raises `LogInvalid`, `StoreFault`, `DatabaseFault`.
+    """
+    repository, name = context.repository, job.arguments["store"]
     if name not in repository.replicas:
-        return _no_longer_named(name)
-    target = _made_ready(repository, name)
+        return _skipped(name)
+    target = _prepared_replica(repository, name)
     key = signing_key.load(repository.settings.keys).key
-    done = copy_log(_main(repository), target, key)
-    if done is None:
+    copy = copy_log(_primary(repository), target, key)
+    if copy is None:
         return {"store": name, "entries": 0}
-    return {"store": name, "entries": done.size, **_figures(done.done.objects_put, done.done.bytes_put)}
+    return {"store": name, "entries": copy.size, **_transferred(copy.done)}
 
 
-def replication_jobs(repository: Repository, *, limit: int = _MOST_ORDERS, failed: bool = False) -> list[NewJob]:
-    """Jobs for works that are not noted at their newest version in every replica, at most `limit` a replica.
+def replication_jobs(repository: Repository, *, limit: int = _MOST_JOBS, failed: bool = False) -> list[NewJob]:
+    """Return jobs for works that no replica is recorded to hold at their newest version, at most `limit` a replica.
 
-    Works whose job is on its way are left out; those whose job has failed for good too, unless `failed` says to try
-    them again. For the start of a worker and for its sweeper: after `shanben rebuild` and when a replica is newly
-    named, nothing is noted, and this brings it about again. Raises `DatabaseFault`.
+    Works with an active job are left out; so are works whose job failed for good, unless `failed` is true. Workers
+    enqueue these jobs when they start and at intervals: after `shanben rebuild`, and for a new replica, nothing is
+    recorded. Raises `DatabaseFault`.
     """
     return [
         replicate_work_job(store, work)
@@ -74,12 +68,12 @@ def replication_jobs(repository: Repository, *, limit: int = _MOST_ORDERS, faile
     ]
 
 
-def _main(repository: Repository) -> NamedStore:
+def _primary(repository: Repository) -> NamedStore:
     return NamedStore(store_name(repository.settings.store_url), repository.store)
 
 
-def _made_ready(repository: Repository, name: str) -> NamedStore:
-    """A replica that declares itself a storage root; its bucket is made when it is absent."""
+def _prepared_replica(repository: Repository, name: str) -> NamedStore:
+    """Return a replica that is declared an OCFL storage root; its bucket is created if it does not exist."""
     store = repository.replicas[name]
     try:
         objects.prepare_storage_root(store)
@@ -90,10 +84,10 @@ def _made_ready(repository: Repository, name: str) -> NamedStore:
     return NamedStore(name, store)
 
 
-def _no_longer_named(store: str) -> Mapping[str, object]:
-    """What becomes of a job for a replica that was taken out of the settings: it is over."""
+def _skipped(store: str) -> Mapping[str, object]:
+    """Return the result of a job whose replica is no longer in the settings."""
     return {"store": store, "skipped": True}
 
 
-def _figures(objects_put: int, bytes_put: int) -> Mapping[str, object]:
-    return {"files_put": objects_put, "bytes_put": bytes_put}
+def _transferred(transferred: Transferred) -> Mapping[str, object]:
+    return {"files_put": transferred.objects_put, "bytes_put": transferred.bytes_put}

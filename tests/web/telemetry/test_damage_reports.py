@@ -11,7 +11,7 @@ from repository.config import Settings
 from repository.database.outbox import JobState
 from repository.repository import Repository, memory_repository
 from web.telemetry.damage_reports import AGAIN_SECONDS, FAILED_SECONDS, Mender
-from workers.tasks.pyramid_job import pyramid_job
+from workers.tasks.jobs import pyramid_job
 
 ORDER = pyramid_job("image", "work")
 

@@ -16,12 +16,12 @@ from repository import paths
 from repository.database.outbox import JobState
 from repository.model import Record
 from repository.repository import memory_repository
-from web.cli.ingest import ingest_job
 from workers.bootstrap import make_ready
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.progress import SilentProgress
 from workers.service.local import local_runner
+from workers.tasks.jobs import ingest_job
 
 
 class Died(BaseException):

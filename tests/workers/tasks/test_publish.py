@@ -23,7 +23,8 @@ from repository.database.engine import open_database
 from repository.database.tables import WorkRow
 from repository.errors import Busy, NotFound
 from repository.repository import Repository, memory_repository, open_repository
-from workers.tasks.publish import collection_job, publish_all, publish_period
+from workers.tasks.jobs import collection_job
+from workers.tasks.publish import publish_all, publish_period
 
 BASE = "https://example.org"
 PLACE = f"{BASE}/iiif/presentation/3"

@@ -13,13 +13,12 @@ from repository.database.outbox import Job, JobState
 from repository.errors import Busy, MasterDamaged, NotFound
 from repository.model import Image, Pyramid, Work
 from repository.repository import Repository
-from web.cli.ingest import ingest_job
 from workers.execution.context import TaskContext
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import open_child_examiner
 from workers.service.local import local_runner
 from workers.service.mending import mend_here
-from workers.tasks.pyramid_job import pyramid_job
+from workers.tasks.jobs import ingest_job, pyramid_job
 from workers.tasks.pyramids import repair_pyramid
 
 

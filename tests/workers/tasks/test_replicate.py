@@ -12,17 +12,17 @@ from preservation.ocfl.validation import validate_object
 from preservation.replication.status import replication_status_of
 from repository import paths
 from repository.config import Settings
-from repository.database.outbox import JobState
+from repository.database.outbox import Job, JobState, NewJob
 from repository.errors import NotFound, StoreFault
 from repository.repository import memory_repository
 from repository.storage.folder import FolderStore
 from repository.storage.store import open_replicas
-from web.cli.ingest import ingest_job
 from workers.bootstrap import make_ready
 from workers.execution.context import TaskContext
 from workers.masters.examine import ChildExaminer
 from workers.service.local import local_runner
-from workers.tasks.replicate import replicate, replicate_log, replicate_work_job, replication_jobs
+from workers.tasks.jobs import ingest_job, replicate_log_job, replicate_work_job
+from workers.tasks.replicate import replicate_log, replicate_work, replication_jobs
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -52,6 +52,11 @@ def work(context: TaskContext, deposit: Path) -> str:
     return str(job.result["identifier"])
 
 
+def running(job: NewJob) -> Job:
+    """A job as its task receives it."""
+    return Job(job.key, job.kind, job.arguments, JobState.RUNNING, 1, None, None, "", "")
+
+
 def name(tmp_path: Path, store: str) -> str:
     return str(tmp_path / store)
 
@@ -60,9 +65,9 @@ def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
     context: TaskContext, work: str, near: FolderStore, tmp_path: Path
 ) -> None:
     repository = context.repository
-    replicate(context, replicate_work_job(name(tmp_path, "near"), work).arguments)
+    replicate_work(context, running(replicate_work_job(name(tmp_path, "near"), work)))
     with pytest.raises(StoreFault) as away:
-        replicate(context, replicate_work_job(name(tmp_path, "far"), work).arguments)
+        replicate_work(context, running(replicate_work_job(name(tmp_path, "far"), work)))
     assert away.value.transient
     assert validate_object(near, paths.ocfl_object(work)).valid
     held = replication_status_of(repository, work)
@@ -74,7 +79,7 @@ def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
     assert [holding.verified for holding in held.holdings] == ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00Z", None]
     assert (held.held, held.stores, held.preserved) == (2, 3, False)
     (tmp_path / "far").unlink()
-    replicate(context, replicate_work_job(name(tmp_path, "far"), work).arguments)
+    replicate_work(context, running(replicate_work_job(name(tmp_path, "far"), work)))
     assert replication_status_of(repository, work).preserved
     assert repository.replica_status.is_preserved(work, list(repository.replicas))
     assert replication_jobs(repository, failed=True) == []
@@ -87,23 +92,23 @@ def test_what_is_not_noted_is_ordered_again(context: TaskContext, work: str, tmp
     repository = context.repository
     orders = {order.key: order for order in replication_jobs(repository, failed=True)}
     assert replicate_work_job(name(tmp_path, "far"), work).key in orders
-    replicate(context, replicate_work_job(name(tmp_path, "near"), work).arguments)
+    replicate_work(context, running(replicate_work_job(name(tmp_path, "near"), work)))
     (order,) = replication_jobs(repository, failed=True)
     assert order == replicate_work_job(name(tmp_path, "far"), work)
 
 
 def test_the_log_follows_into_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:
-    done = replicate_log(context, {"store": name(tmp_path, "near")})
+    done = replicate_log(context, running(replicate_log_job(name(tmp_path, "near"))))
     assert done["entries"] == 4
     assert near.read(paths.LOG_CHECKPOINT) == context.repository.store.read(paths.LOG_CHECKPOINT)
     with pytest.raises(StoreFault):
-        replicate_log(context, {"store": name(tmp_path, "far")})
+        replicate_log(context, running(replicate_log_job(name(tmp_path, "far"))))
 
 
 def test_a_job_for_a_replica_that_is_no_longer_named_is_over(context: TaskContext, work: str) -> None:
     bare = replace(context, repository=replace(context.repository, replicas={}))
-    assert replicate(bare, replicate_work_job("gone", work).arguments) == {"store": "gone", "skipped": True}
-    assert replicate_log(bare, {"store": "gone"}) == {"store": "gone", "skipped": True}
+    assert replicate_work(bare, running(replicate_work_job("gone", work))) == {"store": "gone", "skipped": True}
+    assert replicate_log(bare, running(replicate_log_job("gone"))) == {"store": "gone", "skipped": True}
     assert replication_status_of(bare.repository, work).preserved
 
 
@@ -114,5 +119,5 @@ def test_a_replica_whose_bucket_is_absent_gets_one(context: TaskContext, work: s
     (name,) = replicas
     moved = replace(context, repository=replace(context.repository, settings=settings, replicas=replicas))
     assert "secret" not in name
-    assert replicate(moved, replicate_work_job(name, work).arguments)["version"] == 1
+    assert replicate_work(moved, running(replicate_work_job(name, work)))["version"] == 1
     assert validate_object(replicas[name], paths.ocfl_object(work)).valid

@@ -1,0 +1,65 @@
+"""The kinds and keys of all jobs, importable without loading their tasks.
+
+The web process, the dispatcher and the tasks enqueue jobs through this module. It must not import a task: some decode
+masters, which the web process never does. Kinds and keys are stored in the database and must not change: an outbox
+written by an earlier release is still run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from iiif_server.presentation.collections import smallest_period
+from repository.database.outbox import NewJob
+
+INGEST: Final = "ingest"
+PAGE: Final = "page"
+SEQUENCE_EVENTS: Final = "journal"
+PUBLISH_COLLECTIONS: Final = "collection"
+REPLICATE_WORK: Final = "replicate"
+REPLICATE_LOG: Final = "replicate-log"
+REPAIR_PYRAMID: Final = "pyramid"
+
+
+def ingest_job(deposit: Path) -> NewJob:
+    """Return the job that ingests a deposit folder. Its key is derived from the folder's absolute path."""
+    path = str(deposit.resolve())
+    return NewJob(f"{INGEST}:{hashlib.sha256(path.encode()).hexdigest()[:32]}", INGEST, {"deposit": path})
+
+
+def page_job(parent: str, number: int, deposit: Path, file: str, *, work: str, version: int) -> NewJob:
+    """Return the job of the `number`-th page of the ingest job `parent`; keys sort in reading order.
+
+    The master `file` of the folder `deposit` is stored for version `version` of `work`. Without a work ('') it is only
+    examined.
+    """
+    arguments = {"deposit": str(deposit), "file": file, "work": work, "version": str(version)}
+    return NewJob(f"{PAGE}:{parent}:{number:06d}", PAGE, arguments)
+
+
+def sequence_events_job() -> NewJob:
+    """Return the job that writes staged events into the provenance log."""
+    return NewJob(SEQUENCE_EVENTS, SEQUENCE_EVENTS, {})
+
+
+def collection_job(accessioned: str) -> NewJob:
+    """Return the job that publishes the collections which contain a work accessioned at this time."""
+    period = smallest_period(accessioned)
+    return NewJob(f"{PUBLISH_COLLECTIONS}:{period.name}", PUBLISH_COLLECTIONS, {"part": period.name})
+
+
+def replicate_work_job(store: str, work: str) -> NewJob:
+    """Return the job that copies a work to the replica named `store`."""
+    return NewJob(f"{REPLICATE_WORK}:{store}:{work}", REPLICATE_WORK, {"work": work, "store": store})
+
+
+def replicate_log_job(store: str) -> NewJob:
+    """Return the job that brings the log of the replica named `store` up to date."""
+    return NewJob(f"{REPLICATE_LOG}:{store}", REPLICATE_LOG, {"store": store})
+
+
+def pyramid_job(image: str, work: str) -> NewJob:
+    """Return the job that checks the pyramid of an image of a work and remakes it if it is damaged or absent."""
+    return NewJob(f"{REPAIR_PYRAMID}:{image}", REPAIR_PYRAMID, {"image": image, "work": work})
