@@ -13,7 +13,7 @@ import pytest
 import pyvips
 from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, sync_playwright
-from support import needed
+from prerequisites import require
 
 from repository.config import Settings
 from repository.repository import memory_repository
@@ -56,13 +56,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real scans and other people's suites beside the project; skips, saying so, when it is absent."""
-    return Path(needed(SHARED, "the folder ../shared with real scans and conformance suites", demanded_by=("CI",)))
+    return Path(require(SHARED, "the folder ../shared with real scans and conformance suites", demanded_by=("CI",)))
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
-    path = needed(shutil.which("chromium"), "Debian's package chromium")
+    path = require(shutil.which("chromium"), "Debian's package chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield chromium

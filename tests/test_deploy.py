@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from support import needed
+from prerequisites import require
 
 from repository.config import PREFIX, Settings, read_settings
 from web.cli.main import main
@@ -238,7 +238,7 @@ def test_the_example_of_settings_is_made_of_settings_and_can_be_read() -> None:
 
 
 def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
-    analyze = needed(shutil.which("systemd-analyze"), "systemd-analyze (Debian's package systemd)")
+    analyze = require(shutil.which("systemd-analyze"), "systemd-analyze (Debian's package systemd)")
     program = tmp_path / "shanben"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
@@ -252,7 +252,7 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
 
 
 def test_systemd_makes_the_folders_and_says_so(tmp_path: Path) -> None:
-    tmpfiles = needed(shutil.which("systemd-tmpfiles"), "systemd-tmpfiles (Debian's package systemd)")
+    tmpfiles = require(shutil.which("systemd-tmpfiles"), "systemd-tmpfiles (Debian's package systemd)")
     own = f"{os.getuid()}:{os.getgid()}"
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text(

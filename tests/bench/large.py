@@ -20,9 +20,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pyvips
-from held_picture import hold
 from ports import reserve_port
 from publications import publication
+from published_picture import publish_picture
 from server_process import ServerProcess, answers, descendants
 
 from iiif_server.image.service import PREFIX
@@ -41,7 +41,7 @@ def main() -> None:
     """Print a row for each figure."""
     with tempfile.TemporaryDirectory(prefix="bench-large-") as scratch:
         folder = Path(scratch)
-        image = hold(folder / "var", page(), 512)
+        image = publish_picture(folder / "var", page(), 512)
         with served(folder) as (server, port):
             fetch(port, image, TILE)
             idle = memory(server)

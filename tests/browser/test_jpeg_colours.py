@@ -12,7 +12,7 @@ import pytest
 import pyvips
 from PIL import Image
 from playwright.sync_api import Browser
-from tiled import TiledPicture
+from tiled_picture import TiledPicture
 
 from iiif_server.render import pipeline
 

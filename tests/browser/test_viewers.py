@@ -25,7 +25,7 @@ import pytest
 import pyvips
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
-from support import needed
+from prerequisites import require
 
 from repository.config import Settings
 from repository.repository import open_repository
@@ -221,7 +221,7 @@ def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another origin than the library's, which has the viewers and nothing else."""
-    packages = needed(HERE / "node_modules/mirador", "the viewers (npm packages; make .make/viewers)")
+    packages = require(HERE / "node_modules/mirador", "the viewers (npm packages; make .make/viewers)")
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "node_modules").symlink_to(Path(packages).parent)
     (folder / "mirador.html").write_text(MIRADOR, "utf-8")

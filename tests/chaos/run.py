@@ -17,9 +17,7 @@ from pathlib import Path
 
 from ceph_server import CephServer
 from database_server import PostgresServer
-from house import MACHINES, House, write_book
-from losses import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
-from strikes import (
+from fault_injection import (
     Strike,
     drop_replica,
     fill_disk,
@@ -33,6 +31,8 @@ from strikes import (
     kill_workers,
     stop_gateway,
 )
+from instance import MACHINES, House, write_book
+from integrity import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
 from tile_reader import TileReader
 
 PAGES, LARGE = 200, 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from held_picture import hold
+from published_picture import publish_picture
 
 from iiif_server.image.cached_image import TRUSTED_SECONDS
 from iiif_server.image.capabilities import probe
@@ -39,7 +39,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         noise = pyvips.Image.gaussnoise(WIDTH, HEIGHT, mean=128, sigma=20, seed=1).cast("uchar")
         picture = noise.bandjoin([noise, noise]).copy(interpretation="srgb")
-        self.image = hold(folder / "var", picture, SIDE)
+        self.image = publish_picture(folder / "var", picture, SIDE)
         self.repository: Repository = open_repository(Settings(data=folder / "var"))
         self.clock = Clock()
         self.observations = Observations()

@@ -26,8 +26,8 @@ import mutations
 import pytest
 import pyvips
 from ports import reserve_port
+from raw_http import NoResponse, RawConnection, Response, connect
 from server_process import ServerProcess, answers
-from wire import Answer, NoAnswer, Wire, connect
 
 from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.zip_directory import LONGEST_END, end_record, read_end
@@ -67,8 +67,8 @@ class House:
     images: list[str]
     pyramids: dict[str, Path]
 
-    def wire(self) -> Wire:
-        return Wire(self.port)
+    def wire(self) -> RawConnection:
+        return RawConnection(self.port)
 
     def tiles(self, image: str) -> dict[str, bytes]:
         """Path and bytes of every stored tile, as another program than ours finds them."""
@@ -100,7 +100,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     pyramids = {path.parent.name: path for path in (folder / "var/store/pyramids").rglob("*") if path.is_file()}
     try:
         server.start(lambda: answers(f"http://127.0.0.1:{port}/health/ready"))
-        with Wire(port) as wire:
+        with RawConnection(port) as wire:
             manifest = json.loads(wire.get(f"/iiif/presentation/3/{work}/manifest").body)
         images = [page["items"][0]["items"][0]["body"]["service"][0]["id"] for page in manifest["items"]]
         names = [address.rpartition("/")[2] for address in images]
@@ -147,7 +147,7 @@ def chances(tries: int) -> Iterator[random.Random]:
         print(f"{number} tries from FUZZ_SEED={SEED}")
 
 
-def assert_clean(answer: Answer, what: object, house: House, damage: bool = False) -> None:
+def assert_clean(answer: Response, what: object, house: House, damage: bool = False) -> None:
     """Not a server's fault, in time, and without a word about its inside."""
     story = f"{what!r}: {answer.status} after {answer.seconds:.1f} s: {answer.body[:500]!r}"
     assert answer.seconds < SECONDS_AN_ANSWER, story
@@ -194,7 +194,7 @@ class TestRequests:
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "A" * 5000, "GE\0T"])
     def test_other_methods_are_refused(self, method: str, house: House) -> None:
         for target in (f"{PREFIX}{house.images[0]}/full/max/0/default.jpg", "/works", "/"):
-            with house.wire() as wire, contextlib.suppress(NoAnswer):
+            with house.wire() as wire, contextlib.suppress(NoResponse):
                 answer = wire.get(target, method)
                 assert_clean(answer, (method, target), house)
                 assert answer.status in {400, 403, 404, 405, 414, 431}
@@ -221,11 +221,11 @@ class TestRequests:
         ]  # fmt: skip
         given += [mutations.mangled(chance, whole) for chance in chances(150)]
         for data in given:
-            with house.wire() as wire, contextlib.suppress(NoAnswer):
+            with house.wire() as wire, contextlib.suppress(NoResponse):
                 assert_clean(wire.send(data, ended=True), data[:300], house)
 
     def test_a_giant_header_is_refused_before_it_is_all_in_memory(self, house: House) -> None:
-        with house.wire() as wire, contextlib.suppress(NoAnswer):
+        with house.wire() as wire, contextlib.suppress(NoResponse):
             answer = wire.get("/", headers=b"X: " + b"a" * (64 << 20) + b"\r\n")
             assert answer.status in {400, 431}
         for pid in house.processes():

@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 from ceph_server import CephServer
 from database_server import PostgresServer
-from house import House, Ingest, write_book
-from losses import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
-from strikes import (
+from fault_injection import (
     fill_disk,
     kill_broker,
     kill_database,
@@ -26,6 +24,8 @@ from strikes import (
     kill_workers,
     stop_gateway,
 )
+from instance import House, Ingest, write_book
+from integrity import assert_nothing_left, assert_nothing_lost, pyramids_of, wait_until_quiet
 from tile_reader import TileReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

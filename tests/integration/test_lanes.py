@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from held_picture import hold
 from ports import reserve_port
+from published_picture import publish_picture
 from server_process import ServerProcess, answers, descendants, is_alive, wait_for_end
 from slow_client import SlowClient
 
@@ -112,7 +112,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("lanes")
     noise = pyvips.Image.gaussnoise(WIDTH, HEIGHT, mean=128, sigma=40, seed=1).cast("uchar")
     picture = noise.bandjoin([noise.rot180(), noise.fliphor()]).copy(interpretation="srgb")
-    return folder, hold(folder / "var", picture, 512)
+    return folder, publish_picture(folder / "var", picture, 512)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import pytest
 import pyvips
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
+from prerequisites import require
 from servers import NginxServer, temporary_paths
-from support import needed
 
 from iiif_server.presentation.manifest import build_manifest
 from iiif_server.pyramid.file import recipe, write_pyramid
@@ -127,7 +127,7 @@ def configuration(folder: Path, port: int) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    needed(shutil.which("unzip"), "unzip")
+    require(shutil.which("unzip"), "unzip")
     folder = tmp_path_factory.mktemp("leaving")
     nginx = NginxServer(folder, configuration)
     images, work = hold(FolderStore(folder / "store"), folder)
@@ -172,7 +172,7 @@ def test_the_manifest_names_only_what_is_there(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def tab(site: Site, browser: Browser) -> Iterator[Tab]:
-    viewer = needed(OPENSEADRAGON, "OpenSeadragon (npm install in web/)")
+    viewer = require(OPENSEADRAGON, "OpenSeadragon (npm install in web/)")
     tab = browser.new_page(viewport={"width": 600, "height": 450})
     tab.route(re.compile("/viewer.html"), lambda route: route.fulfill(body=VIEWER, content_type="text/html"))
     tab.route("**/openseadragon.min.js", lambda route: route.fulfill(path=viewer))

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import talkers
+import sandbox_functions as functions
 
 from repository.config import read_settings
 from repository.errors import RenderingBusy, SandboxFailed, SettingInvalid, StoreFault
@@ -164,7 +164,7 @@ def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monk
 @pytest.fixture
 def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxPool]:
     """A pool of one child, which can import the functions that talk."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(talkers.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(functions.__file__).parent))
     with SandboxPool(1, tmp_path, Quota(seconds=10, niceness=5)) as pool:
         yield pool
 
@@ -175,7 +175,7 @@ def no_reply(question: object) -> None:
 
 def test_parts_come_as_they_are_made_and_the_child_is_used_again(talking: SandboxPool) -> None:
     child = talking.call(os.getpid)
-    talk = talking.talk(talkers.give_parts, 50, 100_000, reply=no_reply)
+    talk = talking.talk(functions.give_parts, 50, 100_000, reply=no_reply)
     assert [part[:1] for part in talk] == [bytes([number]) for number in range(50)]
     assert talk.result == 50
     assert list(talk) == []
@@ -184,11 +184,11 @@ def test_parts_come_as_they_are_made_and_the_child_is_used_again(talking: Sandbo
 
 def test_a_child_asks_its_parent(talking: SandboxPool) -> None:
     replies = {7: b"seven", 8: bytes(3 << 20)}
-    assert list(talking.talk(talkers.ask_twice, 7, 8, reply=replies.__getitem__)) == list(replies.values())
+    assert list(talking.talk(functions.ask_twice, 7, 8, reply=replies.__getitem__)) == list(replies.values())
 
 
 def test_a_child_may_ask_and_give_from_several_threads(talking: SandboxPool) -> None:
-    talk = talking.talk(talkers.ask_and_give_at_once, 100, reply=lambda _: bytes(500_000))
+    talk = talking.talk(functions.ask_and_give_at_once, 100, reply=lambda _: bytes(500_000))
     assert sorted(part[0] for part in talk) == list(range(100))
     assert talk.result == 100 * 500_000
 
@@ -198,13 +198,13 @@ def test_a_parent_that_cannot_reply_ends_the_talk(talking: SandboxPool) -> None:
         raise StoreFault(key=str(question), reason="away")
 
     with pytest.raises(StoreFault):
-        next(talking.talk(talkers.ask_twice, 1, 2, reply=fail))
+        next(talking.talk(functions.ask_twice, 1, 2, reply=fail))
     assert talking.call(operator.add, 1, 1) == 2
 
 
 def test_a_talk_that_is_closed_ends_its_child_and_frees_its_place(talking: SandboxPool) -> None:
     child = talking.call(os.getpid)
-    with talking.talk(talkers.give_parts, 1000, 1 << 20, reply=no_reply) as talk:
+    with talking.talk(functions.give_parts, 1000, 1 << 20, reply=no_reply) as talk:
         next(talk)
     assert not alive(child)
     assert list(talk) == []
@@ -212,7 +212,10 @@ def test_a_talk_that_is_closed_ends_its_child_and_frees_its_place(talking: Sandb
 
 
 def test_errors_after_the_first_part_are_raised_where_the_parts_are_taken(talking: SandboxPool) -> None:
-    for function, error in ((talkers.give_and_fail, RenderingBusy), (talkers.give_and_break, SandboxFailed)):
+    for function, error in (
+        (functions.give_and_fail, RenderingBusy),
+        (functions.give_and_break, SandboxFailed),
+    ):
         talk = talking.talk(function, reply=no_reply)
         assert next(talk) == b"first"
         with pytest.raises(error):
@@ -221,11 +224,11 @@ def test_errors_after_the_first_part_are_raised_where_the_parts_are_taken(talkin
 
 def test_only_the_time_that_a_child_takes_is_counted(talking: SandboxPool) -> None:
     talking.call(os.getpid)
-    talk = talking.talk(talkers.give_parts, 4, 1 << 20, 0.1, reply=no_reply)
+    talk = talking.talk(functions.give_parts, 4, 1 << 20, 0.1, reply=no_reply)
     for _ in talk:
         time.sleep(1)
     with pytest.raises(SandboxFailed, match="10 s"):
-        list(talking.talk(talkers.give_parts, 200, 1, 0.1, reply=no_reply))
+        list(talking.talk(functions.give_parts, 200, 1, 0.1, reply=no_reply))
 
 
 def test_a_child_stands_back_for_others(talking: SandboxPool) -> None:

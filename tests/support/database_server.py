@@ -14,8 +14,8 @@ from typing import Self
 
 import psycopg
 from ports import reserve_port
+from prerequisites import require
 from server_process import ServerProcess
-from support import needed
 
 ROLE = "shanben"
 # Everything here makes it smaller or quicker to start; what is committed is as safe as with the settings of a library.
@@ -116,7 +116,7 @@ def binaries() -> Path:
     """The folder of PostgreSQL's programs, the newest release first: Debian keeps those of a server out of the path."""
     releases = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     found = releases[-1] if releases else shutil.which("postgres")
-    return Path(needed(found, "postgres (Debian's package postgresql)")).parent
+    return Path(require(found, "postgres (Debian's package postgresql)")).parent
 
 
 def unprivileged_user() -> str | None:

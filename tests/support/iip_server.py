@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Self
 
 import pyvips
+from prerequisites import require
 from server_process import ServerProcess
 from servers import NginxServer, temporary_paths
-from support import needed
 
 PROGRAM = Path("/usr/lib/iipimage-server/iipsrv.fcgi")
 PACKAGE = "iipimage-server"
@@ -45,7 +45,7 @@ class IipServer:
     """
 
     def __init__(self, folder: Path, images: Path, processes: int = os.cpu_count() or 1) -> None:
-        program = needed(PROGRAM, f"iipsrv (Debian's package {PACKAGE})")
+        program = require(PROGRAM, f"iipsrv (Debian's package {PACKAGE})")
         folder.mkdir(parents=True, exist_ok=True)
         self._sockets = [folder / f"iip{number}" for number in range(processes)]
         environment = {"FILESYSTEM_PREFIX": f"{images}/", "VERBOSITY": "0", "JPEG_QUALITY": "80"}

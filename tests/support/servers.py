@@ -11,15 +11,15 @@ from typing import Self
 
 from kombu import Connection
 from ports import reserve_port
+from prerequisites import require
 from server_process import ServerProcess, accepts, answers
-from support import needed
 
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def program(name: str, package: str) -> str:
     """The path of a program of a Debian package; skips, or fails where CI is set, when it is absent."""
-    return needed(shutil.which(name, path=PATH), f"{name} (Debian's package {package})")
+    return require(shutil.which(name, path=PATH), f"{name} (Debian's package {package})")
 
 
 class RedisServer:
@@ -77,7 +77,7 @@ class RabbitServer:
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         }
-        command = [needed("/usr/lib/rabbitmq/bin/rabbitmq-server", "RabbitMQ (Debian's package rabbitmq-server)")]
+        command = [require("/usr/lib/rabbitmq/bin/rabbitmq-server", "RabbitMQ (Debian's package rabbitmq-server)")]
         self.process = ServerProcess("rabbitmq", command, folder / "rabbitmq.log", environment=environment)
         register = [program("epmd", "rabbitmq-server"), "-port", str(names), "-address", "127.0.0.1"]
         self._register = ServerProcess("epmd", register, folder / "epmd.log")

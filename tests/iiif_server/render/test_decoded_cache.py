@@ -7,7 +7,7 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiled import OPEN, TiledPicture
+from tiled_picture import OPEN, TiledPicture
 
 from iiif_server.pyramid.grid import Box
 from iiif_server.render.assemble import Assembler

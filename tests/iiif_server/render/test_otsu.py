@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy
 import pytest
 import pyvips
-from support import needed
-from tiled import TiledPicture
+from prerequisites import require
+from tiled_picture import TiledPicture
 
 from iiif_server.render.otsu import otsu_threshold
 
@@ -42,7 +42,7 @@ def pieces(black: numpy.ndarray) -> int:
 
 @pytest.mark.parametrize("scan", SCANS, ids=lambda path: path.parent.name)
 def test_strokes_of_a_woodblock_page_hold_together_and_its_paper_is_white(scan: Path, tmp_path: Path) -> None:
-    needed(scan, f"the scan {scan}", demanded_by=())
+    require(scan, f"the scan {scan}", demanded_by=())
     page = pyvips.Image.new_from_file(str(scan))
     held = TiledPicture.of(page[:3] if page.bands > 2 else page[0], tmp_path, 512, 80)
     x, y, width, height = (page.width // 4, page.height // 4, page.width // 2, page.height // 2)

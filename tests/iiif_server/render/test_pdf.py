@@ -9,15 +9,15 @@ import numpy
 import pytest
 import pyvips
 from PIL import Image
-from support import needed
-from tiled import TiledPicture
+from prerequisites import require
+from tiled_picture import TiledPicture
 
 from iiif_server.render import pipeline
 
 
 @pytest.fixture(scope="module")
 def poppler() -> str:
-    return needed(shutil.which("pdfinfo"), "Debian's package poppler-utils")
+    return require(shutil.which("pdfinfo"), "Debian's package poppler-utils")
 
 
 @pytest.fixture(scope="module")

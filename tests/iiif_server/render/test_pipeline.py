@@ -8,7 +8,7 @@ import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tiled import OPEN, TiledPicture
+from tiled_picture import OPEN, TiledPicture
 
 from iiif_server.render.pipeline import render
 from iiif_server.request.geometry import ImageLimits, choose_source, plan

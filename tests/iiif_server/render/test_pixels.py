@@ -11,7 +11,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tiled import TiledPicture, expected, on_paper, outliers
+from tiled_picture import TiledPicture, expected, on_paper, outliers
 
 from iiif_server.render import pipeline
 from iiif_server.request.grammar import Quality, parse

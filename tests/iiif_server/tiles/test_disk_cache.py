@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from isal import isal_zlib
-from support import needed
+from prerequisites import require
 
 from iiif_server.tiles.disk_cache import SMALLEST_BUDGET, TileCache
 
@@ -293,7 +293,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mounted = (
         os.geteuid() == 0 and not subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "small", folder]).returncode
     )
-    needed(folder if mounted else None, "a file system of our own (root may mount one)")
+    require(folder if mounted else None, "a file system of our own (root may mount one)")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 

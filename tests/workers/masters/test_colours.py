@@ -10,7 +10,7 @@ import numpy
 import pytest
 import tifffile
 from PIL import Image, ImageCms
-from tiled import TiledPicture
+from tiled_picture import TiledPicture
 
 from repository.config import Settings
 from repository.sandbox import Quota, SandboxPool

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 30.0
 """How long an answer may take. Nothing that a test asks for is work for more than a second or two."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back; names of headers in lower case."""
 
     status: int
@@ -21,15 +21,15 @@ class Answer(NamedTuple):
     seconds: float
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The server broke off, or said something that is not HTTP; the message tells which."""
 
 
-class Hanging(AssertionError):
+class ResponseTimeout(AssertionError):
     """No answer, and no end of the connection, within the patience of the client."""
 
 
-class Wire:
+class RawConnection:
     """One connection to 127.0.0.1, opened again when it has ended. Use it as a context."""
 
     def __init__(self, port: int) -> None:
@@ -42,18 +42,18 @@ class Wire:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, data: bytes, *, method: str = "GET", ended: bool = False) -> Answer:
-        """The first answer to `data`; `ended`: no more will follow. Raises `NoAnswer`, `Hanging`."""
+    def send(self, data: bytes, *, method: str = "GET", ended: bool = False) -> Response:
+        """The first answer to `data`; `ended`: no more will follow. Raises `NoResponse`, `ResponseTimeout`."""
         kept = self._socket is not None
         began = time.monotonic()
         try:
             return self._exchange(data, method, ended, began)
-        except NoAnswer:
+        except NoResponse:
             if not kept:
                 raise
             return self._exchange(data, method, ended, began)  # the server had closed it after the last answer
 
-    def get(self, target: bytes | str, method: str = "GET", headers: bytes = b"") -> Answer:
+    def get(self, target: bytes | str, method: str = "GET", headers: bytes = b"") -> Response:
         """One request that is HTTP, unless `target` or `headers` are not."""
         raw = target.encode() if isinstance(target, str) else target
         return self.send(
@@ -67,7 +67,7 @@ class Wire:
             self._socket.close()
             self._socket = None
 
-    def _exchange(self, data: bytes, method: str, ended: bool, began: float) -> Answer:
+    def _exchange(self, data: bytes, method: str, ended: bool, began: float) -> Response:
         connected = self._socket or connect(self._port)
         self._socket = None
         kept = False
@@ -80,9 +80,9 @@ class Wire:
             answer, kept = _receive(connected, method, began)
             return answer
         except TimeoutError as fault:
-            raise Hanging(f"no answer to {data[:300]!r}") from fault
+            raise ResponseTimeout(f"no answer to {data[:300]!r}") from fault
         except (ConnectionError, http.client.HTTPException) as fault:
-            raise NoAnswer(f"{fault!r} to {data[:300]!r}") from fault
+            raise NoResponse(f"{fault!r} to {data[:300]!r}") from fault
         finally:
             if kept and not ended:
                 self._socket = connected
@@ -100,13 +100,13 @@ def connect(port: int, receive_buffer: int = 0) -> socket.socket:
     return made
 
 
-def _receive(connected: socket.socket, method: str, began: float) -> tuple[Answer, bool]:
+def _receive(connected: socket.socket, method: str, began: float) -> tuple[Response, bool]:
     """The answer, and whether another may follow."""
     answer = http.client.HTTPResponse(connected, method=method)
     try:
         answer.begin()
         body = answer.read()
         headers = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, headers, body, time.monotonic() - began), not answer.will_close
+        return Response(answer.status, headers, body, time.monotonic() - began), not answer.will_close
     finally:
         answer.close()

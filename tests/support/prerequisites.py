@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-def needed(program: str | Path | None, what: str, demanded_by: Sequence[str] = ("CI", "REQUIRED")) -> str:
+def require(program: str | Path | None, what: str, demanded_by: Sequence[str] = ("CI", "REQUIRED")) -> str:
     """The path of a program or folder a test needs; skips, saying so, when it is absent.
 
     That is a failure where one of the variables `demanded_by` is set.

@@ -20,7 +20,7 @@ TIME = "2026-01-01T00:00:00Z"
 QUALITY = 80
 
 
-def hold(data: Path, picture: pyvips.Image, tile_size: int) -> str:
+def publish_picture(data: Path, picture: pyvips.Image, tile_size: int) -> str:
     """Publish the picture in a data folder, and give its image's identifier."""
     repository = open_repository(Settings(data=data))
     image, work = mint(Kind.IMAGE, "held", str(tile_size)), mint(Kind.WORK, "held", str(tile_size))

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from house import MACHINES, House
+from instance import MACHINES, House
 
 from preservation.log.sequencer import open_log
 from preservation.ocfl.validation import validate_object

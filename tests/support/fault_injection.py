@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from house import FIRST, SECOND, House
+from instance import FIRST, SECOND, House
 from server_process import descendants
 from tile_reader import TileReader
 

@@ -22,9 +22,9 @@ import pyvips
 from ceph_server import CephServer
 from database_server import PostgresServer
 from ports import reserve_port
+from prerequisites import require
 from server_process import ServerProcess, answers, descendants, wait_for_end
 from servers import NginxServer, RedisServer, temporary_paths
-from support import needed
 
 from repository.config import PREFIX, Settings
 from repository.repository import Repository
@@ -235,7 +235,7 @@ class _Disk:
         self._folder.mkdir(parents=True)
         mounted = ["mount", "-t", "tmpfs", "-o", DISK, "shanben-test", self._folder]
         allowed = os.geteuid() == 0 and subprocess.run(mounted, capture_output=True).returncode == 0
-        needed(self._folder if allowed else None, "the right to mount a small disk (root)")
+        require(self._folder if allowed else None, "the right to mount a small disk (root)")
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["umount", "--lazy", self._folder], check=True)
