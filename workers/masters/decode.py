@@ -1,22 +1,21 @@
-"""A master opened as the picture readers will see: upright, 8 bits a sample, sRGB or grey, nothing transparent.
+"""Opens a master as the image that readers see: upright, 8 bits per sample, sRGB or grey, without transparency.
 
-Runs only inside a child process (`repository/sandbox.py`): decoders of foreign bytes crash. Pictures are decoded as
-they are read, in strips, and whoever reads the picture to its end within `opened_master` has decoded the whole file.
-What does not:
+Runs only in a sandbox (`repository/sandbox.py`): decoders of untrusted files crash. Images are decoded in strips while
+they are read; reading the image to its end within `opened_master` decodes the whole file. Exceptions:
 
-- JPEG 2000, progressive JPEG, interlaced PNG and WebP are held whole by their decoders (`masters/jpeg2000.py` has its
-  own bound; the child's memory limit bounds the others);
-- a picture that must be turned is first decoded into a temporary file on disk, of 3 bytes a pixel (1 for grey): 6 GB
-  for the largest picture allowed by default.
+- The decoders of JPEG 2000, progressive JPEG, interlaced PNG and WebP hold the whole image in memory
+  (`masters/jpeg2000.py` has its own limit; the memory limit of the sandbox applies to the others).
+- An image that must be rotated or mirrored is first decoded into a temporary file on disk of 3 bytes per pixel (1 for
+  grey): 6 GB for the largest image allowed by default.
 
 Rules, where viewers differ:
 
-- Orientation comes from EXIF (JPEG, PNG, WebP) or the TIFF tag. XMP and JPEG 2000 have none that viewers agree on.
-- Colours come from the embedded ICC profile, relative colorimetric with black point compensation. A profile that cannot
-  be used is a fault: guessing would show wrong colours for ever. CMYK without one takes libvips' built-in profile.
-- Transparency is laid on white, as paper.
-- A decoder's warning while pixels are read is a fault, and every warning of a JPEG, PNG or WebP decoder. Warnings about
-  a TIFF's tags, when it is opened, are not: half the scanners in the world earn some.
+- The orientation is that of EXIF (JPEG, PNG, WebP) or of the TIFF tag. Viewers do not agree on XMP and JPEG 2000.
+- Colours follow the embedded ICC profile, relative colorimetric with black point compensation. An unusable profile is a
+  fault: a guess would show wrong colours for ever. CMYK without a profile uses the profile built into libvips.
+- Transparent parts are flattened onto white.
+- A warning of a JPEG, PNG or WebP decoder is a fault, and so is a warning of the TIFF decoder while pixels are read.
+  Warnings about TIFF tags when the file is opened are ignored: many scanners cause some.
 """
 
 from __future__ import annotations
@@ -38,30 +37,30 @@ from workers.masters import formats, jpeg2000, tiff
 from workers.masters.formats import CODESTREAM, JP2, JPEG, PNG, TIFF, WEBP, MasterFormat
 
 MAX_SIDE: Final = 1_000_000
-"""Pixels of a side; libvips' own bound is ten times that."""
+"""The largest width and height in pixels; the limit of libvips is ten times that."""
 
 _LOADERS: Final = {TIFF: "tiffload", JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
 _LOADER_CLASSES: Final = ("Tiff", "Jpeg", "Png", "Webp")
 _PROFILE: Final = "icc-profile-data"
 _GREY: Final = frozenset({"b-w", "grey16"})
 _LAB: Final = frozenset({"lab", "labs"})
-_TAKEN: Final = _GREY | _LAB | {"srgb", "rgb", "rgb16", "cmyk"}
+_ACCEPTED: Final = _GREY | _LAB | {"srgb", "rgb", "rgb16", "cmyk"}
 _MAX_WARNINGS: Final = 100
-# An early sRGB profile that Photoshop wrote into half the world's PNGs.
+# Photoshop wrote an early sRGB profile into countless PNG files.
 _HARMLESS: Final = frozenset({"iCCP: known incorrect sRGB profile"})
 _PNG_END: Final = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedMaster:
-    """A master while it is open: its format, and its picture, not decoded yet, of one band (grey) or three (sRGB)."""
+    """An open master: its format and its image, which is not decoded yet and has one band (grey) or three (sRGB)."""
 
-    form: MasterFormat
+    file_format: MasterFormat
     image: Any
 
 
 def block_other_loaders() -> None:
-    """Leave libvips the loaders of the formats taken and no other; once in a process, before anything is opened."""
+    """Disable the libvips loaders of all formats that are not accepted. Call this before a file is opened."""
     pyvips.operation_block_set("VipsForeignLoad", True)
     for name in _LOADER_CLASSES:
         pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
@@ -70,27 +69,27 @@ def block_other_loaders() -> None:
 
 @contextmanager
 def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
-    """The master at `path`, to be read to its end within the block.
+    """Open the master at `path`, to be read to its end within the block.
 
-    Raises `MasterUnreadable` (or one of its kinds): on opening or, for what shows only when pixels are read, at the end
-    of the block. Raises `StagingFault` when there is no room for a temporary file.
+    Raises `MasterUnreadable` or a subclass: on opening, or at the end of the block for faults that appear only when
+    pixels are read. Raises `StagingFault` when there is no space for a temporary file.
     """
-    form = _identify(path)
+    file_format = _identify(path)
     with _decoder_warnings() as warnings:
         try:
-            raw = _open_jpeg2000(path, settings) if form in {JP2, CODESTREAM} else _open_by_vips(path, form, settings)
-            forgiven = _HARMLESS | set(warnings if form is TIFF else ())
-            yield OpenedMaster(form, _upright(_to_screen(raw), raw))
+            raw = _open(path, file_format, settings)
+            ignored = _HARMLESS | set(warnings if file_format is TIFF else ())
+            yield OpenedMaster(file_format, _upright(_to_screen(raw), raw))
         except pyvips.Error as fault:
             raise _translate(fault, warnings, path) from fault
-        except UnicodeDecodeError as fault:  # libvips quotes a broken file's bytes in its message
+        except UnicodeDecodeError as fault:  # libvips quotes bytes of a damaged file in its message
             raise MasterUnreadable(reason=LocalizedText("文件已损坏", "the file is damaged")) from fault
         except MemoryError as fault:
             raise MasterUnreadable(
-                reason=LocalizedText("需要的内存超过上限", "it needs more memory than allowed")
+                reason=LocalizedText("所需内存超过上限", "it needs more memory than allowed")
             ) from fault
-        if told := [warning for warning in warnings if warning not in forgiven]:
-            raise MasterUnreadable(reason=told[0])
+        if complaints := [warning for warning in warnings if warning not in ignored]:
+            raise MasterUnreadable(reason=complaints[0])
 
 
 def _identify(path: Path) -> MasterFormat:
@@ -98,30 +97,36 @@ def _identify(path: Path) -> MasterFormat:
         head = file.read(formats.HEAD)
         if not head:
             raise MasterUnreadable(reason=LocalizedText("文件为空", "the file is empty"))
-        form = formats.sniff(head)
-        formats.check_suffix(path.suffix, form)
-        if form is PNG:
+        file_format = formats.sniff(head)
+        formats.check_suffix(path.suffix, file_format)
+        if file_format is PNG:
             _check_png_end(file)
-    return form
+    return file_format
 
 
 def _check_png_end(file: BinaryIO) -> None:
-    """That the last chunk is there: libvips stops at the last row, and would not miss it."""
+    """Check that the last chunk is present: libvips stops after the last row and does not read it."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - formats.HEAD))
     if _PNG_END not in file.read():
-        raise MasterUnreadable(reason=LocalizedText("PNG 文件不完整", "the PNG file is cut short"))
+        raise MasterUnreadable(reason=LocalizedText("PNG 文件不完整", "the PNG file is truncated"))
 
 
-def _open_by_vips(path: Path, form: MasterFormat, settings: Settings) -> Any:
-    strictness = "error" if form is TIFF else "warning"
-    image = getattr(pyvips.Image, _LOADERS[form])(str(path), access="sequential", fail_on=strictness)
+def _open(path: Path, file_format: MasterFormat, settings: Settings) -> Any:
+    if file_format in {JP2, CODESTREAM}:
+        return _open_jpeg2000(path, settings)
+    return _open_by_vips(path, file_format, settings)
+
+
+def _open_by_vips(path: Path, file_format: MasterFormat, settings: Settings) -> Any:
+    strictness = "error" if file_format is TIFF else "warning"
+    image = getattr(pyvips.Image, _LOADERS[file_format])(str(path), access="sequential", fail_on=strictness)
     _check_size(image.width, image.height, settings)
-    if form is TIFF:
+    if file_format is TIFF:
         _check_directories(path, image.bands)
     elif _field(image, "n-pages", 1) > 1:
         raise MasterMultipage(pages=image.get("n-pages"))
-    _check_samples(image, form)
+    _check_samples(image, file_format)
     return image
 
 
@@ -130,7 +135,7 @@ def _check_directories(path: Path, bands: int) -> None:
         directories = tiff.read_directories(file)
     if directories.pages != 1:
         raise MasterMultipage(pages=directories.pages)
-    # libvips 8.18.7 reads separate planes rightly for every number of them but two, and then says nothing.
+    # libvips 8.18.7 decodes two separate planes wrongly, without a warning; other numbers of planes are correct.
     if directories.separate_planes and bands == 2:
         raise MasterUnsupported(seen="TIFF, grey and alpha in separate planes")
 
@@ -156,25 +161,25 @@ def _check_size(width: int, height: int, settings: Settings) -> None:
         raise MasterTooLarge(width=width, height=height, limit=f"{MAX_SIDE} px")
 
 
-def _check_samples(image: Any, form: MasterFormat) -> None:
-    """That the samples are of a kind taken; Lab comes from libvips as floating point whatever it was."""
+def _check_samples(image: Any, file_format: MasterFormat) -> None:
+    """Check that type and colour space of the samples are accepted; libvips always gives Lab as floating point."""
     space, sample = str(image.interpretation), str(image.format)
     colours = 1 if space in _GREY else 4 if space == "cmyk" else 3
-    if space not in _TAKEN or (space not in _LAB and sample not in {"uchar", "ushort"}):
-        raise MasterUnsupported(seen=f"{form.name}, {space}, {sample}")
+    if space not in _ACCEPTED or (space not in _LAB and sample not in {"uchar", "ushort"}):
+        raise MasterUnsupported(seen=f"{file_format.name}, {space}, {sample}")
     if image.bands not in {colours, colours + 1}:
-        raise MasterUnsupported(seen=f"{form.name}, {space}, {image.bands} bands")
+        raise MasterUnsupported(seen=f"{file_format.name}, {space}, {image.bands} bands")
 
 
 def _to_screen(image: Any) -> Any:
-    """8-bit sRGB or grey on white, one or three bands, still in the order of the file's rows."""
+    """Convert to 8-bit sRGB or grey on white, one or three bands, in the order of the file's rows."""
     grey = image.interpretation in _GREY
     if image.get_typeof(_PROFILE) and not _profile_is_identity(image):
         image = _transform(image)
     elif image.interpretation == "cmyk":
         image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=8)
     elif image.format == "ushort":
-        # To the nearest: (v / 257) + 0.5, cut off; libvips' own conversion drops the low byte.
+        # Round to nearest: v / 257 + 0.5, truncated. The conversion of libvips drops the low byte.
         image = image.linear(1 / 257, 0.5, uchar=True).copy(interpretation="b-w" if grey else "srgb")
     elif image.interpretation in _LAB:
         image = image.colourspace("srgb")
@@ -188,9 +193,9 @@ def _transform(image: Any) -> Any:
 
 
 def _profile_is_identity(image: Any) -> bool:
-    """Whether the profile changes no colour by more than one level, so that the costly transform may be left out.
+    """Return whether the profile changes no colour by more than one level; the costly transform is skipped then.
 
-    Tried on a cube of 729 colours (256 greys). A profile that cannot be used shows here, before any pixel is decoded.
+    Tested on 729 colours (256 greys). An unusable profile raises here, before a pixel is decoded.
     """
     if image.interpretation not in {"srgb", "rgb", "rgb16", "b-w", "grey16"}:
         return False
@@ -202,12 +207,11 @@ def _profile_is_identity(image: Any) -> bool:
     space = "b-w" if image.interpretation in _GREY else "srgb"
     probe = probe.cast("uchar").copy(interpretation=space)
     probe.set_type(pyvips.GValue.blob_type, _PROFILE, image.get(_PROFILE))
-    shown = _transform(probe)
-    return bool((shown - probe).abs().max() <= 1)
+    return bool((_transform(probe) - probe).abs().max() <= 1)
 
 
 def _upright(image: Any, raw: Any) -> Any:
-    """The picture turned as its orientation asks (EXIF 2.3, tag 0x0112)."""
+    """Apply the orientation (EXIF 2.3, tag 0x0112)."""
     orientation = _field(raw, "orientation", 1)
     image = image.copy()
     for name in ("orientation", _PROFILE):
@@ -223,42 +227,42 @@ def _upright(image: Any, raw: Any) -> Any:
     return store.autorot()
 
 
-def _field(image: Any, name: str, otherwise: int) -> int:
-    return int(image.get(name)) if image.get_typeof(name) else otherwise
+def _field(image: Any, name: str, default: int) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else default
 
 
 class _Collector(logging.Handler):
-    """Keeps what libvips tells pyvips' logger, each thing once."""
+    """Collects the warnings that libvips writes to the logger of pyvips, without repetitions."""
 
-    def __init__(self, told: list[str]) -> None:
+    def __init__(self, warnings: list[str]) -> None:
         super().__init__(logging.WARNING)
-        self._told = told
+        self._warnings = warnings
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message."""
+        """Add one message."""
         message = record.getMessage().removeprefix("VIPS: ")
-        if len(self._told) < _MAX_WARNINGS and message not in self._told:
-            self._told.append(message)
+        if len(self._warnings) < _MAX_WARNINGS and message not in self._warnings:
+            self._warnings.append(message)
 
 
 @contextmanager
 def _decoder_warnings() -> Iterator[list[str]]:
     logger = logging.getLogger("pyvips")
-    told: list[str] = []
-    handler = _Collector(told)
+    warnings: list[str] = []
+    handler = _Collector(warnings)
     logger.addHandler(handler)
-    propagated, logger.propagate = logger.propagate, False
+    propagate, logger.propagate = logger.propagate, False
     try:
-        yield told
+        yield warnings
     finally:
         logger.removeHandler(handler)
-        logger.propagate = propagated
+        logger.propagate = propagate
 
 
 def _translate(fault: pyvips.Error, warnings: list[str], path: Path) -> MasterUnreadable | StagingFault:
-    """A decoder's complaint in one line, else its first warning; without the file's path, which the fault names."""
-    told = fault.detail.replace(f"{path}: ", "").splitlines()
-    lines = [line.strip() for line in told if line.strip()] + warnings
+    """Return the first line of the decoder's error, else its first warning, without the path of the file."""
+    details = fault.detail.replace(f"{path}: ", "").splitlines()
+    lines = [line.strip() for line in details if line.strip()] + warnings
     if any("No space left on device" in line or "write failed" in line for line in lines):
         return StagingFault(reason=lines[0])
     return MasterUnreadable(reason=lines[0] if lines else fault.message)

@@ -1,6 +1,6 @@
-"""Masters that are held already are recognised by their digest, and neither decoded nor tiled again.
+"""Recognises masters that the repository already holds, so that they are neither decoded nor tiled again.
 
-A master is hashed here only when one of its size is held: a book new to the library costs nothing more.
+A master is hashed only if the catalogue has one of the same size, so that new books cost no extra pass.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from workers.masters.examine import Examined, Examiner
 
 
 def pyramid_key(settings: Settings, image: str) -> str:
-    """Where the pyramid of an image lies, when it is made by today's settings and software."""
+    """Return the key of the pyramid that the current settings and software make for an image."""
     return paths.pyramid(image, recipe(settings.tile_size, settings.jpeg_quality))
 
 
 class DeduplicatingExaminer:
-    """An examiner in front of another, which is asked only about what is new."""
+    """An examiner that looks a master up in the catalogue and calls another examiner for new masters only."""
 
     def __init__(self, repository: Repository, examiner: Examiner) -> None:
         self._repository = repository
@@ -30,20 +30,20 @@ class DeduplicatingExaminer:
         self.concurrency = examiner.concurrency
 
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """What is known of a master; no file appears at `pyramid` when the store holds its pyramid already."""
-        return self._recognise(path) or self._examiner(path, pyramid)
+        """Return what is known of a master. Writes no file `pyramid` when the store holds its pyramid already."""
+        return self._look_up(path) or self._examiner(path, pyramid)
 
-    def _recognise(self, path: Path) -> Examined | None:
+    def _look_up(self, path: Path) -> Examined | None:
         if not self._repository.catalogue.is_length_known(path.stat().st_size):
             return None
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        twin = find_duplicate(self._repository, digest)
-        return _examined(*twin) if twin else None
+        duplicate = find_duplicate(self._repository, digest)
+        return _examined(*duplicate) if duplicate else None
 
 
 def find_duplicate(repository: Repository, sha256: str) -> tuple[Image, Pyramid] | None:
-    """An image of any work with this master, whose pyramid is in the store as today's settings make it."""
+    """Return an image of any work with this master whose pyramid is in the store and follows the current settings."""
     for image, pyramid in repository.catalogue.images_of_master(sha256):
         if pyramid.key == pyramid_key(repository.settings, image.identifier) and repository.store.exists(pyramid.key):
             return image, pyramid

@@ -71,7 +71,7 @@ def examine(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
             summary = _write_pyramid(image, pyramid, settings)
             pixels = summary.fingerprint
         width, height = image.width, image.height
-    return Examined(sha256, size, master.form.media_type, width, height, pixels, summary)
+    return Examined(sha256, size, master.file_format.media_type, width, height, pixels, summary)
 
 
 def _write_pyramid(image: Any, target: Path, settings: Settings) -> PyramidSummary:

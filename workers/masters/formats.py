@@ -1,7 +1,6 @@
-"""Which formats are taken as masters, told by their first bytes; and the names of those that are not. (pure)
+"""File formats of masters, identified by their first bytes, and the names of formats that are not accepted. (pure)
 
-A suffix is what somebody wrote; the first bytes are what a decoder will see. They must agree: a file that lies about
-itself will be lost to somebody later.
+The suffix must agree with the content: a decoder goes by the first bytes, people and other programs by the suffix.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from repository.errors import MasterMisnamed, MasterUnsupported
 from repository.localized import LocalizedText
 
 HEAD: Final = 512
-"""How many of a file's first bytes tell its format."""
+"""The number of bytes at the start of a file by which its format is identified."""
 
 
 @dataclass(frozen=True, slots=True)
 class MasterFormat:
-    """A format that is taken: its name for people, its media type, and the suffixes it goes by (lower case)."""
+    """An accepted format: its display name, its media type, and its suffixes in lower case."""
 
     name: str
     media_type: str
@@ -45,7 +44,7 @@ _SIGNATURES: Final = (
     (b"\xff\x4f\xff\x51", CODESTREAM),  # SOC, SIZ
 )
 
-_REFUSED: Final = (
+_OTHER_SIGNATURES: Final = (
     (b"GIF8", "GIF"),
     (b"%PDF", "PDF"),
     (b"BM", "BMP"),
@@ -68,33 +67,36 @@ _ISO_BRANDS: Final = {b"avif": "AVIF", b"heic": "HEIF", b"heix": "HEIF", b"mif1"
 
 
 def sniff(head: bytes) -> MasterFormat:
-    """The format that a file's first `HEAD` bytes show. Raises `MasterUnsupported`, naming what they show instead."""
-    for signature, form in _SIGNATURES:
+    """Return the format of a file that starts with these `HEAD` bytes.
+
+    Raises `MasterUnsupported`, which names the format found.
+    """
+    for signature, file_format in _SIGNATURES:
         if head.startswith(signature):
-            return form
+            return file_format
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
-    raise MasterUnsupported(seen=_name_refused(head))
+    raise MasterUnsupported(seen=_other_format(head))
 
 
-def check_suffix(suffix: str, form: MasterFormat) -> None:
-    """That `suffix` (``.tif``) is one `form` goes by, in either case. Raises `MasterMisnamed`."""
-    if suffix.lower() not in form.suffixes:
-        raise MasterMisnamed(suffix=suffix or "''", seen=form.name, expected=form.suffixes[0])
+def check_suffix(suffix: str, file_format: MasterFormat) -> None:
+    """Check that `suffix` (``.tif``, in any case) belongs to `file_format`. Raises `MasterMisnamed`."""
+    if suffix.lower() not in file_format.suffixes:
+        raise MasterMisnamed(suffix=suffix or "''", seen=file_format.name, expected=file_format.suffixes[0])
 
 
 def is_image_suffix(suffix: str) -> bool:
-    """Whether a file of this suffix is meant as a picture, ours to take or to refuse by its content."""
-    return suffix.lower() in _PICTURE_SUFFIXES
+    """Return whether the suffix is that of an image format, accepted or not."""
+    return suffix.lower() in _IMAGE_SUFFIXES
 
 
-_PICTURE_SUFFIXES: Final = frozenset(suffix for form in FORMATS for suffix in form.suffixes) | frozenset(
+_IMAGE_SUFFIXES: Final = frozenset(suffix for file_format in FORMATS for suffix in file_format.suffixes) | frozenset(
     (".gif", ".pdf", ".bmp", ".hdr", ".psd", ".exr", ".jxl", ".djvu", ".svg", ".avif", ".heic", ".heif", ".dng", ".pnm")
 )
 
 
-def _name_refused(head: bytes) -> str | LocalizedText:
-    for signature, name in _REFUSED:
+def _other_format(head: bytes) -> str | LocalizedText:
+    for signature, name in _OTHER_SIGNATURES:
         if head.startswith(signature):
             return name
     if head[4:8] == b"ftyp":
@@ -102,5 +104,5 @@ def _name_refused(head: bytes) -> str | LocalizedText:
     if b"<svg" in head:
         return "SVG"
     if not head.strip(b"\0"):
-        return LocalizedText("全为零字节", "only zero bytes")
+        return LocalizedText("内容全为零字节", "only zero bytes")
     return LocalizedText("不是图像", "not an image")

@@ -1,12 +1,12 @@
-"""JPEG 2000 and HTJ2K: what the header says, and decoding by imagecodecs (OpenJPEG, OpenJPH).
+"""Reads the header of JPEG 2000 and HTJ2K files and decodes them by imagecodecs (OpenJPEG, OpenJPH).
 
-Neither decoder streams: the whole picture is held while it is decoded. Measured with OpenJPEG 2.5.4: 5.3 bytes a pixel
-for 8-bit grey, 15.9 for 8-bit RGB, 20.0 for 16-bit RGB; that is 4 bytes a component (its working plane) and the result.
-`memory_needed` allows 2 bytes a component more. A picture that would need more than `MEMORY` is refused unread:
-about 460 megapixels of grey, 150 of RGB.
+Neither decoder streams: the whole image is in memory during decoding. Measured with OpenJPEG 2.5.4, in bytes per pixel:
+5.3 for 8-bit grey, 15.9 for 8-bit RGB, 20.0 for 16-bit RGB. This is a working plane of 4 bytes per component, and the
+result. `memory_needed` adds 2 bytes per component. An image that needs more than `MEMORY` is refused before decoding:
+the limit is about 460 megapixels in grey and 150 in RGB.
 
-ISO/IEC 15444-1: boxes are Annex I, markers Annex A. Orientation: the format knows none, and OpenJPEG, Kakadu, Pillow
-and libvips all show the picture as coded, whatever an EXIF or XMP box beside it says; so do we.
+Source: ISO/IEC 15444-1, Annex I (boxes) and Annex A (markers). The format has no orientation: OpenJPEG, Kakadu, Pillow
+and libvips all show the image as coded and ignore the orientation of an EXIF or XMP box. So does this module.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _HIGH_THROUGHPUT: Final = 0x4000
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known before decoding. `precision` is the bits of a sample as decoded (of the palette, if there is one).
+    """The properties of an image that are known before decoding.
 
-    `profile` is an ICC profile, `colour_space` an enumerated one (16 sRGB, 17 grey, 18 sYCC), None where none is given.
+    `width` and `height` are in pixels; `precision` is in bits per decoded sample (of the palette, if there is one).
+    `profile` is an ICC profile and `colour_space` an enumerated colour space (16 sRGB, 17 grey, 18 sYCC), or None.
     """
 
     width: int
@@ -49,7 +50,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """The header of a JP2 file or a bare codestream. Raises `MasterUnreadable`, `MasterUnsupported`."""
+    """Return the header of a JP2 file or a raw codestream. Raises `MasterUnreadable`, `MasterUnsupported`."""
     profile: bytes | None = None
     colour_space: int | None = None
     palette: tuple[int, int] | None = None
@@ -64,20 +65,21 @@ def read_header(data: bytes) -> Header:
             codestream = body
             break
     if codestream is None:
-        raise MasterUnreadable(reason=LocalizedText("JP2 文件中没有码流", "the JP2 file holds no codestream"))
+        raise MasterUnreadable(reason=LocalizedText("JP2 文件中没有码流", "the JP2 file contains no codestream"))
     return _with_codestream(codestream, profile, colour_space, palette)
 
 
 def memory_needed(header: Header) -> int:
-    """Bytes that decoding will take at most; see this module's measurement."""
+    """Return an upper bound, in bytes, of the memory that decoding takes; measured above."""
     sample = 1 if header.precision <= 8 else 2
     return header.width * header.height * header.components * (4 + sample + 2)
 
 
 def decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
-    """The samples, (height, width) or (height, width, components), scaled to fill 8 or 16 bits.
+    """Return the samples, of shape (height, width) or (height, width, components), scaled to 8 or 16 bits.
 
-    Raises `MasterTooLarge` before decoding and `MasterUnreadable` for a codestream that is damaged or cut short.
+    Raises `MasterTooLarge` before decoding, `MasterUnreadable` for a damaged or truncated codestream, and
+    `MasterUnsupported` for one that the decoder does not implement.
     """
     if memory_needed(header) > MEMORY:
         limit = f"JPEG 2000: {MEMORY >> 20} MiB"
@@ -85,7 +87,7 @@ def decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
     samples = _decode(data, header, threads)
     if samples.shape[:2] != (header.height, header.width):
         raise MasterUnreadable(
-            reason=LocalizedText("尺寸与文件头不符", "the size decoded is not the size in the header")
+            reason=LocalizedText("解码后的尺寸与文件头不符", "the decoded size differs from the header")
         )
     full = 8 if samples.dtype == np.uint8 else 16
     return samples if header.precision == full else _stretch(samples, header.precision, full)
@@ -107,34 +109,34 @@ def _decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
 
 
 def _stretch(samples: NDArray[Any], precision: int, full: int) -> NDArray[Any]:
-    """Samples of fewer bits than their type has, scaled so that white is white."""
-    top, white = (1 << precision) - 1, (1 << full) - 1
-    table = np.minimum(np.arange(white + 1, dtype=np.int64), top) * white + top // 2
-    return np.take((table // top).astype(samples.dtype), samples)
+    """Scale samples of `precision` bits to `full` bits, so that the largest value stays white."""
+    largest, white = (1 << precision) - 1, (1 << full) - 1
+    table = np.minimum(np.arange(white + 1, dtype=np.int64), largest) * white + largest // 2
+    return np.take((table // largest).astype(samples.dtype), samples)
 
 
 def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Every box and its contents, those within the header box too, in order."""
-    place = 0
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        start = place + 8
+    """Yield the type and contents of every box in order, including the boxes inside the header box."""
+    offset = 0
+    while offset + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        start = offset + 8
         if length == 1 and start + 8 <= len(data):
             length = struct.unpack_from(">Q", data, start)[0]
             start += 8
-        end = len(data) if length == 0 else place + length
+        end = len(data) if length == 0 else offset + length
         if end < start or end > len(data):
             raise MasterUnreadable(
-                reason=LocalizedText("JP2 文件不完整", "a JP2 box reaches beyond the end of the file")
+                reason=LocalizedText("JP2 文件不完整", "a JP2 box extends beyond the end of the file")
             )
         yield kind, data[start:end]
         if kind == b"jp2h":
             yield from _boxes(data[start:end])
-        place = end
+        offset = end
 
 
 def _read_colour(body: bytes) -> tuple[bytes | None, int | None]:
-    """A colour specification box (I.5.3.3): the profile or the enumerated space."""
+    """Return the ICC profile or the enumerated colour space of a colour specification box (I.5.3.3)."""
     method = body[0] if body else 0
     if method in {2, 3}:
         return body[3:], None
@@ -147,25 +149,25 @@ def _read_colour(body: bytes) -> tuple[bytes | None, int | None]:
 
 
 def _read_palette(body: bytes) -> tuple[int, int]:
-    """A palette box (I.5.3.4): the columns and the bits of the first."""
+    """Return the number of columns of a palette box (I.5.3.4) and the bit depth of the first."""
     if len(body) < 4:
-        raise MasterUnreadable(reason=LocalizedText("JP2 调色板不完整", "the JP2 palette is cut short"))
+        raise MasterUnreadable(reason=LocalizedText("JP2 调色板不完整", "the JP2 palette is truncated"))
     return body[2], (body[3] & 0x7F) + 1
 
 
 def _with_codestream(
     codestream: memoryview, profile: bytes | None, colour_space: int | None, palette: tuple[int, int] | None
 ) -> Header:
-    """The header completed by the SIZ marker segment (A.5.1), which comes right after SOC."""
+    """Return the header, completed from the SIZ marker segment (A.5.1), which follows SOC immediately."""
     if len(codestream) < 4 + _SIZ.size or bytes(codestream[:4]) != b"\xff\x4f\xff\x51":
-        raise MasterUnreadable(reason=LocalizedText("码流没有文件头", "the codestream has no header"))
-    if bytes(codestream[-2:]) != b"\xff\xd9":  # EOC (A.4.4): OpenJPH takes a stream cut between two code-blocks
-        raise MasterUnreadable(reason=LocalizedText("码流不完整", "the codestream is cut short"))
+        raise MasterUnreadable(reason=LocalizedText("码流缺少文件头", "the codestream has no header"))
+    if bytes(codestream[-2:]) != b"\xff\xd9":  # EOC (A.4.4); OpenJPH accepts a stream truncated between code-blocks
+        raise MasterUnreadable(reason=LocalizedText("码流不完整", "the codestream is truncated"))
     _length, capabilities, *sizes, components = _SIZ.unpack_from(codestream, 4)
     right, bottom, left, top = sizes[:4]
     parts = bytes(codestream[4 + _SIZ.size : 4 + _SIZ.size + 3 * components])
     if right <= left or bottom <= top or components == 0 or len(parts) < 3 * components:
-        raise MasterUnreadable(reason=LocalizedText("码流的尺寸无效", "the codestream gives no valid size"))
+        raise MasterUnreadable(reason=LocalizedText("码流的尺寸无效", "the size in the codestream is not valid"))
     if parts[0] & _SIGNED:
         raise MasterUnsupported(seen="JPEG 2000, signed samples")
     columns, precision = palette or (components, parts[0] + 1)

@@ -1,4 +1,4 @@
-"""Masters made for each case, opened where masters are: in a child process."""
+"""Masters of every accepted kind, and files that must be refused, decoded in a sandbox as an ingest does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def saved(path: Path, samples: np.ndarray, **options: object) -> Path:
     return path
 
 
-def test_the_same_picture_in_several_formats_is_the_same(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_image_has_the_same_fingerprint_in_every_lossless_format(pool: SandboxPool, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "plain.tif", COLOUR, photometric="rgb")
     tifffile.imwrite(tmp_path / "big.tif", COLOUR, photometric="rgb", bigtiff=True, tile=(32, 32), compression="lzw")
     tifffile.imwrite(tmp_path / "planes.tif", COLOUR.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
@@ -56,7 +56,7 @@ def test_the_same_picture_in_several_formats_is_the_same(pool: SandboxPool, tmp_
     assert len({master.sha256 for master in found.values()}) == 9
 
 
-def test_grey_stays_grey_however_deep(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_grey_image_has_one_fingerprint_in_8_and_16_bits(pool: SandboxPool, tmp_path: Path) -> None:
     saved(tmp_path / "a.png", GREY)
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.uint16) * 257)
     tifffile.imwrite(tmp_path / "white.tif", 255 - GREY, photometric="miniswhite")
@@ -64,13 +64,13 @@ def test_grey_stays_grey_however_deep(pool: SandboxPool, tmp_path: Path) -> None
     assert len({read(pool, path).pixels for path in tmp_path.iterdir()}) == 1
 
 
-def test_a_picture_of_one_pixel(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_image_of_one_pixel_is_decoded(pool: SandboxPool, tmp_path: Path) -> None:
     master = read(pool, saved(tmp_path / "a.png", GREY[:1, :1]))
     assert (master.width, master.height) == (1, 1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_upright(orientation: int, pool: SandboxPool, tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(orientation: int, pool: SandboxPool, tmp_path: Path) -> None:
     turned = [
         COLOUR,
         COLOUR[:, ::-1],
@@ -90,13 +90,13 @@ def test_a_picture_is_turned_upright(orientation: int, pool: SandboxPool, tmp_pa
     assert not list((tmp_path.parent).glob("scratch*/*.v"))
 
 
-def test_transparency_is_laid_on_white(pool: SandboxPool, tmp_path: Path) -> None:
+def test_transparent_pixels_are_flattened_onto_white(pool: SandboxPool, tmp_path: Path) -> None:
     clear = np.dstack([COLOUR, np.zeros((60, 80), np.uint8)])
     white = np.full_like(COLOUR, 255)
     assert read(pool, saved(tmp_path / "a.png", clear)).pixels == read(pool, saved(tmp_path / "b.png", white)).pixels
 
 
-def test_twelve_bits_fill_the_scale(pool: SandboxPool, tmp_path: Path) -> None:
+def test_twelve_bit_white_is_decoded_as_white(pool: SandboxPool, tmp_path: Path) -> None:
     white = np.full((60, 80), 4095, np.uint16)
     (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(white, level=0, reversible=True, bitspersample=12))
     assert read(pool, tmp_path / "a.jp2").pixels == read(pool, saved(tmp_path / "b.png", white.astype(np.uint8))).pixels
@@ -109,7 +109,7 @@ def tiff_pages(path: Path, *subfiles: int) -> Path:
     return path
 
 
-def test_several_pages_are_refused_and_lower_levels_are_not_pages(pool: SandboxPool, tmp_path: Path) -> None:
+def test_multipage_files_are_refused_but_reduced_resolution_directories_are_not_pages(pool: SandboxPool, tmp_path: Path) -> None:
     with pytest.raises(MasterMultipage, match="2 pages"):
         read(pool, tiff_pages(tmp_path / "a.tif", 0, 0))
     assert read(pool, tiff_pages(tmp_path / "b.tif", 0, 1, 1)).width == 80
@@ -119,7 +119,7 @@ def test_several_pages_are_refused_and_lower_levels_are_not_pages(pool: SandboxP
         read(pool, tmp_path / "a.webp")
 
 
-def test_a_chain_of_directories_that_bites_its_tail_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_tiff_with_a_circular_chain_of_directories_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
     path = tiff_pages(tmp_path / "a.tif", 0)
     content = bytearray(path.read_bytes())
     (offset,) = struct.unpack_from("<I", content, 4)
@@ -130,7 +130,7 @@ def test_a_chain_of_directories_that_bites_its_tail_is_refused(pool: SandboxPool
         read(pool, path)
 
 
-def test_a_suffix_that_lies_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_suffix_that_contradicts_the_content_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
     saved(tmp_path / "a.png", COLOUR).rename(tmp_path / "a.tif")
     with pytest.raises(MasterMisnamed, match=r"\.png"):
         read(pool, tmp_path / "a.tif")
@@ -138,7 +138,7 @@ def test_a_suffix_that_lies_is_refused(pool: SandboxPool, tmp_path: Path) -> Non
 
 
 def bomb(side: int) -> bytes:
-    """A PNG that says it is `side` pixels wide and high, in a hundred bytes."""
+    """A PNG of a hundred bytes whose header declares a width and height of `side` pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -147,7 +147,7 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def test_a_bomb_is_refused_by_its_header(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_by_its_header(pool: SandboxPool, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(bomb(100_000))
     with pytest.raises(MasterTooLarge, match="PIXEL_BUDGET"):
         read(pool, tmp_path / "a.png")
@@ -156,7 +156,7 @@ def test_a_bomb_is_refused_by_its_header(pool: SandboxPool, tmp_path: Path) -> N
     assert read(pool, saved(tmp_path / "b.png", GREY), Settings(pixel_budget=4800)).width == 80
 
 
-def test_jpeg_2000_has_a_bound_of_its_own(pool: SandboxPool, tmp_path: Path) -> None:
+def test_jpeg_2000_beyond_its_memory_limit_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
     content = bytearray(imagecodecs.jpeg2k_encode(GREY, codecformat="j2k"))
     struct.pack_into(">II", content, 8, 40_000, 40_000)
     (tmp_path / "a.j2k").write_bytes(content)
@@ -165,25 +165,25 @@ def test_jpeg_2000_has_a_bound_of_its_own(pool: SandboxPool, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.float32, np.uint32])
-def test_samples_of_other_kinds_are_refused(kind: type, pool: SandboxPool, tmp_path: Path) -> None:
+def test_signed_32_bit_and_float_samples_are_refused(kind: type, pool: SandboxPool, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(kind))
     with pytest.raises(MasterUnsupported):
         read(pool, tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".bmp", ".ppm", ".pdf", ".avif"])
-def test_other_formats_are_named_and_refused(suffix: str, pool: SandboxPool, tmp_path: Path) -> None:
+def test_formats_that_are_not_accepted_are_refused(suffix: str, pool: SandboxPool, tmp_path: Path) -> None:
     saved(tmp_path / f"a{suffix}", COLOUR)
     with pytest.raises(MasterUnsupported):
         read(pool, tmp_path / f"a{suffix}")
 
 
-def test_a_profile_that_cannot_be_used_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_unusable_colour_profile_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
     with pytest.raises(MasterUnreadable):
         read(pool, saved(tmp_path / "a.png", COLOUR, icc_profile=b"no profile at all" * 20))
 
 
-def test_careless_tags_are_forgiven(pool: SandboxPool, tmp_path: Path) -> None:
+def test_warnings_about_tiff_tags_are_ignored(pool: SandboxPool, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, software="scanner", metadata=None, datetime="2020:01:01 00:00:00")
     path.write_bytes(path.read_bytes().replace(b"2020:01:01 00:00:00\0", b"2020:01:01 00:00:00x"))
@@ -192,7 +192,7 @@ def test_careless_tags_are_forgiven(pool: SandboxPool, tmp_path: Path) -> None:
 
 @functools.cache
 def whole_files() -> dict[str, bytes]:
-    """A file of each format, with enough in it to be cut."""
+    """A file of each format, large enough to be truncated at many places."""
     big = np.kron(COLOUR, np.ones((4, 4, 1), np.uint8))
 
     def tiff(**options: object) -> bytes:
@@ -200,9 +200,9 @@ def whole_files() -> dict[str, bytes]:
         tifffile.imwrite(file, big, photometric="rgb", rowsperstrip=16, **options)
         return file.getvalue()
 
-    def by_pillow(form: str, **options: object) -> bytes:
+    def by_pillow(format_name: str, **options: object) -> bytes:
         file = io.BytesIO()
-        Image.fromarray(big).save(file, form, **options)
+        Image.fromarray(big).save(file, format_name, **options)
         return file.getvalue()
 
     return {
@@ -223,7 +223,7 @@ def whole_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", whole_files())
-def test_a_file_cut_anywhere_is_refused(name: str, pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(name: str, pool: SandboxPool, tmp_path: Path) -> None:
     content = whole_files()[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -235,5 +235,5 @@ def test_a_file_cut_anywhere_is_refused(name: str, pool: SandboxPool, tmp_path: 
             found = read(pool, path)
         except MasterUnreadable:
             continue
-        assert found.pixels == whole.pixels, f"cut at {length} of {len(content)}"
-        pytest.fail(f"taken, cut at {length} of {len(content)}, though every pixel is there")
+        assert found.pixels == whole.pixels, f"truncated to {length} of {len(content)}"
+        pytest.fail(f"accepted when truncated to {length} of {len(content)} bytes, though every pixel is there")
