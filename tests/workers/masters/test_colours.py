@@ -1,4 +1,4 @@
-"""Colours of masters of every kind through the whole way: master, pyramid, answer, against an independent decoder."""
+"""Colours of masters from the file over the pyramid to the response, compared with an independent decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.masters.examine import examine
 
 SIDE = 64
 NEAR = 6.0
-"""Levels of 255 that a patch's mean may be off: a JPEG at quality 95, twice."""
+"""The largest difference of a patch's mean, in levels of 255: two JPEG encodings at quality 95."""
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,14 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPool]:
 
 
 def patches(colours: list[tuple[int, ...]], depth: type = numpy.uint8) -> numpy.ndarray:
-    """Large patches of colour, side by side."""
+    """Return large patches of colour, side by side."""
     return numpy.hstack([numpy.full((2 * SIDE, 2 * SIDE, len(colour)), colour, depth) for colour in colours])
 
 
-def seen(pool: SandboxPool, master: Path, quality: str = "default", name: str = "png") -> list[tuple[float, ...]]:
-    """The mean colour in the middle of each patch as a reader sees it: stored tile, and rendered at half the size."""
+def served_colours(
+    pool: SandboxPool, master: Path, quality: str = "default", name: str = "png"
+) -> list[tuple[float, ...]]:
+    """Return the mean colour of each patch of an image rendered at half size; check the stored tile too."""
     target = master.with_suffix(".zip")
     examined = pool.call(examine, master, Settings(tile_size=128, jpeg_quality=95), target)
     held = TiledPicture(target)
@@ -57,45 +59,45 @@ COLOURS: list[tuple[int, ...]] = [
 
 
 @pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "jp2", "avif"])
-def test_colours_are_the_masters_in_every_format(pool: SandboxPool, tmp_path: Path, name: str) -> None:
+def test_served_colours_equal_the_masters_in_every_format(pool: SandboxPool, tmp_path: Path, name: str) -> None:
     Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
-    assert_near(seen(pool, tmp_path / "a.png", name=name), COLOURS, 12 if name == "avif" else NEAR)
+    assert_near(served_colours(pool, tmp_path / "a.png", name=name), COLOURS, 12 if name == "avif" else NEAR)
 
 
-def test_sixteen_bits_keep_their_tones(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_16_bit_master_is_served_in_its_colours(pool: SandboxPool, tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", patches([tuple(v * 257 for v in c) for c in COLOURS], numpy.uint16), photometric="rgb"
     )
-    assert_near(seen(pool, tmp_path / "a.tif"), COLOURS)
+    assert_near(served_colours(pool, tmp_path / "a.tif"), COLOURS)
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_grey_is_grey_in_every_quality(pool: SandboxPool, tmp_path: Path, depth: int) -> None:
+def test_a_grey_master_is_served_grey_in_every_quality(pool: SandboxPool, tmp_path: Path, depth: int) -> None:
     tones = [0, 64, 128, 192, 255]
     kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
     tifffile.imwrite(tmp_path / "a.tif", patches([(tone * times,) for tone in tones], kind)[..., 0])
     for quality in ("default", "color", "gray"):
-        assert_near(seen(pool, tmp_path / "a.tif", quality), [(tone,) * 3 for tone in tones])
+        assert_near(served_colours(pool, tmp_path / "a.tif", quality), [(tone,) * 3 for tone in tones])
 
 
-def test_the_grey_of_a_colour_is_its_brightness(pool: SandboxPool, tmp_path: Path) -> None:
+def test_quality_gray_is_the_luma_of_a_colour_master(pool: SandboxPool, tmp_path: Path) -> None:
     Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
     right = [Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in COLOURS]
-    assert_near(seen(pool, tmp_path / "a.png", "gray"), [(tone,) * 3 for tone in right])
+    assert_near(served_colours(pool, tmp_path / "a.png", "gray"), [(tone,) * 3 for tone in right])
 
 
-def test_bilevel_masters_of_either_polarity(pool: SandboxPool, tmp_path: Path) -> None:
+def test_bilevel_masters_of_either_polarity_are_served_right(pool: SandboxPool, tmp_path: Path) -> None:
     black_then_white = patches([(0,), (255,)])[..., 0] > 0
     tifffile.imwrite(tmp_path / "black.tif", black_then_white, photometric="minisblack")
     tifffile.imwrite(tmp_path / "white.tif", ~black_then_white, photometric="miniswhite")
     Image.fromarray(black_then_white).save(tmp_path / "fax.tif", compression="group4")
     for name in ("black.tif", "white.tif", "fax.tif"):
         for quality in ("default", "bitonal"):
-            assert_near(seen(pool, tmp_path / name, quality), [(0,) * 3, (255,) * 3])
+            assert_near(served_colours(pool, tmp_path / name, quality), [(0,) * 3, (255,) * 3])
 
 
 def lab_profile_colour(profile: bytes, stored: tuple[int, int, int]) -> tuple[int, ...]:
-    """What LittleCMS, as Pillow has it, makes of a colour."""
+    """Return the sRGB colour that LittleCMS, in Pillow, computes for a stored colour."""
     transform = ImageCms.buildTransform(
         io.BytesIO(profile), ImageCms.createProfile("sRGB"), "RGB", "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
@@ -106,7 +108,7 @@ def lab_profile_colour(profile: bytes, stored: tuple[int, int, int]) -> tuple[in
 
 
 def matrix_profile(primaries: list[tuple[float, float]], white: tuple[float, float], gamma: float) -> bytes:
-    """A display profile as LittleCMS reads them, of primaries, a white point and a gamma (ICC.1:2010)."""
+    """Return a display profile (ICC.1:2010) with the given primaries, white point and gamma."""
 
     def tall(x: float, y: float) -> numpy.ndarray:
         return numpy.array([x / y, 1, (1 - x - y) / y])
@@ -149,19 +151,19 @@ MUTED: list[tuple[int, int, int]] = [(150, 120, 90), (90, 110, 140), (120, 140, 
 
 @pytest.mark.parametrize("profile", [ADOBE, PROPHOTO], ids=["Adobe RGB", "ProPhoto"])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_profiles_of_wide_spaces_are_followed(pool: SandboxPool, tmp_path: Path, profile: bytes, depth: int) -> None:
+def test_wide_gamut_profiles_are_applied(pool: SandboxPool, tmp_path: Path, profile: bytes, depth: int) -> None:
     kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
     stored: list[tuple[int, ...]] = [tuple(value * times for value in colour) for colour in MUTED]
     tifffile.imwrite(tmp_path / "a.tif", patches(stored, kind), photometric="rgb", iccprofile=profile)
     right = [lab_profile_colour(profile, colour) for colour in MUTED]
-    assert numpy.abs(numpy.subtract(right, MUTED)).max() > 8  # to leave the profile out would be seen
-    assert_near(seen(pool, tmp_path / "a.tif"), right)
+    assert numpy.abs(numpy.subtract(right, MUTED)).max() > 8  # a master served without its profile would fail
+    assert_near(served_colours(pool, tmp_path / "a.tif"), right)
 
 
-def test_ink_on_paper_in_cmyk_looks_like_ink_on_paper(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_cmyk_master_is_served_with_light_paper_and_saturated_inks(pool: SandboxPool, tmp_path: Path) -> None:
     inks: list[tuple[int, ...]] = [(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0)]
     tifffile.imwrite(tmp_path / "a.tif", patches(inks), photometric="separated")
-    paper, black, red, green, blue = (numpy.array(colour) for colour in seen(pool, tmp_path / "a.tif"))
+    paper, black, red, green, blue = (numpy.array(colour) for colour in served_colours(pool, tmp_path / "a.tif"))
     assert paper.min() > 240
     assert black.max() < 70
     assert red[0] > 2 * max(red[1:])

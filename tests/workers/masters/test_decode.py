@@ -109,7 +109,9 @@ def tiff_pages(path: Path, *subfiles: int) -> Path:
     return path
 
 
-def test_multipage_files_are_refused_but_reduced_resolution_directories_are_not_pages(pool: SandboxPool, tmp_path: Path) -> None:
+def test_multipage_files_are_refused_but_reduced_resolution_directories_are_not_pages(
+    pool: SandboxPool, tmp_path: Path
+) -> None:
     with pytest.raises(MasterMultipage, match="2 pages"):
         read(pool, tiff_pages(tmp_path / "a.tif", 0, 0))
     assert read(pool, tiff_pages(tmp_path / "b.tif", 0, 1, 1)).width == 80

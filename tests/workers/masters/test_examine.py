@@ -1,3 +1,5 @@
+"""The examiner hashes, decodes and tiles a master in one pass, and names the cause when it cannot."""
+
 from __future__ import annotations
 
 import hashlib
@@ -15,12 +17,12 @@ from repository.config import Settings
 from repository.errors import MasterUnreadable, StagingFault
 from workers.masters.examine import ChildExaminer, open_child_examiner
 
-PICTURE = np.random.default_rng(2).integers(0, 256, (700, 900, 3), dtype=np.uint8)
+SAMPLES = np.random.default_rng(2).integers(0, 256, (700, 900, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def master(tmp_path: Path) -> Path:
-    Image.fromarray(PICTURE).save(tmp_path / "0001.png")
+    Image.fromarray(SAMPLES).save(tmp_path / "0001.png")
     return tmp_path / "0001.png"
 
 
@@ -30,7 +32,7 @@ def examiner(tmp_path: Path) -> Iterator[ChildExaminer]:
         yield examiner
 
 
-def test_a_master_is_hashed_and_measured(master: Path, examiner: ChildExaminer) -> None:
+def test_examiner_hashes_and_measures_a_master(master: Path, examiner: ChildExaminer) -> None:
     examined = examiner(master, None)
     assert examined.sha256 == hashlib.sha256(master.read_bytes()).hexdigest()
     assert (examined.bytes, examined.media_type) == (master.stat().st_size, "image/png")
@@ -38,7 +40,7 @@ def test_a_master_is_hashed_and_measured(master: Path, examiner: ChildExaminer) 
     assert examined.pyramid is None
 
 
-def test_a_pyramid_is_written_in_the_same_pass(master: Path, examiner: ChildExaminer, tmp_path: Path) -> None:
+def test_examiner_writes_the_pyramid_in_the_same_pass(master: Path, examiner: ChildExaminer, tmp_path: Path) -> None:
     examined = examiner(master, tmp_path / "0001.zip")
     assert examined.pyramid is not None
     assert examined.pixels == examined.pyramid.fingerprint
@@ -48,11 +50,11 @@ def test_a_pyramid_is_written_in_the_same_pass(master: Path, examiner: ChildExam
 
 
 @pytest.mark.parametrize("with_pyramid", [False, True])
-def test_the_same_picture_in_another_file_has_the_same_fingerprint(
+def test_fingerprint_depends_on_the_pixels_and_not_on_the_file(
     with_pyramid: bool, master: Path, examiner: ChildExaminer, tmp_path: Path
 ) -> None:
-    Image.fromarray(PICTURE).save(tmp_path / "0002.tif")
-    Image.fromarray(PICTURE[::-1]).save(tmp_path / "0003.png")
+    Image.fromarray(SAMPLES).save(tmp_path / "0002.tif")
+    Image.fromarray(SAMPLES[::-1]).save(tmp_path / "0003.png")
     names = ("0001.png", "0002.tif", "0003.png")
     targets = [tmp_path / f"{name}.zip" if with_pyramid else None for name in names]
     first, same, other = (examiner(tmp_path / name, target) for name, target in zip(names, targets, strict=True))
@@ -60,7 +62,7 @@ def test_the_same_picture_in_another_file_has_the_same_fingerprint(
     assert first.sha256 != same.sha256
 
 
-def test_a_damaged_master_leaves_no_pyramid_taken_for_whole(
+def test_a_damaged_master_is_refused_while_its_pyramid_is_written(
     master: Path, examiner: ChildExaminer, tmp_path: Path
 ) -> None:
     content = bytearray(master.read_bytes())
@@ -70,7 +72,7 @@ def test_a_damaged_master_leaves_no_pyramid_taken_for_whole(
         examiner(master, tmp_path / "0001.zip")
 
 
-def test_a_master_that_is_gone_is_told(examiner: ChildExaminer, tmp_path: Path) -> None:
+def test_a_master_that_does_not_exist_is_refused(examiner: ChildExaminer, tmp_path: Path) -> None:
     with pytest.raises(MasterUnreadable):
         examiner(tmp_path / "0009.tif", None)
 
@@ -85,10 +87,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_full_disk_is_told_as_such_when_a_picture_is_turned(small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_staging_fault_when_an_image_is_rotated(small_disk: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.fromarray(PICTURE).save(tmp_path / "0001.png", exif=exif)
+    Image.fromarray(SAMPLES).save(tmp_path / "0001.png", exif=exif)
     with (
         open_child_examiner(Settings(decode_seconds=60), small_disk, 1) as examiner,
         pytest.raises(StagingFault),
@@ -96,7 +98,7 @@ def test_a_full_disk_is_told_as_such_when_a_picture_is_turned(small_disk: Path, 
         examiner(tmp_path / "0001.png", None)
 
 
-def test_a_full_disk_is_told_as_such_when_a_pyramid_is_written(
+def test_a_full_disk_is_a_staging_fault_when_a_pyramid_is_written(
     small_disk: Path, master: Path, examiner: ChildExaminer
 ) -> None:
     with pytest.raises(StagingFault):
