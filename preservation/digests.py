@@ -1,4 +1,4 @@
-"""Several digests in one pass over chunks. (pure)"""
+"""Compute several digests in one pass over chunks. (pure)"""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 
 
 class Digester:
-    """Digests of chunks as they go by."""
+    """Computes digests of a stream and counts its bytes."""
 
     def __init__(self, *algorithms: str) -> None:
-        """Algorithms by their `hashlib` names. Raises `ValueError` for one that is unknown."""
+        """Start one digest for each `hashlib` algorithm name. Raise `ValueError` for an unknown name."""
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self.bytes = 0
 
-    def transient(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same chunks, each taken into account before it is handed on."""
+    def pass_through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the chunks unchanged, each after it has been hashed and counted."""
         for chunk in chunks:
             for running in self._hashes.values():
                 running.update(chunk)
@@ -23,18 +23,18 @@ class Digester:
             yield chunk
 
     def hexdigest(self, algorithm: str) -> str:
-        """The digest of all that went by, in lower-case hexadecimal."""
+        """Return the digest of all chunks so far, in lower-case hexadecimal."""
         return self._hashes[algorithm].hexdigest()
 
 
 def digests(chunks: Iterable[bytes], *algorithms: str) -> dict[str, str]:
-    """The digests of all chunks together, by algorithm, in lower-case hexadecimal."""
+    """Return the digests of the concatenated chunks by algorithm, in lower-case hexadecimal."""
     digester = Digester(*algorithms)
-    for _ in digester.transient(chunks):
+    for _ in digester.pass_through(chunks):
         pass
     return {name: digester.hexdigest(name) for name in algorithms}
 
 
 def sha256(chunks: Iterable[bytes]) -> str:
-    """The sha256 of all chunks together, in lower-case hexadecimal."""
+    """Return the SHA-256 of the concatenated chunks, in lower-case hexadecimal."""
     return digests(chunks, "sha256")["sha256"]

@@ -1,8 +1,8 @@
-"""Events in the terms of PREMIS 3, as canonical JSON. (pure)
+"""PREMIS 3 events as canonical JSON. (pure)
 
-An event is written with the names of the PREMIS Data Dictionary's semantic units (version 3.0, "Event Entity"), as
-canonical JSON (RFC 8785): one event, one sequence of bytes. Those bytes are a leaf of the provenance log. An event's
-identifier is derived from what happened and not from when it was told: the same happening retold is one event.
+An event is written with the semantic units of the PREMIS Data Dictionary (version 3.0, "Event Entity") as canonical
+JSON (RFC 8785), so that one event has exactly one sequence of bytes. These bytes are a leaf of the provenance log. An
+event's identifier is derived from what happened, not from its time, so that recording it again gives the same event.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class EventType(StrEnum):
-    """Terms of the Library of Congress's vocabulary of PREMIS event types, as far as they happen here."""
+    """The terms used here of the Library of Congress vocabulary of PREMIS event types."""
 
     ACCESSION = "accession"
     FIXITY_CHECK = "fixity check"
@@ -44,9 +44,10 @@ def ingestion_event(
     time: str,
     software: str,
 ) -> Event:
-    """A master was taken in by `software` (name and version), at `time` (UTC).
+    """Return the event of ingesting a master with `software` (name and version) at `time` (UTC).
 
-    Its file's name is not told: people put names in it, and events are published. `metadata/work.json` has it.
+    Events are published, and file names may contain the names of people: the master's name is kept only in
+    ``metadata/work.json``.
     """
     return Event(
         identifier=_identifier(EventType.INGESTION, work, image, sha256),
@@ -60,7 +61,7 @@ def ingestion_event(
 
 
 def accession_event(work: str, version: int, sha256: str, *, time: str, software: str) -> Event:
-    """A version of a work was accepted; `sha256` is that of its record as handed in."""
+    """Return the event of accepting a version of a work; `sha256` is the digest of its deposited record."""
     return Event(
         identifier=_identifier(EventType.ACCESSION, work, str(version), sha256),
         type=EventType.ACCESSION.value,
@@ -72,34 +73,34 @@ def accession_event(work: str, version: int, sha256: str, *, time: str, software
 
 
 def event_bytes(event: Event) -> bytes:
-    """The event as canonical JSON. Raises `EventInvalid`."""
+    """Return the event as canonical JSON. Raises `EventInvalid`."""
     return _canonical(_to_json(event))
 
 
-def event_of(document: bytes) -> Event:
-    """The event in canonical JSON: the inverse of `event_bytes`. Anything else raises `EventInvalid`."""
+def parse_event(document: bytes) -> Event:
+    """Parse an event: the inverse of `event_bytes`. Raises `EventInvalid` for any other form."""
     event = _of_json(_parse(document))
-    _check_same(event_bytes(event), document)
+    _check_canonical(event_bytes(event), document)
     return event
 
 
-def events_document(events: Sequence[Event]) -> bytes:
-    """Several events in their order, as one canonical JSON array."""
+def events_bytes(events: Sequence[Event]) -> bytes:
+    """Return events, in order, as one canonical JSON array."""
     return _canonical([_to_json(event) for event in events])
 
 
-def events_of_document(document: bytes) -> tuple[Event, ...]:
-    """The inverse of `events_document`. Anything else raises `EventInvalid`."""
+def parse_events(document: bytes) -> tuple[Event, ...]:
+    """Parse an array of events: the inverse of `events_bytes`. Raises `EventInvalid` for any other form."""
     values = _parse(document)
     if not isinstance(values, list):
-        raise EventInvalid(reason=LocalizedText("并非事件列表", "it is not a list of events"))
+        raise EventInvalid(reason=LocalizedText("并非事件列表", "it is not an array of events"))
     events = tuple(map(_of_json, values))
-    _check_same(events_document(events), document)
+    _check_canonical(events_bytes(events), document)
     return events
 
 
-def _identifier(*what: str) -> str:
-    return hashlib.sha256(rfc8785.dumps(list(what))).hexdigest()
+def _identifier(*parts: str) -> str:
+    return hashlib.sha256(rfc8785.dumps(list(parts))).hexdigest()
 
 
 def _parse(document: bytes) -> Any:
@@ -118,10 +119,10 @@ def _canonical(values: Any) -> bytes:
         ) from fault
 
 
-def _check_same(regular: bytes, document: bytes) -> None:
-    """What was left out of the event, or spelt otherwise, shows here."""
-    if regular != document:
-        raise EventInvalid(reason=LocalizedText("与规范形式不符", "it is not in the one canonical form"))
+def _check_canonical(canonical: bytes, document: bytes) -> None:
+    """Raise `EventInvalid` for a document with unknown members or another spelling than the canonical one."""
+    if canonical != document:
+        raise EventInvalid(reason=LocalizedText("与规范形式不符", "it is not in canonical form"))
 
 
 def _to_json(event: Event) -> dict[str, Any]:
@@ -156,20 +157,22 @@ def _of_json(values: Any) -> Event:
 
 
 def _check(event: Event) -> None:
-    """Raise `EventInvalid` for an event that could not be read again as it was, or is none of ours."""
+    """Raise `EventInvalid` for an event that this repository does not write, or that could not be parsed again."""
     texts = (event.identifier, event.type, event.time, event.work, event.outcome, *event.detail, *event.detail.values())
     optional = tuple(text for text in (event.image, event.sha256) if text is not None)
     if not all(isinstance(text, str) for text in texts + optional):
-        raise EventInvalid(reason=LocalizedText("只容许文字", "only strings may stand in it"))
+        raise EventInvalid(reason=LocalizedText("各项只能是文字", "all its values must be strings"))
     if event.type not in set(EventType):
         raise EventInvalid(
-            reason=LocalizedText(f"未知的事件类型：{event.type!r}", f"unknown type of event: {event.type!r}")
+            reason=LocalizedText(f"未知的事件类型：{event.type!r}", f"unknown event type {event.type!r}")
         )
     if not _TIME.fullmatch(event.time):
         raise EventInvalid(
             reason=LocalizedText(
-                f"时间须为 UTC、精确到秒：{event.time!r}", f"the time must be in UTC to the second: {event.time!r}"
+                f"时间须为 UTC、精确到秒：{event.time!r}", f"the time must be in UTC with seconds: {event.time!r}"
             )
         )
     if event.sha256 is not None and not _SHA256.fullmatch(event.sha256):
-        raise EventInvalid(reason=LocalizedText(f"并非 sha256：{event.sha256!r}", f"not a sha256: {event.sha256!r}"))
+        raise EventInvalid(
+            reason=LocalizedText(f"并非 sha256：{event.sha256!r}", f"{event.sha256!r} is not a SHA-256 digest")
+        )

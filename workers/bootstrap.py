@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from preservation.log import signing_key
-from preservation.log.log import signing_key_absent
 from preservation.log.notes import parse_verifier_key
 from preservation.log.sequencer import verifier_key
 from preservation.ocfl import objects
@@ -76,7 +75,7 @@ def _make_key_ready(repository: Repository) -> None:
     here = (settings.keys / signing_key.KEY_FILE).exists()
     if log_sequence.log_key() is None:
         if not here and repository.store.exists(paths.LOG_CHECKPOINT):
-            raise signing_key_absent()
+            raise signing_key.signing_key_missing()
         if settings.log_origin or not here:
             signing_key.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
         signer = signing_key.load(settings.keys)

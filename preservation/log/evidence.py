@@ -1,6 +1,6 @@
-"""Evidence files: that an entry is in the log, checked by anyone, offline, with the log's public key alone. (pure)
+"""Evidence files: prove offline, with only the log's public key, that an entry is in the provenance log. (pure)
 
-C2SP tlog-proof::
+An evidence file is a C2SP tlog-proof::
 
     c2sp.org/tlog-proof@v1
     extra <the entry, base64>
@@ -9,8 +9,8 @@ C2SP tlog-proof::
 
     <the log's checkpoint, verbatim>
 
-The specification leaves the extra data to the application: here it is the entry itself, so that the file needs nothing
-beside it. It is believed only because its hash is what the proof leads to the signed root.
+The specification leaves the extra data to the application. Here it is the entry itself, so that the file is
+self-contained. `verify` accepts the entry only if the inclusion proof leads from its hash to the signed root.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _LONGEST_PROOF: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What an evidence file holds, not checked yet. `checkpoint` is the signed note as the log published it."""
+class EvidenceFile:
+    """The parsed, unverified content of an evidence file. `checkpoint` is the signed note as the log published it."""
 
     entry: bytes
     index: int
@@ -40,14 +40,14 @@ class Evidence:
     checkpoint: bytes
 
     def content(self) -> bytes:
-        """The file; `parse` reads it."""
+        """Return the file's bytes: the inverse of `parse`."""
         lines = [HEADER, f"extra {encode_base64(self.entry)}", f"index {self.index}", *map(encode_base64, self.proof)]
         return "".join(f"{line}\n" for line in lines).encode() + b"\n" + self.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedEvidence:
-    """What an evidence file proves: the entry stood at `index` when the log `origin` had `size` entries and `root`."""
+class VerifiedEvidence:
+    """A verified evidence file: the log `origin`, at `size` entries and `root`, holds the entry at `index`."""
 
     entry: bytes
     index: int
@@ -56,37 +56,42 @@ class CheckedEvidence:
     origin: str
 
 
-def check(content: bytes, verifier_key: str) -> CheckedEvidence:
-    """Check an evidence file against the log's verifier key line, offline.
+def verify(content: bytes, verifier_key: str) -> VerifiedEvidence:
+    """Verify an evidence file against the log's verifier key line, offline.
 
-    1. The file has the form of a tlog-proof with the entry in it.
-    2. The verifier key is one.
-    3. The checkpoint is signed by this key.
-    4. The checkpoint is of the log that the key is named for.
-    5. The entry's hash, at its index, leads by the proof to the checkpoint's root.
+    1. Parse the file as a tlog-proof whose extra data is the entry.
+    2. Parse the verifier key.
+    3. Verify the checkpoint's signature by this key.
+    4. Compare the checkpoint's origin with the key's name.
+    5. Verify the inclusion proof from the entry's hash to the checkpoint's root.
 
     Raises `RequestInvalid` for step 2 and `EvidenceInvalid` for all others.
     """
-    # 1. The form.
+    # 1. Parse the file.
     evidence = parse(content)
-    # 2. The key.
+    # 2. Parse the key.
     key = notes.parse_verifier_key(verifier_key)
-    # 3. The signature.
+    # 3. Verify the signature.
     checkpoint = notes.read_checkpoint(evidence.checkpoint, [key])
-    # 4. The log.
+    # 4. Compare the origin.
     if checkpoint.origin != key.name:
-        raise EvidenceInvalid(reason=LocalizedText("检查点属于另一日志", "the checkpoint is of another log"))
-    # 5. The proof.
+        raise EvidenceInvalid(
+            reason=LocalizedText(
+                "检查点属于另一日志，请核对所用的公钥", "the checkpoint belongs to another log; check which key you use"
+            )
+        )
+    # 5. Verify the proof.
     if not includes(checkpoint.head, evidence.index, leaf_hash(evidence.entry), evidence.proof):
         reason = LocalizedText(
-            "条目与签发的树根不符，可能被改动", "the entry does not lead to the signed root: it may be altered"
+            "条目与签发的树根不符，可能被改动；请向藏馆重新索取证据文件",
+            "the entry does not lead to the signed root, so it may have been altered; request the evidence file again",
         )
         raise EvidenceInvalid(reason=reason)
-    return CheckedEvidence(evidence.entry, evidence.index, checkpoint.size, checkpoint.root, checkpoint.origin)
+    return VerifiedEvidence(evidence.entry, evidence.index, checkpoint.size, checkpoint.root, checkpoint.origin)
 
 
-def parse(content: bytes) -> Evidence:
-    """What an evidence file holds. Raises `EvidenceInvalid` for any other form than the one `content` gives."""
+def parse(content: bytes) -> EvidenceFile:
+    """Parse an evidence file. Raises `EvidenceInvalid` for any form other than the one `content` returns."""
     if len(content) > LONGEST_EVIDENCE:
         raise _malformed()
     top, empty_line, checkpoint = content.partition(b"\n\n")
@@ -96,13 +101,18 @@ def parse(content: bytes) -> Evidence:
         raise _malformed() from fault
     if not empty_line or header != HEADER:
         raise _malformed()
-    return Evidence(_entry(extra), _index(index), _proof(proof), checkpoint)
+    return EvidenceFile(_entry(extra), _index(index), _proof(proof), checkpoint)
 
 
 def _entry(line: str) -> bytes:
     entry = decode_base64(line.removeprefix("extra ")) if line.startswith("extra ") else None
     if entry is None:
-        raise EvidenceInvalid(reason=LocalizedText("文件中没有条目原文", "the file does not hold the entry"))
+        raise EvidenceInvalid(
+            reason=LocalizedText(
+                "文件中没有条目原文；请重新索取证据文件",
+                "the file does not contain the entry; request the evidence file again",
+            )
+        )
     return entry
 
 
@@ -122,5 +132,7 @@ def _proof(lines: Sequence[str]) -> tuple[bytes, ...]:
 
 def _malformed() -> EvidenceInvalid:
     return EvidenceInvalid(
-        reason=LocalizedText("不是证据文件，或已被截断", "it is not an evidence file, or is cut short")
+        reason=LocalizedText(
+            "不是证据文件，或已被截断；请重新下载", "it is not an evidence file or is truncated; download it again"
+        )
     )

@@ -1,13 +1,13 @@
-"""Merkle trees: hashes, roots, and proofs of inclusion and consistency. (pure)
+"""Compute Merkle tree hashes and roots, and make and verify inclusion and consistency proofs. (pure)
 
-RFC 6962 section 2.1 (RFC 9162 section 2.1 says the same), hash SHA-256. Subtrees and their proofs are those of
-draft-ietf-plants-merkle-tree-certs section 4, of which the older proofs are cases:
+The tree is that of RFC 6962 section 2.1 (identical in RFC 9162 section 2.1) with SHA-256. Subtrees and their proofs
+follow draft-ietf-plants-merkle-tree-certs section 4, which generalises the RFC 6962 proofs:
 
-- an inclusion proof of leaf ``m`` is the consistency proof of the subtree ``[m, m + 1)``;
-- a consistency proof of size ``m`` is that of the subtree ``[0, m)``.
+- the inclusion proof of leaf ``m`` is the consistency proof of the subtree ``[m, m + 1)``;
+- the consistency proof of size ``m`` is the consistency proof of the subtree ``[0, m)``.
 
-So one recursion makes every proof and one checks it. A hash is 32 bytes; a proof lists hashes from the leaves to the
-root. Sizes are below 2**63. How trees of size 0 are treated: docs/decisions/0002-empty-trees.md.
+One function therefore makes all proofs and one verifies them. A hash is 32 bytes; a proof lists hashes from the leaves
+to the root. Sizes are below 2**63. docs/decisions/0002-empty-trees.md defines the proofs of trees of size 0.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Final, NamedTuple
 
 HASH_SIZE: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256().digest()
-"""The root of a tree without leaves (RFC 6962 section 2.1): SHA-256 of nothing."""
+"""The root of a tree without leaves (RFC 6962 section 2.1): SHA-256 of the empty string."""
 MAX_SIZE: Final = 1 << 63
 
 RangeHash = Callable[[int, int], bytes]
-"""The hash of the leaves ``[start, end)``; asked only for ranges that are a node of the tree."""
+"""Returns the hash of the leaves ``[start, end)``; called only for ranges that are a node of the tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeHead:
-    """How many leaves a tree has, and its root."""
+    """A tree's number of leaves and its root."""
 
     size: int
     root: bytes
@@ -36,7 +36,7 @@ class TreeHead:
 
 @dataclass(frozen=True, slots=True)
 class Subtree:
-    """The leaves ``[start, end)`` of a tree, and the root over them."""
+    """The leaves ``[start, end)`` of a tree and the root over them."""
 
     start: int
     end: int
@@ -44,22 +44,22 @@ class Subtree:
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """The hash of a leaf: SHA-256 of 0x00 and the entry."""
+    """Return the hash of a leaf: SHA-256 of 0x00 and the entry."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of a node: SHA-256 of 0x01 and its children's hashes."""
+    """Return the hash of a node: SHA-256 of 0x01 and its children's hashes."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def split(size: int) -> int:
-    """How many of `size` leaves (2 or more) stand on the left: the largest power of two smaller than `size`."""
+    """Return the size of the left subtree of `size` leaves (2 or more): the largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
 
 
 def tree_hash(leaves: Sequence[bytes]) -> bytes:
-    """The root over leaf hashes by the recursive definition (RFC 6962 section 2.1, MTH)."""
+    """Return the root over leaf hashes by the recursive definition (RFC 6962 section 2.1, MTH)."""
 
     def recurse(start: int, end: int) -> bytes:
         if end - start == 1:
@@ -72,9 +72,9 @@ def tree_hash(leaves: Sequence[bytes]) -> bytes:
 
 @dataclass(slots=True)
 class CompactRange:
-    """The right edge of a growing tree: the roots of its complete subtrees, largest first.
+    """The roots of the complete subtrees of a growing tree, largest first.
 
-    Holds one hash for each bit set in `size` (63 at most), and is all that is needed to append and to know the root.
+    It holds one hash for each bit set in `size` (63 at most), which suffices to append leaves and compute the root.
     """
 
     size: int = 0
@@ -82,14 +82,14 @@ class CompactRange:
 
     @classmethod
     def over(cls, leaves: Iterable[bytes]) -> CompactRange:
-        """The frontier after appending these leaf hashes to an empty tree."""
-        frontier = cls()
+        """Return the compact range of the tree over these leaf hashes."""
+        compact_range = cls()
         for leaf in leaves:
-            frontier.append(leaf)
-        return frontier
+            compact_range.append(leaf)
+        return compact_range
 
     def append(self, leaf: bytes) -> None:
-        """One leaf hash more: it merges with as many peaks as `size` has trailing ones."""
+        """Append a leaf hash, merging it with as many peaks as `size` has trailing one bits."""
         size, peaks = self.size, self.peaks
         while size & 1:
             leaf = node_hash(peaks.pop(), leaf)
@@ -98,12 +98,12 @@ class CompactRange:
         self.size += 1
 
     def root(self) -> bytes:
-        """The root of the whole tree."""
+        """Return the root of the tree."""
         return fold_peaks(self.peaks)
 
 
 def fold_peaks(peaks: Sequence[bytes]) -> bytes:
-    """The root over the complete subtrees that make up a tree, largest first."""
+    """Return the root of a tree from the roots of its complete subtrees, largest first."""
     if not peaks:
         return EMPTY_ROOT
     root = peaks[-1]
@@ -113,25 +113,25 @@ def fold_peaks(peaks: Sequence[bytes]) -> bytes:
 
 
 def is_subtree(start: int, end: int) -> bool:
-    """Whether ``[start, end)`` is a subtree: `start` a multiple of the least power of two that is not below its size.
+    """Return whether ``[start, end)`` is a subtree: `start` is a multiple of its size rounded up to a power of two.
 
-    draft-ietf-plants-merkle-tree-certs section 4.1. An empty range is a subtree anywhere.
+    draft-ietf-plants-merkle-tree-certs section 4.1. An empty range is a subtree at any position.
     """
     return 0 <= start <= end < MAX_SIZE and (start == end or start % (1 << (end - start - 1).bit_length()) == 0)
 
 
 def inclusion_proof(index: int, size: int, hash_of: RangeHash) -> list[bytes]:
-    """The proof that leaf `index` is in the tree of `size` leaves (RFC 6962 section 2.1.1)."""
+    """Return the proof that leaf `index` is in the tree of `size` leaves (RFC 6962 section 2.1.1)."""
     return subtree_proof(index, index + 1, size, hash_of)
 
 
 def consistency_proof(old_size: int, size: int, hash_of: RangeHash) -> list[bytes]:
-    """The proof that the tree of `size` leaves extends that of `old_size`, 1 or more (RFC 6962 section 2.1.2)."""
+    """Return the proof that the tree of `size` leaves extends that of `old_size` >= 1 (RFC 6962 section 2.1.2)."""
     return subtree_proof(0, old_size, size, hash_of)
 
 
 def subtree_proof(start: int, end: int, size: int, hash_of: RangeHash) -> list[bytes]:
-    """The proof that the subtree ``[start, end)``, not empty, is in the tree of `size` leaves. Raises `ValueError`."""
+    """Return the proof that the non-empty subtree ``[start, end)`` is in the tree. Raises `ValueError` if it is not."""
     if not (is_subtree(start, end) and start < end <= size < MAX_SIZE):
         raise ValueError(f"no subtree [{start}, {end}) in a tree of {size}")
     siblings, node = _descend(start, end, size)
@@ -140,42 +140,42 @@ def subtree_proof(start: int, end: int, size: int, hash_of: RangeHash) -> list[b
 
 
 def includes(head: TreeHead, index: int, leaf: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether `proof` shows the leaf hash at `index` in the tree (RFC 9162 section 2.1.3.2)."""
+    """Return whether `proof` proves the leaf hash at `index` of the tree (RFC 9162 section 2.1.3.2)."""
     inside = 0 <= index < head.size and len(leaf) == HASH_SIZE
     return inside and contains_subtree(head, Subtree(index, index + 1, leaf), proof)
 
 
 def subtree_includes(subtree: Subtree, index: int, leaf: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether `proof` shows the leaf hash at `index` of the whole tree in the subtree."""
+    """Return whether `proof` proves that the subtree contains the leaf hash, at `index` of the whole tree."""
     head = TreeHead(subtree.end - subtree.start, subtree.root)
     return is_subtree(subtree.start, subtree.end) and includes(head, index - subtree.start, leaf, proof)
 
 
 def extends(old: TreeHead, new: TreeHead, proof: Sequence[bytes]) -> bool:
-    """Whether `proof` shows that the new tree begins with the old one (RFC 9162 section 2.1.4.2).
+    """Return whether `proof` proves that the new tree extends the old one (RFC 9162 section 2.1.4.2).
 
-    False when the old one is empty: every tree extends it, and no proof says anything about that.
+    False for an empty old tree: every tree extends it, so no proof exists.
     """
     return old.size > 0 and contains_subtree(new, Subtree(0, old.size, old.root), proof)
 
 
 def contains_subtree(head: TreeHead, subtree: Subtree, proof: Sequence[bytes]) -> bool:
-    """Whether `proof` shows the subtree in the tree (draft-ietf-plants-merkle-tree-certs section 4.4).
+    """Return whether `proof` proves the subtree of the tree (draft-ietf-plants-merkle-tree-certs section 4.4).
 
-    An empty subtree is in every tree that reaches as far, with the empty root and an empty proof.
+    Every tree of at least `end` leaves contains the empty subtree, with the empty root and an empty proof.
     """
     if not (is_subtree(subtree.start, subtree.end) and subtree.end <= head.size < MAX_SIZE):
         return False
     if subtree.start == subtree.end:
         return subtree.root == EMPTY_ROOT and not proof and (head.size > 0 or head.root == EMPTY_ROOT)
-    # Hashes of another length could be cut differently under a node and still give its hash.
+    # Hashes of other lengths could be concatenated to the same node preimage.
     if proof and any(len(part) != HASH_SIZE for part in (subtree.root, *proof)):
         return False
     return _climb(subtree, head.size, proof) == (subtree.root, head.root)
 
 
 class _Sibling(NamedTuple):
-    """A node beside the way down: its leaves, whether it is on the left, and whether it is part of the subtree."""
+    """A sibling on the path from the root: its leaves, its side, and whether it is inside the subtree."""
 
     start: int
     end: int
@@ -184,7 +184,7 @@ class _Sibling(NamedTuple):
 
 
 def _descend(start: int, end: int, size: int) -> tuple[list[_Sibling], tuple[int, int]]:
-    """The siblings from the root down to the last node of the subtree ``[start, end)``, and that node."""
+    """Return the siblings from the root down to the last node of the subtree ``[start, end)``, and that node."""
     siblings = []
     low, high, first = 0, size, start
     while (low, high) != (first, end):
@@ -199,7 +199,7 @@ def _descend(start: int, end: int, size: int) -> tuple[list[_Sibling], tuple[int
 
 
 def _climb(subtree: Subtree, size: int, proof: Sequence[bytes]) -> tuple[bytes, bytes] | None:
-    """The roots that a proof gives, of the subtree and of the tree; None when it is too short or too long."""
+    """Return the subtree root and the tree root that a proof yields; None when its length is wrong."""
     siblings, node = _descend(subtree.start, subtree.end, size)
     whole = node == (subtree.start, subtree.end)
     if len(proof) != len(siblings) + (not whole):

@@ -1,11 +1,12 @@
-"""Signed notes, verifier keys, checkpoints and cosignatures. (pure)
+"""Parse, verify and write signed notes, verifier keys, checkpoints and cosignatures. (pure)
 
-C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519 types). A note is text that ends in a newline, an empty
-line, and signature lines ``— name base64(key ID || signature)``. A verifier key is the line ``name+key ID+base64(type
-|| public key)``. A checkpoint is a note whose text is an origin, a tree's size and its root, a line each.
+The formats are C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519 types). A note is text that ends in a
+newline, an empty line, and signature lines ``— name base64(key ID || signature)``. A verifier key is the line
+``name+key ID+base64(type || public key)``. A checkpoint is a note whose text is an origin, a tree size and a root, one
+on each line.
 
-Whatever breaks the form or is not signed as it must be raises `EvidenceInvalid`; a verifier key that cannot be used
-raises `RequestInvalid`. Private keys are the matter of `log/signing_key.py`.
+Malformed or wrongly signed notes raise `EvidenceInvalid`; an unusable verifier key raises `RequestInvalid`. Private
+keys belong to `log/signing_key.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _KEY: Final = LocalizedText("验证公钥", "verifier key")
 
 
 class Algorithm(IntEnum):
-    """The signature types understood here (signed-note, "Signature types")."""
+    """The supported signature types (signed-note, "Signature types")."""
 
     ED25519 = 0x01
     COSIGNATURE = 0x04
@@ -43,20 +44,20 @@ class Algorithm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature line: whose, the key's 4-byte ID, and what the key made."""
+    """A signature line: the key's name, its 4-byte ID, and the signature bytes."""
 
     name: str
     key_id: bytes
-    made: bytes
+    signature_bytes: bytes
 
     def line(self) -> str:
-        """The line as it stands in a note, with its newline."""
-        return f"{_MARK}{self.name} {encode_base64(self.key_id + self.made)}\n"
+        """Return the signature line of a note, with its newline."""
+        return f"{_MARK}{self.name} {encode_base64(self.key_id + self.signature_bytes)}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key with the name it signs under."""
+    """A public key and its name."""
 
     name: str
     algorithm: Algorithm
@@ -64,41 +65,41 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """Four bytes that tell keys of one name apart (signed-note, "Signatures")."""
+        """The four bytes that distinguish keys of the same name (signed-note, "Signatures")."""
         return key_id(self.name, self.algorithm, self.public)
 
     def line(self) -> str:
-        """The key in one line, without newline (signed-note, "Verifier keys"); `parse_verifier_key` reads it."""
+        """Return the verifier key line without newline: the inverse of `parse_verifier_key`."""
         return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([self.algorithm]) + self.public)}"
 
-    def made(self, signature: Signature) -> bool:
-        """Whether a signature claims to be by this key."""
+    def is_claimed_by(self, signature: Signature) -> bool:
+        """Return whether a signature names this key; the signature is not verified."""
         return (signature.name, signature.key_id) == (self.name, self.key_id)
 
-    def verifies(self, text: bytes, made: bytes) -> bool:
-        """Whether `made` is what this key makes for `text`."""
+    def verifies(self, text: bytes, signature_bytes: bytes) -> bool:
+        """Return whether `signature_bytes` is this key's signature of `text`."""
         if self.algorithm is Algorithm.ED25519:
-            return verifies_ed25519(self.public, text, made)
-        seconds = int.from_bytes(made[:_TIMESTAMP], "big")
+            return verifies_ed25519(self.public, text, signature_bytes)
+        seconds = int.from_bytes(signature_bytes[:_TIMESTAMP], "big")
         message = b"cosignature/v1\ntime %d\n" % seconds + text
-        return seconds < 1 << 63 and verifies_ed25519(self.public, message, made[_TIMESTAMP:])
+        return seconds < 1 << 63 and verifies_ed25519(self.public, message, signature_bytes[_TIMESTAMP:])
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note read, its signatures not verified yet."""
+    """A parsed note with unverified signatures."""
 
     text: str
     signatures: tuple[Signature, ...]
 
     def content(self) -> bytes:
-        """The note as a file; `parse_note` reads it."""
+        """Return the note's bytes: the inverse of `parse_note`."""
         return (self.text + "\n" + "".join(signature.line() for signature in self.signatures)).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A log's head at a size (tlog-checkpoint, "Note text"). `extensions` are opaque lines; we write none."""
+    """A log's tree head (tlog-checkpoint, "Note text"). `extensions` are opaque lines; this log writes none."""
 
     origin: str
     size: int
@@ -107,99 +108,111 @@ class Checkpoint:
 
     @property
     def head(self) -> TreeHead:
-        """The tree it speaks of."""
+        """The tree head that the checkpoint states."""
         return TreeHead(self.size, self.root)
 
     @property
     def root_text(self) -> str:
-        """The root in base64, as the checkpoint shows it."""
+        """The root in base64, as written in the checkpoint."""
         return encode_base64(self.root)
 
     def text(self) -> str:
-        """The text to sign; `parse_checkpoint` reads it."""
+        """Return the text to sign: the inverse of `parse_checkpoint`."""
         return "".join(f"{line}\n" for line in (self.origin, self.size, self.root_text, *self.extensions))
 
 
 def key_id(name: str, algorithm: Algorithm, public: bytes) -> bytes:
-    """The key ID: the first 4 bytes of SHA-256 of name, newline, signature type and public key."""
+    """Return the key ID: the first 4 bytes of SHA-256 of name, newline, signature type and public key."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + public).digest()[:_KEY_ID]
 
 
 def is_key_name(name: str) -> bool:
-    """Whether `name` may name a key: not empty, no spaces, no plus, nothing a note may not hold."""
+    """Return whether `name` may name a key: not empty, without spaces, plus signs and control characters."""
     return bool(name) and "+" not in name and not any(character.isspace() or character < " " for character in name)
 
 
 def parse_verifier_key(line: str) -> VerifierKey:
-    """The key a verifier key line gives. Raises `RequestInvalid`."""
+    """Parse a verifier key line. Raises `RequestInvalid`."""
     name, _, rest = line.strip().partition("+")
     identifier, _, encoded = rest.partition("+")
     material = decode_base64(encoded)
     if not material or not is_key_name(name):
         raise RequestInvalid(
-            part=_KEY, reason=LocalizedText("应为“名称+编号+公钥”一行", "it must be one line, name+id+key")
+            part=_KEY,
+            reason=LocalizedText("应为“名称+编号+公钥”一行", "it must be one line of the form name+id+key"),
         )
     if material[0] not in set(Algorithm) or len(material) != 1 + HASH_SIZE:
-        raise RequestInvalid(part=_KEY, reason=LocalizedText("只支持 Ed25519 公钥", "only Ed25519 keys are understood"))
+        raise RequestInvalid(part=_KEY, reason=LocalizedText("只支持 Ed25519 公钥", "only Ed25519 keys are supported"))
     key = VerifierKey(name, Algorithm(material[0]), material[1:])
     if key.key_id.hex() != identifier:
         raise RequestInvalid(
-            part=_KEY, reason=LocalizedText("编号与公钥不符，请重新复制", "its ID does not fit it; copy it again")
+            part=_KEY,
+            reason=LocalizedText("编号与公钥不符，请重新复制", "its ID does not match the key; copy the line again"),
         )
     return key
 
 
 def parse_note(content: bytes) -> Note:
-    """A note's text and signatures, not verified. Raises `EvidenceInvalid`."""
+    """Parse a note without verifying its signatures. Raises `EvidenceInvalid`."""
     if len(content) > LONGEST_NOTE:
-        raise EvidenceInvalid(reason=LocalizedText("文件过大", "the file is too large"))
+        raise EvidenceInvalid(
+            reason=LocalizedText(f"文件超过 {LONGEST_NOTE} 字节", f"the file is larger than {LONGEST_NOTE} bytes")
+        )
     try:
         decoded = content.decode()
     except UnicodeDecodeError as fault:
         raise EvidenceInvalid(reason=LocalizedText("不是 UTF-8 文本", "it is not UTF-8 text")) from fault
-    text, empty_line, signed = decoded.rpartition("\n\n")
+    text, empty_line, signature_lines = decoded.rpartition("\n\n")
     if (
         not empty_line
-        or not signed.endswith("\n")
+        or not signature_lines.endswith("\n")
         or any(character < " " and character != "\n" for character in decoded)
     ):
         raise EvidenceInvalid(
-            reason=LocalizedText("不是签名文本，或已被截断", "it is not a signed note, or is cut short")
+            reason=LocalizedText(
+                "不是签名文本，或已被截断；请重新下载", "it is not a signed note or is truncated; download it again"
+            )
         )
-    lines = signed.removesuffix("\n").split("\n")
+    lines = signature_lines.removesuffix("\n").split("\n")
     if len(lines) > MOST_SIGNATURES:
-        raise EvidenceInvalid(reason=LocalizedText("签名过多", "it has too many signatures"))
+        raise EvidenceInvalid(
+            reason=LocalizedText(f"签名多于 {MOST_SIGNATURES} 个", f"it has more than {MOST_SIGNATURES} signatures")
+        )
     return Note(text + "\n", tuple(_parse_signature(line) for line in lines))
 
 
 def _parse_signature(line: str) -> Signature:
     name, _, encoded = line.removeprefix(_MARK).partition(" ")
-    made = decode_base64(encoded)
-    if not line.startswith(_MARK) or not is_key_name(name) or made is None or len(made) <= _KEY_ID:
+    material = decode_base64(encoded)
+    if not line.startswith(_MARK) or not is_key_name(name) or material is None or len(material) <= _KEY_ID:
         raise EvidenceInvalid(reason=LocalizedText("签名行格式有误", "a signature line is malformed"))
-    return Signature(name, made[:_KEY_ID], made[_KEY_ID:])
+    return Signature(name, material[:_KEY_ID], material[_KEY_ID:])
 
 
 def verify_note(content: bytes, keys: Sequence[VerifierKey]) -> Note:
-    """The note, signed by at least one of `keys` and falsely in the name of none. Raises `EvidenceInvalid`.
+    """Return the note if at least one of `keys` signed it and no signature in their names is false.
 
-    Signatures by other keys say nothing and are passed over (signed-note, "Signatures").
+    Signatures by other keys are ignored (signed-note, "Signatures"). Raises `EvidenceInvalid`.
     """
     note = parse_note(content)
     text = note.text.encode()
-    claims = [(key, signature) for signature in note.signatures for key in keys if key.made(signature)]
+    claims = [(key, signature) for signature in note.signatures for key in keys if key.is_claimed_by(signature)]
     if not claims:
-        raise EvidenceInvalid(reason=LocalizedText("没有所给公钥的签名", "it is not signed by the key given"))
+        raise EvidenceInvalid(
+            reason=LocalizedText(
+                "没有所给公钥的签名，请核对公钥", "it is not signed by the key given; check which key you use"
+            )
+        )
     for key, signature in claims:
-        if not key.verifies(text, signature.made):
+        if not key.verifies(text, signature.signature_bytes):
             raise EvidenceInvalid(
-                reason=LocalizedText(f"{key.name} 的签名无效", f"the signature of {key.name} is false")
+                reason=LocalizedText(f"{key.name} 的签名无效", f"the signature of {key.name} is invalid")
             )
     return note
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a note's text states. Raises `EvidenceInvalid`."""
+    """Parse a note's text as a checkpoint. Raises `EvidenceInvalid`."""
     lines = text.removesuffix("\n").split("\n")
     if len(lines) < _CHECKPOINT_LINES or not all(lines) or not text.endswith("\n"):
         raise EvidenceInvalid(reason=LocalizedText("不是检查点", "it is not a checkpoint"))
@@ -214,34 +227,34 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def read_checkpoint(content: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """The checkpoint in a note that `verify_note` accepts. Raises `EvidenceInvalid`. The origin is for the caller."""
+    """Verify a note and return its checkpoint; callers must check the origin. Raises `EvidenceInvalid`."""
     return parse_checkpoint(verify_note(content, keys).text)
 
 
 def parse_number(digits: str) -> int | None:
-    """A size or index: ASCII decimal, no leading zeroes, below 2**63; None for anything else."""
+    """Parse a size or index: ASCII decimal, no leading zeroes, below 2**63. Return None for anything else."""
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_SIZE))):
         return None
     number = int(digits)
     return number if str(number) == digits and number < MAX_SIZE else None
 
 
-def verifies_ed25519(public: bytes, message: bytes, made: bytes) -> bool:
-    """Whether `made` is the Ed25519 signature (RFC 8032) of `message` by the 32-byte public key."""
+def verifies_ed25519(public: bytes, message: bytes, signature_bytes: bytes) -> bool:
+    """Return whether `signature_bytes` is the Ed25519 signature (RFC 8032) of `message` by the 32-byte public key."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(made, message)
+        Ed25519PublicKey.from_public_bytes(public).verify(signature_bytes, message)
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
 def encode_base64(content: bytes) -> str:
-    """Standard base64 (RFC 4648 section 4)."""
+    """Encode as standard base64 (RFC 4648 section 4)."""
     return base64.b64encode(content).decode("ascii")
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Standard base64 in its one canonical form (RFC 4648 section 4); None for anything else."""
+    """Decode canonical standard base64 (RFC 4648 section 4). Return None for any other form."""
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

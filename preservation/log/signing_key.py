@@ -1,8 +1,9 @@
-"""The log's signing key: the only user of private keys.
+"""Create, load and use the log's signing key: the only module that handles private keys.
 
-One file, ``log.key`` in a folder of its own, mode 0600, in the one-line form of Go's ``sumdb/note`` (and of the C2SP
-tools): ``PRIVATE+KEY+name+key ID+base64(0x01 || 32-byte Ed25519 seed)``. The name is the log's origin, so a key signs
-for one log and the origin is fixed when the key is made. Written durably, whole or not at all, and never overwritten.
+The key is the file ``log.key``, mode 0600, in a separate folder. It holds one line in the format of Go's
+``sumdb/note``, which C2SP tools share: ``PRIVATE+KEY+name+key ID+base64(0x01 || 32-byte Ed25519 seed)``. The name is
+the log's origin: a key signs for one log, whose origin is fixed when the key is created. The file is written durably
+and atomically and is never overwritten.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LONGEST_FILE: Final = 4096
 
 
 class Signer:
-    """Signs for one log. The private key is kept inside and never shown."""
+    """Signs notes for one log. The private key cannot be read from it."""
 
     __slots__ = ("_key", "_private")
 
@@ -36,7 +37,7 @@ class Signer:
 
     @property
     def origin(self) -> str:
-        """The log's origin, which is the key's name."""
+        """The log's origin, which is also the key's name."""
         return self._key.name
 
     @property
@@ -50,21 +51,21 @@ class Signer:
         return self._key.line()
 
     def sign(self, text: str) -> str:
-        """The signature line for a note's text, with its newline."""
+        """Return the signature line for a note's text, with its newline."""
         return Signature(self.origin, self._key.key_id, self._private.sign(text.encode())).line()
 
     def sign_note(self, text: str) -> bytes:
-        """The text as a note signed by this key."""
+        """Return the text as a note signed by this key."""
         return f"{text}\n{self.sign(text)}".encode()
 
 
 def generate(origin: str) -> Signer:
-    """A new key that lives in memory only. Raises `SettingInvalid` for an origin that cannot name a key."""
+    """Return a new key that is kept in memory only. Raises `SettingInvalid` for an origin that cannot name a key."""
     return Signer(_checked(origin), secrets.token_bytes(HASH_SIZE))
 
 
 def create(folder: Path, origin: str) -> Signer:
-    """A new key, stored in `folder`. Raises `SettingInvalid` when there is one already or the origin is unfit."""
+    """Create a key and store it in `folder`. Raises `SettingInvalid` when a key exists or the origin is invalid."""
     seed = secrets.token_bytes(HASH_SIZE)
     signer = Signer(_checked(origin), seed)
     line = f"{_PREFIX}{origin}+{signer.key.key_id.hex()}+{encode_base64(bytes([Algorithm.ED25519]) + seed)}\n"
@@ -74,20 +75,20 @@ def create(folder: Path, origin: str) -> Signer:
         _write_private(temporary, line.encode())
         os.link(temporary, folder / KEY_FILE)
     except FileExistsError as fault:
-        reason = LocalizedText("密钥已存在，不予覆盖", "there is a key already; it is not overwritten")
+        reason = LocalizedText(
+            "密钥已存在，不予覆盖；如需更换，请先移走",
+            "a key already exists and is not overwritten; move it away first",
+        )
         raise SettingInvalid(name=KEY_FILE, reason=reason) from fault
     finally:
         temporary.unlink(missing_ok=True)
-    for made in (folder, *folder.parents[:1]):
-        sync_folder(str(made))
+    for changed in (folder, *folder.parents[:1]):
+        sync_folder(str(changed))
     return signer
 
 
 def load(folder: Path) -> Signer:
-    """The key stored in `folder`.
-
-    Raises `DependencyMissing` when there is none, `SettingInvalid` when it cannot be used.
-    """
+    """Load the key in `folder`. Raises `DependencyMissing` when it is missing, `SettingInvalid` when it is unusable."""
     path = folder / KEY_FILE
     try:
         with path.open("rb") as file:
@@ -95,19 +96,19 @@ def load(folder: Path) -> Signer:
             content = file.read(_LONGEST_FILE)
     except FileNotFoundError as fault:
         remedy = LocalizedText(
-            "请运行 shanben init，或放回备份的密钥", "run shanben init, or put the key back from its backup"
+            "请运行 shanben init，或放回备份的密钥", "run shanben init, or restore the key from its backup"
         )
         raise DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy) from fault
     except OSError as fault:
         raise SettingInvalid(name=KEY_FILE, reason=fault.strerror or str(fault)) from fault
     if mode & 0o077:
-        reason = LocalizedText("他人可读取；请执行 chmod 600", "others may read it; run chmod 600 on it")
+        reason = LocalizedText("他人可读取；请执行 chmod 600", "other users can read it; run chmod 600 on it")
         raise SettingInvalid(name=KEY_FILE, reason=reason)
     return _parse(content)
 
 
 def load_or_create(folder: Path, origin: str) -> Signer:
-    """The key in `folder`, made for `origin` when there is none. Raises `SettingInvalid` when it is for another."""
+    """Load the key in `folder`, or create it for `origin`. Raises `SettingInvalid` when it has another origin."""
     if not (folder / KEY_FILE).exists():
         return create(folder, origin)
     signer = load(folder)
@@ -116,17 +117,32 @@ def load_or_create(folder: Path, origin: str) -> Signer:
 
 
 def check_origin(origin: str, setting: str) -> None:
-    """Raise `SettingInvalid` when the setting names another log than the key does; '' leaves it to the key."""
+    """Raise `SettingInvalid` when the setting `log_origin` differs from the key's origin; '' accepts any key."""
     if setting not in ("", origin):
-        reason = LocalizedText(f"密钥属于日志 {origin}，名称不可更改", f"the key is for {origin}; a log keeps its name")
+        reason = LocalizedText(
+            f"密钥属于日志 {origin}，日志名称不可更改；请改回或清空此设置",
+            f"the key belongs to the log {origin}, whose origin cannot change; set this to {origin} or leave it empty",
+        )
         raise SettingInvalid(name="log_origin", reason=reason)
 
 
 def _checked(origin: str) -> str:
     if not is_key_name(origin):
-        reason = LocalizedText(f"{origin!r} 不能含空格或加号，也不能为空", f"{origin!r}: no spaces, no plus, not empty")
+        reason = LocalizedText(
+            f"{origin!r} 不能含空格或加号，也不能为空", f"{origin!r} must not be empty or contain spaces or plus signs"
+        )
         raise SettingInvalid(name="log_origin", reason=reason)
     return origin
+
+
+def signing_key_missing() -> DependencyMissing:
+    """Return the error for a machine that can read the log and not sign it."""
+    remedy = LocalizedText(
+        "日志由持有密钥的机器签发；如需在本机签发，请从该机复制 keys 目录（权限 600）",
+        "another machine holds the key and signs the log; to sign on this machine too, copy that machine's keys folder"
+        " (mode 600)",
+    )
+    return DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy)
 
 
 def _write_private(path: Path, content: bytes) -> None:
@@ -138,21 +154,21 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 def _parse(content: bytes) -> Signer:
-    broken = SettingInvalid(
+    damaged = SettingInvalid(
         name=KEY_FILE,
-        reason=LocalizedText("文件已损坏；请放回备份", "the file is damaged; put it back from its backup"),
+        reason=LocalizedText("文件已损坏；请放回备份", "the file is damaged; restore it from its backup"),
     )
     try:
         line = content.decode().removesuffix("\n")
     except UnicodeDecodeError as fault:
-        raise broken from fault
+        raise damaged from fault
     name, _, rest = line.removeprefix(_PREFIX).partition("+")
     identifier, _, encoded = rest.partition("+")
     material = decode_base64(encoded) or b""
     if not (line.startswith(_PREFIX) and is_key_name(name) and len(material) == 1 + HASH_SIZE):
-        raise broken
+        raise damaged
     signer = Signer(name, material[1:])
-    # The key ID is the checksum of the file: a seed with a bit turned gives another public key.
+    # The key ID serves as a checksum: a damaged seed gives another public key.
     if material[0] != Algorithm.ED25519 or signer.key.key_id.hex() != identifier:
-        raise broken
+        raise damaged
     return signer

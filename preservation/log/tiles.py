@@ -1,9 +1,9 @@
-"""The provenance log as it lies in the store: tiles of hashes and bundles of entries (C2SP tlog-tiles).
+"""Tiles of hashes and bundles of entries in the store (C2SP tlog-tiles).
 
-Two ways lead from here to a root, and `log/log.py` signs only what both give:
+Two independent methods compute a root, and `log/writer.py` signs only a root that both give:
 
-- `Edge` grows: it takes leaf hashes in order and gives up every tile it completes;
-- `StoredTree` looks back: it reads tiles and bundles from the store and hashes them by the recursive definition.
+- `Edge` appends leaf hashes in order and returns every tile that they complete;
+- `StoredTree` reads tiles and bundles from the store and hashes them by the recursive definition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from preservation.log.merkle import (
 )
 from repository.errors import KeyNotFound, LogInvalid, RequestInvalid
 from repository.localized import LocalizedText
-from repository.paths import TILE_WIDTH, log_entries, log_tile
+from repository.paths import LOG, TILE_WIDTH, log_entries, log_tile
 from repository.storage.store import ObjectStore
 
 LONGEST_ENTRY: Final = 65_535
@@ -33,7 +33,7 @@ _LENGTH: Final = 2
 
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:
-    """A bundle: every entry behind its length, a big-endian uint16. Raises `RequestInvalid` when one is too long."""
+    """Return a bundle: every entry after its length, a big-endian uint16. Raises `RequestInvalid` for a long entry."""
     for entry in entries:
         if len(entry) > LONGEST_ENTRY:
             reason = LocalizedText(f"超过 {LONGEST_ENTRY} 字节", f"it is longer than {LONGEST_ENTRY} bytes")
@@ -42,7 +42,7 @@ def pack_entries(entries: Sequence[bytes]) -> bytes:
 
 
 def unpack_entries(content: bytes) -> list[bytes] | None:
-    """The entries of a bundle; None when it is cut short."""
+    """Return the entries of a bundle; None when it is truncated."""
     entries = []
     position = 0
     while position < len(content):
@@ -55,19 +55,19 @@ def unpack_entries(content: bytes) -> list[bytes] | None:
 
 
 def pack_hashes(hashes: Sequence[bytes]) -> bytes:
-    """A tile: its hashes one after the other."""
+    """Return a tile: its hashes concatenated."""
     return b"".join(hashes)
 
 
 def unpack_hashes(content: bytes) -> list[bytes] | None:
-    """The hashes of a tile; None when it is cut within one."""
+    """Return the hashes of a tile; None when it is truncated within a hash."""
     if len(content) % HASH_SIZE:
         return None
     return [content[start : start + HASH_SIZE] for start in range(0, len(content), HASH_SIZE)]
 
 
 def row_widths(size: int) -> list[int]:
-    """How many hashes a tree of `size` leaves has at each tile level, from level 0: ``size // 256**level``."""
+    """Return the number of hashes at each tile level, from level 0, of a tree of `size` leaves: size // 256**level."""
     widths = []
     while size:
         widths.append(size)
@@ -85,19 +85,19 @@ class Tile:
 
     @property
     def key(self) -> str:
-        """Where it lies in the store."""
+        """The tile's key in the store."""
         return log_tile(self.level, self.index, len(self.hashes))
 
 
 @dataclass(slots=True)
 class Edge:
-    """The right edge of a growing tree: at each tile level the hashes not yet in a full tile, below 256 of them."""
+    """The right edge of a growing tree: at each tile level the hashes not yet in a full tile, fewer than 256."""
 
     size: int = 0
     rows: list[list[bytes]] = field(default_factory=lambda: [[]])
 
     def append(self, leaf: bytes) -> list[Tile]:
-        """One leaf hash more; returns the tiles that it completes, lowest first."""
+        """Append a leaf hash; return the tiles that it completes, lowest level first."""
         self.size += 1
         self.rows[0].append(leaf)
         return self._carry() if len(self.rows[0]) == TILE_WIDTH else []
@@ -115,20 +115,20 @@ class Edge:
         return full
 
     def partial_tiles(self) -> list[Tile]:
-        """The partial tiles of the tree as it is, lowest first."""
+        """Return the partial tiles of the current tree, lowest level first."""
         return [
             Tile(level, self.size >> _TILE_BITS * (level + 1), tuple(row)) for level, row in enumerate(self.rows) if row
         ]
 
     def root(self) -> bytes:
-        """The root of the tree as it is."""
+        """Return the root of the current tree."""
         return fold_peaks([peak for row in reversed(self.rows) for peak in CompactRange.over(row).peaks])
 
 
 class StoredTree:
-    """A tree of `size` leaves in a store, read only. Short-lived: it keeps the tiles that `hash_of` has read.
+    """A read-only tree of `size` leaves in a store. Keep it briefly: it caches the tiles that `hash_of` reads.
 
-    What is missing or of the wrong length raises `LogInvalid`; a hash or entry that was altered shows in the root.
+    A missing tile or one of the wrong length raises `LogInvalid`; an altered hash or entry changes the root.
     """
 
     def __init__(self, store: ObjectStore, size: int) -> None:
@@ -137,19 +137,19 @@ class StoredTree:
         self._rows: dict[tuple[int, int], list[bytes]] = {}
 
     def tile(self, level: int, index: int) -> list[bytes]:
-        """The hashes of a tile, as many as it has in this tree."""
+        """Return the hashes of a tile, as many as it has in this tree."""
         width = self._width(level, index)
         content = self._read(log_tile(level, index, width), log_tile(level, index))
-        return _cut(unpack_hashes(content), width, log_tile(level, index, width))
+        return _first(unpack_hashes(content), width, log_tile(level, index, width))
 
     def bundle(self, index: int) -> list[bytes]:
-        """The entries of a bundle, as many as it has in this tree."""
+        """Return the entries of a bundle, as many as it has in this tree."""
         width = self._width(0, index)
         content = self._read(log_entries(index, width), log_entries(index))
-        return _cut(unpack_entries(content), width, log_entries(index, width))
+        return _first(unpack_entries(content), width, log_entries(index, width))
 
     def entries(self, start: int, end: int) -> Iterator[bytes]:
-        """The entries ``[start, end)``, each compared with its hash in the level 0 tile."""
+        """Yield the entries ``[start, end)``, each verified against its hash in the level 0 tile."""
         for index in range(start >> _TILE_BITS, (end + TILE_WIDTH - 1) >> _TILE_BITS):
             entries = self.bundle(index)
             if [leaf_hash(entry) for entry in entries] != self.tile(0, index):
@@ -158,7 +158,7 @@ class StoredTree:
             yield from entries[max(start - first, 0) : end - first]
 
     def hash_of(self, start: int, end: int) -> bytes:
-        """The hash of the leaves ``[start, end)``, a node of this tree, from the highest tiles that have its parts."""
+        """Return the hash of the leaves ``[start, end)``, a node of this tree, from the highest possible tiles."""
         count = end - start
         if count == 0:
             return EMPTY_ROOT
@@ -168,10 +168,10 @@ class StoredTree:
         level = (count.bit_length() - 1) // _TILE_BITS
         first, width = start >> _TILE_BITS * level, count >> _TILE_BITS * level
         place = first % TILE_WIDTH
-        return tree_hash(self._known_tile(level, first >> _TILE_BITS)[place : place + width])
+        return tree_hash(self._cached_tile(level, first >> _TILE_BITS)[place : place + width])
 
     def edge(self) -> Edge:
-        """The right edge, to grow on from."""
+        """Return the right edge, to append to."""
         rows = [
             self.tile(level, width >> _TILE_BITS) if width % TILE_WIDTH else []
             for level, width in enumerate(row_widths(self.size))
@@ -179,12 +179,12 @@ class StoredTree:
         return Edge(self.size, rows or [[]])
 
     def recount(self, first: int) -> Recount:
-        """The entries from bundle `first` on, read and hashed: the root by another way than the tiles'."""
+        """Read and hash the entries from bundle `first` on, to compute roots without the tiles of these entries."""
         bundles = range(first, (self.size + TILE_WIDTH - 1) >> _TILE_BITS)
         leaves = [leaf_hash(entry) for index in bundles for entry in self.bundle(index)]
         return Recount(self, first << _TILE_BITS, leaves)
 
-    def _known_tile(self, level: int, index: int) -> list[bytes]:
+    def _cached_tile(self, level: int, index: int) -> list[bytes]:
         if (level, index) not in self._rows:
             self._rows[level, index] = self.tile(level, index)
         return self._rows[level, index]
@@ -193,7 +193,7 @@ class StoredTree:
         return min((self.size >> _TILE_BITS * level) - (index << _TILE_BITS), TILE_WIDTH)
 
     def _read(self, key: str, full: str) -> bytes:
-        """A partial tile may be gone once the full one is there (tlog-tiles, "Partial Tiles")."""
+        """Read an object; fall back to the full tile, which may have replaced a partial one (tlog-tiles)."""
         try:
             return self._store.read(key)
         except KeyNotFound:
@@ -207,14 +207,14 @@ class StoredTree:
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The second way to a root: entries read back from index `first` on, and stored hashes for what lies before."""
+    """The second method of computing a root: entries read back from index `first` on, stored hashes before it."""
 
     tree: StoredTree
     first: int
     leaves: list[bytes]
 
     def root(self, size: int) -> bytes:
-        """The root of the first `size` leaves, by the recursive definition (RFC 6962 section 2.1)."""
+        """Return the root of the first `size` leaves, by the recursive definition (RFC 6962 section 2.1)."""
         return self._hash(0, size) if size else EMPTY_ROOT
 
     def _hash(self, start: int, end: int) -> bytes:
@@ -226,16 +226,23 @@ class Recount:
         return node_hash(self._hash(start, middle), self._hash(middle, end))
 
 
-def _cut(parts: list[bytes] | None, width: int, key: str) -> list[bytes]:
-    """The first `width` parts of a tile or bundle, which must have that many: exactly, or as a full one."""
+def has_tiles(store: ObjectStore) -> bool:
+    """Return whether the store holds any tile or bundle, signed or not."""
+    return next(iter(store.list(f"{LOG}/tile")), None) is not None
+
+
+def _first(parts: list[bytes] | None, width: int, key: str) -> list[bytes]:
+    """Return the first `width` parts of a tile or bundle of `width` or 256 parts. Raise `LogInvalid` for others."""
     if parts is None or len(parts) not in {width, TILE_WIDTH}:
         raise _damaged(key)
     return parts[:width]
 
 
 def _missing(key: str) -> LogInvalid:
-    return LogInvalid(reason=LocalizedText(f"缺少 {key}", f"{key} is missing"))
+    return LogInvalid(reason=LocalizedText(f"缺少 {key}，请从副本恢复", f"{key} is missing; restore it from a replica"))
 
 
 def _damaged(key: str) -> LogInvalid:
-    return LogInvalid(reason=LocalizedText(f"{key} 已损坏", f"{key} is damaged"))
+    return LogInvalid(
+        reason=LocalizedText(f"{key} 已损坏，请从副本恢复", f"{key} is damaged; restore it from a replica")
+    )

@@ -1,11 +1,11 @@
-"""Who may write the provenance log, and what was signed last: never kept in the store itself.
+"""The log's writer lock, and the memory of the newest signed checkpoint outside the store.
 
-The store may be rolled back (a restored backup, a replica that lagged). Signing on from there would give two histories
-in one log's name. So the newest checkpoint signed is kept outside the store before anyone else can see it: in a file of
-this machine, and where several machines share a database in that as well.
+A store can be rolled back (a restored backup, an outdated replica). A log that continued signing from there would have
+two histories under one name. Each signed checkpoint is therefore remembered outside the store before it is published:
+in a file on this machine and, where several machines share a database, also in the database.
 
-A lock in a database can be lost while its holder lives on: the server was killed, or a network was cut. What such a
-writer still does cannot be prevented, only made harmless (`log/log.py`); `Hold.check` tells it as soon as it asks.
+A database lock can be lost while its holder still runs, after a server crash or a network failure. What that writer
+then does cannot be prevented; `log/writer.py` keeps it harmless, and `Hold.check` reports the lost lock.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ _LOCK: Final = "log"
 
 
 class WriterLock(Protocol):
-    """One writer at a time, and what was signed last."""
+    """Admits one writer at a time, and remembers the newest signed checkpoint."""
 
     def hold(self) -> AbstractContextManager[Hold]:
-        """Hold the log for writing. Raises `LogBusy` when somebody else keeps it too long."""
+        """Hold the log for writing. Raises `LogBusy` when another writer holds it for too long."""
 
-    def signed(self) -> list[bytes]:
-        """The newest checkpoint signed, from every place where it is kept; none before the first."""
+    def remembered(self) -> list[bytes]:
+        """Return the newest signed checkpoint from each place that keeps it; an empty list before the first."""
 
     def remember(self, checkpoint: bytes, size: int) -> None:
-        """Keep a checkpoint just signed; durable when it returns. Raises `LogBusy` when a newer one is kept."""
+        """Keep a newly signed checkpoint, durably. Raises `LogBusy` when a newer one is already kept."""
 
 
-class _Kept:
-    """A lock that its holder loses by dying only."""
+class _LocalHold:
+    """A lock that only the end of its process can lose."""
 
     def check(self) -> None:
-        """It is held."""
+        """Do nothing: the lock is held."""
 
 
-class SignedFile:
-    """The newest checkpoint signed on this machine, in a file."""
+class CheckpointFile:
+    """Keeps the newest checkpoint that this machine signed, in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> list[bytes]:
-        """The checkpoint; none before the first. Raises `StoreFault`."""
+        """Return the checkpoint; an empty list before the first. Raises `StoreFault`."""
         try:
             return [self._path.read_bytes()]
         except FileNotFoundError:
@@ -59,8 +59,8 @@ class SignedFile:
         except OSError as fault:
             raise StoreFault(key=self._path.name, reason=fault.strerror) from fault
 
-    def keep(self, checkpoint: bytes) -> None:
-        """Keep a checkpoint in place of the last; durable when it returns. Raises `StoreFault`."""
+    def write(self, checkpoint: bytes) -> None:
+        """Replace the checkpoint, durably. Raises `StoreFault`."""
         temporary = self._path.with_suffix(".signing")
         try:
             with temporary.open("wb") as file:
@@ -72,36 +72,38 @@ class SignedFile:
 
 
 class FileWriterLock:
-    """A lock file between the processes of one machine, and beside it ``.signed``: the newest checkpoint signed."""
+    """A lock file for the processes of one machine; the newest signed checkpoint is beside it, suffix ``.signed``."""
 
     def __init__(self, lock_path: Path, seconds: float) -> None:
         self._lock_path = lock_path
-        self._file = SignedFile(lock_path.with_suffix(".signed"))
+        self._file = CheckpointFile(lock_path.with_suffix(".signed"))
         self._seconds = seconds
 
     @contextmanager
     def hold(self) -> Iterator[Hold]:
         """As `WriterLock.hold`."""
         with exclusive(self._lock_path, self._seconds, LogBusy()):
-            yield _Kept()
+            yield _LocalHold()
 
-    def signed(self) -> list[bytes]:
-        """As `WriterLock.signed`. Raises `StoreFault`."""
+    def remembered(self) -> list[bytes]:
+        """As `WriterLock.remembered`. Raises `StoreFault`."""
         return self._file.read()
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """As `WriterLock.remember`. Raises `StoreFault`."""
-        self._file.keep(checkpoint)
+        self._file.write(checkpoint)
 
 
 class DatabaseWriterLock:
-    """A lock of the database that several machines share; what was signed last stands there, never to shrink.
+    """A database lock that several machines share; the database keeps the newest signed checkpoint, which only grows.
 
-    `file` is this machine's own memory of it, which a restored backup of the database does not touch.
+    `file` is this machine's own copy, which a restored backup of the database does not change.
     """
 
-    def __init__(self, log_sequence: LogSequence, locks: Locks, origin: str, file: SignedFile, seconds: float) -> None:
-        self._ledger = log_sequence
+    def __init__(
+        self, log_sequence: LogSequence, locks: Locks, origin: str, file: CheckpointFile, seconds: float
+    ) -> None:
+        self._log_sequence = log_sequence
         self._locks = locks
         self._origin = origin
         self._file = file
@@ -111,25 +113,25 @@ class DatabaseWriterLock:
         """As `WriterLock.hold`. Raises `DatabaseFault`."""
         return self._locks.hold(_LOCK, self._seconds, LogBusy())
 
-    def signed(self) -> list[bytes]:
-        """As `WriterLock.signed`. Raises `DatabaseFault`, `StoreFault`."""
-        head = self._ledger.head(self._origin)
+    def remembered(self) -> list[bytes]:
+        """As `WriterLock.remembered`. Raises `DatabaseFault`, `StoreFault`."""
+        head = self._log_sequence.head(self._origin)
         return [*([head] if head else []), *self._file.read()]
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """As `WriterLock.remember`. Raises `DatabaseFault`, `StoreFault`."""
-        if not self._ledger.advance_head(self._origin, size, checkpoint):
+        if not self._log_sequence.advance_head(self._origin, size, checkpoint):
             raise LogBusy
-        self._file.keep(checkpoint)
+        self._file.write(checkpoint)
 
 
 class MemoryWriterLock:
-    """The same within one process: for a log whose store is memory too."""
+    """A lock within one process, for a log whose store is in memory."""
 
     def __init__(self, seconds: float) -> None:
         self._lock = threading.Lock()
         self._seconds = seconds
-        self._signed: list[bytes] = []
+        self._remembered: list[bytes] = []
 
     @contextmanager
     def hold(self) -> Iterator[Hold]:
@@ -137,14 +139,14 @@ class MemoryWriterLock:
         if not self._lock.acquire(timeout=self._seconds):
             raise LogBusy
         try:
-            yield _Kept()
+            yield _LocalHold()
         finally:
             self._lock.release()
 
-    def signed(self) -> list[bytes]:
-        """As `WriterLock.signed`."""
-        return self._signed
+    def remembered(self) -> list[bytes]:
+        """As `WriterLock.remembered`."""
+        return self._remembered
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """As `WriterLock.remember`."""
-        self._signed = [checkpoint]
+        self._remembered = [checkpoint]

@@ -1,8 +1,9 @@
-"""The rules of an OCFL 1.1 inventory as we write it. (pure)
+"""OCFL 1.1 inventories and sidecars as this repository writes them. (pure)
 
-An `Inventory` is what OCFL section 3.5 calls the inventory of an object: a manifest from digests to the files that
-hold them, and for each version the logical state it stands for. Ours have sha256 digests, versions ``v1``, ``v2``… and
-the content folder ``content``. `next_inventory` decides where each new file goes; what is there is not stored again.
+An `Inventory` is the inventory of an object (OCFL section 3.5): a manifest from digests to content files, and the
+logical state of each version. This repository writes SHA-256 digests, versions ``v1``, ``v2``… and the content folder
+``content``. `next_inventory` chooses the path of each new content file; content that is already stored is not stored
+again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ OCFL_TYPE: Final = "https://ocfl.io/1.1/spec/#inventory"
 DIGEST_ALGORITHM: Final = "sha256"
 INVENTORY_NAME: Final = "inventory.json"
 SIDECAR_NAME: Final = f"{INVENTORY_NAME}.{DIGEST_ALGORITHM}"
-# The program acts, so no person is named; OCFL asks that the address be a URI.
+# A program writes the versions, so no person is named. OCFL recommends a URI as address.
 _USER: Final = {"name": "Shanben", "address": "urn:shanben:software"}
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SIDECAR: Final = re.compile(rb"([0-9a-f]{64})[ \t]+inventory\.json\n?")
@@ -28,7 +29,7 @@ _SIDECAR: Final = re.compile(rb"([0-9a-f]{64})[ \t]+inventory\.json\n?")
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """A version of an object: what it stands for (logical path to sha256), when (RFC 3339), why and by whom made."""
+    """A version of an object: its logical state (logical path to SHA-256), creation time (RFC 3339), message, user."""
 
     created: str
     message: str
@@ -38,7 +39,7 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """An object's inventory: `manifest` leads from a sha256 to the content paths that hold it; versions from v1 on."""
+    """An object's inventory: `manifest` maps a SHA-256 to its content paths; `versions` begin with v1."""
 
     identifier: str
     manifest: Mapping[str, tuple[str, ...]]
@@ -51,27 +52,27 @@ class Inventory:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """The logical state of the newest version: logical path to sha256."""
+        """The logical state of the newest version: logical path to SHA-256."""
         return self.versions[-1].state
 
     def content_path(self, sha256: str) -> str:
-        """Where the bytes with this digest lie, relative to the object root. Raises `KeyError`."""
+        """Return the content path of a digest, relative to the object root. Raises `KeyError`."""
         return self.manifest[sha256][0]
 
 
 def next_inventory(
     head: Inventory | None, identifier: str, state: Mapping[str, str], *, message: str, created: str
 ) -> Inventory:
-    """The inventory with one more version (the first, when there is no head) that stands for `state`.
+    """Return the inventory with a next version whose logical state is `state`; the first version without `head`.
 
-    A digest that is in the manifest already keeps its place; a new one goes to ``vN/content/`` and the first, in the
-    order of their bytes, of the logical paths that have it. Raises `ObjectInvalid` for what OCFL forbids.
+    A digest that is already in the manifest keeps its content path. A new one gets ``vN/content/`` and the first, by
+    byte order, of its logical paths. Raises `ObjectInvalid` for a state that OCFL forbids.
     """
     check_logical_paths(state, identifier)
     if not _TIME.fullmatch(created):
         raise ObjectInvalid(
             key=identifier,
-            reason=LocalizedText(f"时间不合 RFC 3339：{created!r}", f"not an RFC 3339 time: {created!r}"),
+            reason=LocalizedText(f"时间不合 RFC 3339：{created!r}", f"{created!r} is not an RFC 3339 time"),
         )
     manifest = dict(head.manifest) if head else {}
     earlier = head.versions if head else ()
@@ -81,31 +82,36 @@ def next_inventory(
 
 
 def new_content(inventory: Inventory) -> dict[str, str]:
-    """The files of the newest version, content path to sha256: what must be stored before it is committed."""
+    """Return the content files that the newest version adds, content path to SHA-256."""
     folder = f"{inventory.head}/"
     return {path: sha256 for sha256, (path, *_) in inventory.manifest.items() if path.startswith(folder)}
 
 
 def check_logical_paths(paths: Collection[str], identifier: str) -> None:
-    """OCFL 3.5.3.1: no empty, ``.`` or ``..`` element, and none is the folder of another. Raises `ObjectInvalid`."""
+    """Check logical paths by OCFL 3.5.3.1. Raises `ObjectInvalid`.
+
+    A path has no empty, ``.`` or ``..`` element, and none is the folder of another.
+    """
     folders: set[str] = set()
     for path in paths:
         elements = path.split("/")
         if {"", ".", ".."} & set(elements):
             raise ObjectInvalid(
                 key=identifier,
-                reason=LocalizedText(f"逻辑路径不合规范：{path!r}", f"not a valid logical path: {path!r}"),
+                reason=LocalizedText(f"逻辑路径不合规范：{path!r}", f"{path!r} is not a valid logical path"),
             )
         folders.update("/".join(elements[:depth]) for depth in range(1, len(elements)))
     if clash := folders & set(paths):
         raise ObjectInvalid(
             key=identifier,
-            reason=LocalizedText(f"既是文件又是文件夹：{min(clash)!r}", f"both a file and a folder: {min(clash)!r}"),
+            reason=LocalizedText(
+                f"{min(clash)!r} 既是文件又是文件夹", f"{min(clash)!r} is both a file and a folder of other files"
+            ),
         )
 
 
 def inventory_bytes(inventory: Inventory) -> bytes:
-    """The inventory as it is stored: JSON, the same bytes for the same inventory."""
+    """Return the inventory as JSON; the same inventory always gives the same bytes."""
     document = {
         "digestAlgorithm": DIGEST_ALGORITHM,
         "head": inventory.head,
@@ -125,9 +131,9 @@ def _version_json(version: ObjectVersion) -> dict[str, Any]:
 
 
 def parse_inventory(document: bytes, key: str) -> Inventory:
-    """The inventory in a document: the inverse of `inventory_bytes`. Raises `ObjectInvalid` naming `key`.
+    """Parse an inventory: the inverse of `inventory_bytes`. Raises `ObjectInvalid` naming `key`.
 
-    Inventories by other hands are read too, when they have what ours have: sha256, ``content``, versions from ``v1``.
+    Inventories of other programs are accepted too if they use SHA-256, ``content`` and versions from ``v1`` on.
     """
     try:
         values = json.loads(document)
@@ -159,13 +165,13 @@ def _text(value: object) -> str:
 
 
 def sidecar_bytes(inventory_sha256: str) -> bytes:
-    """The sidecar of an inventory (OCFL 3.7)."""
+    """Return the sidecar of an inventory (OCFL 3.7)."""
     return f"{inventory_sha256} {INVENTORY_NAME}\n".encode()
 
 
 def parse_sidecar(document: bytes, key: str) -> str:
-    """The digest in a sidecar. Raises `ObjectInvalid`."""
-    matched = _SIDECAR.fullmatch(document)
-    if not matched:
-        raise ObjectInvalid(key=key, reason=LocalizedText("摘要文件无法读取", "the sidecar cannot be read"))
-    return matched[1].decode()
+    """Parse a sidecar and return its digest. Raises `ObjectInvalid`."""
+    match = _SIDECAR.fullmatch(document)
+    if not match:
+        raise ObjectInvalid(key=key, reason=LocalizedText("摘要文件格式有误", "the sidecar is malformed"))
+    return match[1].decode()

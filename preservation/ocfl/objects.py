@@ -1,17 +1,18 @@
-"""Writing, versioning and reading OCFL 1.1 objects in the store: one object a work.
+"""Write, version and read OCFL 1.1 objects in the store, one object for each work.
 
-A version is written so that a crash anywhere leaves what the next run completes:
+A version is written in this order, so that the next run completes whatever a crash interrupts:
 
-1. the new content files are put, each read back from the store and hashed;
-2. what an earlier run that did not finish left behind in the version's folder is deleted;
-3. the version's own inventory and its sidecar are put;
-4. the object's declaration is put (first version only);
-5. the root inventory is put: THE COMMIT POINT;
-6. the root sidecar is put.
+1. put the new content files, read each back from the store and hash it;
+2. delete files that an interrupted run left in the version's folder;
+3. put the version's inventory and its sidecar;
+4. put the object's declaration (first version only);
+5. put the root inventory: THE COMMIT POINT;
+6. put the root sidecar.
 
-Before 5 the object stands as it stood; the next run finds the content that is already right, keeps it and goes on.
-Between 5 and 6 the version is committed and the root sidecar stale: `read_inventory` sees that the root inventory is
-the one that step 3 vouched for, and puts the sidecar. Two writers of one work at a time are not allowed.
+A crash before step 5 leaves the object at its previous version; the next run keeps the content files that are correct
+and continues. A crash between steps 5 and 6 leaves a committed version with an outdated root sidecar: `read_inventory`
+compares the root inventory with the sidecar from step 3 and rewrites the root sidecar. Callers must not write the same
+work concurrently.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ from repository.storage.store import ObjectStore
 OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
 _VERSION: Final = re.compile(r"v([0-9]+)/")
 _LAYOUT: Final = "0003-hash-and-id-n-tuple-storage-layout"
-_STORAGE_ROOT: Final[dict[str, bytes]] = {
-    # The declaration comes last: where it stands, the rest does.
+STORAGE_ROOT_FILES: Final[Mapping[str, bytes]] = {
+    # The declaration is written last: when it exists, the other files exist too.
     f"{paths.OCFL_ROOT}/extensions/{_LAYOUT}/config.json": rfc8785.dumps(
         {"extensionName": _LAYOUT, "digestAlgorithm": "sha256", "tupleSize": 3, "numberOfTuples": 3}
     ),
@@ -57,8 +58,8 @@ _STORAGE_ROOT: Final[dict[str, bytes]] = {
 
 
 def prepare_storage_root(store: ObjectStore) -> None:
-    """Declare the store's ``ocfl/`` an OCFL 1.1 storage root and name its layout; safe to repeat."""
-    for key, content in _STORAGE_ROOT.items():
+    """Write the declaration and layout files of the OCFL 1.1 storage root ``ocfl/``; safe to repeat."""
+    for key, content in STORAGE_ROOT_FILES.items():
         if not store.exists(key):
             store.put(key, content)
 
@@ -71,18 +72,19 @@ def write_version(
     message: str,
     created: str,
     digests: Mapping[str, str] | None = None,
-    put: Collection[str] = (),
+    staged: Collection[str] = (),
 ) -> Inventory:
-    """Preserve `content`, the complete logical state of a work, as its next version; the new head inventory.
+    """Preserve `content`, the complete logical state of a work, as its next version; return the new head inventory.
 
-    `content` leads from logical paths to bytes or files, `digests` from some or all of the same paths to sha256s that
-    are known already (each spares a pass over the file, and is held to). What `put` names was put, and verified, by
-    `put_content`. `created` is an RFC 3339 time. A state equal to the head's makes no version. Raises `DigestMismatch`
-    when the store does not give back what went in or a file is not what `digests` says, `ObjectInvalid`, `StoreFault`.
+    `content` maps logical paths to bytes or files. `digests` maps some or all of these paths to known SHA-256 digests;
+    each saves one pass over its file and is verified. `staged` names the logical paths that `put_content` has already
+    put and verified. `created` is an RFC 3339 time. A state equal to the head's creates no version. Raises
+    `DigestMismatch` when the store returns other bytes than were put or a file differs from `digests`,
+    `ObjectInvalid`, `StoreFault`.
     """
     head = read_inventory(store, work)
-    state, stored = _settle_state(store, work, head, content, digests or {})
-    stored |= _present(store, work, 1 + (len(head.versions) if head else 0), put)
+    state, stored = _store_state(store, work, head, content, digests or {})
+    stored |= _find_staged(store, work, 1 + (len(head.versions) if head else 0), staged)
     if head and state == dict(head.state):
         _delete_leftovers(store, work, len(head.versions) + 1, ())
         return head
@@ -98,24 +100,24 @@ def write_version(
 
 
 def put_content(store: ObjectStore, work: str, version: int, path: str, *, source: Path, digest: str) -> None:
-    """Put a file ahead of the version that will hold it, and read it back; nothing is put when it is there rightly.
+    """Put a content file before its version is committed, and read it back; skip a file that is already correct.
 
-    Many processes may each put their own files of one version; `write_version` then commits it. Raises
-    `DigestMismatch`, also when the file is not what its `digest` says any more, and `StoreFault`.
+    Several processes may put different files of one version; `write_version` then commits it. Raises
+    `DigestMismatch`, also when the file has changed since `digest` was computed, and `StoreFault`.
     """
     _put_verified(store, _content_key(work, version, path), source, digest)
 
 
 def discard_content(store: ObjectStore, work: str) -> None:
-    """Delete what was put ahead of a version that will not be made."""
+    """Delete the content files that `put_content` put for a version that will not be committed."""
     head = read_inventory(store, work)
     _delete_leftovers(store, work, 1 + (len(head.versions) if head else 0), ())
 
 
 def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
-    """The committed inventory of a work; None when there is none. Raises `DigestMismatch`, `ObjectInvalid`.
+    """Return the committed inventory of a work; None when there is none. Raises `DigestMismatch`, `ObjectInvalid`.
 
-    The inventory is held to its sidecar. When a writer died between the two, the sidecar is put right.
+    The inventory is verified against its sidecar. A sidecar that a killed writer left outdated is rewritten.
     """
     root = paths.ocfl_object(work)
     key = f"{root}/{INVENTORY_NAME}"
@@ -135,14 +137,15 @@ def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
         raise ObjectInvalid(
             key=key,
             reason=LocalizedText(
-                f"编号不符：{inventory.identifier}", f"it is of another object: {inventory.identifier}"
+                f"清单属于另一对象 {inventory.identifier}；请从副本恢复此对象",
+                f"its inventory belongs to another object, {inventory.identifier}; restore this object from a replica",
             ),
         )
     return inventory
 
 
 def read_file(store: ObjectStore, work: str, logical_path: str) -> bytes:
-    """A small file of a work's newest version, held to its digest. Raises `KeyNotFound`, `DigestMismatch`."""
+    """Return a small file of a work's newest version, digest verified. Raises `KeyNotFound`, `DigestMismatch`."""
     inventory = read_inventory(store, work)
     if inventory is None:
         raise KeyNotFound(key=f"{paths.ocfl_object(work)}/{INVENTORY_NAME}")
@@ -154,7 +157,7 @@ def read_file(store: ObjectStore, work: str, logical_path: str) -> bytes:
 
 
 def file_key(inventory: Inventory, work: str, logical_path: str) -> str:
-    """The store key of a file of the newest version. Raises `KeyNotFound` when the version has no such file."""
+    """Return the store key of a file of the newest version. Raises `KeyNotFound` when it has no such file."""
     root = paths.ocfl_object(work)
     if logical_path not in inventory.state:
         raise KeyNotFound(key=f"{root} {logical_path}")
@@ -162,7 +165,7 @@ def file_key(inventory: Inventory, work: str, logical_path: str) -> str:
 
 
 def works(store: ObjectStore) -> Iterator[str]:
-    """Every work with a committed object, in the order of their objects' keys. Walks the whole storage root."""
+    """Yield every work with a committed object, in the order of the objects' keys. Lists the whole storage root."""
     depth = paths.ocfl_object("").count("/") + 1
     for found in store.list(paths.OCFL_ROOT):
         folder, _, name = found.key.rpartition("/")
@@ -172,17 +175,17 @@ def works(store: ObjectStore) -> Iterator[str]:
                 yield work
 
 
-def _settle_state(
+def _store_state(
     store: ObjectStore,
     work: str,
     head: Inventory | None,
     content: Mapping[str, Path | bytes],
     known: Mapping[str, str],
 ) -> tuple[dict[str, str], set[str]]:
-    """The digest of every logical path, and the content paths that were stored on the way to it.
+    """Return the digest of every logical path, and the content paths stored while computing them.
 
-    A file whose digest is not known is hashed while it goes into the store when this is the first version, for then
-    it is surely new; in a later one it is hashed first, for most files are there already.
+    In a first version, a file without a known digest is hashed while it is put, because it must be new. In a later
+    version it is hashed first, because most files are already stored.
     """
     state: dict[str, str] = {}
     stored: set[str] = set()
@@ -202,25 +205,25 @@ def _content_key(work: str, version: int, path: str) -> str:
     return f"{paths.ocfl_object(work)}/v{version}/content/{path}"
 
 
-def _present(store: ObjectStore, work: str, version: int, put: Collection[str]) -> set[str]:
-    """The content paths of what was put ahead of this version and lies there."""
-    wanted = {_content_key(work, version, path) for path in put}
+def _find_staged(store: ObjectStore, work: str, version: int, staged: Collection[str]) -> set[str]:
+    """Return the content paths of the staged files that exist in this version's folder."""
+    wanted = {_content_key(work, version, path) for path in staged}
     root = paths.ocfl_object(work)
-    found = store.list(f"{root}/v{version}/content") if wanted else ()
-    return {item.key.removeprefix(f"{root}/") for item in found if item.key in wanted}
+    stored = store.list(f"{root}/v{version}/content") if wanted else ()
+    return {item.key.removeprefix(f"{root}/") for item in stored if item.key in wanted}
 
 
 def _put_hashed(store: ObjectStore, key: str, source: Path) -> str:
-    """Put a file, hashing it on its way, and read it back; its sha256."""
+    """Put a file, hash it while it is sent, read it back and return its SHA-256."""
     digester = Digester("sha256")
-    store.put(key, digester.transient(chunks_of(source)))
+    store.put(key, digester.pass_through(chunks_of(source)))
     digest = digester.hexdigest("sha256")
     _read_back(store, key, digest)
     return digest
 
 
 def _put_verified(store: ObjectStore, key: str, source: Path | bytes, digest: str) -> None:
-    """Put what must have this digest and read it back; nothing is put when an earlier run has done so rightly."""
+    """Put the content with this digest and read it back; skip content that an earlier run stored correctly."""
     if store.exists(key) and sha256(store.chunks(key)) == digest:
         return
     store.put(key, source)
@@ -233,7 +236,7 @@ def _read_back(store: ObjectStore, key: str, digest: str) -> None:
 
 
 def _delete_leftovers(store: ObjectStore, work: str, uncommitted: int, expected: Collection[str]) -> None:
-    """Delete what unfinished runs left in version `uncommitted` and later ones, except for `expected` content paths."""
+    """Delete the files of version `uncommitted` and later ones, except for `expected` content paths."""
     root = paths.ocfl_object(work)
     for found in list(store.list(root)):
         path = found.key.removeprefix(f"{root}/")

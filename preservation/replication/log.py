@@ -1,14 +1,14 @@
-"""The provenance log from one store to another: never backwards, and never what does not verify.
+"""Copy the provenance log from one store to another; a copy never moves backwards.
 
-1. the source's checkpoint is read, and its tree computed again from the source's entries: nothing is taken from a log
-   that does not hold;
-2. the target's checkpoint, if it has one, must be of the same history. Ahead of the source's, it is left as it is;
-3. entry bundles are put and read back, and with them the tiles, as the entries give them anew;
-4. the tree is computed again from what the target now holds;
-5. the checkpoint is put: THE COMMIT POINT;
-6. partial tiles at the target that full ones have replaced are deleted.
+1. read the source's checkpoint and recompute its tree from the source's entries: an invalid log is not copied;
+2. verify that the target's checkpoint, if it has one, belongs to the same history. A target that is ahead of the source
+   is left unchanged;
+3. put entry bundles and the tiles computed from them, and read both back;
+4. recompute the tree from the entries at the target;
+5. put the checkpoint: THE COMMIT POINT;
+6. delete partial tiles at the target that full tiles have replaced.
 
-A replica that is kept up to date computes only what was added since; a whole copy computes everything.
+Updating a replica computes only the entries added since its checkpoint; a whole copy computes all of them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from repository.localized import LocalizedText
 from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
 from repository.storage.store import ObjectStore
 
-_RECOUNTED: Final = 1 << 16
-"""Entries whose hashes are held in memory at once; for more, the whole log is audited, which holds none."""
+_MOST_RECOUNTED: Final = 1 << 16
+"""The most entries whose hashes are kept in memory; for more, the whole log is audited in bounded memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogCopy:
-    """The log as the target now has it: `size` entries and their root in base64, and what that took."""
+    """The log at the target after the copy: `size` entries, their root in base64, and the objects transferred."""
 
     size: int
     root: str
@@ -47,84 +47,85 @@ def replicate_log(
     key: VerifierKey | None,
     *,
     whole: bool = False,
-    told: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> LogCopy | None:
-    """Bring the target's log to where the source's is; None when the source has no log.
+    """Bring the target's log up to the source's; return None when the source has no log.
 
-    Checkpoints must be signed by `key` when one is given. `whole` compares every tile at the target and not only those
-    since its checkpoint. Raises `LogInvalid` (with the store at fault), `StoreFault`.
+    Checkpoints must be signed by `key` if one is given. `whole` compares every tile at the target, not only those since
+    its checkpoint. Raises `LogInvalid` naming the store at fault, `StoreFault`.
     """
-    read = _read_head(source, key)
-    if read is None:
+    source_checkpoint = _read_head(source, key)
+    if source_checkpoint is None:
         return None
-    note, head = read
-    found = _read_head(target, key)
-    held = found[1] if found else TreeHead(0, EMPTY_ROOT)
-    _refuse_other_history(source, target, head, held)
-    if held.size > head.size:
-        return LogCopy(held.size, encode_base64(held.root), Transferred())
-    if held.size == head.size and found and not whole:
-        return LogCopy(head.size, encode_base64(head.root), transfer_small(target, LOG_CHECKPOINT, note, there=True))
-    since = TreeHead(0, EMPTY_ROOT) if whole else held
+    note, head = source_checkpoint
+    target_checkpoint = _read_head(target, key)
+    old = target_checkpoint[1] if target_checkpoint else TreeHead(0, EMPTY_ROOT)
+    _refuse_other_history(source, target, head, old)
+    if old.size > head.size:
+        return LogCopy(old.size, encode_base64(old.root), Transferred())
+    if old.size == head.size and target_checkpoint and not whole:
+        return LogCopy(head.size, encode_base64(head.root), transfer_small(target, LOG_CHECKPOINT, note, exists=True))
+    since = TreeHead(0, EMPTY_ROOT) if whole else old
     _recompute(source, head, since)
-    done = _transfer_tiles(source, target, head, since, told)
+    done = _transfer_tiles(source, target, head, since, on_progress)
     _recompute(target, head, since)
-    done += transfer_small(target, LOG_CHECKPOINT, note, there=found is not None)
+    done += transfer_small(target, LOG_CHECKPOINT, note, exists=target_checkpoint is not None)
     _sweep(target, head.size, since.size)
     return LogCopy(head.size, encode_base64(head.root), done)
 
 
-def _read_head(place: NamedStore, key: VerifierKey | None) -> tuple[bytes, TreeHead] | None:
+def _read_head(store: NamedStore, key: VerifierKey | None) -> tuple[bytes, TreeHead] | None:
     try:
-        note = place.store.read(LOG_CHECKPOINT)
+        note = store.store.read(LOG_CHECKPOINT)
     except KeyNotFound:
         return None
     checkpoint = notes.read_checkpoint(note, [key]) if key else notes.parse_checkpoint(notes.parse_note(note).text)
     return note, checkpoint.head
 
 
-def _refuse_other_history(source: NamedStore, target: NamedStore, head: TreeHead, held: TreeHead) -> None:
-    """The shorter log must be the beginning of the longer one, by the tiles of the longer."""
-    shorter, longer, place = (held, head, source) if held.size <= head.size else (head, held, target)
-    if StoredTree(place.store, longer.size).hash_of(0, shorter.size) != shorter.root:
+def _refuse_other_history(source: NamedStore, target: NamedStore, head: TreeHead, old: TreeHead) -> None:
+    """Raise `LogInvalid` unless the longer log extends the shorter one, by the tiles of the longer."""
+    shorter, longer, store = (old, head, source) if old.size <= head.size else (head, old, target)
+    if StoredTree(store.store, longer.size).hash_of(0, shorter.size) != shorter.root:
         raise LogInvalid(
             reason=LocalizedText(
-                f"{source.name} 与 {target.name} 中的日志出自不同的历史（{head.size} 条与 {held.size} 条）；未作改动",
-                f"{source.name} and {target.name} hold logs of different histories ({head.size} and {held.size}"
-                " entries); nothing was changed",
+                f"{source.name} 与 {target.name} 中的日志出自不同的历史（{head.size} 条与 {old.size} 条）；未作改动，"
+                "请查明哪一份为真",
+                f"{source.name} and {target.name} hold logs of different histories ({head.size} and {old.size}"
+                " entries); nothing was changed: find out which of them is genuine",
             )
         )
 
 
-def _recompute(place: NamedStore, head: TreeHead, since: TreeHead) -> None:
-    """Compute the tree again from the entries a store holds: those after `since`, or all of many."""
-    if head.size - since.size > _RECOUNTED or since.size == 0:
-        problems = audit(place.store, [head]).problems
+def _recompute(store: NamedStore, head: TreeHead, since: TreeHead) -> None:
+    """Recompute the tree from a store's entries: those after `since`, or all if they are many. Raise `LogInvalid`."""
+    if head.size - since.size > _MOST_RECOUNTED or since.size == 0:
+        problems = audit(store.store, [head]).problems
         if problems:
-            raise _not_whole(place, problems[0])
+            raise _invalid(store, problems[0])
         return
     try:
-        recount = StoredTree(place.store, head.size).recount(since.size // TILE_WIDTH)
-        right = (recount.root(since.size), recount.root(head.size)) == (since.root, head.root)
+        recount = StoredTree(store.store, head.size).recount(since.size // TILE_WIDTH)
+        valid = (recount.root(since.size), recount.root(head.size)) == (since.root, head.root)
     except LogInvalid as fault:
-        raise _not_whole(place, fault.message) from fault
-    if not right:
-        raise _not_whole(place, LocalizedText("条目与签发的树根不符", "the entries do not give the signed root"))
+        raise _invalid(store, fault.message) from fault
+    if not valid:
+        raise _invalid(store, LocalizedText("条目与签发的树根不符", "the entries do not give the signed root"))
 
 
 def _transfer_tiles(
-    source: NamedStore, target: NamedStore, head: TreeHead, since: TreeHead, told: OnProgress
+    source: NamedStore, target: NamedStore, head: TreeHead, since: TreeHead, on_progress: OnProgress
 ) -> Transferred:
-    there = {found.key for found in target.store.list(LOG)} if since.size == 0 else set()
+    existing = {stored.key for stored in target.store.list(LOG)} if since.size == 0 else set()
     done = Transferred()
     for key, content in _tiles(source.store, head.size, since.size):
-        done += transfer_small(target, key, content, there=key in there)
-        told(len(content))
+        done += transfer_small(target, key, content, exists=key in existing)
+        on_progress(len(content))
     return done
 
 
 def _tiles(store: ObjectStore, size: int, since: int) -> Iterator[tuple[str, bytes]]:
-    """Every bundle and tile that entries from `since` on are part of; the tiles as the entries give them."""
+    """Yield every bundle and tile that contains entries from `since` on; tiles are computed from the entries."""
     edge, tree = StoredTree(store, since).edge(), StoredTree(store, size)
     for index in range(since // TILE_WIDTH, -(-size // TILE_WIDTH)):
         entries = tree.bundle(index)
@@ -135,23 +136,23 @@ def _tiles(store: ObjectStore, size: int, since: int) -> Iterator[tuple[str, byt
 
 
 def _rows(size: int, since: int) -> list[tuple[int, int]]:
-    """For each tile level from 0: its hashes in a tree of `size` leaves, and in one of `since`."""
+    """Return, for each tile level from 0, its number of hashes in a tree of `size` leaves and in one of `since`."""
     return [(width, since >> 8 * level) for level, width in enumerate(row_widths(size))]
 
 
 def _sweep(target: NamedStore, size: int, since: int) -> None:
-    """The tiles at the edge before may have been partial; in a copy of the whole, any may."""
+    """Delete partial tiles that full ones replaced: those at the previous edge; after a whole copy, all of them."""
     if since == 0:
-        keys = {found.key for found in target.store.list(LOG)}
+        keys = {stored.key for stored in target.store.list(LOG)}
         stale = sorted(key for key in keys if ".p/" in key and key.partition(".p/")[0] in keys)
     else:
-        stale = [found.key for key in _completed(size, since) for found in target.store.list(f"{key}.p")]
+        stale = [stored.key for key in _completed(size, since) for stored in target.store.list(f"{key}.p")]
     for key in stale:
         target.store.delete(key)
 
 
 def _completed(size: int, since: int) -> Iterator[str]:
-    """The tiles that were partial in a tree of `since` leaves and are full in one of `size`."""
+    """Yield the tiles that were partial in a tree of `since` leaves and are full in one of `size`."""
     for level, (width, old) in enumerate(_rows(size, since)):
         if old // TILE_WIDTH < width // TILE_WIDTH:
             yield log_tile(level, old // TILE_WIDTH)
@@ -159,5 +160,5 @@ def _completed(size: int, since: int) -> Iterator[str]:
                 yield log_entries(old // TILE_WIDTH)
 
 
-def _not_whole(place: NamedStore, problem: LocalizedText) -> LogInvalid:
-    return LogInvalid(reason=LocalizedText(f"{place.name}：{problem.zh}", f"{place.name}: {problem.en}"))
+def _invalid(store: NamedStore, problem: LocalizedText) -> LogInvalid:
+    return LogInvalid(reason=LocalizedText(f"{store.name}：{problem.zh}", f"{store.name}: {problem.en}"))

@@ -1,7 +1,7 @@
-"""One object from a store to another, believed only when it was read back from where it went.
+"""Copy one object from one store to another and verify it by reading it back from the target.
 
-What is wrong at the source never arrives: the bytes are hashed on their way, and a difference ends the putting before
-the target's store has taken anything, so that a good copy there stays.
+Damaged content never reaches the target: the bytes are hashed while they are sent, and a digest mismatch aborts the
+upload before the target store accepts the object, so that a good copy already there is kept.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from repository.errors import DigestMismatch
 from repository.storage.store import ObjectStore
 
 OnProgress = Callable[[int], None]
-"""Told of bytes as they are done with; may be called from several threads."""
+"""Called with the number of bytes just processed; several threads may call it concurrently."""
 
 
 def ignore_progress(_: int) -> None:
-    """For a transfer that nobody watches."""
+    """Do nothing: the default when no caller reports progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedStore:
-    """A store, and the name people know it by (never one with a secret in it)."""
+    """A store and the name that operators know it by, which never contains a secret."""
 
     name: str
     store: ObjectStore
 
     def key(self, key: str) -> str:
-        """A key with the store it lies in, for messages."""
+        """Return a key with the name of its store, for messages."""
         return f"{self.name} → {key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """What was done: `objects` of `bytes` verified at the target; of those, what had to be put there."""
+    """A count of transfers: `objects` of `bytes` were verified at the target, and `objects_put` had to be put there."""
 
     objects: int = 0
     bytes: int = 0
@@ -51,37 +51,37 @@ class Transferred:
         )
 
 
-def transfer_held(
-    source: NamedStore, target: NamedStore, key: str, digest: str, *, there: bool, told: OnProgress
+def transfer_preserved(
+    source: NamedStore, target: NamedStore, key: str, digest: str, *, exists: bool, on_progress: OnProgress
 ) -> Transferred:
-    """Have the bytes with this sha256 under `key` at the target, and verify them by reading them there.
+    """Copy the content with this SHA-256 to `key` at the target, and verify it by reading it there.
 
-    `there` says whether the target has anything under the key: what is right is kept. Raises `DigestMismatch` with
-    the name of the store that is at fault, `StoreFault`.
+    `exists` states whether the target has an object under the key; a correct one is kept. Raises `DigestMismatch`
+    naming the store at fault, `StoreFault`.
     """
-    if there:
+    if exists:
         digester = Digester("sha256")
-        if sha256(digester.transient(target.store.chunks(key))) == digest:
-            told(digester.bytes)
+        if sha256(digester.pass_through(target.store.chunks(key))) == digest:
+            on_progress(digester.bytes)
             return Transferred(1, digester.bytes)
-    size = _put_held(source, target, key, digest, told)
+    size = _put_verified(source, target, key, digest, on_progress)
     if sha256(target.store.chunks(key)) != digest:
         raise DigestMismatch(key=target.key(key))
     return Transferred(1, size, 1, size)
 
 
-def transfer_derived(source: NamedStore, target: NamedStore, key: str, told: OnProgress) -> Transferred:
-    """Put an object of which no digest is on record, and compare what the target gives back with what was sent."""
+def transfer_derived(source: NamedStore, target: NamedStore, key: str, on_progress: OnProgress) -> Transferred:
+    """Copy an object that has no recorded digest, and compare the target's bytes with those sent."""
     digester = Digester("sha256")
-    target.store.put(key, _telling(digester.transient(source.store.chunks(key)), told))
+    target.store.put(key, _report_progress(digester.pass_through(source.store.chunks(key)), on_progress))
     if sha256(target.store.chunks(key)) != digester.hexdigest("sha256"):
         raise DigestMismatch(key=target.key(key))
     return Transferred(1, digester.bytes, 1, digester.bytes)
 
 
-def transfer_small(target: NamedStore, key: str, content: bytes, *, there: bool) -> Transferred:
-    """Have `content`, verified by the caller, under `key` at the target; read back there."""
-    if there and target.store.read(key) == content:
+def transfer_small(target: NamedStore, key: str, content: bytes, *, exists: bool) -> Transferred:
+    """Put `content`, which the caller has verified, under `key` at the target, and read it back."""
+    if exists and target.store.read(key) == content:
         return Transferred(1, len(content))
     target.store.put(key, content)
     if target.store.read(key) != content:
@@ -89,26 +89,26 @@ def transfer_small(target: NamedStore, key: str, content: bytes, *, there: bool)
     return Transferred(1, len(content), 1, len(content))
 
 
-def _put_held(source: NamedStore, target: NamedStore, key: str, digest: str, told: OnProgress) -> int:
+def _put_verified(source: NamedStore, target: NamedStore, key: str, digest: str, on_progress: OnProgress) -> int:
     digester = Digester("sha256")
 
-    def held() -> Iterator[bytes]:
-        """The chunks, one late: the last is let go only when the whole was found right."""
-        waiting = b""
-        for chunk in digester.transient(source.store.chunks(key)):
-            yield waiting
-            told(len(waiting))
-            waiting = chunk
+    def verified() -> Iterator[bytes]:
+        """Yield each chunk one step late, and the last only after the digest of the whole has matched."""
+        pending = b""
+        for chunk in digester.pass_through(source.store.chunks(key)):
+            yield pending
+            on_progress(len(pending))
+            pending = chunk
         if digester.hexdigest("sha256") != digest:
             raise DigestMismatch(key=source.key(key))
-        yield waiting
-        told(len(waiting))
+        yield pending
+        on_progress(len(pending))
 
-    target.store.put(key, filter(None, held()))
+    target.store.put(key, filter(None, verified()))
     return digester.bytes
 
 
-def _telling(chunks: Iterator[bytes], told: OnProgress) -> Iterator[bytes]:
+def _report_progress(chunks: Iterator[bytes], on_progress: OnProgress) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
-        told(len(chunk))
+        on_progress(len(chunk))

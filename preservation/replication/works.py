@@ -1,16 +1,16 @@
-"""A work's OCFL object, with all its versions, from one store to another.
+"""Copy a work's OCFL object, with all its versions, from one store to another.
 
-1. the source's inventories are read and held to their sidecars and to one another;
-2. the target is looked at: one that has gone on from another history, or holds what the source does not know of, is
-   refused, because the source may be an old backup and the target the only good copy;
-3. content files: what the target holds is read and kept if it is right, all else is put and read back;
-4. each version's inventory and sidecar, the oldest version first;
-5. the declaration;
-6. the root inventory: THE COMMIT POINT, and its sidecar.
+1. read the source's inventories and verify them against their sidecars and each other;
+2. refuse a target that has another history, or that holds files unknown to the source: the source may be an old backup
+   and the target the only good copy;
+3. copy the content files: read those at the target and keep the correct ones; put and read back all others;
+4. copy each version's inventory and sidecar, the oldest version first;
+5. copy the object's declaration;
+6. copy the root inventory: THE COMMIT POINT, and its sidecar.
 
-Before 6 the target stands as it stood, after it every byte of it has been read and was right. Nothing is ever deleted
-at the target, and nothing there is overwritten but by bytes that were held to their digests on the way. Killed
-anywhere, run again, it goes on. Two replications of one work to one store at a time are not wrong, only wasteful.
+Before step 6 the target's object is unchanged; after it, every byte at the target has been read and verified. Nothing
+at the target is ever deleted, and a file there is overwritten only with bytes whose digest was verified while they were
+sent. An interrupted copy continues on the next run. Concurrent copies of one work to one store are safe but redundant.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from preservation.replication.transfer import (
     OnProgress,
     Transferred,
     ignore_progress,
-    transfer_held,
+    transfer_preserved,
     transfer_small,
 )
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid
 from repository.localized import LocalizedText
 
-_FILES_AT_ONCE: Final = 3
+_CONCURRENT_FILES: Final = 3
 _VERSION: Final = re.compile(r"v([0-9]+)/")
 
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
-    """A work as it now is at the target: its newest `version`, verified there, and what that took."""
+    """A work at the target after the copy: its newest `version`, verified there, and the objects transferred."""
 
     version: int
     done: Transferred
@@ -58,18 +58,18 @@ class Replicated:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A work at the source: its newest inventory, and each version's as it lies there, held to its sidecar."""
+    """A work at the source: its newest inventory, and the bytes of each version's inventory, digests verified."""
 
     root: str
     inventory: Inventory
     documents: tuple[bytes, ...]
 
     def content(self) -> dict[str, str]:
-        """Every content file, by its path in the object, with its sha256."""
-        return {path: digest for digest, held in self.inventory.manifest.items() for path in held}
+        """Return every content file's SHA-256 by its path in the object."""
+        return {path: digest for digest, listed in self.inventory.manifest.items() for path in listed}
 
     def small(self) -> dict[str, bytes]:
-        """All else in the object, in the order in which it must be put."""
+        """Return all other files of the object, in the order in which they must be put."""
         files: dict[str, bytes] = {}
         for number, document in enumerate(self.documents, start=1):
             files |= _with_sidecar(f"v{number}/", document)
@@ -83,32 +83,38 @@ def replicate_work(
     work: str,
     *,
     executor: Executor | None = None,
-    told: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Replicated:
-    """Have the work at the target as it is at the source, and verify it there.
+    """Copy the work to the target and verify it there.
 
-    Files go several at a time, in threads of `executor` or else our own; `told` hears of bytes as they are done.
-    Raises `KeyNotFound` when the source has no such work, `DigestMismatch` with the store and key that are at fault,
-    `ObjectInvalid` when the target must not be overwritten, `StoreFault`.
+    Files are copied concurrently, in threads of `executor` or of a pool of its own. Raises `KeyNotFound` when the
+    source has no such work, `DigestMismatch` with the store and key at fault, `ObjectInvalid` when the target must not
+    be overwritten, `StoreFault`.
     """
-    held = _read_source(source, work)
-    there = {found.key.removeprefix(f"{held.root}/") for found in target.store.list(held.root)}
-    _refuse_strangers(held, target, there)
-    _refuse_other_history(held, target, there)
-    own = ThreadPoolExecutor(_FILES_AT_ONCE) if executor is None else nullcontext(executor)
-    with own as threads:
-        done = _all_of(
+    copy = _read_source(source, work)
+    existing = {stored.key.removeprefix(f"{copy.root}/") for stored in target.store.list(copy.root)}
+    _refuse_unknown_files(copy, target, existing)
+    _refuse_other_history(copy, target, existing)
+    pool = ThreadPoolExecutor(_CONCURRENT_FILES) if executor is None else nullcontext(executor)
+    with pool as threads:
+        done = _sum_of(
             [
                 threads.submit(
-                    transfer_held, source, target, f"{held.root}/{path}", digest, there=path in there, told=told
+                    transfer_preserved,
+                    source,
+                    target,
+                    f"{copy.root}/{path}",
+                    digest,
+                    exists=path in existing,
+                    on_progress=on_progress,
                 )
-                for path, digest in sorted(held.content().items())
+                for path, digest in sorted(copy.content().items())
             ]
         )
-    for path, document in held.small().items():
-        done += transfer_small(target, f"{held.root}/{path}", document, there=path in there)
-        told(len(document))
-    return Replicated(len(held.documents), done)
+    for path, document in copy.small().items():
+        done += transfer_small(target, f"{copy.root}/{path}", document, exists=path in existing)
+        on_progress(len(document))
+    return Replicated(len(copy.documents), done)
 
 
 def _read_source(source: NamedStore, work: str) -> _Source:
@@ -126,7 +132,7 @@ def _read_source(source: NamedStore, work: str) -> _Source:
 
 
 def _read_version(source: NamedStore, root: str, inventory: Inventory, number: int) -> bytes:
-    """The inventory of one version, which must tell the beginning of what the newest tells."""
+    """Return the bytes of one version's inventory, whose history must be the beginning of the newest one's."""
     key = f"{root}/v{number}/{INVENTORY_NAME}"
     document = source.store.read(key)
     sidecar = f"{root}/v{number}/{SIDECAR_NAME}"
@@ -135,51 +141,55 @@ def _read_version(source: NamedStore, root: str, inventory: Inventory, number: i
     if parse_inventory(document, key).versions != inventory.versions[:number]:
         raise ObjectInvalid(
             key=source.key(key),
-            reason=LocalizedText("与最新清单所载的历史不符", "it tells another history than the newest inventory"),
+            reason=LocalizedText(
+                "与最新清单所载的历史不符；请从副本恢复此对象",
+                "its history differs from that of the newest inventory; restore this object from a replica",
+            ),
         )
     return document
 
 
-def _refuse_strangers(held: _Source, target: NamedStore, there: Collection[str]) -> None:
-    """Files that the source knows nothing of may be the only ones of a version that the source has lost."""
-    strangers = sorted(set(there) - held.content().keys() - held.small().keys())
-    if not strangers:
+def _refuse_unknown_files(copy: _Source, target: NamedStore, existing: Collection[str]) -> None:
+    """Raise `ObjectInvalid` for files unknown to the source: a version that the source lost may be only there."""
+    unknown = sorted(set(existing) - copy.content().keys() - copy.small().keys())
+    if not unknown:
         return
-    version = max((int(match[1]) for path in strangers if (match := _VERSION.match(path))), default=0)
-    if version > len(held.documents):
-        raise _newer(held, target, version)
+    version = max((int(match[1]) for path in unknown if (match := _VERSION.match(path))), default=0)
+    if version > len(copy.documents):
+        raise _newer(copy, target, version)
     raise ObjectInvalid(
-        key=target.key(held.root),
+        key=target.key(copy.root),
         reason=LocalizedText(
-            f"副本中有源存储不知道的文件 {strangers[0]}；未作改动，请查明后移开",
-            f"the copy holds {strangers[0]}, which the source does not know; nothing was changed: look into it first",
+            f"副本中有源存储不知道的文件 {unknown[0]}；未作改动，请查明后移开",
+            f"the copy contains {unknown[0]}, which the source does not have; nothing was changed: find out why and"
+            " move the file away",
         ),
     )
 
 
-def _refuse_other_history(held: _Source, target: NamedStore, there: Collection[str]) -> None:
-    """What the target has committed must be the beginning of what the source has; what is damaged says nothing."""
-    folders = ("", *(f"v{number}/" for number in range(1, len(held.documents) + 1)))
+def _refuse_other_history(copy: _Source, target: NamedStore, existing: Collection[str]) -> None:
+    """Raise `ObjectInvalid` unless the source's versions extend the target's; damaged inventories are ignored."""
+    folders = ("", *(f"v{number}/" for number in range(1, len(copy.documents) + 1)))
     for folder in folders:
-        if {folder + INVENTORY_NAME, folder + SIDECAR_NAME} <= set(there):
-            inventory = _sound_inventory(target, f"{held.root}/{folder}")
+        if {folder + INVENTORY_NAME, folder + SIDECAR_NAME} <= set(existing):
+            inventory = _valid_inventory(target, f"{copy.root}/{folder}")
             if inventory is None:
                 continue
-            if len(inventory.versions) > len(held.documents):
-                raise _newer(held, target, len(inventory.versions))
-            if inventory.versions != held.inventory.versions[: len(inventory.versions)]:
+            if len(inventory.versions) > len(copy.documents):
+                raise _newer(copy, target, len(inventory.versions))
+            if inventory.versions != copy.inventory.versions[: len(inventory.versions)]:
                 raise ObjectInvalid(
-                    key=target.key(held.root),
+                    key=target.key(copy.root),
                     reason=LocalizedText(
                         f"副本的 {inventory.head} 与源存储的不同；未作改动，请查明哪一份为真",
-                        f"{inventory.head} of the copy is not that of the source; nothing was changed: find out which"
-                        " of them is true",
+                        f"{inventory.head} of the copy differs from that of the source; nothing was changed: find out"
+                        " which of them is genuine",
                     ),
                 )
 
 
-def _sound_inventory(target: NamedStore, folder: str) -> Inventory | None:
-    """The inventory in a folder of the target; None when it is damaged, and so is to be put again."""
+def _valid_inventory(target: NamedStore, folder: str) -> Inventory | None:
+    """Return the inventory in a folder of the target; None when it is damaged and must be replaced."""
     document = target.store.read(folder + INVENTORY_NAME)
     try:
         if parse_sidecar(target.store.read(folder + SIDECAR_NAME), folder) != sha256([document]):
@@ -189,19 +199,19 @@ def _sound_inventory(target: NamedStore, folder: str) -> Inventory | None:
         return None
 
 
-def _newer(held: _Source, target: NamedStore, version: int) -> ObjectInvalid:
+def _newer(copy: _Source, target: NamedStore, version: int) -> ObjectInvalid:
     return ObjectInvalid(
-        key=target.key(held.root),
+        key=target.key(copy.root),
         reason=LocalizedText(
-            f"副本已有 v{version}，源存储只到 {held.inventory.head}：源存储是否由旧备份恢复？未作改动",
-            f"the copy has v{version}, the source only {held.inventory.head}: was the source restored from an old"
+            f"副本已有 v{version}，源存储只到 {copy.inventory.head}：源存储是否由旧备份恢复？未作改动",
+            f"the copy has v{version}, the source only {copy.inventory.head}: was the source restored from an old"
             " backup? Nothing was changed",
         ),
     )
 
 
-def _all_of(transfers: list[Future[Transferred]]) -> Transferred:
-    """Their sum; the first fault ends those that have not begun, and waits for those that have."""
+def _sum_of(transfers: list[Future[Transferred]]) -> Transferred:
+    """Return the sum of transfers. After a fault, cancel those not started and wait for the others."""
     done = Transferred()
     try:
         for transfer in transfers:

@@ -20,7 +20,7 @@ from log_scenarios import (
 )
 
 from preservation.log import signing_key
-from preservation.log.sequencer import can_sign, evidence, needs_recording, open_log, record_events, verifier_key
+from preservation.log.sequencer import can_sign, image_evidence, needs_recording, open_log, record_events, verifier_key
 from repository.config import Settings
 from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
 from repository.paths import LOG_CHECKPOINT
@@ -109,7 +109,7 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
         (signal_folder / "go").touch()
         zombie.join()
         # What outsiders are given never goes back, whatever the zombie put over it.
-        assert (open_log(first).size, f"\n{size}\n" in open_log(first).newest().decode()) == (size, True)
+        assert (open_log(first).size, f"\n{size}\n" in open_log(first).checkpoint_note().decode()) == (size, True)
         check_everything_is_logged_once(first, works)
         if needs_recording(first):
             overwritten += 1
@@ -134,7 +134,7 @@ def test_a_machine_without_the_key_does_everything_but_sign(
     log = open_log(other)
     assert (log.size, log.verify().ok) == (3, True)
     image = first.catalogue.works()[0].cover
-    assert evidence(other, str(image)) == evidence(first, str(image))
+    assert image_evidence(other, str(image)) == image_evidence(first, str(image))
     shutil.copytree(tmp_path / "first" / "keys", tmp_path / "other" / "keys")
     publish(other, "再試")
     assert record_events(other) == 3

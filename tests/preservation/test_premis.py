@@ -12,10 +12,10 @@ from preservation.premis import (
     EventType,
     accession_event,
     event_bytes,
-    event_of,
-    events_document,
-    events_of_document,
+    events_bytes,
     ingestion_event,
+    parse_event,
+    parse_events,
 )
 from repository.errors import EventInvalid
 from repository.model import Event
@@ -39,13 +39,13 @@ happenings = st.builds(
 
 @given(happenings)
 def test_an_event_read_is_the_event_written(event: Event) -> None:
-    assert event_of(event_bytes(event)) == event
+    assert parse_event(event_bytes(event)) == event
     assert rfc8785.dumps(json.loads(event_bytes(event))) == event_bytes(event)
 
 
 @given(st.lists(happenings, max_size=4))
 def test_a_document_of_events_keeps_them_and_their_order(events: list[Event]) -> None:
-    assert events_of_document(events_document(events)) == tuple(events)
+    assert parse_events(events_bytes(events)) == tuple(events)
 
 
 def ingestion(time: str = "2026-01-02T03:04:05Z", **changes: str) -> Event:
@@ -134,12 +134,12 @@ WRITTEN = event_bytes(ingestion())
 )
 def test_any_other_spelling_is_refused(document: bytes) -> None:
     with pytest.raises(EventInvalid):
-        event_of(document)
+        parse_event(document)
     with pytest.raises(EventInvalid):
-        events_of_document(b"[" + document + b"]" if document else b"")
+        parse_events(b"[" + document + b"]" if document else b"")
 
 
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(document: bytes) -> None:
     with pytest.raises(EventInvalid):
-        event_of(document)
+        parse_event(document)

@@ -17,7 +17,7 @@ from instance import MACHINES, House
 
 from preservation.log.sequencer import open_log
 from preservation.ocfl.validation import validate_object
-from preservation.premis import event_of
+from preservation.premis import parse_event
 from repository import paths
 from repository.database.outbox import JobState
 from repository.errors import DatabaseFault
@@ -109,7 +109,7 @@ def _assert_pyramids(house: House, client: S3Client, books: Mapping[str, Path]) 
 def _assert_log(house: House, client: S3Client, books: Mapping[str, Path]) -> None:
     verdict = house.ask("log", "verify")
     log = open_log(house.repository)
-    events = [event_of(entry) for entry in log.entries(0, log.size)]
+    events = [parse_event(entry) for entry in log.entries(0, log.size)]
     told = Counter((event.type, event.work, event.image) for event in events)
     assert len(events) == verdict["size"] == len({event.identifier for event in events})
     assert set(told.values()) == {1}, [what for what, times in told.items() if times > 1]

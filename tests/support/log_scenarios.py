@@ -16,7 +16,7 @@ from typing import Any
 
 from preservation.log import evidence
 from preservation.log.sequencer import open_log, record_events, verifier_key
-from preservation.premis import event_of, ingestion_event
+from preservation.premis import ingestion_event, parse_event
 from repository.config import Settings
 from repository.database.catalogue import Publication
 from repository.errors import ShanbenError
@@ -58,7 +58,7 @@ def check_everything_is_logged_once(repository: Repository, works: dict[str, int
     """The log verifies, every event of these works is in it once and nothing else, and evidence convinces offline."""
     log = open_log(repository)
     assert log.verify().problems == ()
-    logged = [event_of(leaf).identifier for leaf in log.entries(0, log.size)]
+    logged = [parse_event(leaf).identifier for leaf in log.entries(0, log.size)]
     events = {event.identifier: event for name, images in works.items() for event in publication(name, images).events}
     assert len(logged) == len(set(logged))
     assert set(logged) == set(events)
@@ -67,7 +67,7 @@ def check_everything_is_logged_once(repository: Repository, works: dict[str, int
     key = verifier_key(repository)
     for index in range(0, log.size, max(1, log.size // 40)):
         assert repository.log_sequence.event_index(str(events[logged[index]].image)) == index
-        assert evidence.check(log.evidence(index), key).index == index
+        assert evidence.verify(log.evidence(index), key).index == index
 
 
 class ChangedStore:

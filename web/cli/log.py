@@ -1,4 +1,4 @@
-"""``shanben log``: audit the provenance log, take evidence from it, and check evidence offline."""
+"""The commands ``shanben log``: audit the provenance log, write evidence files, and verify them offline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from preservation.log import evidence, sequencer
-from preservation.premis import event_of
+from preservation.premis import parse_event
 from repository.config import process_settings
 from repository.errors import NotFound
 from repository.identifiers import Kind, parse
@@ -19,21 +19,21 @@ from web.cli.terminal import EXIT_CONTENT, Terminal, command
 
 @click.group()
 def log() -> None:
-    """溯源日志：审计、取证、核验。 The provenance log: audit it, take evidence, check evidence."""
+    """溯源日志：审计、取证、核验。 The provenance log: audit it, write evidence files, verify them."""
 
 
 @log.command()
 @command
 def verify(terminal: Terminal) -> int:
     """审计全部日志。 Audit the whole log: entries, tiles, root and signature."""
-    verdict = sequencer.open_log(open_repository(process_settings())).verify()
-    for problem in verdict.problems:
+    audit = sequencer.open_log(open_repository(process_settings())).verify()
+    for problem in audit.problems:
         terminal.say(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
-    if verdict.ok:
-        zh = f"日志完好：{verdict.size} 条，根 {verdict.root}"
-        terminal.say(LocalizedText(zh, f"The log is whole: {verdict.size} entries, root {verdict.root}"))
-    terminal.result({"ok": verdict.ok, "size": verdict.size, "root": verdict.root})
-    return 0 if verdict.ok else EXIT_CONTENT
+    if audit.ok:
+        zh = f"日志完好：{audit.size} 条，根 {audit.root}"
+        terminal.say(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
+    terminal.result({"ok": audit.ok, "size": audit.size, "root": audit.root})
+    return 0 if audit.ok else EXIT_CONTENT
 
 
 @log.command()
@@ -41,19 +41,19 @@ def verify(terminal: Terminal) -> int:
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="证据文件。 The evidence file.")
 @command
 def prove(terminal: Terminal, image: str, output: Path | None) -> None:
-    """为一幅图像取证。 An evidence file for an image, which anyone can check offline."""
+    """为一幅图像取证。 Write an evidence file for an image, which anyone can verify offline."""
     repository = open_repository(process_settings())
     identifier = parse(image, Kind.IMAGE)
     if repository.catalogue.image(identifier) is None:
         raise NotFound(what=identifier)
-    evidence = sequencer.evidence(repository, identifier)
+    content = sequencer.image_evidence(repository, identifier)
     if output is None:
-        terminal.result({"evidence": evidence.decode()})
+        terminal.result({"evidence": content.decode()})
         if not terminal.as_json:
-            click.echo(evidence, nl=False)
+            click.echo(content, nl=False)
         return
-    output.write_bytes(evidence)
-    terminal.say(LocalizedText(f"证据已写入 {output}", f"The evidence is in {output}"))
+    output.write_bytes(content)
+    terminal.say(LocalizedText(f"证据已写入 {output}", f"Evidence written to {output}"))
     terminal.result({"file": str(output)})
 
 
@@ -62,21 +62,25 @@ def prove(terminal: Terminal, image: str, output: Path | None) -> None:
 @click.option("--key", help="验证公钥（缺省用本机的）。 The verifier key; this machine's own by default.")
 @command
 def check(terminal: Terminal, file: Path, key: str | None) -> None:
-    """离线核验证据文件。 Verify an evidence file, offline."""
+    """离线核验证据文件。 Verify an evidence file offline."""
     verifier_key = key or sequencer.verifier_key(open_repository(process_settings()))
-    found = evidence.check(file.read_bytes(), verifier_key)
-    event = event_of(found.entry)
+    verified = evidence.verify(file.read_bytes(), verifier_key)
+    event = parse_event(verified.entry)
     what = event.image or event.work
-    zh = f"属实：{event.time} {event.type}，{what}，sha256 {event.sha256}（日志第 {found.index} / {found.size} 条）"
-    en = f"True: {event.type} at {event.time} of {what}, sha256 {event.sha256} (leaf {found.index} of {found.size})"
+    position = f"第 {verified.index} 条，共 {verified.size} 条"
+    zh = f"属实：{event.time} {event.type}，{what}，sha256 {event.sha256}（日志{position}）"
+    en = (
+        f"Verified: {event.type} of {what} at {event.time}, sha256 {event.sha256}"
+        f" (log entry {verified.index} of {verified.size})"
+    )
     terminal.say(LocalizedText(zh, en))
-    terminal.result({"ok": True, "index": found.index, "size": found.size, "event": to_json_types(event)})
+    terminal.result({"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)})
 
 
 @log.command()
 @command
 def key(terminal: Terminal) -> None:
-    """日志的验证公钥。 The log's public key, as a C2SP verifier key line."""
+    """日志的验证公钥。 Print the log's public key as a C2SP verifier key line."""
     line = sequencer.verifier_key(open_repository(process_settings()))
     if not terminal.as_json:
         click.echo(line)

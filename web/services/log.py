@@ -30,7 +30,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/checkpoint")
     def checkpoint() -> Response:
-        return _answer(sequencer.open_log(repository).newest(), _TEXT, _BRIEFLY)
+        return _answer(sequencer.open_log(repository).checkpoint_note(), _TEXT, _BRIEFLY)
 
     @routes.get("/tile/<path:place>")
     def tile(place: str) -> Response:
@@ -49,7 +49,7 @@ def blueprint(repository: Repository) -> Blueprint:
     @routes.get("/proof/<image>")
     def proof(image: str) -> Response:
         identifier = identifiers.parse(image, Kind.IMAGE)
-        answer = _answer(sequencer.evidence(repository, identifier), _TEXT, "no-cache")
+        answer = _answer(sequencer.image_evidence(repository, identifier), _TEXT, "no-cache")
         answer.headers["Content-Disposition"] = f'inline; filename="{identifier}.tlog-proof"'
         return answer
 

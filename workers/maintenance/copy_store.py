@@ -94,14 +94,14 @@ class _Copying:
 
     def _work(self, work: str, files: Executor) -> Transferred | None:
         return self._tried(
-            lambda: replicate_work(self._source, self._target, work, executor=files, told=self._told).done
+            lambda: replicate_work(self._source, self._target, work, executor=files, on_progress=self._told).done
         )
 
     def _copy_log(self) -> LogCopy | None:
         found: list[LogCopy] = []
 
         def copied() -> Transferred:
-            log = replicate_log(self._source, self._target, None, whole=True, told=self._told)
+            log = replicate_log(self._source, self._target, None, whole=True, on_progress=self._told)
             found.extend([log] if log else [])
             return log.done if log else Transferred()
 

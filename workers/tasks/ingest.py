@@ -32,7 +32,7 @@ from typing import Final
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from preservation.premis import accession_event, events_document, events_of_document, ingestion_event
+from preservation.premis import accession_event, events_bytes, ingestion_event, parse_events
 from repository.clock import timestamp
 from repository.database.catalogue import Publication
 from repository.database.outbox import Job, JobState, NewJob
@@ -204,7 +204,7 @@ def _preserve(
     if before is None or {path: digest for path, digest in before.state.items() if path != EVENTS} != digests:
         number = 1 + (len(before.versions) if before else 0)
         events = [*events, *_new_events(work, digests[RECORD], number, plan.time, {event.image for event in events})]
-    content: dict[str, Path | bytes] = {**files, RECORD: document, EVENTS: events_document(events)}
+    content: dict[str, Path | bytes] = {**files, RECORD: document, EVENTS: events_bytes(events)}
     written = objects.write_version(
         repository.store,
         work.identifier,
@@ -212,7 +212,7 @@ def _preserve(
         message=f"Ingest of {work.identifier}",
         created=plan.time,
         digests=digests,
-        put=[image.master.path for image in work.images()],
+        staged=[image.master.path for image in work.images()],
     )
     return written, events
 
@@ -242,7 +242,7 @@ def _new_events(work: Work, record: str, version: int, now: str, known: set[str 
 
 def read_events(store: ObjectStore, work: str) -> Sequence[Event]:
     """The events preserved with a work."""
-    return events_of_document(objects.read_file(store, work, EVENTS))
+    return parse_events(objects.read_file(store, work, EVENTS))
 
 
 def publication_of(

@@ -14,15 +14,15 @@ ENTRIES = [f"entry {number}".encode() for number in range(7)]
 
 def make_evidence(
     signer: signing_key.Signer = SIGNER, origin: str = SIGNER.origin, index: int = 4
-) -> evidence.Evidence:
+) -> evidence.EvidenceFile:
     leaves = [merkle.leaf_hash(entry) for entry in ENTRIES]
     proof = merkle.inclusion_proof(index, len(leaves), lambda start, end: merkle.tree_hash(leaves[start:end]))
     checkpoint = Checkpoint(origin, len(leaves), merkle.tree_hash(leaves))
-    return evidence.Evidence(ENTRIES[index], index, tuple(proof), signer.sign_note(checkpoint.text()))
+    return evidence.EvidenceFile(ENTRIES[index], index, tuple(proof), signer.sign_note(checkpoint.text()))
 
 
 def test_sound_evidence_gives_back_the_entry_and_where_it_stands() -> None:
-    checked = evidence.check(make_evidence().content(), SIGNER.verifier_key)
+    checked = evidence.verify(make_evidence().content(), SIGNER.verifier_key)
     assert (checked.entry, checked.index, checked.size, checked.origin) == (b"entry 4", 4, 7, "library.example/log")
 
 
@@ -34,8 +34,8 @@ def test_evidence_is_read_and_written_the_same() -> None:
 
 def test_a_log_of_one_entry_needs_no_hashes() -> None:
     note = SIGNER.sign_note(Checkpoint(SIGNER.origin, 1, merkle.leaf_hash(b"")).text())
-    content = evidence.Evidence(b"", 0, (), note).content()
-    assert evidence.check(content, SIGNER.verifier_key).entry == b""
+    content = evidence.EvidenceFile(b"", 0, (), note).content()
+    assert evidence.verify(content, SIGNER.verifier_key).entry == b""
 
 
 def test_every_changed_bit_is_noticed() -> None:
@@ -44,44 +44,44 @@ def test_every_changed_bit_is_noticed() -> None:
         for bit in (1, 4, 32):
             changed = content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
             with pytest.raises(EvidenceInvalid):
-                evidence.check(changed, SIGNER.verifier_key)
+                evidence.verify(changed, SIGNER.verifier_key)
 
 
 def test_every_cut_is_noticed() -> None:
     content = make_evidence().content()
     for end in range(len(content)):
         with pytest.raises(EvidenceInvalid):
-            evidence.check(content[:end], SIGNER.verifier_key)
+            evidence.verify(content[:end], SIGNER.verifier_key)
 
 
 def test_evidence_of_one_entry_is_none_of_another() -> None:
     kept = make_evidence()
-    swapped = evidence.Evidence(ENTRIES[3], kept.index, kept.proof, kept.checkpoint)
-    with pytest.raises(EvidenceInvalid, match="may be altered"):
-        evidence.check(swapped.content(), SIGNER.verifier_key)
+    swapped = evidence.EvidenceFile(ENTRIES[3], kept.index, kept.proof, kept.checkpoint)
+    with pytest.raises(EvidenceInvalid, match="may have been altered"):
+        evidence.verify(swapped.content(), SIGNER.verifier_key)
 
 
 def test_a_checkpoint_by_another_key_does_not_count() -> None:
     impostor = signing_key.generate(SIGNER.origin)
     with pytest.raises(EvidenceInvalid, match="not signed by the key given"):
-        evidence.check(make_evidence(signer=impostor).content(), SIGNER.verifier_key)
+        evidence.verify(make_evidence(signer=impostor).content(), SIGNER.verifier_key)
 
 
 def test_a_checkpoint_of_another_log_does_not_count() -> None:
     with pytest.raises(EvidenceInvalid, match="another log"):
-        evidence.check(make_evidence(origin="other.example/log").content(), SIGNER.verifier_key)
+        evidence.verify(make_evidence(origin="other.example/log").content(), SIGNER.verifier_key)
 
 
 def test_a_mistyped_key_is_the_callers_fault() -> None:
     with pytest.raises(RequestInvalid):
-        evidence.check(make_evidence().content(), SIGNER.verifier_key[:-1])
+        evidence.verify(make_evidence().content(), SIGNER.verifier_key[:-1])
 
 
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(content: bytes) -> None:
     for file in (content, f"{evidence.HEADER}\nextra \nindex 0\n".encode() + content):
         with pytest.raises(EvidenceInvalid):
-            evidence.check(file, SIGNER.verifier_key)
+            evidence.verify(file, SIGNER.verifier_key)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_garbage_is_refused(content: bytes) -> None:
 )
 def test_a_file_of_another_form_is_refused(content: bytes) -> None:
     with pytest.raises(EvidenceInvalid):
-        evidence.check(content, SIGNER.verifier_key)
+        evidence.verify(content, SIGNER.verifier_key)

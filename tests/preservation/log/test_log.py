@@ -128,7 +128,7 @@ def test_evidence_of_every_entry_convinces_an_outsider(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
     for index in (0, 1, 255, 256, 511, 512, 599):
-        checked = evidence.check(log.evidence(index), SIGNER.verifier_key)
+        checked = evidence.verify(log.evidence(index), SIGNER.verifier_key)
         assert (checked.entry, checked.index, checked.size) == (log.entry(index), index, 600)
         assert notes.encode_base64(checked.root) == log.root
     for index in (-1, 600):
@@ -144,7 +144,7 @@ def test_old_evidence_still_holds_and_the_log_proves_that_it_only_grew(tmp_path:
     old, proof = log.checkpoint(), log.evidence(7)
     log.append(entries(700, 270))
     new = log.checkpoint()
-    assert evidence.check(proof, SIGNER.verifier_key).size == 270
+    assert evidence.verify(proof, SIGNER.verifier_key).size == 270
     assert merkle.extends(old.head, new.head, log.consistency(270))
     assert not merkle.extends(TreeHead(270, new.root), new.head, log.consistency(270))
     with pytest.raises(NotFound):
@@ -357,7 +357,7 @@ def test_damage_at_the_edge_stops_the_signing(tmp_path: Path) -> None:
         log.append([b"more"])
     flip(tile, 3)
     flip(tmp_path / "store" / "log" / "tile" / "entries" / "002.p" / "88", 3)
-    with pytest.raises(LogInvalid, match="the stored entries do not give the root signed before"):
+    with pytest.raises(LogInvalid, match="the stored entries do not give the signed root"):
         log.append([b"more"])
 
 
@@ -410,14 +410,14 @@ def test_however_it_is_batched_the_log_is_the_same(counts: list[int]) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from preservation import keys
+from preservation.log import signing_key
 from preservation.log.log import ProvenanceLog
 from preservation.log.writer_lock import FileWriterLock
 from repository.storage.folder import FolderStore
 
 folder = Path(sys.argv[1])
-guard = FileWriterLock(folder / "log.lock", 30)
-log = ProvenanceLog(FolderStore(folder / "store"), keys.load(folder / "keys"), guard)
+lock = FileWriterLock(folder / "log.lock", 30)
+log = ProvenanceLog(FolderStore(folder / "store"), signing_key.load(folder / "keys"), lock)
 for batch in range(100_000):
     first = log.append([b"%s %d %d" % (sys.argv[2].encode(), batch, place) for place in range(150)])
     print(first, batch, flush=True)

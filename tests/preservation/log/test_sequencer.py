@@ -106,7 +106,7 @@ def test_a_checkpoint_that_went_back_is_put_again_and_never_shown(repository: Re
     record_events(repository)
     newer = repository.store.read(LOG_CHECKPOINT)
     repository.store.put(LOG_CHECKPOINT, older)
-    assert open_log(repository).newest() == newer
+    assert open_log(repository).checkpoint_note() == newer
     assert needs_recording(repository)
     assert record_events(repository) == 0
     assert repository.store.read(LOG_CHECKPOINT) == newer
@@ -177,5 +177,5 @@ def test_a_second_key_is_never_made(tmp_path: Path, repository: Repository) -> N
 def test_a_log_keeps_its_name_on_machines_without_the_key_too(tmp_path: Path, repository: Repository) -> None:
     (repository.settings.keys).rename(tmp_path / "keys")
     settings = replace(repository.settings, log_origin="another.example/log")
-    with pytest.raises(SettingInvalid, match="a log keeps its name"):
+    with pytest.raises(SettingInvalid, match="origin cannot change"):
         make_ready(replace(repository, settings=settings))

@@ -43,7 +43,7 @@ def test_an_absent_key_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_log_keeps_the_name_its_key_was_made_for(tmp_path: Path) -> None:
     signing_key.create(tmp_path, ORIGIN)
-    with pytest.raises(SettingInvalid, match="a log keeps its name"):
+    with pytest.raises(SettingInvalid, match="origin cannot change"):
         signing_key.load_or_create(tmp_path, "another.example/log")
 
 

@@ -66,7 +66,7 @@ def test_a_copy_begun_late_is_whole_and_a_second_run_puts_nothing() -> None:
     _, source = a_log(1100)
     target = NamedStore("copy", memory_store())
     heard: list[int] = []
-    assert replicate_log(source, target, None, told=heard.append) is not None
+    assert replicate_log(source, target, None, on_progress=heard.append) is not None
     assert sum(heard) > 0
     assert_same(source, target)
     again = replicate_log(source, target, None, whole=True)

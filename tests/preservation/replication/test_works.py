@@ -58,7 +58,7 @@ def test_all_versions_arrive_byte_for_byte_and_the_copy_is_a_valid_object(
     source: NamedStore, target: NamedStore, tmp_path: Path
 ) -> None:
     heard: list[int] = []
-    done = replicate_work(source, target, WORK, told=heard.append)
+    done = replicate_work(source, target, WORK, on_progress=heard.append)
     assert contents(target.store) == contents(source.store)
     assert validate_object(target.store, ROOT).valid
     assert done.version == 2
@@ -75,7 +75,7 @@ def test_all_versions_arrive_byte_for_byte_and_the_copy_is_a_valid_object(
 def test_what_is_there_and_right_is_read_and_not_sent_again(source: NamedStore, target: NamedStore) -> None:
     replicate_work(source, target, WORK)
     heard: list[int] = []
-    again = replicate_work(source, target, WORK, told=heard.append).done
+    again = replicate_work(source, target, WORK, on_progress=heard.append).done
     assert (again.objects_put, again.bytes_put) == (0, 0)
     assert sum(heard) == again.bytes == sum(found.size for found in source.store.list(ROOT))
 

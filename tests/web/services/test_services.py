@@ -137,7 +137,7 @@ def test_a_proof_checks_with_the_key_that_is_served(client: FlaskClient, logged:
     image = next(logged.images()).identifier
     proof = client.get(f"/log/proof/{image}")
     assert proof.status_code == 200
-    assert evidence.check(proof.data, key)
+    assert evidence.verify(proof.data, key)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pyvips
 from iiif_server.presentation.published import PresentationService
 from preservation.log.sequencer import open_log
 from preservation.ocfl.validation import validate_object
-from preservation.premis import event_of
+from preservation.premis import parse_event
 from repository import paths
 from repository.database.outbox import JobState
 from repository.model import Record
@@ -84,7 +84,7 @@ def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(c
     assert held.record == Record("試書", language=("lzh",))
     log = open_log(repository)
     assert log.verify().ok
-    events = [event_of(leaf) for leaf in log.entries(0, log.size)]
+    events = [parse_event(leaf) for leaf in log.entries(0, log.size)]
     assert [event.sha256 for event in events[:3]] == [image.master.sha256 for image in held.images()]
     assert repository.catalogue.counts().staged == 0
 
@@ -146,7 +146,7 @@ def test_a_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
     assert (second["identifier"], second["changed"]) == (first, True)
     assert context.repository.catalogue.work(first).record.title == "正名"
     log = open_log(context.repository)
-    types = [event_of(leaf).type for leaf in log.entries(0, log.size)]
+    types = [parse_event(leaf).type for leaf in log.entries(0, log.size)]
     assert types == ["ingestion", "ingestion", "ingestion", "accession", "accession"]
 
 

@@ -1,0 +1,82 @@
+"""Read and verify the log's signed tree heads: the published checkpoint and those remembered outside the store.
+
+The newest signed head is the log's head for every process that shares the writer lock, also while its checkpoint is
+not published yet (`log/writer.py`, steps 6 and 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from preservation.log import notes
+from preservation.log.merkle import EMPTY_ROOT
+from preservation.log.notes import Checkpoint, VerifierKey
+from preservation.log.writer_lock import WriterLock
+from repository.errors import KeyNotFound, LogInvalid
+from repository.localized import LocalizedText
+from repository.paths import LOG_CHECKPOINT
+from repository.storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A verified checkpoint and the note that contains it."""
+
+    note: bytes
+    checkpoint: Checkpoint
+
+
+class SignedHeads:
+    """The signed heads of the log in `store`, verified with `key`; `lock` remembers heads outside the store."""
+
+    def __init__(self, store: ObjectStore, key: VerifierKey, lock: WriterLock) -> None:
+        self._store = store
+        self._key = key
+        self._lock = lock
+
+    def newest(self) -> SignedHead:
+        """Return the newest signed head; one of size 0 with an empty note before the first. Raises `LogInvalid`."""
+        heads = [*self.published_heads(), *self.remembered()]
+        return newest_of(heads) if heads else SignedHead(b"", Checkpoint(self._key.name, 0, EMPTY_ROOT))
+
+    def published(self) -> SignedHead | None:
+        """Return the head in the store; None before the first. Raises `LogInvalid`."""
+        try:
+            return self.verify(self._store.read(LOG_CHECKPOINT))
+        except KeyNotFound:
+            return None
+
+    def published_heads(self) -> list[SignedHead]:
+        """Return the head in the store as a list of at most one. Raises `LogInvalid`."""
+        published = self.published()
+        return [published] if published else []
+
+    def remembered(self) -> list[SignedHead]:
+        """Return the newest head from every memory of the writer lock. Raises `LogInvalid`."""
+        return [self.verify(note) for note in self._lock.remembered()]
+
+    def verify(self, note: bytes) -> SignedHead:
+        """Return the head that a note states, signed by this log's key. Raises `LogInvalid`."""
+        checkpoint = notes.read_checkpoint(note, [self._key])
+        if checkpoint.origin != self._key.name:
+            raise log_fault(
+                "检查点属于另一日志；请从备份恢复本日志的检查点",
+                "the checkpoint belongs to another log; restore this log's checkpoint from a backup",
+            )
+        return SignedHead(note, checkpoint)
+
+
+def newest_of(heads: Sequence[SignedHead]) -> SignedHead:
+    """Return the head with the largest tree."""
+    return max(heads, key=lambda head: head.checkpoint.size)
+
+
+def log_fault(zh: str, en: str) -> LogInvalid:
+    """Return the error for a log that breaks a promise."""
+    return LogInvalid(reason=LocalizedText(zh, en))
+
+
+def checkpoint_lost() -> LogInvalid:
+    """Return the error for a log whose tiles or remembered head exist without a published checkpoint."""
+    return log_fault("检查点丢失，请从备份恢复", "its checkpoint is lost; restore it from a backup")
