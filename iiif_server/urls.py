@@ -1,48 +1,132 @@
-"""Identifiers in Presentation documents, all under a placeholder that serving replaces. (pure)
+"""Public paths of the application: the one place that builds them, and parses what is not left to the router. (pure)
 
-Section numbers are those of the IIIF Presentation API 3.0.
+A path starts at the application's root and is percent-decoded; it has no scheme, host or mount point. Arguments are
+parsed identifiers and names, none of which needs escaping. Flask's routes and the image service's path are written out
+where they are served; `tests/web/site/test_urls.py` compares both with this module.
+
+Stored Presentation documents carry `PLACEHOLDER` in place of the public address (`stored_id`), and serving replaces it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 PLACEHOLDER: Final = "https://base.invalid"
-"""Where every identifier of a stored document starts; the top-level domain is reserved for such use (RFC 2606)."""
+"""The public address in stored documents; RFC 2606 reserves the top-level domain for such use."""
 
-_IIIF: Final = f"{PLACEHOLDER}/iiif"
+HOME: Final = "/"
+WORKS: Final = "/works"
+STATUS: Final = "/status"
+LOG_CHECKPOINT: Final = "/log/checkpoint"
+LOG_KEY: Final = "/log/key"
 
+IIIF_ROOT: Final = "/iiif/"
+LOG_ROOT: Final = "/log/"
+HEALTH_ROOT: Final = "/health/"
+API_ROOT: Final = "/api/"
 
-def manifest_id(work: str) -> str:
-    """A work's manifest."""
-    return f"{_IIIF}/presentation/3/{work}/manifest"
+IMAGE_ROOT: Final = "/iiif/image/"
+IMAGE_VERSIONS: Final = (2, 3)
+"""Major versions of the Image API that are served."""
+IMAGE_PREFIXES: Final = tuple(f"{IMAGE_ROOT}{version}/" for version in IMAGE_VERSIONS)
+"""The start of every image path, one for each version."""
 
-
-def collection_id(name: str) -> str:
-    """A collection."""
-    return f"{_IIIF}/presentation/3/collection/{name}"
-
-
-def canvas_id(work: str, number: int) -> str:
-    """A canvas; `number` counts the work's pages from 1, through all volumes."""
-    return f"{_IIIF}/presentation/3/{work}/canvas/{number}"
-
-
-def range_id(work: str, number: int) -> str:
-    """A range; `number` counts the ranges of the manifest from 1, outer before inner."""
-    return f"{_IIIF}/presentation/3/{work}/range/{number}"
+_PRESENTATION: Final = "/iiif/presentation/3"
 
 
-def image_service_id(image: str) -> str:
-    """The Image API 3.0 service of an image."""
-    return f"{_IIIF}/image/3/{image}"
+class ImagePath(NamedTuple):
+    """The parts of an image path; `rest`, after the identifier, is ``info.json``, an image request or ''."""
+
+    version: int
+    image: str
+    rest: str
 
 
-def home_page(work: str) -> str:
-    """The page about a work, for people."""
-    return f"{PLACEHOLDER}/works/{work}"
+def parse_image_path(path: str) -> ImagePath | None:
+    """Return the parts of a path that starts with one of `IMAGE_PREFIXES`, else None."""
+    if not path.startswith(IMAGE_PREFIXES):
+        return None
+    version, _, below = path.removeprefix(IMAGE_ROOT).partition("/")
+    image, _, rest = below.partition("/")
+    return ImagePath(int(version), image, rest)
 
 
-def catalogue_record(work: str) -> str:
-    """The catalogue record of a work as JSON."""
-    return f"{PLACEHOLDER}/works/{work}/record.json"
+def image_service_path(image: str, version: int = 3) -> str:
+    """Return the base path of an image's service (Image API 3.0 and 2.1.1, section 2)."""
+    return f"{IMAGE_ROOT}{version}/{image}"
+
+
+def image_path(image: str, request: str, version: int = 3) -> str:
+    """Return the path of an image request; `request` is ``{region}/{size}/{rotation}/{quality}.{format}``."""
+    return f"{IMAGE_ROOT}{version}/{image}/{request}"
+
+
+def image_info_path(image: str, version: int = 3) -> str:
+    """Return the path of an image's information document."""
+    return image_path(image, "info.json", version)
+
+
+def manifest_path(work: str) -> str:
+    """Return the path of a work's manifest."""
+    return f"{_PRESENTATION}/{work}/manifest"
+
+
+def collection_path(name: str) -> str:
+    """Return the path of a collection; ``top`` is the root of all."""
+    return f"{_PRESENTATION}/collection/{name}"
+
+
+def canvas_path(work: str, number: int) -> str:
+    """Return the path of a canvas; `number` counts the work's pages from 1, through all volumes."""
+    return f"{_PRESENTATION}/{work}/canvas/{number}"
+
+
+def annotation_page_path(work: str, number: int) -> str:
+    """Return the path of a canvas's page of painting annotations."""
+    return f"{canvas_path(work, number)}/page"
+
+
+def annotation_path(work: str, number: int) -> str:
+    """Return the path of a canvas's painting annotation."""
+    return f"{canvas_path(work, number)}/annotation"
+
+
+def range_path(work: str, number: int) -> str:
+    """Return the path of a range; `number` counts the ranges of the manifest from 1, outer before inner."""
+    return f"{_PRESENTATION}/{work}/range/{number}"
+
+
+def work_path(work: str) -> str:
+    """Return the path of a work's page."""
+    return f"{WORKS}/{work}"
+
+
+def record_path(work: str) -> str:
+    """Return the path of a work's catalogue record as JSON."""
+    return f"{WORKS}/{work}/record.json"
+
+
+def reader_path(work: str, page: int | None = None) -> str:
+    """Return the path of the reader, opened at a page counted from 1 when `page` is given."""
+    path = f"{WORKS}/{work}/read"
+    return path if page is None else f"{path}?page={page}"
+
+
+def works_path(page: int) -> str:
+    """Return the path of one page of the list of works, counted from 1."""
+    return f"{WORKS}?page={page}"
+
+
+def log_path(key: str) -> str:
+    """Return the path of a file of the provenance log, by its key below the log's root (C2SP tlog-tiles)."""
+    return f"{LOG_ROOT}{key}"
+
+
+def proof_path(image: str) -> str:
+    """Return the path of an image's evidence file (C2SP tlog-proof)."""
+    return f"{LOG_ROOT}proof/{image}"
+
+
+def stored_id(path: str) -> str:
+    """Return the identifier of a resource as stored documents name it, under `PLACEHOLDER`."""
+    return f"{PLACEHOLDER}{path}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, Response, request
 
+from iiif_server import urls
 from iiif_server.metrics import Observations
 from repository.localized import Language
 from repository.repository import Repository
@@ -14,10 +16,10 @@ from web.messages.interface import translate
 from web.operations import status_page
 from web.services import health, log, metrics, presentation
 from web.site import error_pages, pages
-from web.site.cors import open_services
-from web.site.language import current_language, switch_address, switch_language
-from web.site.static_files import Assets, read_assets
-from web.site.urls import image_address, origin
+from web.site.cors import allow_any_origin
+from web.site.language import current_language, switch_language, switch_url
+from web.site.static_files import StaticFiles, read_static_files
+from web.site.urls import local_url, origin
 from web.telemetry.scoreboard import Scoreboard
 
 _HERE: Final = Path(__file__).parent
@@ -32,9 +34,9 @@ def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> 
     scoreboard = scoreboard or Scoreboard(repository.settings.metrics, Observations())
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    assets = read_assets(_HERE / "static")
+    static_files = read_static_files(_HERE / "static")
     for blueprint in (
-        pages.blueprint(repository, assets),
+        pages.blueprint(repository, static_files),
         presentation.blueprint(repository),
         log.blueprint(repository),
         health.blueprint(repository),
@@ -44,26 +46,23 @@ def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> 
         app.register_blueprint(blueprint)
     error_pages.register(app)
     app.before_request(switch_language)
-    app.after_request(open_services)
+    app.after_request(allow_any_origin)
     app.after_request(_SecurityHeaders(origin(repository.settings)))
-    app.context_processor(lambda: _for_templates(repository, assets))
+    app.context_processor(lambda: _for_templates(repository, static_files))
     return app
 
 
-def _for_templates(repository: Repository, assets: Assets) -> dict[str, Any]:
-    """What every template may use."""
+def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[str, Any]:
+    """Return the names that every template may use."""
     language = current_language()
-
-    def say_here(key: str, **details: object) -> str:
-        return translate(language, key, **details)
-
     return {
-        "say": say_here,
+        "translate": partial(translate, language),
         "language": language,
         "languages": {Language.CHINESE: "中文", Language.ENGLISH: "English"},
-        "switch_address": switch_address,
-        "image_address": image_address,
-        "assets": assets,
+        "switch_url": switch_url,
+        "local_url": local_url,
+        "urls": urls,
+        "static_files": static_files,
         "provider": repository.settings.provider,
     }
 

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from iiif_server.problems import CORS, Response, matches, media_weight, preferred_language, problem, problem_document
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
+from iiif_server.urls import IMAGE_PREFIXES, image_service_path, parse_image_path
 from repository.errors import ShanbenError
 from repository.localized import LocalizedText
 
-ROOT: Final = "/iiif/image/"
-PREFIXES: Final = tuple(f"{ROOT}{version.value}/" for version in ApiVersion)
+PREFIXES: Final = IMAGE_PREFIXES
 """Where the image service of each version begins."""
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
@@ -46,14 +46,14 @@ class Address(NamedTuple):
 
 def address_of(path: str) -> Address:
     """The parts of a path that begins with one of `PREFIXES`."""
-    version, _, below = path.removeprefix(ROOT).partition("/")
-    identifier, _, rest = below.partition("/")
-    return Address(ApiVersion(int(version)), identifier, rest)
+    parts = parse_image_path(path)
+    assert parts is not None  # noqa: S101 - the caller has compared the prefix
+    return Address(ApiVersion(parts.version), parts.image, parts.rest)
 
 
 def base_uri(version: ApiVersion, identifier: str) -> str:
     """The path of an image's service."""
-    return f"{ROOT}{version.value}/{identifier}"
+    return image_service_path(identifier, version)
 
 
 def redirect(call: ImageCall, address: Address) -> Response:

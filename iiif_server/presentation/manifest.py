@@ -34,14 +34,20 @@ from iiif_prezi3 import CanvasRef, Collection, Manifest, Range
 from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.ranges import structures
 from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import ImageLimits
+from iiif_server.request.thumbnail import PictureRequest, fitted, thumbnail
 from iiif_server.urls import (
-    PLACEHOLDER,
-    canvas_id,
-    catalogue_record,
-    collection_id,
-    home_page,
-    image_service_id,
-    manifest_id,
+    HOME,
+    annotation_page_path,
+    annotation_path,
+    canvas_path,
+    collection_path,
+    image_path,
+    image_service_path,
+    manifest_path,
+    record_path,
+    stored_id,
+    work_path,
 )
 from repository.access import Decision, decide
 from repository.localized import LocalizedText
@@ -106,7 +112,7 @@ def _collection(part: AccessionPeriod, items: Sequence[Json]) -> bytes:
     whole = part.whole
     return _serialise(
         Collection(
-            id=collection_id(part.name),
+            id=stored_id(collection_path(part.name)),
             label=_bilingual(part.label),
             items=items,
             **_present(partOf=[_collection_reference(whole)] if whole else None),
@@ -115,7 +121,7 @@ def _collection(part: AccessionPeriod, items: Sequence[Json]) -> bytes:
 
 
 def _collection_reference(part: AccessionPeriod) -> Json:
-    return {"id": collection_id(part.name), "type": "Collection", "label": _bilingual(part.label)}
+    return {"id": stored_id(collection_path(part.name)), "type": "Collection", "label": _bilingual(part.label)}
 
 
 def _serialise(document: Manifest | Collection) -> bytes:
@@ -128,7 +134,7 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Jso
     behavior = _manifest_behavior(work)
     canvases = list(_canvases(work, pyramids, paged=behavior == "paged"))
     return _present(
-        id=manifest_id(work.identifier),
+        id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
         metadata=_metadata(work),
         summary=_plain(language, work.record.summary) if work.record.summary else None,
@@ -140,7 +146,7 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Jso
         seeAlso=_see_also(work.identifier),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
-        partOf=[{"id": collection_id(ALL.name), "type": "Collection"}],
+        partOf=[{"id": stored_id(collection_path(ALL.name)), "type": "Collection"}],
         start=_start(canvases),
         items=canvases,
         structures=[_range_model(part) for part in structures(work, language)],
@@ -220,18 +226,19 @@ def _licence(rights: Rights) -> str | None:
 def _provider(name: str) -> list[Json]:
     """The institution, at the address of its repository."""
     label = {"none": [name]}
-    home = {"id": f"{PLACEHOLDER}/", "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}
-    return [{"id": f"{PLACEHOLDER}/", "type": "Agent", "label": label, "homepage": [home]}] if name else []
+    site = stored_id(HOME)
+    home = {"id": site, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}
+    return [{"id": site, "type": "Agent", "label": label, "homepage": [home]}] if name else []
 
 
 def _homepage(work: Work, language: str) -> list[Json]:
-    page = home_page(work.identifier)
+    page = stored_id(work_path(work.identifier))
     label = {language: [work.record.title]}
     return [{"id": page, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}]
 
 
 def _see_also(work: str) -> list[Json]:
-    record = catalogue_record(work)
+    record = stored_id(record_path(work))
     return [{"id": record, "type": "Dataset", "label": _bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
 
 
@@ -246,7 +253,7 @@ def _first_thumbnail(canvases: Sequence[Json]) -> list[Json] | None:
 
 def _manifest_reference(summary: WorkSummary) -> Json:
     return _present(
-        id=manifest_id(summary.identifier),
+        id=stored_id(manifest_path(summary.identifier)),
         type="Manifest",
         label={"none": [summary.title]},
         thumbnail=_cover(summary.cover) if summary.cover else None,
@@ -255,7 +262,7 @@ def _manifest_reference(summary: WorkSummary) -> Json:
 
 def _cover(image: str) -> list[Json]:
     """A cover; its exact size is not known here, so the service is asked to fit it in a square."""
-    address = f"{image_service_id(image)}/full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"
+    address = stored_id(image_path(image, f"full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"))
     return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
 
 
@@ -276,8 +283,9 @@ def _canvases(work: Work, pyramids: Mapping[str, Pyramid], *, paged: bool) -> It
     for number, page in enumerate(work.pages(), start=1):
         if page.images:
             size = (page.images[0].width, page.images[0].height)
-        identifier = canvas_id(work.identifier, number)
+        identifier = stored_id(canvas_path(work.identifier, number))
         behavior = _CANVAS_BEHAVIORS.get(page.behavior or "") if paged else None
+        bodies = [_body(image, _grid(image, pyramids), seen) for image in page.images]
         yield _present(
             id=identifier,
             type="Canvas",
@@ -286,7 +294,7 @@ def _canvases(work: Work, pyramids: Mapping[str, Pyramid], *, paged: bool) -> It
             height=size[1],
             thumbnail=_thumbnail(page, pyramids, seen),
             behavior=[behavior] if behavior else None,
-            items=_painting(identifier, page, seen),
+            items=_painting(work.identifier, number, page, bodies),
         )
 
 
@@ -296,57 +304,54 @@ def _page_label(page: Page) -> Json:
     return _bilingual(LocalizedText(f"{page.label}（{_MISSING.zh}）", f"{page.label} ({_MISSING.en.lower()})"))
 
 
-def _painting(canvas: str, page: Page, seen: Decision) -> list[Json]:
+def _painting(work: str, number: int, page: Page, bodies: Sequence[Json]) -> list[Json]:
     """One annotation; several photographs of a page are a choice, the first shown at once (cookbook 0033)."""
     if not page.images:
         return []
-    bodies = [_body(image, seen) for image in page.images]
     if len(bodies) > 1:
         for image, body in zip(page.images, bodies, strict=True):
             body["label"] = {"none": [PurePosixPath(image.master.path).stem]}
     annotation = {
-        "id": f"{canvas}/annotation",
+        "id": stored_id(annotation_path(work, number)),
         "type": "Annotation",
         "motivation": "painting",
         "body": bodies[0] if len(bodies) == 1 else {"type": "Choice", "items": bodies},
-        "target": canvas,
+        "target": stored_id(canvas_path(work, number)),
     }
-    return [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": [annotation]}]
+    return [{"id": stored_id(annotation_page_path(work, number)), "type": "AnnotationPage", "items": [annotation]}]
 
 
-def _body(image: Image, seen: Decision) -> Json:
-    return _image_resource(image.identifier, "max", _within(image.width, image.height, seen.max_size))
+def _body(image: Image, grid: TileGrid, seen: Decision) -> Json:
+    return _image_resource(image, fitted(grid, max(grid.width, grid.height), _limits(grid, seen)))
 
 
 def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], seen: Decision) -> list[Json] | None:
-    """The smallest level of the pyramid, which is one stored tile: such a thumbnail costs the server no pixel work."""
     if not page.images or not seen.shows_pixels:
         return None
     image = page.images[0]
-    smallest = TileGrid(image.width, image.height, pyramids[image.identifier].tile_size).levels[-1]
-    width, height = _within(smallest.width, smallest.height, seen.max_size)
-    size = "max" if (width, height) == (image.width, image.height) else f"{width},{height}"
-    return [_image_resource(image.identifier, size, (width, height))]
+    grid = _grid(image, pyramids)
+    return [_image_resource(image, thumbnail(grid, _limits(grid, seen)))]
 
 
-def _within(width: int, height: int, max_size: int | None) -> tuple[int, int]:
-    """A size fitted within the longest side that access allows."""
-    longest = max(width, height)
-    if max_size is None or longest <= max_size:
-        return width, height
-    return max(1, width * max_size // longest), max(1, height * max_size // longest)
+def _grid(image: Image, pyramids: Mapping[str, Pyramid]) -> TileGrid:
+    return TileGrid(image.width, image.height, pyramids[image.identifier].tile_size)
 
 
-def _image_resource(image: str, size: str, pixels: tuple[int, int]) -> Json:
+def _limits(grid: TileGrid, seen: Decision) -> ImageLimits:
+    """Return the limits of access alone: the service's largest area is a setting, which stored documents outlive."""
+    return ImageLimits(grid.width * grid.height, seen.max_size)
+
+
+def _image_resource(image: Image, picture: PictureRequest) -> Json:
     return {
-        "id": f"{image_service_id(image)}/full/{size}/0/default.jpg",
+        "id": stored_id(image_path(image.identifier, picture.request)),
         "type": "Image",
         "format": "image/jpeg",
-        "width": pixels[0],
-        "height": pixels[1],
-        "service": [_service(image)],
+        "width": picture.width,
+        "height": picture.height,
+        "service": [_service(image.identifier)],
     }
 
 
 def _service(image: str) -> Json:
-    return {"id": image_service_id(image), "type": "ImageService3", "profile": "level2"}
+    return {"id": stored_id(image_service_path(image)), "type": "ImageService3", "profile": "level2"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from iiif_server.urls import canvas_id, range_id
+from iiif_server.urls import canvas_path, range_path, stored_id
 from repository.model import Range, Volume, Work
 
 Json = dict[str, Any]
@@ -36,7 +36,9 @@ class _Outline:
         self._work = work.identifier
         self._language = language
         self._made = 0
-        self._canvas = {page.key: canvas_id(work.identifier, n) for n, page in enumerate(work.pages(), start=1)}
+        self._canvas = {
+            page.key: stored_id(canvas_path(work.identifier, n)) for n, page in enumerate(work.pages(), start=1)
+        }
         self._volume = {page.key: index for index, volume in enumerate(work.volumes) for page in volume.pages}
 
     def volume_of(self, part: Range) -> int | None:
@@ -72,7 +74,7 @@ class _Outline:
 
     def _identifier(self) -> str:
         self._made += 1
-        return range_id(self._work, self._made)
+        return stored_id(range_path(self._work, self._made))
 
 
 def _keys(part: Range) -> list[str]:

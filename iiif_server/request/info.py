@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from iiif_server.pyramid.grid import Box, TileGrid
 from iiif_server.request.geometry import ImageLimits, largest
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
-from iiif_server.urls import PLACEHOLDER, catalogue_record, manifest_id
+from iiif_server.urls import manifest_path, record_path
 from repository.localized import LocalizedText
 
 CONTEXTS: Final[Mapping[ApiVersion, str]] = MappingProxyType(
@@ -100,8 +100,8 @@ def _version_3(image: Described, offered: Offered) -> dict[str, object]:
     }
     if image.rights:
         document["rights"] = image.rights
-    document["partOf"] = [_link(manifest_id(image.work), image, "Manifest", _MANIFEST)]
-    record = _link(catalogue_record(image.work), image, "Dataset", _RECORD)
+    document["partOf"] = [_link(manifest_path(image.work), image, "Manifest", _MANIFEST)]
+    record = _link(record_path(image.work), image, "Dataset", _RECORD)
     document["seeAlso"] = [{**record, "format": "application/json"}]
     return document
 
@@ -149,9 +149,9 @@ _MANIFEST: Final = LocalizedText("所属著作", "The work that this is part of"
 _RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
 
 
-def _link(placed: str, image: Described, kind: str, label: LocalizedText) -> dict[str, object]:
+def _link(path: str, image: Described, kind: str, label: LocalizedText) -> dict[str, object]:
     names = {"zh-Hans": [label.zh], "en": [label.en]}
-    return {"id": placed.replace(PLACEHOLDER, image.base_url), "type": kind, "label": names}
+    return {"id": f"{image.base_url}{path}", "type": kind, "label": names}
 
 
 def sizes(grid: TileGrid, limits: ImageLimits) -> list[tuple[int, int]]:

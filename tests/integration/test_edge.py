@@ -390,11 +390,11 @@ def test_how_busy_nginx_is_is_for_this_machine_alone(edge: Edge) -> None:
 
 
 def test_static_files_come_from_nginx_in_parts_if_asked_and_stay_when_named_by_their_bytes(edge: Edge) -> None:
-    sheet = (PROJECT / "web/static/house.css").read_bytes()
-    part = edge.get("/static/house.css?v=0123456789ab", Range="bytes=10-19")
+    sheet = (PROJECT / "web/static/site.css").read_bytes()
+    part = edge.get("/static/site.css?v=0123456789ab", Range="bytes=10-19")
     assert (part.status, part.body) == (206, sheet[10:20])
     assert part.headers["cache-control"] == "public, max-age=31536000, immutable"
-    plain = edge.get("/static/house.css")
+    plain = edge.get("/static/site.css")
     assert (plain.body, plain.headers["cache-control"]) == (sheet, "no-cache")
     assert plain.headers["content-type"] == "text/css; charset=utf-8"
     assert edge.get("/static/reader/.vite/manifest.json").status == 404
@@ -431,7 +431,7 @@ def test_while_the_web_is_away_kept_tiles_are_sent_and_the_rest_is_told_when_to_
         assert (page.status, page.headers["retry-after"], page.headers["cache-control"]) == (503, "10", "no-store")
         assert "暂时不能服务" in page.body.decode()
         assert "Out of service" in page.body.decode()
-        assert edge.get("/static/house.css").status == 200
+        assert edge.get("/static/site.css").status == 200
     finally:
         edge.start_web()
     wait_until(lambda: edge.get("/works").status == 200)

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from celery import Celery
 
+from iiif_server.urls import manifest_path
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
 from repository.errors import Busy, DatabaseFault, DepositRefused, Fault, SystemFault
 from repository.localized import LocalizedText
@@ -179,7 +180,7 @@ def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str,
     result: Mapping[str, Any] = job.result or {}
     identifier, images = result["identifier"], result["images"]
     base = repository.settings.base_url or _DEFAULT_ADDRESS
-    manifest = f"{base}/iiif/presentation/3/{identifier}/manifest"
+    manifest = f"{base}{manifest_path(identifier)}"
     news = (
         LocalizedText("已收入", "taken in")
         if result["changed"]

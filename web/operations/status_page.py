@@ -50,7 +50,7 @@ def blueprint(repository: Repository) -> Blueprint:
             most=MOST_LISTED,
             remedy=remedy,
             progress=progress,
-            figures=formatting,
+            formatting=formatting,
             ago=lambda time: formatting.distance(time, now).in_language(current_language()),
             tell=lambda text: without_folders(text.in_language(current_language())),
             place=place_name,

@@ -201,7 +201,7 @@ export class DeepZoom {
 
 /**
  * OpenSeadragon adds a style element of its own unless it finds one; our content security policy forbids inline style.
- * What it finds is an element of that name outside HTML, which styles nothing; house.css says what is needed.
+ * What it finds is an element of that name outside HTML, which styles nothing; site.css says what is needed.
  */
 function keepOutInlineStyle(): void {
   const stand = document.createElementNS(null, "style");

@@ -62,7 +62,7 @@ class Reader {
 
   private describe(page: Page): void {
     const total = this.book.pages.length;
-    part("#place").textContent = [...page.places, page.label].join(" · ");
+    part("#location").textContent = [...page.places, page.label].join(" · ");
     part("#of").textContent = `/ ${total}`;
     part<HTMLInputElement>("#goto").value = String(page.number);
     point("previous", page.number > 1 ? page.number - 1 : null);
@@ -151,7 +151,7 @@ function address(page: number): string {
 
 async function start(): Promise<void> {
   const root = part("#reader");
-  const words = JSON.parse(root.dataset["words"] ?? "{}") as Words;
+  const words = JSON.parse(root.dataset["messages"] ?? "{}") as Words;
   try {
     const book = await fetchBook(root.dataset["manifest"] ?? "", document.documentElement.lang);
     root.classList.add("live");

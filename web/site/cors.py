@@ -1,4 +1,4 @@
-"""What several blueprints do to their answers."""
+"""Response headers that several blueprints share: cross-origin access (CORS) and conditional requests."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from typing import Final
 
 from flask import Response, request
 
-_SERVICES: Final = ("/iiif/", "/log/")
+from iiif_server.urls import IIIF_ROOT, LOG_ROOT
+
+_SERVICES: Final = (IIIF_ROOT, LOG_ROOT)
 
 
-def conditional(answer: Response) -> Response:
-    """The answer, or 304 when the client's If-None-Match has its ETag (RFC 9110, section 13.1.2)."""
-    answer.make_conditional(request)
-    return answer
+def conditional(response: Response) -> Response:
+    """Return the response, or 304 when If-None-Match has its ETag (RFC 9110, section 13.1.2)."""
+    response.make_conditional(request)
+    return response
 
 
-def open_services(answer: Response) -> Response:
-    """Lets scripts of any origin read what the services answer (CORS), errors included."""
+def allow_any_origin(response: Response) -> Response:
+    """Let scripts of any origin read the responses of the services, errors included."""
     if not request.path.startswith(_SERVICES):
-        return answer
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Expose-Headers"] = "ETag"
+        return response
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = "ETag"
     if request.method == "OPTIONS":
-        answer.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
-        answer.headers["Access-Control-Allow-Headers"] = "Accept, If-None-Match"
-        answer.headers["Access-Control-Max-Age"] = "86400"
-    return answer
+        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = "Accept, If-None-Match"
+        response.headers["Access-Control-Max-Age"] = "86400"
+    return response

@@ -1,4 +1,4 @@
-"""Errors as people and programs see them: a readable page in both languages, or a problem document (RFC 9457)."""
+"""Errors for people and programs: a readable page in both languages, or a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,58 +11,61 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
+from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT
 from repository.errors import ShanbenError
 from repository.localized import Language, LocalizedText
 from web.messages.interface import MESSAGES
 from web.site.language import current_language
 
-_FOR_PROGRAMS: Final = ("/iiif/", "/log/", "/health/", "/api/")
+_FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT)
 
 
 def register(app: Flask) -> None:
-    """Has every error of the application answered here."""
-    app.register_error_handler(ShanbenError, lambda fault: _answer_domain(app, fault))
-    app.register_error_handler(HTTPException, _answer_http)
+    """Register the handlers for every error of the application."""
+    app.register_error_handler(ShanbenError, lambda error: _handle_domain_error(app, error))
+    app.register_error_handler(HTTPException, _handle_http_error)
 
 
-def _answer_domain(app: Flask, fault: ShanbenError) -> Response:
-    told = {language: problem(fault, language) for language in Language}
-    status = told[Language.CHINESE].status
+def _handle_domain_error(app: Flask, error: ShanbenError) -> Response:
+    documents = {language: problem(error, language) for language in Language}
+    status = documents[Language.CHINESE].status
     if status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED:
-        # Where it went wrong tells nothing of a server that is away, and there is one such line a request.
-        trace = None if fault.transient else fault
-        app.logger.error("%s at %s: %s", fault.code, request.path, fault, exc_info=trace)
-    return _answer(told)
+        # A transient error, such as a server that is down, is logged at every request: a traceback would add nothing.
+        trace = None if error.transient else error
+        app.logger.error("%s at %s: %s", error.code, request.path, error, exc_info=trace)
+    return _error_response(documents)
 
 
-def _answer_http(fault: HTTPException) -> AnyResponse:
-    if fault.code is None or fault.code < 400:
-        return AnyResponse.force_type(fault.get_response())
-    status = HTTPStatus(fault.code)
-    words = MESSAGES.get(f"message.{status.value}", LocalizedText(status.phrase, status.phrase))
-    told = {language: problem_document(status, f"http.{status.value}", words, language, {}) for language in Language}
-    answer = _answer(told)
-    if allowed := getattr(fault, "valid_methods", None):
-        answer.headers["Allow"] = ", ".join(sorted(allowed))
-    return answer
+def _handle_http_error(error: HTTPException) -> AnyResponse:
+    if error.code is None or error.code < 400:
+        return AnyResponse.force_type(error.get_response())
+    status = HTTPStatus(error.code)
+    detail = MESSAGES.get(f"message.{status.value}", LocalizedText(status.phrase, status.phrase))
+    documents = {
+        language: problem_document(status, f"http.{status.value}", detail, language, {}) for language in Language
+    }
+    response = _error_response(documents)
+    if allowed := getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
 
 
-def _answer(told: dict[Language, Problem]) -> Response:
-    chosen = told[current_language()]
-    if _is_for_program():
-        return Response(chosen.body, status=chosen.status, headers=list(chosen.headers))
-    messages = {language: str(json.loads(document.body)["detail"]) for language, document in told.items()}
-    title = f"error.{chosen.status}" if f"error.{chosen.status}" in MESSAGES else "error.title"
-    page = render_template("error.html", status=chosen.status, title=title, messages=messages, words=MESSAGES)
-    answer = make_response(page, chosen.status)
-    answer.headers["Cache-Control"] = "no-store"
-    if retry := dict(chosen.headers).get("Retry-After"):
-        answer.headers["Retry-After"] = retry
-    return answer
+def _error_response(documents: dict[Language, Problem]) -> Response:
+    document = documents[current_language()]
+    if _wants_problem_document():
+        return Response(document.body, status=document.status, headers=list(document.headers))
+    details = {language: str(json.loads(other.body)["detail"]) for language, other in documents.items()}
+    title = f"error.{document.status}" if f"error.{document.status}" in MESSAGES else "error.title"
+    page = render_template("error.html", status=document.status, title=MESSAGES[title], details=details)
+    response = make_response(page, document.status)
+    response.headers["Cache-Control"] = "no-store"
+    if retry := dict(document.headers).get("Retry-After"):
+        response.headers["Retry-After"] = retry
+    return response
 
 
-def _is_for_program() -> bool:
-    """Services answer in JSON; pages do when JSON is asked for by name and preferred."""
+def _wants_problem_document() -> bool:
+    """Return whether the path is a service's, or the client names JSON and prefers it to HTML."""
     if request.path.startswith(_FOR_PROGRAMS):
         return True
     accept = request.headers.get("Accept", "")

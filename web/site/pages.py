@@ -1,4 +1,4 @@
-"""Pages for readers: the start, the works, a work, the reader. All of them show their pictures without JavaScript."""
+"""Pages for readers: home, the list of works, a work, the reader. All show their pictures without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import ImageLimits
+from iiif_server.urls import collection_path, manifest_path, work_path
 from preservation.replication.status import replication_status_of
 from repository import identifiers
 from repository.access import Decision, decide
@@ -22,11 +25,11 @@ from web.messages.interface import reader_messages
 from web.messages.rights import rights_statement
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language
-from web.site.static_files import COPY, READER, Assets
-from web.site.urls import base_url, manifest_address
+from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
+from web.site.urls import local_url, public_url
 
-_RECENT: Final = 7
-_A_PAGE: Final = 24
+_RECENT_WORKS: Final = 7
+_WORKS_PER_PAGE: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +41,28 @@ class Card:
 
 
 class CatalogueQueries:
-    """What the pages ask of the repository."""
+    """The pages' queries of the catalogue, and of replication."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._catalogue = repository.catalogue
 
     def newest(self, offset: int, limit: int) -> list[Card]:
-        """Published works, the newest first."""
+        """Return published works, the newest first."""
         summaries = self._catalogue.works(offset, limit, newest_first=True)
         return [Card(summary, self._cover(summary)) for summary in summaries]
 
-    def held(self) -> tuple[int, int]:
-        """How many works and images."""
+    def holdings(self) -> tuple[int, int]:
+        """Return the numbers of published works and of images."""
         counts = self._catalogue.counts()
         return counts.published, counts.images
 
-    def published(self) -> int:
-        """How many works the list pages through."""
+    def published_count(self) -> int:
+        """Return the number of works in the list."""
         return self._catalogue.published_count()
 
     def work(self, identifier: str) -> tuple[Work, Decision]:
-        """A work and what may be seen of it. Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`."""
+        """Return a work and the decision on access to it. Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`."""
         name = identifiers.parse(identifier, Kind.WORK)
         work, state = self._catalogue.work(name), self._catalogue.state(name)
         if work is None or state is None:
@@ -69,41 +72,58 @@ class CatalogueQueries:
         return work, decide(work.rights, state)
 
     def volumes(self, work: Work, decision: Decision) -> list[view_models.VolumeView]:
-        """The volumes of a work with the thumbnails of their pages."""
-        return view_models.volume_views(work, self._catalogue.pyramids(work.identifier), decision)
+        """Return the volumes of a work with the thumbnails of their pages."""
+        limits = self._limits(decision) if decision.shows_pixels else None
+        return view_models.volume_views(work, self._catalogue.pyramids(work.identifier), limits)
 
-    def kept(self, work: Work) -> view_models.Kept | None:
-        """In how many places a work is kept; None when there is but one."""
+    def still(self, work: Work, page: Page, decision: Decision) -> view_models.Picture | None:
+        """Return the reader's picture of a page for browsers without JavaScript; None for a missing leaf."""
+        if not page.images:
+            return None
+        image = page.images[0]
+        pyramid = self._catalogue.pyramids(work.identifier)[image.identifier]
+        return view_models.still_picture(image, pyramid, self._limits(decision))
+
+    def preservation(self, work: Work) -> view_models.PreservationView | None:
+        """Return how a work is preserved; None without replicas."""
         if not self._repository.replicas:
             return None
-        found = replication_status_of(self._repository, work.identifier)
-        return view_models.kept(found.held, found.stores, [holding.verified for holding in found.holdings])
+        status = replication_status_of(self._repository, work.identifier)
+        verified = [holding.verified for holding in status.holdings]
+        return view_models.preservation_view(status.held, status.stores, verified)
 
-    def manifest(self, work: Work) -> str:
-        """The public address of a work's manifest."""
-        return manifest_address(self._repository.settings, work.identifier)
+    def manifest_url(self, work: Work) -> str:
+        """Return the public URL of a work's manifest."""
+        return public_url(self._repository.settings, manifest_path(work.identifier))
 
-    def top_collection(self) -> str:
-        """The public address of the collection of all works."""
-        return f"{base_url(self._repository.settings)}/iiif/presentation/3/collection/top"
+    def top_collection_url(self) -> str:
+        """Return the public URL of the collection of all works."""
+        return public_url(self._repository.settings, collection_path("top"))
 
     def _cover(self, summary: WorkSummary) -> view_models.Picture | None:
-        held = self._catalogue.image(summary.cover) if summary.cover else None
-        if held is None:
+        image = self._catalogue.image(summary.cover) if summary.cover else None
+        if image is None:
             return None
-        return view_models.thumbnail(held, held.pyramid.tile_size, decide(held.rights, held.state), from_right=True)
+        decision = decide(image.rights, image.state)
+        if not decision.shows_pixels:
+            return None
+        grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
+        return view_models.cover_picture(image.identifier, grid, self._limits(decision), from_right=True)
+
+    def _limits(self, decision: Decision) -> ImageLimits:
+        return ImageLimits(self._repository.settings.max_area, decision.max_size)
 
 
-def blueprint(repository: Repository, assets: Assets) -> Blueprint:
-    """The pages, over what a repository holds."""
+def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
+    """Return the routes of the pages."""
     routes = Blueprint("pages", __name__)
-    shelf = CatalogueQueries(repository)
-    routes.after_request(_for_this_reader)
+    queries = CatalogueQueries(repository)
+    routes.after_request(_set_page_headers)
 
     @routes.get("/")
     def home() -> str:
-        works, images = shelf.held()
-        cards = shelf.newest(0, _RECENT)
+        works, images = queries.holdings()
+        cards = queries.newest(0, _RECENT_WORKS)
         featured = cards[0] if len(cards) > 1 else None
         return render_template(
             "home.html",
@@ -111,64 +131,64 @@ def blueprint(repository: Repository, assets: Assets) -> Blueprint:
             cards=cards[1:] if featured else cards,
             works=works,
             images=images,
-            collection=shelf.top_collection(),
+            collection=queries.top_collection_url(),
         )
 
     @routes.get("/works")
     def works() -> str:
-        total = shelf.published()
-        last = max(1, -(-total // _A_PAGE))
-        page = _page_asked(last, "works")
-        cards = shelf.newest((page - 1) * _A_PAGE, _A_PAGE)
+        total = queries.published_count()
+        last = max(1, -(-total // _WORKS_PER_PAGE))
+        page = _requested_page(last, "works")
+        cards = queries.newest((page - 1) * _WORKS_PER_PAGE, _WORKS_PER_PAGE)
         numbers = view_models.page_numbers(page, last)
         return render_template("works.html", cards=cards, total=total, page=page, last=last, numbers=numbers)
 
     @routes.get("/works/<identifier>")
     def work(identifier: str) -> str | AnyResponse:
-        held, decision = shelf.work(identifier)
-        if held.identifier != identifier:
-            return redirect(url_for("pages.work", identifier=held.identifier), 301)
-        return _work_page(shelf, assets, held, decision)
+        found, decision = queries.work(identifier)
+        if found.identifier != identifier:
+            return redirect(local_url(work_path(found.identifier)), 301)
+        return _render_work(queries, static_files, found, decision)
 
     @routes.get("/works/<identifier>/record.json")
     def record(identifier: str) -> Response:
-        held, _ = shelf.work(identifier)
-        answer = Response(work_to_json(held), content_type="application/json")
-        answer.headers["Access-Control-Allow-Origin"] = "*"
-        return answer
+        found, _ = queries.work(identifier)
+        response = Response(work_to_json(found), content_type="application/json")
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
 
     @routes.get("/works/<identifier>/read")
     def read(identifier: str) -> str:
-        held, decision = shelf.work(identifier)
+        found, decision = queries.work(identifier)
         if not decision.shows_pixels:
-            raise AccessRefused(what=held.identifier)
-        return _read_page(shelf, assets, held, decision)
+            raise AccessRefused(what=found.identifier)
+        return _render_reader(queries, static_files, found, decision)
 
     return routes
 
 
-def _work_page(shelf: CatalogueQueries, assets: Assets, work: Work, decision: Decision) -> str:
+def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Work, decision: Decision) -> str:
     return render_template(
         "work.html",
         work=work,
         decision=decision,
         lang=catalogue_tag(work.record.language),
         rows=view_models.record_rows(work.record),
-        volumes=shelf.volumes(work, decision),
+        volumes=queries.volumes(work, decision),
         ranges=view_models.range_views(work),
         rights=_rights(work.rights),
-        manifest=shelf.manifest(work),
-        kept=shelf.kept(work),
-        from_right=view_models.from_right(work),
-        script=assets.bundle(COPY),
+        manifest=queries.manifest_url(work),
+        preservation=queries.preservation(work),
+        from_right=view_models.reads_from_right(work),
+        script=static_files.script_url(COPY_SCRIPT),
     )
 
 
-def _read_page(shelf: CatalogueQueries, assets: Assets, work: Work, decision: Decision) -> str:
+def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: Work, decision: Decision) -> str:
     pages = list(work.pages())
     if not pages:
         raise NotFound(what=work.identifier)
-    number = _page_asked(len(pages), work.identifier)
+    number = _requested_page(len(pages), work.identifier)
     page = pages[number - 1]
     return render_template(
         "read.html",
@@ -177,40 +197,40 @@ def _read_page(shelf: CatalogueQueries, assets: Assets, work: Work, decision: De
         page=page,
         number=number,
         total=len(pages),
-        place=_place(work, page, number),
-        picture=view_models.fitted(page.images[0], view_models.STILL_SIDE, decision) if page.images else None,
-        from_right=view_models.from_right(work),
-        manifest=shelf.manifest(work),
-        reader_messages=json.dumps(reader_messages(current_language()), ensure_ascii=False),
-        script=assets.bundle(READER),
+        location=_location(work, page, number),
+        picture=queries.still(work, page, decision),
+        from_right=view_models.reads_from_right(work),
+        manifest=queries.manifest_url(work),
+        messages=json.dumps(reader_messages(current_language()), ensure_ascii=False),
+        script=static_files.script_url(READER_SCRIPT),
     )
 
 
-def _place(work: Work, page: Page, number: int) -> str:
-    """Where a page stands, outermost first: its volume and its own label."""
+def _location(work: Work, page: Page, number: int) -> str:
+    """Return the labels of the page's volume and of the page."""
     volume = view_models.volume_of(work, number)
-    return " · ".join(part for part in (volume.label, page.label) if part)
+    return " · ".join(label for label in (volume.label, page.label) if label)
 
 
 def _rights(rights: Rights) -> tuple[str, LocalizedText] | None:
-    """The rights URI and what it says."""
+    """Return the rights URI and its statement; None without a URI."""
     return (rights.uri, rights_statement(rights.uri)) if rights.uri else None
 
 
-def _page_asked(last: int, what: str) -> int:
-    """``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `NotFound` beyond the end."""
-    asked = request.args.get("page", "1")
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 10):
-        raise RequestInvalid(part="page", reason=asked[:40])
-    if not 1 <= int(asked) <= last:
-        raise NotFound(what=f"{what} ?page={int(asked)}")
-    return int(asked)
+def _requested_page(last: int, what: str) -> int:
+    """Return ``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `NotFound` beyond the end."""
+    value = request.args.get("page", "1")
+    if not (value.isascii() and value.isdecimal() and len(value) < 10):
+        raise RequestInvalid(part="page", reason=value[:40])
+    if not 1 <= int(value) <= last:
+        raise NotFound(what=f"{what} ?page={int(value)}")
+    return int(value)
 
 
-def _for_this_reader(answer: Response) -> Response:
-    """Pages differ by language: kept by the browser alone, and asked for again."""
-    answer = make_response(answer)
-    answer.headers["Content-Language"] = current_language().value
-    answer.headers["Cache-Control"] = "private, no-cache"
-    answer.vary.update(["Accept-Language", "Cookie"])
-    return answer
+def _set_page_headers(response: Response) -> Response:
+    """Let only the browser cache a page, and revalidate it: pages differ by language."""
+    response = make_response(response)
+    response.headers["Content-Language"] = current_language().value
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(["Accept-Language", "Cookie"])
+    return response

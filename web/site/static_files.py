@@ -1,6 +1,7 @@
-"""The files that pages load: our style sheet and icons, and the reader as Vite built it.
+"""The files that pages load: the style sheet and icons, and the reader as Vite built it.
 
-Read once, when the application is made. Addresses change with the bytes, so browsers may keep what they fetched.
+They are read once, when the application is created. Each URL changes with the file's bytes, so browsers may cache it
+for a long time.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from typing import Final
 
 from flask import url_for
 
-READER: Final = "reader/main.ts"
-COPY: Final = "reader/copy.ts"
-_BUILD: Final = "reader"
-_VITE_MANIFEST: Final = Path(_BUILD, ".vite", "manifest.json")
-_BRAND: Final = 12
+READER_SCRIPT: Final = "reader/main.ts"
+COPY_SCRIPT: Final = "reader/copy.ts"
+_BUILD_FOLDER: Final = "reader"
+_VITE_MANIFEST: Final = Path(_BUILD_FOLDER, ".vite", "manifest.json")
+_DIGEST_LENGTH: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Assets:
-    """`digests`: static file -> a short digest. `bundles`: the reader's source file -> its built file, if built."""
+class StaticFiles:
+    """`digests`: static file -> the start of its SHA-256. `scripts`: source of a script -> its built file, if built."""
 
     digests: Mapping[str, str]
-    bundles: Mapping[str, str]
+    scripts: Mapping[str, str]
 
-    def address(self, name: str) -> str:
-        """The address of a file of ours."""
+    def url(self, name: str) -> str:
+        """Return the URL of a static file. Raises `KeyError` for a file that does not exist."""
         return url_for("static", filename=name, v=self.digests[name])
 
-    def bundle(self, source: str) -> str | None:
-        """The address of a built script; None when the reader has not been built."""
-        built = self.bundles.get(source)
-        return url_for("static", filename=f"{_BUILD}/{built}") if built else None
+    def script_url(self, source: str) -> str | None:
+        """Return the URL of a built script; None when the reader has not been built."""
+        built = self.scripts.get(source)
+        return url_for("static", filename=f"{_BUILD_FOLDER}/{built}") if built else None
 
 
-def read_assets(folder: Path) -> Assets:
-    """The files below `folder`."""
-    own = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:_BRAND] for path in own}
-    return Assets(digests, _bundles(folder / _VITE_MANIFEST))
+def read_static_files(folder: Path) -> StaticFiles:
+    """Read the static files directly in `folder`, and the manifest of the reader's build below it."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGEST_LENGTH] for path in files}
+    return StaticFiles(digests, _built_scripts(folder / _VITE_MANIFEST))
 
 
-def _bundles(manifest: Path) -> dict[str, str]:
+def _built_scripts(manifest: Path) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     entries = json.loads(manifest.read_text("utf-8"))

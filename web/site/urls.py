@@ -1,4 +1,4 @@
-"""Public addresses: under the base address that is set, else under the one the request came to."""
+"""Public URLs of the request being answered: under the configured base URL, else under the request's own."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from repository.config import Settings
 
 
 def base_url(settings: Settings) -> str:
-    """The public address of this application, without a slash at its end."""
+    """Return the public base URL of the application, without a trailing slash."""
     return settings.base_url or request.url_root.rstrip("/")
 
 
-def manifest_address(settings: Settings, work: str) -> str:
-    """Where the manifest of a work is published."""
-    return f"{base_url(settings)}/iiif/presentation/3/{work}/manifest"
+def public_url(settings: Settings, path: str) -> str:
+    """Return the public URL of a path of `iiif_server.urls`."""
+    return f"{base_url(settings)}{path}"
 
 
-def image_address(path: str) -> str:
-    """The address of a picture on this host, from its path below the root of the Image API 3 service."""
-    return f"{request.root_path}/iiif/image/3/{path}"
+def local_url(path: str) -> str:
+    """Return the URL of a path of `iiif_server.urls` on this host, below the application's mount point."""
+    return f"{request.root_path}{path}"
 
 
 def origin(settings: Settings) -> str:
-    """The scheme and host of the base address that is set; '' when none is."""
+    """Return the scheme and host of the configured base URL; '' when none is configured."""
     parts = urlsplit(settings.base_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

@@ -23,7 +23,7 @@ from iiif_server.presentation.published import (
     published_collections,
     remove_collection,
 )
-from iiif_server.urls import collection_id
+from iiif_server.urls import collection_path, stored_id
 from repository.database.locks import Hold
 from repository.database.outbox import Job
 from repository.errors import Busy
@@ -90,7 +90,7 @@ def _build(
     divisions = list(_divisions(repository, period))
     listed = listed_collections(repository.store, period.name) if changed else frozenset()
     for division in divisions:
-        if collection_id(division.name) not in listed:
+        if stored_id(collection_path(division.name)) not in listed:
             yield from _build(repository, division, None)
         elif changed and division.contains(changed):
             yield from _build(repository, division, changed)

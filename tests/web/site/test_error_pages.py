@@ -102,7 +102,7 @@ def test_a_repository_in_order_is_ready(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/works", "/nothing", "/health/live", "/iiif/presentation/3/x/manifest", "/static/house.css"]
+    "path", ["/", "/works", "/nothing", "/health/live", "/iiif/presentation/3/x/manifest", "/static/site.css"]
 )
 def test_nothing_is_loaded_from_elsewhere(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
@@ -121,8 +121,8 @@ def test_pictures_may_come_from_the_public_address(public_client: FlaskClient) -
 
 def test_static_files_are_kept_when_their_names_change_with_them(client: FlaskClient) -> None:
     page = client.get("/").text
-    start = page.index("/static/house.css?v=")
+    start = page.index("/static/site.css?v=")
     address = page[start : page.index('"', start)]
     assert "immutable" in client.get(address).headers["Cache-Control"]
-    assert client.get("/static/house.css").headers["Cache-Control"] == "no-cache"
+    assert client.get("/static/site.css").headers["Cache-Control"] == "no-cache"
     assert client.get("/static/../app.py").status_code == 404

@@ -27,7 +27,7 @@ def keys_said(template: str) -> tuple[set[str], set[str]]:
     tree = environment.parse((TEMPLATES / template).read_text("utf-8"))
     said, begun = set(), set()
     for call in tree.find_all(nodes.Call):
-        if isinstance(call.node, nodes.Name) and call.node.name == "say":
+        if isinstance(call.node, nodes.Name) and call.node.name == "translate":
             key = call.args[0]
             if isinstance(key, nodes.Const):
                 said.add(str(key.value))

@@ -100,10 +100,14 @@ def test_every_picture_on_every_page_is_there(repository: Repository, shelf: Any
     work = shelf.book()
     wide = shelf.small_work("長卷", size=(5000, 300))
     tall = shelf.small_work("立軸", size=(300, 5000))
+    narrow = shelf.small_work("簽條", size=(150, 1000))
+    line = shelf.small_work("界欄", size=(1, 5000))
     app = create_app(repository)
     app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
     client = app.test_client()
-    of_works = [f"/works/{held.identifier}{page}" for held in (work, wide, tall) for page in ("", "/read")]
+    of_works = [
+        f"/works/{held.identifier}{page}" for held in (work, wide, tall, narrow, line) for page in ("", "/read")
+    ]
     for path in ("/", "/works", *of_works):
         addresses = pictures(client.get(path).text)
         assert addresses, path
@@ -193,7 +197,7 @@ def test_without_a_built_reader_pages_still_work(
     repository: Repository, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = shelf.book()
-    monkeypatch.setattr("web.site.static_files._bundles", lambda manifest: {})
+    monkeypatch.setattr("web.site.static_files._built_scripts", lambda manifest: {})
     client = create_app(repository).test_client()
     page = client.get(f"/works/{work.identifier}/read")
     assert page.status_code == 200
