@@ -28,7 +28,7 @@ from iiif_server.render.decoded_cache import KeptTiles
 from iiif_server.render.otsu import otsu_threshold
 from iiif_server.render.strips import Sink, StripImage
 from iiif_server.render.watermark import apply_watermark
-from iiif_server.request.geometry import RenderPlan, Source, turned
+from iiif_server.request.geometry import RenderPlan, Source, rotated_size
 from iiif_server.request.grammar import Quality
 from repository.errors import PyramidCorrupt
 
@@ -192,7 +192,7 @@ def _threshold(assembler: Assembler) -> int:
 
 def _slant(image: Any, degrees: Decimal, transparent: bool) -> Any:
     """Turned clockwise by any angle; the corners left empty are transparent, or white where they cannot be."""
-    width, height = turned(image.width, image.height, degrees)
+    width, height = rotated_size(image.width, image.height, degrees)
     if transparent:
         image = image.addalpha()
     empty = [0] * image.bands if transparent else [_WHITE] * image.bands

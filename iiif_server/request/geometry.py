@@ -277,7 +277,7 @@ def _too_detailed(width: int, height: int, region: Box, grid: TileGrid, max_size
 
 def _check_shape(width: int, height: int, rotation: Rotation, wanted: OutputFormat, limits: ImageLimits) -> None:
     """Refuse what no answer can hold: a turned bounding box beyond the area, more than the format's room."""
-    turned_width, turned_height = turned(width, height, rotation.degrees)
+    turned_width, turned_height = rotated_size(width, height, rotation.degrees)
     if turned_width * turned_height > limits.max_area and rotation.degrees % 90:
         raise RequestInvalid(part="rotation", reason=_TOO_LARGE.format(area=limits.max_area))
     room = ROOM.get(wanted)
@@ -293,7 +293,7 @@ _NO_ROOM: Final = LocalizedText(
 )
 
 
-def turned(width: int, height: int, degrees: Decimal) -> tuple[int, int]:
+def rotated_size(width: int, height: int, degrees: Decimal) -> tuple[int, int]:
     """The sides of the box around a turned picture, rounded up (Implementation Notes, section 5)."""
     if degrees % 90 == 0:
         return (width, height) if degrees % 180 == 0 else (height, width)

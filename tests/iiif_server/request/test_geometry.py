@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iiif_server.pyramid.grid import Box, TileGrid
-from iiif_server.request.geometry import ImageLimits, RenderPlan, choose_source, plan, turned
+from iiif_server.request.geometry import ImageLimits, RenderPlan, choose_source, plan, rotated_size
 from iiif_server.request.grammar import parse
 from repository.errors import AccessRefused, RequestInvalid
 
@@ -253,4 +253,4 @@ def test_a_strip_turned_aslant_must_fit_the_area_too() -> None:
     ("degrees", "box"), [("0", (30, 20)), ("90", (20, 30)), ("180", (30, 20)), ("270", (20, 30)), ("45", (36, 36))]
 )
 def test_the_box_around_a_turned_picture(degrees: str, box: tuple[int, int]) -> None:
-    assert turned(30, 20, Decimal(degrees)) == box
+    assert rotated_size(30, 20, Decimal(degrees)) == box
