@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from math import cos, radians, sin
 from typing import Any, Final
 
 import pyvips
@@ -34,7 +35,7 @@ from repository.errors import PyramidCorrupt
 
 __all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "render", "renderer_version", "use_little_memory", "write"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Goes into every ETag of a rendered answer: to be raised when the same plan gives other bytes."""
 
 SMALL_PIXELS: Final = 4_000_000
@@ -196,6 +197,14 @@ def _slant(image: Any, degrees: Decimal, transparent: bool) -> Any:
     if transparent:
         image = image.addalpha()
     empty = [0] * image.bands if transparent else [_WHITE] * image.bands
-    smooth = pyvips.Interpolate.new("bicubic")
-    slanted = image.similarity(angle=float(degrees), background=empty, interpolate=smooth)
-    return slanted.gravity("centre", width, height, extend="background", background=empty)
+    angle = radians(degrees)
+    across, along = cos(angle), sin(angle)
+    middle_x, middle_y = (image.width - 1) / 2, (image.height - 1) / 2
+    return image.affine(
+        [across, -along, along, across],
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        oarea=[0, 0, width, height],
+        odx=(width - 1) / 2 - across * middle_x + along * middle_y,
+        ody=(height - 1) / 2 - along * middle_x - across * middle_y,
+        background=empty,
+    )

@@ -347,10 +347,10 @@ def choose_source(task: RenderPlan, grid: TileGrid, limits: ImageLimits) -> Sour
     allowed = [factor for factor in grid.scale_factors if _allowed(factor, grid, limits.max_size)]
     if not allowed:
         return _reduced_source(task.region, grid, limits)
-    box = _shrunk(task.region, allowed[0])
+    box = _shrunk(task.region, allowed[0], grid)
     chosen = Source(allowed[0], box)
     for factor in allowed[1:]:
-        box = _shrunk(task.region, factor)
+        box = _shrunk(task.region, factor, grid)
         across = _has_detail(task.width, task.region.x, task.region.width, grid.width, factor)
         along = _has_detail(task.height, task.region.y, task.region.height, grid.height, factor)
         if (across and along) or chosen.box.width * chosen.box.height > 4 * limits.max_area:
@@ -369,12 +369,21 @@ def _has_detail(wanted: int, start: int, length: int, whole: int, factor: int) -
     return wanted * factor <= length or (aligned and wanted <= -(-length // factor))
 
 
-def _shrunk(region: Box, factor: int) -> Box:
-    """A region in the pixels of a level: each edge to the nearest, the far ones outwards, never empty."""
-    x, y = (region.x + factor // 2) // factor, (region.y + factor // 2) // factor
-    right, bottom = -(-(region.x + region.width) // factor), -(-(region.y + region.height) // factor)
-    x, y = min(x, right - 1), min(y, bottom - 1)
+def _shrunk(region: Box, factor: int, grid: TileGrid) -> Box:
+    """Return a region in the pixels of a level: each edge at the nearest pixel, so that regions that meet still meet.
+
+    No edge moves by more than half a pixel of the level, but for a region smaller than one, which gets one.
+    """
+    x, right = _nearest(region.x, region.width, grid.width, factor)
+    y, bottom = _nearest(region.y, region.height, grid.height, factor)
     return Box(x, y, right - x, bottom - y)
+
+
+def _nearest(start: int, length: int, whole: int, factor: int) -> tuple[int, int]:
+    """Return the edges of a side in the pixels of a level; the edge of the image is the edge of the level."""
+    end = start + length
+    far = -(-whole // factor) if end == whole else max(1, (end + factor // 2) // factor)
+    return min((start + factor // 2) // factor, far - 1), far
 
 
 def _reduced_source(region: Box, grid: TileGrid, limits: ImageLimits) -> Source:

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from decimal import Decimal
+from math import ceil, cos, floor, radians, sin
 from pathlib import Path
 
 import numpy
@@ -76,22 +77,53 @@ class TiledPicture:
 
 
 def expected(whole: Image.Image, text: str) -> Image.Image:
-    """What a request means, done the plain way: the whole picture decoded, then Pillow, step after step.
+    """Render a request from the whole picture by Pillow alone, step after step.
 
-    Grey is grey; for bitonal too, so that whoever compares can see how near to the threshold a pixel was.
+    Two steps are those of any pyramid: the picture is first halved by boxes, as often as every pixel asked for remains,
+    and the region's edges are moved to the nearest pixels of what results. Grey and bitonal are both grey here: the
+    caller compares with the threshold.
     """
     request = parse(text)
     x, y, width, height = (int(number) for number in request.region[1:])
-    picture = whole.crop((x, y, min(x + width, whole.width), min(y + height, whole.height)))
-    if request.quality in {Quality.GRAY, Quality.BITONAL}:
-        picture = picture.convert("L")
+    sides = (x, min(width, whole.width - x), whole.width), (y, min(height, whole.height - y), whole.height)
+    factor = max(_factor(request.size.width, *sides[0]), 1)
+    factor = max(1, min(factor, _factor(request.size.height, *sides[1])))
+    picture = whole.convert("L") if request.quality in {Quality.GRAY, Quality.BITONAL} else whole
+    (left, right), (top, bottom) = (_edges(*side, factor) for side in sides)
+    picture = picture.reduce(factor).crop((left, top, right, bottom))
     picture = picture.resize((request.size.width, request.size.height), Image.Resampling.LANCZOS)
     if request.rotation.mirrored:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     degrees = request.rotation.degrees
     if degrees % 90 == Decimal(0):
         return picture.rotate(-int(degrees), expand=True)
-    return picture.rotate(-float(degrees), Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    return _rotated(picture, float(degrees))
+
+
+def _factor(wanted: int, start: int, length: int, whole: int) -> int:
+    """How often along one side a picture of three halvings may be halved: to a half, a quarter or an eighth."""
+    aligned = {f for f in (1, 2, 4, 8) if start % f == 0 and ((start + length) % f == 0 or start + length == whole)}
+    fits = [f for f in (1, 2, 4, 8) if wanted * f <= length or (f in aligned and wanted <= -(-length // f))]
+    return max(fits, default=1)
+
+
+def _edges(start: int, length: int, whole: int, factor: int) -> tuple[int, int]:
+    """The edges of a region in a reduced picture."""
+    end = start + length
+    return floor(start / factor + 0.5), ceil(end / factor) if end == whole else floor(end / factor + 0.5)
+
+
+def _rotated(picture: Image.Image, degrees: float) -> Image.Image:
+    """A picture rotated clockwise about its middle, on white."""
+    across, along = cos(radians(degrees)), sin(radians(degrees))
+    width = ceil(picture.width * abs(across) + picture.height * abs(along))
+    height = ceil(picture.width * abs(along) + picture.height * abs(across))
+    left = (picture.width - across * width - along * height) / 2
+    top = (picture.height + along * width - across * height) / 2
+    matrix = (across, along, left, -along, across, top)
+    return picture.transform(
+        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor="white"
+    )
 
 
 def on_paper(picture: Image.Image) -> numpy.ndarray:

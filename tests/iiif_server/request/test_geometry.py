@@ -179,6 +179,38 @@ def test_a_picture_squeezed_one_way_only_stays_within_the_memory_bound() -> None
     assert source.box.width * source.box.height <= 4 * OPEN.max_area
 
 
+@given(numbers, numbers, st.integers(1, 4500), st.integers(1, 4500), st.integers(1, 2000), st.integers(1, 2000))
+def test_source_box_lies_within_half_a_pixel_of_its_region_and_has_every_pixel_asked_for(
+    x: int, y: int, w: int, h: int, width: int, height: int
+) -> None:
+    grid = TileGrid(4501, 4503, 256)
+    task = plan(parse(f"{x},{y},{w},{h}/^{width},{height}/0/default.jpg"), grid, OPEN)
+    factor, box, _ = choose_source(task, grid, OPEN)
+    region = task.region
+    for start, length, whole, got, got_length in [
+        (region.x, region.width, grid.width, box.x, box.width),
+        (region.y, region.height, grid.height, box.y, box.height),
+    ]:
+        end = start + length
+        assert 2 * abs(got * factor - start) <= factor
+        assert 2 * abs((got + got_length) * factor - end) <= factor or (
+            end == whole and got + got_length == -(-end // factor)
+        )
+    assert box.width >= min(task.width, region.width)
+    assert box.height >= min(task.height, region.height)
+
+
+@given(numbers, st.integers(1, 4500), st.integers(1, 4500))
+def test_source_boxes_of_regions_that_meet_meet(x: int, left: int, right: int) -> None:
+    grid = TileGrid(20_000, 20_000, 512)
+    boxes = []
+    for start, length in [(x, left), (x + left, right)]:
+        task = plan(parse(f"{start},0,{length},4096/{max(1, length // 8)},512/0/default.jpg"), grid, OPEN)
+        boxes.append(choose_source(task, grid, OPEN))
+    if {source.factor for source in boxes} == {8}:
+        assert boxes[0].box.x + boxes[0].box.width == boxes[1].box.x
+
+
 class TestReducedAccess:
     """An image of 4,000 by 3,000 pixels that may be shown at 1,000 on its longest side."""
 
