@@ -13,11 +13,12 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from repository.storage.content import Content, MovableFile, chunks_of
+from repository.storage.process_marks import hold_mark, is_abandoned
 
 _LOCK: Final = "lock"
 _MOST_KNOWN: Final = 8192
@@ -86,16 +87,12 @@ class TemporaryFiles:
     def file(self) -> Iterator[tuple[int, str]]:
         """A new temporary file, open and locked: its descriptor and path. Gone afterwards, unless it was renamed."""
         path = os.path.join(self._folder, secrets.token_hex(12))
-        # Between a file's making and its locking a sweep would take it for a stray: the shared lock keeps it out.
-        with self._locked(fcntl.LOCK_SH):
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
+        with ExitStack() as stack:
+            stack.callback(_unlink, path)
+            # The shared lock keeps `sweep` away while the new file is not locked yet.
+            with self._locked(fcntl.LOCK_SH):
+                descriptor = stack.enter_context(hold_mark(path))
             yield descriptor, path
-        finally:
-            os.close(descriptor)
-            with suppress(FileNotFoundError):
-                os.unlink(path)
 
     def sweep(self, older_than_seconds: float = 0) -> int:
         """Take away what killed writers last wrote to so long ago; how many files. No folder, no strays."""
@@ -104,7 +101,7 @@ class TemporaryFiles:
         latest = time.time() - older_than_seconds
         with self._locked(fcntl.LOCK_EX), os.scandir(self._folder) as entries:
             strays = [entry.path for entry in entries if entry.name != _LOCK]
-            return sum(_unlink_unlocked(path, latest) for path in strays)
+            return sum(_unlink_abandoned(path, latest) for path in strays)
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
@@ -116,20 +113,20 @@ class TemporaryFiles:
             os.close(descriptor)
 
 
-def _unlink_unlocked(path: str, latest: float) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _unlink_abandoned(path: str, latest: float) -> bool:
+    if not is_abandoned(path):
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_mtime > latest:
+        if os.stat(path).st_mtime > latest:
             return False
         os.unlink(path)
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         return False
-    finally:
-        os.close(descriptor)
     return True
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from repository.repository import Repository
-from workers.execution.scratch import held, is_held, scratch_directory
+from repository.storage.process_marks import is_abandoned
+from workers.execution.scratch import hold_scratch_mark, scratch_directory
 
 _PREFIX: Final = "at-work-"
 
@@ -23,7 +24,7 @@ def registered_worker(repository: Repository) -> Iterator[str]:
     staging = repository.settings.staging
     holder = secrets.token_hex(8)
     mark = staging / f"{_PREFIX}{holder}"
-    with scratch_directory(staging) as folder, held(folder / holder):
+    with scratch_directory(staging) as folder, hold_scratch_mark(folder / holder):
         (folder / holder).rename(mark)  # never seen before it is held
         release_dead(repository)
         try:
@@ -37,7 +38,7 @@ def release_dead(repository: Repository) -> int:
     """Give back what dead processes of this machine held; how many jobs they were."""
     released = 0
     for mark in repository.settings.staging.glob(f"{_PREFIX}*"):
-        if not is_held(mark):
+        if is_abandoned(mark):
             released += repository.jobs.release(mark.name.removeprefix(_PREFIX))
             mark.unlink(missing_ok=True)
     return released

@@ -6,18 +6,18 @@ the only copy of anything.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from repository.errors import StagingFault
+from repository.storage.process_marks import hold_mark, is_abandoned
 
-_HELD: Final = "held"
+_MARK: Final = "held"
 _ARRIVING: Final = "arriving-"
 _ARRIVING_SECONDS: Final = 60.0
 
@@ -28,7 +28,7 @@ def scratch_directory(staging: Path) -> Iterator[Path]:
     arriving = _arriving(staging)
     folder = staging / arriving.name.replace(_ARRIVING, "desk-")
     try:
-        with held(arriving / _HELD):
+        with hold_scratch_mark(arriving / _MARK):
             with _writing():
                 arriving.rename(folder)  # a desk is never seen before it is held
             yield folder
@@ -38,23 +38,12 @@ def scratch_directory(staging: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def held(mark: Path) -> Iterator[None]:
-    """A file that this process holds until it ends, however it ends. Raises `StagingFault` when it cannot be made."""
-    with _writing():
-        file = mark.open("wb")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def hold_scratch_mark(path: Path) -> Iterator[None]:
+    """Hold the mark file `path` (`repository.storage.process_marks`). Raises `StagingFault` when it cannot be made."""
+    with ExitStack() as stack:
+        with _writing():
+            stack.enter_context(hold_mark(path))
         yield
-
-
-def is_held(mark: Path) -> bool:
-    """Whether a living process holds this file; a file that is not there any more counts as held, for its own sake."""
-    try:
-        with mark.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
-        return True
-    return False
 
 
 def _arriving(staging: Path) -> Path:
@@ -74,7 +63,7 @@ def _writing() -> Iterator[None]:
 
 def _clear_abandoned(staging: Path) -> None:
     for folder in staging.glob("desk-*"):
-        if not is_held(folder / _HELD):
+        if is_abandoned(folder / _MARK):
             shutil.rmtree(folder, ignore_errors=True)
     for folder in staging.glob(f"{_ARRIVING}*"):
         # Whoever was killed between two lines of `scratch_directory`.

@@ -13,7 +13,7 @@ from repository.database.outbox import Job, JobState, NewJob
 from repository.errors import StagingFault
 from workers.execution.context import TaskContext
 from workers.execution.runner import Runner
-from workers.execution.scratch import held, scratch_directory
+from workers.execution.scratch import hold_scratch_mark, scratch_directory
 
 
 def test_a_desk_is_held_while_it_is_used_and_gone_afterwards(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_desk_that_cannot_be_made_is_a_fault_of_the_staging(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(StagingFault), scratch_directory(tmp_path / "file" / "staging"):
         pass
-    with pytest.raises(StagingFault), held(tmp_path / "absent" / "mark"):
+    with pytest.raises(StagingFault), hold_scratch_mark(tmp_path / "absent" / "mark"):
         pass
 
 
