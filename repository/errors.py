@@ -1,62 +1,66 @@
-"""Everything that can go wrong, as a tree of domain errors. (pure)
+"""The domain errors, a tree whose four branches decide the exit status of a command. (pure)
 
 ::
 
     ShanbenError
-    ├── ContentError                what was handed in is at fault          (exit 1)
-    │   ├── DepositRefused          carries every fault found
-    │   └── MasterUnreadable        an image that cannot be decoded whole
-    │       ├── MasterUnsupported   a format, or a kind of it, that is not taken
-    │       ├── MasterMisnamed      its suffix says another format than its content
+    ├── ContentError                a deposit is wrong                        (exit status 1)
+    │   ├── DepositRefused          carries every fault of the deposit
+    │   └── MasterUnreadable        an image that cannot be decoded completely
+    │       ├── MasterUnsupported   a format, or a variant of one, that is not accepted
+    │       ├── MasterMisnamed      a suffix that contradicts the content
     │       ├── MasterMultipage     several pages in one file
     │       ├── MasterTooLarge      more pixels than allowed
-    │       └── SandboxFailed         the decoder crashed or ran out of time on it
-    ├── CallError                   the call is at fault                    (exit 2)
+    │       └── DecoderCrashed      the decoder crashed, or exceeded its memory or time
+    ├── CallError                   a request or setting is wrong             (exit status 2)
     │   ├── RequestInvalid          breaks a grammar (IIIF, query string)
-    │   ├── NotFound                 no such work, image or page
-    │   ├── Withdrawn               held, but out of public view
-    │   ├── AccessRefused           held, but not for this viewer
+    │   ├── NotFound                no such work, image or page
+    │   ├── Withdrawn               held, but withdrawn from public view
+    │   ├── AccessRefused           held, but restricted
     │   ├── SettingInvalid          a setting that cannot be used
     │   └── IdentifierInvalid       a mistyped identifier
-    ├── IntegrityError              bytes are not what they must be         (exit 1)
-    │   ├── DigestMismatch
-    │   ├── PyramidCorrupt
-    │   ├── ObjectInvalid           breaks OCFL
-    │   ├── EventInvalid            not an event as this repository writes them
-    │   └── LogInvalid              breaks the provenance log's promises
-    │       └── EvidenceInvalid     a signed note, checkpoint or evidence file that does not hold
-    └── SystemFault                 something the system needs is not there (exit 3)
-        ├── StoreFault
-        │   ├── StoreDenied         wrong credentials, no such bucket
-        │   ├── StoreFull           no room, or no quota, is left
-        │   ├── KeyNotFound
-        │   └── KeyExists
-        ├── DatabaseFault
-        ├── Busy                    another process is doing the same thing
+    ├── IntegrityError              stored bytes are wrong                    (exit status 1)
+    │   ├── DigestMismatch          bytes that differ from the recorded digest
+    │   │   └── MasterDamaged       a preserved master that differs from its deposit
+    │   ├── PyramidCorrupt          a damaged pyramid
+    │   ├── ObjectInvalid           an object that breaks OCFL
+    │   ├── EventInvalid            an event that does not follow the event format
+    │   └── LogInvalid              a provenance log that is inconsistent
+    │       └── EvidenceInvalid     a signed note, checkpoint or evidence file that does not verify
+    └── SystemFault                 a resource or service is unavailable      (exit status 3)
+        ├── StoreFault              an object store failed
+        │   ├── StoreDenied         wrong credentials, or no such bucket
+        │   ├── StoreFull           no space or quota left
+        │   ├── KeyNotFound         no object under this key
+        │   └── KeyExists           an object under this key already
+        ├── DatabaseFault           the database failed
+        ├── Busy                    another process is doing the same
         │   └── LogBusy             another process is writing the log
-        ├── DepositNotMounted           a deposit folder that this machine does not see
-        ├── StagingFault            no room, or no right to write, for work in progress
-        ├── RenderingBusy           too many large pictures are being made at once
-        └── DependencyMissing              a key, a broker, a built file is missing
+        ├── DepositNotMounted       a deposit folder that this machine cannot read
+        ├── StagingFault            scratch files cannot be written
+        ├── SandboxFailed           a sandboxed call crashed, or exceeded its memory or time
+        ├── RenderingBusy           too many large images are being rendered
+        └── DependencyMissing       a key, broker or built file is missing
 
-An error knows nothing of HTTP: `iiif_server/responses.py` holds the one table. Its `code` is for machines and stays
-as it is; its text is for a person and says what to do.
+A module may add an error of its own below these (`iiif_server.render.pool.RenderingFailed`). Errors know nothing of
+HTTP: `iiif_server/problems.py` holds the table of status codes. `code` is a stable identifier for programs; the text is
+for people, and says what happened and what to do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from repository.localized import Language, LocalizedText
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a deposit.
+    """One fault of a deposit.
 
-    `file` is relative to the deposit folder, `place` the row, key or part of the file ('' for all of it),
-    `code` a stable word for programs, `message` what a librarian should know and do.
+    `file` is relative to the deposit folder; `place` is a row, key or part of the file ('' for all of it); `code` is a
+    stable identifier for programs; `message` says what a librarian should know and do.
     """
 
     file: str
@@ -64,15 +68,35 @@ class Fault:
     code: str
     message: LocalizedText
 
+    def to_json(self) -> dict[str, object]:
+        """Return the fault as a job's result stores it, its message in both languages."""
+        return self._json(self.message.to_json())
+
+    def to_localized_json(self, language: Language | None) -> dict[str, object]:
+        """Return the fault as the command line prints it: its message is a string in one language, or in both."""
+        return self._json(self.message.in_language(language))
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> Fault:
+        """Return the fault that `to_json` gave `document`."""
+        message = LocalizedText.of_json(document["message"])
+        return cls(document["file"], document["place"], document["code"], message)
+
+    def _json(self, message: object) -> dict[str, object]:
+        return {"file": self.file, "place": self.place, "code": self.code, "message": message}
+
 
 class ShanbenError(Exception):
-    """The root of the tree; never raised itself."""
+    """The root of the tree, never raised itself."""
 
     code: ClassVar[str] = "shanben"
     transient: ClassVar[bool] = False
-    """Whether the same may go well a little later, with nobody's help: a job that ended so is tried again."""
+    """Whether the same call may succeed later without intervention; such a job is retried."""
 
-    text: ClassVar[LocalizedText] = LocalizedText("出错：{reason}", "Something went wrong: {reason}")
+    text: ClassVar[LocalizedText] = LocalizedText("出错：{reason}", "An error occurred: {reason}")
+
+    faults: tuple[Fault, ...] = ()
+    """The faults of a refused deposit; empty for every other error."""
 
     def __init__(self, **details: object) -> None:
         self.details = details
@@ -80,33 +104,38 @@ class ShanbenError(Exception):
 
     @property
     def branch(self) -> str:
-        """Which of the four branches of the tree this error hangs on: content, call, integrity or system."""
+        """The branch of the tree: ``content``, ``call``, ``integrity`` or ``system``."""
         branches = (kind for kind in ShanbenError.__subclasses__() if isinstance(self, kind))
         return next((kind.code for kind in branches), ShanbenError.code)
 
     @property
     def message(self) -> LocalizedText:
-        """What happened and what to do, with the details filled in."""
+        """The text with the details filled in."""
         return self.text.format(**self.details)
 
     def in_language(self, language: Language | None) -> str:
-        """The message in one language, or in both when it is not known which the reader wants."""
+        """Return the message in one language, or in both for None."""
         return self.message.in_language(language)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the error as a job's result stores it: code, branch, message in both languages, deposit faults."""
+        faults = [fault.to_json() for fault in self.faults]
+        return {"code": self.code, "branch": self.branch, "message": self.message.to_json(), "faults": faults}
 
 
 class ContentError(ShanbenError):
-    """What was handed in is at fault."""
+    """A deposit is wrong."""
 
     code = "content"
 
 
 class DepositRefused(ContentError):
-    """A deposit with faults; nothing of it was kept."""
+    """A deposit with faults; nothing of it was ingested."""
 
     code = "deposit.refused"
     text = LocalizedText(
-        "送存 {deposit} 有 {count} 处问题，未收入任何内容；请逐条改正后重试",
-        "The deposit {deposit} has {count} fault(s) and nothing was taken in; mend them and try again",
+        "送存 {deposit} 有 {count} 处问题，未予收入；请逐条改正后重试",
+        "The deposit {deposit} has {count} fault(s) and was not ingested; correct them and try again",
     )
 
     def __init__(self, deposit: str, faults: tuple[Fault, ...]) -> None:
@@ -115,32 +144,32 @@ class DepositRefused(ContentError):
 
 
 class MasterUnreadable(ContentError):
-    """An image that cannot be decoded whole."""
+    """An image that cannot be decoded completely."""
 
     code = "master.unreadable"
     text = LocalizedText(
         "图像无法完整解码：{reason}；请重新扫描或导出",
-        "The image cannot be decoded whole: {reason}; scan or export it again",
+        "The image cannot be decoded completely: {reason}; scan or export it again",
     )
 
 
 class MasterUnsupported(MasterUnreadable):
-    """A format, or a kind of a format, that is not taken; `seen` names it."""
+    """A format, or a variant of one, that is not accepted; `seen` names it."""
 
     code = "master.format"
     text = LocalizedText(
         "不支持的图像格式（{seen}）；请改存为 8 或 16 位的 TIFF、JPEG、PNG、WebP 或 JPEG 2000",
-        "Unsupported format ({seen}); save it as TIFF, JPEG, PNG, WebP or JPEG 2000 with 8 or 16 bits a sample",
+        "Unsupported image format ({seen}); save it as TIFF, JPEG, PNG, WebP or JPEG 2000 with 8 or 16 bits per sample",
     )
 
 
 class MasterMisnamed(MasterUnreadable):
-    """A file whose suffix says another format than its content."""
+    """A file whose suffix contradicts its content."""
 
     code = "master.suffix"
     text = LocalizedText(
         "后缀 {suffix} 与内容（{seen}）不符；请改名为 {expected}",
-        "The suffix {suffix} does not fit the content ({seen}); rename it to {expected}",
+        "The suffix {suffix} does not match the content ({seen}); rename it to {expected}",
     )
 
 
@@ -150,38 +179,39 @@ class MasterMultipage(MasterUnreadable):
     code = "master.multipage"
     text = LocalizedText(
         "一个文件中有 {pages} 页；请拆分为每页一个文件",
-        "The file holds {pages} pages; split it into one file a page",
+        "The file holds {pages} pages; split it into one file per page",
     )
 
 
 class MasterTooLarge(MasterUnreadable):
-    """A picture with more pixels than allowed; `limit` says what is."""
+    """An image with more pixels than allowed; `limit` describes the limit."""
 
     code = "master.size"
     text = LocalizedText(
         "图像为 {width} × {height} 像素，超出上限（{limit}）；请分幅保存，或请管理员调高上限",
-        "The image has {width} × {height} pixels, above the limit ({limit}); split it, or ask for a higher limit",
+        "The image has {width} × {height} pixels, above the limit ({limit}); split it, or ask the administrator to "
+        "raise the limit",
     )
 
 
-class SandboxFailed(MasterUnreadable):
-    """The decoder crashed, ran out of memory or ran out of time on this file."""
+class DecoderCrashed(MasterUnreadable):
+    """The decoder crashed on a file, or exceeded its memory or time."""
 
     code = "master.decoder"
     text = LocalizedText(
         "解码此文件时解码器中止（{reason}）；文件可能已损坏，请重新扫描或导出",
-        "The decoder gave up on this file ({reason}); it may be damaged: scan or export it again",
+        "The decoder failed on this file ({reason}), which may be damaged; scan or export it again",
     )
 
 
 class CallError(ShanbenError):
-    """The call is at fault."""
+    """A request or setting is wrong."""
 
     code = "call"
 
 
 class RequestInvalid(CallError):
-    """A request that breaks its grammar; `part` names which part."""
+    """A request that breaks its grammar; `part` names the part."""
 
     code = "request.invalid"
     text = LocalizedText(
@@ -194,7 +224,7 @@ class NotFound(CallError):
 
     code = "not-held"
     text = LocalizedText(
-        "馆藏中没有 {what}；请核对地址或编号", "{what} is not held here; check the address or identifier"
+        "馆藏中没有 {what}；请核对地址或编号", "{what} is not in the collections; check the address or identifier"
     )
 
 
@@ -208,7 +238,7 @@ class Withdrawn(CallError):
 
 
 class AccessRefused(CallError):
-    """Held, but not for this viewer."""
+    """Held, but restricted."""
 
     code = "access.refused"
     text = LocalizedText("{what} 限制访问；请联系馆方", "Access to {what} is restricted; please contact the library")
@@ -227,99 +257,101 @@ class IdentifierInvalid(CallError):
     code = "identifier.invalid"
     text = LocalizedText(
         "编号 {identifier} 有误（校验字符不符）；请核对",
-        "The identifier {identifier} is mistyped (its check character does not fit)",
+        "The identifier {identifier} is mistyped (its check character is wrong); check it",
     )
 
 
 class IntegrityError(ShanbenError):
-    """Bytes are not what they must be."""
+    """Stored bytes are wrong."""
 
     code = "integrity"
 
 
 class DigestMismatch(IntegrityError):
-    """Stored bytes hash to something else than recorded."""
+    """Bytes that differ from the recorded digest."""
 
     code = "integrity.digest"
-    text = LocalizedText("{key} 的内容与记录的摘要不符", "The bytes of {key} do not have the digest on record")
+    text = LocalizedText("{key} 的内容与记录的摘要不符", "The bytes of {key} do not match the recorded digest")
 
 
 class MasterDamaged(DigestMismatch):
-    """A preserved master that is not what was taken in."""
+    """A preserved master that differs from what was deposited."""
 
     code = "integrity.master"
     text = LocalizedText(
         "保存的原图 {key} 已损坏（与记录的摘要不符）；请用副本中的同一文件替换后重试",
-        "The preserved master {key} is damaged (its digest is another); put the replica's file in its place, try again",
+        "The preserved master {key} is damaged (its digest does not match); replace it with the same file from a "
+        "replica and try again",
     )
 
 
 class PyramidCorrupt(IntegrityError):
-    """A pyramid whose directory or tile is damaged; it can be made again from its master."""
+    """A pyramid with a damaged directory or tile; it can be rebuilt from its master."""
 
     code = "integrity.pyramid"
     text = LocalizedText(
         "浏览图 {key} 已损坏：{reason}；将由原图自动重制",
-        "The pyramid {key} is damaged: {reason}; it will be made again from its master",
+        "The pyramid {key} is damaged: {reason}; it will be rebuilt from its master",
     )
 
 
 class ObjectInvalid(IntegrityError):
-    """A stored OCFL object that breaks OCFL."""
+    """A stored object that breaks OCFL."""
 
     code = "integrity.ocfl"
     text = LocalizedText("OCFL 对象 {key} 无效：{reason}", "The OCFL object {key} is not valid: {reason}")
 
 
 class EventInvalid(IntegrityError):
-    """Not an event as this repository writes them."""
+    """An event that does not follow the event format."""
 
     code = "integrity.event"
     text = LocalizedText("事件记录无效：{reason}", "The event is not valid: {reason}")
 
 
 class LogInvalid(IntegrityError):
-    """The provenance log breaks a promise; nothing more is signed."""
+    """A provenance log that is inconsistent; nothing more is signed."""
 
     code = "integrity.log"
     text = LocalizedText(
-        "溯源日志异常：{reason}；已停止签发", "The provenance log is at fault: {reason}; nothing more will be signed"
+        "溯源日志异常：{reason}；已停止签发",
+        "The provenance log is inconsistent: {reason}; nothing more will be signed",
     )
 
 
 class EvidenceInvalid(LogInvalid):
-    """A signed note, checkpoint or evidence file that does not hold."""
+    """A signed note, checkpoint or evidence file that does not verify."""
 
     code = "integrity.evidence"
-    text = LocalizedText("签名文件不成立：{reason}", "The signed document does not hold: {reason}")
+    text = LocalizedText("签名文件验证不通过：{reason}", "The signed document does not verify: {reason}")
 
 
 class SystemFault(ShanbenError):
-    """Something the system needs is not there."""
+    """A resource or service is unavailable."""
 
     code = "system"
     transient = True
 
 
 class StoreFault(SystemFault):
-    """The object store cannot do what was asked."""
+    """An object store failed."""
 
     code = "store"
-    text = LocalizedText("存储出错（{key}）：{reason}", "The store failed at {key}: {reason}")
+    text = LocalizedText("存储出错（{key}）：{reason}", "The object store failed at {key}: {reason}")
 
 
 class StoreDenied(StoreFault):
-    """The store is there and refuses: wrong credentials, no such bucket."""
+    """The store refuses: wrong credentials, or no such bucket."""
 
     code = "store.denied"
     transient = False
 
 
 class StoreFull(StoreFault):
-    """No room is left, or the quota is used up; goes well once somebody has made room."""
+    """No space or quota is left. Retries succeed once an operator has freed some."""
 
     code = "store.full"
-    text = LocalizedText("存储已满（{key}）：{reason}", "The store is full at {key}: {reason}")
+    text = LocalizedText("存储已满（{key}）：{reason}", "The object store is full at {key}: {reason}")
 
 
 class KeyNotFound(StoreFault):
@@ -327,29 +359,31 @@ class KeyNotFound(StoreFault):
 
     code = "store.key-absent"
     transient = False
-    text = LocalizedText("存储中没有 {key}", "The store holds nothing under {key}")
+    text = LocalizedText("存储中没有 {key}", "The object store has no {key}")
 
 
 class KeyExists(StoreFault):
-    """An object under this key is already there."""
+    """An object under this key already."""
 
     code = "store.key-taken"
     transient = False
-    text = LocalizedText("存储中已有 {key}，不予覆盖", "The store already holds {key}; it is not overwritten")
+    text = LocalizedText("存储中已有 {key}，不予覆盖", "The object store already has {key}, which is not overwritten")
 
 
 class DatabaseFault(SystemFault):
-    """The database cannot be used."""
+    """The database failed."""
 
     code = "database"
     text = LocalizedText("数据库不可用：{reason}", "The database cannot be used: {reason}")
 
 
 class Busy(SystemFault):
-    """Another process is doing the same thing."""
+    """Another process is doing the same."""
 
     code = "system.busy"
-    text = LocalizedText("另一进程正在处理{what}；请稍后重试", "Another process is busy with {what}; try again shortly")
+    text = LocalizedText(
+        "另一进程正在处理{what}；请稍后重试", "Another process is working on {what}; try again shortly"
+    )
 
 
 class LogBusy(Busy):
@@ -362,36 +396,43 @@ class LogBusy(Busy):
 
 
 class DepositNotMounted(SystemFault):
-    """A deposit folder, or a file in it, that this machine does not see."""
+    """A deposit folder, or a file in it, that this machine cannot read."""
 
     code = "deposit.unseen"
     text = LocalizedText(
         "本机读不到 {path}（{reason}）；送存目录须以同一路径挂载到每台工作机",
-        "This machine cannot read {path} ({reason}); every worker must see deposit folders under the same path",
+        "This machine cannot read {path} ({reason}); mount deposit folders under the same path on every worker",
     )
 
 
 class StagingFault(SystemFault):
-    """There is no room, or no right to write, where work in progress lies."""
+    """Scratch files cannot be written: no space, or no permission."""
 
     code = "staging"
     text = LocalizedText(
-        "暂存区无法写入：{reason}；请腾出磁盘空间后重试",
-        "Work in progress cannot be written: {reason}; make room on the disk and try again",
+        "暂存区无法写入：{reason}；请检查磁盘空间与权限后重试",
+        "Scratch files cannot be written: {reason}; check the disk space and permissions, then try again",
     )
 
 
+class SandboxFailed(SystemFault):
+    """A sandboxed call crashed, or exceeded its memory or time. Callers turn it into an error of their own."""
+
+    code = "sandbox"
+    text = LocalizedText("子进程中止：{reason}", "The child process failed: {reason}")
+
+
 class RenderingBusy(SystemFault):
-    """Too many large pictures are being made at once; tiles are served all the same."""
+    """Too many large images are being rendered. Tiles are served regardless."""
 
     code = "rendering.busy"
     text = LocalizedText(
-        "正在生成其他大图；请稍后重试", "Other large pictures are being made; please try again shortly"
+        "正在生成其他大图；请稍后重试", "Other large images are being rendered; please try again shortly"
     )
 
 
 class DependencyMissing(SystemFault):
-    """A key, a broker or a built file is missing."""
+    """A key, broker or built file is missing."""
 
     code = "system.absent"
     transient = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +32,15 @@ class LocalizedText:
         chinese = {name: value.zh if isinstance(value, LocalizedText) else value for name, value in details.items()}
         english = {name: value.en if isinstance(value, LocalizedText) else value for name, value in details.items()}
         return LocalizedText(self.zh.format(**chinese), self.en.format(**english))
+
+    def to_json(self) -> dict[str, str]:
+        """Return both texts by the first part of their language tags, ``zh`` and ``en``."""
+        return {"zh": self.zh, "en": self.en}
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, str]) -> LocalizedText:
+        """Return the text that `to_json` gave `document`."""
+        return cls(document["zh"], document["en"])
 
     def __str__(self) -> str:
         return f"{self.zh} / {self.en}"

@@ -92,8 +92,8 @@ class RenderPool:
         with ExitStack() as on_failure:
             on_failure.callback(self._leave)
             with _as_rendering():
-                talk = self._children.talk(_render, task, source, grid, jpeg_quality, reply=read_tiles)
-            parts = RenderedStream(talk, self._leave)
+                session = self._children.open_session(_render, task, source, grid, jpeg_quality, respond=read_tiles)
+            parts = RenderedStream(session, self._leave)
             on_failure.pop_all()
         return parts.whole_or_begun()
 
@@ -130,8 +130,8 @@ class RenderPool:
 class RenderedStream:
     """An answer on its way: an iterator of bytes. `close` gives up the rest, and ends the child that makes it."""
 
-    def __init__(self, talk: SandboxSession, release: Callable[[], None]) -> None:
-        self._talk = talk
+    def __init__(self, session: SandboxSession, release: Callable[[], None]) -> None:
+        self._session = session
         self._release = release
         self._begun: deque[bytes] = deque()
         self._closed = False
@@ -156,7 +156,7 @@ class RenderedStream:
             return self._begun.popleft()
         with ExitStack() as at_end, _as_rendering():
             at_end.callback(self.close)
-            part = next(self._talk, None)
+            part = next(self._session, None)
             if part is not None:
                 at_end.pop_all()
         if part is None:
@@ -170,7 +170,7 @@ class RenderedStream:
         """Take no more. May be called again."""
         if not self._closed:
             self._closed = True
-            self._talk.close()
+            self._session.close()
             self._release()
 
 
@@ -183,21 +183,21 @@ def _as_rendering() -> Iterator[None]:
         raise RenderingFailed(reason=lost.details["reason"]) from lost
 
 
-def _render(link: Channel, task: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
+def _render(channel: Channel, task: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
     """What the child does: the picture, given in parts of a useful size."""
     gathered = bytearray()
 
     def sink(data: bytes) -> None:
         gathered.extend(data)
         if len(gathered) >= _PART:
-            link.give(bytes(gathered))
+            channel.send(bytes(gathered))
             gathered.clear()
 
     pipeline.use_little_memory()
     _give_memory_back()
-    pipeline.write(task, source, grid, link.ask, jpeg_quality, sink)
+    pipeline.write(task, source, grid, channel.request, jpeg_quality, sink)
     if gathered:
-        link.give(bytes(gathered))
+        channel.send(bytes(gathered))
 
 
 def _give_memory_back() -> None:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import sandbox_functions as functions
+import sandbox_functions
 
 from repository.config import read_settings
 from repository.errors import RenderingBusy, SandboxFailed, SettingInvalid, StoreFault
@@ -28,19 +28,19 @@ def pool(tmp_path: Path) -> Iterator[SandboxPool]:
 
 
 def alive(process: int) -> bool:
-    """Whether a process lives; one that only waits to be buried does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-def test_a_child_answers_and_is_used_again(pool: SandboxPool) -> None:
+def test_calls_return_results_and_reuse_the_child(pool: SandboxPool) -> None:
     assert pool.call(operator.add, 2, 3) == 5
     assert pool.call(os.getpid) == pool.call(os.getpid) != os.getpid()
 
 
-def test_a_domain_error_comes_back_as_itself_and_the_child_lives(pool: SandboxPool) -> None:
+def test_a_domain_error_is_raised_in_the_parent_and_the_child_survives(pool: SandboxPool) -> None:
     child = pool.call(os.getpid)
     with pytest.raises(SettingInvalid) as caught:
         pool.call(read_settings, {"SHANBEN_TILE_SIZE": "none"}, None)
@@ -49,23 +49,23 @@ def test_a_domain_error_comes_back_as_itself_and_the_child_lives(pool: SandboxPo
 
 
 @pytest.mark.parametrize("deadly", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_child_that_dies_fails_its_call_alone_and_is_replaced(pool: SandboxPool, deadly: signal.Signals) -> None:
+def test_a_crash_fails_only_its_call_and_the_child_is_replaced(pool: SandboxPool, deadly: signal.Signals) -> None:
     with pytest.raises(SandboxFailed, match=deadly.name):
         pool.call(signal.raise_signal, deadly)
     assert pool.call(operator.add, 1, 1) == 2
 
 
-def test_a_crash_inside_native_code_is_survived(pool: SandboxPool) -> None:
+def test_a_crash_in_native_code_fails_only_its_call(pool: SandboxPool) -> None:
     with pytest.raises(SandboxFailed, match="SIGSEGV"):
         pool.call(ctypes.string_at, 0)
 
 
-def test_a_defect_is_told_by_its_last_line(pool: SandboxPool) -> None:
+def test_the_reason_of_a_failure_is_the_last_line_of_the_traceback(pool: SandboxPool) -> None:
     with pytest.raises(SandboxFailed, match="ZeroDivisionError"):
         pool.call(operator.truediv, 1, 0)
 
 
-def test_a_child_that_overstays_is_ended(tmp_path: Path) -> None:
+def test_a_call_that_exceeds_its_time_is_killed(tmp_path: Path) -> None:
     with SandboxPool(1, tmp_path, Quota(seconds=0.5)) as pool:
         started = time.monotonic()
         with pytest.raises(SandboxFailed, match=r"0\.5 s"):
@@ -73,20 +73,20 @@ def test_a_child_that_overstays_is_ended(tmp_path: Path) -> None:
         assert time.monotonic() - started < 10
 
 
-def test_memory_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+def test_a_call_cannot_exceed_its_memory(tmp_path: Path) -> None:
     with SandboxPool(1, tmp_path, Quota(seconds=20, memory=256 << 20)) as pool:
         with pytest.raises(SandboxFailed, match="MemoryError"):
             pool.call(bytearray, 512 << 20)
         assert len(pool.call(bytes, 1 << 20)) == 1 << 20
 
 
-def test_what_a_child_prints_stays_off_the_terminal(pool: SandboxPool, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_of_a_child_does_not_reach_the_terminal(pool: SandboxPool, capfd: pytest.CaptureFixture[str]) -> None:
     pool.call(os.write, 2, b"a decoder's complaint\n")
     pool.call(builtins.print, "and more")
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_child_that_is_killed_from_outside_in_mid_call_fails_only_that_call(tmp_path: Path) -> None:
+def test_a_child_killed_during_a_call_fails_only_that_call(tmp_path: Path) -> None:
     with SandboxPool(1, tmp_path, Quota(seconds=20)) as pool, ThreadPoolExecutor(1) as threads:
         child = pool.call(os.getpid)
         call = threads.submit(pool.call, time.sleep, 15)
@@ -97,7 +97,7 @@ def test_a_child_that_is_killed_from_outside_in_mid_call_fails_only_that_call(tm
         assert pool.call(os.getpid) != child
 
 
-def test_a_child_that_ended_between_two_calls_is_replaced(pool: SandboxPool) -> None:
+def test_a_child_killed_between_calls_is_replaced(pool: SandboxPool) -> None:
     child = pool.call(os.getpid)
     os.kill(child, signal.SIGKILL)
     while alive(child):
@@ -105,7 +105,7 @@ def test_a_child_that_ended_between_two_calls_is_replaced(pool: SandboxPool) -> 
     assert pool.call(operator.add, 2, 3) == 5
 
 
-def test_several_children_work_at_once(tmp_path: Path) -> None:
+def test_children_run_calls_in_parallel(tmp_path: Path) -> None:
     with SandboxPool(3, tmp_path, Quota(seconds=20)) as pool, ThreadPoolExecutor(3) as threads:
         list(threads.map(lambda _: pool.call(time.sleep, 0.5), range(3)))
         started = time.monotonic()
@@ -113,7 +113,7 @@ def test_several_children_work_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - started < 1.2
 
 
-def test_children_end_with_the_pool(tmp_path: Path) -> None:
+def test_closing_the_pool_ends_its_children(tmp_path: Path) -> None:
     with SandboxPool(1, tmp_path, Quota(seconds=20)) as pool:
         child = pool.call(os.getpid)
         assert alive(child)
@@ -145,15 +145,17 @@ def test_a_busy_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 
 def test_children_outlive_the_thread_that_started_them(pool: SandboxPool) -> None:
-    found: list[int] = []
-    thread = threading.Thread(target=lambda: found.append(pool.call(os.getpid)))
+    children: list[int] = []
+    thread = threading.Thread(target=lambda: children.append(pool.call(os.getpid)))
     thread.start()
     thread.join()
     time.sleep(0.2)
-    assert pool.call(os.getpid) == found[0]
+    assert pool.call(os.getpid) == children[0]
 
 
-def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_do_not_import_modules_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "repository").mkdir()
     (tmp_path / "repository/__init__.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
@@ -162,74 +164,75 @@ def test_the_current_folder_cannot_lend_a_child_its_modules(tmp_path: Path, monk
 
 
 @pytest.fixture
-def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxPool]:
-    """A pool of one child, which can import the functions that talk."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(functions.__file__).parent))
+def session_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxPool]:
+    """A pool of one child that can import `sandbox_functions`."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(sandbox_functions.__file__).parent))
     with SandboxPool(1, tmp_path, Quota(seconds=10, niceness=5)) as pool:
         yield pool
 
 
-def no_reply(question: object) -> None:
-    raise AssertionError(question)
+def refuse(value: object) -> None:
+    raise AssertionError(value)
 
 
-def test_parts_come_as_they_are_made_and_the_child_is_used_again(talking: SandboxPool) -> None:
-    child = talking.call(os.getpid)
-    talk = talking.talk(functions.give_parts, 50, 100_000, reply=no_reply)
-    assert [part[:1] for part in talk] == [bytes([number]) for number in range(50)]
-    assert talk.result == 50
-    assert list(talk) == []
-    assert talking.call(os.getpid) == child
+def test_a_session_yields_chunks_in_order_and_the_child_is_reused(session_pool: SandboxPool) -> None:
+    child = session_pool.call(os.getpid)
+    session = session_pool.open_session(sandbox_functions.send_chunks, 50, 100_000, respond=refuse)
+    assert [chunk[:1] for chunk in session] == [bytes([number]) for number in range(50)]
+    assert session.result == 50
+    assert list(session) == []
+    assert session_pool.call(os.getpid) == child
 
 
-def test_a_child_asks_its_parent(talking: SandboxPool) -> None:
-    replies = {7: b"seven", 8: bytes(3 << 20)}
-    assert list(talking.talk(functions.ask_twice, 7, 8, reply=replies.__getitem__)) == list(replies.values())
+def test_a_session_answers_requests_of_the_child(session_pool: SandboxPool) -> None:
+    responses = {7: b"seven", 8: bytes(3 << 20)}
+    session = session_pool.open_session(sandbox_functions.request_twice, 7, 8, respond=responses.__getitem__)
+    assert list(session) == list(responses.values())
 
 
-def test_a_child_may_ask_and_give_from_several_threads(talking: SandboxPool) -> None:
-    talk = talking.talk(functions.ask_and_give_at_once, 100, reply=lambda _: bytes(500_000))
-    assert sorted(part[0] for part in talk) == list(range(100))
-    assert talk.result == 100 * 500_000
+def test_a_channel_may_be_used_by_several_threads(session_pool: SandboxPool) -> None:
+    session = session_pool.open_session(sandbox_functions.request_while_sending, 100, respond=lambda _: bytes(500_000))
+    assert sorted(chunk[0] for chunk in session) == list(range(100))
+    assert session.result == 100 * 500_000
 
 
-def test_a_parent_that_cannot_reply_ends_the_talk(talking: SandboxPool) -> None:
-    def fail(question: object) -> None:
-        raise StoreFault(key=str(question), reason="away")
+def test_an_error_of_the_responder_ends_the_session(session_pool: SandboxPool) -> None:
+    def fail(value: object) -> None:
+        raise StoreFault(key=str(value), reason="away")
 
     with pytest.raises(StoreFault):
-        next(talking.talk(functions.ask_twice, 1, 2, reply=fail))
-    assert talking.call(operator.add, 1, 1) == 2
+        next(session_pool.open_session(sandbox_functions.request_twice, 1, 2, respond=fail))
+    assert session_pool.call(operator.add, 1, 1) == 2
 
 
-def test_a_talk_that_is_closed_ends_its_child_and_frees_its_place(talking: SandboxPool) -> None:
-    child = talking.call(os.getpid)
-    with talking.talk(functions.give_parts, 1000, 1 << 20, reply=no_reply) as talk:
-        next(talk)
+def test_closing_a_session_kills_its_child_and_starts_another(session_pool: SandboxPool) -> None:
+    child = session_pool.call(os.getpid)
+    with session_pool.open_session(sandbox_functions.send_chunks, 1000, 1 << 20, respond=refuse) as session:
+        next(session)
     assert not alive(child)
-    assert list(talk) == []
-    assert talking.call(operator.add, 1, 1) == 2
+    assert list(session) == []
+    assert session_pool.call(operator.add, 1, 1) == 2
 
 
-def test_errors_after_the_first_part_are_raised_where_the_parts_are_taken(talking: SandboxPool) -> None:
+def test_errors_after_the_first_chunk_are_raised_by_the_iteration(session_pool: SandboxPool) -> None:
     for function, error in (
-        (functions.give_and_fail, RenderingBusy),
-        (functions.give_and_break, SandboxFailed),
+        (sandbox_functions.send_and_raise_domain_error, RenderingBusy),
+        (sandbox_functions.send_and_crash, SandboxFailed),
     ):
-        talk = talking.talk(function, reply=no_reply)
-        assert next(talk) == b"first"
+        session = session_pool.open_session(function, respond=refuse)
+        assert next(session) == b"first"
         with pytest.raises(error):
-            next(talk)
+            next(session)
 
 
-def test_only_the_time_that_a_child_takes_is_counted(talking: SandboxPool) -> None:
-    talking.call(os.getpid)
-    talk = talking.talk(functions.give_parts, 4, 1 << 20, 0.1, reply=no_reply)
-    for _ in talk:
+def test_time_that_the_parent_takes_is_not_counted(session_pool: SandboxPool) -> None:
+    session_pool.call(os.getpid)
+    session = session_pool.open_session(sandbox_functions.send_chunks, 4, 1 << 20, 0.1, respond=refuse)
+    for _ in session:
         time.sleep(1)
     with pytest.raises(SandboxFailed, match="10 s"):
-        list(talking.talk(functions.give_parts, 200, 1, 0.1, reply=no_reply))
+        list(session_pool.open_session(sandbox_functions.send_chunks, 200, 1, 0.1, respond=refuse))
 
 
-def test_a_child_stands_back_for_others(talking: SandboxPool) -> None:
-    assert talking.call(os.getpriority, os.PRIO_PROCESS, 0) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+def test_a_child_runs_with_the_niceness_of_its_quota(session_pool: SandboxPool) -> None:
+    assert session_pool.call(os.getpriority, os.PRIO_PROCESS, 0) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)

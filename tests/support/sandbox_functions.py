@@ -1,4 +1,4 @@
-"""Functions that a child process runs in tests: each talks with its parent."""
+"""Functions that tests run in a sandbox with a channel to the parent."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from repository.errors import RenderingBusy
 from repository.sandbox import Channel
 
 
-def give_parts(link: Channel, count: int, size: int, pause: float = 0) -> int:
-    """Parts of `size` bytes, each all of one number."""
+def send_chunks(channel: Channel, count: int, size: int, pause: float = 0) -> int:
+    """Send `count` chunks of `size` bytes, each filled with its number."""
     for number in range(count):
         time.sleep(pause)
-        link.give(bytes([number % 256]) * size)
+        channel.send(bytes([number % 256]) * size)
     return count
 
 
-def ask_twice(link: Channel, first: int, second: int) -> None:
-    """Give what the parent replies."""
-    for question in (first, second):
-        link.give(link.ask(question))
+def request_twice(channel: Channel, first: int, second: int) -> None:
+    """Send the parent's responses to two requests."""
+    for value in (first, second):
+        channel.send(channel.request(value))
 
 
-def give_and_fail(link: Channel) -> None:
-    """A domain error after the first part."""
-    link.give(b"first")
+def send_and_raise_domain_error(channel: Channel) -> None:
+    """Raise a domain error after the first chunk."""
+    channel.send(b"first")
     raise RenderingBusy
 
 
-def give_and_break(link: Channel) -> None:
-    """A defect after the first part."""
-    link.give(b"first")
+def send_and_crash(channel: Channel) -> None:
+    """Raise an exception that is no domain error after the first chunk."""
+    channel.send(b"first")
     raise ZeroDivisionError
 
 
-def ask_and_give_at_once(link: Channel, count: int) -> int:
-    """Questions from one thread while parts are given by another; the sum of the lengths of the replies."""
-    giver = threading.Thread(target=give_parts, args=(link, count, 100_000))
-    giver.start()
-    total = sum(len(link.ask(number)) for number in range(count))
-    giver.join()
+def request_while_sending(channel: Channel, count: int) -> int:
+    """Make requests in one thread while another sends chunks; return the total length of the responses."""
+    sender = threading.Thread(target=send_chunks, args=(channel, count, 100_000))
+    sender.start()
+    total = sum(len(channel.request(number)) for number in range(count))
+    sender.join()
     return total

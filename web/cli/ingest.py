@@ -14,10 +14,9 @@ from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
 from repository.errors import Busy, DatabaseFault, DepositRefused, Fault, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
-from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress, fault_json
+from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
 from workers.deposit.check import survey
 from workers.execution.context import TaskContext
-from workers.execution.runner import fault_document
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import send_due
 from workers.service.local import local_runner
@@ -59,7 +58,7 @@ def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[
     refused = []
     for deposit, faults in absent.items():
         refusal = DepositRefused(str(deposit), faults)
-        refused.append(_refused(str(deposit), fault_document(refusal), refusal.message, terminal))
+        refused.append(_refused(str(deposit), refusal.to_json(), refusal.message, terminal))
     _name(
         terminal, LocalizedText("未提交", "Not handed in"), [deposit for deposit in deposits if deposit not in absent]
     )
@@ -210,21 +209,18 @@ def _reason(jobs: Jobs, job: Job) -> LocalizedText:
 def _message(job: Job) -> LocalizedText:
     """What its task said that put it off or made it fail."""
     result: Mapping[str, Any] = job.result or {}
-    return LocalizedText(**result["message"])
+    return LocalizedText.of_json(result["message"])
 
 
 def _refused(
     deposit: str, result: Mapping[str, Any], reason: LocalizedText, terminal: Terminal
 ) -> Mapping[str, object]:
     terminal.warn(reason)
-    faults = [
-        Fault(fault["file"], fault["place"], fault["code"], LocalizedText(**fault["message"]))
-        for fault in result["faults"]
-    ]
+    faults = [Fault.of_json(fault) for fault in result["faults"]]
     terminal.faults(faults)
     return {
         "deposit": deposit,
         "code": result["code"],
         "branch": result["branch"],
-        "faults": [fault_json(fault, terminal.language) for fault in faults],
+        "faults": [fault.to_localized_json(terminal.language) for fault in faults],
     }

@@ -21,7 +21,7 @@ from web.cli.log import log
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_here
 from web.cli.status import status
 from web.cli.store import store
-from web.cli.terminal import EXIT_CONTENT, Terminal, command, fault_json
+from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.bootstrap import bootstrap, bootstrap_to_serve
 from workers.deposit.check import check as check_deposit
 from workers.execution.context import TaskContext
@@ -81,7 +81,7 @@ def check(terminal: Terminal, deposit: Path) -> int:
     terminal.say(
         LocalizedText(f"共 {count} 处问题", f"{count} fault(s)") if faults else LocalizedText("没有问题", "No faults")
     )
-    terminal.result({"faults": [fault_json(fault, terminal.language) for fault in faults]})
+    terminal.result({"faults": [fault.to_localized_json(terminal.language) for fault in faults]})
     return EXIT_CONTENT if faults else 0
 
 

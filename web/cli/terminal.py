@@ -117,12 +117,6 @@ class Terminal:
         return TerminalProgress(self.console, self.language)
 
 
-def fault_json(fault: Fault, language: Language | None) -> dict[str, str]:
-    """A fault as interface.md describes it."""
-    message = fault.message.in_language(language)
-    return {"file": fault.file, "place": fault.place, "code": fault.code, "message": message}
-
-
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
     """Give a subcommand `--json`, a `Terminal` as its first argument, and the one way to end with a fault."""
 

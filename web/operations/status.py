@@ -18,7 +18,7 @@ from preservation.log.sequencer import open_log
 from repository.database.catalogue import Counts
 from repository.database.outbox import Job, JobState, Steps
 from repository.database.replica_status import ReplicaSummary
-from repository.errors import ShanbenError
+from repository.errors import Fault, ShanbenError
 from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 
@@ -247,10 +247,10 @@ def _folder(job: Job) -> str:
 def _reason(fault: Mapping[str, Any]) -> LocalizedText:
     """A fault's words, and those of the first of a deposit's faults."""
     words = cast(Mapping[str, str], fault.get("message") or {})
-    reason = LocalizedText(words["zh"], words["en"]) if words else _UNTOLD
-    for found in list(fault.get("faults") or ())[:1]:
-        where = " ".join(filter(None, (found["file"], found["place"])))
-        zh, en = (": ".join(filter(None, (where, found["message"][name]))) for name in ("zh", "en"))
+    reason = LocalizedText.of_json(words) if words else _UNTOLD
+    for found in map(Fault.of_json, list(fault.get("faults") or ())[:1]):
+        where = " ".join(filter(None, (found.file, found.place)))
+        zh, en = (": ".join(filter(None, (where, text))) for text in (found.message.zh, found.message.en))
         reason = LocalizedText(f"{reason.zh}。首条：{zh}", f"{reason.en}. The first: {en}")
     return reason
 

@@ -26,8 +26,6 @@ from repository.database.outbox import Job
 from repository.errors import (
     DatabaseFault,
     DepositNotMounted,
-    DepositRefused,
-    Fault,
     IntegrityError,
     ShanbenError,
     StagingFault,
@@ -100,7 +98,7 @@ class Runner:
         except ShanbenError as fault:
             tries = None if fault.transient else _MOST_TRIES if isinstance(fault, IntegrityError) else 0
             rest = self._rest if isinstance(fault, _OF_THIS_MACHINE) else 0.0
-            return _End(self._failure(job, fault_document(fault), tries), rest)
+            return _End(self._failure(job, fault.to_json(), tries), rest)
         except Exception as defect:  # noqa: BLE001 - the outermost loop of a worker; the job tells what happened
             _LOG.exception("job %s", job.key)
             return _End(self._failure(job, _defect_document(defect), _MOST_TRIES))
@@ -157,25 +155,6 @@ class Runner:
             thread.join()
 
 
-def fault_document(fault: ShanbenError) -> dict[str, object]:
-    """A fault as a job keeps it: its code and branch, its words in both languages, and a deposit's faults."""
-    faults = fault.faults if isinstance(fault, DepositRefused) else ()
-    return {
-        "code": fault.code,
-        "branch": fault.branch,
-        "message": _words(fault.message),
-        "faults": [_fault(item) for item in faults],
-    }
-
-
 def _defect_document(defect: Exception) -> dict[str, object]:
     message = _DEFECT.format(reason=f"{type(defect).__name__}: {defect}")
-    return {"code": "defect", "branch": "system", "message": _words(message), "faults": []}
-
-
-def _fault(fault: Fault) -> dict[str, object]:
-    return {"file": fault.file, "place": fault.place, "code": fault.code, "message": _words(fault.message)}
-
-
-def _words(text: LocalizedText) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}
+    return {"code": "defect", "branch": "system", "message": message.to_json(), "faults": []}

@@ -18,7 +18,7 @@ import pyvips
 
 from iiif_server.pyramid.file import PyramidSummary, write_pyramid
 from repository.config import Settings
-from repository.errors import MasterUnreadable, PyramidCorrupt, SandboxFailed, StagingFault
+from repository.errors import DecoderCrashed, MasterUnreadable, PyramidCorrupt, SandboxFailed, StagingFault
 from repository.sandbox import Quota, SandboxPool
 
 
@@ -105,17 +105,24 @@ class ChildExaminer:
         self.concurrency = concurrency
 
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """What `examine` returns or raises; `SandboxFailed` when the child that did it overstayed, or crashed twice.
+        """Return what `examine` returns.
 
-        Once may have been for another reason than the file: the kernel was short of memory, somebody ended it.
+        Raises what `examine` raises, and `DecoderCrashed` when the child exceeded its time or crashed twice. A single
+        crash may have another cause than the file: a shortage of memory, or a person who killed the process.
         """
-        began = time.monotonic()
+        started = time.monotonic()
+        try:
+            return self._call(path, pyramid)
+        except DecoderCrashed:
+            if time.monotonic() - started >= self._settings.decode_seconds:
+                raise
+            return self._call(path, pyramid)
+
+    def _call(self, path: Path, pyramid: Path | None) -> Examined:
         try:
             return self._pool.call(examine, path, self._settings, pyramid)
-        except SandboxFailed:
-            if time.monotonic() - began >= self._settings.decode_seconds:
-                raise
-            return self._pool.call(examine, path, self._settings, pyramid)
+        except SandboxFailed as failure:
+            raise DecoderCrashed(reason=failure.details["reason"]) from failure
 
 
 @contextmanager

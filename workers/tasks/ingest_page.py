@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from iiif_server.pyramid.file import PyramidSummary
 from preservation.ocfl import objects
@@ -48,18 +48,15 @@ def ingest_page(context: TaskContext, job: Job) -> Mapping[str, object]:
         # Whoever changes a deposit while it is read is told so by the ingest; anything else is the store's fault.
         if signature(path) == before:
             raise
-        return {"file": arguments["file"], "signature": "", "fault": _fault_json(_changing(arguments["file"]))}
-    document = {"fault": _fault_json(outcome)} if isinstance(outcome, Fault) else {"examined": asdict(outcome)}
+        return {"file": arguments["file"], "signature": "", "fault": _changing(arguments["file"]).to_json()}
+    document = {"fault": outcome.to_json()} if isinstance(outcome, Fault) else {"examined": asdict(outcome)}
     return {"file": arguments["file"], "signature": before, **document}
 
 
 def page_outcome(result: Mapping[str, Any]) -> PageOutcome:
     """The inverse of what `ingest_page` returns."""
     if "fault" in result:
-        fault = result["fault"]
-        outcome: Examined | Fault = Fault(
-            fault["file"], fault["place"], fault["code"], LocalizedText(**fault["message"])
-        )
+        outcome: Examined | Fault = Fault.of_json(result["fault"])
     else:
         examined = result["examined"]
         pyramid = examined["pyramid"]
@@ -112,7 +109,3 @@ def _changing(file: str) -> Fault:
         "读取时文件被改动；请待其完整后再送存", "it changed while it was read; wait until it is complete"
     )
     return Fault(file, "", "file.changing", message)
-
-
-def _fault_json(fault: Fault) -> dict[str, object]:
-    return {**asdict(fault), "message": cast(object, {"zh": fault.message.zh, "en": fault.message.en})}

@@ -9,7 +9,7 @@ from repository.storage.s3_errors import fault_in, fault_of
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "kind", "passing"),
+    ("code", "status", "kind", "transient"),
     [
         ("NoSuchKey", 404, KeyNotFound, False),
         ("", 404, KeyNotFound, False),

@@ -24,7 +24,6 @@ from web.cli.terminal import Terminal
 from workers.bootstrap import make_ready
 from workers.deposit.check import check
 from workers.execution.context import TaskContext
-from workers.execution.runner import fault_document
 from workers.progress import SilentProgress
 
 
@@ -148,7 +147,7 @@ def test_a_deposit_that_waits_for_another_of_the_same_work_names_it_once(context
 
     def work_elsewhere() -> None:
         wait_for(lambda: jobs.begin(key, "worker", 60))
-        jobs.postpone(key, "worker", fault_document(Busy(what=work)), 0)
+        jobs.postpone(key, "worker", Busy(what=work).to_json(), 0)
         wait_for(lambda: terminal.words)
         time.sleep(1.2)  # looked at twice more
         jobs.begin(key, "worker", 60)
