@@ -30,6 +30,7 @@ OUTERMOST_LOOPS = {
     "web.telemetry.damage_reports",
     "workers.execution.runner",
     "workers.service.dispatch",
+    "workers.service.local_worker",
 }
 
 

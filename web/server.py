@@ -14,6 +14,7 @@ from typing import Final
 
 from repository.errors import DependencyMissing
 from repository.localized import LocalizedText
+from workers.service.local_process import LocalWorkerProcess
 
 STOP_SECONDS: Final = 30.0
 """How long answers under way may take to end when a process is to stop; then they are broken off."""
@@ -27,7 +28,9 @@ _KILL_SECONDS: Final = STOP_SECONDS + 3
 _LOG: Final = logging.getLogger("shanben.web")
 
 
-def run_server(host: str, port: int, workers: int, announce: Callable[[], None]) -> int:
+def run_server(
+    host: str, port: int, workers: int, announce: Callable[[], None], local_worker: LocalWorkerProcess | None = None
+) -> int:
     """Serve until stopped; the exit code. Raises `DependencyMissing` when the port is taken.
 
     SIGTERM and SIGINT end it when the answers under way have ended, at most after `STOP_SECONDS`. SIGHUP replaces one
@@ -35,7 +38,7 @@ def run_server(host: str, port: int, workers: int, announce: Callable[[], None])
     """
     with _listen(host, port) as listener:
         announce()
-        return _Server(listener, workers).run()
+        return _Server(listener, workers, local_worker).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -109,8 +112,11 @@ class _Process:
 class _Server:
     """The processes, and what becomes of them."""
 
-    def __init__(self, listener: socket.socket, workers: int) -> None:
+    def __init__(self, listener: socket.socket, workers: int, local_worker: LocalWorkerProcess | None) -> None:
         self._listener = listener
+        self._local_worker = local_worker
+        if local_worker:
+            local_worker.start()
         self._stopping = self._reloading = False
         self._leaving: list[tuple[_Process, float]] = []
         self._processes = [_Process(listener) for _ in range(workers)]
@@ -123,6 +129,7 @@ class _Server:
         begun, code = False, 0
         while not self._stopping:
             wait([process.sentinel for process in self._processes], _LOOK_SECONDS)
+            self._keep_local_worker()
             living = [process.lives() for process in self._processes]
             begun = begun or any(process.is_ready for process in self._processes)  # it may have been, and have ended
             for place, lives in enumerate(living):
@@ -138,6 +145,10 @@ class _Server:
             self._see_off()
         self._end()
         return code
+
+    def _keep_local_worker(self) -> None:
+        if self._local_worker:
+            self._local_worker.ensure_running()
 
     def _stop(self) -> None:
         self._stopping = True
@@ -176,9 +187,13 @@ class _Server:
 
     def _end(self) -> None:
         self._listener.close()
+        if self._local_worker:
+            self._local_worker.terminate()
         remaining = [*self._processes, *(process for process, _ in self._leaving)]
         for process in remaining:
             process.terminate()
         deadline = time.monotonic() + _KILL_SECONDS
         for process in remaining:
             process.join(deadline - time.monotonic())
+        if self._local_worker:
+            self._local_worker.stop()

@@ -14,7 +14,7 @@ from repository.repository import Repository, open_repository
 from web.app import create_app
 from web.at_once import AtOnce
 from web.gate import Gate
-from web.telemetry.damage_reports import Mender
+from web.telemetry.damage_reports import DamageReporter
 from web.telemetry.request_log import RequestLog
 from web.telemetry.scoreboard import Scoreboard
 
@@ -25,19 +25,19 @@ class Watch:
 
     observations: Observations
     scoreboard: Scoreboard
-    mender: Mender
+    damage: DamageReporter
 
     @classmethod
     def over(cls, repository: Repository) -> Self:
         """That of a repository. It does nothing of itself before `start`."""
-        mender = Mender(repository)
-        observations = Observations(mender.report)
-        return cls(observations, Scoreboard(repository.settings.metrics, observations), mender)
+        damage = DamageReporter(repository)
+        observations = Observations(damage.report)
+        return cls(observations, Scoreboard(repository.settings.metrics, observations), damage)
 
     def start(self) -> None:
         """Begin the threads that share the numbers and see to the damage."""
         self.scoreboard.start()
-        self.mender.start()
+        self.damage.start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,13 @@ class LogSequence:
         """
         return self._write(lambda session: _note_logged(session, size))
 
-    def waiting(self) -> bool:
-        """Whether an event is not in the log yet, other than those that a publication is changing at this moment."""
+    def waiting(self, work: str | None = None) -> bool:
+        """Whether an event, of any work or of `work`, is not in the log yet.
+
+        Events that a publication is changing at this moment are left out.
+        """
         query = select(EventRow.identifier).where(EventRow.log_index.is_(None)).limit(1)
-        query = query.with_for_update(skip_locked=True)
+        query = (query if work is None else query.where(EventRow.work == work)).with_for_update(skip_locked=True)
         return self._write(lambda session: session.scalar(query)) is not None
 
     def event_index(self, image: str) -> int | None:

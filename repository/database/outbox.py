@@ -142,9 +142,14 @@ class Jobs:
         """The children of a job, by their keys."""
         return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
 
-    def due(self, limit: int) -> list[Job]:
-        """Queued jobs whose time has come: children first, then the oldest."""
-        return self._jobs(self._due(limit))
+    def due(self, limit: int, kinds: Collection[str] | None = None) -> list[Job]:
+        """Return queued jobs whose time has come, of all kinds or of `kinds`: children first, then the oldest."""
+        query = self._due(limit)
+        return self._jobs(query if kinds is None else query.where(JobRow.kind.in_(kinds)))
+
+    def due_in(self, key: str, limit: int) -> list[Job]:
+        """Return those among one job and its children whose time has come."""
+        return self._jobs(self._due(limit).where(or_(JobRow.key == key, JobRow.parent == key)))
 
     def claim_undispatched(self, kinds: Collection[str], limit: int) -> list[Job]:
         """Jobs of these kinds that are due and that no message at the broker tells of; for the caller to send now."""
@@ -191,17 +196,12 @@ class Jobs:
     def begin(self, key: str, holder: str, seconds: float) -> Job | None:
         """Take a queued job that is due, and hold it for `seconds`; None when there is nothing to take."""
         now = self._now()
+        held = {"state": JobState.RUNNING.value, "holder": holder, "held_until": self._now(seconds), "updated": now}
         change = (
             update(JobRow)
             .where(JobRow.key == key, JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now)
+            .values(held | {"attempts": JobRow.attempts + 1})
             .returning(JobRow)
-            .values(
-                state=JobState.RUNNING.value,
-                attempts=JobRow.attempts + 1,
-                holder=holder,
-                held_until=self._now(seconds),
-                updated=now,
-            )
         )
 
         def take(session: Session) -> Job | None:

@@ -110,9 +110,9 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture(params=["by the web processes", "by a worker"])
+@pytest.fixture(params=["by the local worker", "by a worker"])
 def library(request: pytest.FixtureRequest, tmp_path: Path, deposit: Path, stack: ExitStack) -> Library:
-    """With a broker and a worker, or with neither: then the web processes mend for themselves."""
+    """With a broker and a worker, or with neither: then the local worker repairs."""
     broker = request.getfixturevalue("redis").url if request.param == "by a worker" else ""
     library = Library(tmp_path, deposit, broker)
     library.start(stack)

@@ -29,6 +29,7 @@ from workers.execution.scratch import scratch_directory
 from workers.maintenance.rebuild import rebuild as rebuild_catalogue
 from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.service.local import local_runner
+from workers.service.local_process import LocalWorkerProcess
 from workers.service.worker import run_worker
 
 FOLDER = click.Path(path_type=Path)
@@ -111,7 +112,8 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     # Imported here because only this command makes pictures, and what that needs takes long to load.
     from web.server import run_server  # noqa: PLC0415
 
-    return run_server(host, port, workers, announce=lambda: terminal.say(_address(address)))
+    local_worker = None if settings.broker else LocalWorkerProcess()
+    return run_server(host, port, workers, lambda: terminal.say(_address(address)), local_worker)
 
 
 @contextmanager

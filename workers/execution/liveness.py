@@ -42,3 +42,9 @@ def release_dead(repository: Repository) -> int:
             released += repository.jobs.release(mark.name.removeprefix(_PREFIX))
             mark.unlink(missing_ok=True)
     return released
+
+
+def other_workers(repository: Repository, holder: str) -> bool:
+    """Whether another live process of this machine is registered besides `holder`."""
+    marks = repository.settings.staging.glob(f"{_PREFIX}*")
+    return any(mark.name != f"{_PREFIX}{holder}" and not is_abandoned(mark) for mark in marks)

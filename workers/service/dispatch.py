@@ -1,11 +1,12 @@
-"""From the outbox to the broker, and the sweep that makes good what was lost.
+"""Dispatch of jobs from the outbox to the broker, and the sweep that recovers what was lost.
 
-Jobs are sent after the change that wrote them has been committed. Every worker sweeps now and then:
+A job is dispatched after the transaction that wrote it has committed. Every worker sweeps at intervals of at most
+`sweep_seconds`:
 
-- jobs held by dead processes of this machine, or past their lease, are queued again;
-- when a queue is empty at the broker while jobs for it are queued, their messages were lost: they are sent again;
-- what is due and was not sent (put off, released, its sender died) is sent;
-- rarely: what killed processes left in the store is cleared.
+- due jobs without a message at the broker (a process that has no broker connection wrote them, they were postponed or
+  released, their sender died) are dispatched;
+- a queue that is empty at the broker while jobs for it are queued has lost its messages: they are dispatched again;
+- the recurring work of `service/schedule.py` is done.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -21,41 +21,33 @@ from typing import Final
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from preservation.log.sequencer import needs_recording
 from repository.database.outbox import NewJob
 from repository.errors import DependencyMissing, ShanbenError
 from repository.localized import LocalizedText
 from repository.repository import Repository
-from workers.execution.liveness import release_dead
 from workers.service.celery_app import KINDS, task_name
-from workers.tasks.jobs import sequence_events_job
-from workers.tasks.replicate import replication_jobs
+from workers.service.schedule import Schedule
 
 MOST_AT_BROKER: Final = 1000
-"""Messages in a queue beyond which no more are sent: the outbox holds the rest, and a broker stays small."""
+"""The largest number of messages in a queue: further jobs stay in the outbox, so that a broker stays small."""
 
-REMEMBERED_SECONDS: Final = 24 * 3600.0
-"""How long a job that was done is remembered: the outbox holds what is to be done, and the catalogue what was."""
+_LOST_SECONDS: Final = 3600.0
+"""The age at which the message of a queued job counts as lost, although its queue is not empty."""
 
-REFUSED_SECONDS: Final = 7 * REMEMBERED_SECONDS
-"""The same of a deposit that was refused: whoever handed it in was told, and mends it, or thinks better of it."""
-
-_HOUR_SECONDS: Final = 3600.0
-_STRAY_AFTER_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
 
 
 def submit(celery: Celery, repository: Repository, order: NewJob) -> None:
-    """Ask for a job and send what is due.
+    """Queue a job and dispatch what is due.
 
-    Raises `DependencyMissing` when the broker is away; a worker will send it later.
+    Raises `DependencyMissing` when the broker is away; a worker dispatches the job later.
     """
     repository.jobs.enqueue(order)
     send_due(celery, repository)
 
 
 def send_due(celery: Celery, repository: Repository) -> int:
-    """Send a message for every job that is due and has none; how many.
+    """Send a message for every due job that has none. Return their number.
 
     Raises `DependencyMissing` when the broker is away.
     """
@@ -70,7 +62,7 @@ def send_due(celery: Celery, repository: Repository) -> int:
 
 
 def queued(celery: Celery, queue: str) -> int:
-    """How many messages wait in a queue at the broker. Raises `DependencyMissing` when it is away."""
+    """Return the number of messages in a queue at the broker. Raises `DependencyMissing` when it is away."""
     with _broker(celery), celery.pool.acquire(block=True) as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         return int(connection.default_channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)
@@ -78,7 +70,7 @@ def queued(celery: Celery, queue: str) -> int:
 
 @contextmanager
 def _broker(celery: Celery) -> Iterator[None]:
-    """The broker's faults, some of which only its own library has a name for, as `DependencyMissing`."""
+    """Turn the broker's errors, some of which are defined by its transport's library, into `DependencyMissing`."""
     try:
         yield
     except (OperationalError, OSError, *celery.connection_for_write().connection_errors) as fault:
@@ -94,17 +86,17 @@ def _remedy(fault: Exception) -> LocalizedText:
 
 
 class Sweeper(threading.Thread):
-    """Sweeps every `sweep_seconds` or so, until stopped."""
+    """Sweeps at intervals of at most `sweep_seconds`, until stopped."""
 
     def __init__(self, celery: Celery, repository: Repository) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._celery = celery
         self._repository = repository
+        self._schedule = Schedule(repository)
         self._stopped = threading.Event()
-        self._next_hour = 0.0
 
     def run(self) -> None:
-        """Until `stop`; whatever fails is tried again with the next sweep."""
+        """Sweep until `stop`; the next sweep retries what failed."""
         pause = 0.0
         while not self._stopped.wait(pause):
             pause = self._repository.settings.sweep_seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -112,41 +104,25 @@ class Sweeper(threading.Thread):
                 self.sweep()
             except ShanbenError as fault:
                 _LOG.warning("%s", fault)
-            except Exception:  # noqa: BLE001 - an outermost loop: without it a worker looks well and mends nothing
+            except Exception:  # noqa: BLE001 - an outermost loop: the worker would go on without its sweeps
                 _LOG.exception("sweep")
 
     def stop(self) -> None:
-        """No more sweeps; waits for one that is under way."""
+        """End the thread; waits for a sweep in progress."""
         self._stopped.set()
         self.join(10)
 
     def sweep(self) -> None:
-        """Once. Raises `DatabaseFault`, `DependencyMissing`, `StoreFault`."""
-        jobs = self._repository.jobs
-        release_dead(self._repository)
-        jobs.release_expired()
-        self._resend_lost()
+        """Sweep once. Raises `DatabaseFault`, `DependencyMissing`, `StoreFault`."""
+        self._schedule.release()
+        self._requeue_lost()
         send_due(self._celery, self._repository)
-        if needs_recording(self._repository):
-            jobs.enqueue(sequence_events_job())
-            send_due(self._celery, self._repository)
-        if time.monotonic() >= self._next_hour:
-            self._sweep_hourly()
+        self._schedule.run()
+        send_due(self._celery, self._repository)
 
-    def _sweep_hourly(self) -> None:
-        """The first time, replication that failed for good is tried again too: somebody may have mended the cause."""
-        failed = self._next_hour == 0.0
-        self._next_hour = time.monotonic() + _HOUR_SECONDS
-        for kinds in KINDS.values():
-            # Whoever died on the way to the broker leaves some that a queue never empty would keep for ever.
-            self._repository.jobs.requeue_undelivered(kinds, _HOUR_SECONDS)
-        for order in replication_jobs(self._repository, failed=failed):
-            self._repository.jobs.enqueue(order)
-        self._repository.jobs.purge_finished(REMEMBERED_SECONDS, REFUSED_SECONDS)
-        for store in (self._repository.store, *self._repository.replicas.values()):
-            store.remove_incomplete_uploads(_STRAY_AFTER_SECONDS)
-
-    def _resend_lost(self) -> None:
+    def _requeue_lost(self) -> None:
         for queue, kinds in KINDS.items():
-            if queued(self._celery, queue) == 0:
-                self._repository.jobs.requeue_undelivered(kinds, self._repository.settings.sweep_seconds)
+            is_empty = queued(self._celery, queue) == 0
+            # A process that died between its claim and the broker leaves jobs that a busy queue would hide for ever.
+            age = self._repository.settings.sweep_seconds if is_empty else _LOST_SECONDS
+            self._repository.jobs.requeue_undelivered(kinds, age)

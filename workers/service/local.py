@@ -1,42 +1,153 @@
-"""Without a broker: jobs run in this process, as many at once as masters can be examined at once."""
+"""Jobs run in the calling process, for commands without a broker.
+
+A command runs the job that it was asked for and then its follow-up jobs: provenance log, collections and replicas. Jobs
+that another process of the machine holds are waited for; if that process dies they are taken over. Jobs that the
+command did not cause are left to the local worker of `shanben serve` (`service/local_worker.py`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, cast
 
-from repository.database.outbox import FINISHED, Job, NewJob
-from repository.errors import NotFound
+from repository.clock import timestamp
+from repository.database.outbox import FINISHED, Job, JobState, NewJob
+from repository.errors import Busy, LogBusy, NotFound
+from repository.localized import LocalizedText
 from workers.execution.context import TaskContext
-from workers.execution.liveness import registered_worker
+from workers.execution.liveness import registered_worker, release_dead
 from workers.execution.runner import Runner
-from workers.service.celery_app import create_celery, task_name
-from workers.service.dispatch import REFUSED_SECONDS, REMEMBERED_SECONDS
+from workers.service.schedule import purge_finished
+from workers.tasks.jobs import (
+    PUBLISH_COLLECTIONS,
+    SEQUENCE_EVENTS,
+    replicate_log_job,
+    replicate_work_job,
+    sequence_events_job,
+)
 from workers.tasks.registry import TASKS
 
+BUSY_SECONDS: Final = 60.0
+"""How long a command retries a follow-up job while another process holds the lock that the job needs."""
+
 _LOOK_SECONDS: Final = 0.5
-_IDLE_SECONDS: Final = 0.02
+_IDLE_SECONDS: Final = 0.05
+_BATCH: Final = 20
+_NO_REASON: Final = LocalizedText("没有记下原因", "no reason was recorded")
+_BUSY_CODES: Final = frozenset({Busy.code, LogBusy.code})
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A follow-up job that is not done: postponed or failed for good, and why."""
+
+    job: Job
+    reason: LocalizedText
 
 
 class LocalRunner:
-    """Does jobs in this process; used from one thread. A fault ends a job at once: whoever waits would rather know."""
+    """Runs jobs in this process; used from one thread.
+
+    A fault ends the job that was asked for immediately, for a person waits for it. A follow-up job that meets a fault
+    that may pass stays queued.
+    """
 
     def __init__(self, context: TaskContext, holder: str) -> None:
-        repository = context.repository
-        self._jobs = repository.jobs
+        self._repository = context.repository
+        self._jobs = context.repository.jobs
         self._concurrency = context.examiner.concurrency
-        self._celery = create_celery(repository.settings, Runner(context, TASKS, holder, patience=0).run)
+        self._runner = Runner(context, TASKS, holder, patience=0)
+        self._patient_runner = Runner(context, TASKS, holder, context.repository.settings.patience_seconds)
+        self._works: dict[str, None] = {}
+        self._follow_up: dict[str, None] = {}
+        self._next_release = 0.0
 
     def do(self, order: NewJob, look: Callable[[], None]) -> Job:
-        """Do a job and then whatever else is due; the job as it ended. `look` is called now and then meanwhile."""
+        """Run a job and its follow-up jobs. Return the job as it ended. `look` is called at short intervals."""
         self._jobs.enqueue(order)
-        self._run(lambda: self._get(order.key).state in FINISHED, look)
-        self._run(lambda: not self._jobs.due(1), lambda: None)
-        self._jobs.purge_finished(REMEMBERED_SECONDS, REFUSED_SECONDS)
-        return self._get(order.key)
+        self._run(
+            self._runner,
+            lambda limit: self._jobs.due_in(order.key, limit),
+            lambda: self._get(order.key).state in FINISHED,
+            look,
+        )
+        job = self._get(order.key)
+        if job.state is JobState.DONE:
+            self._run_follow_up([job])
+        purge_finished(self._repository)
+        return job
+
+    def attempt(self, orders: Sequence[NewJob]) -> list[Job]:
+        """Queue jobs without children and run each until it is done, has failed or is postponed.
+
+        Return the jobs as they are then. Their follow-up jobs are run too.
+        """
+        for start in range(0, len(orders), _BATCH):
+            batch = orders[start : start + _BATCH]
+            for order in batch:
+                self._jobs.enqueue(order)
+            self._settle([order.key for order in batch])
+        jobs = [self._get(order.key) for order in orders]
+        self._run_follow_up([job for job in jobs if job.state is JobState.DONE])
+        return jobs
+
+    def unfinished(self) -> list[Unfinished]:
+        """Return the follow-up jobs of this runner that are not done, and the log's when events still wait for it."""
+        jobs = [job for job in map(self._jobs.get, self._follow_up) if job is not None]
+        unfinished = [Unfinished(job, _reason(job)) for job in jobs if job.state is not JobState.DONE]
+        if SEQUENCE_EVENTS not in {each.job.key for each in unfinished} and self._has_unlogged_events():
+            unfinished.append(Unfinished(self._get(SEQUENCE_EVENTS), LogBusy().message))
+        return unfinished
+
+    def _run_follow_up(self, ended: Sequence[Job]) -> None:
+        """Run what these jobs caused: the log's job, its replication, collections and the replication of works."""
+        if not ended:
+            return
+        works = [str(job.result["identifier"]) for job in ended if job.result and "identifier" in job.result]
+        stores = list(self._repository.replicas)
+        keys = [
+            SEQUENCE_EVENTS,
+            *(job.key for job, _ in self._jobs.under_way(PUBLISH_COLLECTIONS)),
+            *(replicate_log_job(store).key for store in stores),
+            *(replicate_work_job(store, work).key for store in stores for work in works),
+        ]
+        self._works.update(dict.fromkeys(works))
+        self._follow_up.update(dict.fromkeys(keys))
+        self._settle(keys)
+
+    def _settle(self, keys: Sequence[str]) -> None:
+        """Run the jobs under `keys` that are active, until each is finished or postponed.
+
+        Jobs postponed because another process holds a lock are retried for `BUSY_SECONDS`. So is the log's job while
+        events wait: it ends without them when another process writes the log (`preservation/log/sequencer.py`).
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+
+        def unsettled() -> list[Job]:
+            is_late, now = time.monotonic() > deadline, timestamp(self._repository.clock())
+            jobs = [job for job in map(self._jobs.get, keys) if job is not None and job.state not in FINISHED]
+            if not is_late and self._has_unlogged_events():
+                self._jobs.enqueue(sequence_events_job())
+                jobs.append(self._get(SEQUENCE_EVENTS))
+            return [job for job in jobs if not _is_postponed(job, now) or (_is_busy(job) and not is_late)]
+
+        def due(limit: int) -> list[Job]:
+            now = timestamp(self._repository.clock())
+            jobs = [job for job in unsettled() if job.state is JobState.QUEUED and not _is_postponed(job, now)]
+            return jobs[:limit]
+
+        self._run(self._patient_runner, due, lambda: not unsettled(), lambda: None)
+
+    def _has_unlogged_events(self) -> bool:
+        """Whether the log's job is done and did not log the events of a work of this runner."""
+        job = self._jobs.get(SEQUENCE_EVENTS)
+        if job is None or job.state is not JobState.DONE:
+            return False
+        return any(map(self._repository.log_sequence.waiting, self._works))
 
     def _get(self, key: str) -> Job:
         job = self._jobs.get(key)
@@ -44,25 +155,53 @@ class LocalRunner:
             raise NotFound(what=key)
         return job
 
-    def _run(self, enough: Callable[[], bool], look: Callable[[], None]) -> None:
-        running: dict[Future[object], str] = {}
+    def _run(
+        self,
+        runner: Runner,
+        due: Callable[[int], list[Job]],
+        is_finished: Callable[[], bool],
+        look: Callable[[], None],
+    ) -> None:
+        running: dict[Future[bool], str] = {}
         with ThreadPoolExecutor(self._concurrency) as executor:
-            while running or not enough():
-                due = self._jobs.due(self._concurrency) if len(running) < self._concurrency else []
-                for job in [job for job in due if job.key not in running.values()]:
-                    task = self._celery.tasks[task_name(job.kind)]
-                    running[executor.submit(task.apply, args=[job.key], throw=True)] = job.key
+            while running or not is_finished():
+                jobs = due(self._concurrency) if len(running) < self._concurrency else []
+                for job in jobs:
+                    if job.key not in running.values():
+                        running[executor.submit(runner.run, job.key)] = job.key
                 if not running:
-                    time.sleep(_IDLE_SECONDS)  # another process has what is left to do
+                    self._wait_for_others()
                 done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     del running[future]
                     future.result()
                 look()
 
+    def _wait_for_others(self) -> None:
+        """Wait a moment for jobs that another process runs; those of one that died are queued again."""
+        time.sleep(_IDLE_SECONDS)
+        if time.monotonic() >= self._next_release:
+            release_dead(self._repository)
+            self._jobs.release_expired()
+            self._next_release = time.monotonic() + _LOOK_SECONDS
+
+
+def _is_postponed(job: Job, now: str) -> bool:
+    return job.state is JobState.QUEUED and job.not_before > now
+
+
+def _is_busy(job: Job) -> bool:
+    """Whether the job was postponed because another process held a lock."""
+    return (job.result or {}).get("code") in _BUSY_CODES
+
+
+def _reason(job: Job) -> LocalizedText:
+    words = cast(Mapping[str, str], (job.result or {}).get("message") or {})
+    return LocalizedText.of_json(words) if words else _NO_REASON
+
 
 @contextmanager
 def local_runner(context: TaskContext) -> Iterator[LocalRunner]:
-    """This process as a worker; what it holds is given back at the end, however that comes."""
+    """Register this process as a worker; the jobs it holds are released when the context ends."""
     with registered_worker(context.repository) as holder:
         yield LocalRunner(context, holder)

@@ -199,6 +199,16 @@ def test_children_come_before_what_is_new(jobs: Jobs) -> None:
     assert [job.key for job in jobs.due(10)] == ["page:0", "page:1", "ingest:0"]
 
 
+def test_due_jobs_can_be_limited_to_kinds_or_to_one_job_and_its_children(jobs: Jobs) -> None:
+    jobs.enqueue(order("ingest:0", "ingest"))
+    jobs.enqueue(order("journal", "journal"))
+    fanned_out(jobs)
+    assert [job.key for job in jobs.due(10, ("ingest", "journal"))] == ["ingest:0", "journal"]
+    assert jobs.due(10, ()) == []
+    assert [job.key for job in jobs.due_in("ingest:1", 10)] == ["page:0", "page:1"]
+    assert [job.key for job in jobs.due_in("ingest:0", 10)] == ["ingest:0"]
+
+
 def test_messages_that_were_lost_are_noticed(jobs: Jobs, watch: Watch) -> None:
     jobs.enqueue(order("journal", "journal"))
     assert [job.key for job in jobs.claim_undispatched(KINDS, 10)] == ["journal"]

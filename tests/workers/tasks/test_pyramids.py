@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 
 from preservation.ocfl import objects
-from repository.database.locks import exclusive
-from repository.database.outbox import Job, JobState
-from repository.errors import Busy, MasterDamaged, NotFound
+from repository.database.outbox import Job
+from repository.errors import MasterDamaged, NotFound
 from repository.model import Image, Pyramid, Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import open_child_examiner
 from workers.service.local import local_runner
-from workers.service.mending import mend_here
 from workers.tasks.jobs import ingest_job, pyramid_job
 from workers.tasks.pyramids import repair_pyramid
 
@@ -114,30 +112,3 @@ def test_an_image_that_is_not_held_any_more_is_told(context: TaskContext, work: 
     gone = replace(image, identifier="i0000000000000")
     with pytest.raises(NotFound):
         repair_pyramid(context, order_of(context.repository, work, gone))
-
-
-def test_without_a_broker_it_is_done_here_and_by_one_process_at_a_time(
-    context: TaskContext, work: Work, image: Image
-) -> None:
-    repository = context.repository
-    before = flip(repository, known(repository, work, image).key, 1000)
-    job = order_of(repository, work, image)
-    lock = repository.settings.data / "mending.lock"
-    with exclusive(lock, 0, Busy(what="x")), pytest.raises(Busy):
-        mend_here(repository)
-    assert mend_here(repository) == 1
-    assert mend_here(repository) == 0
-    done = repository.jobs.get(job.key)
-    assert done is not None
-    assert (done.state, done.result) == (JobState.DONE, {"remade": True})
-    again = repository.store.read(known(repository, work, image).key)
-    assert len(again) == len(before)
-
-
-def test_what_a_killed_process_left_running_is_taken_up_when_its_lease_is_over(
-    context: TaskContext, work: Work, image: Image
-) -> None:
-    repository = context.repository
-    job = order_of(repository, work, image)
-    assert repository.jobs.begin(job.key, "killed", -1)
-    assert mend_here(repository) == 1

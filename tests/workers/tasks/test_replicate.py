@@ -87,14 +87,16 @@ def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
         replication_status_of(repository, "unknown")
 
 
-def test_what_is_not_noted_is_ordered_again(context: TaskContext, work: str, tmp_path: Path) -> None:
-    """As after a rebuild into an empty database, or when a replica is newly named."""
-    repository = context.repository
-    orders = {order.key: order for order in replication_jobs(repository, failed=True)}
-    assert replicate_work_job(name(tmp_path, "far"), work).key in orders
-    replicate_work(context, running(replicate_work_job(name(tmp_path, "near"), work)))
+def test_a_replica_that_is_newly_named_gets_a_job_for_each_work(
+    context: TaskContext, work: str, tmp_path: Path
+) -> None:
+    """As does every replica after a rebuild into an empty database: nothing is noted of it."""
+    new = name(tmp_path, "new")
+    repository = replace(context.repository, replicas={**context.repository.replicas, new: FolderStore(tmp_path / "n")})
     (order,) = replication_jobs(repository, failed=True)
-    assert order == replicate_work_job(name(tmp_path, "far"), work)
+    assert order == replicate_work_job(new, work)
+    replicate_work(replace(context, repository=repository), running(order))
+    assert replication_jobs(repository, failed=True) == []
 
 
 def test_the_log_follows_into_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:

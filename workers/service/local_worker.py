@@ -1,0 +1,219 @@
+"""The local worker: without a broker, the one process of `shanben serve` that runs every kind of job.
+
+It takes due jobs from the outbox and runs them by the same `Runner` as a broker's workers, at the lowest priority and
+with one master decoded at a time. Kinds of job are divided into groups, each with a thread of its own, so that a large
+replication delays neither a repair nor the log. The main thread does the recurring work of `service/schedule.py`.
+
+While a command of the same machine runs jobs (`service/local.py`), ingests are left to it: its user may read folders
+that this process cannot. What a command that was killed leaves behind is taken over here.
+
+The process ends when SIGTERM or SIGINT arrives, or when its standard input ends because its parent did. Jobs in
+progress get `GRACE_SECONDS`, then they are released for the next process: every task is idempotent. While the database
+or the store is away the process waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from preservation.log.sequencer import can_sign
+from repository.config import Settings, process_settings
+from repository.database.locks import exclusive
+from repository.database.outbox import Job
+from repository.errors import Busy, ShanbenError
+from repository.localized import LocalizedText
+from repository.repository import Repository
+from workers.bootstrap import bootstrap
+from workers.execution.context import TaskContext
+from workers.execution.liveness import other_workers, registered_worker
+from workers.execution.runner import Outcome, Runner, Task
+from workers.execution.scratch import scratch_directory
+from workers.masters.examine import open_child_examiner
+from workers.service.schedule import Schedule
+from workers.tasks.ingest import ingest
+from workers.tasks.ingest_page import signature
+from workers.tasks.jobs import (
+    INGEST,
+    PAGE,
+    PUBLISH_COLLECTIONS,
+    REPAIR_PYRAMID,
+    REPLICATE_LOG,
+    REPLICATE_WORK,
+    SEQUENCE_EVENTS,
+)
+from workers.tasks.registry import TASKS
+
+GRACE_SECONDS: Final = 3.0
+"""How long jobs in progress may take to end when the process is to stop."""
+
+LOOK_SECONDS: Final = 1.0
+"""The interval at which an idle group looks for due jobs."""
+
+INGEST_KINDS: Final = frozenset({INGEST, PAGE})
+GROUPS: Final = (
+    (INGEST, PAGE, REPAIR_PYRAMID),
+    (REPLICATE_WORK, REPLICATE_LOG),
+    (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS),
+)
+"""The kinds of job that share a thread; only those of the first group decode masters."""
+
+_NICENESS: Final = 19
+_LOCK: Final = "local-worker.lock"
+_BUSY: Final = LocalizedText("本机任务", "the jobs of this machine")
+_LOG: Final = logging.getLogger("shanben.jobs")
+
+
+def run_local_worker(settings: Settings, stop: threading.Event) -> None:
+    """Run jobs until `stop` is set. One process of a data folder does; another one waits until that has ended.
+
+    Faults that may pass are waited for. Raises `ShanbenError` for others, such as a setting that cannot be used.
+    """
+    pause = settings.sweep_seconds
+    while not stop.is_set():
+        try:
+            with exclusive(settings.data / _LOCK, 0, Busy(what=_BUSY)):
+                _work(bootstrap(settings), stop)
+        except Busy:
+            stop.wait(LOOK_SECONDS)
+        except ShanbenError as fault:
+            if not fault.transient:
+                raise
+            _LOG.warning("%s", fault)
+            stop.wait(pause)
+
+
+def _work(repository: Repository, stop: threading.Event) -> None:
+    with (
+        scratch_directory(repository.settings.staging) as scratch,
+        registered_worker(repository) as holder,
+    ):
+        worker = LocalWorker(repository, holder, scratch, stop)
+        worker.run()
+        if not worker.join(GRACE_SECONDS):
+            with suppress(ShanbenError):  # the next process releases the jobs of a dead one
+                repository.jobs.release(holder)
+            # The threads cannot be interrupted. Decoding processes end with this one.
+            os._exit(0)
+
+
+class LocalWorker:
+    """The threads of a local worker. Its jobs are held under the name `holder`."""
+
+    def __init__(self, repository: Repository, holder: str, scratch: Path, stop: threading.Event) -> None:
+        self._repository = repository
+        self._holder = holder
+        self._scratch = scratch
+        self._stop = stop
+        self._pause = repository.settings.sweep_seconds
+        self._threads = [
+            threading.Thread(target=self._run_group, args=(kinds,), name=f"jobs: {kinds[0]}", daemon=True)
+            for kinds in GROUPS
+        ]
+
+    def run(self) -> None:
+        """Run jobs, and the recurring work, until `stop` is set."""
+        for thread in self._threads:
+            thread.start()
+        schedule = Schedule(self._repository)
+        while not self._stop.is_set():
+            with self._reported():
+                schedule.run()
+            self._stop.wait(self._pause)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the jobs in progress, together at most `seconds`. Return whether all have ended."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run_group(self, kinds: Collection[str]) -> None:
+        while not self._stop.is_set():
+            with self._reported():
+                allowed = self._allowed(kinds)
+                if self._next(allowed):
+                    self._run_due(allowed)
+                self._stop.wait(LOOK_SECONDS)
+
+    def _run_due(self, kinds: Collection[str]) -> None:
+        """Run jobs until none is due. The decoding process, if one was needed, ends then."""
+        settings = self._repository.settings
+        with open_child_examiner(settings, self._scratch, 1, 1) as examiner:
+            context = TaskContext(self._repository, examiner)
+            runner = Runner(context, _TASKS, self._holder, settings.patience_seconds)
+            while not self._stop.is_set() and (job := self._next(kinds)):
+                runner.run(job.key)
+
+    def _allowed(self, kinds: Collection[str]) -> Collection[str]:
+        """Leave out the log's job on a machine without the signing key: another machine runs it."""
+        return [kind for kind in kinds if kind != SEQUENCE_EVENTS or can_sign(self._repository)]
+
+    def _next(self, kinds: Collection[str]) -> Job | None:
+        """Return the job of these kinds that is due first. Ingests are left to a command that runs meanwhile.
+
+        A command registers itself before it queues its ingest: this looks for the command after the query.
+        """
+        jobs = self._repository.jobs
+        job = next(iter(jobs.due(1, kinds)), None)
+        if job and job.kind in INGEST_KINDS and other_workers(self._repository, self._holder):
+            return next(iter(jobs.due(1, set(kinds) - INGEST_KINDS)), None)
+        return job
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Log a fault and pause; the caller goes on."""
+        try:
+            yield
+        except ShanbenError as fault:
+            _LOG.warning("%s", fault)
+            self._stop.wait(self._pause)
+        except Exception:  # noqa: BLE001 - an outermost loop: the process would look well and run no jobs
+            _LOG.exception("local worker")
+            self._stop.wait(self._pause)
+
+
+def _ingest_mounted(context: TaskContext, job: Job) -> Outcome:
+    """Kind ``ingest``, for a folder that this process can read: another process may be able to.
+
+    Raises `DepositNotMounted`, which postpones the job, and as `ingest` does.
+    """
+    signature(Path(job.arguments["deposit"]))
+    return ingest(context, job)
+
+
+_TASKS: Final[Mapping[str, Task]] = {**TASKS, INGEST: _ingest_mounted}
+
+
+def main() -> None:
+    """Be the local worker: for ``python -m workers.service.local_worker``."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the parent's: it replaces this process if need be
+    os.nice(_NICENESS)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    threading.Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
+    try:
+        run_local_worker(process_settings(), stop)
+    except ShanbenError as fault:
+        sys.exit(str(fault))
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """Stop at the end of standard input: the parent writes nothing to it and keeps it open while it lives."""
+    while os.read(0, 1):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Recurring work, the same for a broker's workers and for the local worker.
+
+At every run: jobs held by dead processes of this machine or past their lease are queued again, and events that are not
+in the provenance log get a job. Once an hour: works that a replica lacks get replication jobs, finished jobs are purged
+and incomplete uploads removed from the stores.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from time import monotonic
+from typing import Final
+
+from preservation.log.sequencer import needs_recording
+from repository.database.outbox import JobState, NewJob
+from repository.errors import StoreFault
+from repository.repository import Repository
+from workers.execution.liveness import release_dead
+from workers.tasks.jobs import REPLICATE_WORK, replicate_log_job, sequence_events_job
+from workers.tasks.replicate import replication_jobs
+
+DONE_SECONDS: Final = 24 * 3600.0
+"""How long a finished job is kept: the catalogue records what it did."""
+
+REFUSED_SECONDS: Final = 7 * DONE_SECONDS
+"""How long the job of a refused deposit is kept: the depositor corrects the faults and ingests it again or gives up."""
+
+REPLICATION_JOBS: Final = 1000
+"""The largest number of replication jobs that are queued together for one replica."""
+
+_HOUR_SECONDS: Final = 3600.0
+_UPLOAD_SECONDS: Final = 24 * 3600.0
+_LOG: Final = logging.getLogger("shanben.jobs")
+
+
+class Schedule:
+    """The recurring work of one process; used from one thread."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._next_hour = 0.0
+        self._is_first = True
+        self._is_filling = False
+
+    def run(self) -> None:
+        """Do what is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
+        self.release()
+        if self._is_filling and not self._repository.jobs.under_way(REPLICATE_WORK, 1):
+            self._queue_replication(failed=False)
+        if monotonic() >= self._next_hour:
+            self._run_hourly()
+        if needs_recording(self._repository):
+            self._repository.jobs.enqueue(sequence_events_job())
+
+    def release(self) -> None:
+        """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
+        release_dead(self._repository)
+        self._repository.jobs.release_expired()
+
+    def _run_hourly(self) -> None:
+        """The first run also retries replication jobs that failed for good: an operator may have removed the cause."""
+        self._queue_replication(failed=self._is_first)
+        self._is_first = False
+        self._next_hour = monotonic() + _HOUR_SECONDS
+        purge_finished(self._repository)
+        for store in (self._repository.store, *self._repository.replicas.values()):
+            try:
+                store.remove_incomplete_uploads(_UPLOAD_SECONDS)
+            except StoreFault as fault:  # the other stores are cleaned all the same
+                _LOG.warning("%s", fault)
+
+    def _queue_replication(self, *, failed: bool) -> None:
+        """Queue a batch of replication jobs; a full batch is followed by the next one as soon as it has ended."""
+        jobs = self._repository.jobs
+        orders = replication_jobs(self._repository, limit=REPLICATION_JOBS, failed=failed)
+        for order in (*orders, *self._log_replication_jobs(failed=failed)):
+            jobs.enqueue(order)
+        self._is_filling = len(orders) >= REPLICATION_JOBS
+
+    def _log_replication_jobs(self, *, failed: bool) -> Iterator[NewJob]:
+        """Yield a job for every replica whose log no remembered job has brought up to date, as that of a new replica.
+
+        A replica that is up to date costs the job one read of its checkpoint a day.
+        """
+        for store in self._repository.replicas:
+            order = replicate_log_job(store)
+            job = self._repository.jobs.get(order.key)
+            if job is None or (failed and job.state is JobState.FAILED):
+                yield order
+
+
+def purge_finished(repository: Repository) -> None:
+    """Delete finished jobs that are not needed any more. Raises `DatabaseFault`."""
+    repository.jobs.purge_finished(DONE_SECONDS, REFUSED_SECONDS)
