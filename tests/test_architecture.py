@@ -28,6 +28,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 OUTERMOST_LOOPS = {
     "web.connection",
     "web.telemetry.damage_reports",
+    "web.telemetry.request_log",
     "workers.execution.runner",
     "workers.service.dispatch",
     "workers.service.local_worker",

@@ -14,7 +14,7 @@ from repository.localized import Language
 from repository.repository import Repository
 from web.messages.interface import translate
 from web.operations import status_page
-from web.services import health, log, metrics, presentation
+from web.services import health, log, presentation, scoreboard_metrics
 from web.site import error_pages, pages
 from web.site.cors import allow_any_origin
 from web.site.language import current_language, switch_language, switch_url
@@ -40,7 +40,7 @@ def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> 
         presentation.blueprint(repository),
         log.blueprint(repository),
         health.blueprint(repository),
-        metrics.blueprint(repository, scoreboard),
+        scoreboard_metrics.blueprint(repository, scoreboard),
         status_page.blueprint(repository),
     ):
         app.register_blueprint(blueprint)

@@ -11,7 +11,7 @@ from iiif_server.metrics import RequestClass
 from iiif_server.whole_answer import Whole
 from web.gate import LONGEST_ADDRESS
 from web.http_messages import Request
-from web.telemetry.request_log import RequestLog
+from web.telemetry.wsgi_request_log import WsgiRequestLog
 
 
 class AtOnce:
@@ -20,7 +20,7 @@ class AtOnce:
     `base_url` is `Settings.base_url`: the public address, '' for the one that each request was sent to.
     """
 
-    def __init__(self, service: ImageService, log: RequestLog, base_url: str) -> None:
+    def __init__(self, service: ImageService, log: WsgiRequestLog, base_url: str) -> None:
         self._service = service
         self._log = log
         self._base_url = base_url

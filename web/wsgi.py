@@ -15,8 +15,8 @@ from web.app import create_app
 from web.at_once import AtOnce
 from web.gate import Gate
 from web.telemetry.damage_reports import DamageReporter
-from web.telemetry.request_log import RequestLog
 from web.telemetry.scoreboard import Scoreboard
+from web.telemetry.wsgi_request_log import WsgiRequestLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def compose(repository: Repository, watch: Watch | None = None) -> Composed:
     pages = create_app(repository, watch.scoreboard).wsgi_app
     service = ImageService(repository, observer=watch.observations)
     gate = Gate(ImageApplication(repository, pages, service))
-    log = RequestLog(gate, watch.observations, repository.settings.request_log)
+    log = WsgiRequestLog(gate, watch.observations, repository.settings.request_log)
     return Composed(log, AtOnce(service, log, repository.settings.base_url))
 
 

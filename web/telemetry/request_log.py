@@ -1,14 +1,15 @@
-"""Every request gets an id, which its answer bears (``X-Request-Id``) and, if it fails, its problem document tells.
+"""ASGI middleware around the whole application: an id and a line in the log for each request, and its metrics.
 
-So what a reader quotes is found in the log: a JSON document a line, with the lane that the request took::
+The id is sent as ``X-Request-Id`` and is the ``request`` member of every problem document, so that the log line of a
+problem that a reader quotes can be found. A line is a JSON document::
 
     {"time": ..., "request": ..., "method": ..., "path": ..., "status": 500, "seconds": 0.012, "lane": ..., "bytes": 1}
 
-Errors (5xx) and requests that took strangely long are always written, at most `MOST_A_SECOND`; the others when
-`Settings.request_log` says where to, for nginx writes a log of its own. No client's address and no query is written.
+Errors (5xx) and slow requests are always logged, at most `MAX_LINES_PER_SECOND` of them; every request is logged when
+`Settings.request_log` names a destination. Neither the client's address nor the query is logged. Characters that
+control a terminal or reorder text are escaped.
 
-An id that comes with the request is taken over when it is well formed and its sender stands in our own network: the
-edge logs it too.
+A well-formed id that a peer on a private network sends is adopted: the edge server has logged it too.
 """
 
 from __future__ import annotations
@@ -18,184 +19,199 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from itertools import count
 from logging.handlers import WatchedFileHandler
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from traceback import format_exc
+from typing import Any, Final, Protocol
 
-from iiif_server.metrics import Observations, RequestClass
-from iiif_server.whole_answer import Whole
-from web.http_messages import Request
+from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
+from iiif_server.problems import INTERNAL, problem_document
+from repository.localized import preferred_language
+from web.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from web.trusted_networks import is_private_address
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-REQUEST: Final = "shanben.request"
-"""The key of the WSGI environment under which a request's id stands."""
-
 SLOW_SECONDS: Final[dict[RequestClass, float]] = {"rendered": 10.0, "slow": 60.0}
-"""What is strangely long, by lane; in all others it is `_SLOW_SECONDS`."""
+"""The duration above which a request is logged as slow, by class; `_SLOW_SECONDS` for all other classes."""
 
-MOST_A_SECOND: Final = 20
+MAX_LINES_PER_SECOND: Final = 20
+
 _SLOW_SECONDS: Final = 2.0
-_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_PROBLEM: Final = ("Content-Type", "application/problem+json")
-_KNOWN_PEERS: Final = 1024
+_WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_REMEMBERED_PEERS: Final = 1024
+_PROBLEM: Final = (b"content-type", b"application/problem+json")
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Unsafe in a log though JSON allows them: DEL and C1 controls, line separators, bidirectional controls, surrogates."""
 
-Headers = list[tuple[str, str]]
-_Asked = tuple[str, str, str]
-"""The method and path asked for, and the id of the request."""
+_UNSAFE_IN_TRACEBACK: Final = re.compile(f"[\x00-\x08\x0b-\x1f]|{_UNSAFE.pattern}")
+_LOG: Final = logging.getLogger("shanben.web")
+
+
+class RequestMetrics(Protocol):
+    """Receives one observation for each request."""
+
+    def observe_request(self, request_class: RequestClass, status: int, seconds: float, bytes_sent: int) -> None:
+        """Count a response, `seconds` after its request came in, with `bytes_sent` of body."""
 
 
 class RequestLog:
-    """WSGI: stands before the whole application, observes every request, and writes the log.
+    """Identifies, measures and logs every request of `application`.
 
-    `destination` is `Settings.request_log`: '' for errors and slow requests on standard error, '-' for all requests
-    there, else the path of a file for all of them. A file that was moved away is begun anew (logrotate).
+    `destination` is `Settings.request_log`: '' logs errors and slow requests to standard error, '-' every request to
+    standard error, a path every request to that file, which is opened again after it has been moved away (logrotate).
+
+    An exception before the response has started becomes a 500 problem document. An exception after that is raised to
+    the server, which must abort the connection.
     """
 
-    def __init__(self, application: WSGIApplication, observations: Observations, destination: str) -> None:
+    def __init__(self, application: Application, metrics: RequestMetrics, destination: str) -> None:
         self._application = application
-        self._observations = observations
-        self._all = bool(destination)
-        self._handler = _handler(destination)
+        self._observe = metrics.observe_request
+        self._logs_all = bool(destination)
+        self._lines = _LineWriter(_handler(destination), 0 if destination else MAX_LINES_PER_SECOND)
         self._series = secrets.token_hex(12)
         self._numbers = count(1)
-        self._is_ours = lru_cache(_KNOWN_PEERS)(is_private_address)
+        self._is_private = lru_cache(_REMEMBERED_PEERS)(is_private_address)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        started = perf_counter()
+        response = _Response(send, self._identify(scope))
+        try:
+            await self._application(scope, receive, response.send)
+        except Exception:  # the outermost handler of a request
+            if response.is_started:
+                raise
+            _LOG.error("请求出错 / a request failed: %s\n%s", response.request_id, _traceback())
+            await _send_internal_error(scope, response)
+        finally:
+            self._finish(scope, response, (response.ended or perf_counter()) - started)
+
+    def _identify(self, scope: Scope) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                peer = scope.get("client")
+                if _WELL_FORMED.fullmatch(value) and peer and self._is_private(peer[0]):
+                    return bytes(value)
+                break
+        return b"%s%08x" % (self._series.encode(), next(self._numbers))
+
+    def _finish(self, scope: Scope, response: _Response, seconds: float) -> None:
+        request_class: RequestClass = scope.get(REQUEST_CLASS_KEY, "page")
+        status = response.status or 500  # nothing was sent: the server closes the connection or sends a bare 500
+        self._observe(request_class, status, seconds, response.bytes_sent)
+        if self._logs_all or status >= 500 or seconds > SLOW_SECONDS.get(request_class, _SLOW_SECONDS):
+            self._lines.write(
+                {
+                    "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    "request": response.request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "seconds": round(seconds, 6),
+                    "lane": request_class,
+                    "bytes": response.bytes_sent,
+                }
+            )
+
+
+class _Response:
+    """The response to one request: `send` is what the application sends it with."""
+
+    __slots__ = ("_id", "_problem", "_problem_body", "_send", "bytes_sent", "ended", "is_started", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self._id = request_id
+        self._problem: Message | None = None
+        self._problem_body = b""
+        self.status = 0
+        self.bytes_sent = 0
+        self.ended = 0.0
+        self.is_started = False
+
+    @property
+    def request_id(self) -> str:
+        return self._id.decode("ascii")
+
+    async def send(self, message: Message) -> None:
+        """Send a message to the server; a problem document is held until it is complete."""
+        if message["type"] == "http.response.start":
+            headers = message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._id)]
+            self.status = message["status"]
+            if self.status >= 400 and _PROBLEM in headers:
+                self._problem = message
+                return
+            self.is_started = True
+            await self._send(message)
+        elif self._problem is not None:
+            await self._hold(self._problem, message)
+        else:
+            await self._send(message)
+            self.bytes_sent += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.ended = perf_counter()
+
+    async def _hold(self, start: Message, message: Message) -> None:
+        self._problem_body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        self._problem = None
+        body, start["headers"] = _with_request(self._problem_body, start["headers"], self.request_id)
+        self.is_started = True
+        await self._send(start)
+        await self.send({"type": "http.response.body", "body": body})
+
+    def discard(self) -> None:
+        """Forget a problem document that was never completed."""
+        self._problem, self._problem_body = None, b""
+
+
+class _LineWriter:
+    """Writes JSON lines to a handler, at most `limit` a second; 0 for no limit."""
+
+    def __init__(self, handler: logging.Handler, limit: int) -> None:
+        self._handler = handler
+        self._limit = limit
         self._second = 0.0
         self._written = self._left_out = 0
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """One request (PEP 3333). The application begins its answer before it returns, and never uses `write`."""
-        began = perf_counter()
-        client = environ.get("REMOTE_ADDR", "")
-        environ[REQUEST] = request = self._identify(environ.get("HTTP_X_REQUEST_ID"), client)
-        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"], request
-        answer = _Answer()
-        try:
-            body = self._application(environ, answer)
-        finally:
-            lane = self._observations.lane_taken() or "page"
-            if not answer.status:  # a defect, which the server answers with a bare 500
-                self._end(asked, 500, lane, began, 0)
-        status, headers = int(answer.status[:3]), answer.headers
-        if status >= 400 and _PROBLEM in headers:
-            body, headers = _with_request(body, headers, request)
-        start_response(answer.status, [*headers, ("X-Request-Id", request)])
-        if type(body) is list:
-            self._end(asked, status, lane, began, len(body[0]) if len(body) == 1 else sum(map(len, body)))
-            return body
-        return _Stream(body, lambda sent: self._end(asked, status, lane, began, sent))
-
-    def answered(self, request: Request, answer: Whole, lane: RequestClass, began: float) -> bytes:
-        """A request that never came here was answered in this thread; the header line of its id."""
-        name = self._identify(request.headers.get("x-request-id"), request.client)
-        seconds, status, sent = perf_counter() - began, answer.status, len(answer.body)
-        self._observations.observed(lane, status, seconds, sent)
-        if self._all or seconds > _SLOW_SECONDS:
-            self._write((request.method, request.path, name), status, lane, seconds, sent)
-        return f"X-Request-Id: {name}\r\n".encode()
-
-    def _identify(self, given: str | None, client: str) -> str:
-        if given and _WELL_FORMED.fullmatch(given) and self._is_ours(client):
-            return given
-        return f"{self._series}{next(self._numbers):08x}"
-
-    def _end(self, asked: _Asked, status: int, lane: RequestClass, began: float, sent: int) -> None:
-        seconds = perf_counter() - began
-        self._observations.observed(lane, status, seconds, sent)
-        if self._all or status >= 500 or seconds > SLOW_SECONDS.get(lane, _SLOW_SECONDS):
-            self._write(asked, status, lane, seconds, sent)
-
-    def _write(self, asked: _Asked, status: int, lane: RequestClass, seconds: float, sent: int) -> None:
-        method, path, request = asked
-        line: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request": request,
-            "method": method,
-            "path": path,
-            "status": status,
-            "seconds": round(seconds, 6),
-            "lane": lane,
-            "bytes": sent,
-        }
-        if not self._all:
+    def write(self, line: dict[str, Any]) -> None:
+        """Write a line, or count it as left out; the next line reports that number."""
+        if self._limit:
             now = monotonic()
             if now - self._second >= 1.0:
                 self._second, self._written = now, 0
             self._written += 1
-            if self._written > MOST_A_SECOND:
+            if self._written > self._limit:
                 self._left_out += 1
                 return
             if self._left_out:
                 line["left_out"], self._left_out = self._left_out, 0
-        self._handler.handle(_record(json.dumps(line, ensure_ascii=False)))
+        text = _UNSAFE.sub(_escape, json.dumps(line, ensure_ascii=False))
+        self._handler.handle(logging.LogRecord("shanben.requests", logging.INFO, "", 0, text, None, None))
 
 
-class _Answer:
-    """What the application says before its body: PEP 3333's ``start_response``."""
-
-    __slots__ = ("headers", "status")
-
-    def __init__(self) -> None:
-        self.status = ""
-        self.headers: Headers = []
-
-    def __call__(self, status: str, headers: Headers, exc_info: object = None, /) -> Callable[[bytes], object]:
-        self.status, self.headers = status, headers
-        return _refuse_to_write
+async def _send_internal_error(scope: Scope, response: _Response) -> None:
+    response.discard()
+    language = preferred_language(header(scope, b"accept-language"))
+    problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "http.500", INTERNAL, language, {})
+    await send_problem(response.send, problem)
 
 
-class _Stream:
-    """A body that is not there yet; `ended` is told how many bytes of it were taken."""
-
-    def __init__(self, body: Iterable[bytes], ended: Callable[[int], None]) -> None:
-        self._body = body
-        self._parts = iter(body)
-        self._ended: Callable[[int], None] | None = ended
-        self._sent = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        part = next(self._parts)
-        self._sent += len(part)
-        return part
-
-    def close(self) -> None:
-        """The server has sent all of it, or has given it up."""
-        _close(self._body)
-        if self._ended:
-            ended, self._ended = self._ended, None
-            ended(self._sent)
-
-
-def _with_request(body: Iterable[bytes], headers: Headers, request: str) -> tuple[list[bytes], Headers]:
-    """A problem document (RFC 9457, section 3.2) with a member of ours that names the request."""
-    try:
-        document = b"".join(body)
-    finally:
-        _close(body)
-    if not document:  # a HEAD
-        return [document], headers
-    told = json.dumps(json.loads(document) | {"request": request}, ensure_ascii=False).encode()
-    others = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    return [told], [*others, ("Content-Length", str(len(told)))]
-
-
-def _close(body: Iterable[bytes]) -> None:
-    close = getattr(body, "close", None)
-    if close:
-        close()
-
-
-def _refuse_to_write(_: bytes) -> object:
-    raise NotImplementedError
+def _with_request(body: bytes, headers: list[Any], request_id: str) -> tuple[bytes, list[Any]]:
+    """Add the ``request`` member, an extension by RFC 9457 section 3.2, to a problem document."""
+    if not body:  # a response to HEAD
+        return body, headers
+    extended = json.dumps(json.loads(body) | {"request": request_id}, ensure_ascii=False).encode()
+    others = [(name, value) for name, value in headers if name != b"content-length"]
+    return extended, [*others, (b"content-length", b"%d" % len(extended))]
 
 
 def _handler(destination: str) -> logging.Handler:
@@ -204,5 +220,10 @@ def _handler(destination: str) -> logging.Handler:
     return WatchedFileHandler(destination, encoding="utf-8")
 
 
-def _record(line: str) -> logging.LogRecord:
-    return logging.LogRecord("shanben.requests", logging.INFO, "", 0, line, None, None)
+def _traceback() -> str:
+    """Return the traceback of the exception being handled; its message may quote the request."""
+    return _UNSAFE_IN_TRACEBACK.sub(_escape, format_exc().rstrip())
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

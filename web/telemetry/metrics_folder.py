@@ -1,0 +1,209 @@
+"""The folder in which the web processes of one machine share their metrics, in prometheus_client's multiprocess format.
+
+Layout, where ``<name>`` is unique to a process::
+
+    lock                            held by a process that joins or reads the folder
+    <name>.live                     locked with flock for as long as the process lives; its id and start time
+    counter_<name>.db               memory-mapped by the process, as are
+    histogram_<name>.db
+    gauge_livesum_<name>.db
+    ended-<number>/                 what ended processes counted; only the folder with the highest number is valid
+
+A process updates its files without a system call, so a process that is killed loses nothing. Every process that joins
+or reads the folder first retires the processes that have ended: it moves their counters and histograms into the valid
+``ended`` folder, deletes their gauges, and merges the moved files into a new ``ended`` folder, whose renaming commits
+the merge. A crash between any two steps neither loses nor repeats a count, and the number of files depends on the
+number of living processes alone.
+
+The folder may be deleted at any time: counting restarts from zero.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import struct
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from prometheus_client import Metric
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from repository.database.locks import exclusive
+from repository.errors import Busy
+from repository.localized import LocalizedText
+
+_KINDS: Final = ("counter", "histogram", "gauge_livesum")
+"""Files of a process, by the prefix that prometheus_client gives them."""
+
+_CUMULATIVE: Final = ("counter", "histogram")
+_FILE_BYTES: Final = 1 << 16
+"""The size that prometheus_client gives a new file. All our series fit into it."""
+
+_LOCK_SECONDS: Final = 2.0
+_BUSY: Final = Busy(what=LocalizedText("指标目录", "the folder of metrics"))
+_LOG: Final = logging.getLogger("shanben.metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class WebProcess:
+    """A web process: its process id, and its start time in seconds since 1970."""
+
+    pid: int
+    started: float
+
+
+class MetricsFolder:
+    """The folder as seen by this process. `OSError` and `Busy` mean that it cannot be used at the moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._process = WebProcess(os.getpid(), time.time())
+        self._name = ""
+        self._mark: IO[bytes] | None = None
+
+    def name(self) -> str:
+        """Return the name of this process in the folder, which changes when it joins again."""
+        return self._name
+
+    def join(self) -> None:
+        """Create the files of this process. Raises `OSError` and `Busy`.
+
+        Their blocks are allocated here: writing to a memory-mapped file on a full disk would kill the process.
+        """
+        name = secrets.token_hex(8)
+        with self._exclusive():
+            self._retire_ended()
+            mark = self._live_mark(name)
+            try:
+                for kind in _KINDS:
+                    _allocate(self.path / f"{kind}_{name}.db")
+            except OSError:
+                mark.close()
+                raise
+        if self._mark:
+            self._mark.close()
+        self._mark, self._name = mark, name
+
+    def is_deleted(self) -> bool:
+        """Whether this process has joined the folder, and its files have been deleted since."""
+        return self._mark is not None and os.fstat(self._mark.fileno()).st_nlink == 0
+
+    def read(self) -> tuple[Iterable[Metric], Sequence[WebProcess]]:
+        """Return the metrics of all processes, ended ones included, and the living processes. Raises as `join`."""
+        with self._exclusive():
+            names = self._retire_ended()
+            files = [str(self.path / f"{kind}_{name}.db") for name in names for kind in _KINDS]
+            files += [str(file) for file in self._ended_files() if _read_metrics(file)]
+            processes = [self._read_mark(name) for name in names]
+            return MultiProcessCollector.merge(files), sorted(processes, key=lambda process: process.pid)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with exclusive(self.path / "lock", _LOCK_SECONDS, _BUSY):
+            yield
+
+    def _live_mark(self, name: str) -> IO[bytes]:
+        """Create the mark of this process. It is locked before it gets its name: no mark is seen without its lock."""
+        arriving = self.path / f"{name}.arriving"
+        mark = arriving.open("wb")
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        mark.write(json.dumps({"pid": self._process.pid, "started": self._process.started}).encode())
+        mark.flush()
+        arriving.rename(self.path / f"{name}.live")
+        return mark
+
+    def _read_mark(self, name: str) -> WebProcess:
+        document = json.loads((self.path / f"{name}.live").read_bytes())
+        return WebProcess(document["pid"], document["started"])
+
+    def _retire_ended(self) -> list[str]:
+        """Merge what ended processes counted, and return the names of the living ones. The lock is held."""
+        living = sorted(mark.stem for mark in self.path.glob("*.live") if _is_locked(mark))
+        ended = self._current_ended()
+        for file in self.path.glob("*.db"):
+            kind, _, name = file.stem.rpartition("_")
+            if name in living:
+                continue
+            if kind in _CUMULATIVE:
+                ended.mkdir(exist_ok=True)
+                file.rename(ended / file.name)
+            else:
+                file.unlink()
+        self._merge(ended)
+        for left in (*self.path.glob("*.live"), *self.path.glob("*.arriving")):
+            if left.suffix != ".live" or left.stem not in living:
+                left.unlink()
+        return living
+
+    def _merge(self, ended: Path) -> None:
+        """Replace the files in the valid ``ended`` folder by one file of each kind, in a new folder."""
+        merged = {f"{kind}_ended.db" for kind in _CUMULATIVE}
+        files = self._ended_files()
+        if {file.name for file in files} - merged:
+            number = int(ended.name.removeprefix("ended-"))
+            arriving = self.path / "arriving"
+            shutil.rmtree(arriving, ignore_errors=True)
+            arriving.mkdir()
+            for kind in _CUMULATIVE:
+                _write_sums(arriving / f"{kind}_ended.db", [file for file in files if file.name.startswith(kind)])
+            arriving.rename(self.path / f"ended-{number + 1}")
+        for superseded in self._ended_folders()[:-1]:
+            shutil.rmtree(superseded)
+
+    def _ended_folders(self) -> list[Path]:
+        return sorted(self.path.glob("ended-*"), key=lambda folder: int(folder.name.removeprefix("ended-")))
+
+    def _current_ended(self) -> Path:
+        return (self._ended_folders() or [self.path / "ended-1"])[-1]
+
+    def _ended_files(self) -> list[Path]:
+        return sorted(self._current_ended().glob("*.db"))
+
+
+def _allocate(file: Path) -> None:
+    with file.open("wb") as new:
+        os.posix_fallocate(new.fileno(), 0, _FILE_BYTES)
+
+
+def _is_locked(mark: Path) -> bool:
+    try:
+        with mark.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _write_sums(target: Path, files: Iterable[Path]) -> None:
+    """Write one file with the sums of all series of files of one kind. Damaged files are left out."""
+    _allocate(target)
+    sums = MmapedDict(str(target))
+    try:
+        for file in files:
+            for metric in _read_metrics(file):
+                for sample in metric.samples:
+                    names, values = list(sample.labels), list(sample.labels.values())
+                    key = mmap_key(metric.name, sample.name, names, values, metric.documentation)
+                    sums.write_value(key, sums.read_value(key)[0] + sample.value, 0.0)
+    finally:
+        sums.close()
+
+
+def _read_metrics(file: Path) -> Sequence[Metric]:
+    """Read the file of an ended process. After a loss of power it may hold anything; a damaged file is deleted."""
+    try:
+        return list(MultiProcessCollector.merge([str(file)], accumulate=False))
+    except (RuntimeError, ValueError, TypeError, struct.error) as fault:
+        _LOG.warning("指标文件损坏，已删除 / a damaged file of metrics is deleted: %s: %s", file.name, fault)
+        file.unlink()
+        return []
