@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from iiif_server.problems import problem_document
-from repository.localized import LocalizedText, preferred_language
+from iiif_server.problems import preferred_language, problem_document
+from repository.localized import LocalizedText
 from web.asgi_messages import Application, Receive, Scope, Send, header, send_problem
 
 MAX_URL_BYTES: Final = 4096

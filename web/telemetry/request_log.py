@@ -29,8 +29,7 @@ from traceback import format_exc
 from typing import Any, Final, Protocol
 
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
-from iiif_server.problems import INTERNAL, problem_document
-from repository.localized import preferred_language
+from iiif_server.problems import INTERNAL, preferred_language, problem_document
 from web.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from web.trusted_networks import is_private_address
 
