@@ -3,7 +3,7 @@
 Layout, where ``<name>`` is unique to a process::
 
     lock                            held by a process that joins or reads the folder
-    <name>.live                     locked with flock for as long as the process lives; its id and start time
+    <name>.process                  the mark of the process, with its id and start time
     counter_<name>.db               memory-mapped by the process, as are
     histogram_<name>.db
     gauge_livesum_<name>.db
@@ -20,7 +20,6 @@ The folder may be deleted at any time: counting restarts from zero.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -29,10 +28,10 @@ import shutil
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
@@ -41,6 +40,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from repository.database.locks import exclusive
 from repository.errors import Busy
 from repository.localized import LocalizedText
+from repository.storage.process_marks import hold_mark, is_abandoned
 
 _KINDS: Final = ("counter", "histogram", "gauge_livesum")
 """Files of a process, by the prefix that prometheus_client gives them."""
@@ -69,7 +69,8 @@ class MetricsFolder:
         self.path = path
         self._process = WebProcess(os.getpid(), time.time())
         self._name = ""
-        self._mark: IO[bytes] | None = None
+        self._mark = -1
+        self._held = ExitStack()
 
     def name(self) -> str:
         """Return the name of this process in the folder, which changes when it joins again."""
@@ -81,22 +82,23 @@ class MetricsFolder:
         Their blocks are allocated here: writing to a memory-mapped file on a full disk would kill the process.
         """
         name = secrets.token_hex(8)
-        with self._exclusive():
+        with self._exclusive(), ExitStack() as held:
             self._retire_ended()
-            mark = self._live_mark(name)
-            try:
-                for kind in _KINDS:
-                    _allocate(self.path / f"{kind}_{name}.db")
-            except OSError:
-                mark.close()
-                raise
-        if self._mark:
-            self._mark.close()
+            mark = held.enter_context(hold_mark(self.path / f"{name}.process"))
+            os.write(mark, json.dumps({"pid": self._process.pid, "started": self._process.started}).encode())
+            for kind in _KINDS:
+                _allocate(self.path / f"{kind}_{name}.db")
+            self._held.close()
+            self._held = held.pop_all()
         self._mark, self._name = mark, name
 
+    def leave(self) -> None:
+        """Release the mark of this process, as its end does."""
+        self._held.close()
+
     def is_deleted(self) -> bool:
-        """Whether this process has joined the folder, and its files have been deleted since."""
-        return self._mark is not None and os.fstat(self._mark.fileno()).st_nlink == 0
+        """Return whether the files of this process, which has joined the folder, have been deleted since."""
+        return os.fstat(self._mark).st_nlink == 0
 
     def read(self) -> tuple[Iterable[Metric], Sequence[WebProcess]]:
         """Return the metrics of all processes, ended ones included, and the living processes. Raises as `join`."""
@@ -112,23 +114,15 @@ class MetricsFolder:
         with exclusive(self.path / "lock", _LOCK_SECONDS, _BUSY):
             yield
 
-    def _live_mark(self, name: str) -> IO[bytes]:
-        """Create the mark of this process. It is locked before it gets its name: no mark is seen without its lock."""
-        arriving = self.path / f"{name}.arriving"
-        mark = arriving.open("wb")
-        fcntl.flock(mark, fcntl.LOCK_EX)
-        mark.write(json.dumps({"pid": self._process.pid, "started": self._process.started}).encode())
-        mark.flush()
-        arriving.rename(self.path / f"{name}.live")
-        return mark
-
     def _read_mark(self, name: str) -> WebProcess:
-        document = json.loads((self.path / f"{name}.live").read_bytes())
+        document = json.loads((self.path / f"{name}.process").read_bytes())
         return WebProcess(document["pid"], document["started"])
 
     def _retire_ended(self) -> list[str]:
         """Merge what ended processes counted, and return the names of the living ones. The lock is held."""
-        living = sorted(mark.stem for mark in self.path.glob("*.live") if _is_locked(mark))
+        marks = list(self.path.glob("*.process"))
+        abandoned = [mark for mark in marks if is_abandoned(mark)]
+        living = [mark.stem for mark in marks if mark not in abandoned]
         ended = self._current_ended()
         for file in self.path.glob("*.db"):
             kind, _, name = file.stem.rpartition("_")
@@ -140,9 +134,8 @@ class MetricsFolder:
             else:
                 file.unlink()
         self._merge(ended)
-        for left in (*self.path.glob("*.live"), *self.path.glob("*.arriving")):
-            if left.suffix != ".live" or left.stem not in living:
-                left.unlink()
+        for mark in abandoned:
+            mark.unlink()
         return living
 
     def _merge(self, ended: Path) -> None:
@@ -173,15 +166,6 @@ class MetricsFolder:
 def _allocate(file: Path) -> None:
     with file.open("wb") as new:
         os.posix_fallocate(new.fileno(), 0, _FILE_BYTES)
-
-
-def _is_locked(mark: Path) -> bool:
-    try:
-        with mark.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _write_sums(target: Path, files: Iterable[Path]) -> None:

@@ -29,18 +29,12 @@ def total(folder: MetricsFolder, name: str = "n") -> float:
     return sum(sample.value for metric in metrics if metric.name == name for sample in metric.samples)
 
 
-def end(folder: MetricsFolder) -> None:
-    """End the process of a folder: the kernel releases the lock of its mark."""
-    assert folder._mark
-    folder._mark.close()
-
-
 def ended_process(path: Path, amount: float) -> None:
     folder = MetricsFolder(path)
     folder.join()
     write(folder, "counter", amount)
     write(folder, "gauge_livesum", amount, "g")
-    end(folder)
+    folder.leave()
 
 
 @pytest.fixture
@@ -65,7 +59,7 @@ def test_read_lists_living_processes(path: Path) -> None:
     first.join()
     second.join()
     assert len(first.read()[1]) == 2
-    end(second)
+    second.leave()
     (process,) = first.read()[1]
     assert process == first._process
 
@@ -120,7 +114,7 @@ def test_damaged_file_of_an_ended_process_is_ignored(path: Path, content: bytes)
     folder = MetricsFolder(path)
     folder.join()
     (path / f"counter_{folder.name()}.db").write_bytes(content)
-    end(folder)
+    folder.leave()
     ended_process(path, 3)
     assert total(MetricsFolder(path)) == 3
 
@@ -134,7 +128,7 @@ def test_damaged_sums_are_ignored(path: Path, content: bytes) -> None:
     (sums,) = path.rglob("counter_ended.db")
     sums.write_bytes(content)
     assert total(folder) == 1
-    end(folder)
+    folder.leave()
     ended_process(path, 1)
     assert total(MetricsFolder(path)) == 2
 
