@@ -1,4 +1,4 @@
-"""Visits to the library in a real browser: Debian's Chromium, headless."""
+"""The pages and the reader in a real browser: Debian's Chromium, headless."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PHONE = {"width": 390, "height": 844}
 
 @dataclass
 class Visit:
-    """A page in the browser, and all that it asked for and said on the way."""
+    """A page in the browser, with its requests, the statuses of responses, and its console errors."""
 
     page: Page
     context: BrowserContext
     address: str
     requests: list[str] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def go(self, path: str) -> Page:
         self.page.goto(self.address + path)
@@ -38,10 +38,10 @@ class Visit:
         found = ((url, FULL_RESOLUTION_TILE.search(url)) for url, status in self.statuses.items() if status == 200)
         return [url for url, tile in found if tile and (tile[3], tile[4]) == (tile[5], tile[6])]
 
-    def look(self, folder: Path, name: str) -> None:
+    def take_screenshot(self, folder: Path, name: str) -> None:
         picture = folder / f"{name}.png"
         self.page.screenshot(path=picture)
-        print(f"screenshot: {picture}")  # it is there to be looked at
+        print(f"screenshot: {picture}")
 
 
 Visitor = Callable[..., Visit]
@@ -49,30 +49,30 @@ Visitor = Callable[..., Visit]
 
 @pytest.fixture
 def visit(browser: Browser, library: Any) -> Iterator[Visitor]:
-    """Opens visits; at the end, none may have complained or asked another host for anything."""
+    """Opens visits; at the end, none may have console errors or requests to another host."""
     visits: list[Visit] = []
 
     def open_visit(**options: Any) -> Visit:
         context = browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 800}, **options})
         page = context.new_page()
-        made = Visit(page, context, library.address)
-        page.on("request", lambda request: made.requests.append(request.url))
-        page.on("response", lambda response: made.statuses.__setitem__(response.url, response.status))
-        page.on("console", lambda line: made.complaints.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda fault: made.complaints.append(str(fault)))
-        visits.append(made)
-        return made
+        opened = Visit(page, context, library.address)
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.on("response", lambda response: opened.statuses.__setitem__(response.url, response.status))
+        page.on("console", lambda line: opened.errors.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda fault: opened.errors.append(str(fault)))
+        visits.append(opened)
+        return opened
 
     yield open_visit
-    for made in visits:
-        made.context.close()
-        assert made.complaints == []
-        hosts = {urlsplit(url).netloc for url in made.requests if not url.startswith(("blob:", "data:"))}
+    for opened in visits:
+        opened.context.close()
+        assert opened.errors == []
+        hosts = {urlsplit(url).netloc for url in opened.requests if not url.startswith(("blob:", "data:"))}
         assert hosts <= {urlsplit(library.address).netloc}
 
 
 def has_picture(page: Page) -> bool:
-    """Whether there is paper, which is grained, and not the even stage, above the middle, where a notice may be."""
+    """Whether the upper middle shows paper, which is grained, and not the plain background. A notice is lower."""
     shown = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
     middle = shown.crop(shown.width // 2 - 40, shown.height // 4 - 40, 80, 80)
     return bool(middle[0].deviate() > 0.5)
@@ -91,16 +91,14 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth"))
 
 
-def test_a_visitor_finds_the_book_and_turns_its_pages_from_right_to_left(
-    visit: Visitor, library: Any, tmp_path: Path
-) -> None:
+def test_reader_turns_a_right_to_left_book_from_right_to_left(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit()
     page = tour.go("/")
-    tour.look(tmp_path, "home")
+    tour.take_screenshot(tmp_path, "home")
     page.get_by_role("link", name="全部馆藏").click()
     page.get_by_role("link", name="試書").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("試書")
-    tour.look(tmp_path, "work")
+    tour.take_screenshot(tmp_path, "work")
     thumbnails = page.locator(".pages a")
     assert thumbnails.count() == 8
     first, second = thumbnails.nth(0).bounding_box(), thumbnails.nth(1).bounding_box()
@@ -117,25 +115,25 @@ def test_a_visitor_finds_the_book_and_turns_its_pages_from_right_to_left(
     wait_for_picture(page)
     page.locator(".turn.right").click()
     expect(page).to_have_url(re.compile(r"\?page=1$"))
-    expect(page.locator("#place")).to_contain_text("卷上")
-    tour.look(tmp_path, "reader")
+    expect(page.locator("#location")).to_contain_text("卷上")
+    tour.take_screenshot(tmp_path, "reader")
 
 
-def test_a_page_is_shown_whole_at_first_and_in_a_window_of_another_size(visit: Visitor, library: Any) -> None:
+def test_reader_fits_the_page_at_first_and_after_a_resize(visit: Visitor, library: Any) -> None:
     page = visit().go(f"/works/{library.book}/read?page=3")
     for size in ({"width": 1280, "height": 800}, {"width": 1100, "height": 560}, {"width": 1400, "height": 900}):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         wait_for_picture(page)
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(1000)
-        at_first = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
+        initial = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
         page.keyboard.press("0")  # shows the whole page
         page.wait_for_timeout(1000)
         whole = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
-        assert (at_first - whole).abs().avg() < 1
+        assert (initial - whole).abs().avg() < 1
 
 
-def test_zooming_in_brings_tiles_of_full_resolution(visit: Visitor, library: Any, tmp_path: Path) -> None:
+def test_reader_fetches_full_resolution_tiles_when_zoomed_in(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit()
     page = tour.go(f"/works/{library.book}/read?page=3")
     wait_for_picture(page)
@@ -145,10 +143,10 @@ def test_zooming_in_brings_tiles_of_full_resolution(visit: Visitor, library: Any
         page.wait_for_timeout(150)
     page.wait_for_load_state("networkidle")
     assert len(tour.full_resolution_tiles()) >= 2
-    tour.look(tmp_path, "zoomed")
+    tour.take_screenshot(tmp_path, "zoomed")
 
 
-def test_the_keyboard_alone_is_enough(visit: Visitor, library: Any) -> None:
+def test_reader_is_operable_by_keyboard_alone(visit: Visitor, library: Any) -> None:
     tour = visit()
     page = tour.go(f"/works/{library.book}/read")
     wait_for_picture(page)
@@ -178,7 +176,7 @@ def test_the_keyboard_alone_is_enough(visit: Visitor, library: Any) -> None:
     wait_for_picture(page)
 
 
-def test_the_next_page_is_fetched_before_it_is_asked_for(visit: Visitor, library: Any) -> None:
+def test_reader_preloads_the_next_page(visit: Visitor, library: Any) -> None:
     tour = visit()
     page = tour.go(f"/works/{library.book}/read?page=2")
     wait_for_picture(page)
@@ -190,11 +188,11 @@ def test_the_next_page_is_fetched_before_it_is_asked_for(visit: Visitor, library
     assert set(fetched) - {thumbnail}
 
 
-def test_a_missing_leaf_says_so_and_pages_turned_fast_end_at_the_right_one(visit: Visitor, library: Any) -> None:
+def test_reader_shows_a_notice_for_a_missing_leaf_and_no_late_picture(visit: Visitor, library: Any) -> None:
     page = visit().go(f"/works/{library.book}/read?page=6")
     wait_for_picture(page)
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#notice")).to_have_text("此处缺叶，没有书影。")
+    expect(page.locator("#notice")).to_have_text("此处缺叶，没有图像。")
     page.wait_for_timeout(500)
     assert not has_picture(page)
     for key in ["+", "0", "r", "ArrowLeft"]:
@@ -209,15 +207,15 @@ def test_a_missing_leaf_says_so_and_pages_turned_fast_end_at_the_right_one(visit
     assert not has_picture(page), "a picture that came late has stayed"
 
 
-def test_a_phone_shows_everything_within_its_width_and_swipes(visit: Visitor, library: Any, tmp_path: Path) -> None:
+def test_pages_fit_a_phone_and_the_reader_turns_by_swipes(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
     for path in ["/", "/works", f"/works/{library.book}", f"/works/{library.book}/read", "/nowhere"]:
         page = tour.go(path)
         assert overflow(page) <= 0, path
-    tour.complaints.clear()  # the browser itself complains of the 404
+    tour.errors.clear()  # the browser logs the 404 as an error
     page = tour.go(f"/works/{library.book}/read")
     wait_for_picture(page)
-    tour.look(tmp_path, "phone")
+    tour.take_screenshot(tmp_path, "phone")
     swipe(tour, from_x=80, to_x=320)
     expect(page.locator("#goto")).to_have_value("2")
     swipe(tour, from_x=320, to_x=80)
@@ -239,12 +237,12 @@ def swipe(tour: Visit, from_x: int, to_x: int) -> None:
     touch("touchEnd", None)
 
 
-def test_a_scroll_opens_at_its_right_end_and_unrolls_to_the_left(visit: Visitor, library: Any, tmp_path: Path) -> None:
+def test_scroll_opens_at_its_right_end_and_pans_to_the_left(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit()
     page = tour.go(f"/works/{library.scroll}/read")
     wait_for_picture(page)
     page.wait_for_load_state("networkidle")
-    tour.look(tmp_path, "scroll")
+    tour.take_screenshot(tmp_path, "scroll")
     before = tiles_from(tour)
     assert max(before) > 8000, "the right end is shown"
     assert min(x for x in before if x > 0) > 4000, "the left end is not"
@@ -256,14 +254,12 @@ def test_a_scroll_opens_at_its_right_end_and_unrolls_to_the_left(visit: Visitor,
 
 
 def tiles_from(tour: Visit) -> list[int]:
-    """The left edges of the tiles fetched, but for those of the smallest levels, which cover all."""
+    """The left edges of the tiles fetched, except those of the smallest levels, which cover the whole scroll."""
     tiles = (FULL_RESOLUTION_TILE.search(url) for url in tour.statuses)
     return [int(tile[1]) for tile in tiles if tile and int(tile[3]) <= 1024]
 
 
-def test_without_scripts_the_pictures_show_and_links_turn_the_pages(
-    visit: Visitor, library: Any, tmp_path: Path
-) -> None:
+def test_reader_without_scripts_shows_pictures_and_turns_by_links(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit(java_script_enabled=False)
     page = tour.go(f"/works/{library.book}")
     expect(page.locator("#manifest")).to_have_value(re.compile(r"/iiif/presentation/3/.+/manifest$"))
@@ -274,13 +270,13 @@ def test_without_scripts_the_pictures_show_and_links_turn_the_pages(
     expect(page).to_have_url(re.compile(r"\?page=2$"))
     expect(page.locator("#still")).to_be_visible()
     page.wait_for_load_state("networkidle")
-    tour.look(tmp_path, "without-scripts")
+    tour.take_screenshot(tmp_path, "without-scripts")
     expect(page.get_by_role("button", name="放大（+）")).to_have_count(0)
-    shown = [url for url, status in tour.statuses.items() if "/full/!1600,1600/" in url and status == 200]
-    assert len(shown) == 2
+    stills = [url for url, status in tour.statuses.items() if "/full/1143,1600/" in url and status == 200]
+    assert len(stills) == 2
 
 
-def test_the_switch_changes_the_language_and_it_stays(visit: Visitor, library: Any, tmp_path: Path) -> None:
+def test_language_switch_is_remembered(visit: Visitor, library: Any, tmp_path: Path) -> None:
     tour = visit(locale="en-GB")
     page = tour.go(f"/works/{library.book}/read?page=4")
     expect(page.locator("html")).to_have_attribute("lang", "en")
@@ -295,7 +291,7 @@ def test_the_switch_changes_the_language_and_it_stays(visit: Visitor, library: A
     expect(page.get_by_role("heading", level=1)).to_have_text("馆藏")
 
 
-def test_who_asked_for_stillness_gets_it_and_large_text_still_fits(visit: Visitor, library: Any) -> None:
+def test_reader_works_with_reduced_motion_and_pages_fit_with_large_text(visit: Visitor, library: Any) -> None:
     tour = visit(reduced_motion="reduce", viewport=PHONE)
     page = tour.go(f"/works/{library.book}/read")
     wait_for_picture(page)
@@ -308,7 +304,7 @@ def test_who_asked_for_stillness_gets_it_and_large_text_still_fits(visit: Visito
         assert overflow(page) <= 0, path
 
 
-def test_the_address_of_the_manifest_is_copied(visit: Visitor, library: Any) -> None:
+def test_copy_button_copies_the_manifest_url(visit: Visitor, library: Any) -> None:
     tour = visit(permissions=["clipboard-read", "clipboard-write"])
     page = tour.go(f"/works/{library.book}")
     page.get_by_role("button", name="复制").click()

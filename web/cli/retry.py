@@ -10,7 +10,7 @@ from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.cli.terminal import EXIT_SYSTEM, Terminal
-from web.operations.status import remedy, trouble
+from web.operations.status import job_failure, remedy_key
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import submit
 from workers.service.local import LocalRunner
@@ -44,7 +44,7 @@ def retry_here(here: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) 
     ended = [here.do(order, lambda: None) for order in orders]
     failed = [job for job in ended if job.state is JobState.FAILED]
     for job in failed:
-        terminal.warn(trouble(job).reason)
+        terminal.warn(job_failure(job).reason)
     count = len(ended) - len(failed)
     _say_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{count} job(s) done"))
     terminal.result({"queued": [job.key for job in ended], "failed": [job.key for job in failed]})
@@ -59,7 +59,7 @@ def _failed(jobs: Jobs, key: str) -> Job:
     job = jobs.get(key)
     if job is None or job.state is not JobState.FAILED:
         raise NotFound(what=LocalizedText(f"失败的任务 {key}", f"failed job {key}"))
-    if remedy(trouble(job)) == "status.mend-page":
+    if remedy_key(job_failure(job)) == "status.remedy-page":
         reason = LocalizedText(
             "这是一次收入中的单页，不能单独重试", "it is a page of an ingest and is not tried by itself"
         )
@@ -68,4 +68,4 @@ def _failed(jobs: Jobs, key: str) -> Job:
 
 
 def _stands_alone(job: Job) -> bool:
-    return remedy(trouble(job)) == "status.mend-job"
+    return remedy_key(job_failure(job)) == "status.remedy-job"

@@ -1,71 +1,90 @@
-"""``shanben status``: how things stand, once or again every second."""
+"""``shanben status``: what is held, in progress, delayed and failed, once or every second (``--watch``).
+
+A terminal gets tables and progress bars, redrawn in place by ``--watch``. Elsewhere ``--watch`` writes one line a
+second, and ``--json`` one document a line.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import click
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.text import Text as Line
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from repository.clock import system_clock
 from repository.config import Settings, process_settings
 from repository.errors import DatabaseFault
-from repository.localized import LocalizedText
+from repository.localized import Language, LocalizedText
 from repository.repository import open_repository
-from web.cli.status_view import StatusView
 from web.cli.terminal import Terminal, command
 from web.messages.interface import MESSAGES
-from web.operations.status import Status, StatusReader, status_document
+from web.operations.formatting import byte_size, grouped, percent, relative_time
+from web.operations.status import (
+    MOST_LISTED,
+    IngestProgress,
+    JobFailure,
+    ReplicaProgress,
+    Status,
+    StatusReader,
+    progress_key,
+    remedy_key,
+    status_document,
+)
 
-_PATIENCE_SECONDS: Final = 5.0
-"""How long one look waits for the store; long enough to bridge a short outage."""
+_STORE_TIMEOUT_SECONDS: Final = 5.0
+"""How long one status waits for the store: long enough to bridge a short outage."""
 
-_PACE_SECONDS: Final = 1.0
+_INTERVAL_SECONDS: Final = 1.0
 _FILE_WIDTH: Final = 160
+_BAR_WIDTH: Final = 20
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="每秒更新，按 Ctrl+C 停止。 Again every second, until Ctrl+C.")
+@click.option("--watch", is_flag=True, help="每秒更新，按 Ctrl+C 停止。 Update every second until Ctrl+C.")
 @command
 def status(terminal: Terminal, watch: bool) -> None:
-    """馆藏与任务概况。 What is held, under way, delayed and failed."""
+    """馆藏与任务概况。 Show what is held, in progress, delayed and failed."""
     settings = process_settings()
     if watch:
         _watch(terminal, settings)
         return
-    found = StatusReader(open_repository(settings)).read(_PATIENCE_SECONDS)
-    terminal.result(status_document(found, terminal.language))
+    current = StatusReader(open_repository(settings)).read(_STORE_TIMEOUT_SECONDS)
+    terminal.result(status_document(current, terminal.language))
     if not terminal.as_json:
-        _console().print(StatusView(terminal.language, system_clock()).whole(found))
+        _console().print(StatusView(terminal.language, system_clock()).tables(current))
 
 
 def _console() -> Console:
-    """Standard output; where that is no terminal, wide enough that reasons are seldom broken."""
+    """Return standard output; outside a terminal, wide enough that most reasons stay on one line."""
     console = Console()
     return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
 
 def _watch(terminal: Terminal, settings: Settings) -> None:
-    look = _Look(settings)
+    poll = _StatusPoll(settings)
     try:
         if terminal.as_json:
-            _repeat(look, lambda found: _print_json(terminal, found))
+            _repeat(poll, lambda result: _print_json(terminal, result))
         elif (console := _console()).is_terminal:
             with Live(console=console, auto_refresh=False) as live:
-                _repeat(look, lambda found: _draw(terminal, live, found))
+                _repeat(poll, lambda result: _redraw(terminal, live, result))
         else:
-            _repeat(look, lambda found: _print_line(terminal, found))
+            _repeat(poll, lambda result: _print_line(terminal, result))
     except KeyboardInterrupt:
-        return  # the way in which this ends well
+        return  # Ctrl+C is the documented way to end the command
 
 
-class _Look:
-    """Opens the repository when that can be done, and reads its status."""
+class _StatusPoll:
+    """Reads the status, and opens the repository when the database allows it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -75,39 +94,174 @@ class _Look:
         try:
             if self._reader is None:
                 self._reader = StatusReader(open_repository(self._settings))
-            return self._reader.read(_PACE_SECONDS)
+            return self._reader.read(_INTERVAL_SECONDS)
         except DatabaseFault as fault:
             return fault
 
 
-def _repeat(look: _Look, show: Callable[[Status | DatabaseFault], None]) -> None:
+def _repeat(poll: _StatusPoll, show: Callable[[Status | DatabaseFault], None]) -> None:
     while True:
-        began = time.monotonic()
-        show(look())
-        time.sleep(max(0.0, _PACE_SECONDS - (time.monotonic() - began)))
+        started = time.monotonic()
+        show(poll())
+        time.sleep(max(0.0, _INTERVAL_SECONDS - (time.monotonic() - started)))
 
 
-def _print_json(terminal: Terminal, found: Status | DatabaseFault) -> None:
-    if isinstance(found, Status):
-        terminal.result(status_document(found, terminal.language))
+def _print_json(terminal: Terminal, result: Status | DatabaseFault) -> None:
+    if isinstance(result, Status):
+        terminal.result(status_document(result, terminal.language))
     else:
-        fault = {"code": found.code, "message": found.in_language(terminal.language)}
+        fault = {"code": result.code, "message": result.in_language(terminal.language)}
         click.echo(json.dumps({"fault": fault}, ensure_ascii=False))
 
 
-def _draw(terminal: Terminal, live: Live, found: Status | DatabaseFault) -> None:
-    if isinstance(found, Status):
-        live.update(StatusView(terminal.language, system_clock()).whole(found), refresh=True)
+def _redraw(terminal: Terminal, live: Live, result: Status | DatabaseFault) -> None:
+    if isinstance(result, Status):
+        live.update(StatusView(terminal.language, system_clock()).tables(result), refresh=True)
     else:
-        live.update(Line(_away(found).in_language(terminal.language), style="bold red"), refresh=True)
+        live.update(Text(_unavailable(result).in_language(terminal.language), style="bold red"), refresh=True)
 
 
-def _print_line(terminal: Terminal, found: Status | DatabaseFault) -> None:
-    if isinstance(found, Status):
-        click.echo(StatusView(terminal.language, system_clock()).line(found))
+def _print_line(terminal: Terminal, result: Status | DatabaseFault) -> None:
+    if isinstance(result, Status):
+        click.echo(StatusView(terminal.language, system_clock()).line(result))
     else:
-        click.echo(_away(found).in_language(terminal.language))
+        click.echo(_unavailable(result).in_language(terminal.language))
 
 
-def _away(fault: DatabaseFault) -> LocalizedText:
+def _unavailable(fault: DatabaseFault) -> LocalizedText:
     return MESSAGES["status.database-away"].format(reason=fault.message)
+
+
+class StatusView:
+    """Formats a status in one language, or in both when `language` is None; times are relative to `now`."""
+
+    def __init__(self, language: Language | None, now: datetime) -> None:
+        self._language = language
+        self._now = now
+
+    def tables(self, status: Status) -> RenderableType:
+        """Return the whole status, for a terminal or a file."""
+        parts: list[RenderableType] = [self._summary(status)]
+        for title, table in (
+            ("status.ingests", self._ingests(status.ingests)),
+            ("status.delayed", self._failures(status.delayed)),
+            ("status.failed", self._failures(status.failed)),
+            ("status.replicas", self._replicas(status.replicas)),
+        ):
+            if table is not None:
+                parts += [Text(), Text(self._translate(title), style="bold"), table]
+        return Group(*parts)
+
+    def line(self, status: Status) -> str:
+        """Return the main numbers in one line."""
+        parts = [
+            f"{self._translate('status.works')} {grouped(status.counts.works)}",
+            f"{self._translate('status.images')} {grouped(status.counts.images)}",
+            f"{self._translate('status.jobs')} {self._jobs(status)}",
+        ]
+        parts += [f"{item.deposit} {self._progress(item)}" for item in status.ingests]
+        for key, jobs in (("status.delayed", status.delayed), ("status.failed", status.failed)):
+            if jobs:
+                parts.append(f"{self._translate(key)} {len(jobs)}")
+        return f"{self._now:%H:%M:%S}  " + "  ".join(parts)
+
+    def _summary(self, status: Status) -> Table:
+        counts = status.counts
+        preserved = {"preserved": grouped(status.preserved), "works": grouped(counts.works)}
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in (
+            ("status.works", grouped(counts.works)),
+            ("status.images", grouped(counts.images)),
+            ("status.bytes", byte_size(counts.bytes)),
+            ("status.preserved", self._translate("status.preserved-of", **preserved)),
+            ("status.fixity", self._translate("status.fixity-checked", checked=0, expected=grouped(counts.images))),
+            ("status.log", self._log(status)),
+            ("status.jobs", self._jobs(status)),
+        ):
+            table.add_row(Text(self._translate(name)), Text(value))
+        return table
+
+    def _log(self, status: Status) -> str:
+        log = status.log
+        if log.size is None:
+            parts = [self._translate("status.unknown", reason=log.reason)]
+        else:
+            parts = [self._translate("status.log-size", size=grouped(log.size))]
+            parts.append(f"{self._translate('status.root')} {log.root}")
+        if status.counts.staged:
+            parts.append(self._translate("status.log-staged", staged=grouped(status.counts.staged)))
+        return " · ".join(parts)
+
+    def _jobs(self, status: Status) -> str:
+        counts = [(state, count) for state, count in status.jobs.items() if count]
+        return " · ".join(f"{self._translate(f'state.{state}')} {grouped(count)}" for state, count in counts) or "0"
+
+    def _ingests(self, ingests: Sequence[IngestProgress]) -> RenderableType | None:
+        if not ingests:
+            return None
+        table = _table(3)
+        for item in ingests:
+            bar = ProgressBar(total=item.total or 1, completed=item.done, width=_BAR_WIDTH)
+            since = self._translate("status.since", distance=relative_time(item.since, self._now))
+            state = Text(f"\n{self._translate(f'state.{item.state}')} · {since}", style="dim")
+            table.add_row(Text(item.deposit, style="bold"), bar, Text(self._progress(item)).append_text(state))
+        return self._limited(table, len(ingests))
+
+    def _progress(self, item: IngestProgress) -> str:
+        progress = self._translate(progress_key(item), done=grouped(item.done), total=grouped(item.total))
+        return f"{progress} {percent(item.done, item.total)}%" if item.total else progress
+
+    def _failures(self, failures: Sequence[JobFailure]) -> RenderableType | None:
+        if not failures:
+            return None
+        table = _table(2)
+        for job in failures:
+            subject = " ".join(filter(None, (job.deposit, job.subject, job.store)))
+            title = Text(self._kind(job.kind), style="bold").append(f"\n{subject}" if subject else "", style="not bold")
+            table.add_row(title, Text(job.reason.in_language(self._language)).append_text(self._next_step(job)))
+        return self._limited(table, len(failures))
+
+    def _next_step(self, job: JobFailure) -> Text:
+        """Return when the job is retried, or what somebody must do."""
+        parts = [self._translate("status.when", distance=relative_time(job.first, self._now))]
+        parts.append(self._translate("status.tries", tries=job.tries))
+        if job.next:
+            parts.append(self._translate("status.next", distance=relative_time(job.next, self._now)))
+        else:
+            parts.append(self._translate(remedy_key(job)))
+        return Text("\n" + " · ".join(parts), style="dim")
+
+    def _replicas(self, replicas: Sequence[ReplicaProgress]) -> RenderableType | None:
+        if not replicas:
+            return None
+        table = _table(3)
+        for item in replicas:
+            total = item.works + item.behind
+            bar = ProgressBar(total=total or 1, completed=item.works if total else 1, width=_BAR_WIDTH)
+            works = self._translate("status.replica-works", works=grouped(item.works))
+            behind = self._translate("status.replica-behind", behind=grouped(item.behind))
+            detail = Text(f"{works} · {behind if item.behind else self._translate('status.replica-whole')}")
+            if item.reason:
+                detail.append(f"\n{item.reason.in_language(self._language)}")
+            table.add_row(Text(item.store, style="bold"), bar, detail)
+        return table
+
+    def _limited(self, table: Table, count: int) -> RenderableType:
+        if count < MOST_LISTED:
+            return table
+        return Group(table, Text(self._translate("status.limited", count=count), style="dim"))
+
+    def _kind(self, kind: str) -> str:
+        return self._translate(f"kind.{kind}") if f"kind.{kind}" in MESSAGES else kind
+
+    def _translate(self, key: str, **details: object) -> str:
+        return MESSAGES[key].format(**details).in_language(self._language)
+
+
+def _table(columns: int) -> Table:
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False, padding=(0, 1), show_edge=False)
+    for _ in range(columns):
+        table.add_column(overflow="fold")
+    return table

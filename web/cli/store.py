@@ -14,7 +14,7 @@ from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.storage.address import distinct_replicas, store_name
 from repository.storage.store import open_store_at
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
-from web.operations.formatting import bytes_words
+from web.operations.formatting import byte_size
 from workers.bootstrap import prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
 
@@ -61,10 +61,10 @@ def _tell(terminal: Terminal, copied: StoreCopied) -> None:
     done, entries = copied.done, copied.log.size if copied.log else 0
     terminal.say(
         LocalizedText(
-            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{bytes_words(done.bytes)}；"
-            f"本次复制 {done.objects_put} 个，{bytes_words(done.bytes_put)}",
-            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {bytes_words(done.bytes)};"
-            f" copied in this run: {done.objects_put} objects, {bytes_words(done.bytes_put)}",
+            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
+            f"本次复制 {done.objects_put} 个，{byte_size(done.bytes_put)}",
+            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {byte_size(done.bytes)};"
+            f" copied in this run: {done.objects_put} objects, {byte_size(done.bytes_put)}",
         )
     )
     if copied.problems:

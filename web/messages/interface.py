@@ -1,4 +1,4 @@
-"""Every word of the interface, in both languages, in one table. (pure)"""
+"""Every text of the interface, in both languages, in one table. (pure)"""
 
 from __future__ import annotations
 
@@ -13,82 +13,83 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
         "site.name": LocalizedText("善本", "Shanben"),
         "site.what": LocalizedText("数字古籍库", "Digital rare books"),
-        "site.skip": LocalizedText("跳到正文", "Skip to the content"),
-        "site.home": LocalizedText("首页", "Home"),
-        "site.works": LocalizedText("馆藏", "Works"),
+        "site.skip": LocalizedText("跳到正文", "Skip to main content"),
+        "site.works": LocalizedText("馆藏", "Collection"),
         "site.navigation": LocalizedText("主导航", "Main"),
         "site.language": LocalizedText("界面语言", "Language"),
         "site.foot": LocalizedText(
-            "原件逐字节保存，来历可供查验；图像与说明依 IIIF 公开。",
-            "Masters kept byte for byte, their history open to checking; pictures and descriptions published by IIIF.",
+            "原图逐字节保存，处理记录可供核验；图像与书目信息依 IIIF 标准开放。",
+            "Master images are preserved bit for bit, with a verifiable history. "
+            "Images and descriptions are published through IIIF.",
         ),
-        "home.title": LocalizedText("读古籍，见纸墨", "Rare books, down to the paper"),
+        "home.title": LocalizedText("读古籍，见纸墨", "Rare books, down to the grain of the paper"),
         "home.lead": LocalizedText(
             "善本、拓片、长卷与地方文献，逐叶高清影像，可放大至纸纹墨痕。",
-            "Rare books, rubbings, scrolls and local documents, page by page, as near as the grain of the paper.",
+            "Rare books, rubbings, scrolls and local documents, digitised page by page in fine detail.",
         ),
-        "home.browse": LocalizedText("浏览馆藏", "Browse the works"),
+        "home.browse": LocalizedText("浏览馆藏", "Browse the collection"),
         "home.recent": LocalizedText("新近入藏", "Recently added"),
-        "home.all": LocalizedText("全部馆藏", "All works"),
-        "home.held": LocalizedText("现藏 {works} 种，书影 {images} 幅", "Works held: {works}; pictures: {images}"),
+        "home.all": LocalizedText("全部馆藏", "View all works"),
+        "home.held": LocalizedText("现有 {works} 种，图像 {images} 幅", "Works: {works}; images: {images}"),
         "home.read": LocalizedText("阅读", "Read"),
         "home.read-text": LocalizedText(
-            "依原书次序翻阅，右翻左翻各从其旧；键盘、鼠标、触屏皆可。",
-            "Turn the pages in the book's own order, right to left where it runs so; by keyboard, mouse or touch.",
+            "依原书次序翻阅，自右向左或自左向右，一仍其旧；键盘、鼠标、触屏均可操作。",
+            "Turn the pages in the order of the original, from right to left where it runs that way, "
+            "by keyboard, mouse or touch.",
         ),
-        "home.reuse": LocalizedText("取用", "Reuse"),
+        "home.reuse": LocalizedText("利用", "Reuse"),
         "home.reuse-text": LocalizedText(
-            "每种书有一份 IIIF 清单，可在任何 IIIF 阅览器中打开。",
-            "Every work has a IIIF manifest that opens in any IIIF viewer.",
+            "每种文献均附 IIIF 清单，可在任何 IIIF 阅览器中打开。",
+            "Every work has a IIIF manifest, which opens in any IIIF viewer.",
         ),
-        "home.reuse-link": LocalizedText("全部清单（IIIF 集合）", "All manifests (a IIIF collection)"),
-        "home.verify": LocalizedText("查验", "Verify"),
+        "home.reuse-link": LocalizedText("全部清单（IIIF 集合）", "All manifests (IIIF collection)"),
+        "home.verify": LocalizedText("核验", "Verify"),
         "home.verify-text": LocalizedText(
-            "每幅影像的来历记入公开的只增日志，任何人都可独立核对。",
-            "The history of every picture stands in a public, append-only log that anybody can check.",
+            "每幅图像的处理记录均写入公开的只增日志，任何人都可独立核验。",
+            "The history of every image is recorded in a public, append-only log that anyone can verify.",
         ),
-        "home.verify-link": LocalizedText("日志签名点", "The log's checkpoint"),
-        "works.title": LocalizedText("馆藏", "Works"),
-        "works.count": LocalizedText("共 {count} 种", "{count} in all"),
-        "works.none": LocalizedText("尚无公开的馆藏。", "Nothing has been published yet."),
-        "works.pictures": LocalizedText("{count} 幅", "Pictures: {count}"),
-        "works.pages": LocalizedText("分页", "Pages of the list"),
+        "home.verify-link": LocalizedText("日志检查点", "Log checkpoint"),
+        "works.title": LocalizedText("馆藏", "Collection"),
+        "works.count": LocalizedText("共 {count} 种", "Works: {count}"),
+        "works.none": LocalizedText("尚无公开的馆藏。", "No works have been published yet."),
+        "works.pictures": LocalizedText("{count} 幅", "Images: {count}"),
+        "works.pages": LocalizedText("分页", "Pagination"),
         "works.earlier": LocalizedText("上一页", "Previous"),
         "works.later": LocalizedText("下一页", "Next"),
         "works.page": LocalizedText("第 {number} 页", "Page {number}"),
-        "work.read": LocalizedText("开卷阅读", "Open the book"),
-        "work.record": LocalizedText("编目", "Catalogue record"),
+        "work.read": LocalizedText("开卷阅读", "Read online"),
+        "work.record": LocalizedText("书目信息", "Catalogue record"),
         "work.contents": LocalizedText("目次", "Contents"),
-        "work.pages": LocalizedText("书影", "Pages"),
+        "work.pages": LocalizedText("图像", "Pages"),
         "work.volume": LocalizedText("第 {number} 册", "Volume {number}"),
-        "work.volume-pages": LocalizedText("{count} 叶面", "{count} pages"),
+        "work.volume-pages": LocalizedText("{count} 面", "{count} pages"),
         "work.page": LocalizedText("第 {number} 面：{label}", "Page {number}: {label}"),
         "work.missing": LocalizedText("缺叶", "Missing leaf"),
-        "work.rights": LocalizedText("权利", "Rights"),
-        "work.rights-untold": LocalizedText(
-            "未注明；使用前请向馆方查询。", "Not stated; please ask the library before use."
+        "work.rights": LocalizedText("权利声明", "Rights"),
+        "work.rights-unstated": LocalizedText(
+            "未注明；使用前请咨询馆方。", "Not stated. Please contact the library before use."
         ),
         "work.manifest": LocalizedText("IIIF 清单", "IIIF manifest"),
-        "work.manifest-drag": LocalizedText("拖到 IIIF 阅览器中打开", "Drag into a IIIF viewer"),
-        "work.manifest-address": LocalizedText("清单地址", "Address of the manifest"),
+        "work.manifest-drag": LocalizedText("拖到 IIIF 阅览器中打开", "Drag to a IIIF viewer"),
+        "work.manifest-address": LocalizedText("清单地址", "Manifest URL"),
         "work.copy": LocalizedText("复制", "Copy"),
         "work.copied": LocalizedText("已复制", "Copied"),
         "work.refused": LocalizedText(
-            "这种书限制访问，网上不展示书影；请联系馆方。",
-            "Access to this work is restricted and its pages are not shown here; please contact the library.",
+            "本文献限制访问，不在网上提供图像；如需查阅，请联系馆方。",
+            "Access to this work is restricted and its images are not available online. Please contact the library.",
         ),
         "work.reduced": LocalizedText(
-            "这种书只提供长边不超过 {size} 像素的书影。",
-            "Pictures of this work are shown at up to {size} pixels a side.",
+            "本文献仅提供长边不超过 {size} 像素的图像。",
+            "Images of this work are limited to {size} pixels on the longest side.",
         ),
-        "work.identifier": LocalizedText("本库编号", "Identifier here"),
-        "work.kept": LocalizedText("保存", "Preservation"),
-        "work.kept-all": LocalizedText(
-            "保存于 {held} 处，均已核验（{date}）", "Kept in {held} places, verified on {date}"
+        "work.identifier": LocalizedText("本库编号", "Repository identifier"),
+        "work.preservation": LocalizedText("保存", "Preservation"),
+        "work.preserved": LocalizedText(
+            "保存于 {held} 处，均已核验（{date}）", "Held in {held} places, all verified ({date})"
         ),
-        "work.kept-some": LocalizedText(
+        "work.preserved-partly": LocalizedText(
             "保存于 {held} 处；另有 {behind} 处正在复制，尚未核验",
-            "Kept in {held} place(s); copies in {behind} more are on their way and not verified yet",
+            "Held in {held} place(s); {behind} more are being copied and are not yet verified",
         ),
         "record.creator": LocalizedText("责任者", "Creator"),
         "record.date": LocalizedText("年代", "Date"),
@@ -97,74 +98,73 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "record.dimensions": LocalizedText("尺寸", "Dimensions"),
         "record.holder": LocalizedText("馆藏", "Held by"),
         "record.call-number": LocalizedText("索书号", "Call number"),
-        "record.identifier": LocalizedText("馆方编号", "Library's identifier"),
-        "record.summary": LocalizedText("提要", "Summary"),
-        "reader.title": LocalizedText("阅读", "Reading"),
-        "reader.back": LocalizedText("回到书目页", "Back to the work"),
+        "record.identifier": LocalizedText("馆方编号", "Library identifier"),
+        "reader.title": LocalizedText("阅读", "Reader"),
+        "reader.back": LocalizedText("返回书目页", "Back to the work"),
         "reader.next": LocalizedText("后一面", "Next page"),
         "reader.previous": LocalizedText("前一面", "Previous page"),
         "reader.first": LocalizedText("第一面", "First page"),
         "reader.last": LocalizedText("最后一面", "Last page"),
         "reader.goto": LocalizedText("转到第几面", "Go to page"),
         "reader.go": LocalizedText("转到", "Go"),
-        "reader.tools": LocalizedText("看图", "The picture"),
+        "reader.tools": LocalizedText("图像工具", "Image tools"),
         "reader.zoom-in": LocalizedText("放大（+）", "Zoom in (+)"),
         "reader.zoom-out": LocalizedText("缩小（-）", "Zoom out (-)"),
-        "reader.fit": LocalizedText("看全（0）", "Whole page (0)"),
-        "reader.rotate": LocalizedText("右转九十度（r）", "Turn right by 90° (r)"),
+        "reader.fit": LocalizedText("显示整面（0）", "Fit page (0)"),
+        "reader.rotate": LocalizedText("顺时针旋转 90°（r）", "Rotate 90° clockwise (r)"),
         "reader.full-screen": LocalizedText("全屏（f）", "Full screen (f)"),
-        "reader.strip": LocalizedText("各面缩图", "Thumbnails of the pages"),
+        "reader.strip": LocalizedText("各面缩略图", "Page thumbnails"),
         "reader.picture": LocalizedText("{title}，第 {number} 面，{label}", "{title}, page {number}, {label}"),
         "reader.view": LocalizedText(
-            "书影：方向键翻页与移动，加减号缩放，0 看全",
-            "The picture: arrow keys turn and move, plus and minus zoom, 0 shows the whole page",
+            "图像：方向键翻页或移动，加减号缩放，0 键显示整面",
+            "Page image: arrow keys turn pages or move the image, plus and minus zoom, 0 fits the page",
         ),
-        "reader.missing": LocalizedText("此处缺叶，没有书影。", "This leaf is missing; there is no picture of it."),
+        "reader.missing": LocalizedText("此处缺叶，没有图像。", "This leaf is missing, so there is no image."),
         "reader.refused": LocalizedText(
-            "此面限制访问；请联系馆方。", "Access to this page is restricted; please contact the library."
+            "此面限制访问；如需查阅，请联系馆方。", "Access to this page is restricted. Please contact the library."
         ),
-        "reader.lost": LocalizedText(
-            "书影未能取到；请检查网络后再翻一次。",
-            "The picture could not be fetched; check the network and turn again.",
+        "reader.failed": LocalizedText(
+            "图像未能加载；请检查网络，再翻到此面。",
+            "The image could not be loaded. Check the network connection and return to this page.",
         ),
-        "reader.plain": LocalizedText(
-            "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start; the pages can still be read one by one."
+        "reader.no-zoom": LocalizedText(
+            "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start. The pages can still be read one by one."
         ),
         **STATUS_MESSAGES,
-        "error.title": LocalizedText("出错了", "Something is wrong"),
-        "error.400": LocalizedText("请求有误", "The request is not right"),
-        "error.401": LocalizedText("需要登录", "Please sign in"),
-        "error.403": LocalizedText("限制访问", "Access is restricted"),
-        "error.404": LocalizedText("找不到这一页", "There is no such page"),
-        "error.405": LocalizedText("不支持这种请求", "This kind of request is not offered"),
+        "error.title": LocalizedText("出错了", "Error"),
+        "error.400": LocalizedText("请求有误", "Bad request"),
+        "error.401": LocalizedText("需要登录", "Sign-in required"),
+        "error.403": LocalizedText("限制访问", "Access restricted"),
+        "error.404": LocalizedText("找不到此页", "Page not found"),
+        "error.405": LocalizedText("不支持此请求方法", "Method not allowed"),
         "error.410": LocalizedText("已撤下", "Withdrawn"),
-        "error.500": LocalizedText("本库出错了", "Something went wrong here"),
-        "error.501": LocalizedText("尚不支持", "Not offered"),
-        "error.503": LocalizedText("暂时不能服务", "Out of service for the moment"),
-        "error.home": LocalizedText("回到首页", "Back to the start"),
-        "error.works": LocalizedText("看看馆藏", "See the works"),
+        "error.500": LocalizedText("系统出错", "Server error"),
+        "error.501": LocalizedText("尚不支持", "Not supported"),
+        "error.503": LocalizedText("暂停服务", "Temporarily unavailable"),
+        "error.home": LocalizedText("返回首页", "Home page"),
+        "error.works": LocalizedText("浏览馆藏", "Browse the collection"),
         "message.400": LocalizedText("请核对地址。", "Please check the address."),
         "message.404": LocalizedText(
-            "请核对地址；或从馆藏中寻找。", "Please check the address, or look among the works."
+            "请核对地址，或在馆藏中查找。", "Please check the address, or browse the collection."
         ),
-        "message.405": LocalizedText("这个地址不接受这种请求。", "This address does not take requests of this kind."),
+        "message.405": LocalizedText("此地址不支持该请求方法。", "This address does not support the request method."),
         "message.410": LocalizedText(
-            "这种书已不再公开；其保存不受影响。", "This work is no longer public; it is preserved all the same."
+            "本文献已不再公开，其保存不受影响。", "This work is no longer public. It remains preserved."
         ),
         "message.500": LocalizedText(
-            "请稍后再试；若仍不行，请告知馆方。", "Please try again later; if it goes on, tell the library."
+            "请稍后再试；如仍有问题，请告知馆方。",
+            "Please try again later. If the problem continues, contact the library.",
         ),
     }
 )
 
 
 def translate(language: Language, key: str, **details: object) -> str:
-    """The words under `key` in one language. Raises `KeyError` for a key that the table does not have."""
+    """Return the text under `key` in one language. Raises `KeyError` for an unknown key."""
     return MESSAGES[key].format(**details).in_language(language)
 
 
 def reader_messages(language: Language) -> dict[str, str]:
-    """The words that the reader's script says itself."""
-    return {
-        key: translate(language, key) for key in ("reader.missing", "reader.refused", "reader.lost", "reader.plain")
-    }
+    """Return the texts that the reader's script displays."""
+    keys = ("reader.missing", "reader.refused", "reader.failed", "reader.no-zoom")
+    return {key: translate(language, key) for key in keys}

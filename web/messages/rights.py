@@ -1,6 +1,6 @@
-"""What rights URIs say, in words: Creative Commons and RightsStatements.org. (pure)
+"""The statements of rights URIs: Creative Commons and RightsStatements.org. (pure)
 
-Names after https://creativecommons.org/ and https://rightsstatements.org/page/1.0/ .
+Names are those of https://creativecommons.org/ and https://rightsstatements.org/page/1.0/ .
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _STATEMENTS: Final = {
     "NoC-US": LocalizedText("无版权：美国", "No copyright: United States"),
     "CNE": LocalizedText("版权未经评估", "Copyright not evaluated"),
     "UND": LocalizedText("版权未能确定", "Copyright undetermined"),
-    "NKC": LocalizedText("未知有版权", "No known copyright"),
+    "NKC": LocalizedText("无已知版权", "No known copyright"),
 }
 
 
 def rights_statement(uri: str) -> LocalizedText:
-    """What a rights URI says; the URI itself when it is none that is known."""
+    """Return the statement of a rights URI; the URI itself when it is unknown."""
     return _creative_commons(uri) or _statement(uri) or LocalizedText(uri, uri)
 
 
 def _creative_commons(uri: str) -> LocalizedText | None:
-    found = _CREATIVE_COMMONS.fullmatch(uri)
-    if not found:
+    match = _CREATIVE_COMMONS.fullmatch(uri)
+    if not match:
         return None
-    kind, name, version = found[1], found[2], found[3]
-    port = f" {found[5].upper()}" if found[5] else ""
+    kind, name, version = match[1], match[2], match[3]
+    port = f" {match[5].upper()}" if match[5] else ""
     if kind == "publicdomain":
         mark = _PUBLIC_DOMAIN.get(name)
         return LocalizedText(f"{mark.zh} {version}", f"{mark.en} {version}") if mark else None
@@ -65,5 +65,5 @@ def _creative_commons(uri: str) -> LocalizedText | None:
 
 
 def _statement(uri: str) -> LocalizedText | None:
-    found = _STATEMENT.fullmatch(uri)
-    return _STATEMENTS.get(found[1]) if found else None
+    match = _STATEMENT.fullmatch(uri)
+    return _STATEMENTS.get(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""The staff page `/status` and the figures behind `shanben status`.
+"""The staff page `/status`, and the status that `shanben status` prints.
 
-It imports `site` and `telemetry`.
+It imports `site`, `messages` and `trusted_networks`; `app` and `cli` import it.
 """

@@ -1,4 +1,4 @@
-"""Figures as people read them: grouped digits, decimal units, times as distances. (pure)"""
+"""Numbers and times for people: grouped digits, decimal units, times relative to now. (pure)"""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SPANS: Final = (
 
 
 def grouped(count: int) -> str:
-    """A number with its digits in groups of three."""
+    """Return a number with its digits in groups of three."""
     return f"{count:,}"
 
 
-def bytes_words(count: int) -> str:
-    """Bytes in decimal units, four digits at most."""
+def byte_size(count: int) -> str:
+    """Return a number of bytes in decimal units, with four digits at most."""
     size, unit = float(count), 0
     while size >= 1000 and unit < len(_UNITS) - 1:
         size /= 1000
@@ -31,12 +31,12 @@ def bytes_words(count: int) -> str:
 
 
 def percent(done: int, total: int) -> int:
-    """How much of `total` is done, rounded down, so that 100 means all of it."""
+    """Return the share of `total` that is done, rounded down, so that 100 means all of it."""
     return 100 * done // total if total else 0
 
 
-def distance(time: str, now: datetime) -> LocalizedText:
-    """How long ago a time (RFC 3339) was, or how long from `now` it will be; '' stays ''."""
+def relative_time(time: str, now: datetime) -> LocalizedText:
+    """Return how long before or after `now` an RFC 3339 time is; empty text for ''."""
     if not time:
         return LocalizedText("", "")
     seconds = (now - datetime.fromisoformat(time)).total_seconds()
@@ -49,5 +49,5 @@ def distance(time: str, now: datetime) -> LocalizedText:
 
 
 def _span(seconds: float) -> LocalizedText:
-    size, words = next((size, words) for size, words in _SPANS if seconds >= size)
-    return words.format(count=int(seconds // size))
+    size, text = next((size, text) for size, text in _SPANS if seconds >= size)
+    return text.format(count=int(seconds // size))

@@ -1,8 +1,8 @@
-"""What is held, under way, delayed and failed: what `shanben status` and the staff's page tell.
+"""The status of a repository: what is held, in progress, delayed and failed.
 
-It stays quick however much is held: figures are tallies, lists are short. Nothing but the database is needed. The
-store is asked for the log's head in a thread of its own, which nobody waits for longer than they care to; what it did
-not tell is unknown.
+Reading it takes about the same time however much is held: numbers come from counters, and lists are limited. Only the
+database is required. A separate thread asks the store for the log's checkpoint; a store that does not answer in time
+leaves the log's state unknown.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 
 MOST_LISTED: Final = 50
-"""Ingests, delayed and failed jobs told at most."""
+"""The most ingests, delayed jobs and failed jobs that a status lists."""
 
 _SUMMARY_SHARE: Final = 20
-"""Replicas are counted again after this many times what counting took: counting takes no more than 5% of the time."""
+"""A replica summary is valid for this many times the time it took, so that summaries take at most 5% of the time."""
 
-_SILENT: Final = LocalizedText("存储尚未应答", "the store has not answered yet")
-_UNTOLD: Final = LocalizedText("没有记下原因", "no reason was noted")
+_NO_ANSWER: Final = LocalizedText("存储尚未应答", "the store has not answered yet")
+_NO_REASON: Final = LocalizedText("未记录原因", "no reason was recorded")
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """The log's head; None where the store did not tell it, and then `reason` says why."""
+    """The size and root of the log's checkpoint; both None with a `reason` when it could not be read."""
 
     size: int | None
     root: str | None
@@ -42,8 +42,8 @@ class LogState:
 
 
 @dataclass(frozen=True, slots=True)
-class Ingest:
-    """An ingest under way: `done` of `total` pages; 0 of 0 before they are known. `since` is an RFC 3339 time."""
+class IngestProgress:
+    """An ingest in progress: `done` of `total` pages, 0 of 0 before they are known. `since` is an RFC 3339 time."""
 
     deposit: str
     state: str
@@ -53,11 +53,12 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """A job that is delayed or has failed.
+class JobFailure:
+    """A job whose last attempt failed: delayed until the next one, or failed for good.
 
-    `deposit` is the folder's name, `subject` the file or work and `store` the replica that it is about, '' for none.
-    `tries` counts them, `first` is when it first went wrong, `next` when it is tried again ('' if not), RFC 3339.
+    `deposit` is the folder's name, `subject` the file, image or work, `store` the replica; '' where there is none.
+    `tries` counts attempts, `first` is the time of the first failure, `next` that of the next attempt, '' for none
+    (RFC 3339).
     """
 
     key: str
@@ -72,8 +73,8 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Replica:
-    """A replica: `works` verified there at their newest version, `behind` those that are not yet, and why if known."""
+class ReplicaProgress:
+    """A replica: `works` verified there at their newest version, `behind` the others, and the reason if known."""
 
     store: str
     works: int
@@ -83,83 +84,83 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All of it. `preserved` counts works that every store holds."""
+    """The status at one time. `jobs` counts jobs by state; `preserved` counts works verified in every store."""
 
     counts: Counts
     jobs: Mapping[str, int]
     log: LogState
-    ingests: tuple[Ingest, ...]
-    delayed: tuple[Trouble, ...]
-    failed: tuple[Trouble, ...]
-    replicas: tuple[Replica, ...]
+    ingests: tuple[IngestProgress, ...]
+    delayed: tuple[JobFailure, ...]
+    failed: tuple[JobFailure, ...]
+    replicas: tuple[ReplicaProgress, ...]
     preserved: int
 
 
 class StatusReader:
-    """Reads the status of one repository, again and again; may be used from several threads."""
+    """Reads the status of one repository repeatedly; safe to use from several threads."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._log = _LogReader(repository)
-        self._copies = _CopiesReader(repository)
+        self._checkpoint = _CheckpointReader(repository)
+        self._replicas = _ReplicaReader(repository)
 
-    def read(self, seconds: float) -> Status:
-        """The status now; the store is waited for at most `seconds`. Raises `DatabaseFault`."""
+    def read(self, timeout: float) -> Status:
+        """Return the status now, waiting for the store at most `timeout` seconds. Raises `DatabaseFault`."""
         counts, jobs = self._repository.catalogue.counts(), self._repository.jobs
-        delayed = tuple(map(trouble, jobs.delayed(MOST_LISTED)))
-        failed = tuple(trouble(job) for job in jobs.failed(MOST_LISTED))
-        replica_status = self._copies.read(counts.works)
+        delayed = tuple(map(job_failure, jobs.delayed(MOST_LISTED)))
+        failed = tuple(map(job_failure, jobs.failed(MOST_LISTED)))
+        summary = self._replicas.read(counts.works)
         return Status(
             counts=counts,
             jobs=jobs.counts(),
-            log=self._log.read(seconds),
-            ingests=tuple(_ingest(job, steps) for job, steps in jobs.under_way("ingest", MOST_LISTED)),
+            log=self._checkpoint.read(timeout),
+            ingests=tuple(_ingest_progress(job, steps) for job, steps in jobs.under_way("ingest", MOST_LISTED)),
             delayed=delayed,
             failed=failed,
-            replicas=tuple(_replica(name, replica_status, (*delayed, *failed)) for name in self._repository.replicas),
-            preserved=replica_status.preserved,
+            replicas=tuple(_replica_progress(name, summary, (*delayed, *failed)) for name in self._repository.replicas),
+            preserved=summary.preserved,
         )
 
 
-class _LogQuestion(threading.Thread):
-    """Asks the store for the log's head once. A daemon: a store that is silent must not keep a process from ending."""
+class _CheckpointThread(threading.Thread):
+    """Reads the log's checkpoint once. A daemon, so that a silent store does not keep the process from ending."""
 
     def __init__(self, repository: Repository) -> None:
-        super().__init__(name="log's head", daemon=True)
+        super().__init__(name="log checkpoint", daemon=True)
         self._repository = repository
-        self.answer = LogState(None, None, _SILENT)
+        self.state = LogState(None, None, _NO_ANSWER)
 
     def run(self) -> None:
-        """Ask; what went wrong is an answer too."""
+        """Set `state` to the checkpoint, or to the reason why it cannot be read."""
         try:
             checkpoint = open_log(self._repository).checkpoint()
         except ShanbenError as fault:
-            self.answer = LogState(None, None, fault.message)
+            self.state = LogState(None, None, fault.message)
         else:
-            self.answer = LogState(checkpoint.size, checkpoint.root_text, None)
+            self.state = LogState(checkpoint.size, checkpoint.root_text, None)
 
 
-class _LogReader:
-    """Asks for the log's head, one question at a time: while one waits, no second one is asked."""
+class _CheckpointReader:
+    """Reads the log's checkpoint, with one thread at most waiting for the store."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._lock = threading.Lock()
-        self._question: _LogQuestion | None = None
+        self._thread: _CheckpointThread | None = None
 
-    def read(self, seconds: float) -> LogState:
-        """The head, or why it is not known after `seconds`."""
+    def read(self, timeout: float) -> LogState:
+        """Return the checkpoint, or why it is not known after `timeout` seconds."""
         with self._lock:
-            question = self._question
-            if question is None or not question.is_alive():
-                question = self._question = _LogQuestion(self._repository)
-                question.start()
-        question.join(seconds)
-        return question.answer
+            thread = self._thread
+            if thread is None or not thread.is_alive():
+                thread = self._thread = _CheckpointThread(self._repository)
+                thread.start()
+        thread.join(timeout)
+        return thread.state
 
 
-class _CopiesReader:
-    """Counts what the replicas hold, which looks at every work, and so is not done for every look at the status."""
+class _ReplicaReader:
+    """Counts the works of the replicas. The query reads every work, so its result is reused for a while."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -167,26 +168,26 @@ class _CopiesReader:
         self._valid_until = 0.0
 
     def read(self, works: int) -> ReplicaSummary:
-        """How far replication is; raises `DatabaseFault`. Without replicas every one of `works` is preserved."""
+        """Return how far replication is. Without replicas, all `works` are preserved. Raises `DatabaseFault`."""
         stores = list(self._repository.replicas)
         if not stores:
             return ReplicaSummary(works, {}, works)
-        began = time.monotonic()
-        if self._summary is None or began >= self._valid_until:
+        started = time.monotonic()
+        if self._summary is None or started >= self._valid_until:
             self._summary = self._repository.replica_status.summary(stores)
             ended = time.monotonic()
-            self._valid_until = ended + _SUMMARY_SHARE * (ended - began)
+            self._valid_until = ended + _SUMMARY_SHARE * (ended - started)
         return self._summary
 
 
 def status_document(status: Status, language: Language | None) -> dict[str, object]:
-    """The status for programs, by interface.md's keys and more; reasons in one language, or in both."""
+    """Return the status as JSON values, with reasons in one language, or in both when `language` is None."""
     counts, log = status.counts, status.log
 
-    def told(reason: LocalizedText | None) -> str | None:
+    def text(reason: LocalizedText | None) -> str | None:
         return reason.in_language(language) if reason else None
 
-    log_document = {"size": log.size, "root": log.root, "staged": counts.staged, "reason": told(log.reason)}
+    log_document = {"size": log.size, "root": log.root, "staged": counts.staged, "reason": text(log.reason)}
     return {
         "works": counts.works,
         "images": counts.images,
@@ -199,7 +200,7 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
             for item in status.ingests
         ],
         "delayed": [
-            {"key": job.key, "kind": job.kind, "reason": told(job.reason), "tries": job.tries, "next": job.next}
+            {"key": job.key, "kind": job.kind, "reason": text(job.reason), "tries": job.tries, "next": job.next}
             for job in status.delayed
         ],
         "failed": [
@@ -207,30 +208,30 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
                 "key": job.key,
                 "kind": job.kind,
                 "deposit": job.deposit or None,
-                "reason": told(job.reason),
+                "reason": text(job.reason),
                 "when": job.first,
             }
             for job in status.failed
         ],
         "replicas": [
-            {"store": item.store, "works": item.works, "behind": item.behind, "reason": told(item.reason)}
+            {"store": item.store, "works": item.works, "behind": item.behind, "reason": text(item.reason)}
             for item in status.replicas
         ],
         "preserved": status.preserved,
     }
 
 
-def _ingest(job: Job, steps: Steps) -> Ingest:
-    return Ingest(_folder(job), job.state.value, steps.ended, steps.total, job.since)
+def _ingest_progress(job: Job, steps: Steps) -> IngestProgress:
+    return IngestProgress(_folder_name(job), job.state.value, steps.ended, steps.total, job.since)
 
 
-def trouble(job: Job) -> Trouble:
-    """What is to be told of a job that is delayed or has failed."""
+def job_failure(job: Job) -> JobFailure:
+    """Return what to report of a delayed or failed job."""
     fault: Mapping[str, Any] = job.result or {}
-    return Trouble(
+    return JobFailure(
         key=job.key,
         kind=job.kind,
-        deposit=_folder(job),
+        deposit=_folder_name(job),
         subject=next(filter(None, map(job.arguments.get, ("file", "image", "work"))), ""),
         store=job.arguments.get("store", ""),
         reason=_reason(fault),
@@ -240,36 +241,36 @@ def trouble(job: Job) -> Trouble:
     )
 
 
-def _folder(job: Job) -> str:
+def _folder_name(job: Job) -> str:
     return Path(job.arguments.get("deposit", "")).name
 
 
 def _reason(fault: Mapping[str, Any]) -> LocalizedText:
-    """A fault's words, and those of the first of a deposit's faults."""
-    words = cast(Mapping[str, str], fault.get("message") or {})
-    reason = LocalizedText.of_json(words) if words else _UNTOLD
-    for found in map(Fault.of_json, list(fault.get("faults") or ())[:1]):
-        where = " ".join(filter(None, (found.file, found.place)))
-        zh, en = (": ".join(filter(None, (where, text))) for text in (found.message.zh, found.message.en))
-        reason = LocalizedText(f"{reason.zh}。首条：{zh}", f"{reason.en}. The first: {en}")
+    """Return the message of a fault, with the first of a deposit's faults appended."""
+    message = cast(Mapping[str, str], fault.get("message") or {})
+    reason = LocalizedText.of_json(message) if message else _NO_REASON
+    for first in map(Fault.of_json, list(fault.get("faults") or ())[:1]):
+        where = " ".join(filter(None, (first.file, first.place)))
+        zh, en = (": ".join(filter(None, (where, text))) for text in (first.message.zh, first.message.en))
+        reason = LocalizedText(f"{reason.zh}。首条：{zh}", f"{reason.en}. First: {en}")
     return reason
 
 
-def _replica(name: str, replica_status: ReplicaSummary, troubles: Iterable[Trouble]) -> Replica:
-    works = replica_status.verified.get(name, 0)
-    reasons = (job.reason for job in troubles if job.store == name)
-    return Replica(name, works, max(0, replica_status.works - works), next(reasons, None))
+def _replica_progress(name: str, summary: ReplicaSummary, failures: Iterable[JobFailure]) -> ReplicaProgress:
+    works = summary.verified.get(name, 0)
+    reasons = (job.reason for job in failures if job.store == name)
+    return ReplicaProgress(name, works, max(0, summary.works - works), next(reasons, None))
 
 
-def remedy(job: Trouble) -> str:
-    """What is to be done about a job that failed, as a key of the table of words."""
+def remedy_key(job: JobFailure) -> str:
+    """Return the key in `MESSAGES` of what to do about a failed job."""
     if job.kind == "page":
-        return "status.mend-page"
-    return "status.mend-ingest" if job.deposit else "status.mend-job"
+        return "status.remedy-page"
+    return "status.remedy-ingest" if job.deposit else "status.remedy-job"
 
 
-def progress(item: Ingest) -> str:
-    """How far an ingest is, as a key of the table of words."""
+def progress_key(item: IngestProgress) -> str:
+    """Return the key in `MESSAGES` of how far an ingest is."""
     if item.total:
         return "status.pages-done"
     return "status.no-worker" if item.state == JobState.QUEUED.value else "status.pages-unknown"

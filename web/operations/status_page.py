@@ -1,9 +1,9 @@
-"""The staff's page ``/status``: what is under way, delayed and failed, with reasons and what to do.
+"""The staff page ``/status``: what is in progress, delayed and failed, with reasons and remedies.
 
-There is no signing in yet, so it is shown to the machine that serves it and to nobody else: the connection comes from
-a loopback address, asks for a loopback name (another site's page whose name was made to lead here asks for that name),
-and bears no trace of a proxy. Our edge lets those through whom `deploy/edge/site.conf` names. Another proxy that adds
-no such trace must keep ``/status`` to itself (docs/commands.md).
+There are no accounts yet, so only the serving machine itself may see the page: the connection comes from a loopback
+address, the Host header is a loopback name (another site's name that resolves to this machine is not), and no proxy has
+added a header. The nginx of `deploy/` passes on requests from the networks in `deploy/edge/site.conf`. Any other proxy
+that adds no header must block ``/status`` itself (docs/commands.md).
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from typing import Final
 
 from flask import Blueprint, Response, make_response, render_template, request
 
+from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
-from web.operations.status import MOST_LISTED, StatusReader, progress, remedy
+from web.operations.status import MOST_LISTED, StatusReader, progress_key, remedy_key
 from web.site.language import current_language
 from web.trusted_networks import StaffOnly, is_local_request
 
-_PATIENCE_SECONDS: Final = 2.0
-"""How long a page waits for the store."""
-
-_RENEWED_SECONDS: Final = 5
+_STORE_TIMEOUT_SECONDS: Final = 2.0
+_REFRESH_SECONDS: Final = 5
 
 _FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/:：，；。（）()\"'?\n]+/)+(?=[^\s/])")
-"""The folders of an absolute path in a sentence, spaces in their names too; what follows is its last part."""
+"""The folders of an absolute path within a sentence, spaces included; the path's last part follows the match."""
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """The page, over the status of a repository."""
+    """Return the route of the page."""
     routes = Blueprint("operations", __name__)
     reader = StatusReader(repository)
 
@@ -41,39 +40,42 @@ def blueprint(repository: Repository) -> Blueprint:
         if not is_local_request(request):
             raise StaffOnly
         now = repository.clock()
-        renewed = 0 if request.args.get("renew") == "off" else _RENEWED_SECONDS
         page = render_template(
             "status.html",
-            status=reader.read(_PATIENCE_SECONDS),
+            status=reader.read(_STORE_TIMEOUT_SECONDS),
             now=now.astimezone(UTC),
-            renewed=renewed,
+            refresh=0 if request.args.get("renew") == "off" else _REFRESH_SECONDS,
             most=MOST_LISTED,
-            remedy=remedy,
-            progress=progress,
+            remedy_key=remedy_key,
+            progress_key=progress_key,
             formatting=formatting,
-            ago=lambda time: formatting.distance(time, now).in_language(current_language()),
-            tell=lambda text: without_folders(text.in_language(current_language())),
-            place=place_name,
-            kind=_kind,
+            relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
+            reason_text=_reason_text,
+            store_label=store_label,
+            kind_name=_kind_name,
         )
-        answer = make_response(page)
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Robots-Tag"] = "noindex"
-        answer.headers["Content-Language"] = current_language().value
-        return answer
+        response = make_response(page)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Robots-Tag"] = "noindex"
+        response.headers["Content-Language"] = current_language().value
+        return response
 
     return routes
 
 
-def without_folders(words: str) -> str:
-    """Words with every absolute path in them cut to its last part: where things lie on a server is not for a page."""
-    return _FOLDERS.sub("…/", words)
+def _reason_text(reason: LocalizedText) -> str:
+    return without_folders(reason.in_language(current_language()))
 
 
-def place_name(store: str) -> str:
-    """A store's name for a page: a folder's last part, or bucket and prefix."""
+def without_folders(text: str) -> str:
+    """Cut every absolute path in a text to its last part: a page does not disclose the server's folders."""
+    return _FOLDERS.sub("…/", text)
+
+
+def store_label(store: str) -> str:
+    """Return a store's name for a page: the last part of a folder, or the bucket and prefix."""
     return store.partition("?")[0] if "://" in store else PurePosixPath(store).name
 
 
-def _kind(kind: str) -> str:
+def _kind_name(kind: str) -> str:
     return translate(current_language(), f"kind.{kind}") if f"kind.{kind}" in MESSAGES else kind

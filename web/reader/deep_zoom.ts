@@ -1,12 +1,12 @@
-// The picture: the only user of OpenSeadragon.
+// The deep zoom view of one page; the only module that uses OpenSeadragon.
 
 import OpenSeadragon from "openseadragon";
 import type { Direction, Page } from "./manifest";
 
-/** A service that answered with an HTTP error; `status` tells a refused picture from a lost one. */
-export class PictureFault extends Error {
+/** The image service answered with an HTTP error; `status` is 0 when OpenSeadragon does not report one. */
+export class ImageServiceError extends Error {
   constructor(readonly status: number) {
-    super(`the image service answered ${status}`);
+    super(`the image service answered with status ${status}`);
   }
 }
 
@@ -14,11 +14,11 @@ type ImageInformation = Record<string, unknown>;
 
 const ZOOM_STEP = 1.5;
 const PAN_STEP = 0.2;
-const ALONG_STEP = 0.8;
-const FITTED = 1.02;
+const SCROLL_PAN_STEP = 0.8;
+const FITTED_TOLERANCE = 1.02;
 const SWIPE_SHARE = 0.12;
 const SWIPE_SPEED = 700;
-const KEPT_INFORMATION = 24;
+const CACHED_DOCUMENTS = 24;
 
 export class DeepZoom {
   private readonly viewer: OpenSeadragon.Viewer;
@@ -27,15 +27,15 @@ export class DeepZoom {
   private dragStart: OpenSeadragon.Point | null = null;
   private fitted = true;
 
-  /** `onTurn` is told of a swipe over a picture that fits: the way the finger went. */
+  /** `onSwipe` is called after a swipe over a page that is shown whole, `onDrawn` after each tile drawn. */
   constructor(
     element: HTMLElement,
     private readonly direction: Direction,
-    private readonly calm: boolean,
-    onTurn: (way: "left" | "right") => void,
+    private readonly reducedMotion: boolean,
+    onSwipe: (direction: "left" | "right") => void,
     private readonly onDrawn: () => void,
   ) {
-    keepOutInlineStyle();
+    preventInlineStyle();
     this.viewer = OpenSeadragon({
       element,
       showNavigationControl: false,
@@ -48,17 +48,17 @@ export class DeepZoom {
       maxZoomPixelRatio: 2,
       zoomPerClick: 1,
       imageLoaderLimit: 6,
-      animationTime: calm ? 0 : 0.6,
-      blendTime: calm ? 0 : 0.1,
+      animationTime: reducedMotion ? 0 : 0.6,
+      blendTime: reducedMotion ? 0 : 0.1,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true, flickEnabled: false },
-      gestureSettingsTouch: { flickEnabled: !calm },
+      gestureSettingsTouch: { flickEnabled: !reducedMotion },
     });
-    this.watchSwipes(onTurn);
+    this.watchSwipes(onSwipe);
     this.keepFitted();
     this.viewer.addHandler("tile-drawn", () => this.onDrawn());
   }
 
-  /** Shows a page from its beginning. Rejects with `PictureFault` when its service refuses. */
+  /** Shows a page, a scroll from its beginning. Rejects with `ImageServiceError` when its service reports an error. */
   async show(page: Page): Promise<void> {
     this.page = page;
     if (page.service === null) {
@@ -71,7 +71,7 @@ export class DeepZoom {
     if (this.page === page) this.fit(true);
   }
 
-  /** Has the browser fetch what the page will need first, at the size it will be shown. */
+  /** Fetches into the browser's cache the tiles that a page will need first, at the size it will have. */
   async preload(page: Page): Promise<void> {
     if (page.service === null) return;
     const information = await this.informationOf(page.service);
@@ -87,27 +87,27 @@ export class DeepZoom {
 
   zoom(inward: boolean): void {
     this.fitted = false;
-    this.viewer.viewport.zoomBy(inward ? ZOOM_STEP : 1 / ZOOM_STEP, undefined, this.calm);
-    this.viewer.viewport.applyConstraints(this.calm);
+    this.viewer.viewport.zoomBy(inward ? ZOOM_STEP : 1 / ZOOM_STEP, undefined, this.reducedMotion);
+    this.viewer.viewport.applyConstraints(this.reducedMotion);
   }
 
-  /** Moves the view by a part of itself. */
-  pan(way: "up" | "down" | "left" | "right"): void {
+  /** Pans by a share of the visible part. */
+  pan(direction: "up" | "down" | "left" | "right"): void {
     this.fitted = false;
     const view = this.viewer.viewport.getBounds(true);
-    const share = this.page?.continuous ? ALONG_STEP : PAN_STEP;
-    const across = { left: -1, right: 1, up: 0, down: 0 }[way] * view.width * share;
-    const along = { left: 0, right: 0, up: -1, down: 1 }[way] * view.height * PAN_STEP;
-    this.viewer.viewport.panBy(new OpenSeadragon.Point(across, along), this.calm);
-    this.viewer.viewport.applyConstraints(this.calm);
+    const share = this.page?.continuous ? SCROLL_PAN_STEP : PAN_STEP;
+    const across = { left: -1, right: 1, up: 0, down: 0 }[direction] * view.width * share;
+    const along = { left: 0, right: 0, up: -1, down: 1 }[direction] * view.height * PAN_STEP;
+    this.viewer.viewport.panBy(new OpenSeadragon.Point(across, along), this.reducedMotion);
+    this.viewer.viewport.applyConstraints(this.reducedMotion);
   }
 
   rotate(): void {
-    this.viewer.viewport.rotateBy(90, undefined, this.calm);
+    this.viewer.viewport.rotateBy(90, undefined, this.reducedMotion);
   }
 
-  /** The whole page; of a scroll, as much as fits with its full height (or width), from where reading begins. */
-  fit(immediately = this.calm): void {
+  /** Fits the whole page; of a scroll, its beginning at full height (or width). */
+  fit(immediately = this.reducedMotion): void {
     const viewport = this.viewer.viewport;
     this.fitted = true;
     viewport.setRotation(0, true);
@@ -115,7 +115,7 @@ export class DeepZoom {
     if (this.page?.continuous) viewport.fitBounds(this.beginningOfScroll(), immediately);
   }
 
-  /** A page that is shown whole stays whole when its room changes, as it does when the row of pages comes in below. */
+  /** Fits the page again when its element is resized, as by the strip of thumbnails, unless the reader has zoomed. */
   private keepFitted(): void {
     for (const gesture of ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-double-click"] as const) {
       this.viewer.addHandler(gesture, () => {
@@ -123,7 +123,7 @@ export class DeepZoom {
       });
     }
     this.viewer.addHandler("after-resize", () => {
-      // OpenSeadragon goes on to zoom by the change of the diagonal.
+      // After this event OpenSeadragon itself zooms by the change of the diagonal: fit after that.
       queueMicrotask(() => {
         if (this.fitted && this.page) this.fit(true);
       });
@@ -141,14 +141,14 @@ export class DeepZoom {
     return new OpenSeadragon.Rect(whole.x, whole.y, whole.width, whole.width / shape);
   }
 
-  /** Puts the picture in the place of whatever is shown; pages turned fast may arrive late, and then leave again. */
+  /** Replaces the picture shown. A picture that arrives after the page was turned again is removed. */
   private async open(information: ImageInformation, page: Page): Promise<void> {
     const world = this.viewer.world;
     const shown = await new Promise<OpenSeadragon.TiledImage>((resolve, reject) => {
       this.viewer.addTiledImage({
         tileSource: information,
         success: (event) => resolve((event as unknown as { item: OpenSeadragon.TiledImage }).item),
-        error: () => reject(new PictureFault(0)),
+        error: () => reject(new ImageServiceError(0)),
       });
     });
     const late = this.page !== page;
@@ -158,14 +158,14 @@ export class DeepZoom {
   }
 
   private informationOf(service: string): Promise<ImageInformation> {
-    const known = this.information.get(service);
-    if (known) return known;
-    const asked = fetchInformation(service);
-    this.information.set(service, asked);
-    asked.catch(() => this.information.delete(service));
+    const cached = this.information.get(service);
+    if (cached) return cached;
+    const pending = fetchInformation(service);
+    this.information.set(service, pending);
+    pending.catch(() => this.information.delete(service));
     const oldest = this.information.keys().next().value;
-    if (this.information.size > KEPT_INFORMATION && oldest !== undefined) this.information.delete(oldest);
-    return asked;
+    if (this.information.size > CACHED_DOCUMENTS && oldest !== undefined) this.information.delete(oldest);
+    return pending;
   }
 
   private fittingLevel(source: OpenSeadragon.TileSource): number {
@@ -178,10 +178,10 @@ export class DeepZoom {
 
   private isFitted(): boolean {
     const viewport = this.viewer.viewport;
-    return viewport.getZoom(true) <= viewport.getHomeZoom() * FITTED && !this.page?.continuous;
+    return viewport.getZoom(true) <= viewport.getHomeZoom() * FITTED_TOLERANCE && !this.page?.continuous;
   }
 
-  private watchSwipes(onTurn: (way: "left" | "right") => void): void {
+  private watchSwipes(onSwipe: (direction: "left" | "right") => void): void {
     this.viewer.addHandler("canvas-press", (event) => {
       this.dragStart = this.isFitted() ? event.position : null;
     });
@@ -194,19 +194,19 @@ export class DeepZoom {
       if (!start || !this.isFitted()) return;
       const moved = event.position.minus(start);
       const far = Math.abs(moved.x) > this.viewer.container.clientWidth * SWIPE_SHARE || event.speed > SWIPE_SPEED;
-      if (far && Math.abs(moved.x) > 2 * Math.abs(moved.y)) onTurn(moved.x > 0 ? "right" : "left");
+      if (far && Math.abs(moved.x) > 2 * Math.abs(moved.y)) onSwipe(moved.x > 0 ? "right" : "left");
     });
   }
 }
 
 /**
- * OpenSeadragon adds a style element of its own unless it finds one; our content security policy forbids inline style.
- * What it finds is an element of that name outside HTML, which styles nothing; site.css says what is needed.
+ * Keeps OpenSeadragon from adding a style element, which the content security policy forbids. It adds none when it finds
+ * one: the placeholder is a "style" element without namespace, which has no effect. site.css has the rules.
  */
-function keepOutInlineStyle(): void {
-  const stand = document.createElementNS(null, "style");
-  stand.setAttribute("data-openseadragon-mobile-css", "true");
-  document.head.append(stand);
+function preventInlineStyle(): void {
+  const placeholder = document.createElementNS(null, "style");
+  placeholder.setAttribute("data-openseadragon-mobile-css", "true");
+  document.head.append(placeholder);
 }
 
 function itemsOf(world: OpenSeadragon.World): OpenSeadragon.TiledImage[] {
@@ -214,13 +214,13 @@ function itemsOf(world: OpenSeadragon.World): OpenSeadragon.TiledImage[] {
 }
 
 async function fetchInformation(service: string): Promise<ImageInformation> {
-  const answer = await fetch(`${service}/info.json`);
-  if (!answer.ok) throw new PictureFault(answer.status);
-  return (await answer.json()) as ImageInformation;
+  const response = await fetch(`${service}/info.json`);
+  if (!response.ok) throw new ImageServiceError(response.status);
+  return (await response.json()) as ImageInformation;
 }
 
-function prefetch(address: string | (() => string)): void {
+function prefetch(url: string | (() => string)): void {
   const picture = new Image();
   picture.crossOrigin = "anonymous";
-  picture.src = typeof address === "string" ? address : address();
+  picture.src = typeof url === "string" ? url : url();
 }

@@ -1,4 +1,4 @@
-// What each key does. Turning follows the book: in a right-to-left book the left arrow goes on.
+// The action of each key. The side arrows follow the book: in a right-to-left book, left is the next page.
 
 import type { Direction } from "./manifest";
 
@@ -17,7 +17,7 @@ export type Action =
   | "rotate"
   | "full-screen";
 
-const SAME_IN_EVERY_BOOK: Record<string, Action> = {
+const DIRECTION_INDEPENDENT: Record<string, Action> = {
   PageDown: "next",
   PageUp: "previous",
   Home: "first",
@@ -36,18 +36,18 @@ const SAME_IN_EVERY_BOOK: Record<string, Action> = {
 };
 
 /**
- * The action of a key press, or null. With shift the side arrows move over the picture, as they always do on a scroll
- * (`continuous`), where going on is moving along.
+ * Returns the action of a key press, or null. With shift, and always on a scroll (`continuous`), the side arrows pan the
+ * picture instead of turning the page.
  */
 export function actionOf(event: KeyboardEvent, direction: Direction, continuous: boolean): Action | null {
   if (event.ctrlKey || event.altKey || event.metaKey) return null;
   const side = event.key === "ArrowLeft" ? "left" : event.key === "ArrowRight" ? "right" : null;
-  if (side === null) return SAME_IN_EVERY_BOOK[event.key] ?? null;
+  if (side === null) return DIRECTION_INDEPENDENT[event.key] ?? null;
   if (event.shiftKey || continuous) return `pan-${side}`;
   return (side === "left") === (direction === "right-to-left") ? "next" : "previous";
 }
 
-/** Whether a key press belongs to a field the reader is typing in. */
+/** Returns whether a key press goes to a form field. */
 export function isTyping(event: KeyboardEvent): boolean {
   const target = event.target;
   return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;

@@ -1,11 +1,11 @@
-// The reader: takes over a page that already shows its picture and its links, and makes it a book in deep zoom.
+// The reader. The server sends a page that works as plain HTML; this script adds deep zoom, thumbnails and key control.
 
-import { DeepZoom, PictureFault } from "./deep_zoom";
+import { DeepZoom, ImageServiceError } from "./deep_zoom";
 import { actionOf, isTyping, type Action } from "./keys";
 import { fetchBook, type Book, type Page } from "./manifest";
 import { Strip } from "./strip";
 
-type Words = Record<string, string>;
+type Messages = Record<string, string>;
 
 class Reader {
   private number: number;
@@ -15,13 +15,13 @@ class Reader {
   constructor(
     private readonly root: HTMLElement,
     private readonly book: Book,
-    private readonly words: Words,
+    private readonly messages: Messages,
   ) {
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const view = part("#view");
+    const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const view = element("#view");
     this.number = Number(root.dataset["page"]);
-    this.zoom = new DeepZoom(view, book.direction, calm, (way) => this.swipe(way), () => this.reveal());
-    this.strip = new Strip(part("#strip"), book, calm, address, (page) => this.open(page));
+    this.zoom = new DeepZoom(view, book.direction, reducedMotion, (direction) => this.swipe(direction), () => this.removeStill());
+    this.strip = new Strip(element("#strip"), book, reducedMotion, pageUrl, (page) => this.open(page));
     this.listen();
     void this.turnTo(this.number);
   }
@@ -42,47 +42,47 @@ class Reader {
   private async turnTo(number: number): Promise<void> {
     this.number = number;
     const page = this.page;
-    this.describe(page);
-    this.tell(page.service === null ? this.words["reader.missing"] : "");
-    history.replaceState(null, "", address(number));
+    this.updateControls(page);
+    this.notify(page.service === null ? this.messages["reader.missing"] : "");
+    history.replaceState(null, "", pageUrl(number));
     this.strip.mark(number);
     try {
       await this.zoom.show(page);
       const next = this.book.pages[number];
       if (next && this.number === number) await this.zoom.preload(next);
     } catch (fault) {
-      if (this.number === number) this.tell(this.explain(fault));
+      if (this.number === number) this.notify(this.explanation(fault));
     }
   }
 
-  private explain(fault: unknown): string | undefined {
-    const refused = fault instanceof PictureFault && (fault.status === 401 || fault.status === 403);
-    return this.words[refused ? "reader.refused" : "reader.lost"];
+  private explanation(fault: unknown): string | undefined {
+    const refused = fault instanceof ImageServiceError && (fault.status === 401 || fault.status === 403);
+    return this.messages[refused ? "reader.refused" : "reader.failed"];
   }
 
-  private describe(page: Page): void {
+  private updateControls(page: Page): void {
     const total = this.book.pages.length;
-    part("#location").textContent = [...page.places, page.label].join(" · ");
-    part("#of").textContent = `/ ${total}`;
-    part<HTMLInputElement>("#goto").value = String(page.number);
-    point("previous", page.number > 1 ? page.number - 1 : null);
-    point("next", page.number < total ? page.number + 1 : null);
-    point("first", page.number > 1 ? 1 : null);
-    point("last", page.number < total ? total : null);
+    element("#location").textContent = [...page.ranges, page.label].join(" · ");
+    element("#of").textContent = `/ ${total}`;
+    element<HTMLInputElement>("#goto").value = String(page.number);
+    setLinkTarget("previous", page.number > 1 ? page.number - 1 : null);
+    setLinkTarget("next", page.number < total ? page.number + 1 : null);
+    setLinkTarget("first", page.number > 1 ? 1 : null);
+    setLinkTarget("last", page.number < total ? total : null);
     for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-language]")) {
-      link.href = `${address(page.number)}&lang=${link.dataset["language"]}`;
+      link.href = `${pageUrl(page.number)}&lang=${link.dataset["language"]}`;
     }
   }
 
-  private tell(message: string | undefined): void {
-    const notice = part("#notice");
+  private notify(message: string | undefined): void {
+    const notice = element("#notice");
     notice.textContent = message ?? "";
     notice.hidden = !message;
-    if (message) this.reveal();
+    if (message) this.removeStill();
   }
 
-  /** The first picture shown by the server steps back once the deep zoom has something to show. */
-  private reveal(): void {
+  /** Removes the server's still picture, once deep zoom has drawn a tile. */
+  private removeStill(): void {
     document.querySelector("#still")?.remove();
   }
 
@@ -94,9 +94,9 @@ class Reader {
         this.act(control.dataset["do"] as Action);
       });
     }
-    part<HTMLFormElement>("#goto-form").addEventListener("submit", (event) => {
+    element<HTMLFormElement>("#goto-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.open(part<HTMLInputElement>("#goto").valueAsNumber || this.number);
+      this.open(element<HTMLInputElement>("#goto").valueAsNumber || this.number);
     });
     document.addEventListener("keydown", (event) => {
       const action = isTyping(event) ? null : actionOf(event, this.book.direction, this.page.continuous);
@@ -118,9 +118,9 @@ class Reader {
     else this.zoom.pan(action.slice("pan-".length) as "up" | "down" | "left" | "right");
   }
 
-  /** A finger that goes right uncovers what lies to the left: in a right-to-left book, the next page. */
-  private swipe(way: "left" | "right"): void {
-    this.act((way === "right") === this.rightToLeft ? "next" : "previous");
+  /** Turns the page. A swipe to the right uncovers the page on the left: the next one in a right-to-left book. */
+  private swipe(direction: "left" | "right"): void {
+    this.act((direction === "right") === this.rightToLeft ? "next" : "previous");
   }
 
   private async toggleFullScreen(): Promise<void> {
@@ -130,38 +130,38 @@ class Reader {
   }
 }
 
-function part<Kind extends HTMLElement>(selector: string): Kind {
-  const element = document.querySelector<Kind>(selector);
-  if (!element) throw new Error(`the page has no ${selector}`);
-  return element;
+function element<Kind extends HTMLElement>(selector: string): Kind {
+  const found = document.querySelector<Kind>(selector);
+  if (!found) throw new Error(`the page has no element ${selector}`);
+  return found;
 }
 
-/** Points the links that turn the page; at the ends of the book they lead nowhere and say so. */
-function point(action: Action, page: number | null): void {
+/** Sets the page to which the links of an action lead; null disables them, at the ends of the book. */
+function setLinkTarget(action: Action, page: number | null): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>(`a[data-do="${action}"]`)) {
     if (page === null) link.removeAttribute("href");
-    else link.href = address(page);
+    else link.href = pageUrl(page);
     link.setAttribute("aria-disabled", String(page === null));
   }
 }
 
-function address(page: number): string {
+function pageUrl(page: number): string {
   return `?page=${page}`;
 }
 
 async function start(): Promise<void> {
-  const root = part("#reader");
-  const words = JSON.parse(root.dataset["messages"] ?? "{}") as Words;
+  const root = element("#reader");
+  const messages = JSON.parse(root.dataset["messages"] ?? "{}") as Messages;
   try {
     const book = await fetchBook(root.dataset["manifest"] ?? "", document.documentElement.lang);
     root.classList.add("live");
-    new Reader(root, book, words);
+    new Reader(root, book, messages);
     for (const tool of root.querySelectorAll<HTMLElement>("[data-live]")) tool.hidden = false;
-    part('[data-do="full-screen"]').hidden = !document.fullscreenEnabled;
+    element('[data-do="full-screen"]').hidden = !document.fullscreenEnabled;
   } catch {
-    // The page goes on without us: its picture and its links are plain HTML.
-    const notice = part("#notice");
-    notice.textContent = words["reader.plain"] ?? "";
+    // The page stays usable without this script: its picture and links are plain HTML.
+    const notice = element("#notice");
+    notice.textContent = messages["reader.no-zoom"] ?? "";
     notice.hidden = false;
   }
 }

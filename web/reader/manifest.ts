@@ -1,5 +1,5 @@
-// A IIIF Presentation 3.0 manifest as the reader needs it: https://iiif.io/api/presentation/3.0/
-// Only what the specification defines is relied on, so any manifest of one painted image a canvas will do.
+// The parts of a IIIF Presentation 3.0 manifest that the reader uses: https://iiif.io/api/presentation/3.0/
+// It relies on the specification alone, and so reads any manifest with one painted image on each canvas.
 
 type LanguageMap = Record<string, string[]>;
 
@@ -21,12 +21,12 @@ interface Resource {
 export type Direction = "right-to-left" | "left-to-right" | "top-to-bottom" | "bottom-to-top";
 
 export interface Page {
-  /** From 1 over the whole work: the number in the page's address. */
+  /** Counted from 1 over the whole work: the number in the page's URL. */
   number: number;
   label: string;
-  /** Labels of the volume and ranges that hold the page, outermost first. */
-  places: string[];
-  /** The image service of the picture; null for a missing leaf. */
+  /** Labels of the volume and ranges that contain the page, outermost first. */
+  ranges: string[];
+  /** URL of the picture's image service; null for a missing leaf. */
   service: string | null;
   thumbnail: string | null;
   width: number;
@@ -41,8 +41,8 @@ export interface Book {
 
 const THUMBNAIL_SIZE = "!300,300";
 
-/** The words of a language map in `language`, else without language, else in whatever comes first. */
-export function words(map: LanguageMap | undefined, language: string): string {
+/** Returns the text of a language map in `language`, else the text without language, else the first one. */
+export function textOf(map: LanguageMap | undefined, language: string): string {
   if (!map) return "";
   const primary = language.split("-")[0];
   const key =
@@ -52,7 +52,7 @@ export function words(map: LanguageMap | undefined, language: string): string {
   return key ? (map[key] ?? []).join(" ") : "";
 }
 
-/** The picture painted on a canvas; of a choice, the first. */
+/** Returns the picture painted on a canvas; the first of a choice. */
 function painting(canvas: Resource): Resource | null {
   const body = canvas.items?.[0]?.items?.[0]?.body;
   if (!body) return null;
@@ -64,36 +64,36 @@ function serviceOf(picture: Resource | null): string | null {
   return service?.id ?? service?.["@id"] ?? null;
 }
 
-/** Canvas identifier -> labels of the ranges that hold it, outermost first. */
-function placesOf(structures: Resource[], language: string): Map<string, string[]> {
-  const places = new Map<string, string[]>();
+/** Returns the labels of the ranges that contain each canvas, outermost first, by the canvas's identifier. */
+function rangesByCanvas(structures: Resource[], language: string): Map<string, string[]> {
+  const labels = new Map<string, string[]>();
   const walk = (range: Resource, above: string[]): void => {
-    const path = [...above, words(range.label, language)];
+    const path = [...above, textOf(range.label, language)];
     for (const member of range.items ?? []) {
       if (member.type === "Range") walk(member, path);
       else {
         const canvas = member.id.split("#")[0] ?? member.id;
-        places.set(canvas, [...(places.get(canvas) ?? []), ...path]);
+        labels.set(canvas, [...(labels.get(canvas) ?? []), ...path]);
       }
     }
   };
   for (const range of structures) walk(range, []);
-  return places;
+  return labels;
 }
 
-/** The book a manifest describes. Throws when it is none, or has no canvases. */
+/** Returns the book that a manifest describes. Throws for other documents, and for a manifest without canvases. */
 export function readManifest(manifest: Resource, language: string): Book {
   const canvases = manifest.items ?? [];
   if (manifest.type !== "Manifest" || canvases.length === 0) throw new Error("not a manifest with canvases");
-  const places = placesOf(manifest.structures ?? [], language);
+  const ranges = rangesByCanvas(manifest.structures ?? [], language);
   const pages = canvases.map((canvas, index): Page => {
     const picture = painting(canvas);
     const service = serviceOf(picture);
     const behavior = canvas.behavior ?? manifest.behavior ?? [];
     return {
       number: index + 1,
-      label: words(canvas.label, language) || String(index + 1),
-      places: [...new Set((places.get(canvas.id) ?? []).filter((place) => place !== ""))],
+      label: textOf(canvas.label, language) || String(index + 1),
+      ranges: [...new Set((ranges.get(canvas.id) ?? []).filter((label) => label !== ""))],
       service,
       thumbnail: canvas.thumbnail?.[0]?.id ?? (service && `${service}/full/${THUMBNAIL_SIZE}/0/default.jpg`),
       width: picture?.width ?? canvas.width ?? 1,
@@ -104,9 +104,9 @@ export function readManifest(manifest: Resource, language: string): Book {
   return { direction: (manifest.viewingDirection as Direction | undefined) ?? "left-to-right", pages };
 }
 
-/** Fetches and reads the manifest at `address`. */
-export async function fetchBook(address: string, language: string): Promise<Book> {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  return readManifest((await answer.json()) as Resource, language);
+/** Fetches and reads the manifest at `url`. */
+export async function fetchBook(url: string, language: string): Promise<Book> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return readManifest((await response.json()) as Resource, language);
 }

@@ -1,4 +1,4 @@
-// The strip of thumbnails under the picture; in a right-to-left book it runs right to left.
+// The strip of page thumbnails under the picture, in reading order from the side where the book begins.
 
 import type { Book } from "./manifest";
 
@@ -8,15 +8,15 @@ export class Strip {
   constructor(
     private readonly element: HTMLElement,
     book: Book,
-    private readonly calm: boolean,
-    address: (page: number) => string,
+    private readonly reducedMotion: boolean,
+    pageUrl: (page: number) => string,
     onChoose: (page: number) => void,
   ) {
     element.dir = book.direction === "right-to-left" ? "rtl" : "ltr";
     this.links = book.pages.map((page) => {
       const link = document.createElement("a");
-      link.href = address(page.number);
-      link.append(page.thumbnail ? picture(page.thumbnail, page.width / page.height) : blank());
+      link.href = pageUrl(page.number);
+      link.append(page.thumbnail ? thumbnail(page.thumbnail, page.width / page.height) : missingLeaf());
       const label = document.createElement("span");
       label.textContent = page.label;
       link.append(label);
@@ -31,7 +31,7 @@ export class Strip {
     element.hidden = book.pages.length < 2;
   }
 
-  /** Marks the page and brings its thumbnail to the middle. */
+  /** Marks a page as the current one and scrolls its thumbnail to the centre. */
   mark(page: number): void {
     this.links.forEach((link, index) => {
       if (index + 1 === page) link.setAttribute("aria-current", "page");
@@ -42,24 +42,24 @@ export class Strip {
     const strip = this.element.getBoundingClientRect();
     const box = link.getBoundingClientRect();
     const left = box.left + box.width / 2 - (strip.left + strip.width / 2);
-    this.element.scrollBy({ left, behavior: this.calm ? "instant" : "smooth" });
+    this.element.scrollBy({ left, behavior: this.reducedMotion ? "instant" : "smooth" });
   }
 }
 
 const THUMBNAIL_HEIGHT = 72;
-const WIDEST = 160;
+const MAX_WIDTH = 160;
 
-function picture(address: string, shape: number): HTMLImageElement {
+function thumbnail(url: string, aspectRatio: number): HTMLImageElement {
   const image = document.createElement("img");
   image.loading = "lazy";
   image.alt = "";
   image.height = THUMBNAIL_HEIGHT;
-  image.width = Math.max(12, Math.min(WIDEST, Math.round(THUMBNAIL_HEIGHT * shape)));
-  image.src = address;
+  image.width = Math.max(12, Math.min(MAX_WIDTH, Math.round(THUMBNAIL_HEIGHT * aspectRatio)));
+  image.src = url;
   return image;
 }
 
-function blank(): HTMLElement {
+function missingLeaf(): HTMLElement {
   const mark = document.createElement("i");
   mark.className = "missing";
   return mark;

@@ -1,4 +1,4 @@
-"""The staff's page, whom it is shown to, and where a work is said to be kept."""
+"""The staff page, who may see it, the status as JSON, and the preservation line of a work's page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from repository.repository import Repository
 from repository.storage.store import open_replicas
 from web.app import create_app
 from web.operations.status import StatusReader, status_document
-from web.operations.status_page import place_name, without_folders
+from web.operations.status_page import store_label, without_folders
 
 FIRST = "2026-01-01T00:00:00Z"
 HOLDER = "somebody"
 
 
 def fault(zh: str, en: str, **more: object) -> dict[str, object]:
-    words = {"zh": zh, "en": en}
-    return {"code": "x", "branch": "system", "message": words, "faults": [], "tries": 2, "first": FIRST, **more}
+    texts = {"zh": zh, "en": en}
+    return {"code": "x", "branch": "system", "message": texts, "faults": [], "tries": 2, "first": FIRST, **more}
 
 
 def ingest(repository: Repository, name: str, *, done: int, total: int) -> str:
-    """An ingest that fanned out, and some of whose pages are done."""
+    """Enqueue an ingest of `total` pages, `done` of them finished, and return its key."""
     key, jobs = f"ingest:{name}", repository.jobs
     jobs.enqueue(NewJob(key, "ingest", {"deposit": f"/srv/scans/{name}"}))
     jobs.begin(key, HOLDER, 60)
@@ -63,48 +63,48 @@ def with_replicas(repository: Repository, folder: Path) -> Repository:
     return replace(repository, settings=settings, replicas=open_replicas(settings))
 
 
-def test_an_idle_house_says_that_nothing_is_under_way(client: FlaskClient) -> None:
-    told = page(client)
-    for words in ("没有正在进行的收入", "没有推迟的任务", "没有失败的任务", "没有设置副本存储"):
-        assert words in told
+def test_status_page_of_an_idle_repository_lists_nothing(client: FlaskClient) -> None:
+    shown = page(client)
+    for texts in ("没有正在进行的收入", "没有推迟的任务", "没有失败的任务", "没有设置副本存储"):
+        assert texts in shown
 
 
-def test_an_ingest_under_way_has_a_bar_with_numbers(client: FlaskClient, repository: Repository) -> None:
+def test_ingest_in_progress_has_a_progress_bar_with_numbers(client: FlaskClient, repository: Repository) -> None:
     ingest(repository, "千字文", done=3, total=4)
-    told = page(client, "en")
-    assert '<progress value="3" max="4" aria-label="千字文">' in told
-    assert "3 of 4 images · 75%" in told
+    shown = page(client, "en")
+    assert '<progress value="3" max="4" aria-label="千字文">' in shown
+    assert "3 of 4 images · 75%" in shown
 
 
-def test_a_failed_deposit_tells_its_reason_and_what_to_do(client: FlaskClient, repository: Repository) -> None:
+def test_failed_ingest_shows_its_reason_and_remedy(client: FlaskClient, repository: Repository) -> None:
     first = {"file": "0001.tif", "place": "", "code": "m", "message": {"zh": "无法解码", "en": "unreadable"}}
     refused = fault("送存 /srv/scans/拓片 有问题", "The deposit /srv/scans/拓片 has faults", faults=[first])
     fail(repository, NewJob("ingest:1", "ingest", {"deposit": "/srv/scans/拓片"}), refused)
-    told = page(client)
-    for words in ("送存 …/拓片 有问题", "0001.tif: 无法解码", "再次运行 shanben ingest"):
-        assert words in told
-    assert "The first: 0001.tif: unreadable" in page(client, "en")
+    shown = page(client)
+    for texts in ("送存 …/拓片 有问题", "0001.tif: 无法解码", "再次运行 shanben ingest"):
+        assert texts in shown
+    assert "First: 0001.tif: unreadable" in page(client, "en")
 
 
-def test_what_is_delayed_says_when_it_is_tried_again(client: FlaskClient, repository: Repository) -> None:
+def test_delayed_job_shows_the_time_of_its_next_attempt(client: FlaskClient, repository: Repository) -> None:
     delay(repository, NewJob("journal", "journal", {}), fault("存储出错", "The store failed"))
-    told = page(client, "en")
-    assert "The store failed" in told
-    assert "tried 2 time(s) · again in 1 min" in told
+    shown = page(client, "en")
+    assert "The store failed" in shown
+    assert "2 attempt(s) · retry in 1 min" in shown
 
 
-def test_no_folder_and_no_secret_of_the_server_is_shown(repository: Repository, tmp_path: Path) -> None:
+def test_status_page_discloses_no_folder_and_no_secret(repository: Repository, tmp_path: Path) -> None:
     held = with_replicas(repository, tmp_path)
     near = str(tmp_path / "near")
     order = NewJob(f"replicate:{near}:w1", "replicate", {"work": "w1", "store": near})
     delay(held, order, fault(f"存储出错（{near}/ocfl/x）", f"The store failed at {near}/ocfl/x: no room"))
     ingest(held, "千字文", done=1, total=2)
     for language in ("zh", "en"):
-        told = page(create_app(held).test_client(), language)
-        assert str(tmp_path) not in told
-        assert "/srv" not in told
-        assert "endpoint" not in told
-        assert "…/x" in told
+        shown = page(create_app(held).test_client(), language)
+        assert str(tmp_path) not in shown
+        assert "/srv" not in shown
+        assert "endpoint" not in shown
+        assert "…/x" in shown
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,9 @@ def test_no_folder_and_no_secret_of_the_server_is_shown(repository: Repository, 
         ({}, ""),
     ],
 )
-def test_the_world_is_refused_in_both_languages(client: FlaskClient, headers: dict[str, str], peer: str) -> None:
+def test_status_page_refuses_remote_clients_in_both_languages(
+    client: FlaskClient, headers: dict[str, str], peer: str
+) -> None:
     answer = client.get("/status", headers=headers, environ_overrides={"REMOTE_ADDR": peer})
     assert answer.status_code == 403
     assert "此页只供管理人员" in answer.text
@@ -129,19 +131,19 @@ def test_the_world_is_refused_in_both_languages(client: FlaskClient, headers: di
 
 
 @pytest.mark.parametrize(("host", "peer"), [("localhost", "::1"), ("127.0.0.1:8000", "127.0.0.1"), ("[::1]:80", "::1")])
-def test_the_machine_itself_is_shown_it_and_nobody_keeps_it(client: FlaskClient, host: str, peer: str) -> None:
+def test_status_page_serves_local_clients_uncached(client: FlaskClient, host: str, peer: str) -> None:
     answer = client.get("/status", headers={"Host": host}, environ_overrides={"REMOTE_ADDR": peer})
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Robots-Tag"] == "noindex"
 
 
-def test_the_page_renews_itself_unless_asked_not_to(client: FlaskClient) -> None:
+def test_status_page_refreshes_itself_unless_turned_off(client: FlaskClient) -> None:
     assert '<meta http-equiv="refresh"' in page(client)
     assert '<meta http-equiv="refresh"' not in client.get("/status?renew=off").text
 
 
-def test_a_work_says_in_how_many_places_it_is_kept(repository: Repository, shelf: Any, tmp_path: Path) -> None:
+def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, shelf: Any, tmp_path: Path) -> None:
     work = shelf.small_work("書")
     held = with_replicas(repository, tmp_path)
     address, visitor = f"/works/{work.identifier}", create_app(held).test_client()
@@ -150,12 +152,12 @@ def test_a_work_says_in_how_many_places_it_is_kept(repository: Repository, shelf
     for day, store in enumerate(held.replicas, start=2):
         held.replica_status.note(work.identifier, store, 1, f"2026-02-0{day}T00:00:00Z")
     assert "保存于 3 处，均已核验（2026-02-02）" in visitor.get(address).text
-    told = visitor.get(address, headers={"Accept-Language": "en"}).text
-    assert "Kept in 3 places, verified on 2026-02-02" in told
-    assert str(tmp_path) not in told
+    shown = visitor.get(address, headers={"Accept-Language": "en"}).text
+    assert "Held in 3 places, all verified (2026-02-02)" in shown
+    assert str(tmp_path) not in shown
 
 
-def test_programs_are_told_the_same(repository: Repository, shelf: Any, tmp_path: Path) -> None:
+def test_status_document_has_the_same_facts(repository: Repository, shelf: Any, tmp_path: Path) -> None:
     work = shelf.small_work("書")
     held = with_replicas(repository, tmp_path)
     near, far = held.replicas
@@ -165,24 +167,24 @@ def test_programs_are_told_the_same(repository: Repository, shelf: Any, tmp_path
     refusal = fault("缺少 密钥", "the key is missing")
     fail(held, NewJob("journal", "journal", {}), refusal)
     delay(held, NewJob(f"replicate-log:{far}", "replicate-log", {"store": far}), fault("存储不在", "The store is away"))
-    told = status_document(StatusReader(held).read(5), None)
-    assert told["ingests"] == [
+    shown = status_document(StatusReader(held).read(5), None)
+    assert shown["ingests"] == [
         {"deposit": "千字文", "state": "waiting", "done": 1, "total": 2, "since": "2026-01-01T00:00:00Z"}
     ]
     reason = "缺少 密钥 / the key is missing"
-    assert told["failed"] == [{"key": "journal", "kind": "journal", "deposit": None, "reason": reason, "when": FIRST}]
+    assert shown["failed"] == [{"key": "journal", "kind": "journal", "deposit": None, "reason": reason, "when": FIRST}]
     away = "存储不在 / The store is away"
-    assert told["replicas"] == [
+    assert shown["replicas"] == [
         {"store": near, "works": 1, "behind": 0, "reason": None},
         {"store": far, "works": 0, "behind": 1, "reason": away},
     ]
-    (delayed,) = told["delayed"]  # type: ignore[misc]
+    (delayed,) = shown["delayed"]  # type: ignore[misc]
     assert (delayed["reason"], delayed["tries"], delayed["next"]) == (away, 2, "2026-01-01T00:01:30Z")
-    assert (told["works"], told["preserved"]) == (1, 0)
+    assert (shown["works"], shown["preserved"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("texts", "shown"),
     [
         ("failed at /srv/a b/c/x.tif: no", "failed at …/x.tif: no"),
         ("存储出错（/var/shanben/store/ocfl）：满", "存储出错（…/ocfl）：满"),
@@ -191,15 +193,15 @@ def test_programs_are_told_the_same(repository: Repository, shelf: Any, tmp_path
         ("", ""),
     ],
 )
-def test_paths_in_words_are_cut_to_their_last_part(words: str, shown: str) -> None:
-    assert without_folders(words) == shown
+def test_absolute_paths_in_a_text_are_cut_to_their_last_part(texts: str, shown: str) -> None:
+    assert without_folders(texts) == shown
 
 
-def test_a_store_is_called_by_its_folder_or_its_bucket() -> None:
-    assert place_name("/srv/shanben/copies") == "copies"
-    assert place_name("s3://far/house?endpoint=http://10.0.0.1:9") == "s3://far/house"
+def test_store_label_is_the_folder_or_the_bucket() -> None:
+    assert store_label("/srv/shanben/copies") == "copies"
+    assert store_label("s3://far/house?endpoint=http://10.0.0.1:9") == "s3://far/house"
 
 
-def test_figures_are_read_at_a_glance(client: FlaskClient, repository: Repository) -> None:
+def test_large_numbers_are_grouped(client: FlaskClient, repository: Repository) -> None:
     ingest(repository, "book", done=1, total=1200)
     assert re.search(r"1 of 1,200 images · 0%", page(client, "en"))

@@ -14,62 +14,62 @@ from repository.repository import Repository
 from web.app import create_app
 
 
-def test_a_person_reads_it_in_both_languages(client: FlaskClient) -> None:
-    answer = client.get("/no/such/page")
-    assert answer.status_code == 404
-    assert answer.mimetype == "text/html"
-    assert "找不到这一页" in answer.text
-    assert 'lang="en"' in answer.text
-    assert "There is no such page" in answer.text
+def test_error_page_is_in_both_languages(client: FlaskClient) -> None:
+    response = client.get("/no/such/page")
+    assert response.status_code == 404
+    assert response.mimetype == "text/html"
+    assert "找不到此页" in response.text
+    assert 'lang="en"' in response.text
+    assert "Page not found" in response.text
 
 
-def test_a_mistyped_identifier_is_called_that(client: FlaskClient, shelf: Any) -> None:
+def test_identifier_with_a_wrong_check_character_is_reported_as_mistyped(client: FlaskClient, shelf: Any) -> None:
     identifier = shelf.book().identifier
     mistyped = identifier[:-1] + ("0" if identifier[-1] != "0" else "1")
-    answer = client.get(f"/works/{mistyped}", headers={"Accept-Language": "en"})
-    assert answer.status_code == 404
-    assert "mistyped" in answer.text
+    response = client.get(f"/works/{mistyped}", headers={"Accept-Language": "en"})
+    assert response.status_code == 404
+    assert "mistyped" in response.text
 
 
-def test_an_unknown_identifier_is_not_called_mistyped(client: FlaskClient, shelf: Any) -> None:
+def test_unknown_identifier_is_reported_as_not_held(client: FlaskClient, shelf: Any) -> None:
     image = shelf.small_work("別書")
     other = next(iter(image.images())).identifier
     assert "校验字符不符" in client.get(f"/works/{other}").text
     unknown = identifiers.mint(identifiers.Kind.WORK, "nobody has this")
-    answer = client.get(f"/works/{unknown}")
-    assert answer.status_code == 404
-    assert "馆藏中没有" in answer.text
+    response = client.get(f"/works/{unknown}")
+    assert response.status_code == 404
+    assert "馆藏中没有" in response.text
 
 
 @pytest.mark.parametrize(
     "accept", ["application/json", "application/problem+json", "application/json, text/html;q=0.5"]
 )
-def test_a_program_gets_a_problem_document(client: FlaskClient, accept: str) -> None:
-    answer = client.get("/works/nothing", headers={"Accept": accept})
-    assert answer.status_code == 404
-    assert answer.mimetype == "application/problem+json"
-    assert answer.get_json(force=True)["code"] == "identifier.invalid"
+def test_client_that_prefers_json_gets_a_problem_document(client: FlaskClient, accept: str) -> None:
+    response = client.get("/works/nothing", headers={"Accept": accept})
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+    assert response.get_json(force=True)["code"] == "identifier.invalid"
 
 
 @pytest.mark.parametrize(
     "path", ["/iiif/presentation/3/x/manifest", "/iiif/nothing", "/log/tile/x", "/log/proof/i1", "/health/x"]
 )
-def test_services_always_answer_programs(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, headers={"Accept": "text/html,*/*"})
-    assert answer.status_code == 404
-    assert answer.mimetype == "application/problem+json"
-    assert answer.get_json(force=True)["status"] == 404
+def test_services_report_errors_as_problem_documents(client: FlaskClient, path: str) -> None:
+    response = client.get(path, headers={"Accept": "text/html,*/*"})
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+    assert response.get_json(force=True)["status"] == 404
 
 
-def test_a_browser_that_takes_anything_gets_a_page(client: FlaskClient) -> None:
+def test_client_that_accepts_anything_gets_a_page(client: FlaskClient) -> None:
     for accept in ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "*/*", ""):
         assert client.get("/nothing", headers={"Accept": accept}).mimetype == "text/html"
 
 
-def test_a_method_that_is_not_offered_says_which_are(client: FlaskClient) -> None:
-    answer = client.post("/works")
-    assert answer.status_code == 405
-    assert "GET" in answer.headers["Allow"]
+def test_unsupported_method_gets_the_allowed_ones(client: FlaskClient) -> None:
+    response = client.post("/works")
+    assert response.status_code == 405
+    assert "GET" in response.headers["Allow"]
 
 
 class BrokenStore:
@@ -82,14 +82,14 @@ class BrokenStore:
         return fail
 
 
-def test_what_went_wrong_inside_is_not_told_outside(repository: Repository, shelf: Any) -> None:
+def test_response_discloses_no_internal_cause(repository: Repository, shelf: Any) -> None:
     work = shelf.book()
     broken = replace(repository, store=BrokenStore())
     client = create_app(broken).test_client()
-    answer = client.get(f"/iiif/presentation/3/{work.identifier}/manifest")
-    assert answer.status_code == 503
-    assert "fire" not in answer.text
-    assert "Retry-After" in answer.headers
+    response = client.get(f"/iiif/presentation/3/{work.identifier}/manifest")
+    assert response.status_code == 503
+    assert "fire" not in response.text
+    assert "Retry-After" in response.headers
     assert client.get("/health/live").status_code == 200
     ready = client.get("/health/ready")
     assert ready.status_code == 503
@@ -97,14 +97,14 @@ def test_what_went_wrong_inside_is_not_told_outside(repository: Repository, shel
     assert client.get(f"/works/{work.identifier}").status_code == 200
 
 
-def test_a_repository_in_order_is_ready(client: FlaskClient) -> None:
+def test_working_repository_is_ready(client: FlaskClient) -> None:
     assert client.get("/health/ready").get_json()["status"] == "ok"
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/works", "/nothing", "/health/live", "/iiif/presentation/3/x/manifest", "/static/site.css"]
 )
-def test_nothing_is_loaded_from_elsewhere(client: FlaskClient, path: str) -> None:
+def test_security_policy_allows_no_other_origin(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -113,13 +113,13 @@ def test_nothing_is_loaded_from_elsewhere(client: FlaskClient, path: str) -> Non
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_pictures_may_come_from_the_public_address(public_client: FlaskClient) -> None:
+def test_security_policy_allows_pictures_from_the_public_origin(public_client: FlaskClient) -> None:
     policy = public_client.get("/").headers["Content-Security-Policy"]
     assert "img-src 'self' https://books.example data: blob:" in policy
     assert "script-src 'self';" in policy
 
 
-def test_static_files_are_kept_when_their_names_change_with_them(client: FlaskClient) -> None:
+def test_static_files_named_by_content_are_immutable(client: FlaskClient) -> None:
     page = client.get("/").text
     start = page.index("/static/site.css?v=")
     address = page[start : page.index('"', start)]

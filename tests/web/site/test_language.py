@@ -1,4 +1,4 @@
-"""Chinese and English: which one a reader gets, and that every word is there in both."""
+"""The language of a page, and the completeness of the texts in both languages."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from web.site import language
 TEMPLATES = Path(web.__file__).parent / "templates"
 
 
-def keys_said(template: str) -> tuple[set[str], set[str]]:
-    """The keys a template says outright, and the beginnings of those it composes."""
+def translated_keys(template: str) -> tuple[set[str], set[str]]:
+    """The keys that a template translates, and the constant beginnings of those that it composes."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     tree = environment.parse((TEMPLATES / template).read_text("utf-8"))
-    said, begun = set(), set()
+    keys, prefixes = set(), set()
     for call in tree.find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name == "translate":
             key = call.args[0]
             if isinstance(key, nodes.Const):
-                said.add(str(key.value))
+                keys.add(str(key.value))
             elif isinstance(key, nodes.Concat) and isinstance(key.nodes[0], nodes.Const):
-                begun.add(str(key.nodes[0].value))
-    return said, begun
+                prefixes.add(str(key.nodes[0].value))
+    return keys, prefixes
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.html")))
-def test_templates_say_only_words_that_are_in_the_table(template: str) -> None:
-    said, begun = keys_said(template)
-    assert said <= interface.MESSAGES.keys()
-    assert all(any(key.startswith(beginning) for key in interface.MESSAGES) for beginning in begun)
+def test_templates_translate_only_known_keys(template: str) -> None:
+    keys, prefixes = translated_keys(template)
+    assert keys <= interface.MESSAGES.keys()
+    assert all(any(key.startswith(prefix) for key in interface.MESSAGES) for prefix in prefixes)
 
 
-def test_no_template_says_anything_in_chinese_by_itself() -> None:
+def test_templates_contain_no_chinese_text_of_their_own() -> None:
     for path in TEMPLATES.glob("*.html"):
         text = re.sub(r"\{#.*?#\}", "", path.read_text("utf-8"), flags=re.DOTALL)
         assert not re.findall(r"[\u4e00-\u9fff]", text), path.name
 
 
-def test_every_word_is_there_in_both_languages_with_the_same_places() -> None:
+def test_every_text_exists_in_both_languages_with_the_same_placeholders() -> None:
     for key, text in interface.MESSAGES.items():
         assert text.zh.strip(), key
         assert text.en.strip(), key
         assert re.search(r"[\u4e00-\u9fff]", text.zh) or "IIIF" in text.zh, key
         assert not re.search(r"[\u4e00-\u9fff]", text.en), key
-        assert places(text.zh) == places(text.en), key
+        assert placeholders(text.zh) == placeholders(text.en), key
 
 
-def places(words_with_places: str) -> set[str | None]:
-    return {name for _, name, _, _ in string.Formatter().parse(words_with_places) if name is not None}
+def placeholders(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def places(words_with_places: str) -> set[str | None]:
         (";;;q=,", "en"),
     ],
 )
-def test_the_browsers_wish_decides(client: FlaskClient, accepted: str | None, tag: str) -> None:
+def test_accept_language_decides_the_language_of_a_page(client: FlaskClient, accepted: str | None, tag: str) -> None:
     answer = client.get("/", headers={} if accepted is None else {"Accept-Language": accepted})
     assert f'<html lang="{tag}">' in answer.text
     assert answer.headers["Content-Language"] == tag
     assert {"Accept-Language", "Cookie"} <= set(answer.headers["Vary"].split(", "))
 
 
-def test_the_switch_is_kept_and_leads_back_to_the_same_place(client: FlaskClient, shelf: Any) -> None:
+def test_language_switch_sets_a_cookie_and_redirects_to_the_same_page(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     answer = client.get(f"/works/{work.identifier}/read?page=2&lang=en")
     assert answer.status_code == 303
@@ -93,14 +93,14 @@ def test_the_switch_is_kept_and_leads_back_to_the_same_place(client: FlaskClient
     assert '<html lang="zh-Hans">' in client.get("/works", headers={"Accept-Language": "en"}).text
 
 
-def test_the_link_to_the_other_language_keeps_the_rest_of_the_address(client: FlaskClient, shelf: Any) -> None:
+def test_link_to_the_other_language_keeps_the_query(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}/read?page=2").text
     assert f'href="/works/{work.identifier}/read?page=2&amp;lang=en"' in page
 
 
 @pytest.mark.parametrize("wanted", ["de", "", "zh", "en\r\nX: y"])
-def test_a_language_we_do_not_speak_changes_nothing(client: FlaskClient, wanted: str) -> None:
+def test_unknown_language_changes_nothing(client: FlaskClient, wanted: str) -> None:
     answer = client.get("/works", query_string={"lang": wanted})
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers
@@ -108,7 +108,7 @@ def test_a_language_we_do_not_speak_changes_nothing(client: FlaskClient, wanted:
 
 @given(path=st.text(st.sampled_from("/\\.:@%?#\t\n\r evil-com"), max_size=20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-def test_the_switch_never_leads_to_another_host(client: FlaskClient, path: str) -> None:
+def test_language_switch_never_redirects_to_another_host(client: FlaskClient, path: str) -> None:
     answer = client.get("/", environ_overrides={"PATH_INFO": "/" + path, "QUERY_STRING": "lang=en"})
     assert answer.status_code in {303, 308}
     location = answer.headers["Location"]
@@ -120,5 +120,5 @@ def test_the_switch_never_leads_to_another_host(client: FlaskClient, path: str) 
     ("languages", "tag"),
     [((), "zh-Hant"), (("lzh",), "lzh-Hant"), (("zh",), "zh-Hant"), (("zh-Hans",), "zh-Hans"), (("ja", "zh"), "ja")],
 )
-def test_catalogued_words_are_marked_as_the_record_says(languages: tuple[str, ...], tag: str) -> None:
+def test_catalogued_text_is_tagged_with_the_language_of_the_record(languages: tuple[str, ...], tag: str) -> None:
     assert language.catalogue_tag(languages) == tag

@@ -1,4 +1,4 @@
-"""The pages as a browser without scripts sees them."""
+"""The pages as a browser without JavaScript receives them."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def pictures(page: str) -> list[str]:
     return [html.unescape(found) for found in re.findall(r'<img[^>]*? src="([^"]*)"', page)]
 
 
-def test_an_empty_library_says_so(client: FlaskClient) -> None:
+def test_empty_repository_has_a_notice_on_home_and_list(client: FlaskClient) -> None:
     for path in ("/", "/works"):
-        answer = client.get(path)
-        assert answer.status_code == 200
-        assert "尚无公开的馆藏" in answer.text
+        response = client.get(path)
+        assert response.status_code == 200
+        assert "尚无公开的馆藏" in response.text
 
 
-def test_the_start_shows_the_newest_works_first(client: FlaskClient, shelf: Any) -> None:
+def test_home_shows_the_newest_works_first(client: FlaskClient, shelf: Any) -> None:
     for day in range(1, 10):
         shelf.small_work(f"書{day}", f"2026-01-{day:02d}T00:00:00Z")
     page = client.get("/").text
     assert re.findall(r"書\d", page) == [f"書{day}" for day in range(9, 2, -1)]
 
 
-def test_the_list_turns_page_by_page_and_shows_every_work_once(client: FlaskClient, shelf: Any) -> None:
+def test_list_shows_every_work_once_over_its_pages(client: FlaskClient, shelf: Any) -> None:
     for number in range(30):
         shelf.small_work(f"書-{number:02d}-", f"2026-01-01T00:00:{number:02d}Z")
     pages = [client.get(f"/works?page={number}").text for number in (1, 2)]
@@ -51,14 +51,14 @@ def test_the_list_turns_page_by_page_and_shows_every_work_once(client: FlaskClie
 @pytest.mark.parametrize(
     ("page", "status"), [("0", 404), ("3", 404), ("x", 400), ("-1", 400), ("１", 400), ("9" * 30, 400)]
 )
-def test_a_page_that_is_not_there_is_refused(client: FlaskClient, shelf: Any, page: str, status: int) -> None:
+def test_invalid_page_number_is_refused(client: FlaskClient, shelf: Any, page: str, status: int) -> None:
     work = shelf.book()
     assert client.get("/works", query_string={"page": page}).status_code == status
-    answer = client.get(f"/works/{work.identifier}/read", query_string={"page": page if page != "3" else "5"})
-    assert answer.status_code == status
+    response = client.get(f"/works/{work.identifier}/read", query_string={"page": page if page != "3" else "5"})
+    assert response.status_code == status
 
 
-def test_a_work_shows_its_record_in_its_own_language(client: FlaskClient, shelf: Any) -> None:
+def test_work_page_tags_the_record_with_its_own_language(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}").text
     assert '<h1 lang="lzh-Hant">千字文 &lt;試&gt;</h1>' in page
@@ -68,7 +68,7 @@ def test_a_work_shows_its_record_in_its_own_language(client: FlaskClient, shelf:
     assert "http://creativecommons.org/publicdomain/mark/1.0/" in hrefs(page)
 
 
-def test_a_works_manifest_can_be_dragged_and_copied(client: FlaskClient, shelf: Any) -> None:
+def test_work_page_has_the_manifest_to_drag_and_to_copy(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}").text
     manifest = f"http://localhost/iiif/presentation/3/{work.identifier}/manifest"
@@ -78,7 +78,7 @@ def test_a_works_manifest_can_be_dragged_and_copied(client: FlaskClient, shelf: 
     assert client.get(dragged.removeprefix("http://localhost")).status_code == 200
 
 
-def test_thumbnails_run_right_to_left_in_reading_order_volume_by_volume(client: FlaskClient, shelf: Any) -> None:
+def test_thumbnails_follow_the_reading_order_by_volume(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}").text
     assert page.count('<ol class="pages" dir="rtl">') == 2
@@ -88,7 +88,7 @@ def test_thumbnails_run_right_to_left_in_reading_order_volume_by_volume(client: 
     assert page.count("缺叶") == 1
 
 
-def test_ranges_lead_to_their_pages(client: FlaskClient, shelf: Any) -> None:
+def test_ranges_link_to_their_first_pages(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}").text
     links = dict(re.findall(r'<a href="([^"]+)" lang="lzh-Hant">([^<]+)</a>', page))
@@ -96,7 +96,7 @@ def test_ranges_lead_to_their_pages(client: FlaskClient, shelf: Any) -> None:
     assert where == {"卷一": "1", "序": "2", "卷二": "4"}
 
 
-def test_every_picture_on_every_page_is_there(repository: Repository, shelf: Any) -> None:
+def test_every_picture_of_every_page_is_served(repository: Repository, shelf: Any) -> None:
     work = shelf.book()
     wide = shelf.small_work("長卷", size=(5000, 300))
     tall = shelf.small_work("立軸", size=(300, 5000))
@@ -112,12 +112,12 @@ def test_every_picture_on_every_page_is_there(repository: Repository, shelf: Any
         addresses = pictures(client.get(path).text)
         assert addresses, path
         for address in addresses:
-            answer = client.get(address)
-            assert answer.status_code == 200, address
-            assert answer.mimetype == "image/jpeg"
+            response = client.get(address)
+            assert response.status_code == 200, address
+            assert response.mimetype == "image/jpeg"
 
 
-def test_the_reader_turns_to_the_left_in_a_right_to_left_book(client: FlaskClient, shelf: Any) -> None:
+def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}/read?page=2").text
     left = re.search(r'<a class="turn left"[^>]*>', page)
@@ -129,7 +129,7 @@ def test_the_reader_turns_to_the_left_in_a_right_to_left_book(client: FlaskClien
     assert 'href="?page=1"' in right[0]
 
 
-def test_the_first_page_has_none_before_it(client: FlaskClient, shelf: Any) -> None:
+def test_first_page_has_no_link_to_a_previous_one(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}/read").text
     right = re.search(r'<a class="turn right"[^>]*>', page)
@@ -138,14 +138,14 @@ def test_the_first_page_has_none_before_it(client: FlaskClient, shelf: Any) -> N
     assert 'aria-disabled="true"' in right[0]
 
 
-def test_a_missing_leaf_has_a_page_that_says_so(client: FlaskClient, shelf: Any) -> None:
+def test_missing_leaf_has_a_page_with_a_notice(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     page = client.get(f"/works/{work.identifier}/read?page=3").text
     assert "此处缺叶" in page
     assert not pictures(page)
 
 
-def test_a_restricted_work_shows_its_record_and_no_picture(client: FlaskClient, shelf: Any) -> None:
+def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book(Rights(access=Access.RESTRICTED))
     page = client.get(f"/works/{work.identifier}")
     assert page.status_code == 200
@@ -156,7 +156,7 @@ def test_a_restricted_work_shows_its_record_and_no_picture(client: FlaskClient, 
     assert client.get(f"/works/{work.identifier}/read").status_code == 403
 
 
-def test_a_reduced_work_asks_for_no_more_than_is_allowed(repository: Repository, shelf: Any) -> None:
+def test_reduced_work_requests_pictures_within_its_limit(repository: Repository, shelf: Any) -> None:
     work = shelf.book(Rights(access=Access.REDUCED, max_size=200))
     app = create_app(repository)
     app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
@@ -168,7 +168,7 @@ def test_a_reduced_work_asks_for_no_more_than_is_allowed(repository: Repository,
             assert client.get(address).status_code == 200, address
 
 
-def test_a_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: Repository) -> None:
+def test_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: Repository) -> None:
     work = shelf.book()
     with repository.catalogue._sessions.begin() as session:
         session.execute(text("UPDATE works SET state = 'withdrawn'"))
@@ -178,14 +178,14 @@ def test_a_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: R
     assert "尚无公开的馆藏" in client.get("/works").text
 
 
-def test_an_identifier_in_capitals_is_led_to_its_own_form(client: FlaskClient, shelf: Any) -> None:
+def test_identifier_in_capitals_redirects_to_its_canonical_form(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
-    answer = client.get(f"/works/{work.identifier.upper()}")
-    assert answer.status_code == 301
-    assert answer.headers["Location"] == f"/works/{work.identifier}"
+    response = client.get(f"/works/{work.identifier.upper()}")
+    assert response.status_code == 301
+    assert response.headers["Location"] == f"/works/{work.identifier}"
 
 
-def test_the_record_is_there_for_programs_at_the_address_the_manifest_tells(client: FlaskClient, shelf: Any) -> None:
+def test_record_is_served_at_the_url_in_the_manifest(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     manifest = json.loads(client.get(f"/iiif/presentation/3/{work.identifier}/manifest").data)
     record = client.get(manifest["seeAlso"][0]["id"])
@@ -193,7 +193,7 @@ def test_the_record_is_there_for_programs_at_the_address_the_manifest_tells(clie
     assert "千字文" in json.dumps(record.json, ensure_ascii=False)
 
 
-def test_without_a_built_reader_pages_still_work(
+def test_reader_page_works_without_the_built_script(
     repository: Repository, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = shelf.book()
