@@ -1,5 +1,4 @@
-"""The `shanben` command.
+"""The `shanben` command: one module for each group of subcommands.
 
-The top layer of `web`: each module adds one group of subcommands. No
-package may import it.
+The top layer of `web`. It may import every package; no package may import it.
 """

@@ -186,9 +186,9 @@ def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str,
         else LocalizedText("已在馆藏，未变", "already held, unchanged")
     )
     folder = Path(job.arguments["deposit"]).name
-    terminal.say(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
-    terminal.say_value(LocalizedText("编号", "identifier"), identifier)
-    terminal.say_value(LocalizedText("清单", "manifest"), manifest)
+    terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
+    terminal.write_value(LocalizedText("编号", "identifier"), identifier)
+    terminal.write_value(LocalizedText("清单", "manifest"), manifest)
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}
 
 

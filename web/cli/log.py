@@ -28,10 +28,10 @@ def verify(terminal: Terminal) -> int:
     """审计全部日志。 Audit the whole log: entries, tiles, root and signature."""
     audit = sequencer.open_log(open_repository(process_settings())).verify()
     for problem in audit.problems:
-        terminal.say(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
+        terminal.write(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
     if audit.ok:
         zh = f"日志完好：{audit.size} 条，根 {audit.root}"
-        terminal.say(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
+        terminal.write(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
     terminal.result({"ok": audit.ok, "size": audit.size, "root": audit.root})
     return 0 if audit.ok else EXIT_CONTENT
 
@@ -53,7 +53,7 @@ def prove(terminal: Terminal, image: str, output: Path | None) -> None:
             click.echo(content, nl=False)
         return
     output.write_bytes(content)
-    terminal.say(LocalizedText(f"证据已写入 {output}", f"Evidence written to {output}"))
+    terminal.write(LocalizedText(f"证据已写入 {output}", f"Evidence written to {output}"))
     terminal.result({"file": str(output)})
 
 
@@ -73,7 +73,7 @@ def check(terminal: Terminal, file: Path, key: str | None) -> None:
         f"Verified: {event.type} of {what} at {event.time}, sha256 {event.sha256}"
         f" (log entry {verified.index} of {verified.size})"
     )
-    terminal.say(LocalizedText(zh, en))
+    terminal.write(LocalizedText(zh, en))
     terminal.result({"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)})
 
 

@@ -51,7 +51,7 @@ def init(terminal: Terminal) -> None:
     """建立数据目录、数据库与密钥；可重复执行。 Data folder, database and keys; safe to repeat."""
     repository = bootstrap(process_settings())
     settings = repository.settings
-    terminal.say(LocalizedText(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
+    terminal.write(LocalizedText(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
     key = verifier_key(repository)
     terminal.result({"data": str(settings.data), "store": settings.store_url, "log_key": key})
 
@@ -65,7 +65,7 @@ def sample(terminal: Terminal, folder: Path) -> None:
     from sample_book import make_sample  # noqa: PLC0415
 
     make_sample(folder, terminal.progress())
-    terminal.say(LocalizedText(f"样书已制成：{folder}", f"The sample book is in {folder}"))
+    terminal.write(LocalizedText(f"样书已制成：{folder}", f"The sample book is in {folder}"))
     terminal.result({"deposit": str(folder)})
 
 
@@ -79,7 +79,7 @@ def check(terminal: Terminal, deposit: Path) -> int:
         faults = check_deposit(deposit, settings, examiner, terminal.progress()).faults
     terminal.faults(faults)
     count = len(faults)
-    terminal.say(
+    terminal.write(
         LocalizedText(f"共 {count} 处问题", f"{count} fault(s)") if faults else LocalizedText("没有问题", "No faults")
     )
     terminal.result({"faults": [fault.to_localized_json(terminal.language) for fault in faults]})
@@ -113,7 +113,7 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     from web.server import run_server  # noqa: PLC0415
 
     local_worker = None if settings.broker else LocalWorkerProcess()
-    return run_server(host, port, workers, lambda: terminal.say(_address(address)), local_worker)
+    return run_server(host, port, workers, lambda: terminal.write(_address(address)), local_worker)
 
 
 @contextmanager
@@ -173,5 +173,5 @@ def rebuild(terminal: Terminal) -> None:
         done = rebuild_catalogue(repository, examiner, terminal.progress())
     zh = f"已重建：著作 {done.works} 部，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
     en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids made again"
-    terminal.say(LocalizedText(zh, en))
+    terminal.write(LocalizedText(zh, en))
     terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})

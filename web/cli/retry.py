@@ -52,7 +52,7 @@ def retry_here(here: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) 
 
 
 def _say_count(terminal: Terminal, count: int, told: LocalizedText) -> None:
-    terminal.say(told if count else LocalizedText("没有可重试的任务", "There is nothing to try again"))
+    terminal.write(told if count else LocalizedText("没有可重试的任务", "There is nothing to try again"))
 
 
 def _failed(jobs: Jobs, key: str) -> Job:

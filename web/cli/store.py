@@ -57,9 +57,9 @@ def _opened_source(address: str, settings: Settings) -> NamedStore:
 
 def _tell(terminal: Terminal, copied: StoreCopied) -> None:
     for problem in copied.problems:
-        terminal.say(LocalizedText(f"✗ {problem.message.zh}", f"✗ {problem.message.en}"))
+        terminal.write(LocalizedText(f"✗ {problem.message.zh}", f"✗ {problem.message.en}"))
     done, entries = copied.done, copied.log.size if copied.log else 0
-    terminal.say(
+    terminal.write(
         LocalizedText(
             f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
             f"本次复制 {done.objects_put} 个，{byte_size(done.bytes_put)}",
@@ -69,7 +69,7 @@ def _tell(terminal: Terminal, copied: StoreCopied) -> None:
     )
     if copied.problems:
         count = len(copied.problems)
-        terminal.say(
+        terminal.write(
             LocalizedText(
                 f"{count} 处有问题，未复制；其余已完成。改正后再次运行即可",
                 f"{count} problem(s) were not copied, all else was; mend them and run it again",

@@ -1,6 +1,6 @@
-"""What the command line shows a person: progress, tables, messages; results for programs as one JSON document.
+"""The output of the command line: messages and progress for people, results as one JSON document for programs.
 
-Results go to standard output, everything else to standard error, so that `--json` output can be piped.
+With ``--json`` the result alone goes to standard output, and everything else to standard error.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ EXIT_CODES: Final = {"content": EXIT_CONTENT, "integrity": EXIT_CONTENT, "call":
 
 
 class Interrupted(SystemFault):
-    """The person at the terminal stopped the command."""
+    """The command was stopped by Ctrl+C."""
 
     code = "system.interrupted"
-    text = LocalizedText("已中断；再次运行即可继续", "Interrupted; run it again to go on")
+    text = LocalizedText("已中断；再次运行即可继续", "Interrupted; run the command again to continue")
 
 
 @dataclass(slots=True)
 class TerminalProgress:
-    """A progress bar on standard error; where that is no terminal, a line when each part begins."""
+    """A progress bar on standard error; outside a terminal, one line at the beginning of each step."""
 
     console: Console
     language: Language | None
@@ -43,7 +43,7 @@ class TerminalProgress:
     _task: TaskID | None = field(default=None, init=False)
 
     def begin(self, what: LocalizedText, total: int) -> None:
-        """A long piece of work of `total` units begins."""
+        """Begin a step of `total` units, and end the one before."""
         self.end()
         label = what.in_language(self.language)
         if not self.console.is_terminal:
@@ -60,12 +60,12 @@ class TerminalProgress:
         self._bars.start()
 
     def advance(self, amount: int = 1) -> None:
-        """`amount` units more are done."""
+        """Count `amount` more units as done."""
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, amount)
 
     def end(self) -> None:
-        """The piece of work is done, or given up."""
+        """End the step, done or not."""
         if self._bars is not None:
             self._bars.stop()
         self._bars = self._task = None
@@ -73,66 +73,66 @@ class TerminalProgress:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """One command's way to speak: `as_json` decides what standard output is for."""
+    """The output of one command. Text is in `language`, or in both languages when it is None."""
 
     language: Language | None
     as_json: bool
     console: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
 
-    def say(self, text: LocalizedText) -> None:
-        """A line for a person."""
-        self._line(text.in_language(self.language))
+    def write(self, text: LocalizedText) -> None:
+        """Write a line for a person."""
+        self._write_line(text.in_language(self.language))
 
-    def say_value(self, name: LocalizedText, value: str) -> None:
-        """A line below another: what it is, in the reader's language, and its value once."""
-        self._line(f"  {name.in_language(self.language)}  {value}")
+    def write_value(self, name: LocalizedText, value: str) -> None:
+        """Write an indented line with a value and its name."""
+        self._write_line(f"  {name.in_language(self.language)}  {value}")
 
-    def _line(self, words: str) -> None:
+    def _write_line(self, line: str) -> None:
         if self.as_json:
-            self.console.print(words, highlight=False, markup=False)
+            self.console.print(line, highlight=False, markup=False)
         else:
-            click.echo(words)
+            click.echo(line)
 
     def result(self, document: Mapping[str, object]) -> None:
-        """The result, for a program that asked for it."""
+        """Write the result as JSON; without ``--json``, nothing."""
         if self.as_json:
             click.echo(json.dumps(document, ensure_ascii=False))
 
     def warn(self, text: LocalizedText) -> None:
-        """A line on standard error that stops nothing."""
+        """Write a warning to standard error."""
         self.console.print(text.in_language(self.language), style="yellow", highlight=False, markup=False)
 
-    def complain(self, error: ShanbenError) -> None:
-        """What went wrong, on standard error."""
+    def report_error(self, error: ShanbenError) -> None:
+        """Write an error to standard error."""
         self.console.print(error.in_language(self.language), style="bold red", highlight=False, markup=False)
 
     def faults(self, faults: Iterable[Fault]) -> None:
-        """The faults of a deposit, a line each: file, place, what is wrong and what to do."""
+        """Write the faults of a deposit, one line each: file, place and message."""
         for fault in faults:
             where = "  ".join(part for part in (fault.file, fault.place) if part)
-            self.say(LocalizedText(f"✗ {where}：{fault.message.zh}", f"✗ {where}: {fault.message.en}"))
+            self.write(LocalizedText(f"✗ {where}：{fault.message.zh}", f"✗ {where}: {fault.message.en}"))
 
     def progress(self) -> TerminalProgress:
-        """A progress bar for this command."""
+        """Return a progress bar for this command."""
         return TerminalProgress(self.console, self.language)
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a subcommand `--json`, a `Terminal` as its first argument, and the one way to end with a fault."""
+    """Give a subcommand the option `--json`, a `Terminal` as its first argument, and the exit code of its error."""
 
     @click.option("--json", "as_json", is_flag=True, help="结果写成一份 JSON。 One JSON document on standard output.")
     @wraps(function)
     def run(*arguments: Any, as_json: bool, **options: Any) -> None:
         terminal = Terminal(process_language(), as_json)
         for name in process_unknown_names():
-            terminal.warn(LocalizedText(f"没有名为 {name} 的设置", f"There is no setting {name}"))
+            terminal.warn(LocalizedText(f"没有名为 {name} 的设置", f"Unknown setting: {name}"))
         try:
             sys.exit(function(terminal, *arguments, **options) or 0)
         except ShanbenError as error:
-            terminal.complain(error)
+            terminal.report_error(error)
             sys.exit(EXIT_CODES[error.branch])
         except KeyboardInterrupt:
-            terminal.complain(Interrupted())
+            terminal.report_error(Interrupted())
             sys.exit(EXIT_SYSTEM)
 
     return run
