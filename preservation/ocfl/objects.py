@@ -22,8 +22,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import rfc8785
-
 from preservation.digests import Digester, sha256
 from preservation.ocfl.inventory import (
     INVENTORY_NAME,
@@ -36,6 +34,7 @@ from preservation.ocfl.inventory import (
     parse_sidecar,
     sidecar_bytes,
 )
+from preservation.ocfl.layout import STORAGE_ROOT_FILES
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid
 from repository.localized import LocalizedText
@@ -44,17 +43,6 @@ from repository.storage.store import ObjectStore
 
 OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
 _VERSION: Final = re.compile(r"v([0-9]+)/")
-_LAYOUT: Final = "0003-hash-and-id-n-tuple-storage-layout"
-STORAGE_ROOT_FILES: Final[Mapping[str, bytes]] = {
-    # The declaration is written last: when it exists, the other files exist too.
-    f"{paths.OCFL_ROOT}/extensions/{_LAYOUT}/config.json": rfc8785.dumps(
-        {"extensionName": _LAYOUT, "digestAlgorithm": "sha256", "tupleSize": 3, "numberOfTuples": 3}
-    ),
-    f"{paths.OCFL_ROOT}/ocfl_layout.json": rfc8785.dumps(
-        {"extension": _LAYOUT, "description": "sha256 of the object identifier, three folders of three digits"}
-    ),
-    f"{paths.OCFL_ROOT}/0=ocfl_1.1": b"ocfl_1.1\n",
-}
 
 
 def prepare_storage_root(store: ObjectStore) -> None:

@@ -1,7 +1,7 @@
-"""Every rule of OCFL 1.0 and 1.1 that an inventory can break by itself, anyone's inventory and not only ours. (pure)
+"""The rules of OCFL 1.0 and 1.1 that apply to an inventory by itself, written by any program. (pure)
 
-The codes are those of the specification's validation codes: ``E...`` for what must not be, ``W...`` for what should
-not. `ocfl/validation.py` adds the rules that need the files.
+The codes are the specification's validation codes: ``E...`` for a violated MUST, ``W...`` for a violated SHOULD.
+`ocfl/validation.py` adds the rules that need the object's files, `ocfl/store_validation.py` those of a storage root.
 """
 
 from __future__ import annotations
@@ -23,34 +23,58 @@ _TIME: Final = re.compile(
     r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
+_REGISTERED: Final = re.compile(r"(000[1-9]|001[0-2])-[a-z0-9-]+", re.ASCII)
+UNREADABLE: Final = "unreadable"
+"""The code of a file that the store cannot read. It is not OCFL's: the specification has none for that."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """A rule that is broken: its code in the specification, the file it was found in, and what was found."""
+    """A violated rule: its code, the path at fault, and details as data. `variant` selects a more precise message."""
 
     code: str
     where: str
     detail: str = ""
+    variant: str = ""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the rule is a recommendation (SHOULD)."""
+        return self.code.startswith("W")
+
+
+def check_extension_path(path: str, *, stray: str, unregistered: str) -> Iterator[RuleFinding]:
+    """Check a file below ``extensions/``: the code `stray` for a file directly in it, or else `unregistered`."""
+    _, name, *below = path.split("/")
+    if not below:
+        yield RuleFinding(stray, path)
+    elif not is_registered_extension(name):
+        yield RuleFinding(unregistered, f"extensions/{name}")
+
+
+def is_registered_extension(name: object) -> bool:
+    """Return whether a name has the form of a registered OCFL extension name."""
+    return isinstance(name, str) and _REGISTERED.fullmatch(name) is not None
 
 
 def specification_of(values: Json) -> str | None:
-    """The version of OCFL an inventory says it follows; None when it names none we know."""
+    """Return the OCFL version that an inventory states; None for an unknown one."""
     return next((name for name in SPECIFICATIONS if values.get("type") == _TYPE.format(name)), None)
 
 
 def check_inventory(values: Any, where: str) -> list[RuleFinding]:
-    """Every rule broken by a parsed inventory."""
+    """Return every rule that a parsed inventory violates."""
     if not isinstance(values, dict):
-        return [RuleFinding("E033", where, "not a JSON object")]
+        return [RuleFinding("E033", where)]
     rules = (_check_names, _check_keys, _check_versions, _check_head, _check_manifest, _check_states, _check_fixity)
     return [RuleFinding(code, where, detail) for rule in rules for code, detail in rule(values)]
 
 
-Broken = Iterator[tuple[str, str]]
+Violations = Iterator[tuple[str, str]]
+"""Codes and details."""
 
 
-def _check_names(values: Json) -> Broken:
+def _check_names(values: Json) -> Violations:
     for key in ("id", "type", "digestAlgorithm", "head"):
         if key not in values:
             yield "E036", key
@@ -65,57 +89,61 @@ def _check_names(values: Json) -> Broken:
     yield from _check_content_directory(values.get("contentDirectory", "content"))
 
 
-def _check_algorithm(algorithm: object) -> Broken:
+def _check_algorithm(algorithm: object) -> Violations:
     if algorithm not in ALGORITHMS:
         yield "E025", repr(algorithm)
     elif algorithm != "sha512":
         yield "W004", repr(algorithm)
 
 
-def _check_content_directory(name: object) -> Broken:
+def _check_content_directory(name: object) -> Violations:
     if not isinstance(name, str) or "/" in name:
         yield "E017", repr(name)
     elif name in {"", ".", ".."}:
         yield "E018", repr(name)
 
 
-def _check_keys(values: Json) -> Broken:
+def _check_keys(values: Json) -> Violations:
     for key in sorted(values.keys() - _KEYS):
         yield "E102", key
-    for key, absent, misshapen in (("manifest", "E041", "E106"), ("versions", "E043", "E044")):
+    for key, missing, malformed in (("manifest", "E041", "E106"), ("versions", "E043", "E044")):
         if key not in values:
-            yield absent, key
+            yield missing, key
         elif not isinstance(values[key], dict):
-            yield misshapen, key
+            yield malformed, key
 
 
 def versions_of(values: Json) -> dict[str, Json]:
-    """The version blocks that are blocks, by their names."""
+    """Return the well-formed version blocks by name."""
     versions = values.get("versions")
     blocks = versions if isinstance(versions, dict) else {}
     return {name: block for name, block in blocks.items() if isinstance(block, dict)}
 
 
 def manifest_of(values: Json, block: str = "manifest") -> dict[str, tuple[str, ...]]:
-    """Digest, in lower case, to content paths; whatever is not so shaped is left out."""
+    """Return content paths by digest, in lower case; malformed parts are left out."""
     manifest = values.get(block)
     pairs = manifest.items() if isinstance(manifest, dict) else ()
-    return {digest.lower(): tuple(p for p in held if isinstance(p, str)) for digest, held in pairs if _is_list(held)}
+    return {
+        digest.lower(): tuple(path for path in listed if isinstance(path, str))
+        for digest, listed in pairs
+        if _is_list(listed)
+    }
 
 
 def state_of(block: Json) -> dict[str, str]:
-    """Logical path to digest, in lower case, of a version block."""
+    """Return the digests, in lower case, of a version block by logical path."""
     state = block.get("state")
     pairs = state.items() if isinstance(state, dict) else ()
     return {path: digest.lower() for digest, paths in pairs if _is_list(paths) for path in paths if _is_text(path)}
 
 
-def _check_versions(values: Json) -> Broken:
+def _check_versions(values: Json) -> Violations:
     versions = values.get("versions")
     if not isinstance(versions, dict):
         return
     if not versions:
-        yield "E008", "no versions"
+        yield "E008", ""
         return
     matches = {name: VERSION_NAME.fullmatch(name) for name in versions}
     for name in (name for name, match in matches.items() if not match):
@@ -126,19 +154,19 @@ def _check_versions(values: Json) -> Broken:
     yield from _check_padding([match[0] for match in matches.values() if match])
 
 
-def _check_padding(names: list[str]) -> Broken:
+def _check_padding(names: list[str]) -> Violations:
     padded = [name for name in names if name.startswith("v0")]
     if not padded:
         return
     yield "W001", padded[0]
     if len(padded) != len(names):
-        yield "E011", "some version names are padded, some are not"
-        yield "E013", "some version names are padded, some are not"
+        yield "E011", ", ".join(sorted(names))
+        yield "E013", ", ".join(sorted(names))
     if len({len(name) for name in names}) > 1:
-        yield "E012", "version names differ in length"
+        yield "E012", ", ".join(sorted(names))
 
 
-def _check_head(values: Json) -> Broken:
+def _check_head(values: Json) -> Violations:
     matches = [match for name in versions_of(values) if (match := VERSION_NAME.fullmatch(name))]
     newest = max(matches, key=lambda match: int(match[2]), default=None)
     head = values.get("head")
@@ -149,7 +177,7 @@ def _check_head(values: Json) -> Broken:
             yield "E013", head
 
 
-def _check_manifest(values: Json) -> Broken:
+def _check_manifest(values: Json) -> Violations:
     manifest = values.get("manifest")
     if not isinstance(manifest, dict):
         return
@@ -158,24 +186,24 @@ def _check_manifest(values: Json) -> Broken:
     for digest in sorted(manifest_of(values).keys() - used):
         yield "E107", digest
     folder = str(values.get("contentDirectory", "content"))
-    for path in (path for held in manifest_of(values).values() for path in held):
+    for path in (path for listed in manifest_of(values).values() for path in listed):
         version, _, rest = path.partition("/")
         if version not in versions_of(values) or not rest.startswith(f"{folder}/"):
             yield "E042", path
 
 
-def _check_digest_block(block: Json, misshapen: str, repeated: str) -> Broken:
-    """The rules of the manifest and of each block of the fixity block: digests to lists of content paths."""
-    for digest, held in block.items():
-        if not _is_list(held) or not all(map(_is_text, held)):
-            yield misshapen, digest
+def _check_digest_block(block: Json, malformed: str, repeated: str) -> Violations:
+    """Check a manifest or a block of the fixity block, which maps digests to lists of content paths."""
+    for digest, listed in block.items():
+        if not _is_list(listed) or not all(map(_is_text, listed)):
+            yield malformed, digest
     for digest in _repeated(digest.lower() for digest in block):
         yield repeated, digest
-    paths = [path for held in block.values() if _is_list(held) for path in held if _is_text(path)]
+    paths = [path for listed in block.values() if _is_list(listed) for path in listed if _is_text(path)]
     yield from _check_paths(paths, edges="E100", elements="E099", conflict="E101")
 
 
-def _check_paths(paths: list[str], *, edges: str, elements: str, conflict: str) -> Broken:
+def _check_paths(paths: list[str], *, edges: str, elements: str, conflict: str) -> Violations:
     for path in paths:
         if path.startswith("/") or path.endswith("/"):
             yield edges, path
@@ -188,7 +216,7 @@ def _check_paths(paths: list[str], *, edges: str, elements: str, conflict: str) 
         yield conflict, path
 
 
-def _check_states(values: Json) -> Broken:
+def _check_states(values: Json) -> Violations:
     versions = values.get("versions")
     if not isinstance(versions, dict):
         return
@@ -200,7 +228,7 @@ def _check_states(values: Json) -> Broken:
         yield from ((code, f"{name}: {detail}") for code, detail in _check_block(block, known))
 
 
-def _check_block(block: Json, known: set[str]) -> Broken:
+def _check_block(block: Json, known: set[str]) -> Violations:
     for key, code in (("created", "E048"), ("state", "E048"), ("message", "W007"), ("user", "W007")):
         if key not in block:
             yield code, key
@@ -214,7 +242,7 @@ def _check_block(block: Json, known: set[str]) -> Broken:
         yield from _check_state(block["state"], known)
 
 
-def _check_user(user: object) -> Broken:
+def _check_user(user: object) -> Violations:
     if not isinstance(user, dict) or not _is_text(user.get("name")) or not user["name"]:
         yield "E054", repr(user)
     elif "address" not in user:
@@ -225,9 +253,9 @@ def _check_user(user: object) -> Broken:
         yield "W009", user["address"]
 
 
-def _check_state(state: object, known: set[str]) -> Broken:
+def _check_state(state: object, known: set[str]) -> Violations:
     if not isinstance(state, dict):
-        yield "E050", "state is not a JSON object"
+        yield "E050", repr(state)
         return
     for digest in sorted(state.keys() - known):
         yield "E050", digest
@@ -238,18 +266,18 @@ def _check_state(state: object, known: set[str]) -> Broken:
     yield from _check_paths(paths, edges="E053", elements="E052", conflict="E095")
 
 
-def _check_fixity(values: Json) -> Broken:
+def _check_fixity(values: Json) -> Violations:
     fixity = values.get("fixity", {})
     if not isinstance(fixity, dict):
-        yield "E111", "fixity is not a JSON object"
+        yield "E111", repr(fixity)
         return
-    held = {path for paths in manifest_of(values).values() for path in paths}
+    listed = {path for paths in manifest_of(values).values() for path in paths}
     for algorithm, block in fixity.items():
         if not isinstance(block, dict):
             yield "E057", algorithm
             continue
         yield from _check_digest_block(block, "E057", "E097")
-        for path in sorted({path for paths in manifest_of(fixity, algorithm).values() for path in paths} - held):
+        for path in sorted({path for paths in manifest_of(fixity, algorithm).values() for path in paths} - listed):
             yield "E093", path
 
 

@@ -22,7 +22,8 @@ from preservation.log.audit import audit
 from preservation.log.merkle import EMPTY_ROOT, TreeHead, leaf_hash
 from preservation.log.notes import VerifierKey, encode_base64
 from preservation.log.tiles import StoredTree, pack_entries, pack_hashes, row_widths
-from preservation.replication.transfer import NamedStore, OnProgress, Transferred, ignore_progress, transfer_small
+from preservation.progress import OnProgress, ignore_progress
+from preservation.replication.transfer import NamedStore, Transferred, transfer_small
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile

@@ -6,19 +6,13 @@ upload before the target store accepts the object, so that a good copy already t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preservation.digests import Digester, sha256
+from preservation.progress import OnProgress
 from repository.errors import DigestMismatch
 from repository.storage.store import ObjectStore
-
-OnProgress = Callable[[int], None]
-"""Called with the number of bytes just processed; several threads may call it concurrently."""
-
-
-def ignore_progress(_: int) -> None:
-    """Do nothing: the default when no caller reports progress."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,10 @@ from preservation.ocfl.inventory import (
     parse_sidecar,
     sidecar_bytes,
 )
+from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import (
     NamedStore,
-    OnProgress,
     Transferred,
-    ignore_progress,
     transfer_preserved,
     transfer_small,
 )

@@ -1,27 +1,33 @@
-"""``shanben store``: a whole store copied and verified."""
+"""The commands ``shanben store``: copy a whole store, and validate its OCFL storage root."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 import click
 
+from preservation.ocfl.store_validation import survey_store, validate_store
 from preservation.replication.transfer import NamedStore
 from repository.config import Settings, process_settings
-from repository.errors import SettingInvalid
+from repository.errors import SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
-from repository.storage.address import distinct_replicas, store_name
+from repository.storage.address import distinct_replicas, parse_address, store_name
 from repository.storage.store import open_store_at
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
+from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
 from workers.bootstrap import prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
 
+_PRIMARY: Final = "store"
+
 
 @click.group()
 def store() -> None:
-    """存储：整体复制与核验。 Stores: copied whole, and verified."""
+    """存储：整体复制与验证。 Stores: copy one, validate one."""
 
 
 @store.command()
@@ -30,32 +36,81 @@ def store() -> None:
 @click.option("--masters-only", is_flag=True, help="不含浏览图与清单。 Without pyramids and manifests.")
 @command
 def copy(terminal: Terminal, source: str, target: str, masters_only: bool) -> int:
-    """复制并核验整个存储；中断后再次运行即可继续。 Copy and verify a whole store; stopped, run it again."""
+    """复制并核验整个存储；中断后再次运行即可继续。 Copy and verify a whole store; run it again to continue."""
     settings = process_settings()
     # The same rule as for replicas: the two must be different places, neither within the other.
     distinct_replicas(replace(settings, store=source, replicas=(target,)))
-    origin = _opened_source(source, settings)
+    origin = _open_source(source, settings)
     prepare_store(target, settings)
     destination = NamedStore(store_name(target), open_store_at(target, settings))
     copied = copy_store(origin, destination, terminal.progress(), masters_only=masters_only)
-    _tell(terminal, copied)
-    terminal.result(_document(terminal, origin, destination, copied))
+    _report_copy(terminal, copied)
+    terminal.result(_copy_document(terminal, origin, destination, copied))
     return EXIT_CONTENT if copied.problems else 0
 
 
-def _opened_source(address: str, settings: Settings) -> NamedStore:
-    found = open_store_at(address, settings)
-    if not (found.exists(f"{OCFL_ROOT}/0=ocfl_1.1") or found.exists(LOG_CHECKPOINT)):
+@store.command()
+@click.option(
+    "--store", "name", metavar="NAME", help="副本的名称（缺省为主存储）。 A replica's name; the primary by default."
+)
+@command
+def validate(terminal: Terminal, name: str | None) -> int:
+    """按 OCFL 全部规则验证存储，逐一核对摘要。 Validate a store by all OCFL rules, every digest included."""
+    selected = _open_selected(name, process_settings())
+    progress = terminal.progress()
+    try:
+        progress.begin(LocalizedText(f"列出 {selected.name}", f"Listing {selected.name}"), 0)
+        survey = survey_store(selected.store)
+        progress.begin(LocalizedText(f"验证 {selected.name}", f"Validating {selected.name}"), survey.bytes)
+        findings = collect_findings(validate_store(selected.store, survey, progress.advance))
+    finally:
+        progress.end()
+    report_findings(terminal, selected.name, survey.bytes, findings)
+    terminal.result(findings_document(terminal, selected.name, survey.bytes, findings))
+    return EXIT_CONTENT if findings.faults else 0
+
+
+def _open_source(address: str, settings: Settings) -> NamedStore:
+    opened = open_store_at(address, settings)
+    if not (opened.exists(f"{OCFL_ROOT}/0=ocfl_1.1") or opened.exists(LOG_CHECKPOINT)):
         raise SettingInvalid(
             name="FROM",
             reason=LocalizedText(
-                f"{store_name(address)} 中没有存储内容", f"{store_name(address)} holds no store of ours"
+                f"{store_name(address)} 中没有存储内容；请核对地址",
+                f"{store_name(address)} does not contain a store; check the address",
             ),
         )
-    return NamedStore(store_name(address), found)
+    return NamedStore(store_name(address), opened)
 
 
-def _tell(terminal: Terminal, copied: StoreCopied) -> None:
+def _open_selected(name: str | None, settings: Settings) -> NamedStore:
+    """Open the primary store, or the replica with this name. Raises `SettingInvalid`, `StoreFault`."""
+    replicas = dict(zip(distinct_replicas(settings), settings.replicas, strict=True))
+    primary = store_name(settings.store_url)
+    addresses = {_PRIMARY: settings.store_url, primary: settings.store_url, **replicas}
+    address = addresses.get(name or _PRIMARY)
+    if address is None:
+        names = "、".join((_PRIMARY, *replicas)), ", ".join((_PRIMARY, *replicas))
+        raise SettingInvalid(
+            name="--store",
+            reason=LocalizedText(
+                f"没有名为 {name} 的存储；可用的名称：{names[0]}",
+                f"no store is named {name}; the names are: {names[1]}",
+            ),
+        )
+    location = parse_address(address, settings)
+    if isinstance(location, Path) and not location.is_dir():
+        raise StoreFault(
+            key=store_name(address),
+            reason=LocalizedText(
+                "文件夹不存在；请检查是否已挂载，新建的存储请先运行 shanben init",
+                "the folder does not exist; check that it is mounted, or run shanben init for a new store",
+            ),
+        )
+    return NamedStore(store_name(address), open_store_at(address, settings))
+
+
+def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
     for problem in copied.problems:
         terminal.write(LocalizedText(f"✗ {problem.message.zh}", f"✗ {problem.message.en}"))
     done, entries = copied.done, copied.log.size if copied.log else 0
@@ -72,12 +127,15 @@ def _tell(terminal: Terminal, copied: StoreCopied) -> None:
         terminal.write(
             LocalizedText(
                 f"{count} 处有问题，未复制；其余已完成。改正后再次运行即可",
-                f"{count} problem(s) were not copied, all else was; mend them and run it again",
+                f"{count} object(s) or work(s) with problems were not copied; everything else was. Correct the problems"
+                " and run the command again",
             )
         )
 
 
-def _document(terminal: Terminal, source: NamedStore, target: NamedStore, copied: StoreCopied) -> dict[str, object]:
+def _copy_document(
+    terminal: Terminal, source: NamedStore, target: NamedStore, copied: StoreCopied
+) -> dict[str, object]:
     done, log = copied.done, copied.log
     return {
         "from": source.name,

@@ -18,8 +18,9 @@ from typing import Final
 
 from iiif_server.pyramid.file import read_directory
 from preservation.ocfl import objects
+from preservation.progress import OnProgress
 from preservation.replication.log import LogCopy, replicate_log
-from preservation.replication.transfer import NamedStore, OnProgress, Transferred, transfer_derived
+from preservation.replication.transfer import NamedStore, Transferred, transfer_derived
 from preservation.replication.works import replicate_work
 from repository.errors import IntegrityError, KeyNotFound, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
