@@ -56,24 +56,24 @@ def report_findings(terminal: Terminal, store: str, size: int, findings: Finding
     for part, finding in findings.faults:
         message, name = message_of(finding), _printable(part.identifier or OCFL_ROOT)
         where = f"{name}  {finding.code}  {_printable(part.key(finding))}"
-        terminal.say(LocalizedText(f"✗ {where}：{message.zh}", f"✗ {where}: {message.en}"))
+        terminal.write(LocalizedText(f"✗ {where}：{message.zh}", f"✗ {where}: {message.en}"))
     for code, warning in findings.warnings.items():
         message, key = message_of(warning.finding), _printable(warning.part.key(warning.finding))
-        terminal.say(
+        terminal.write(
             LocalizedText(
                 f"⚠ {code}（{warning.count} 处，首见于 {key}）：{message.zh}",
                 f"⚠ {code} ({warning.count} times, first in {key}): {message.en}",
             )
         )
     count, amount = findings.objects, byte_size(size)
-    terminal.say(
+    terminal.write(
         LocalizedText(
             f"{store}：对象 {count} 个，有效 {findings.valid} 个，{amount}",
             f"{store}: {count} objects, {findings.valid} valid, {amount}",
         )
     )
     if findings.faults:
-        terminal.say(
+        terminal.write(
             LocalizedText(
                 f"{len(findings.faults)} 处不合规范。请勿删除；用 --store 验证副本，再以完好的一份替换",
                 f"{len(findings.faults)} fault(s). Delete nothing; validate the replicas with --store and replace"
@@ -81,7 +81,7 @@ def report_findings(terminal: Terminal, store: str, size: int, findings: Finding
             )
         )
     elif not count:
-        terminal.say(
+        terminal.write(
             LocalizedText("存储中没有对象，未作任何验证", "The store contains no objects: nothing was validated")
         )
 
