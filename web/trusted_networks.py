@@ -1,4 +1,7 @@
-"""Decides from where a request came: this machine, a private network, or elsewhere."""
+"""Where a request comes from: this machine, a private network, or elsewhere.
+
+A request with a header field that proxies add was made on behalf of somebody else, and counts as from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,47 @@ from flask import Request
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
 
-_TRACES: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
-_OWN_NETWORKS: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-"""Addresses that no provider routes: RFC 1918, RFC 4193."""
+_PROXY_FIELDS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_PRIVATE_NETWORKS: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+"""Addresses that are not routed on the Internet: RFC 1918, RFC 4193."""
 
 
 class StaffOnly(AccessRefused):
-    """A page for those who run the house, asked for from elsewhere than the machine that serves it."""
+    """A page for staff was requested from a network that is not trusted."""
 
     code = "access.staff"
     text = LocalizedText(
-        "此页只供管理人员在服务器本机查看；其他机器可经 SSH 隧道，或由边缘服务器放行",
-        "This page is for staff, on the server itself; from elsewhere use an SSH tunnel, or have the edge admit you",
+        "此页只供管理人员在服务器本机查看；从其他计算机访问，请使用 SSH 隧道，或在边缘服务器上放行",
+        "This page is for staff on the server; from another computer, use an SSH tunnel or permit it at the edge",
     )
 
 
-def is_local_request(asked: Request) -> bool:
-    """Whether a request was made on this machine, by no other's order."""
-    if any(name in asked.headers for name in _TRACES):
+def is_local_request(request: Request) -> bool:
+    """Return whether a request was made on this machine, to this machine's own name, and by no proxy.
+
+    The name matters because a page of another site may resolve its own name to this machine (DNS rebinding).
+    """
+    if _is_proxied(request):
         return False
-    return _is_loopback(asked.remote_addr or "") and _is_loopback(urlsplit(f"//{asked.host}").hostname or "")
+    return _is_loopback(request.remote_addr or "") and _is_loopback(urlsplit(f"//{request.host}").hostname or "")
 
 
-def is_from_private_network(asked: Request) -> bool:
-    """Whether a request was made by this machine or one of its own network, and by no other's order."""
-    return not any(name in asked.headers for name in _TRACES) and is_private_address(asked.remote_addr or "")
+def is_from_private_network(request: Request) -> bool:
+    """Return whether a request was made on this machine or on a private network, and by no proxy."""
+    return not _is_proxied(request) and is_private_address(request.remote_addr or "")
 
 
 def is_private_address(host: str) -> bool:
-    """Whether an address is of this machine or of a network that no provider routes to."""
+    """Return whether an IP address is this machine's or on a private network; False for anything else."""
     try:
         address = ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or any(address in network for network in _OWN_NETWORKS)
+    return address.is_loopback or any(address in network for network in _PRIVATE_NETWORKS)
+
+
+def _is_proxied(request: Request) -> bool:
+    return any(name in request.headers for name in _PROXY_FIELDS)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,9 +1,10 @@
-"""For operators: is the process alive, and can it serve."""
+"""Liveness and readiness of a web process, for operators and load balancers."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from iiif_server.urls import HEALTH_ROOT
 from repository import paths
 from repository.errors import DatabaseFault, ShanbenError, StoreFault
 from repository.repository import Repository
@@ -11,18 +12,22 @@ from web.trusted_networks import StaffOnly, is_from_private_network
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """``live`` answers while the process runs; ``ready`` when the database and the store answer too, else 503."""
-    routes = Blueprint("health", __name__, url_prefix="/health")
+    """Return the routes, open to this machine and to private networks.
+
+    ``live`` responds with 200 while the process runs. ``ready`` responds with 200 when database and store respond, else
+    with 503 and the error code of each.
+    """
+    routes = Blueprint("health", __name__, url_prefix=HEALTH_ROOT)
 
     @routes.before_request
-    def for_our_own_network() -> None:
+    def refuse_public_networks() -> None:
         if not is_from_private_network(request):
             raise StaffOnly
 
     @routes.after_request
-    def never_kept(answer: Response) -> Response:
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+    def forbid_caching(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     @routes.get("/live")
     def live() -> Response:
@@ -30,20 +35,16 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/ready")
     def ready() -> tuple[Response, int]:
-        faults = {name: fault for name, fault in _parts(repository).items() if fault is not None}
-        if not faults:
-            return jsonify(status="ok", database="ok", store="ok"), 200
-        told = {name: faults[name].code if name in faults else "ok" for name in ("database", "store")}
-        return jsonify(status="unavailable", **told), 503
+        faults = {"database": _database_fault(repository), "store": _store_fault(repository)}
+        states = {name: fault.code if fault else "ok" for name, fault in faults.items()}
+        if any(faults.values()):
+            return jsonify(status="unavailable", **states), 503
+        return jsonify(status="ok", **states), 200
 
     return routes
 
 
-def _parts(repository: Repository) -> dict[str, ShanbenError | None]:
-    return {"database": _database(repository), "store": _store(repository)}
-
-
-def _database(repository: Repository) -> DatabaseFault | None:
+def _database_fault(repository: Repository) -> ShanbenError | None:
     try:
         repository.catalogue.published_count()
     except DatabaseFault as fault:
@@ -51,7 +52,7 @@ def _database(repository: Repository) -> DatabaseFault | None:
     return None
 
 
-def _store(repository: Repository) -> StoreFault | None:
+def _store_fault(repository: Repository) -> ShanbenError | None:
     try:
         repository.store.exists(paths.LOG_CHECKPOINT)
     except StoreFault as fault:

@@ -1,7 +1,7 @@
-"""The provenance log over HTTP, by C2SP tlog-tiles: https://c2sp.org/tlog-tiles .
+"""The provenance log over HTTP (C2SP tlog-tiles): https://c2sp.org/tlog-tiles .
 
-Tiles as they lie in the store, and the newest checkpoint signed. A full tile never changes; a partial one is replaced
-by a wider one in time; the checkpoint is signed anew with every append.
+Checkpoint and tiles are sent as stored. A full tile never changes; a partial tile is superseded by a wider one; the
+checkpoint is signed again with every append.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Final
 
 from flask import Blueprint, Response
 
+from iiif_server.urls import LOG_ROOT
 from preservation.log import sequencer
+from preservation.log.tiles import unpack_entries, unpack_hashes
 from repository import identifiers, paths
 from repository.errors import KeyNotFound, NotFound
 from repository.identifiers import Kind
@@ -18,40 +20,40 @@ from repository.repository import Repository
 from web.site.cors import conditional
 
 _TEXT: Final = "text/plain; charset=utf-8"
-_BYTES: Final = "application/octet-stream"
-_BRIEFLY: Final = "public, max-age=10"
-_A_WHILE: Final = "public, max-age=3600"
-_FOREVER: Final = "public, max-age=31536000, immutable"
+_BINARY: Final = "application/octet-stream"
+_SECONDS: Final = "public, max-age=10"
+_HOUR: Final = "public, max-age=3600"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """The checkpoint, the tiles, the key and evidence files, for anybody's verifier."""
-    routes = Blueprint("log", __name__, url_prefix="/log")
+    """Return the routes of the checkpoint, the tiles, the verifier key and the evidence files, open to everybody."""
+    routes = Blueprint("log", __name__, url_prefix=LOG_ROOT)
 
     @routes.get("/checkpoint")
     def checkpoint() -> Response:
-        return _answer(sequencer.open_log(repository).checkpoint_note(), _TEXT, _BRIEFLY)
+        return _respond(sequencer.open_log(repository).checkpoint_note(), _TEXT, _SECONDS)
 
     @routes.get("/tile/<path:place>")
     def tile(place: str) -> Response:
-        named = paths.parse_log_path(f"tile/{place}")
-        if named is None:
+        parsed = paths.parse_log_path(f"tile/{place}")
+        if parsed is None:
             raise NotFound(what=f"log/tile/{place}")
-        _, _, width = named
-        cache = _FOREVER if width == paths.TILE_WIDTH else _A_WHILE
-        return _answer(_read(repository, f"{paths.LOG}/tile/{place}"), _BYTES, cache)
+        level, _, width = parsed
+        body = _read(repository, f"{paths.LOG}/tile/{place}")
+        return _respond(body, _BINARY, _tile_lifetime(level, width, body))
 
     @routes.get("/key")
     def key() -> Response:
         line = sequencer.verifier_key(repository)
-        return _answer(f"{line}\n".encode(), _TEXT, _A_WHILE)
+        return _respond(f"{line}\n".encode(), _TEXT, _HOUR)
 
     @routes.get("/proof/<image>")
     def proof(image: str) -> Response:
         identifier = identifiers.parse(image, Kind.IMAGE)
-        answer = _answer(sequencer.image_evidence(repository, identifier), _TEXT, "no-cache")
-        answer.headers["Content-Disposition"] = f'inline; filename="{identifier}.tlog-proof"'
-        return answer
+        response = _respond(sequencer.image_evidence(repository, identifier), _TEXT, "no-cache")
+        response.headers["Content-Disposition"] = f'inline; filename="{identifier}.tlog-proof"'
+        return response
 
     return routes
 
@@ -63,8 +65,16 @@ def _read(repository: Repository, key: str) -> bytes:
         raise NotFound(what=key) from fault
 
 
-def _answer(body: bytes, content_type: str, cache: str) -> Response:
-    answer = Response(body, content_type=content_type)
-    answer.headers["Cache-Control"] = cache
-    answer.add_etag()
-    return conditional(answer)
+def _tile_lifetime(level: str, width: int, body: bytes) -> str:
+    """Return the Cache-Control of a tile; a truncated tile must not stay in caches after its repair."""
+    items = unpack_entries(body) if level == "entries" else unpack_hashes(body)
+    if items is None or len(items) != width:
+        return "no-store"
+    return _IMMUTABLE if width == paths.TILE_WIDTH else _HOUR
+
+
+def _respond(body: bytes, content_type: str, cache_control: str) -> Response:
+    response = Response(body, content_type=content_type)
+    response.headers["Cache-Control"] = cache_control
+    response.add_etag()
+    return conditional(response)

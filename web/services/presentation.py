@@ -15,11 +15,11 @@ from repository.repository import Repository
 from web.site.cors import conditional
 from web.site.urls import base_url
 
-_CACHE: Final = "public, max-age=300"
+_FIVE_MINUTES: Final = "public, max-age=300"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """Manifests and collections, for viewers anywhere."""
+    """Return the routes of manifests and collections, open to everybody."""
     routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
     service = PresentationService(repository.store)
 
@@ -28,17 +28,17 @@ def blueprint(repository: Repository) -> Blueprint:
         identifier = identifiers.parse(work, Kind.WORK)
         if repository.catalogue.state(identifier) is WorkState.WITHDRAWN:
             raise Withdrawn(what=identifier)
-        return _answer(service.manifest(identifier, base_url(repository.settings)))
+        return _respond(service.manifest(identifier, base_url(repository.settings)))
 
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:
-        return _answer(service.collection(name, base_url(repository.settings)))
+        return _respond(service.collection(name, base_url(repository.settings)))
 
     return routes
 
 
-def _answer(document: PublishedDocument) -> Response:
-    answer = Response(document.body, content_type=MEDIA_TYPE)
-    answer.headers["ETag"] = document.etag
-    answer.headers["Cache-Control"] = _CACHE
-    return conditional(answer)
+def _respond(document: PublishedDocument) -> Response:
+    response = Response(document.body, content_type=MEDIA_TYPE)
+    response.headers["ETag"] = document.etag
+    response.headers["Cache-Control"] = _FIVE_MINUTES
+    return conditional(response)

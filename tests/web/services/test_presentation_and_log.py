@@ -1,4 +1,4 @@
-"""Manifests and the log's files over HTTP."""
+"""Manifests, collections and the provenance log over HTTP."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from workers.tasks.publish import publish_all
 LEGACY = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
 
 
-def test_a_manifest_names_everything_under_the_address_it_was_asked_at(client: FlaskClient, shelf: Any) -> None:
+def test_manifest_identifiers_are_under_the_address_of_the_request(client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
-    answer = client.get(f"/iiif/presentation/3/{work.identifier}/manifest", base_url="http://books.test:8123")
-    assert answer.headers["Content-Type"] == LEGACY
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    document = json.loads(answer.data)
+    response = client.get(f"/iiif/presentation/3/{work.identifier}/manifest", base_url="http://books.test:8123")
+    assert response.headers["Content-Type"] == LEGACY
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    document = json.loads(response.data)
     assert document["id"] == f"http://books.test:8123/iiif/presentation/3/{work.identifier}/manifest"
-    assert b"base.invalid" not in answer.data
+    assert b"base.invalid" not in response.data
 
 
-def test_a_manifest_stands_under_the_public_address_when_one_is_set(public_client: FlaskClient, shelf: Any) -> None:
+def test_manifest_identifiers_are_under_the_base_url_when_one_is_set(public_client: FlaskClient, shelf: Any) -> None:
     work = shelf.book()
     document = json.loads(public_client.get(f"/iiif/presentation/3/{work.identifier}/manifest").data)
     assert document["id"] == f"https://books.example/shan/iiif/presentation/3/{work.identifier}/manifest"
 
 
-def test_a_manifest_that_is_known_is_not_sent_again(client: FlaskClient, shelf: Any) -> None:
+def test_manifest_with_a_matching_etag_is_not_sent_again(client: FlaskClient, shelf: Any) -> None:
     address = f"/iiif/presentation/3/{shelf.book().identifier}/manifest"
     first = client.get(address)
-    again = client.get(address, headers={"If-None-Match": first.headers["ETag"]})
-    assert again.status_code == 304
-    assert again.data == b""
-    assert again.headers["ETag"] == first.headers["ETag"]
-    assert again.headers["Access-Control-Allow-Origin"] == "*"
+    second = client.get(address, headers={"If-None-Match": first.headers["ETag"]})
+    assert second.status_code == 304
+    assert second.data == b""
+    assert second.headers["ETag"] == first.headers["ETag"]
+    assert second.headers["Access-Control-Allow-Origin"] == "*"
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_head_and_options(client: FlaskClient, shelf: Any) -> None:
+def test_manifest_responds_to_head_and_options(client: FlaskClient, shelf: Any) -> None:
     address = f"/iiif/presentation/3/{shelf.book().identifier}/manifest"
     head = client.head(address)
     assert head.status_code == 200
@@ -59,7 +59,7 @@ def test_head_and_options(client: FlaskClient, shelf: Any) -> None:
     assert options.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_the_top_collection_leads_to_every_manifest(client: FlaskClient, shelf: Any) -> None:
+def test_top_collection_links_every_manifest(client: FlaskClient, shelf: Any) -> None:
     titles = {shelf.small_work(f"書{number}").identifier for number in range(3)}
     document = json.loads(client.get("/iiif/presentation/3/collection/top").data)
     for item in document["items"]:
@@ -67,7 +67,7 @@ def test_the_top_collection_leads_to_every_manifest(client: FlaskClient, shelf: 
     assert {item["id"].split("/")[-2] for item in document["items"]} == titles
 
 
-def test_parts_of_the_top_collection_lead_to_every_manifest(
+def test_accession_periods_of_the_top_collection_link_every_manifest(
     client: FlaskClient, shelf: Any, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.tasks.publish.MOST", 2)
@@ -75,9 +75,9 @@ def test_parts_of_the_top_collection_lead_to_every_manifest(
     publish_all(repository)
 
     def manifests(address: str) -> Iterator[str]:
-        answer = client.get(address)
-        assert (answer.status_code, answer.mimetype) == (200, "application/ld+json")
-        document = json.loads(answer.data)
+        response = client.get(address)
+        assert (response.status_code, response.mimetype) == (200, "application/ld+json")
+        document = json.loads(response.data)
         if document["type"] == "Manifest":
             yield address.split("/")[-2]
         else:
@@ -90,13 +90,13 @@ def test_parts_of_the_top_collection_lead_to_every_manifest(
 
 
 @pytest.mark.parametrize("name", ["other", "..%2f..%2flog", "Top", "top.json", "%00"])
-def test_other_collections_are_not_there(client: FlaskClient, name: str) -> None:
-    answer = client.get(f"/iiif/presentation/3/collection/{name}")
-    assert answer.status_code == 404
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+def test_collection_with_another_name_is_not_found(client: FlaskClient, name: str) -> None:
+    response = client.get(f"/iiif/presentation/3/collection/{name}")
+    assert response.status_code == 404
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def happening(work: str, image: Image) -> Event:
+def event_of(work: str, image: Image) -> Event:
     return ingestion_event(
         work,
         image.identifier,
@@ -113,26 +113,26 @@ def logged(repository: Repository, shelf: Any) -> Work:
     make_ready(repository)
     work: Work = shelf.book()
     pyramids = repository.catalogue.pyramids(work.identifier)
-    events = [happening(work.identifier, image) for image in work.images()]
+    events = [event_of(work.identifier, image) for image in work.images()]
     publication = Publication(work, pyramids, events, 1, "2026-01-01T00:00:00Z", {})
     repository.catalogue.publish(publication, [], "2026-01-01T00:00:00Z")
     assert sequencer.record_events(repository) == 3
     return work
 
 
-def test_the_log_is_served_as_it_lies_in_the_store(client: FlaskClient, repository: Repository, logged: Work) -> None:
+def test_log_files_are_served_as_stored(client: FlaskClient, repository: Repository, logged: Work) -> None:
     checkpoint = client.get("/log/checkpoint")
     assert checkpoint.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert checkpoint.data == repository.store.read("log/checkpoint")
     assert "immutable" not in checkpoint.headers["Cache-Control"]
     for stored in repository.store.list("log/tile"):
-        answer = client.get(f"/{stored.key}")
-        assert answer.data == repository.store.read(stored.key)
-        assert answer.mimetype == "application/octet-stream"
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        response = client.get(f"/{stored.key}")
+        assert response.data == repository.store.read(stored.key)
+        assert response.mimetype == "application/octet-stream"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_proof_checks_with_the_key_that_is_served(client: FlaskClient, logged: Work) -> None:
+def test_proof_verifies_with_the_served_key(client: FlaskClient, logged: Work) -> None:
     key = client.get("/log/key").text.strip()
     image = next(logged.images()).identifier
     proof = client.get(f"/log/proof/{image}")
@@ -144,18 +144,35 @@ def test_a_proof_checks_with_the_key_that_is_served(client: FlaskClient, logged:
     "path",
     ["checkpoint", "tile/0/000", "tile/0/../../checkpoint", "tile/0/0", "tile/64/000", "tile/entries/000.p/0", "key"],
 )
-def test_a_log_that_is_not_there_yet_is_not_a_fault_of_ours(client: FlaskClient, path: str) -> None:
+def test_log_that_does_not_exist_yet_is_not_an_internal_error(client: FlaskClient, path: str) -> None:
     assert client.get(f"/log/{path}").status_code in {404, 503}
 
 
-def test_a_full_tile_may_be_kept_for_ever_and_a_partial_one_not(client: FlaskClient, repository: Repository) -> None:
+def test_full_tile_is_immutable_and_a_partial_tile_is_not(client: FlaskClient, repository: Repository) -> None:
     repository.store.put("log/tile/0/000", b"\0" * 8192)
     repository.store.put("log/tile/0/001.p/3", b"\0" * 96)
     assert "immutable" in client.get("/log/tile/0/000").headers["Cache-Control"]
     assert "immutable" not in client.get("/log/tile/0/001.p/3").headers["Cache-Control"]
 
 
-def test_nothing_else_in_the_store_can_be_reached(client: FlaskClient, repository: Repository) -> None:
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        ("0/000", b"\0" * 8191),
+        ("0/000", b"\0" * 8160),
+        ("0/000", b""),
+        ("entries/000", b"\0\1x" * 255),
+        ("entries/000", b"\0\1x" * 255 + b"\0\2x"),
+        ("0/001.p/3", b"\0" * 95),
+    ],
+)
+def test_truncated_tile_is_never_cached(client: FlaskClient, repository: Repository, key: str, content: bytes) -> None:
+    repository.store.put(f"log/tile/{key}", content)
+    response = client.get(f"/log/tile/{key}")
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+
+
+def test_log_routes_reach_nothing_else_in_the_store(client: FlaskClient, repository: Repository) -> None:
     repository.store.put("ocfl/secret", b"secret")
     for path in ("/log/../ocfl/secret", "/log/tile/../../ocfl/secret", "/log/tile/%2e%2e/%2e%2e/ocfl/secret"):
         assert client.get(path).status_code == 404
