@@ -9,8 +9,8 @@ from typing import Final
 from repository.clock import Clock, system_clock
 from repository.config import Settings
 from repository.database.catalogue import Catalogue
-from repository.database.engine import migrate, on_postgresql, open_database, sessions_of
-from repository.database.locks import Locks, exclusive, open_locks
+from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
+from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
@@ -40,7 +40,7 @@ class Repository:
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
     """The repository that `settings` describe, its tables in the newest form. Raises `DatabaseFault`, `StoreFault`."""
     # Processes that start together must not make the same tables twice.
-    with exclusive(
+    with hold_lock_file(
         settings.data / "database.lock", _WAIT_SECONDS, Busy(what=LocalizedText("数据库的升级", "the database"))
     ):
         return _build(settings, settings.database_url, open_store(settings), clock)
@@ -55,7 +55,7 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     engine = open_database(database_url)
     migrate(engine)
     sessions = sessions_of(engine)
-    log_sequence = LogSequence(sessions, shared=on_postgresql(engine))
+    log_sequence = LogSequence(sessions, shared=is_postgresql(engine))
     locks = open_locks(engine, settings.data / "locks")
     catalogue, jobs, replica_status = Catalogue(sessions), Jobs(sessions, clock), ReplicaStatus(sessions)
     return Repository(

@@ -41,7 +41,7 @@ def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
     except StoreFault as fault:
         if not fault.transient:
             raise
-        if repository.log_sequence.log_key() is not None:
+        if repository.log_sequence.verifier_key() is not None:
             _check_key(repository)
         return fault
     return None
@@ -73,7 +73,7 @@ def make_ready(repository: Repository) -> Repository:
 def _make_key_ready(repository: Repository) -> None:
     settings, log_sequence = repository.settings, repository.log_sequence
     here = (settings.keys / signing_key.KEY_FILE).exists()
-    if log_sequence.log_key() is None:
+    if log_sequence.verifier_key() is None:
         if not here and repository.store.exists(paths.LOG_CHECKPOINT):
             raise signing_key.signing_key_missing()
         if settings.log_origin or not here:

@@ -81,13 +81,13 @@ def record_events(repository: Repository) -> int:
         except LogBusy:
             return appended
         # Look again after releasing the lock: a process that found the log locked staged its events before that.
-        if not repository.log_sequence.waiting():
+        if not repository.log_sequence.has_unlogged_events():
             return appended
 
 
 def needs_recording(repository: Repository) -> bool:
     """Return whether `record_events` has work: events that are not in the log, or a checkpoint to publish."""
-    return repository.log_sequence.waiting() or open_log(repository).is_behind()
+    return repository.log_sequence.has_unlogged_events() or open_log(repository).is_behind()
 
 
 def exclusive_writer(repository: Repository) -> AbstractContextManager[object]:
@@ -102,7 +102,7 @@ def log_indexes(log: ProvenanceLog) -> dict[str, int]:
 
 def image_evidence(repository: Repository, image: str) -> bytes:
     """Return the evidence file of the newest event of an image. Raises `NotFound` when the log has none."""
-    index = repository.log_sequence.event_index(image)
+    index = repository.log_sequence.newest_log_index(image)
     if index is None:
         raise NotFound(what=image)
     return open_log(repository).evidence(index)
@@ -118,16 +118,16 @@ def _append_staged(repository: Repository, log: ProvenanceLog, append: Append) -
         append([event_bytes(event) for event in events], size)
         size += len(events)
         appended += len(events)
-        log_sequence.note_logged(size)
+        log_sequence.mark_logged(size)
     return appended
 
 
 def _next_batch(repository: Repository, size: int) -> list[Event]:
     """Return the next events from the log's size on, after assigning numbers to staged events."""
     log_sequence = repository.log_sequence
-    log_sequence.number(size, BATCH)
-    events = log_sequence.numbered(size, BATCH)
-    if not events and log_sequence.numbered_end() > size:
+    log_sequence.assign_sequence_numbers(size, BATCH)
+    events = log_sequence.numbered_events(size, BATCH)
+    if not events and log_sequence.next_sequence_number() > size:
         reason = LocalizedText(
             f"目录中缺少应为第 {size} 条的事件；请停止全部工作进程后运行 shanben rebuild",
             f"the catalogue lacks the event numbered {size}; stop all workers and run shanben rebuild",
@@ -139,15 +139,15 @@ def _next_batch(repository: Repository, size: int) -> list[Event]:
 def _adopt_tail(repository: Repository, log: ProvenanceLog, size: int) -> None:
     """Number the events that the signed log holds and the database does not know; mark all signed events as logged."""
     log_sequence = repository.log_sequence
-    start = log_sequence.known(size)
+    start = log_sequence.first_unknown_index(size)
     tail = enumerate(log.entries(start, size), start=start)
     while leaves := list(islice(tail, BATCH)):
-        log_sequence.adopt({parse_event(leaf).identifier: index for index, leaf in leaves}, size)
-    log_sequence.note_logged(size)
+        log_sequence.adopt_log_indexes({parse_event(leaf).identifier: index for index, leaf in leaves}, size)
+    log_sequence.mark_logged(size)
 
 
 def _log_key(repository: Repository) -> Signer | VerifierKey:
-    registered = repository.log_sequence.log_key()
+    registered = repository.log_sequence.verifier_key()
     if registered and not (repository.settings.keys / KEY_FILE).exists():
         return parse_verifier_key(registered)
     signer = signing_key.load(repository.settings.keys)

@@ -46,7 +46,7 @@ from preservation.log.notes import Checkpoint
 from preservation.log.signing_key import Signer
 from preservation.log.tiles import StoredTree, Tile, has_tiles, pack_entries, pack_hashes
 from preservation.log.writer_lock import WriterLock
-from repository.database.locks import Hold
+from repository.database.locks import HeldLock
 from repository.errors import KeyNotFound, LogBusy, LogInvalid, StoreFault
 from repository.paths import LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
 from repository.storage.store import ObjectStore
@@ -90,7 +90,7 @@ class LogWriter:
                 hold.check()
                 raise
 
-    def _append(self, hold: Hold, entries: Sequence[bytes], at: int | None = None) -> int:
+    def _append(self, hold: HeldLock, entries: Sequence[bytes], at: int | None = None) -> int:
         head = self._settle(hold)  # 2. Settle.
         if at is not None and head.size != at:
             raise LogBusy
@@ -98,7 +98,7 @@ class LogWriter:
             self._extend(hold, head, entries)
         return head.size
 
-    def _settle(self, hold: Hold) -> TreeHead:
+    def _settle(self, hold: HeldLock) -> TreeHead:
         """Return the head to extend; publish the newest signed checkpoint if another one is published."""
         published, remembered = self._heads.published(), self._heads.remembered()
         if published is None:
@@ -115,7 +115,7 @@ class LogWriter:
             self._publish(hold, newest.note)
         return newest.checkpoint.head
 
-    def _begin(self, hold: Hold, remembered: Sequence[SignedHead]) -> TreeHead:
+    def _begin(self, hold: HeldLock, remembered: Sequence[SignedHead]) -> TreeHead:
         """Publish the checkpoint of size 0. A log that ever held an entry is refused: its checkpoint is lost."""
         if any(head.checkpoint.size for head in remembered) or has_tiles(self._store):
             raise checkpoint_lost()
@@ -145,7 +145,7 @@ class LogWriter:
         if not consistent:
             raise _rolled_back(new.size)
 
-    def _extend(self, hold: Hold, head: TreeHead, entries: Sequence[bytes]) -> None:
+    def _extend(self, hold: HeldLock, head: TreeHead, entries: Sequence[bytes]) -> None:
         batch = self._stage(head, entries)  # 3. Stage.
         for key, content in (batch.bundles | batch.tiles).items():  # 4. Write.
             self._store.put(key, content)
@@ -200,11 +200,11 @@ class LogWriter:
             )
         return signed
 
-    def _remember(self, hold: Hold, signed: SignedHead) -> None:
+    def _remember(self, hold: HeldLock, signed: SignedHead) -> None:
         hold.check()
         self._lock.remember(signed.note, signed.checkpoint.size)
 
-    def _publish(self, hold: Hold, note: bytes) -> None:
+    def _publish(self, hold: HeldLock, note: bytes) -> None:
         """Put the checkpoint; put it again when a writer that lost its lock replaces it with an older one."""
         for _ in range(_PUBLISH_TRIES):
             hold.check()

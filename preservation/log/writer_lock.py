@@ -5,7 +5,7 @@ two histories under one name. Each signed checkpoint is therefore remembered out
 in a file on this machine and, where several machines share a database, also in the database.
 
 A database lock can be lost while its holder still runs, after a server crash or a network failure. What that writer
-then does cannot be prevented; `log/writer.py` keeps it harmless, and `Hold.check` reports the lost lock.
+then does cannot be prevented; `log/writer.py` keeps it harmless, and `HeldLock.check` reports the lost lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from repository.database.locks import Hold, Locks, exclusive
+from repository.database.locks import HeldLock, Locks, hold_lock_file
 from repository.database.log_sequence import LogSequence
 from repository.errors import LogBusy, StoreFault
 from repository.storage.fsync import sync_folder, write_all
@@ -27,7 +27,7 @@ _LOCK: Final = "log"
 class WriterLock(Protocol):
     """Admits one writer at a time, and remembers the newest signed checkpoint."""
 
-    def hold(self) -> AbstractContextManager[Hold]:
+    def hold(self) -> AbstractContextManager[HeldLock]:
         """Hold the log for writing. Raises `LogBusy` when another writer holds it for too long."""
 
     def remembered(self) -> list[bytes]:
@@ -80,9 +80,9 @@ class FileWriterLock:
         self._seconds = seconds
 
     @contextmanager
-    def hold(self) -> Iterator[Hold]:
+    def hold(self) -> Iterator[HeldLock]:
         """As `WriterLock.hold`."""
-        with exclusive(self._lock_path, self._seconds, LogBusy()):
+        with hold_lock_file(self._lock_path, self._seconds, LogBusy()):
             yield _LocalHold()
 
     def remembered(self) -> list[bytes]:
@@ -109,18 +109,18 @@ class DatabaseWriterLock:
         self._file = file
         self._seconds = seconds
 
-    def hold(self) -> AbstractContextManager[Hold]:
+    def hold(self) -> AbstractContextManager[HeldLock]:
         """As `WriterLock.hold`. Raises `DatabaseFault`."""
         return self._locks.hold(_LOCK, self._seconds, LogBusy())
 
     def remembered(self) -> list[bytes]:
         """As `WriterLock.remembered`. Raises `DatabaseFault`, `StoreFault`."""
-        head = self._log_sequence.head(self._origin)
+        head = self._log_sequence.checkpoint(self._origin)
         return [*([head] if head else []), *self._file.read()]
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """As `WriterLock.remember`. Raises `DatabaseFault`, `StoreFault`."""
-        if not self._log_sequence.advance_head(self._origin, size, checkpoint):
+        if not self._log_sequence.advance_checkpoint(self._origin, size, checkpoint):
             raise LogBusy
         self._file.write(checkpoint)
 
@@ -134,7 +134,7 @@ class MemoryWriterLock:
         self._remembered: list[bytes] = []
 
     @contextmanager
-    def hold(self) -> Iterator[Hold]:
+    def hold(self) -> Iterator[HeldLock]:
         """As `WriterLock.hold`."""
         if not self._lock.acquire(timeout=self._seconds):
             raise LogBusy

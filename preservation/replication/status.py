@@ -51,11 +51,11 @@ def replication_status_of(repository: Repository, work: str) -> ReplicationStatu
 
     The main store verifies a version when it is ingested, so its time is that of the work's last event.
     """
-    head = repository.replica_status.head(work)
+    head = repository.replica_status.work_head(work)
     if head is None:
         raise NotFound(what=work)
     version, time = head
-    replicas = {copy.store: copy for copy in repository.replica_status.of(work)}
+    replicas = {copy.store: copy for copy in repository.replica_status.replicas_of(work)}
     holdings = [Holding(store_name(repository.settings.store_url), True, version, time, True)]
     for name in repository.replicas:
         copy = replicas.get(name)

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from repository.database.counters import add_to_counters, count_again, read_counters
+from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, reading, without_limits, write, writing
 from repository.database.log_sequence import LogPosition, assign_positions, close_gaps, position_of, unsigned_positions
 from repository.database.outbox import NewJob, enqueue
@@ -107,7 +107,7 @@ class Catalogue:
             rows = session.execute(query.order_by(WorkRow.accessioned, WorkRow.identifier))
             return [summary_of(row) for row in rows]
 
-    def accessions(self, start: str, end: str, limit: int) -> int:
+    def count_accessions(self, start: str, end: str, limit: int) -> int:
         """How many works, published or not, were accessioned from `start` on and before `end`; none beyond `limit`."""
         # State by state: the index begins with it.
         found = [
@@ -142,7 +142,7 @@ class Catalogue:
             rows = session.scalars(select(ImageRow).where(ImageRow.work == work)).all()
         return {row.identifier: pyramid_of(row) for row in rows}
 
-    def is_length_known(self, master_bytes: int) -> bool:
+    def has_master_of_length(self, master_bytes: int) -> bool:
         """Whether a master that is so many bytes long is held: if not, a new one of that length need not be hashed."""
         query = select(ImageRow.identifier).where(ImageRow.master_bytes == master_bytes).limit(1)
         with reading(self._sessions) as session:
@@ -173,12 +173,12 @@ class Catalogue:
 
         write(self._sessions, replace)
 
-    def renew_pyramid(self, image: str, pyramid: Pyramid) -> None:
+    def replace_pyramid(self, image: str, pyramid: Pyramid) -> None:
         """The pyramid of an image was made anew; nothing happens when the image is not held any more."""
         change = update(ImageRow).where(ImageRow.identifier == image).values(pyramid_values(pyramid))
         write(self._sessions, lambda session: session.execute(change))
 
-    def replace_all(self, publications: Iterable[Publication]) -> int:
+    def rebuild(self, publications: Iterable[Publication]) -> int:
         """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are.
 
         Nobody may write the log meanwhile.
@@ -192,7 +192,7 @@ class Catalogue:
                 _put(session, publication, places)
                 count += 1
             close_gaps(session)
-            count_again(session)
+            recount(session)
         return count
 
     def _images(self, query: Select[ImageRow]) -> list[tuple[Image, Pyramid]]:

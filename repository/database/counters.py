@@ -26,17 +26,17 @@ def add_to_counters(session: Session, **changes: int) -> None:
         session.connection().execute(addition.values(value=CounterRow.value + bindparam("change")), rows)
 
 
-def count_again(session: Session) -> None:
+def recount(session: Session) -> None:
     """Set every tally to what there is. The last thing that a transaction does."""
     # Held before anything is counted: who commits before is counted, who comes later adds to the result.
     session.execute(select(CounterRow.name).order_by(CounterRow.name).with_for_update()).all()
-    counted = count(session)
+    counted = count_all(session)
     change = update(CounterRow).where(CounterRow.name == bindparam("tally")).values(value=bindparam("count"))
     rows = [{"tally": name, "count": value} for name, value in sorted(counted.items())]
     session.connection().execute(change, rows)
 
 
-def count(session: Session) -> dict[str, int]:
+def count_all(session: Session) -> dict[str, int]:
     """What the tallies ought to be, by looking at every work and event."""
     published = func.count().filter(WorkRow.state == WorkState.PUBLISHED.value)
     images, size = func.sum(WorkRow.images), func.sum(WorkRow.master_bytes)

@@ -228,7 +228,7 @@ def _refuse_newer(connection: Connection, known: set[str]) -> None:
         raise DatabaseFault(reason=LocalizedText(zh, en))
 
 
-def on_postgresql(engine: Engine) -> bool:
+def is_postgresql(engine: Engine) -> bool:
     """Whether the database is a server that several machines may share."""
     return engine.dialect.name == "postgresql"
 

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, in_memory, on_postgresql, sql_state
+from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, in_memory, is_postgresql, sql_state
 from repository.errors import Busy, DatabaseFault
 from repository.localized import LocalizedText
 
@@ -29,7 +29,7 @@ _PAUSE: Final = 0.05
 _LOST: Final = LocalizedText("锁已失去；请重试", "the lock was lost; try again")
 
 
-class Hold(Protocol):
+class HeldLock(Protocol):
     """A lock while it is held."""
 
     def check(self) -> None:
@@ -42,7 +42,7 @@ class Hold(Protocol):
 class Locks(Protocol):
     """Locks by name. None may be taken again by whoever holds it: that would wait for itself."""
 
-    def hold(self, name: str, seconds: float, busy: Busy) -> AbstractContextManager[Hold]:
+    def hold(self, name: str, seconds: float, busy: Busy) -> AbstractContextManager[HeldLock]:
         """Hold the lock `name`, waiting at most `seconds` for it.
 
         Raises `busy` when somebody else keeps it longer, and `DatabaseFault` when the database cannot be asked.
@@ -51,7 +51,7 @@ class Locks(Protocol):
 
 def open_locks(engine: Engine, folder: Path) -> Locks:
     """The locks of those who share a database; `folder` is where lock files lie when it is a file of SQLite."""
-    if on_postgresql(engine):
+    if is_postgresql(engine):
         return DatabaseLocks(engine)
     return MemoryLocks() if in_memory(engine) else FileLocks(folder)
 
@@ -65,7 +65,7 @@ class DatabaseLocks:
         self._engine = engine
 
     @contextmanager
-    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[Hold]:
+    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
         """As `Locks.hold`. Those who wait get the lock in the order in which they came."""
         connection = self._connect()
         key = _number(name)
@@ -139,7 +139,7 @@ class FileLocks:
         self._folder = folder
 
     @contextmanager
-    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[Hold]:
+    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
         """As `Locks.hold`."""
         path = self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
         with _held(path, seconds, busy) as descriptor:
@@ -168,7 +168,7 @@ class MemoryLocks:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @contextmanager
-    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[Hold]:
+    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
         """As `Locks.hold`."""
         lock = self._locks[name]
         if not lock.acquire(timeout=max(seconds, 0)):
@@ -185,7 +185,7 @@ class _MemoryHold:
 
 
 @contextmanager
-def exclusive(path: Path, seconds: float, busy: Busy) -> Iterator[None]:
+def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[None]:
     """Hold the lock file at `path` between the processes of this machine, waiting at most `seconds` for it.
 
     Raises `busy` when somebody else keeps it longer.

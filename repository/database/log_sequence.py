@@ -43,30 +43,30 @@ class LogSequence:
         self._sessions = sessions
         self.shared = shared
 
-    def number(self, size: int, limit: int) -> int:
+    def assign_sequence_numbers(self, size: int, limit: int) -> int:
         """Give numbers to at most `limit` staged events, oldest first, none below `size`; returns to how many.
 
         Events that a publication is changing at this moment are left for the next time: it asks for one.
         """
         return self._write(lambda session: _number(session, size, limit))
 
-    def numbered(self, start: int, limit: int) -> list[Event]:
+    def numbered_events(self, start: int, limit: int) -> list[Event]:
         """The events numbered `start`, `start` + 1 and so on without a gap, at most `limit` of them."""
         query = select(EventRow).where(EventRow.sequence >= start).order_by(EventRow.sequence).limit(limit)
         rows = self._write(lambda session: session.scalars(query).all())
         return [_event(row) for place, row in enumerate(rows, start) if row.sequence == place]
 
-    def numbered_end(self) -> int:
+    def next_sequence_number(self) -> int:
         """One more than the highest number given."""
         return self._write(_end)
 
-    def known(self, size: int) -> int:
+    def first_unknown_index(self, size: int) -> int:
         """Where the tail of a log of `size` entries begins that this catalogue does not know."""
         query = select(func.max(EventRow.sequence)).where(EventRow.sequence < size)
         highest = self._write(lambda session: session.scalar(query))
         return 0 if highest is None else highest + 1
 
-    def adopt(self, indexes: Mapping[str, int], size: int) -> None:
+    def adopt_log_indexes(self, indexes: Mapping[str, int], size: int) -> None:
         """Number events as a log of `size` entries that was signed has them; others are passed over.
 
         A database that is behind the signed log was restored from a backup: the numbers that it gave from `size` on
@@ -74,14 +74,14 @@ class LogSequence:
         """
         self._write(lambda session: _adopt(session, indexes, size))
 
-    def note_logged(self, size: int) -> int:
+    def mark_logged(self, size: int) -> int:
         """Note the leaf of every event numbered below `size`, which was signed; returns how many were new.
 
         Events that a publication is changing at this moment are left for the next time.
         """
         return self._write(lambda session: _note_logged(session, size))
 
-    def waiting(self, work: str | None = None) -> bool:
+    def has_unlogged_events(self, work: str | None = None) -> bool:
         """Whether an event, of any work or of `work`, is not in the log yet.
 
         Events that a publication is changing at this moment are left out.
@@ -90,12 +90,12 @@ class LogSequence:
         query = (query if work is None else query.where(EventRow.work == work)).with_for_update(skip_locked=True)
         return self._write(lambda session: session.scalar(query)) is not None
 
-    def event_index(self, image: str) -> int | None:
+    def newest_log_index(self, image: str) -> int | None:
         """The newest signed leaf that speaks of an image; None when none does."""
         query = select(func.max(EventRow.log_index)).where(EventRow.image == image)
         return self._write(lambda session: session.scalar(query))
 
-    def log_key(self) -> str | None:
+    def verifier_key(self) -> str | None:
         """The verifier key of the log; None before the first machine was made ready."""
         query = select(LogHeadRow.verifier_key).order_by(LogHeadRow.origin).limit(1)
         return self._write(lambda session: session.scalar(query))
@@ -105,12 +105,12 @@ class LogSequence:
         row = {"origin": origin, "verifier_key": verifier_key, "size": 0, "checkpoint": None}
         self._write(lambda session: session.execute(insert(LogHeadRow), [row]))
 
-    def head(self, origin: str) -> bytes | None:
+    def checkpoint(self, origin: str) -> bytes | None:
         """The newest checkpoint signed; None before the first."""
         query = select(LogHeadRow.checkpoint).where(LogHeadRow.origin == origin)
         return self._write(lambda session: session.scalar(query))
 
-    def advance_head(self, origin: str, size: int, checkpoint: bytes) -> bool:
+    def advance_checkpoint(self, origin: str, size: int, checkpoint: bytes) -> bool:
         """Keep a checkpoint unless a larger one, or another of the same size, is kept; returns whether it is."""
         newer = or_(LogHeadRow.checkpoint.is_(None), LogHeadRow.size < size, LogHeadRow.checkpoint == checkpoint)
         change = update(LogHeadRow).where(LogHeadRow.origin == origin, newer)

@@ -77,10 +77,10 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class JobProgress:
     """How many of a job's children there are, and how many have ended."""
 
-    ended: int
+    finished: int
     total: int
 
 
@@ -117,7 +117,7 @@ class Jobs:
         """Jobs that met a fault that may pass, and wait to be tried again."""
         return [job for job in self._jobs(self._tried().limit(limit)) if job.result]
 
-    def delayed_in(self, key: str, limit: int = 10) -> list[Job]:
+    def delayed_within(self, key: str, limit: int = 10) -> list[Job]:
         """The same of one job and its children."""
         query = self._tried().where(or_(JobRow.key == key, JobRow.parent == key))
         return [job for job in self._jobs(query.limit(limit)) if job.result]
@@ -126,17 +126,17 @@ class Jobs:
         query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.attempts > 0)
         return query.order_by(JobRow.not_before, JobRow.key)
 
-    def under_way(self, kind: str, limit: int = 50) -> list[tuple[Job, Steps]]:
+    def active(self, kind: str, limit: int = 50) -> list[tuple[Job, JobProgress]]:
         """Jobs of a kind that have not ended, the oldest first, with how far they are."""
         query = select(JobRow).where(JobRow.kind == kind, JobRow.state.in_([state.value for state in ACTIVE]))
         found = self._jobs(query.order_by(JobRow.since, JobRow.key).limit(limit))
-        return [(job, self.steps(job.key)) for job in found]
+        return [(job, self.progress(job.key)) for job in found]
 
-    def steps(self, key: str) -> Steps:
+    def progress(self, key: str) -> JobProgress:
         """How far a job that fanned out is."""
         ended = func.count().filter(JobRow.state.in_([state.value for state in FINISHED]))
         query = select(ended, func.count()).where(JobRow.parent == key)
-        return Steps(*self._read(lambda session: session.execute(query).one()))
+        return JobProgress(*self._read(lambda session: session.execute(query).one()))
 
     def children(self, key: str) -> list[Job]:
         """The children of a job, by their keys."""
@@ -193,7 +193,7 @@ class Jobs:
         """Queue again what a worker holds that is known to be dead; how many jobs they are."""
         return self._release(JobRow.holder == holder)
 
-    def begin(self, key: str, holder: str, seconds: float) -> Job | None:
+    def start(self, key: str, holder: str, seconds: float) -> Job | None:
         """Take a queued job that is due, and hold it for `seconds`; None when there is nothing to take."""
         now = self._now()
         held = {"state": JobState.RUNNING.value, "holder": holder, "held_until": self._now(seconds), "updated": now}
@@ -282,7 +282,7 @@ class Jobs:
             "updated": now,
         }
 
-        change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.again)
+        change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.rerun_requested)
 
         def end(session: Session) -> bool:
             commit_asynchronously(session)
@@ -292,9 +292,10 @@ class Jobs:
             if ended.parent:
                 return _count_down(session, ended.parent, now)
             _delete_children(session, key)
-            if ended.again:
-                session.execute(update(JobRow).where(JobRow.key == key).values(_queued(now) | {"again": False}))
-            return bool(ended.again)
+            if ended.rerun_requested:
+                rerun = _queued(now) | {"rerun_requested": False}
+                session.execute(update(JobRow).where(JobRow.key == key).values(rerun))
+            return bool(ended.rerun_requested)
 
         return self._write(end)
 
@@ -329,7 +330,7 @@ def enqueue(session: Session, order: NewJob, now: str) -> None:
     if row is None:
         session.execute(insert(JobRow), [_fresh(order, now)])
     elif row.state == JobState.RUNNING.value:
-        row.again = True
+        row.rerun_requested = True
     elif row.plan is None and not (row.state == JobState.QUEUED.value and row.attempts == 0):
         for name, value in _fresh(order, now).items():
             setattr(row, name, value)
@@ -347,7 +348,7 @@ def _fresh(order: NewJob, now: str) -> dict[str, Any]:
         "remaining": 0,
         "plan": None,
         "claim": None,
-        "again": False,
+        "rerun_requested": False,
     }
 
 

@@ -42,7 +42,7 @@ class ReplicaStatus:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def note(self, work: str, store: str, version: int, verified: str) -> None:
+    def record_verified(self, work: str, store: str, version: int, verified: str) -> None:
         """A version was verified in a store. An older one than is noted already changes nothing."""
 
         def action(session: Session) -> None:
@@ -54,7 +54,7 @@ class ReplicaStatus:
 
         write(self._sessions, action)
 
-    def of(self, work: str) -> list[ReplicaCopy]:
+    def replicas_of(self, work: str) -> list[ReplicaCopy]:
         """Every replica noted of a work, by the names of the stores; also of stores no longer in the settings."""
         with reading(self._sessions) as session:
             rows = session.scalars(
@@ -62,7 +62,7 @@ class ReplicaStatus:
             ).all()
         return [ReplicaCopy(row.store, row.version, row.verified) for row in rows]
 
-    def head(self, work: str) -> tuple[int, str | None] | None:
+    def work_head(self, work: str) -> tuple[int, str | None] | None:
         """A catalogued work's newest version and the time of its last event; None when there is no such work."""
         last = select(func.max(EventRow.time)).where(EventRow.work == work).scalar_subquery()
         with reading(self._sessions) as session:
@@ -102,7 +102,7 @@ class ReplicaStatus:
                 preserved = next(iter(verified.values()), works)
         return ReplicaSummary(works, verified, preserved)
 
-    def missing(self, store: str, key_prefix: str, limit: int, *, failed: bool = False) -> list[str]:
+    def works_without_replica(self, store: str, key_prefix: str, limit: int, *, failed: bool = False) -> list[str]:
         """At most `limit` works whose newest version is not noted in `store`, in the order of their accession.
 
         Those with a job under `key_prefix` and their identifier that is on its way are left out, and with it those

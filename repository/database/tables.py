@@ -121,7 +121,7 @@ class JobRow(Table):
     arguments: Mapped[dict[str, str]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(Integer)
-    again: Mapped[bool] = mapped_column(Boolean)
+    rerun_requested: Mapped[bool] = mapped_column("again", Boolean)
     result: Mapped[dict[str, object] | None] = mapped_column(JSON)
     updated: Mapped[str] = mapped_column(String(32))
     since: Mapped[str] = mapped_column(String(32))

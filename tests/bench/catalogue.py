@@ -29,8 +29,8 @@ from sqlalchemy import Engine, insert
 
 from repository.config import Settings
 from repository.database.catalogue import Catalogue
-from repository.database.counters import count_again
-from repository.database.engine import migrate, on_postgresql, open_database, sessions_of
+from repository.database.counters import recount
+from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.log_sequence import LogPosition, LogSequence
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
@@ -107,9 +107,9 @@ def _filled(name: str, address: str, images: int, folder: Path) -> Held:
     for rows in _rows(works):
         _write(engine, rows)
     with sessions_of(engine).begin() as session:
-        count_again(session)
+        recount(session)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE" if on_postgresql(engine) else "ANALYZE")
+        connection.exec_driver_sql("VACUUM ANALYZE" if is_postgresql(engine) else "ANALYZE")
     print(f"{name}: {images:,} images in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(f"  {_all_bytes(engine) / images:.0f} bytes an image in all", file=sys.stderr)
     for table, size in sorted(_sizes(engine).items()):
@@ -220,7 +220,7 @@ def _write(engine: Engine, rows: Rows) -> None:
         for table, values in rows.items():
             if not values:
                 continue
-            if not on_postgresql(engine):
+            if not is_postgresql(engine):
                 connection.execute(insert(table), values)
                 continue
             columns = list(values[0])
@@ -238,7 +238,7 @@ def _sizes(engine: Engine) -> dict[str, int]:
     """The bytes of every table with its indexes, and of every index by itself; SQLite counts a table without them."""
     query = """SELECT relname, CASE relkind WHEN 'r' THEN pg_total_relation_size(oid) ELSE pg_relation_size(oid) END
                FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"""
-    if not on_postgresql(engine):
+    if not is_postgresql(engine):
         query = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name"
     with engine.connect() as connection:
         return {name: int(size) for name, size in connection.exec_driver_sql(query)}
@@ -246,7 +246,7 @@ def _sizes(engine: Engine) -> dict[str, int]:
 
 def _all_bytes(engine: Engine) -> int:
     query = "SELECT pg_database_size(current_database())"
-    if not on_postgresql(engine):
+    if not is_postgresql(engine):
         query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
     with engine.connect() as connection:
         return int(connection.exec_driver_sql(query).scalar_one())

@@ -192,12 +192,12 @@ def _measure_queue(settings: Settings) -> None:
     arguments = {"deposit": str(settings.data), "file": page.name, "work": "", "version": "0"}
     parent = NewJob("parent", "collection", {})
     jobs.enqueue(parent)
-    jobs.begin(parent.key, "bench", 60)
+    jobs.start(parent.key, "bench", 60)
     orders = [NewJob(f"page:{number:06d}", "page", arguments) for number in range(NOTHING)]
     jobs.fan_out(parent.key, "bench", orders, {}, None)
     with _workers(settings, [sys.executable, "-c", IDLE_WORKER], 1):
-        _await(lambda: jobs.steps(parent.key).ended > 0)
-        first, started = jobs.steps(parent.key).ended, time.monotonic()
+        _await(lambda: jobs.progress(parent.key).finished > 0)
+        first, started = jobs.progress(parent.key).finished, time.monotonic()
         _await(lambda: _state(jobs.get(parent.key)) is JobState.DONE)
         took = time.monotonic() - started
     milliseconds = 1000 * took / (NOTHING - first)

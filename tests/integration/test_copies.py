@@ -71,18 +71,18 @@ def test_how_far_replication_is_told_and_quickly(replica_status: ReplicaStatus) 
 def test_a_version_noted_makes_a_work_preserved_until_its_next_version(replica_status: ReplicaStatus) -> None:
     assert replica_status.is_preserved("w00001", [NEAR, FAR])
     assert not replica_status.is_preserved("w00010", [NEAR, FAR])
-    replica_status.note("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
-    replica_status.note("w00010", FAR, 2, "2026-02-02T00:00:00Z")
+    replica_status.record_verified("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
+    replica_status.record_verified("w00010", FAR, 2, "2026-02-02T00:00:00Z")
     assert replica_status.is_preserved("w00010", [NEAR, FAR])
-    replica_status.note("w00010", FAR, 1, "2026-03-03T00:00:00Z")
-    assert replica_status.of("w00010") == [
+    replica_status.record_verified("w00010", FAR, 1, "2026-03-03T00:00:00Z")
+    assert replica_status.replicas_of("w00010") == [
         ReplicaCopy(FAR, 2, "2026-02-02T00:00:00Z"),
         ReplicaCopy(NEAR, 2, "2026-02-02T00:00:00Z"),
     ]
     assert not replica_status.is_preserved("unknown", [NEAR])
     assert not replica_status.is_preserved("unknown", [])
-    assert replica_status.head("w00010") == (2, None)
-    assert replica_status.head("unknown") is None
+    assert replica_status.work_head("w00010") == (2, None)
+    assert replica_status.work_head("unknown") is None
 
 
 def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(
@@ -90,16 +90,16 @@ def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(
 ) -> None:
     jobs = Jobs(sessions_of(engine), system_clock)
     prefix = f"replicate:{NEAR}:"
-    assert replica_status.missing(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
+    assert replica_status.works_without_replica(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
     jobs.enqueue(NewJob(f"{prefix}w00010", "replicate", {"work": "w00010", "store": NEAR}))
-    assert replica_status.missing(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
-    assert len(replica_status.missing("new", "replicate:new:", WORKS * 2)) == WORKS
-    took = seconds(lambda: replica_status.missing(NEAR, prefix, 1000))
+    assert replica_status.works_without_replica(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
+    assert len(replica_status.works_without_replica("new", "replicate:new:", WORKS * 2)) == WORKS
+    took = seconds(lambda: replica_status.works_without_replica(NEAR, prefix, 1000))
     print(f"what is missing of {WORKS} works: {took * 1000:.1f} ms")
     assert took < 1
 
 
 def test_a_database_that_is_away_is_a_fault_that_may_pass() -> None:
     with pytest.raises(DatabaseFault) as fault:
-        ReplicaStatus(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).of("w00001")
+        ReplicaStatus(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).replicas_of("w00001")
     assert fault.value.transient

@@ -82,7 +82,7 @@ def test_a_transaction_cut_off_half_way_changes_nothing(postgres, catalogue):
 
     try:
         with pytest.raises(DatabaseFault):
-            catalogue.replace_all(publications())
+            catalogue.rebuild(publications())
     finally:
         postgres.start()
     assert [work.title for work in catalogue.works()] == ["甲"]

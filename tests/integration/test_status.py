@@ -136,7 +136,7 @@ def test_a_job_that_failed_for_good_is_done_by_a_retry(deposit, tmp_path):
     fault = {"code": "x", "branch": "system", "message": {"zh": "无", "en": "no disk"}, "faults": []}
     for order in (NewJob("journal", "journal", {}), NewJob("ingest:gone", "ingest", {"deposit": "/gone"})):
         jobs.enqueue(order)
-        assert jobs.begin(order.key, "test", 60)
+        assert jobs.start(order.key, "test", 60)
         jobs.fail(order.key, "test", fault)
     assert {job["key"] for job in house.status()["failed"]} == {"journal", "ingest:gone"}
     done = house.run("retry", "--json")

@@ -201,7 +201,7 @@ class Ingest:
     def wait_for_pages(self, pages: int, seconds: float) -> None:
         """Wait until so many of its pages are done, or it has ended."""
         deadline, jobs = time.monotonic() + seconds, self._house.repository.jobs
-        while self.process.poll() is None and not any(s.ended >= pages for _, s in jobs.under_way("ingest")):
+        while self.process.poll() is None and not any(s.finished >= pages for _, s in jobs.active("ingest")):
             assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self._house.logs()}"
             time.sleep(0.05)
 

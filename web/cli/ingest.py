@@ -132,7 +132,7 @@ class _Watch:
 
     def look(self) -> None:
         """Show what has changed since the last look."""
-        steps = self._jobs.steps(self._order.key)
+        steps = self._jobs.progress(self._order.key)
         if steps.total != self._total:
             self._total, self._ended = steps.total, 0
             name = Path(self._order.arguments["deposit"]).name
@@ -140,13 +140,13 @@ class _Watch:
                 self._bar.begin(
                     LocalizedText(f"{name}：{steps.total} 幅", f"{name}: {steps.total} images"), steps.total
                 )
-        if steps.ended > self._ended:
-            self._bar.advance(steps.ended - self._ended)
-            self._ended = steps.ended
+        if steps.finished > self._ended:
+            self._bar.advance(steps.finished - self._ended)
+            self._ended = steps.finished
         self._tell_delays()
 
     def _tell_delays(self) -> None:
-        for job in self._jobs.delayed_in(self._order.key):
+        for job in self._jobs.delayed_within(self._order.key):
             if "message" in (job.result or {}) and self._is_new(_message(job)):
                 self._warn(_reason(self._jobs, job))
 
@@ -197,7 +197,7 @@ def _reason(jobs: Jobs, job: Job) -> LocalizedText:
     reason = _message(job)
     if job.result and job.result["code"] != Busy.code:
         return reason
-    for other, _ in jobs.under_way("ingest"):
+    for other, _ in jobs.active("ingest"):
         work, place = (other.plan or {}).get("work"), other.arguments["deposit"]
         if other.key != job.key and work and Busy(what=work).message == reason:
             zh = f"送存 {place} 属同一著作（{work}），尚未结束；其进度见 shanben status，请待其结束后重试"

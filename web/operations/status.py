@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from preservation.log.sequencer import open_log
 from repository.database.catalogue import Counts
-from repository.database.outbox import Job, JobState, Steps
+from repository.database.outbox import Job, JobProgress, JobState
 from repository.database.replica_status import ReplicaSummary
 from repository.errors import Fault, ShanbenError
 from repository.localized import Language, LocalizedText
@@ -114,7 +114,7 @@ class StatusReader:
             counts=counts,
             jobs=jobs.counts(),
             log=self._checkpoint.read(timeout),
-            ingests=tuple(_ingest_progress(job, steps) for job, steps in jobs.under_way("ingest", MOST_LISTED)),
+            ingests=tuple(_ingest_progress(job, steps) for job, steps in jobs.active("ingest", MOST_LISTED)),
             delayed=delayed,
             failed=failed,
             replicas=tuple(_replica_progress(name, summary, (*delayed, *failed)) for name in self._repository.replicas),
@@ -221,8 +221,8 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
     }
 
 
-def _ingest_progress(job: Job, steps: Steps) -> IngestProgress:
-    return IngestProgress(_folder_name(job), job.state.value, steps.ended, steps.total, job.since)
+def _ingest_progress(job: Job, steps: JobProgress) -> IngestProgress:
+    return IngestProgress(_folder_name(job), job.state.value, steps.finished, steps.total, job.since)
 
 
 def job_failure(job: Job) -> JobFailure:

@@ -37,7 +37,7 @@ from prometheus_client import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from repository.database.locks import exclusive
+from repository.database.locks import hold_lock_file
 from repository.errors import Busy
 from repository.localized import LocalizedText
 from repository.storage.process_marks import hold_mark, is_abandoned
@@ -111,7 +111,7 @@ class MetricsFolder:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        with exclusive(self.path / "lock", _LOCK_SECONDS, _BUSY):
+        with hold_lock_file(self.path / "lock", _LOCK_SECONDS, _BUSY):
             yield
 
     def _read_mark(self, name: str) -> WebProcess:

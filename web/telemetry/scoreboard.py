@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from iiif_server.metrics import LAYOUT, Observations, Snapshot, add_up
-from repository.database.locks import exclusive
+from repository.database.locks import hold_lock_file
 from repository.errors import Busy
 from repository.localized import LocalizedText
 
@@ -62,7 +62,7 @@ class Scoreboard:
         """The sums of all processes of the machine, and those that live. This process's own when there is no folder."""
         mine = self._observations.snapshot()
         try:
-            with exclusive(self._folder / "lock", _LOCK_SECONDS, Busy(what=LocalizedText("指标", "the metrics"))):
+            with hold_lock_file(self._folder / "lock", _LOCK_SECONDS, Busy(what=LocalizedText("指标", "the metrics"))):
                 others, ended = self._read_others()
         except (OSError, Busy) as fault:
             self._complain(fault)

@@ -79,7 +79,7 @@ class Runner:
 
         Raises `DatabaseFault` when it cannot be taken or its end not be told.
         """
-        job = self._jobs.begin(key, self._holder, self._lease)
+        job = self._jobs.start(key, self._holder, self._lease)
         if job is None:
             return False
         with self._signs_of_life(key):

@@ -52,14 +52,14 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     with exclusive_writer(repository):
         _require_quiet(repository)
         indexes = log_indexes(open_log(repository))
-        count = repository.catalogue.replace_all(_publications(repository, works, indexes))
+        count = repository.catalogue.rebuild(_publications(repository, works, indexes))
     publish_all(repository)
     progress.end()
     return Rebuilt(count, repository.catalogue.counts().images, made)
 
 
 def _require_quiet(repository: Repository) -> None:
-    if repository.jobs.under_way("ingest", 1):
+    if repository.jobs.active("ingest", 1):
         raise Busy(what=LocalizedText("送存的收入，完成后再重建", "taking in deposits; rebuild when that is done"))
 
 

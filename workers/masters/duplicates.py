@@ -34,7 +34,7 @@ class DeduplicatingExaminer:
         return self._look_up(path) or self._examiner(path, pyramid)
 
     def _look_up(self, path: Path) -> Examined | None:
-        if not self._repository.catalogue.is_length_known(path.stat().st_size):
+        if not self._repository.catalogue.has_master_of_length(path.stat().st_size):
             return None
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -111,7 +111,7 @@ class LocalRunner:
         stores = list(self._repository.replicas)
         keys = [
             SEQUENCE_EVENTS,
-            *(job.key for job, _ in self._jobs.under_way(PUBLISH_COLLECTIONS)),
+            *(job.key for job, _ in self._jobs.active(PUBLISH_COLLECTIONS)),
             *(replicate_log_job(store).key for store in stores),
             *(replicate_work_job(store, work).key for store in stores for work in works),
         ]
@@ -147,7 +147,7 @@ class LocalRunner:
         job = self._jobs.get(SEQUENCE_EVENTS)
         if job is None or job.state is not JobState.DONE:
             return False
-        return any(map(self._repository.log_sequence.waiting, self._works))
+        return any(map(self._repository.log_sequence.has_unlogged_events, self._works))
 
     def _get(self, key: str) -> Job:
         job = self._jobs.get(key)

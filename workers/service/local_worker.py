@@ -27,7 +27,7 @@ from typing import Final
 
 from preservation.log.sequencer import can_sign
 from repository.config import Settings, process_settings
-from repository.database.locks import exclusive
+from repository.database.locks import hold_lock_file
 from repository.database.outbox import Job
 from repository.errors import Busy, ShanbenError
 from repository.localized import LocalizedText
@@ -80,7 +80,7 @@ def run_local_worker(settings: Settings, stop: threading.Event) -> None:
     pause = settings.sweep_seconds
     while not stop.is_set():
         try:
-            with exclusive(settings.data / _LOCK, 0, Busy(what=_BUSY)):
+            with hold_lock_file(settings.data / _LOCK, 0, Busy(what=_BUSY)):
                 _work(bootstrap(settings), stop)
         except Busy:
             stop.wait(LOOK_SECONDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from repository.database.locks import exclusive
+from repository.database.locks import hold_lock_file
 from repository.database.outbox import JobState
 from repository.errors import Busy
 from repository.localized import LocalizedText
@@ -32,7 +32,7 @@ def mend_here(repository: Repository) -> int:
     Raises `Busy` while another process of this machine does, `DatabaseFault`, `StagingFault`.
     """
     busy = Busy(what=LocalizedText("浏览图的重制", "making pyramids again"))
-    with exclusive(repository.settings.data / "mending.lock", 0, busy):
+    with hold_lock_file(repository.settings.data / "mending.lock", 0, busy):
         queued = _queued(repository)
         if not queued:
             return 0
@@ -50,9 +50,9 @@ def mend_here(repository: Repository) -> int:
 def _queued(repository: Repository) -> list[str]:
     """Jobs that wait; those of a process that was killed do so again."""
     jobs = repository.jobs
-    found = [job for job, _ in jobs.under_way(REPAIR_PYRAMID, _MOST_AT_ONCE)]
+    found = [job for job, _ in jobs.active(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     if any(job.state is JobState.RUNNING for job in found):
         release_dead(repository)
         jobs.release_expired()
-        found = [job for job, _ in jobs.under_way(REPAIR_PYRAMID, _MOST_AT_ONCE)]
+        found = [job for job, _ in jobs.active(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     return [job.key for job in found if job.state is JobState.QUEUED]

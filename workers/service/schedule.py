@@ -46,7 +46,7 @@ class Schedule:
     def run(self) -> None:
         """Do what is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
         self.release()
-        if self._is_filling and not self._repository.jobs.under_way(REPLICATE_WORK, 1):
+        if self._is_filling and not self._repository.jobs.active(REPLICATE_WORK, 1):
             self._queue_replication(failed=False)
         if monotonic() >= self._next_hour:
             self._run_hourly()

@@ -24,7 +24,7 @@ from iiif_server.presentation.published import (
     remove_collection,
 )
 from iiif_server.urls import collection_path, stored_id
-from repository.database.locks import Hold
+from repository.database.locks import HeldLock
 from repository.database.outbox import Job
 from repository.errors import Busy
 from repository.localized import LocalizedText
@@ -84,7 +84,7 @@ def _build(
 ) -> Iterator[tuple[AccessionPeriod, bytes]]:
     """Yield periods with their documents, children first. Each must be written before the next is requested."""
     catalogue = repository.catalogue
-    if period.is_smallest or catalogue.accessions(period.start, period.end, MOST + 1) <= MOST:
+    if period.is_smallest or catalogue.count_accessions(period.start, period.end, MOST + 1) <= MOST:
         yield period, build_collection(catalogue.works_accessioned(period.start, period.end), period)
         return
     divisions = list(_divisions(repository, period))
@@ -106,7 +106,7 @@ def _divisions(repository: Repository, period: AccessionPeriod) -> Iterator[Acce
         start = division.end
 
 
-def _remove_unused(repository: Repository, hold: Hold, names: set[str]) -> None:
+def _remove_unused(repository: Repository, hold: HeldLock, names: set[str]) -> None:
     """Remove collections whose name is that of a period and which are not among `names`; others stay."""
     for name in list(published_collections(repository.store)):
         if name not in names and period_named(name):

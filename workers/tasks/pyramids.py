@@ -47,7 +47,7 @@ def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
     pyramid = make_pyramid(repository, work, image, context.examiner)  # 2, 3
     if pyramid != known:  # 4
         publish_work(repository, work, repository.catalogue.pyramids(work.identifier) | {image.identifier: pyramid})
-        repository.catalogue.renew_pyramid(image.identifier, pyramid)
+        repository.catalogue.replace_pyramid(image.identifier, pyramid)
         if known.key != pyramid.key:
             repository.store.delete(known.key)
     _LOG.warning("已由原图重制浏览图 / made again from its master: %s", pyramid.key)

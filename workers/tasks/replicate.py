@@ -34,7 +34,7 @@ def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
     if name not in repository.replicas:
         return _skipped(name)
     copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
-    repository.replica_status.note(work, name, copy.version, timestamp(repository.clock()))
+    repository.replica_status.record_verified(work, name, copy.version, timestamp(repository.clock()))
     return {"store": name, "version": copy.version, **_transferred(copy.done)}
 
 
@@ -64,7 +64,9 @@ def replication_jobs(repository: Repository, *, limit: int = _MOST_JOBS, failed:
     return [
         replicate_work_job(store, work)
         for store in repository.replicas
-        for work in repository.replica_status.missing(store, replicate_work_job(store, "").key, limit, failed=failed)
+        for work in repository.replica_status.works_without_replica(
+            store, replicate_work_job(store, "").key, limit, failed=failed
+        )
     ]
 
 

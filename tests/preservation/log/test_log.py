@@ -22,7 +22,7 @@ from preservation.log.log import ProvenanceLog
 from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
 from preservation.log.writer_lock import FileWriterLock, MemoryWriterLock
-from repository.database.locks import exclusive
+from repository.database.locks import hold_lock_file
 from repository.errors import LogBusy, LogInvalid, NotFound, RequestInvalid, StoreFault
 from repository.paths import LOG_CHECKPOINT, parse_log_path
 from repository.storage.folder import FolderStore
@@ -371,7 +371,7 @@ def test_a_wrecked_log_is_reported_without_end_to_the_report_being_reached(tmp_p
 
 def test_only_one_writes_and_the_others_wait_a_bounded_time(tmp_path: Path) -> None:
     log = open_log(tmp_path, seconds=0.2)
-    with exclusive(tmp_path / "log.lock", 1.0, LogBusy()):
+    with hold_lock_file(tmp_path / "log.lock", 1.0, LogBusy()):
         started = time.monotonic()
         with pytest.raises(LogBusy):
             log.append([b"entry"])

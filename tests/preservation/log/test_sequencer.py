@@ -139,23 +139,23 @@ def test_a_catalogue_behind_the_log_learns_it_from_the_log(repository: Repositor
 def test_an_event_that_lost_its_catalogued_place_stops_the_log_until_a_rebuild(repository: Repository) -> None:
     publish(repository, "one")
     publish(repository, "two")
-    repository.log_sequence.number(0, 100)
+    repository.log_sequence.assign_sequence_numbers(0, 100)
     with repository.log_sequence._sessions.begin() as session:
         session.connection().exec_driver_sql("DELETE FROM events WHERE sequence = 0")
     with pytest.raises(LogInvalid, match="shanben rebuild"):
         record_events(repository)
-    repository.catalogue.replace_all([publication("one"), publication("two")])
+    repository.catalogue.rebuild([publication("one"), publication("two")])
     assert record_events(repository) == 6
     check_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
 def test_a_rebuild_keeps_the_places_that_were_given(repository: Repository) -> None:
     publish(repository, "two")
-    repository.log_sequence.number(0, 100)
-    before = repository.log_sequence.numbered(0, 100)
+    repository.log_sequence.assign_sequence_numbers(0, 100)
+    before = repository.log_sequence.numbered_events(0, 100)
     publish(repository, "one")
-    repository.catalogue.replace_all([publication("one"), publication("two")])
-    assert repository.log_sequence.numbered(0, 100) == before
+    repository.catalogue.rebuild([publication("one"), publication("two")])
+    assert repository.log_sequence.numbered_events(0, 100) == before
     assert record_events(repository) == 6
     check_everything_is_logged_once(repository, {"one": 3, "two": 3})
 

@@ -132,8 +132,8 @@ def test_works_are_found_by_the_time_of_their_accession(catalogue, engine):
     first, second, third, end = (f"2026-01-0{day}T00:00:00Z" for day in range(1, 5))
     assert [work.title for work in catalogue.works_accessioned(first, end)] == ["丙", "甲"]
     assert [work.title for work in catalogue.works_accessioned(first, third)] == ["丙"]
-    assert [catalogue.accessions(first, end, limit) for limit in (1, 2, 3, 4)] == [1, 2, 3, 3]
-    assert catalogue.accessions(second, third, 9) == 1
+    assert [catalogue.count_accessions(first, end, limit) for limit in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    assert catalogue.count_accessions(second, third, 9) == 1
     assert [catalogue.first_accession(*span) for span in ((first, end), (second, end), (end, end))] == [
         first,
         second,
@@ -144,8 +144,8 @@ def test_works_are_found_by_the_time_of_their_accession(catalogue, engine):
 def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
     given = publication("史記", images=3)
     catalogue.publish(given, (), NOW)
-    assert catalogue.is_length_known(1000)
-    assert not catalogue.is_length_known(1001)
+    assert catalogue.has_master_of_length(1000)
+    assert not catalogue.has_master_of_length(1001)
     assert len(catalogue.images_of_master("ab")) == 3
     assert catalogue.images_of_master("cd") == []
 
@@ -153,23 +153,23 @@ def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
 def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_log(catalogue, log_sequence):
     first = publication("史記", images=3)
     catalogue.publish(first, (), NOW)
-    assert log_sequence.number(0, 10) == log_sequence.note_logged(3) == 3
+    assert log_sequence.assign_sequence_numbers(0, 10) == log_sequence.mark_logged(3) == 3
     catalogue.publish(publication("史記", images=2), (), NOW)
     assert catalogue.counts() == Counts(1, 1, 2, 2000, 2, 0)
-    assert log_sequence.event_index(first.events[1].image) == 1
+    assert log_sequence.newest_log_index(first.events[1].image) == 1
 
 
 def test_replacing_everything_leaves_just_what_was_given(catalogue):
     catalogue.publish(publication("甲"), (), NOW)
     given = [publication("乙"), publication("丙")]
-    assert catalogue.replace_all(given) == 2
+    assert catalogue.rebuild(given) == 2
     assert {work.title for work in catalogue.works()} == {"乙", "丙"}
 
 
 def test_a_fault_half_way_leaves_the_catalogue_as_it_was(catalogue):
     catalogue.publish(publication("甲"), (), NOW)
     with pytest.raises(DatabaseFault):
-        catalogue.replace_all([publication("乙"), publication("乙")])
+        catalogue.rebuild([publication("乙"), publication("乙")])
     assert [work.title for work in catalogue.works()] == ["甲"]
 
 

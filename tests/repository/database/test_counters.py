@@ -11,7 +11,7 @@ from publications import NOW, publication
 from sqlalchemy import Engine
 
 from repository.database.catalogue import Catalogue
-from repository.database.counters import count, read_counters
+from repository.database.counters import count_all, read_counters
 from repository.database.engine import reading, sessions_of
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import NewJob
@@ -23,7 +23,7 @@ JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top",
 
 def assert_counted(engine: Engine) -> None:
     with reading(sessions_of(engine)) as session:
-        assert read_counters(session) == count(session)
+        assert read_counters(session) == count_all(session)
 
 
 def act(engine: Engine, chance: random.Random) -> None:
@@ -33,12 +33,12 @@ def act(engine: Engine, chance: random.Random) -> None:
         case 0 | 1 | 2:
             catalogue.publish(publication(chance.choice(NAMES), images=chance.randrange(4)), (JOURNAL,), NOW)
         case 3 | 4:
-            log_sequence.number(0, chance.randrange(1, 5))
+            log_sequence.assign_sequence_numbers(0, chance.randrange(1, 5))
         case 5:
-            log_sequence.note_logged(chance.randrange(10))
+            log_sequence.mark_logged(chance.randrange(10))
         case 6:
             names = chance.sample(NAMES, chance.randrange(len(NAMES)))
-            catalogue.replace_all([publication(name, images=chance.randrange(4)) for name in names])
+            catalogue.rebuild([publication(name, images=chance.randrange(4)) for name in names])
         case 7:
             with pytest.raises(DatabaseFault):
                 catalogue.publish(publication("己"), [NewJob("of no kind", None, {})], NOW)
@@ -63,8 +63,8 @@ def test_many_that_publish_at_once_wait_for_each_other_and_are_all_counted(engin
         catalogue.publish(publication(NAMES[number % 5] if number % 3 else f"第{number}", images=4), jobs, NOW)
         if number % 4 == 0:
             with writer:
-                log_sequence.number(0, 20)
-                log_sequence.note_logged(1_000_000)
+                log_sequence.assign_sequence_numbers(0, 20)
+                log_sequence.mark_logged(1_000_000)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(publish, range(60)))

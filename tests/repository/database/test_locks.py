@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from repository.database.engine import open_database
-from repository.database.locks import exclusive, open_locks
+from repository.database.locks import hold_lock_file, open_locks
 from repository.errors import Busy, DatabaseFault
 
 HOLDER = """
@@ -15,8 +15,8 @@ import sys, time
 from pathlib import Path
 from repository.database.engine import open_database
 from repository.errors import Busy
-from repository.database.locks import exclusive, open_locks
-lock = exclusive if sys.argv[1] == "file" else open_locks(open_database(sys.argv[1]), Path(sys.argv[2])).hold
+from repository.database.locks import hold_lock_file, open_locks
+lock = hold_lock_file if sys.argv[1] == "file" else open_locks(open_database(sys.argv[1]), Path(sys.argv[2])).hold
 with lock(Path(sys.argv[2]) if sys.argv[1] == "file" else "a", 0, Busy(what="x")):
     print("held", flush=True)
     time.sleep(60)
@@ -38,10 +38,10 @@ def test_a_second_holder_waits_and_then_hears_that_it_is_busy(tmp_path):
     path = tmp_path / "locks" / "a.lock"
     with subprocess.Popen([sys.executable, "-c", HOLDER, "file", path], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(Busy), exclusive(path, 0.2, Busy(what="a")):
+        with pytest.raises(Busy), hold_lock_file(path, 0.2, Busy(what="a")):
             pass
         holder.kill()
-    with exclusive(path, 5, Busy(what="a")):
+    with hold_lock_file(path, 5, Busy(what="a")):
         assert path.exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from repository.database.engine import migrate, open_database, sessions_of
-from repository.database.outbox import Job, Jobs, JobState, NewJob, Steps
+from repository.database.outbox import Job, JobProgress, Jobs, JobState, NewJob
 from repository.errors import Busy
 
 KINDS = ("journal", "collection")
@@ -50,7 +50,7 @@ def pages(count: int) -> list[NewJob]:
 
 
 def held(jobs: Jobs, key: str = "journal", holder: str = "a", seconds: float = 60) -> Job:
-    job = jobs.begin(key, holder, seconds)
+    job = jobs.start(key, holder, seconds)
     assert job is not None
     return job
 
@@ -70,16 +70,16 @@ def fanned_out(jobs: Jobs, count: int = 2) -> None:
 def test_a_message_that_comes_twice_is_one_job(jobs: Jobs) -> None:
     jobs.enqueue(order())
     assert held(jobs).attempts == 1
-    assert jobs.begin("journal", "b", 60) is None
+    assert jobs.start("journal", "b", 60) is None
     jobs.finish("journal", "a", {"entries": 1})
     assert state(jobs) is JobState.DONE
-    assert jobs.begin("journal", "b", 60) is None
+    assert jobs.start("journal", "b", 60) is None
 
 
 def test_of_many_workers_one_takes_a_job(jobs: Jobs) -> None:
     jobs.enqueue(order())
     with ThreadPoolExecutor(8) as executor:
-        taken = list(executor.map(lambda number: jobs.begin("journal", f"{number}", 60), range(8)))
+        taken = list(executor.map(lambda number: jobs.start("journal", f"{number}", 60), range(8)))
     assert sum(job is not None for job in taken) == 1
 
 
@@ -111,7 +111,7 @@ def test_a_fault_that_may_pass_puts_a_job_off(jobs: Jobs, watch: Watch) -> None:
     held(jobs)
     assert jobs.postpone("journal", "a", {"code": "store"}, 30)
     assert [(job.key, job.result) for job in jobs.delayed()] == [("journal", {"code": "store"})]
-    assert jobs.begin("journal", "a", 60) is None
+    assert jobs.start("journal", "a", 60) is None
     assert jobs.due(10) == []
     watch.pass_by(30)
     assert [job.key for job in jobs.due(10)] == ["journal"]
@@ -142,7 +142,7 @@ def test_a_job_goes_on_when_the_last_child_has_ended(jobs: Jobs) -> None:
     fanned_out(jobs, 3)
     for number in range(3):
         assert state(jobs, "ingest:1") is JobState.WAITING
-        assert jobs.steps("ingest:1") == Steps(number, 3)
+        assert jobs.progress("ingest:1") == JobProgress(number, 3)
         held(jobs, f"page:{number}")
         ended: Callable[..., bool] = jobs.fail if number == 1 else jobs.finish
         assert ended(f"page:{number}", "a", {"page": number}) is (number == 2)
@@ -179,7 +179,7 @@ def test_a_work_is_taken_in_by_one_job_at_a_time(jobs: Jobs) -> None:
 def test_a_job_that_goes_on_with_a_plan_is_not_begun_anew(jobs: Jobs) -> None:
     fanned_out(jobs)
     jobs.enqueue(order("ingest:1", "ingest"))
-    assert (state(jobs, "ingest:1"), jobs.steps("ingest:1")) == (JobState.WAITING, Steps(0, 2))
+    assert (state(jobs, "ingest:1"), jobs.progress("ingest:1")) == (JobState.WAITING, JobProgress(0, 2))
 
 
 def test_a_plan_that_does_not_hold_any_more_is_dropped(jobs: Jobs) -> None:

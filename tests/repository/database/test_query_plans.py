@@ -9,7 +9,7 @@ from publications import NOW, publication
 from sqlalchemy import Engine, event
 
 from repository.database.catalogue import Catalogue
-from repository.database.engine import on_postgresql, sessions_of
+from repository.database.engine import is_postgresql, sessions_of
 from repository.identifiers import Kind, mint
 
 WORK = mint(Kind.WORK, "第7")
@@ -30,14 +30,14 @@ QUESTIONS: dict[str, tuple[Callable[[Catalogue], object], set[str]]] = {
         {"ix_works_state_accessioned_identifier"},
     ),
     "how large a part is": (
-        lambda catalogue: catalogue.accessions(NOW, "2027-01-01T00:00:00Z", 10),
+        lambda catalogue: catalogue.count_accessions(NOW, "2027-01-01T00:00:00Z", 10),
         {"ix_works_state_accessioned_identifier"},
     ),
     "where a part begins": (
         lambda catalogue: catalogue.first_accession(NOW, "2027-01-01T00:00:00Z"),
         {"ix_works_state_accessioned_identifier"},
     ),
-    "a length": (lambda catalogue: catalogue.is_length_known(1000), {"ix_images_master_bytes"}),
+    "a length": (lambda catalogue: catalogue.has_master_of_length(1000), {"ix_images_master_bytes"}),
     "a digest": (lambda catalogue: catalogue.images_of_master("ab"), {"ix_images_master_sha256"}),
 }
 
@@ -45,7 +45,7 @@ QUESTIONS: dict[str, tuple[Callable[[Catalogue], object], set[str]]] = {
 @pytest.fixture
 def catalogue(engine: Engine) -> Catalogue:
     catalogue = Catalogue(sessions_of(engine))
-    catalogue.replace_all([publication(f"第{number}", NOW, images=3) for number in range(200)])
+    catalogue.rebuild([publication(f"第{number}", NOW, images=3) for number in range(200)])
     return catalogue
 
 
@@ -64,11 +64,11 @@ def plan(engine: Engine, question: Callable[[], object]) -> str:
 
 def explained(engine: Engine, statement: str, parameters: object) -> Iterator[str]:
     with engine.connect() as connection:
-        if on_postgresql(engine):
+        if is_postgresql(engine):
             # So few rows would be looked through by choice.
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
-        words = "EXPLAIN" if on_postgresql(engine) else "EXPLAIN QUERY PLAN"
+        words = "EXPLAIN" if is_postgresql(engine) else "EXPLAIN QUERY PLAN"
         for row in connection.exec_driver_sql(f"{words} {statement}", parameters):
             yield str(row[-1])
 
@@ -78,7 +78,7 @@ def test_a_question_is_answered_from_its_index(name, engine, catalogue):
     question, indexes = QUESTIONS[name]
     found = plan(engine, lambda: question(catalogue))
     assert "Seq Scan" not in found
-    if on_postgresql(engine):
+    if is_postgresql(engine):
         assert indexes <= set(found.replace(",", " ").split()), found
     else:
         assert "SCAN images" not in found

@@ -118,9 +118,9 @@ def claimed(context: TaskContext, deposit: Path) -> str:
     assert work
     jobs, order, page = context.repository.jobs, ingest_job(deposit), NewJob("page", "page", {})
     jobs.enqueue(order)
-    assert jobs.begin(order.key, "elsewhere", 60)
+    assert jobs.start(order.key, "elsewhere", 60)
     assert jobs.fan_out(order.key, "elsewhere", [page], {"work": work.identifier}, work.identifier)
-    assert jobs.begin(page.key, "elsewhere", 60)
+    assert jobs.start(page.key, "elsewhere", 60)
     return work.identifier
 
 
@@ -146,11 +146,11 @@ def test_a_deposit_that_waits_for_another_of_the_same_work_names_it_once(context
     done = {"identifier": work, "images": 3, "changed": False}
 
     def work_elsewhere() -> None:
-        wait_for(lambda: jobs.begin(key, "worker", 60))
+        wait_for(lambda: jobs.start(key, "worker", 60))
         jobs.postpone(key, "worker", Busy(what=work).to_json(), 0)
         wait_for(lambda: terminal.words)
         time.sleep(1.2)  # looked at twice more
-        jobs.begin(key, "worker", 60)
+        jobs.start(key, "worker", 60)
         jobs.finish(key, "worker", done)
 
     worker = threading.Thread(target=work_elsewhere)

@@ -31,24 +31,24 @@ def ingest(repository: Repository, name: str, *, done: int, total: int) -> str:
     """Enqueue an ingest of `total` pages, `done` of them finished, and return its key."""
     key, jobs = f"ingest:{name}", repository.jobs
     jobs.enqueue(NewJob(key, "ingest", {"deposit": f"/srv/scans/{name}"}))
-    jobs.begin(key, HOLDER, 60)
+    jobs.start(key, HOLDER, 60)
     pages = [NewJob(f"page:{key}:{number}", "page", {"deposit": f"/srv/scans/{name}"}) for number in range(total)]
     jobs.fan_out(key, HOLDER, pages, {"x": 1}, None)
     for page in pages[:done]:
-        jobs.begin(page.key, HOLDER, 60)
+        jobs.start(page.key, HOLDER, 60)
         jobs.finish(page.key, HOLDER, {})
     return key
 
 
 def fail(repository: Repository, order: NewJob, result: Mapping[str, object]) -> None:
     repository.jobs.enqueue(order)
-    repository.jobs.begin(order.key, HOLDER, 60)
+    repository.jobs.start(order.key, HOLDER, 60)
     repository.jobs.fail(order.key, HOLDER, result)
 
 
 def delay(repository: Repository, order: NewJob, result: Mapping[str, object]) -> None:
     repository.jobs.enqueue(order)
-    repository.jobs.begin(order.key, HOLDER, 60)
+    repository.jobs.start(order.key, HOLDER, 60)
     repository.jobs.postpone(order.key, HOLDER, result, 90)
 
 
@@ -150,7 +150,7 @@ def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, s
     assert "保存于" not in create_app(repository).test_client().get(address).text
     assert "保存于 1 处；另有 2 处正在复制" in visitor.get(address).text
     for day, store in enumerate(held.replicas, start=2):
-        held.replica_status.note(work.identifier, store, 1, f"2026-02-0{day}T00:00:00Z")
+        held.replica_status.record_verified(work.identifier, store, 1, f"2026-02-0{day}T00:00:00Z")
     assert "保存于 3 处，均已核验（2026-02-02）" in visitor.get(address).text
     shown = visitor.get(address, headers={"Accept-Language": "en"}).text
     assert "Held in 3 places, all verified (2026-02-02)" in shown
@@ -161,9 +161,9 @@ def test_status_document_has_the_same_facts(repository: Repository, shelf: Any, 
     work = shelf.small_work("書")
     held = with_replicas(repository, tmp_path)
     near, far = held.replicas
-    held.replica_status.note(work.identifier, near, 1, FIRST)
+    held.replica_status.record_verified(work.identifier, near, 1, FIRST)
     key = ingest(held, "千字文", done=1, total=2)
-    assert key == held.jobs.under_way("ingest")[0][0].key
+    assert key == held.jobs.active("ingest")[0][0].key
     refusal = fault("缺少 密钥", "the key is missing")
     fail(held, NewJob("journal", "journal", {}), refusal)
     delay(held, NewJob(f"replicate-log:{far}", "replicate-log", {"store": far}), fault("存储不在", "The store is away"))

@@ -94,7 +94,7 @@ def test_a_repair_that_failed_for_good_is_not_queued_again_for_an_hour(
     reporter: DamageReporter, repository: Repository, clock: Clock
 ) -> None:
     reporter.enqueue("image", "work")
-    repository.jobs.begin(ORDER.key, "somebody", 60)
+    repository.jobs.start(ORDER.key, "somebody", 60)
     repository.jobs.fail(ORDER.key, "somebody", {})
     reporter.enqueue("image", "work")
     assert repository.jobs.counts() == {**dict.fromkeys(repository.jobs.counts(), 0), "failed": 1}
@@ -107,7 +107,7 @@ def test_a_repair_just_done_is_not_queued_again_by_another_process(
     reporter: DamageReporter, repository: Repository, clock: Clock
 ) -> None:
     reporter.enqueue("image", "work")
-    repository.jobs.begin(ORDER.key, "somebody", 60)
+    repository.jobs.start(ORDER.key, "somebody", 60)
     repository.jobs.finish(ORDER.key, "somebody", {"remade": True})
     reporter.enqueue("image", "work")
     assert repository.jobs.counts()["queued"] == 0

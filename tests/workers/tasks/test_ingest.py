@@ -65,7 +65,7 @@ def catalogued(repository):
     works = repository.catalogue.works()
     held = [repository.catalogue.work(work.identifier) for work in works]
     images = [repository.catalogue.image(image.identifier) for work in held for image in work.images()]
-    indexes = [repository.log_sequence.event_index(image.identifier) for image in images]
+    indexes = [repository.log_sequence.newest_log_index(image.identifier) for image in images]
     pyramids = [replace(image, pyramid=replace(image.pyramid, bytes=0)) for image in images]
     return works, held, pyramids, indexes, repository.catalogue.counts()
 

@@ -241,7 +241,7 @@ def test_parts_that_are_none_any_more_are_taken_away_and_nothing_else(repository
     for number in range(5):
         told(repository, f"書{number}", f"2026-0{number + 1}-01T00:00:00Z")
     repository.store.put(paths.collection("treasures"), b"{}")
-    repository.catalogue.replace_all([publication("書0", "2026-01-01T00:00:00Z", images=1)])
+    repository.catalogue.rebuild([publication("書0", "2026-01-01T00:00:00Z", images=1)])
     assert publish_all(repository) == 1
     assert set(documents(repository)) == {paths.collection("top"), paths.collection("treasures")}
     with pytest.raises(NotFound):
