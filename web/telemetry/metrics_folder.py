@@ -27,8 +27,8 @@ import secrets
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -49,7 +49,8 @@ _CUMULATIVE: Final = ("counter", "histogram")
 _FILE_BYTES: Final = 1 << 16
 """The size that prometheus_client gives a new file. All our series fit into it."""
 
-_LOCK_SECONDS: Final = 2.0
+_JOIN_SECONDS: Final = 10.0
+_READ_SECONDS: Final = 2.0
 _BUSY: Final = Busy(what=LocalizedText("指标目录", "the folder of metrics"))
 _LOG: Final = logging.getLogger("shanben.metrics")
 
@@ -82,7 +83,7 @@ class MetricsFolder:
         Their blocks are allocated here: writing to a memory-mapped file on a full disk would kill the process.
         """
         name = secrets.token_hex(8)
-        with self._exclusive(), ExitStack() as held:
+        with self._exclusive(_JOIN_SECONDS), ExitStack() as held:
             self._retire_ended()
             mark = held.enter_context(hold_mark(self.path / f"{name}.process"))
             os.write(mark, json.dumps({"pid": self._process.pid, "started": self._process.started}).encode())
@@ -102,17 +103,15 @@ class MetricsFolder:
 
     def read(self) -> tuple[Iterable[Metric], Sequence[WebProcess]]:
         """Return the metrics of all processes, ended ones included, and the living processes. Raises as `join`."""
-        with self._exclusive():
+        with self._exclusive(_READ_SECONDS):
             names = self._retire_ended()
             files = [str(self.path / f"{kind}_{name}.db") for name in names for kind in _KINDS]
             files += [str(file) for file in self._ended_files() if _read_metrics(file)]
             processes = [self._read_mark(name) for name in names]
             return MultiProcessCollector.merge(files), sorted(processes, key=lambda process: process.pid)
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        with hold_lock_file(self.path / "lock", _LOCK_SECONDS, _BUSY):
-            yield
+    def _exclusive(self, seconds: float) -> AbstractContextManager[None]:
+        return hold_lock_file(self.path / "lock", seconds, _BUSY)
 
     def _read_mark(self, name: str) -> WebProcess:
         document = json.loads((self.path / f"{name}.process").read_bytes())

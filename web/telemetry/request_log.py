@@ -71,7 +71,7 @@ class RequestLog:
         self._observe = metrics.observe_request
         self._logs_all = bool(destination)
         self._lines = _LineWriter(_handler(destination), 0 if destination else MAX_LINES_PER_SECOND)
-        self._series = secrets.token_hex(12)
+        self._series = secrets.token_hex(12).encode()
         self._numbers = count(1)
         self._is_private = lru_cache(_REMEMBERED_PEERS)(is_private_address)
 
@@ -99,7 +99,7 @@ class RequestLog:
                 if _WELL_FORMED.fullmatch(value) and peer and self._is_private(peer[0]):
                     return bytes(value)
                 break
-        return b"%s%08x" % (self._series.encode(), next(self._numbers))
+        return b"%s%08x" % (self._series, next(self._numbers))
 
     def _finish(self, scope: Scope, response: _Response, seconds: float) -> None:
         request_class: RequestClass = scope.get(REQUEST_CLASS_KEY, "page")
