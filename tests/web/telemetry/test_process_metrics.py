@@ -3,100 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from metrics_process import MetricsProcess, metrics_text
 from prometheus_client.parser import text_string_to_metric_families
 
 from web.telemetry.process_metrics import ProcessMetrics
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
-CHILD = """
-import json, sys
-from pathlib import Path
-from prometheus_client import CollectorRegistry, generate_latest
-from repository.config import Settings
-from web.telemetry.process_metrics import ProcessMetrics, prepare
-
-metrics = ProcessMetrics(None, prepare(Settings(data=Path(sys.argv[1]))))
-registry = CollectorRegistry()
-registry.register(metrics)
-print("ready", flush=True)
-for line in sys.stdin:
-    name, *arguments = json.loads(line)
-    if name == "scrape":
-        print(json.dumps(generate_latest(registry).decode()), flush=True)
-        continue
-    if name == "gauge":
-        metrics.register_gauge(arguments[0], lambda value=arguments[1]: value)
-        metrics._gauges.update()
-    elif name == "rejoin":
-        metrics._rejoin()
-    else:
-        getattr(metrics, name)(*arguments)
-    print("null", flush=True)
-"""
-
-
-class WebProcessDouble:
-    """A child process that counts in the shared folder of a data folder."""
-
-    def __init__(self, data: Path) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._child.stdout
-        assert self._child.stdout.readline() == "ready\n"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def call(self, *request: Any) -> Any:
-        assert self._child.stdin
-        assert self._child.stdout
-        self._child.stdin.write(json.dumps(request) + "\n")
-        self._child.stdin.flush()
-        return json.loads(self._child.stdout.readline())
-
-    def observe(self, request_class: str = "info", status: int = 200, seconds: float = 0.1, sent: int = 7) -> None:
-        self.call("observe_request", request_class, status, seconds, sent)
-
-    def scrape(self) -> Samples:
-        return parse(self.call("scrape"))
-
-    def kill(self) -> None:
-        """End the process as `kill -9` does."""
-        self._child.send_signal(signal.SIGKILL)
-        self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            assert pipe
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-
-Start = Callable[[], WebProcessDouble]
+Start = Callable[[], MetricsProcess]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
-        yield lambda: stack.enter_context(WebProcessDouble(tmp_path))
+        yield lambda: stack.enter_context(MetricsProcess(tmp_path))
 
 
 def parse(text: str) -> Samples:
@@ -115,10 +42,8 @@ def requests(samples: Samples, request_class: str = "info") -> float:
     return value(samples, "shanben_requests_total", lane=request_class, status="2xx")
 
 
-def scrape(metrics: ProcessMetrics) -> Samples:
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    return parse(generate_latest(registry).decode())
+def observe(process: MetricsProcess, request_class: str = "info", seconds: float = 0.1, sent: int = 7) -> None:
+    process.call("observe_request", request_class, 200, seconds, sent)
 
 
 def fill(metrics: ProcessMetrics) -> None:
@@ -158,7 +83,7 @@ def check_filled(samples: Samples) -> None:
 def test_metrics_of_one_process_are_counted_in_memory() -> None:
     metrics = ProcessMetrics()
     fill(metrics)
-    samples = scrape(metrics)
+    samples = parse(metrics_text(metrics))
     check_filled(samples)
     assert value(samples, "shanben_process_start_time_seconds", pid=str(os.getpid())) > 1_700_000_000
     assert not [name for name, _ in samples if name.endswith("_created")]
@@ -168,7 +93,7 @@ def test_series_of_one_process_and_of_several_are_the_same(start: Start) -> None
     def names(samples: Samples) -> set[tuple[str, frozenset[tuple[str, str]]]]:
         return {(name, labels) for name, labels in samples if name != "shanben_process_start_time_seconds"}
 
-    assert names(start().scrape()) == names(scrape(ProcessMetrics()))
+    assert names(parse(start().scrape())) == names(parse(metrics_text(ProcessMetrics())))
 
 
 def test_damage_is_counted_and_reported() -> None:
@@ -176,19 +101,19 @@ def test_damage_is_counted_and_reported() -> None:
     metrics = ProcessMetrics(lambda *report: reports.append(report))
     metrics.report_damage("image", "work", "checksum")
     assert reports == [("image", "work", "checksum")]
-    assert value(scrape(metrics), "shanben_pyramids_damaged_total") == 1
+    assert value(parse(metrics_text(metrics)), "shanben_pyramids_damaged_total") == 1
 
 
 def test_every_process_reports_the_sums_of_all(start: Start) -> None:
     first, second = start(), start()
-    first.observe("info", seconds=0.1, sent=7)
-    second.observe("info", seconds=0.3, sent=8)
+    observe(first, "info", seconds=0.1, sent=7)
+    observe(second, "info", seconds=0.3, sent=8)
     first.call("increment", "cache-hit", 2)
     second.call("increment", "cache-hit", 3)
-    first.call("gauge", "slow-waiting", 1)
-    second.call("gauge", "slow-waiting", 2)
+    first.set_gauge("slow-waiting", 1)
+    second.set_gauge("slow-waiting", 2)
     for process in (first, second):
-        samples = process.scrape()
+        samples = parse(process.scrape())
         assert requests(samples) == 2
         assert value(samples, "shanben_request_seconds_sum", lane="info") == pytest.approx(0.4)
         assert value(samples, "shanben_request_seconds_count", lane="info") == 2
@@ -202,11 +127,11 @@ def test_every_process_reports_the_sums_of_all(start: Start) -> None:
 def test_counts_of_a_killed_process_remain_and_its_gauges_end(start: Start) -> None:
     processes = [start() for _ in range(3)]
     for process in processes:
-        process.observe("slow", sent=7)
-        process.call("gauge", "slow-running", 1)
+        observe(process, "slow", sent=7)
+        process.set_gauge("slow-running", 1)
     processes[0].kill()
     for process in (processes[1], processes[2], processes[1]):
-        samples = process.scrape()
+        samples = parse(process.scrape())
         assert requests(samples, "slow") == 3
         assert value(samples, "shanben_sent_bytes_total", lane="slow") == 21
         assert value(samples, "shanben_request_seconds_bucket", lane="slow", le="0.1") == 3
@@ -219,10 +144,10 @@ def test_counts_of_a_killed_process_remain_and_its_gauges_end(start: Start) -> N
 def test_counters_continue_when_all_processes_are_replaced(start: Start, tmp_path: Path) -> None:
     for round_number in range(1, 6):
         process = start()
-        process.observe(seconds=0.1)
-        assert requests(process.scrape()) == round_number
+        observe(process, seconds=0.1)
+        assert requests(parse(process.scrape())) == round_number
         process.kill()
-    samples = start().scrape()
+    samples = parse(start().scrape())
     assert requests(samples) == 5
     assert value(samples, "shanben_request_seconds_count", lane="info") == 5
     assert value(samples, "shanben_request_seconds_sum", lane="info") == pytest.approx(0.5)
@@ -231,40 +156,43 @@ def test_counters_continue_when_all_processes_are_replaced(start: Start, tmp_pat
 
 def test_counting_restarts_in_a_folder_that_was_deleted(start: Start, tmp_path: Path) -> None:
     process = start()
-    process.observe()
+    observe(process)
     for path in (tmp_path / "metrics").iterdir():
         path.unlink()
-    process.call("rejoin")
-    process.observe()
-    assert requests(process.scrape()) == 1
-    assert requests(start().scrape()) == 1
+    process.call("_rejoin")
+    observe(process)
+    assert requests(parse(process.scrape())) == 1
+    assert requests(parse(start().scrape())) == 1
 
 
 def test_process_counts_alone_when_the_folder_cannot_be_created(start: Start, tmp_path: Path) -> None:
     (tmp_path / "metrics").write_text("a file")
     process = start()
-    process.observe()
-    assert requests(process.scrape()) == 1
+    observe(process)
+    assert requests(parse(process.scrape())) == 1
 
 
 def test_process_reports_its_own_counts_when_the_folder_becomes_unusable(start: Start, tmp_path: Path) -> None:
     process = start()
-    process.observe()
+    observe(process)
     (tmp_path / "metrics").rename(tmp_path / "gone")
     (tmp_path / "metrics").write_text("a file")
-    assert requests(process.scrape()) == 1
+    assert requests(parse(process.scrape())) == 1
 
 
 @pytest.mark.alone
 def test_bookkeeping_of_a_tile_is_cheap(tmp_path: Path) -> None:
     """One count, one duration and one size, in multiprocess mode: processor time, in seconds."""
-    measure = CHILD.partition("registry =")[0] + (
-        "import time, timeit\n"
-        "tile = 'stored', 200, 0.0004, 20_000\n"
-        "timer = timeit.Timer(lambda: metrics.observe_request(*tile), timer=time.process_time)\n"
-        "print(min(timer.repeat(repeat=50, number=1000)) / 1000)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", measure, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
-    )
+    script = """
+import sys, time, timeit
+from pathlib import Path
+from repository.config import Settings
+from web.telemetry.process_metrics import ProcessMetrics, prepare
+
+metrics = ProcessMetrics(None, prepare(Settings(data=Path(sys.argv[1]))))
+timer = timeit.Timer(lambda: metrics.observe_request("stored", 200, 0.0004, 20_000), timer=time.process_time)
+print(min(timer.repeat(repeat=50, number=1000)) / 1000)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert float(done.stdout) < 8e-6
