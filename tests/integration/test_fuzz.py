@@ -31,7 +31,6 @@ from server_process import ServerProcess, answers
 
 from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.zip_directory import LONGEST_END, end_record, read_end
-from repository.config import Settings
 from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer
 from workers.progress import SilentProgress
@@ -410,7 +409,7 @@ class TestMasters:
                 suffix, content = chance.choice(originals)
                 (folder / f"{number:04d}{suffix}").write_bytes(mutations.damaged(chance, content))
             began = time.monotonic()
-            result = check(folder, Settings(), examiner, SilentProgress())
+            result = check(folder, examiner, SilentProgress())
             assert time.monotonic() - began < 60
             assert (result.work is None) == bool(result.faults)
             assert all(fault.message.zh and fault.message.en for fault in result.faults)

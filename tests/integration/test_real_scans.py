@@ -17,7 +17,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from repository.config import Settings
 from repository.errors import Fault
-from workers.deposit.check import CheckedDeposit, check
+from workers.deposit.assemble import AssembledDeposit
+from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.progress import SilentProgress
 
@@ -196,8 +197,8 @@ def deposit(folder: Path, *files: Path) -> Path:
     return folder
 
 
-def checked(folder: Path, examiner: ChildExaminer) -> CheckedDeposit:
-    return check(folder, Settings(), examiner, SilentProgress())
+def checked(folder: Path, examiner: ChildExaminer) -> AssembledDeposit:
+    return check(folder, examiner, SilentProgress())
 
 
 def codes(faults: tuple[Fault, ...]) -> set[tuple[str, str]]:

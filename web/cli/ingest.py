@@ -15,7 +15,7 @@ from repository.errors import Busy, DatabaseFault, DepositRefused, Fault, System
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
-from workers.deposit.check import survey
+from workers.deposit.survey import survey
 from workers.execution.context import TaskContext
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import send_due

@@ -76,7 +76,7 @@ def check(terminal: Terminal, deposit: Path) -> int:
     """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit, write nothing; exit 1 if any."""
     settings = process_settings()
     with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
-        faults = check_deposit(deposit, settings, examiner, terminal.progress()).faults
+        faults = check_deposit(deposit, examiner, terminal.progress()).faults
     terminal.faults(faults)
     count = len(faults)
     terminal.write(

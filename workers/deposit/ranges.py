@@ -14,14 +14,17 @@ from workers.deposit.record import RECORD_FILE, RangeTable
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A range being put in its place in the tree."""
+    """A range with its pages, before it has a place in the tree."""
 
     table: RangeTable
     pages: tuple[str, ...]
 
 
 def build_ranges(tables: Sequence[RangeTable], keys: Sequence[str]) -> tuple[tuple[Range, ...], tuple[Fault, ...]]:
-    """The tree of ranges over the work's page keys, in the order declared, and what is wrong with the tables."""
+    """Return the tree of ranges over the page keys, in the order of the tables, and the faults of the tables.
+
+    The tree is empty if there are faults.
+    """
     faults: list[Fault] = []
     nodes = [_Node(table, _read_pages(table, keys, faults)) for table in tables]
     _check_parents(tables, faults)
@@ -45,12 +48,16 @@ def _check_parents(tables: Sequence[RangeTable], faults: list[Fault]) -> None:
         parent = table.parent
         if parent is None:
             if table.pages is None and table.label not in parents.values():
-                faults.append(_range_fault(table, "pages", "没有书页，也没有下级", "it has neither pages nor parts"))
+                faults.append(
+                    _range_fault(
+                        table, "pages", "既无书页，也无下级目次", "it has neither pages nor subordinate ranges"
+                    )
+                )
         elif labels.count(parent) != 1:
-            zh, en = f"须有且仅有一个“{parent}”", f'there must be exactly one range "{parent}"'
+            zh, en = f"上级目次“{parent}”须有且仅有一个", f'there must be exactly one range "{parent}"'
             faults.append(_range_fault(table, "parent", zh, en))
         elif _is_cyclic(table.label, parents):
-            faults.append(_range_fault(table, "parent", "上下级循环", "its parents lead back to it"))
+            faults.append(_range_fault(table, "parent", "上下级关系形成循环", "its chain of parents is circular"))
 
 
 def _is_cyclic(label: str, parents: Mapping[str, str | None]) -> bool:
@@ -65,33 +72,33 @@ def _is_cyclic(label: str, parents: Mapping[str, str | None]) -> bool:
 
 
 def _read_pages(table: RangeTable, keys: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:
-    """The keys that ``pages`` names: single pages and runs ``first-last``, separated by commas."""
-    places = {key: place for place, key in enumerate(keys)}
+    """Return the keys that ``pages`` lists: pages and runs ``first-last``, separated by commas."""
+    positions = {key: position for position, key in enumerate(keys)}
     pages: list[str] = []
     for item in (part.strip() for part in (table.pages or "").split(",") if part.strip()):
-        run = _find_run(item, places)
+        run = _find_run(item, positions)
         if run is None:
             faults.append(_range_fault(table, "pages", f"没有书页 {item}", f"there is no page {item}"))
         elif run[0] > run[1]:
-            faults.append(_range_fault(table, "pages", f"{item} 首尾颠倒", f"{item} runs backwards"))
+            faults.append(_range_fault(table, "pages", f"{item} 起止颠倒", f"{item} ends before it begins"))
         else:
             pages += keys[run[0] : run[1] + 1]
     return tuple(dict.fromkeys(pages))
 
 
-def _find_run(item: str, places: Mapping[str, int]) -> tuple[int, int] | None:
-    """Where a page or a run begins and ends. Names may hold hyphens, so each is tried as the one between the two."""
-    if item in places:
-        return places[item], places[item]
+def _find_run(item: str, positions: Mapping[str, int]) -> tuple[int, int] | None:
+    """Return the positions where a page or run begins and ends. Names may contain hyphens, so each is tried."""
+    if item in positions:
+        return positions[item], positions[item]
     for match in re.finditer("-", item):
         first, last = item[: match.start()].strip(), item[match.end() :].strip()
         volume = first.rpartition("/")[0]
-        end = places.get(last, places.get(f"{volume}/{last}") if volume else None)
-        if first in places and end is not None:
-            return places[first], end
+        end = positions.get(last, positions.get(f"{volume}/{last}") if volume else None)
+        if first in positions and end is not None:
+            return positions[first], end
     return None
 
 
 def _range_fault(table: RangeTable, key: str, zh: str, en: str) -> Fault:
-    text = LocalizedText(f"范围“{table.label}”：{zh}", f'the range "{table.label}": {en}')
+    text = LocalizedText(f"目次“{table.label}”：{zh}", f'range "{table.label}": {en}')
     return Fault(RECORD_FILE, f"{table.place}.{key}", "range." + key, text)

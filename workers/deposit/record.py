@@ -1,7 +1,7 @@
-"""`work.toml`: what a work is, as the library catalogued it. (pure)
+"""Reads ``work.toml``, the catalogue record of a deposit. (pure)
 
-Strict: a mistyped key that passed in silence would be knowledge lost. Every fault is listed, each with the key it is at
-(``date.latest``, ``range[2].pages``), or line and column where the file is not TOML at all.
+The reader is strict: an ignored key, mistyped for instance, would lose catalogue data. It lists every fault with its
+key (``date.latest``, ``range[2].pages``), or with line and column if the file is not TOML.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from workers.deposit import record_values
 RECORD_FILE: Final = "work.toml"
 
 WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
-"""IIIF Presentation 3.0's words for a manifest's layout."""
+"""The values of `behavior` for a manifest (IIIF Presentation API 3.0, section 3.1)."""
 
 PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
-"""IIIF's words for a canvas, and ``individuals``, which is the work's word for a picture shown by itself."""
+"""The values of `behavior` for a canvas, and ``individuals`` for a page that is shown alone."""
 
 _RECTANGLE: Final = re.compile(r"(\d{1,7}), ?(\d{1,7}), ?([1-9]\d{0,6}), ?([1-9]\d{0,6})", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,7 +33,7 @@ _LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
 @dataclass(frozen=True, slots=True)
 class RangeTable:
-    """A ``[[range]]`` as written; `place` is where."""
+    """A ``[[range]]`` table; `place` is its position in the record (``range[2]``)."""
 
     place: str
     label: str
@@ -43,7 +43,7 @@ class RangeTable:
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A ``[[page]]`` as written; `place` is where, `file` the page's file with or without its suffix."""
+    """A ``[[page]]`` table; `place` is its position in the record, `file` the page's file, with or without suffix."""
 
     place: str
     file: str
@@ -56,7 +56,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that ``work.toml`` says. `behavior` is None when it does not say."""
+    """The contents of ``work.toml``. `behavior` is None if it is not given."""
 
     record: Record
     rights: Rights
@@ -67,7 +67,7 @@ class Description:
 
 
 def read_record(content: bytes) -> tuple[Description | None, tuple[Fault, ...]]:
-    """What the file says and what is wrong with it; nothing is said when it is not TOML or has no title."""
+    """Return the contents of a record and its faults; no contents if it is not TOML or has no title."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -89,19 +89,19 @@ def _fault(place: str, code: str, message: LocalizedText) -> Fault:
     return Fault(RECORD_FILE, place, code, message)
 
 
-def _syntax_fault(complaint: str, text: str) -> Fault:
-    match = _LINE.search(complaint)
-    reason = _LINE.sub("", complaint).strip()
+def _syntax_fault(message: str, text: str) -> Fault:
+    match = _LINE.search(message)
+    reason = _LINE.sub("", message).strip()
     lines = text.split("\n")
     return _fault(
         match[1] if match and match[1] else f"line {len(lines)}, column {len(lines[-1]) + 1}",
         "record.syntax",
-        LocalizedText(f"不是合法的 TOML：{reason}", f"this is not valid TOML: {reason}"),
+        LocalizedText(f"不符合 TOML 语法：{reason}", f"the file is not valid TOML: {reason}"),
     )
 
 
 class _Reader:
-    """One table being read: values are asked for by name, faults gather, and what was not asked for is unknown."""
+    """Reads the values of one table by key and collects faults; a key that was never read is unknown."""
 
     def __init__(self, table: Mapping[str, Any], place: str = "", faults: list[Fault] | None = None) -> None:
         self._table = table
@@ -110,110 +110,101 @@ class _Reader:
         self.faults: list[Fault] = [] if faults is None else faults
 
     def place(self, key: str) -> str:
-        """Where a key of this table stands in the file."""
+        """Return the full name of a key of this table."""
         return f"{self._place}.{key}" if self._place else key
 
     def refuse(self, key: str, code: str, message: LocalizedText) -> None:
-        """Note a fault at a key."""
+        """Add a fault at a key."""
         self.faults.append(_fault(self.place(key), code, message))
 
     def take(self, key: str) -> Any:
-        """The value as it stands, None when absent."""
+        """Return the value as it is in the file, None if it is absent."""
         self._known.append(key)
         return self._table.get(key)
 
     def text(self, key: str, *, required: bool = False) -> str | None:
-        """A text that is not blank, without surrounding space."""
+        """Return a text without surrounding space. A blank text is a fault; so is an absent one if it is required."""
         value = self.take(key)
         if value is None:
             if required:
                 self.refuse(key, "record.missing", LocalizedText(f"缺少 {key}；请补上", f"{key} is missing; add it"))
             return None
         if not isinstance(value, str):
-            self._refuse_type(key, LocalizedText('加引号的文字，如 "…"', 'text in quotes, as "…"'))
+            self._refuse_type(key, LocalizedText('带引号的文字，如 "…"', 'a text in quotes, such as "…"'))
             return None
         if not value.strip():
-            self.refuse(
-                key,
-                "record.blank",
-                LocalizedText(f"{key} 为空；请填写或删去", f"{key} is blank; fill it in or remove it"),
-            )
+            blank = LocalizedText(f"{key} 为空；请填写或删去", f"{key} is blank; fill it in or remove it")
+            self.refuse(key, "record.blank", blank)
             return None
         if _CONTROL.search(value):
-            self.refuse(
-                key,
-                "record.control",
-                LocalizedText(
-                    f"{key} 含不可见的控制字符；请删去", f"{key} holds invisible control characters; remove them"
-                ),
-            )
+            zh, en = "含有不可见的控制字符；请删去", "contains invisible control characters; remove them"
+            self.refuse(key, "record.control", LocalizedText(f"{key} {zh}", f"{key} {en}"))
             return None
         return value.strip()
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """Return a list of texts, empty if it is absent."""
         value = self.take(key)
         if value is None:
             return ()
-        good = isinstance(value, list) and all(
+        is_valid = isinstance(value, list) and all(
             isinstance(item, str) and item.strip() and not _CONTROL.search(item) for item in value
         )
-        if not good:
-            self._refuse_type(key, LocalizedText('文字列表，如 ["…", "…"]', 'a list of texts, as ["…", "…"]'))
+        if not is_valid:
+            self._refuse_type(key, LocalizedText('文字列表，如 ["…", "…"]', 'a list of texts, such as ["…", "…"]'))
             return ()
         return tuple(item.strip() for item in value)
 
     def word(self, key: str, words: tuple[str, ...]) -> str | None:
-        """One of `words`."""
+        """Return one of `words`."""
         value = self.text(key)
         if value is None or value in words:
             return value
-        choice = ", ".join(words)
-        self.refuse(
-            key, "record.word", LocalizedText(f"“{value}”无效；可用：{choice}", f'"{value}" is not one of: {choice}')
-        )
+        choices = ", ".join(words)
+        invalid = LocalizedText(f"“{value}”无效；可用的值：{choices}", f'"{value}" is not one of: {choices}')
+        self.refuse(key, "record.word", invalid)
         return None
 
     def checked(self, key: str, check: Callable[[str], LocalizedText | None], code: str) -> str | None:
-        """A text that `check` finds nothing wrong with."""
+        """Return a text for which `check` returns no problem."""
         value = self.text(key)
-        if value is None or (wrong := check(value)) is None:
+        if value is None or (problem := check(value)) is None:
             return value
-        self.refuse(key, code, wrong)
+        self.refuse(key, code, problem)
         return None
 
     def flag(self, key: str) -> bool:
-        """True or false; false when absent."""
+        """Return true or false; false if it is absent."""
         value = self.take(key)
         if value is not None and not isinstance(value, bool):
             self._refuse_type(key, LocalizedText("true 或 false", "true or false"))
         return value is True
 
     def tables(self, key: str) -> list[_Reader]:
-        """The tables of ``[[key]]``, numbered from 1."""
+        """Return readers of the tables of ``[[key]]``, which are numbered from 1."""
         value = self.take(key)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self._refuse_type(key, LocalizedText(f"[[{key}]] 表", f"[[{key}]] tables"))
+            self._refuse_type(key, LocalizedText(f"[[{key}]] 形式的表", f"[[{key}]] tables"))
             return []
         return [
             _Reader(item, f"{self.place(key)}[{number}]", self.faults) for number, item in enumerate(value, start=1)
         ]
 
     def table(self, key: str) -> _Reader:
-        """The table under `key`, which is one."""
+        """Return a reader of the table under `key`, whose value must be a table."""
         return _Reader(self._table[key], self.place(key), self.faults)
 
     def refuse_unknown(self) -> None:
-        """Note every key that was not asked for, with the nearest that could have been meant."""
+        """Add a fault for every key that was not read, with the most similar known key."""
         for key in self._table.keys() - set(self._known):
             nearest = difflib.get_close_matches(key, self._known, n=1, cutoff=0.0)[0]
             self.refuse(
                 key,
                 "record.unknown-key",
                 LocalizedText(
-                    f"没有 {key} 这一项；是否应为 {nearest}？", f"there is no key {key}; is {nearest} meant?"
+                    f"没有 {key} 这一项；是否应为 {nearest}？", f"there is no key {key}; did you mean {nearest}?"
                 ),
             )
 
@@ -247,14 +238,14 @@ def _describe(reader: _Reader) -> Description:
 
 
 def _read_date(reader: _Reader) -> Dating | None:
-    """``date = "清"``, or a table of text, earliest and latest. A text that is a machine date says both itself."""
+    """Read ``date = "清"``, or a table of text, earliest and latest. A text that is a machine date sets all three."""
     if isinstance(reader.take("date"), dict):
         return _read_date_table(reader.table("date"))
     text = reader.text("date")
     if text is None or not record_values.looks_like_date(text):
         return None if text is None else Dating(text)
-    if wrong := record_values.check_date(text):
-        reader.refuse("date", "record.date", wrong)
+    if problem := record_values.check_date(text):
+        reader.refuse("date", "record.date", problem)
         return None
     return Dating(text, text, text)
 
@@ -263,8 +254,8 @@ def _read_date_table(reader: _Reader) -> Dating | None:
     text = reader.text("text", required=True)
     earliest = reader.checked("earliest", record_values.check_date, "record.date")
     latest = reader.checked("latest", record_values.check_date, "record.date")
-    if earliest and latest and (wrong := record_values.check_order(earliest, latest)):
-        reader.refuse("latest", "record.date", wrong)
+    if earliest and latest and (problem := record_values.check_order(earliest, latest)):
+        reader.refuse("latest", "record.date", problem)
     reader.refuse_unknown()
     return Dating(text, earliest, latest) if text else None
 
@@ -272,8 +263,8 @@ def _read_date_table(reader: _Reader) -> Dating | None:
 def _read_languages(reader: _Reader) -> tuple[str, ...]:
     tags = reader.texts("language")
     for tag in tags:
-        if wrong := record_values.check_language(tag):
-            reader.refuse("language", "record.language", wrong)
+        if problem := record_values.check_language(tag):
+            reader.refuse("language", "record.language", problem)
     return tags
 
 
@@ -282,13 +273,13 @@ def _read_rights(reader: _Reader) -> Rights:
     access = Access(reader.word("access", tuple(Access)) or Access.OPEN)
     size = reader.take("max_size")
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        expected = LocalizedText("max_size 应为正整数（像素）", "max_size must be a whole number of pixels, at least 1")
+        expected = LocalizedText("max_size 应为正整数（像素）", "max_size must be a positive integer (pixels)")
         reader.refuse("max_size", "record.type", expected)
     elif (size is None) == (access is Access.REDUCED):
-        together = LocalizedText(
-            'max_size 与 access = "reduced" 须同时给出', 'max_size and access = "reduced" go together'
+        incomplete = LocalizedText(
+            'max_size 与 access = "reduced" 须同时给出', 'max_size and access = "reduced" must be given together'
         )
-        reader.refuse("max_size", "record.access", together)
+        reader.refuse("max_size", "record.access", incomplete)
     watermark = reader.flag("watermark")
     return Rights(uri, access, size if isinstance(size, int) else None, watermark)
 
@@ -313,10 +304,9 @@ def _read_page(reader: _Reader) -> PageTable | None:
 
 
 def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...]:
-    """``redact = ["x,y,w,h"]``: parts of the picture, in its own pixels, that nobody is to see."""
-    found = [_RECTANGLE.fullmatch(text) for text in reader.texts("redact")]
-    if not all(found):
-        reader.refuse(
-            "redact", "record.rectangle", LocalizedText("应写作 x,y,宽,高", "each must be x,y,width,height in pixels")
-        )
-    return tuple(Rectangle(*map(int, match.groups())) for match in found if match)
+    """Read ``redact = ["x,y,w,h"]``: areas that are hidden from all readers, in pixels of the master."""
+    matches = [_RECTANGLE.fullmatch(text) for text in reader.texts("redact")]
+    if not all(matches):
+        invalid = LocalizedText("每个区域应写作 x,y,宽,高（像素）", "each area must be x,y,width,height in pixels")
+        reader.refuse("redact", "record.rectangle", invalid)
+    return tuple(Rectangle(*map(int, match.groups())) for match in matches if match)

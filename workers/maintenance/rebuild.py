@@ -14,17 +14,15 @@ from dataclasses import dataclass
 
 from preservation.log.sequencer import exclusive_writer, log_indexes, open_log
 from preservation.ocfl import objects
-from repository import paths
 from repository.database.catalogue import Publication
-from repository.errors import Busy, KeyNotFound, ObjectInvalid, PyramidCorrupt
+from repository.errors import Busy, KeyNotFound, PyramidCorrupt
 from repository.localized import LocalizedText
 from repository.model import Work
 from repository.repository import Repository
-from repository.work_json import work_of_json
 from workers.masters.examine import Examiner
 from workers.progress import Progress
-from workers.tasks.ingest import RECORD, publication_of, read_events
-from workers.tasks.publish import publish_all, publish_work
+from workers.tasks.preserve import read_events, read_work
+from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import found_pyramid, make_pyramid
 
 
@@ -47,7 +45,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     progress.begin(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
     made = 0
     for identifier in works:
-        made += _mend_derived(repository, read_work(repository, identifier), examiner)
+        made += _mend_derived(repository, read_work(repository.store, identifier), examiner)
         progress.advance(1)
     with exclusive_writer(repository):
         _require_quiet(repository)
@@ -63,21 +61,12 @@ def _require_quiet(repository: Repository) -> None:
         raise Busy(what=LocalizedText("送存的收入，完成后再重建", "taking in deposits; rebuild when that is done"))
 
 
-def read_work(repository: Repository, identifier: str) -> Work:
-    """A work as its OCFL object holds it. Raises `ObjectInvalid`."""
-    document = objects.read_file(repository.store, identifier, RECORD)
-    try:
-        return work_of_json(document)
-    except ValueError as fault:
-        raise ObjectInvalid(key=paths.ocfl_object(identifier), reason=f"{RECORD}: {fault}") from fault
-
-
 def _publications(repository: Repository, works: list[str], indexes: Mapping[str, int]) -> Iterator[Publication]:
     for identifier in works:
         inventory = objects.read_inventory(repository.store, identifier)
         if inventory is None:
             continue
-        work = read_work(repository, identifier)
+        work = read_work(repository.store, identifier)
         pyramids = {image.identifier: found_pyramid(repository, image) for image in work.images()}
         events = read_events(repository.store, identifier)
         yield publication_of(work, pyramids, events, inventory, indexes)

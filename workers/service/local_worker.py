@@ -33,6 +33,7 @@ from repository.errors import Busy, ShanbenError
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from workers.bootstrap import bootstrap
+from workers.deposit.survey import file_signature
 from workers.execution.context import TaskContext
 from workers.execution.liveness import other_workers, registered_worker
 from workers.execution.runner import Outcome, Runner, Task
@@ -40,7 +41,6 @@ from workers.execution.scratch import scratch_directory
 from workers.masters.examine import open_child_examiner
 from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
-from workers.tasks.ingest_page import signature
 from workers.tasks.jobs import (
     INGEST,
     PAGE,
@@ -186,7 +186,7 @@ def _ingest_mounted(context: TaskContext, job: Job) -> Outcome:
 
     Raises `DepositNotMounted`, which postpones the job, and as `ingest` does.
     """
-    signature(Path(job.arguments["deposit"]))
+    file_signature(Path(job.arguments["deposit"]))
     return ingest(context, job)
 
 

@@ -11,7 +11,7 @@ process at a time writes collections: two that read the catalogue one after the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from iiif_server.presentation.collections import ALL, MOST, AccessionPeriod, period_named
@@ -24,11 +24,13 @@ from iiif_server.presentation.published import (
     remove_collection,
 )
 from iiif_server.urls import collection_path, stored_id
+from preservation.ocfl.inventory import Inventory
+from repository.database.catalogue import Publication
 from repository.database.locks import HeldLock
 from repository.database.outbox import Job
 from repository.errors import Busy
 from repository.localized import LocalizedText
-from repository.model import Pyramid, Work
+from repository.model import Event, Pyramid, Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 
@@ -41,6 +43,21 @@ _BUSY: Final = LocalizedText("总目清单", "the collection of all works")
 def publish_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyramid]) -> None:
     """Write the manifest of a work to the store; `pyramids` by image identifier. Raises `StoreFault`."""
     publish_manifest(repository.store, work.identifier, build_manifest(work, pyramids, repository.settings.provider))
+
+
+def publication_of(
+    work: Work,
+    pyramids: Mapping[str, Pyramid],
+    events: Sequence[Event],
+    inventory: Inventory,
+    log_indexes: Mapping[str, int],
+) -> Publication:
+    """Return what the catalogue stores of a work, the same after an ingest and after a rebuild.
+
+    `log_indexes` maps event identifiers to their indexes in the log; it is empty for events that are not logged yet.
+    """
+    versions = inventory.versions
+    return Publication(work, pyramids, events, len(versions), versions[0].created, log_indexes)
 
 
 def publish_collections(context: TaskContext, job: Job) -> Mapping[str, object]:

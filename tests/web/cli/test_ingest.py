@@ -114,7 +114,7 @@ def test_a_folder_that_is_not_there_is_shown_with_its_fault(
 
 def claimed(context: TaskContext, deposit: Path) -> str:
     """The work of a deposit whose ingest waits for a page that a worker elsewhere has."""
-    work = check(deposit, context.repository.settings, context.examiner, SilentProgress()).work
+    work = check(deposit, context.examiner, SilentProgress()).work
     assert work
     jobs, order, page = context.repository.jobs, ingest_job(deposit), NewJob("page", "page", {})
     jobs.enqueue(order)

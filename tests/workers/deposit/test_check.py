@@ -1,3 +1,5 @@
+"""Deposits checked by a fake examiner: the work that a deposit makes, and every fault of files, pages and record."""
+
 from __future__ import annotations
 
 import errno
@@ -8,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from repository.config import Settings
 from repository.errors import Fault, MasterUnreadable, StagingFault
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
 from repository.model import Range, Rectangle
-from workers.deposit.check import CheckedDeposit, check
+from workers.deposit.assemble import AssembledDeposit
+from workers.deposit.check import check
 from workers.masters.examine import Examined
 from workers.progress import SilentProgress
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Reader:
-    """An examiner that decodes nothing: a picture's pixels are its bytes, its size stands in them after a colon."""
+class FakeExaminer:
+    """An examiner that decodes nothing: the content decides the pixels, the size and the fault of a file."""
 
     def __init__(self) -> None:
         self.concurrency = 3
@@ -38,21 +40,21 @@ class Reader:
         return Examined(content.hex()[-64:].zfill(64), len(content), "image/png", width, height, content.hex(), None)
 
 
-class Counter:
+class RecordingProgress:
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.calls: list[object] = []
 
     def begin(self, what: LocalizedText, total: int) -> None:
-        self.told.append(total)
+        self.calls.append(total)
 
     def advance(self, amount: int) -> None:
-        self.told.append(amount)
+        self.calls.append(amount)
 
     def end(self) -> None:
-        self.told.append("end")
+        self.calls.append("end")
 
 
-def make(folder: Path, *names: str, record: str = 'title = "試"', content: str = "") -> Path:
+def write_deposit(folder: Path, *names: str, record: str = 'title = "試"', content: str = "") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "work.toml").write_text(record, "utf-8")
     for name in names:
@@ -61,16 +63,16 @@ def make(folder: Path, *names: str, record: str = 'title = "試"', content: str 
     return folder
 
 
-def checked(folder: Path) -> CheckedDeposit:
-    return check(folder, Settings(), Reader(), SilentProgress())
+def checked(folder: Path) -> AssembledDeposit:
+    return check(folder, FakeExaminer(), SilentProgress())
 
 
-def told(faults: tuple[Fault, ...]) -> list[tuple[str, str, str]]:
+def codes(faults: tuple[Fault, ...]) -> list[tuple[str, str, str]]:
     return [(fault.file, fault.place, fault.code) for fault in faults]
 
 
-def test_a_folder_of_pages_becomes_a_work_of_one_volume(tmp_path: Path) -> None:
-    result = checked(make(tmp_path / "book", *(f"{number:04}.png" for number in range(10, 0, -1))))
+def test_folder_of_images_is_a_work_of_one_volume(tmp_path: Path) -> None:
+    result = checked(write_deposit(tmp_path / "book", *(f"{number:04}.png" for number in range(10, 0, -1))))
     assert result.faults == ()
     assert result.work is not None
     (volume,) = result.work.volumes
@@ -82,10 +84,10 @@ def test_a_folder_of_pages_becomes_a_work_of_one_volume(tmp_path: Path) -> None:
     assert result.files["deposit/work.toml"] == tmp_path / "book/work.toml"
 
 
-def test_folders_are_volumes_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_folders_are_volumes_in_natural_order(tmp_path: Path) -> None:
     names = [f"volume-{volume}/{page:04}.png" for volume in (10, 2, 1) for page in (1, 2)]
     record = 'title = "試"\n[[range]]\nlabel = "卷一"\npages = "volume-1/0002-volume-2/0001"'
-    work = checked(make(tmp_path / "book", *names, record=record)).work
+    work = checked(write_deposit(tmp_path / "book", *names, record=record)).work
     assert work is not None
     assert [volume.label for volume in work.volumes] == ["第一册", "第二册", "第十册"]
     assert work.volumes[0].pages[0].key == "volume-1/0001"
@@ -93,12 +95,12 @@ def test_folders_are_volumes_in_the_order_of_their_numbers(tmp_path: Path) -> No
     assert work.ranges == (Range("卷一", ("volume-1/0002", "volume-2/0001")),)
 
 
-def test_a_work_is_named_by_its_own_identifier_or_by_its_masters(tmp_path: Path) -> None:
-    own = checked(make(tmp_path / "a", "0001.png", record='title = "試"\nidentifier = "863-214"')).work
+def test_work_identifier_is_minted_from_the_record_or_from_the_masters(tmp_path: Path) -> None:
+    own = checked(write_deposit(tmp_path / "a", "0001.png", record='title = "試"\nidentifier = "863-214"')).work
     assert own is not None
     assert own.identifier == mint(Kind.WORK, "identifier", "863-214")
-    first, again = (checked(make(tmp_path / name, "0001.png")).work for name in "bc")
-    other = checked(make(tmp_path / "d", "0002.png")).work
+    first, again = (checked(write_deposit(tmp_path / name, "0001.png")).work for name in "bc")
+    other = checked(write_deposit(tmp_path / "d", "0002.png")).work
     assert first is not None
     assert again is not None
     assert other is not None
@@ -106,13 +108,13 @@ def test_a_work_is_named_by_its_own_identifier_or_by_its_masters(tmp_path: Path)
     assert next(first.images()).identifier == mint(Kind.IMAGE, first.identifier, next(first.images()).master.sha256)
 
 
-def test_pictures_wider_than_high_are_openings(tmp_path: Path) -> None:
-    work = checked(make(tmp_path / "book", "0001.png", "0002.png", content="wide")).work
+def test_work_of_wide_images_has_behavior_individuals(tmp_path: Path) -> None:
+    work = checked(write_deposit(tmp_path / "book", "0001.png", "0002.png", content="wide")).work
     assert work is not None
     assert work.behavior == "individuals"
 
 
-def test_pages_are_as_their_tables_say(tmp_path: Path) -> None:
+def test_page_tables_set_label_behavior_leaf_and_missing_pages(tmp_path: Path) -> None:
     record = """
     title = "試"
     behavior = "paged"
@@ -125,7 +127,7 @@ def test_pages_are_as_their_tables_say(tmp_path: Path) -> None:
     missing = true
     leaf = "一葉上"
     """
-    work = checked(make(tmp_path / "book", "0001.png", "0003.png", record=record)).work
+    work = checked(write_deposit(tmp_path / "book", "0001.png", "0003.png", record=record)).work
     assert work is not None
     cover, missing, last = work.pages()
     assert (cover.label, cover.behavior) == ("封面", "non-paged")
@@ -133,8 +135,8 @@ def test_pages_are_as_their_tables_say(tmp_path: Path) -> None:
     assert (last.label, last.behavior) == ("3", None)
 
 
-def test_texts_are_kept_beside_the_masters(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+def test_texts_are_files_of_the_work(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / "text").mkdir()
     (folder / "text/0001.json").write_text("{}")
     result = checked(folder)
@@ -156,13 +158,15 @@ def test_texts_are_kept_beside_the_masters(tmp_path: Path) -> None:
         (["0001.png", "mets.xml"], [("mets.xml", "", "record.form")]),
     ],
 )
-def test_what_names_alone_show(names: list[str], expected: list[tuple[str, str, str]], tmp_path: Path) -> None:
-    assert told(checked(make(tmp_path / "book", *names)).faults) == expected
+def test_faults_of_names_and_page_numbers(
+    names: list[str], expected: list[tuple[str, str, str]], tmp_path: Path
+) -> None:
+    assert codes(checked(write_deposit(tmp_path / "book", *names)).faults) == expected
 
 
-def test_a_fault_of_the_folder_itself_bears_its_path(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book")
-    assert told(checked(folder).faults) == [(str(folder), "", "deposit.empty")]
+def test_fault_of_the_folder_itself_has_its_path(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book")
+    assert codes(checked(folder).faults) == [(str(folder), "", "deposit.empty")]
 
 
 @pytest.mark.parametrize(
@@ -175,17 +179,17 @@ def test_a_fault_of_the_folder_itself_bears_its_path(tmp_path: Path) -> None:
         ("v/deep/0001.png", PNG, "file.unexpected"),
     ],
 )
-def test_files_that_have_no_place(name: str, content: bytes, code: str, tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+def test_unexpected_and_empty_files_are_faults(name: str, content: bytes, code: str, tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)
     assert code in {fault.code for fault in checked(folder).faults}
 
 
-def test_a_picture_under_another_suffix_is_read_to_be_refused_by_its_content(tmp_path: Path) -> None:
-    reader = Reader()
-    check(make(tmp_path / "book", "0001.data"), Settings(), reader, SilentProgress())
-    assert reader.calls == ["0001.data"]
+def test_image_with_another_suffix_is_examined(tmp_path: Path) -> None:
+    examiner = FakeExaminer()
+    check(write_deposit(tmp_path / "book", "0001.data"), examiner, SilentProgress())
+    assert examiner.calls == ["0001.data"]
 
 
 def make_fifo(path: Path) -> None:
@@ -206,45 +210,45 @@ def make_dangling_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make_special", [make_fifo, make_socket, make_link, make_dangling_link])
-def test_what_is_no_plain_file_is_refused_unread(
+def test_special_files_and_links_are_refused_unread(
     make_special: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+    folder = write_deposit(tmp_path / "book", "0001.png")
     monkeypatch.chdir(folder)
     make_special(folder / "0002.png")
-    assert told(checked(folder).faults) == [("0002.png", "", "file.kind")]
+    assert codes(checked(folder).faults) == [("0002.png", "", "file.kind")]
 
 
-def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+def test_folder_with_an_image_suffix_is_a_volume(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / "0002.tif").mkdir()
-    assert told(checked(folder).faults) == [("0002.tif", "", "deposit.empty")]
+    assert codes(checked(folder).faults) == [("0002.tif", "", "deposit.empty")]
 
 
-def test_a_name_that_is_no_utf8_is_told_in_escapes(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+def test_name_that_is_not_utf8_is_reported_in_escapes(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / os.fsdecode(b"\xff.png")).write_bytes(PNG)
-    assert told(checked(folder).faults) == [("\\xff.png", "", "file.name")]
+    assert codes(checked(folder).faults) == [("\\xff.png", "", "file.name")]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
+def test_folder_without_read_permission_is_a_fault(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "v1/0001.png", "v2/0001.png")
     for mode in (0, 0o400):
         (folder / "v2").chmod(mode)
-        assert told(checked(folder).faults) == [("v2/", "", "file.unreadable")]
+        assert codes(checked(folder).faults) == [("v2/", "", "file.unreadable")]
     (folder / "v2").chmod(0o700)
     for mode in (0, 0o400):
         folder.chmod(mode)
-        assert told(checked(folder).faults) == [(str(folder), "", "file.unreadable")]
+        assert codes(checked(folder).faults) == [(str(folder), "", "file.unreadable")]
     folder.chmod(0o700)
 
 
 @pytest.mark.parametrize(("within", "name"), [("", "{folder}"), ("v2", "v2/")])
-def test_of_a_folder_that_cannot_be_read_nothing_else_is_said(
+def test_folder_that_cannot_be_read_causes_no_other_fault(
     within: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = make(tmp_path / "book", "v1/0001.png", "v2/0001.png")
+    folder = write_deposit(tmp_path / "book", "v1/0001.png", "v2/0001.png")
     scan = os.scandir
 
     def refuse(path: Path) -> object:
@@ -258,18 +262,18 @@ def test_of_a_folder_that_cannot_be_read_nothing_else_is_said(
     assert "Permission denied" in fault.message.en
 
 
-def test_the_same_picture_twice_names_the_first(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png", "0002.png")
+def test_duplicate_image_fault_names_the_first_file(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png", "0002.png")
     (folder / "0003.png").write_bytes((folder / "0001.png").read_bytes())
     (fault,) = checked(folder).faults
     assert (fault.file, fault.code) == ("0003.png", "page.duplicate")
     assert "0001.png" in fault.message.zh
 
 
-def test_every_fault_is_listed_at_once_record_first_then_files_in_order(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0010.png", "0002.png", record='titel = "試"', content="broken")
+def test_all_faults_are_listed_record_first_then_files_in_natural_order(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0010.png", "0002.png", record='titel = "試"', content="broken")
     (folder / "0005.png").write_bytes(b"")
-    assert told(checked(folder).faults) == [
+    assert codes(checked(folder).faults) == [
         ("work.toml", "titel", "record.unknown-key"),
         ("work.toml", "title", "record.missing"),
         ("", "0003-0004", "page.gap"),
@@ -280,51 +284,51 @@ def test_every_fault_is_listed_at_once_record_first_then_files_in_order(tmp_path
     ]
 
 
-def test_an_unreadable_page_does_not_make_ranges_wrong(tmp_path: Path) -> None:
+def test_unreadable_image_causes_no_range_fault(tmp_path: Path) -> None:
     record = 'title = "試"\n[[range]]\nlabel = "卷一"\npages = "0001-0002"'
-    folder = make(tmp_path / "book", "0001.png", "0002.png", record=record)
+    folder = write_deposit(tmp_path / "book", "0001.png", "0002.png", record=record)
     (folder / "0002.png").write_bytes(PNG + b"broken")
-    assert told(checked(folder).faults) == [("0002.png", "", "master.unreadable")]
+    assert codes(checked(folder).faults) == [("0002.png", "", "master.unreadable")]
 
 
 @pytest.mark.parametrize(
     "table", ['file = "0009"', 'file = "0001"\nmissing = true', 'file = "v9/1"\nmissing = true', 'file = "0002"']
 )
-def test_page_tables_that_fit_no_page(table: str, tmp_path: Path) -> None:
+def test_page_table_without_a_page_is_a_fault(table: str, tmp_path: Path) -> None:
     record = f'title = "試"\n[[page]]\nfile = "0002"\n[[page]]\n{table}'
-    faults = checked(make(tmp_path / "book", "0001.png", "0002.png", record=record)).faults
-    assert told(faults) == [("work.toml", "page[2].file", "page.file")]
+    faults = checked(write_deposit(tmp_path / "book", "0001.png", "0002.png", record=record)).faults
+    assert codes(faults) == [("work.toml", "page[2].file", "page.file")]
 
 
-def test_no_record_and_no_folder_are_told(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png")
+def test_missing_record_and_missing_folder_are_faults(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / "work.toml").unlink()
-    assert told(checked(folder).faults) == [("work.toml", "", "record.absent")]
+    assert codes(checked(folder).faults) == [("work.toml", "", "record.absent")]
     none = tmp_path / "none"
-    assert told(checked(none).faults) == [(str(none), "", "deposit.absent")]
-    assert told(checked(folder / "0001.png").faults) == [(str(folder / "0001.png"), "", "deposit.absent")]
+    assert codes(checked(none).faults) == [(str(none), "", "deposit.absent")]
+    assert codes(checked(folder / "0001.png").faults) == [(str(folder / "0001.png"), "", "deposit.absent")]
 
 
-def test_each_picture_is_read_once_and_progress_is_in_bytes(tmp_path: Path) -> None:
-    folder = make(tmp_path / "book", "0001.png", "0002.png", "0003.png")
-    reader, counter = Reader(), Counter()
-    check(folder, Settings(), reader, counter)
-    assert sorted(reader.calls) == ["0001.png", "0002.png", "0003.png"]
+def test_each_image_is_examined_once_and_progress_counts_bytes(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png", "0002.png", "0003.png")
+    examiner, progress = FakeExaminer(), RecordingProgress()
+    check(folder, examiner, progress)
+    assert sorted(examiner.calls) == ["0001.png", "0002.png", "0003.png"]
     sizes = [path.stat().st_size for path in folder.glob("*.png")]
-    assert counter.told == [sum(sizes), *sizes, "end"]
+    assert progress.calls == [sum(sizes), *sizes, "end"]
 
 
-def test_a_full_disk_is_no_fault_of_the_deposit(tmp_path: Path) -> None:
-    counter = Counter()
+def test_full_disk_is_not_a_fault_of_the_deposit(tmp_path: Path) -> None:
+    progress = RecordingProgress()
     with pytest.raises(StagingFault):
-        check(make(tmp_path / "book", "0001.png", content="full"), Settings(), Reader(), counter)
-    assert counter.told[-1] == "end"
+        check(write_deposit(tmp_path / "book", "0001.png", content="full"), FakeExaminer(), progress)
+    assert progress.calls[-1] == "end"
 
 
-def test_a_redaction_belongs_to_its_page_and_must_cover_some_of_it(tmp_path: Path) -> None:
+def test_redaction_belongs_to_its_page_and_must_overlap_the_image(tmp_path: Path) -> None:
     record = 'title = "試"\n[[page]]\nfile = "0001"\nredact = ["{}"]'
-    hidden = checked(make(tmp_path / "book", "0001.png", "0002.png", record=record.format("1,1,5,5"))).work
+    hidden = checked(write_deposit(tmp_path / "book", "0001.png", "0002.png", record=record.format("1,1,5,5"))).work
     assert hidden is not None
     assert [image.redactions for image in hidden.images()] == [(Rectangle(1, 1, 5, 5),), ()]
-    faults = checked(make(tmp_path / "other", "0001.png", record=record.format("99999,1,5,5"))).faults
-    assert told(faults) == [("work.toml", "page[1].redact", "page.redact")]
+    faults = checked(write_deposit(tmp_path / "other", "0001.png", record=record.format("99999,1,5,5"))).faults
+    assert codes(faults) == [("work.toml", "page[1].redact", "page.redact")]

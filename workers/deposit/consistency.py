@@ -1,0 +1,109 @@
+"""Compares the pages of a deposit with each other and with its record, and finds the faults of their combination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from repository.errors import Fault
+from repository.localized import LocalizedText
+from workers.deposit.listing import PageFile
+from workers.deposit.naming import find_gaps, natural_key
+from workers.deposit.record import RECORD_FILE, PageTable
+from workers.masters.examine import Examined
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedPage:
+    """An image file of a deposit that was decoded completely."""
+
+    file: PageFile
+    examined: Examined
+
+
+def page_keys(pages: Sequence[PageFile], tables: Mapping[str, PageTable]) -> list[str]:
+    """Return the keys of all pages in reading order, those that the record declares missing included."""
+    keys = {page.key for page in pages} | {key for key, table in tables.items() if table.missing}
+    return sorted(keys, key=lambda key: tuple(map(natural_key, key.rpartition("/")[::2])))
+
+
+def group_by_volume(keys: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return the folders of volumes in order ('' for none), each with the keys of its pages in order."""
+    return [(volume, list(group)) for volume, group in groupby(keys, key=lambda key: key.rpartition("/")[0])]
+
+
+def match_page_tables(
+    tables: Sequence[PageTable], pages: Sequence[PageFile]
+) -> tuple[dict[str, PageTable], list[Fault]]:
+    """Match the ``[[page]]`` tables of the record with pages. Return them by page key, and the faults of the others."""
+    keys = {name: page.key for page in pages for name in (page.name, page.key)}
+    volumes = {page.volume for page in pages}
+    matches: dict[str, PageTable] = {}
+    faults = []
+    for table in tables:
+        key = keys.get(table.file)
+        problem = _table_problem(table, key, volumes)
+        if problem is None and (key or table.file) in matches:
+            problem = LocalizedText(f"书页 {table.file} 重复说明", f"{table.file} is described twice")
+        if problem is None:
+            matches[key or table.file] = table
+        else:
+            faults.append(Fault(RECORD_FILE, f"{table.place}.file", "page.file", problem))
+    return matches, faults
+
+
+def find_duplicates(pages: Sequence[ExaminedPage]) -> list[Fault]:
+    """Return a fault for each image whose pixels equal those of an earlier one: one page filed twice."""
+    first_names: dict[str, str] = {}
+    faults = []
+    for page in pages:
+        first = first_names.setdefault(page.examined.pixels, page.file.name)
+        if first != page.file.name:
+            message = LocalizedText(
+                f"与 {first} 画面完全相同；请核对是否重复",
+                f"the image is identical to {first}; check whether it is a duplicate",
+            )
+            faults.append(Fault(page.file.name, "", "page.duplicate", message))
+    return faults
+
+
+def find_missing_numbers(keys: Sequence[str]) -> list[Fault]:
+    """Return a fault for each gap in the page numbers of a volume that the record does not declare missing."""
+    faults = []
+    for volume, group in group_by_volume(keys):
+        for gap in find_gaps(key.rpartition("/")[2] for key in group):
+            message = LocalizedText(
+                f"页码不连续，缺 {gap}；请补齐图像，或在 work.toml 中以 [[page]] missing = true 注明缺叶",
+                f"the page numbers skip {gap}; add the images, or declare the pages missing in work.toml by "
+                f"[[page]] missing = true",
+            )
+            faults.append(Fault(volume, gap, "page.gap", message))
+    return faults
+
+
+def find_outside_redactions(pages: Sequence[ExaminedPage], tables: Mapping[str, PageTable]) -> list[Fault]:
+    """Return a fault for each page with a redaction outside its image: what it was meant to hide would be shown."""
+    message = LocalizedText(
+        "遮盖区域在图像之外；请核对像素坐标", "the redaction is outside the image; check its coordinates in pixels"
+    )
+    return [
+        Fault(RECORD_FILE, f"{table.place}.redact", "page.redact", message)
+        for page in pages
+        if (table := tables.get(page.file.key))
+        if any(area.x >= page.examined.width or area.y >= page.examined.height for area in table.redactions)
+    ]
+
+
+def _table_problem(table: PageTable, key: str | None, volumes: set[str]) -> LocalizedText | None:
+    if table.missing and key is not None:
+        return LocalizedText(
+            f"{table.file} 注明缺叶，却有图像", f"{table.file} is declared missing, but there is an image of it"
+        )
+    if table.missing:
+        folder = table.file.rpartition("/")[0]
+        unknown = LocalizedText(f"没有名为 {folder!r} 的册文件夹", f"there is no volume folder {folder!r}")
+        return None if folder in volumes else unknown
+    if key is None:
+        return LocalizedText(f"没有书页 {table.file}", f"there is no page {table.file}")
+    return None

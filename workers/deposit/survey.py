@@ -1,0 +1,75 @@
+"""Surveys a deposit folder: lists its files and reads its record. No image is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from repository.errors import DepositNotMounted, Fault
+from repository.localized import LocalizedText
+from workers.deposit.listing import PageFile, list_deposit
+from workers.deposit.record import RECORD_FILE, Description, read_record
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The contents of a deposit folder, by names and record.
+
+    `pages` are the image files in reading order; `documents` the files that are preserved unread, by their path within
+    the deposit; `description` is the record, or None when it cannot be read.
+    """
+
+    folder: Path
+    pages: tuple[PageFile, ...]
+    documents: Mapping[str, Path]
+    description: Description | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def readable_pages(self) -> list[PageFile]:
+        """The pages that are not empty files, which are faults already."""
+        return [page for page in self.pages if page.size]
+
+    def documents_digest(self) -> str:
+        """Return a sha256 over names and contents of the documents. Raises `DepositNotMounted`."""
+        digest = hashlib.sha256()
+        for name, path in sorted(self.documents.items()):
+            digest.update(f"{name}\0{file_digest(path)}\n".encode())
+        return digest.hexdigest()
+
+
+def survey(folder: Path) -> Survey:
+    """Survey the deposit in `folder`. Faults are returned, never raised."""
+    listing = list_deposit(folder)
+    description, record_faults = _read_description(listing.documents)
+    return Survey(folder, listing.pages, listing.documents, description, (*listing.faults, *record_faults))
+
+
+def file_signature(path: Path) -> str:
+    """Return size and modification time of a file, which show whether it was changed. Raises `DepositNotMounted`."""
+    try:
+        status = path.stat()
+    except OSError as fault:
+        raise DepositNotMounted(path=path, reason=fault.strerror) from fault
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file of the deposit, in hexadecimal. Raises `DepositNotMounted`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as fault:
+        raise DepositNotMounted(path=path, reason=fault.strerror) from fault
+
+
+def _read_description(documents: Mapping[str, Path]) -> tuple[Description | None, tuple[Fault, ...]]:
+    if RECORD_FILE not in documents:
+        return None, ()
+    try:
+        return read_record(documents[RECORD_FILE].read_bytes())
+    except OSError as fault:
+        message = LocalizedText(f"无法读取文件：{fault.strerror}", f"the file cannot be read: {fault.strerror}")
+        return None, (Fault(RECORD_FILE, "", "file.unreadable", message),)
