@@ -134,9 +134,12 @@ class ProcessMetrics:
     def _read(self) -> tuple[Iterable[Metric], Sequence[WebProcess]]:
         if self._folder:
             try:
-                return self._folder.read()
+                metrics = self._folder.read()
             except (OSError, Busy) as fault:
                 self._warn(fault)
+            else:
+                self._is_degraded = False
+                return metrics
         return self._registry.collect(), [self._process]
 
     def _update_always(self) -> None:
@@ -163,7 +166,7 @@ class ProcessMetrics:
 
 
 class _RequestSeries:
-    """Counts, durations and sizes of responses. The series are looked up once: a lookup costs more than counting."""
+    """Counts, durations and sizes of responses. Series are looked up once: a lookup costs as much as counting."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         text = "Responses, by class of request and first digit of the status."
