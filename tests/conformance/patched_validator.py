@@ -1,12 +1,12 @@
-"""The IIIF validator 1.0.5 with the four places mended where it cannot run, or asks a thing of another version.
+"""The IIIF validator 1.0.5, patched where it cannot run, or applies a check to the wrong version.
 
-It is run in the place of ``iiif-validate.py``, with its arguments. Its checks are its own; only this is changed:
+Run it in place of ``iiif-validate.py``, with the same arguments. Only this differs:
 
-- its format tests call ``urllib.urlopen``, which Python 3 does not have (those of jp2 and pdf could not pass for
-  anybody), and compare bytes with text;
-- it uses `magic` as the package filemagic has it, and depends on python-magic, which has it otherwise;
-- of version 2.1 it knows one test, and asks for quality ``native``, which ended with version 1.1. Here 2.1 has every
-  test of 2.0, asked for as in 2.0, and that one besides.
+- its tests of formats call ``urllib.urlopen``, which Python 3 lacks (no server could pass those of jp2 and pdf), and
+  compare bytes with text;
+- it uses `magic` as in the package filemagic, but depends on python-magic, whose interface differs;
+- for version 2.1 it has one test, and asks for the quality ``native``, which ended with version 1.1. Here 2.1 has every
+  test of 2.0, with the requests of 2.0, and that one in addition.
 """
 
 from __future__ import annotations
@@ -24,50 +24,50 @@ from iiif_validator.tests.test import BaseTest
 from iiif_validator.validator import ImageAPI
 
 
-class AsText:
-    """What a server answered, its bytes as characters."""
+class TextResponse:
+    """A response whose body is text, one character for each byte."""
 
     def __init__(self, address: str) -> None:
-        self._answer = urllib.request.urlopen(address, timeout=20)
+        self._response = urllib.request.urlopen(address, timeout=20)
 
     def read(self) -> str:
-        """The body, a character a byte."""
-        body: bytes = self._answer.read()
+        """Return the body."""
+        body: bytes = self._response.read()
         return body.decode("latin-1")
 
     def close(self) -> None:
-        """The connection ends."""
-        self._answer.close()
+        """Close the connection."""
+        self._response.close()
 
     def getcode(self) -> int:
-        """The status."""
-        status: int = self._answer.status
+        """Return the status."""
+        status: int = self._response.status
         return status
 
 
-class AsFilemagic:
-    """`magic.Magic` as filemagic has it."""
+class FilemagicMagic:
+    """`magic.Magic` with the interface of filemagic."""
 
-    def __enter__(self) -> AsFilemagic:
+    def __enter__(self) -> FilemagicMagic:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
     @staticmethod
     def id_buffer(text: str) -> str:
-        """What libmagic says of the content."""
-        said: str = magic.from_buffer(text.encode("latin-1"))
-        return said
+        """Return libmagic's description of the content."""
+        description: str = magic.from_buffer(text.encode("latin-1"))
+        return description
 
 
-def mend() -> None:
-    """Put the mended places into the validator."""
-    urllib.urlopen = AsText  # type: ignore[attr-defined]
+def patch() -> None:
+    """Replace the parts of the validator that are listed above."""
+    urllib.urlopen = TextResponse  # type: ignore[attr-defined]
     for module in (format_jp2, format_pdf):
-        module.magic = SimpleNamespace(Magic=AsFilemagic)
+        module.magic = SimpleNamespace(Magic=FilemagicMagic)
     kinds, make_url = BaseTest.__subclasses__(), ImageAPI.make_url
     for kind in kinds:
         if "2.0" in kind.versions and "2.1" not in kind.versions:
@@ -87,7 +87,7 @@ def mend() -> None:
 
 
 if __name__ == "__main__":
-    mend()
+    patch()
     program = sys.argv[1]
     sys.argv = sys.argv[1:]
     runpy.run_path(program, run_name="__main__")
