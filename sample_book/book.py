@@ -38,13 +38,13 @@ def make_sample(folder: Path, progress: Progress) -> None:
     """
     font = find_font(PACKAGE)
     every = list(leaves())
-    progress.begin(LocalizedText("制作样书", "Making the sample book"), sum(len(leaf.sheets) for leaf in every))
+    progress.start(LocalizedText("制作样书", "Making the sample book"), sum(len(leaf.sheets) for leaf in every))
     try:
         _draw(folder, every, font, progress)
     except OSError as fault:
         raise StagingFault(reason=f"{folder}: {fault.strerror}") from fault
     finally:
-        progress.end()
+        progress.finish()
 
 
 def _draw(folder: Path, every: Sequence[Leaf], font: Path, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""How long work tells whoever waits for it."""
+"""The progress of a long operation, as it is reported to the caller."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from repository.localized import LocalizedText
 
 
 class Progress(Protocol):
-    """Told of one stretch of work after another; never from two threads at once."""
+    """Receives the progress of one phase after another. It is never called from two threads at the same time."""
 
-    def begin(self, what: LocalizedText, total: int) -> None:
-        """A stretch of `total` units begins; what a unit is, the work decides (bytes, works)."""
+    def start(self, label: LocalizedText, total: int) -> None:
+        """Start a phase of `total` units. The operation chooses the unit: bytes, works or pages."""
 
     def advance(self, amount: int) -> None:
-        """`amount` more units are done."""
+        """Add `amount` finished units."""
 
-    def end(self) -> None:
-        """The stretch is over, done or not."""
+    def finish(self) -> None:
+        """End the phase, whether it was completed or not."""
 
 
 class SilentProgress:
-    """For work that nobody watches."""
+    """Discards all progress."""
 
-    def begin(self, what: LocalizedText, total: int) -> None:
-        """Say nothing."""
+    def start(self, label: LocalizedText, total: int) -> None:
+        """Do nothing."""
 
     def advance(self, amount: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
-    def end(self) -> None:
-        """Say nothing."""
+    def finish(self) -> None:
+        """Do nothing."""

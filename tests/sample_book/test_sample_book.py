@@ -32,13 +32,13 @@ class CountingProgress:
     def __init__(self) -> None:
         self.total = self.done = 0
 
-    def begin(self, what: LocalizedText, total: int) -> None:
+    def start(self, label: LocalizedText, total: int) -> None:
         self.total = total
 
     def advance(self, amount: int) -> None:
         self.done += amount
 
-    def end(self) -> None:
+    def finish(self) -> None:
         assert self.done == self.total
 
 

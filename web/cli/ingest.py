@@ -128,7 +128,7 @@ class _Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.end()
+        self._bar.finish()
 
     def look(self) -> None:
         """Show what has changed since the last look."""
@@ -137,7 +137,7 @@ class _Watch:
             self._total, self._ended = steps.total, 0
             name = Path(self._order.arguments["deposit"]).name
             if steps.total:
-                self._bar.begin(
+                self._bar.start(
                     LocalizedText(f"{name}：{steps.total} 幅", f"{name}: {steps.total} images"), steps.total
                 )
         if steps.finished > self._ended:

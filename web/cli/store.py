@@ -59,12 +59,12 @@ def validate(terminal: Terminal, name: str | None) -> int:
     selected = _open_selected(name, process_settings())
     progress = terminal.progress()
     try:
-        progress.begin(LocalizedText(f"列出 {selected.name}", f"Listing {selected.name}"), 0)
+        progress.start(LocalizedText(f"列出 {selected.name}", f"Listing {selected.name}"), 0)
         survey = survey_store(selected.store)
-        progress.begin(LocalizedText(f"验证 {selected.name}", f"Validating {selected.name}"), survey.bytes)
+        progress.start(LocalizedText(f"验证 {selected.name}", f"Validating {selected.name}"), survey.bytes)
         findings = collect_findings(validate_store(selected.store, survey, progress.advance))
     finally:
-        progress.end()
+        progress.finish()
     report_findings(terminal, selected.name, survey.bytes, findings)
     terminal.result(findings_document(terminal, selected.name, survey.bytes, findings))
     return EXIT_CONTENT if findings.faults else 0

@@ -42,12 +42,12 @@ class TerminalProgress:
     _bars: Progress | None = field(default=None, init=False)
     _task: TaskID | None = field(default=None, init=False)
 
-    def begin(self, what: LocalizedText, total: int) -> None:
+    def start(self, label: LocalizedText, total: int) -> None:
         """Begin a step of `total` units, and end the one before."""
-        self.end()
-        label = what.in_language(self.language)
+        self.finish()
+        description = label.in_language(self.language)
         if not self.console.is_terminal:
-            self.console.print(label, highlight=False)
+            self.console.print(description, highlight=False)
             return
         columns = (
             TextColumn("{task.description}"),
@@ -56,7 +56,7 @@ class TerminalProgress:
             TimeRemainingColumn(),
         )
         self._bars = Progress(*columns, console=self.console, transient=True)
-        self._task = self._bars.add_task(label, total=total)
+        self._task = self._bars.add_task(description, total=total)
         self._bars.start()
 
     def advance(self, amount: int = 1) -> None:
@@ -64,7 +64,7 @@ class TerminalProgress:
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, amount)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """End the step, done or not."""
         if self._bars is not None:
             self._bars.stop()

@@ -31,7 +31,7 @@ def check(folder: Path, examiner: Examiner, progress: Progress) -> AssembledDepo
 
 def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progress) -> dict[str, PageResult]:
     """Examine pages in as many threads as the examiner allows. Return the results by file name."""
-    progress.begin(LocalizedText("检查图像", "Checking images"), sum(page.size for page in pages))
+    progress.start(LocalizedText("检查图像", "Checking images"), sum(page.size for page in pages))
     executor = ThreadPoolExecutor(examiner.concurrency)
     try:
         futures = {executor.submit(_examine, examiner, page): page for page in pages}
@@ -40,7 +40,7 @@ def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progre
             progress.advance(futures[future].size)
     finally:
         executor.shutdown(cancel_futures=True)
-        progress.end()
+        progress.finish()
     return {page.name: future.result() for future, page in futures.items()}
 
 

@@ -1,4 +1,4 @@
-"""What tasks work with, built once a process: the repository and the examiner of masters."""
+"""The objects that tasks use, created once per process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.masters.examine import Examiner
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """A process's means; `examiner` keeps child processes, so it is opened and closed around the workshop."""
+    """The repository and the examiner of masters. The caller opens and closes the examiner, which runs sandboxes."""
 
     repository: Repository
     examiner: Examiner

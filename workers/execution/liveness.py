@@ -1,7 +1,8 @@
-"""Who is at work on this machine: each process holds a file, and the kernel lets go of it when the process dies.
+"""Registers the worker processes of this machine, and requeues the jobs of those that died.
 
-So what a killed process held is given back as soon as another process of the machine looks, without waiting for its
-lease to run out. Processes of other machines are judged by their leases alone.
+Each process holds the lock of a mark file (`repository/storage/process_marks.py`), which the kernel releases when the
+process dies. Another process of the machine then requeues its jobs without waiting for their leases to expire. Only the
+leases decide about processes of other machines.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ _PREFIX: Final = "at-work-"
 
 @contextmanager
 def registered_worker(repository: Repository) -> Iterator[str]:
-    """A new name to hold jobs under; what is still held when the context ends is given back."""
+    """Register this process under a new name, by which it holds jobs. Jobs that it still holds at the end are requeued.
+
+    Raises `StagingFault`, `DatabaseFault`.
+    """
     staging = repository.settings.staging
     holder = secrets.token_hex(8)
     mark = staging / f"{_PREFIX}{holder}"
     with scratch_directory(staging) as folder, hold_scratch_mark(folder / holder):
-        (folder / holder).rename(mark)  # never seen before it is held
-        release_dead(repository)
+        (folder / holder).rename(mark)  # only now, so that nobody finds the mark without its lock
+        release_jobs_of_dead_workers(repository)
         try:
             yield holder
         finally:
@@ -34,8 +38,8 @@ def registered_worker(repository: Repository) -> Iterator[str]:
             mark.unlink(missing_ok=True)
 
 
-def release_dead(repository: Repository) -> int:
-    """Give back what dead processes of this machine held; how many jobs they were."""
+def release_jobs_of_dead_workers(repository: Repository) -> int:
+    """Requeue the jobs of dead processes of this machine. Return their number. Raises `DatabaseFault`."""
     released = 0
     for mark in repository.settings.staging.glob(f"{_PREFIX}*"):
         if is_abandoned(mark):
@@ -44,7 +48,7 @@ def release_dead(repository: Repository) -> int:
     return released
 
 
-def other_workers(repository: Repository, holder: str) -> bool:
-    """Whether another live process of this machine is registered besides `holder`."""
+def has_other_workers(repository: Repository, holder: str) -> bool:
+    """Return whether a live process of this machine other than `holder` is registered."""
     marks = repository.settings.staging.glob(f"{_PREFIX}*")
     return any(mark.name != f"{_PREFIX}{holder}" and not is_abandoned(mark) for mark in marks)

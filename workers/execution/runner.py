@@ -1,12 +1,13 @@
-"""One job, run: taken, held with signs of life, done, and its end written down whatever it was.
+"""Runs one job: claims it, renews its lease while its task runs, and records the outcome.
 
-- A result ends the job; a `FanOut` makes it wait for its children; a `Restart` begins it anew.
-- A fault that may pass (`ShanbenError.transient`) puts it off, for longer each time, until `patience` is over.
-- What is wrong with this machine alone (no room, no deposit folder) makes it rest, so that others get there first.
-- A defect or damaged bytes are tried a few times, in case it was the machine; any other fault is final.
+- A result finishes the job. A `FanOut` makes it wait for its child jobs. A `Restart` discards its plan and children.
+- A transient fault (`ShanbenError.transient`) postpones the job, for longer each time, until `patience` has passed.
+- After a fault that concerns this machine alone (no disk space, deposit not mounted) the worker pauses, so that other
+  machines take the job first.
+- A defect, or damaged bytes, is retried a few times, in case the machine caused it. Any other fault is final.
 
-While the database is away nothing can be written down: the end of a job is told as long as it takes, up to its lease;
-after that another worker does it again.
+While the database is unavailable the outcome cannot be recorded. The runner retries until the lease has expired;
+another worker then runs the job again.
 """
 
 from __future__ import annotations
@@ -15,128 +16,144 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from repository.clock import timestamp
-from repository.database.outbox import Job
-from repository.errors import (
-    DatabaseFault,
-    DepositNotMounted,
-    IntegrityError,
-    ShanbenError,
-    StagingFault,
-)
+from repository.database.outbox import Job, NewJob
+from repository.errors import DatabaseFault, DepositNotMounted, IntegrityError, ShanbenError, StagingFault
 from repository.localized import LocalizedText
 from workers.execution.context import TaskContext
-from workers.execution.outcomes import FanOut, Restart, StepFailed
 
-Outcome = Mapping[str, object] | FanOut | Restart
-Task = Callable[[TaskContext, Job], Outcome]
-
-_PAGE: Final = "page"  # by far the most jobs, and the only kind that asks for no others
-_OF_THIS_MACHINE: Final = (StagingFault, DepositNotMounted)
-_LONGEST_PAUSE: Final = 300.0
+# Page jobs are by far the most numerous, and the only ones that never cause other jobs.
+_PAGE: Final = "page"
+_MACHINE_FAULTS: Final = (StagingFault, DepositNotMounted)
+_LONGEST_DELAY: Final = 300.0
 _MOST_TRIES: Final = 3
-_PAUSE: Final = 0.5
+_RETRY_SECONDS: Final = 0.5
 _DEFECT: Final = LocalizedText(
-    "程序内部出错（{reason}）；请将工作进程日志交给开发者",
-    "A defect of the program ({reason}); please give the worker's log to its developers",
+    "程序内部出错（{reason}）；请将工作进程的日志交给开发人员",
+    "Internal error ({reason}); send the log of the worker process to the developers",
 )
 _LOG: Final = logging.getLogger("shanben.jobs")
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """How the end of a job is to be written down, and for how many seconds no other is to be taken then."""
+class FanOut:
+    """An outcome: the job waits for `children` and continues with `plan`. It alone may change the work `claim`."""
 
-    report: Callable[[], bool]
-    rest: float = 0.0
+    children: Sequence[NewJob]
+    plan: Mapping[str, object]
+    claim: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """An outcome: the plan of the job is obsolete, and the job starts again without it."""
+
+
+class StepFailed(Exception):
+    """A child job failed for good. Its parent fails with the same `fault`, as the child's result stores it."""
+
+    def __init__(self, fault: Mapping[str, object]) -> None:
+        self.fault = fault
+        super().__init__(str(fault.get("code")))
+
+
+Outcome = Mapping[str, object] | FanOut | Restart
+Task = Callable[[TaskContext, Job], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The call that records the outcome of a job, and the seconds that the worker then pauses."""
+
+    record: Callable[[], bool]
+    pause: float = 0.0
 
 
 class Runner:
-    """Runs jobs for one process, under the name `holder`; may be used from several threads.
+    """Runs jobs for one process under the name `holder`. It may be used from several threads.
 
-    `patience`: for how many seconds a job is tried again while its fault may pass; 0 for a person who waits and would
-    rather be told.
+    `patience` is the number of seconds for which a transient fault is retried; 0 if a person waits for the outcome.
     """
 
     def __init__(self, context: TaskContext, tasks: Mapping[str, Task], holder: str, patience: float) -> None:
-        self._workshop = context
+        self._context = context
         self._tasks = tasks
         self._holder = holder
         self._patience = patience
         self._jobs = context.repository.jobs
         self._clock = context.repository.clock
         self._lease = context.repository.settings.lease_seconds
-        self._rest = context.repository.settings.sweep_seconds if patience else 0.0
+        self._pause = context.repository.settings.sweep_seconds if patience else 0.0
 
     def run(self, key: str) -> bool:
-        """Run the job under `key`, if it is there to be taken; whether other jobs may be due for that.
+        """Run the job `key` if it is due. Return whether other jobs may be due because of it.
 
-        Raises `DatabaseFault` when it cannot be taken or its end not be told.
+        Raises `DatabaseFault` if the job cannot be claimed or its outcome cannot be recorded.
         """
         job = self._jobs.start(key, self._holder, self._lease)
         if job is None:
             return False
-        with self._signs_of_life(key):
-            end = self._attempt(job)
-            told = self._tell(end.report)
-        time.sleep(end.rest)
-        return told or job.kind != _PAGE
+        with self._renewed_lease(key):
+            ending = self._attempt(job)
+            others_due = self._record(ending)
+        time.sleep(ending.pause)
+        return others_due or job.kind != _PAGE
 
-    def _attempt(self, job: Job) -> _End:
+    def _attempt(self, job: Job) -> _Ending:
         try:
-            outcome = self._tasks[job.kind](self._workshop, job)
-            return _End(self._report(job.key, outcome))
+            outcome = self._tasks[job.kind](self._context, job)
+            return _Ending(self._success(job.key, outcome))
         except StepFailed as step:
             fault = dict(step.fault)
-            return _End(lambda: self._jobs.fail(job.key, self._holder, fault))
+            return _Ending(lambda: self._jobs.fail(job.key, self._holder, fault))
         except ShanbenError as fault:
             tries = None if fault.transient else _MOST_TRIES if isinstance(fault, IntegrityError) else 0
-            rest = self._rest if isinstance(fault, _OF_THIS_MACHINE) else 0.0
-            return _End(self._failure(job, fault.to_json(), tries), rest)
-        except Exception as defect:  # noqa: BLE001 - the outermost loop of a worker; the job tells what happened
+            pause = self._pause if isinstance(fault, _MACHINE_FAULTS) else 0.0
+            return _Ending(self._failure(job, fault.to_json(), tries), pause)
+        except Exception as defect:  # noqa: BLE001 - the outermost loop of a worker; the job's result has the defect
             _LOG.exception("job %s", job.key)
-            return _End(self._failure(job, _defect_document(defect), _MOST_TRIES))
+            return _Ending(self._failure(job, _defect_json(defect), _MOST_TRIES))
 
-    def _report(self, key: str, outcome: Outcome) -> Callable[[], bool]:
+    def _success(self, key: str, outcome: Outcome) -> Callable[[], bool]:
         if isinstance(outcome, Restart):
             return lambda: self._jobs.restart(key, self._holder)
         if isinstance(outcome, FanOut):
-            # A claim that another job has is a fault of this one, so this is part of doing it.
-            self._jobs.fan_out(key, self._holder, outcome.orders, outcome.plan, outcome.claim)
+            # Called inside the attempt: a claim that another job holds is a fault of this job.
+            self._jobs.fan_out(key, self._holder, outcome.children, outcome.plan, outcome.claim)
             return lambda: True
         return lambda: self._jobs.finish(key, self._holder, outcome)
 
     def _failure(self, job: Job, fault: Mapping[str, object], most_tries: int | None) -> Callable[[], bool]:
-        """Final, or put off; the document counts tries and remembers the first, whatever happened in between."""
-        before: Mapping[str, Any] = job.result or {}
-        tries = int(before.get("tries", 0)) + 1
-        first = str(before.get("first") or timestamp(self._clock()))
-        document = {**fault, "tries": tries, "first": first}
-        waited = self._clock() - datetime.fromisoformat(first)
-        impatient = waited + timedelta(seconds=1) > timedelta(seconds=self._patience)
-        if impatient or (most_tries is not None and tries >= most_tries):
-            return lambda: self._jobs.fail(job.key, self._holder, document)
-        pause = min(_LONGEST_PAUSE, 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
-        return lambda: self._jobs.postpone(job.key, self._holder, document, pause)
+        """Fail or postpone the job. Its result counts the tries and keeps the time of the first, across all faults."""
+        previous: Mapping[str, Any] = job.result or {}
+        tries = int(previous.get("tries", 0)) + 1
+        first = str(previous.get("first") or timestamp(self._clock()))
+        result = {**fault, "tries": tries, "first": first}
+        elapsed = self._clock() - datetime.fromisoformat(first)
+        out_of_patience = elapsed + timedelta(seconds=1) > timedelta(seconds=self._patience)
+        if out_of_patience or (most_tries is not None and tries >= most_tries):
+            return lambda: self._jobs.fail(job.key, self._holder, result)
+        delay = min(_LONGEST_DELAY, 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+        return lambda: self._jobs.postpone(job.key, self._holder, result, delay)
 
-    def _tell(self, report: Callable[[], bool]) -> bool:
+    def _record(self, ending: _Ending) -> bool:
         deadline = time.monotonic() + self._lease
         while True:
             try:
-                return report()
+                return ending.record()
             except DatabaseFault:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(_PAUSE)
+                time.sleep(_RETRY_SECONDS)
 
     @contextmanager
-    def _signs_of_life(self, key: str) -> Iterator[None]:
+    def _renewed_lease(self, key: str) -> Iterator[None]:
         ended = threading.Event()
 
         def renew() -> None:
@@ -146,7 +163,7 @@ class Runner:
                 except DatabaseFault as fault:
                     _LOG.warning("%s: %s", key, fault)
 
-        thread = threading.Thread(target=renew, name=f"signs of life of {key}", daemon=True)
+        thread = threading.Thread(target=renew, name=f"lease of {key}", daemon=True)
         thread.start()
         try:
             yield
@@ -155,6 +172,6 @@ class Runner:
             thread.join()
 
 
-def _defect_document(defect: Exception) -> dict[str, object]:
+def _defect_json(defect: Exception) -> dict[str, object]:
     message = _DEFECT.format(reason=f"{type(defect).__name__}: {defect}")
     return {"code": "defect", "branch": "system", "message": message.to_json(), "faults": []}

@@ -1,7 +1,7 @@
-"""Desks: folders for work in progress, each held by the process that works at it.
+"""Scratch directories for temporary files, each held by the process that created it.
 
-A desk left behind by a process that was killed is cleared by the next process that takes one. Nothing on a desk is ever
-the only copy of anything.
+The next process that creates a scratch directory deletes those of processes that were killed. A scratch directory never
+contains the only copy of anything.
 """
 
 from __future__ import annotations
@@ -17,57 +17,59 @@ from typing import Final
 from repository.errors import StagingFault
 from repository.storage.process_marks import hold_mark, is_abandoned
 
+# Directories of an earlier release, which used the same names, are deleted too.
+_PREFIX: Final = "desk-"
+_NEW_PREFIX: Final = "arriving-"
 _MARK: Final = "held"
-_ARRIVING: Final = "arriving-"
-_ARRIVING_SECONDS: Final = 60.0
+_NEW_SECONDS: Final = 60.0
 
 
 @contextmanager
 def scratch_directory(staging: Path) -> Iterator[Path]:
-    """An empty folder below `staging`, taken away at the end. Raises `StagingFault` when it cannot be made."""
-    arriving = _arriving(staging)
-    folder = staging / arriving.name.replace(_ARRIVING, "desk-")
+    """Create an empty directory below `staging` and delete it at the end. Raises `StagingFault` if that fails."""
+    new = _create(staging)
+    folder = staging / new.name.replace(_NEW_PREFIX, _PREFIX)
     try:
-        with hold_scratch_mark(arriving / _MARK):
-            with _writing():
-                arriving.rename(folder)  # a desk is never seen before it is held
+        with hold_scratch_mark(new / _MARK):
+            with _staging_faults():
+                new.rename(folder)  # only now, so that no process finds it without its mark
             yield folder
     finally:
-        for path in (arriving, folder):
+        for path in (new, folder):
             shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def hold_scratch_mark(path: Path) -> Iterator[None]:
-    """Hold the mark file `path` (`repository.storage.process_marks`). Raises `StagingFault` when it cannot be made."""
+    """Hold the mark file `path` (`repository/storage/process_marks.py`). Raises `StagingFault` if that fails."""
     with ExitStack() as stack:
-        with _writing():
+        with _staging_faults():
             stack.enter_context(hold_mark(path))
         yield
 
 
-def _arriving(staging: Path) -> Path:
-    with _writing():
+def _create(staging: Path) -> Path:
+    with _staging_faults():
         staging.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(staging)
-        return Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=staging))
+        _delete_abandoned(staging)
+        return Path(tempfile.mkdtemp(prefix=_NEW_PREFIX, dir=staging))
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _staging_faults() -> Iterator[None]:
     try:
         yield
     except OSError as fault:
         raise StagingFault(reason=fault.strerror) from fault
 
 
-def _clear_abandoned(staging: Path) -> None:
-    for folder in staging.glob("desk-*"):
+def _delete_abandoned(staging: Path) -> None:
+    for folder in staging.glob(f"{_PREFIX}*"):
         if is_abandoned(folder / _MARK):
             shutil.rmtree(folder, ignore_errors=True)
-    for folder in staging.glob(f"{_ARRIVING}*"):
-        # Whoever was killed between two lines of `scratch_directory`.
-        if _age(folder) > _ARRIVING_SECONDS:
+    for folder in staging.glob(f"{_NEW_PREFIX}*"):
+        # Its process was killed before it held the mark.
+        if _age(folder) > _NEW_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -59,11 +59,11 @@ def copy_store(
     prefixes = _KEPT if masters_only else _KEPT + _DERIVED
     total = sum(found.size for prefix in prefixes for found in source.store.list(prefix))
     words = LocalizedText(f"复制 {source.name} → {target.name}", f"Copying {source.name} to {target.name}")
-    progress.begin(words, total)
+    progress.start(words, total)
     try:
         return _Copying(source, target, _one_at_a_time(progress)).run(() if masters_only else _DERIVED)
     finally:
-        progress.end()
+        progress.finish()
 
 
 class _Copying:

@@ -42,7 +42,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     """
     _require_quiet(repository)
     works = list(objects.works(repository.store))
-    progress.begin(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
+    progress.start(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
     made = 0
     for identifier in works:
         made += _mend_derived(repository, read_work(repository.store, identifier), examiner)
@@ -52,7 +52,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
         indexes = log_indexes(open_log(repository))
         count = repository.catalogue.rebuild(_publications(repository, works, indexes))
     publish_all(repository)
-    progress.end()
+    progress.finish()
     return Rebuilt(count, repository.catalogue.counts().images, made)
 
 

@@ -19,7 +19,7 @@ from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.errors import Busy, LogBusy, NotFound
 from repository.localized import LocalizedText
 from workers.execution.context import TaskContext
-from workers.execution.liveness import registered_worker, release_dead
+from workers.execution.liveness import registered_worker, release_jobs_of_dead_workers
 from workers.execution.runner import Runner
 from workers.service.schedule import purge_finished
 from workers.tasks.jobs import (
@@ -181,7 +181,7 @@ class LocalRunner:
         """Wait a moment for jobs that another process runs; those of one that died are queued again."""
         time.sleep(_IDLE_SECONDS)
         if time.monotonic() >= self._next_release:
-            release_dead(self._repository)
+            release_jobs_of_dead_workers(self._repository)
             self._jobs.release_expired()
             self._next_release = time.monotonic() + _LOOK_SECONDS
 

@@ -35,7 +35,7 @@ from repository.repository import Repository
 from workers.bootstrap import bootstrap
 from workers.deposit.survey import file_signature
 from workers.execution.context import TaskContext
-from workers.execution.liveness import other_workers, registered_worker
+from workers.execution.liveness import has_other_workers, registered_worker
 from workers.execution.runner import Outcome, Runner, Task
 from workers.execution.scratch import scratch_directory
 from workers.masters.examine import open_child_examiner
@@ -164,7 +164,7 @@ class LocalWorker:
         """
         jobs = self._repository.jobs
         job = next(iter(jobs.due(1, kinds)), None)
-        if job and job.kind in INGEST_KINDS and other_workers(self._repository, self._holder):
+        if job and job.kind in INGEST_KINDS and has_other_workers(self._repository, self._holder):
             return next(iter(jobs.due(1, set(kinds) - INGEST_KINDS)), None)
         return job
 

@@ -15,7 +15,7 @@ from repository.localized import LocalizedText
 from repository.repository import Repository
 from repository.sandbox import Quota, SandboxPool
 from workers.execution.context import TaskContext
-from workers.execution.liveness import registered_worker, release_dead
+from workers.execution.liveness import registered_worker, release_jobs_of_dead_workers
 from workers.execution.runner import Runner
 from workers.execution.scratch import scratch_directory
 from workers.masters.examine import ChildExaminer
@@ -52,7 +52,7 @@ def _queued(repository: Repository) -> list[str]:
     jobs = repository.jobs
     found = [job for job, _ in jobs.active(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     if any(job.state is JobState.RUNNING for job in found):
-        release_dead(repository)
+        release_jobs_of_dead_workers(repository)
         jobs.release_expired()
         found = [job for job, _ in jobs.active(REPAIR_PYRAMID, _MOST_AT_ONCE)]
     return [job.key for job in found if job.state is JobState.QUEUED]

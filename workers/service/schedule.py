@@ -16,7 +16,7 @@ from preservation.log.sequencer import needs_recording
 from repository.database.outbox import JobState, NewJob
 from repository.errors import StoreFault
 from repository.repository import Repository
-from workers.execution.liveness import release_dead
+from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.tasks.jobs import REPLICATE_WORK, replicate_log_job, sequence_events_job
 from workers.tasks.replicate import replication_jobs
 
@@ -55,7 +55,7 @@ class Schedule:
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
-        release_dead(self._repository)
+        release_jobs_of_dead_workers(self._repository)
         self._repository.jobs.release_expired()
 
     def _run_hourly(self) -> None:

@@ -40,7 +40,7 @@ from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier, work_identifier
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
 from workers.execution.context import TaskContext
-from workers.execution.outcomes import FanOut, Restart, StepFailed
+from workers.execution.runner import FanOut, Restart, StepFailed
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
 from workers.tasks.ingest_page import IngestedPage

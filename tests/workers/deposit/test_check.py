@@ -44,13 +44,13 @@ class RecordingProgress:
     def __init__(self) -> None:
         self.calls: list[object] = []
 
-    def begin(self, what: LocalizedText, total: int) -> None:
+    def start(self, label: LocalizedText, total: int) -> None:
         self.calls.append(total)
 
     def advance(self, amount: int) -> None:
         self.calls.append(amount)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         self.calls.append("end")
 
 

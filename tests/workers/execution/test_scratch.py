@@ -1,4 +1,4 @@
-"""Desks for work in progress, and what becomes of a job when there is no room for one."""
+"""Scratch directories are deleted after use; a machine without disk space postpones its jobs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workers.execution.runner import Runner
 from workers.execution.scratch import hold_scratch_mark, scratch_directory
 
 
-def test_a_desk_is_held_while_it_is_used_and_gone_afterwards(tmp_path: Path) -> None:
+def test_scratch_directory_exists_in_its_context_only(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as folder, scratch_directory(tmp_path):
         assert folder.is_dir()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_desk_that_cannot_be_made_is_a_fault_of_the_staging(tmp_path: Path) -> None:
+def test_scratch_directory_that_cannot_be_created_is_a_staging_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StagingFault), scratch_directory(tmp_path / "file" / "staging"):
         pass
@@ -30,22 +30,24 @@ def test_a_desk_that_cannot_be_made_is_a_fault_of_the_staging(tmp_path: Path) ->
         pass
 
 
-def test_what_goes_wrong_at_a_desk_is_not_taken_for_its_own_fault(tmp_path: Path) -> None:
+def test_scratch_directory_passes_on_errors_of_its_user(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), scratch_directory(tmp_path) as folder:
         (folder / "absent").read_bytes()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_machine_without_room_puts_its_job_off_and_rests(context: TaskContext) -> None:
-    def no_room(_: TaskContext, __: Job) -> Mapping[str, object]:
+def test_runner_postpones_a_job_and_pauses_when_the_disk_is_full(context: TaskContext) -> None:
+    def fill_disk(_: TaskContext, __: Job) -> Mapping[str, object]:
         raise StagingFault(reason="ENOSPC")
 
     repository = context.repository
-    impatient = replace(context, repository=replace(repository, settings=replace(repository.settings, sweep_seconds=1)))
+    short_pause = replace(
+        context, repository=replace(repository, settings=replace(repository.settings, sweep_seconds=1))
+    )
     repository.jobs.enqueue(NewJob("job", "page", {}))
-    began = time.monotonic()
-    Runner(impatient, {"page": no_room}, "here", patience=60).run("job")
-    assert time.monotonic() - began >= 1
+    started = time.monotonic()
+    Runner(short_pause, {"page": fill_disk}, "here", patience=60).run("job")
+    assert time.monotonic() - started >= 1
     job = repository.jobs.get("job")
     assert job
     assert (job.state, (job.result or {})["code"]) == (JobState.QUEUED, "staging")
