@@ -205,11 +205,14 @@ async def _send_internal_error(scope: Scope, response: _Response) -> None:
 
 
 def _with_request(body: bytes, headers: list[Any], request_id: str) -> tuple[bytes, list[Any]]:
-    """Add the ``request`` member, an extension by RFC 9457 section 3.2, to a problem document."""
-    if not body:  # a response to HEAD
-        return body, headers
-    extended = json.dumps(json.loads(body) | {"request": request_id}, ensure_ascii=False).encode()
+    """Add the ``request`` member, an extension by RFC 9457 section 3.2, to a problem document.
+
+    A response to HEAD has no body: it loses its Content-Length, which would be that of the shorter document.
+    """
     others = [(name, value) for name, value in headers if name != b"content-length"]
+    if not body:
+        return body, others
+    extended = json.dumps(json.loads(body) | {"request": request_id}, ensure_ascii=False).encode()
     return extended, [*others, (b"content-length", b"%d" % len(extended))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -150,3 +152,22 @@ def test_deletion_of_the_folder_is_noticed(path: Path) -> None:
     folder.join()
     assert not folder.is_deleted()
     assert folder.name() != name
+
+
+def test_process_that_cannot_allocate_its_files_leaves_nothing_behind(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk."""
+    ended_process(path, 3)
+    folder = MetricsFolder(path)
+    with monkeypatch.context() as patch:
+        patch.setattr("web.telemetry.metrics_folder._allocate", fail_to_allocate)
+        with pytest.raises(OSError, match="No space left"):
+            folder.join()
+    folder.join()
+    assert total(folder) == 3
+    assert len(folder.read()[1]) == 1
+
+
+def fail_to_allocate(_: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

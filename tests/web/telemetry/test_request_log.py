@@ -182,10 +182,16 @@ def test_problem_document_names_its_request(logged: Logged, size: int) -> None:
     assert logged.lines()[0]["bytes"] == len(response.body)
 
 
-def test_problem_response_to_head_stays_empty(logged: Logged) -> None:
-    with logged.client(respond(404, b"", content_type=PROBLEM)) as client:
+def test_problem_response_to_head_has_no_wrong_length(logged: Logged) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", PROBLEM), (b"content-length", b"151")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    with logged.client(application) as client:
         response = client.request("HEAD", "/")
     assert (response.status, response.body, response.is_complete) == (404, b"", True)
+    assert "content-length" not in response.headers
 
 
 def test_exception_before_the_start_becomes_a_problem_document(
