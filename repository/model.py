@@ -105,7 +105,7 @@ class Page:
     """
 
     key: str
-    label: str
+    label: str = ""
     images: tuple[Image, ...] = ()
     behavior: str | None = None
     leaf: str | None = None
@@ -115,15 +115,15 @@ class Page:
 class Volume:
     """A physical volume (册). A work without volume folders has one, with the label ''."""
 
-    label: str
-    pages: tuple[Page, ...]
+    label: str = ""
+    pages: tuple[Page, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """A part of the text (卷, 篇): keys of its own pages, in order, and ranges within it."""
 
-    label: str
+    label: str = ""
     pages: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
 
@@ -132,7 +132,7 @@ class Range:
 class Dating:
     """A date as catalogued, and machine dates (ISO 8601: year, year-month or day; a leading ``-`` for BCE)."""
 
-    text: str
+    text: str = ""
     earliest: str | None = None
     latest: str | None = None
 
@@ -160,7 +160,7 @@ class Work:
 
     identifier: str
     record: Record
-    volumes: tuple[Volume, ...]
+    volumes: tuple[Volume, ...] = ()
     ranges: tuple[Range, ...] = ()
     rights: Rights = Rights()
     viewing_direction: ViewingDirection = ViewingDirection.RIGHT_TO_LEFT
