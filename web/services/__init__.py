@@ -1,4 +1,4 @@
-"""HTTP services for programs: manifests, the provenance log, health and metrics.
+"""HTTP services for programs: manifests and collections, the provenance log, health and metrics.
 
-It imports `site` and `telemetry`.
+Only the Flask application imports it. It imports `site` and `telemetry`.
 """

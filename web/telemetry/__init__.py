@@ -1,4 +1,5 @@
-"""The request log, process metrics and reports of damaged pyramids.
+"""The request log, the metrics of a web process, and reports of damaged pyramids.
 
-It imports `messages` and `trusted_networks`.
+The composed application, `services` and the `shanben serve` command import it. It imports `messages` and
+`trusted_networks`.
 """
