@@ -1,4 +1,4 @@
-"""The validator against the fixtures of OCFL's editors: every verdict must agree, and the codes with it."""
+"""The validator on the fixtures of OCFL's editors: validity and codes must agree."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fixtures(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ocfl")
     for pack in (shared / "conformance" / "ocfl").glob("*.tar.xz"):
         with tarfile.open(pack) as archive:
-            # Debian 12's Python has no filters yet; the archive is one that we were given with the suite.
+            # Debian 12's Python has no extraction filters; the archive comes with the suite.
             archive.extraction_filter = getattr(tarfile, "data_filter", None)
             archive.extractall(folder)
     return folder / "fixtures"
 
 
 def objects(fixtures: Path, kind: str) -> Iterator[tuple[str, str]]:
-    """Each object's key and name, of both versions of the specification."""
+    """Yield the key and name of every object, for both versions of the specification."""
     for specification in ("1.0", "1.1"):
         for folder in sorted((fixtures / specification / kind).iterdir()):
             if folder.is_dir():
@@ -35,7 +35,7 @@ def expected_codes(name: str, letter: str) -> set[str]:
     return {part for part in name.split("_") if part[0] == letter and part[1:].isdigit()}
 
 
-def test_every_good_object_is_good(fixtures: Path) -> None:
+def test_good_objects_are_valid(fixtures: Path) -> None:
     store = FolderStore(fixtures)
     wrong = {
         key: found for key, _ in objects(fixtures, "good-objects") if (found := validate_object(store, key).errors)
@@ -44,30 +44,30 @@ def test_every_good_object_is_good(fixtures: Path) -> None:
     assert len(list(objects(fixtures, "good-objects"))) == 22
 
 
-def test_every_bad_object_is_bad_for_the_reason_it_bears_in_its_name(fixtures: Path) -> None:
+def test_bad_objects_give_the_codes_in_their_names(fixtures: Path) -> None:
     store = FolderStore(fixtures)
-    accepted, other_reason = [], {}
+    accepted, other_codes = [], {}
     for key, name in objects(fixtures, "bad-objects"):
-        verdict = validate_object(store, key)
-        if verdict.valid:
+        result = validate_object(store, key)
+        if result.valid:
             accepted.append(key)
-        found = {finding.code for finding in verdict.errors}
+        found = {finding.code for finding in result.errors}
         if missing := expected_codes(name, "E") - found:
-            other_reason[key] = (missing, found)
+            other_codes[key] = (missing, found)
     assert accepted == []
-    assert other_reason == {}
+    assert other_codes == {}
     assert len(list(objects(fixtures, "bad-objects"))) > 95
 
 
-def test_every_object_to_be_warned_of_is_valid_and_warned_of(fixtures: Path) -> None:
+def test_warn_objects_are_valid_with_the_warnings_in_their_names(fixtures: Path) -> None:
     store = FolderStore(fixtures)
-    refused, unwarned = {}, {}
+    refused, without_warning = {}, {}
     for key, name in objects(fixtures, "warn-objects"):
-        verdict = validate_object(store, key)
-        if not verdict.valid:
-            refused[key] = verdict.errors
-        found = {finding.code for finding in verdict.warnings}
+        result = validate_object(store, key)
+        if not result.valid:
+            refused[key] = result.errors
+        found = {finding.code for finding in result.warnings}
         if missing := expected_codes(name, "W") - found:
-            unwarned[key] = (missing, found)
+            without_warning[key] = (missing, found)
     assert refused == {}
-    assert unwarned == {}
+    assert without_warning == {}

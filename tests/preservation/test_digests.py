@@ -12,20 +12,20 @@ ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 
 
 @given(st.lists(st.binary(max_size=50)))
-def test_one_pass_gives_what_each_algorithm_gives_alone(chunks: list[bytes]) -> None:
+def test_digests_of_one_pass_equal_those_of_hashlib(chunks: list[bytes]) -> None:
     whole = b"".join(chunks)
     assert digests(chunks, *ALGORITHMS) == {name: hashlib.new(name, whole).hexdigest() for name in ALGORITHMS}
     assert sha256(chunks) == hashlib.sha256(whole).hexdigest()
 
 
 @given(st.lists(st.binary(max_size=50)))
-def test_chunks_pass_by_unchanged_and_counted(chunks: list[bytes]) -> None:
+def test_digester_yields_chunks_unchanged_and_counts_bytes(chunks: list[bytes]) -> None:
     digester = Digester("sha256")
     assert list(digester.pass_through(iter(chunks))) == chunks
     assert digester.bytes == sum(map(len, chunks))
     assert digester.hexdigest("sha256") == sha256(chunks)
 
 
-def test_an_unknown_algorithm_is_refused() -> None:
+def test_digester_refuses_an_unknown_algorithm() -> None:
     with pytest.raises(ValueError, match="crc99"):
         digests([], "crc99")

@@ -24,7 +24,7 @@ DIGEST = "0f" * 32
 times = st.datetimes().map(lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0"))
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 words = st.text(max_size=20)
-happenings = st.builds(
+events_strategy = st.builds(
     Event,
     identifier=words,
     type=st.sampled_from([kind.value for kind in EventType]),
@@ -37,14 +37,14 @@ happenings = st.builds(
 )
 
 
-@given(happenings)
-def test_an_event_read_is_the_event_written(event: Event) -> None:
+@given(events_strategy)
+def test_parse_event_is_the_inverse_of_event_bytes(event: Event) -> None:
     assert parse_event(event_bytes(event)) == event
     assert rfc8785.dumps(json.loads(event_bytes(event))) == event_bytes(event)
 
 
-@given(st.lists(happenings, max_size=4))
-def test_a_document_of_events_keeps_them_and_their_order(events: list[Event]) -> None:
+@given(st.lists(events_strategy, max_size=4))
+def test_parse_events_is_the_inverse_of_events_bytes(events: list[Event]) -> None:
     assert parse_events(events_bytes(events)) == tuple(events)
 
 
@@ -53,7 +53,7 @@ def ingestion(time: str = "2026-01-02T03:04:05Z", **changes: str) -> Event:
     return ingestion_event(**what, bytes=5, time=time, software="shanben 0.1.0")
 
 
-def test_an_ingestion_is_written_in_the_words_of_premis() -> None:
+def test_ingestion_event_is_written_with_premis_semantic_units() -> None:
     assert json.loads(event_bytes(ingestion())) == {
         "eventIdentifier": {"eventIdentifierType": "sha256", "eventIdentifierValue": ingestion().identifier},
         "eventType": "ingestion",
@@ -65,11 +65,11 @@ def test_an_ingestion_is_written_in_the_words_of_premis() -> None:
     }
 
 
-def test_the_same_happening_retold_is_one_event() -> None:
+def test_event_identifier_does_not_depend_on_the_time() -> None:
     assert ingestion(time="2027-01-01T00:00:00Z").identifier == ingestion().identifier
 
 
-def test_different_happenings_are_different_events() -> None:
+def test_event_identifiers_of_different_events_differ() -> None:
     def accession(work: str, version: int, sha256: str) -> Event:
         return accession_event(work, version, sha256, time="2026-01-02T03:04:05Z", software="s")
 
@@ -102,7 +102,7 @@ def test_different_happenings_are_different_events() -> None:
         {"outcome": "\ud800"},
     ],
 )
-def test_an_event_that_is_none_of_ours_is_not_written(changes: dict[str, object]) -> None:
+def test_event_bytes_refuses_an_event_outside_the_repertoire(changes: dict[str, object]) -> None:
     with pytest.raises(EventInvalid):
         event_bytes(replace(ingestion(), **changes))
 
@@ -132,7 +132,7 @@ WRITTEN = event_bytes(ingestion())
         json.dumps(json.loads(WRITTEN)).encode(),
     ],
 )
-def test_any_other_spelling_is_refused(document: bytes) -> None:
+def test_parse_event_refuses_every_non_canonical_form(document: bytes) -> None:
     with pytest.raises(EventInvalid):
         parse_event(document)
     with pytest.raises(EventInvalid):
@@ -140,6 +140,6 @@ def test_any_other_spelling_is_refused(document: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_garbage_is_refused(document: bytes) -> None:
+def test_parse_event_refuses_garbage(document: bytes) -> None:
     with pytest.raises(EventInvalid):
         parse_event(document)

@@ -45,7 +45,7 @@ def contents(log: ProvenanceLog) -> list[bytes]:
 
 
 class FailingStore:
-    """A store whose power goes at the n-th call: nothing answers from then on. `late`: what that call does is done."""
+    """A store that loses power at the n-th call and fails from then on; with `late` that call still takes effect."""
 
     def __init__(self, store: ObjectStore, calls: int, late: bool) -> None:
         self._store = store
@@ -65,32 +65,32 @@ class FailingStore:
         return call
 
 
-def test_a_log_never_written_to_is_empty_and_sound(tmp_path: Path) -> None:
+def test_new_log_is_empty_and_valid(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    verdict = log.verify()
+    audit = log.verify()
     assert (log.size, log.root, contents(log)) == (0, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", [])
-    assert (verdict.ok, verdict.size, verdict.root) == (True, 0, log.root)
+    assert (audit.ok, audit.size, audit.root) == (True, 0, log.root)
     assert log.checkpoint().size == 0
     with pytest.raises(NotFound):
         log.evidence(0)
 
 
 @pytest.mark.parametrize("batches", [[0], [1], [1, 1, 1], [255, 1, 1], [256], [257], [0, 3, 600, 255], [100] * 9])
-def test_what_is_appended_is_there_in_order_and_verifies(tmp_path: Path, batches: list[int]) -> None:
+def test_log_keeps_appended_entries_in_order_and_verifies(tmp_path: Path, batches: list[int]) -> None:
     log = open_log(tmp_path)
-    told: list[bytes] = []
+    appended: list[bytes] = []
     for count in batches:
-        assert log.append(entries(count, len(told))) == len(told)
-        told += entries(count, len(told))
-        verdict = log.verify()
-        assert (verdict.problems, verdict.size) == ((), len(told))
-    assert contents(log) == contents(open_log(tmp_path)) == told
+        assert log.append(entries(count, len(appended))) == len(appended)
+        appended += entries(count, len(appended))
+        audit = log.verify()
+        assert (audit.problems, audit.size) == ((), len(appended))
+    assert contents(log) == contents(open_log(tmp_path)) == appended
     tree = InmemoryTree(algorithm="sha256")
-    tree.append_entries(told)
-    assert log.checkpoint().root == (tree.get_root() if told else merkle.EMPTY_ROOT)
+    tree.append_entries(appended)
+    assert log.checkpoint().root == (tree.get_root() if appended else merkle.EMPTY_ROOT)
 
 
-def test_the_store_holds_the_tiles_of_the_specification_and_no_others(tmp_path: Path) -> None:
+def test_log_stores_exactly_the_tiles_of_the_specification(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     for count in (5, 250, 300, 69_445):
         log.append(entries(count))
@@ -100,23 +100,23 @@ def test_the_store_holds_the_tiles_of_the_specification_and_no_others(tmp_path: 
         parsed = parse_log_path(name)
         assert parsed, name
         kinds.setdefault(parsed[0], []).append(parsed[2])
-    # tlog-tiles, "Partial Tiles": the tree of 70,000, and nothing that full tiles have replaced.
+    # tlog-tiles, "Partial Tiles": the tiles of a tree of 70,000, without partial tiles that full ones replaced.
     assert log.size == 70_000
     assert sorted(kinds["0"]) == sorted(kinds["entries"]) == [112] + [256] * 273
     assert (sorted(kinds["1"]), kinds["2"]) == ([1, 2, 17, 256][-2:], [1])
 
 
-def test_entries_of_every_allowed_length_are_kept_and_longer_ones_refused(tmp_path: Path) -> None:
+def test_log_accepts_entries_up_to_65535_bytes(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    told = [b"", b"x", bytes(65_535)]
-    log.append(told)
+    appended = [b"", b"x", bytes(65_535)]
+    log.append(appended)
     with pytest.raises(RequestInvalid, match="65535"):
         log.append([b"fine", bytes(65_536)])
-    assert contents(log) == told
+    assert contents(log) == appended
     assert log.verify().size == 3
 
 
-def test_a_memory_log_works_the_same() -> None:
+def test_log_in_memory_works_the_same() -> None:
     log = ProvenanceLog(memory_store(), SIGNER, MemoryWriterLock(1))
     log.append(entries(300))
     log.append(entries(300, 300))
@@ -124,7 +124,7 @@ def test_a_memory_log_works_the_same() -> None:
     assert log.verify().ok
 
 
-def test_evidence_of_every_entry_convinces_an_outsider(tmp_path: Path) -> None:
+def test_log_evidence_of_every_entry_verifies_with_the_public_key(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
     for index in (0, 1, 255, 256, 511, 512, 599):
@@ -138,7 +138,7 @@ def test_evidence_of_every_entry_convinces_an_outsider(tmp_path: Path) -> None:
             log.entry(index)
 
 
-def test_old_evidence_still_holds_and_the_log_proves_that_it_only_grew(tmp_path: Path) -> None:
+def test_log_proves_its_extension_and_old_evidence_stays_valid(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(270))
     old, proof = log.checkpoint(), log.evidence(7)
@@ -149,15 +149,13 @@ def test_old_evidence_still_holds_and_the_log_proves_that_it_only_grew(tmp_path:
     assert not merkle.extends(TreeHead(270, new.root), new.head, log.consistency(270))
     with pytest.raises(NotFound):
         log.consistency(0)
-    # An outsider who still holds the old checkpoint finds its partial tiles in the full ones.
+    # A reader of the old checkpoint finds its partial tiles as prefixes of the full ones.
     assert StoredTree(FolderStore(tmp_path / "store"), 270).hash_of(0, 270) == old.root
 
 
 @pytest.mark.parametrize("before", [0, 3, 300])
 @pytest.mark.parametrize("late", [False, True])
-def test_a_power_cut_at_any_call_leaves_a_log_that_verifies_and_goes_on(
-    tmp_path: Path, before: int, late: bool
-) -> None:
+def test_log_survives_a_power_cut_at_any_store_call(tmp_path: Path, before: int, late: bool) -> None:
     calls, finished, outcomes = 0, False, set()
     while not finished:
         calls += 1
@@ -174,7 +172,7 @@ def test_a_power_cut_at_any_call_leaves_a_log_that_verifies_and_goes_on(
         assert after.verify().problems == (), calls
         kept = contents(after)
         assert kept in (entries(before), entries(before) + [b"lost?"] * 260), calls
-        # The next batch is another one: it overwrites what was never signed, and keeps what was.
+        # The next batch has other entries: it overwrites objects that were never signed and keeps signed ones.
         assert after.append([b"next"] * 5) == len(kept)
         assert contents(after) == kept + [b"next"] * 5
         assert after.verify().problems == (), calls
@@ -183,7 +181,7 @@ def test_a_power_cut_at_any_call_leaves_a_log_that_verifies_and_goes_on(
     assert calls > 10
 
 
-def test_what_was_signed_but_not_published_is_seen_here_and_published_next(tmp_path: Path) -> None:
+def test_log_publishes_a_signed_unpublished_checkpoint_with_the_next_append(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(10))
     checkpoint = (tmp_path / "store" / LOG_CHECKPOINT).read_bytes()
@@ -196,7 +194,7 @@ def test_what_was_signed_but_not_published_is_seen_here_and_published_next(tmp_p
     assert notes.parse_note((tmp_path / "store" / LOG_CHECKPOINT).read_bytes()).text.split("\n")[1] == "310"
 
 
-def test_a_store_rolled_back_is_noticed_and_nothing_more_is_signed(tmp_path: Path) -> None:
+def test_log_refuses_to_sign_over_a_rolled_back_store(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(10))
     shutil.copytree(tmp_path / "store", tmp_path / "backup")
@@ -211,7 +209,7 @@ def test_a_store_rolled_back_is_noticed_and_nothing_more_is_signed(tmp_path: Pat
     assert before == {path: path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()}
 
 
-def test_another_history_under_the_same_key_is_refused(tmp_path: Path) -> None:
+def test_log_refuses_another_history_signed_by_the_same_key(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(10))
     shutil.rmtree(tmp_path / "store")
@@ -224,7 +222,7 @@ def test_another_history_under_the_same_key_is_refused(tmp_path: Path) -> None:
         open_log(tmp_path).append([b"more"])
 
 
-def test_a_machine_that_lost_its_memory_goes_on_from_the_store(tmp_path: Path) -> None:
+def test_log_continues_from_the_store_without_a_remembered_checkpoint(tmp_path: Path) -> None:
     open_log(tmp_path).append(entries(10))
     older = (tmp_path / "log.signed").read_bytes()
     open_log(tmp_path).append(entries(300, 10))
@@ -236,7 +234,7 @@ def test_a_machine_that_lost_its_memory_goes_on_from_the_store(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("remembered", [True, False])
-def test_a_lost_checkpoint_never_begins_the_log_anew(tmp_path: Path, remembered: bool) -> None:
+def test_log_with_a_lost_checkpoint_never_starts_again(tmp_path: Path, remembered: bool) -> None:
     open_log(tmp_path).append(entries(10))
     (tmp_path / "store" / LOG_CHECKPOINT).unlink()
     if not remembered:
@@ -249,9 +247,9 @@ def test_a_lost_checkpoint_never_begins_the_log_anew(tmp_path: Path, remembered:
         assert not open_log(tmp_path).verify().ok
 
 
-def test_a_batch_damaged_on_its_way_to_the_disk_is_not_signed(tmp_path: Path) -> None:
+def test_log_does_not_sign_a_batch_that_the_store_damaged(tmp_path: Path) -> None:
     class Damaging:
-        """Turns one bit of the n-th object put."""
+        """Inverts one bit of the n-th object put."""
 
         def __init__(self, store: ObjectStore, put: int) -> None:
             self._store, self._left = store, put
@@ -309,19 +307,19 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 @pytest.mark.parametrize("remembered", [True, False])
 @pytest.mark.parametrize("name", DAMAGES)
-def test_the_audit_sees_every_damage(tmp_path: Path, name: str, remembered: bool) -> None:
+def test_audit_reports_every_kind_of_damage(tmp_path: Path, name: str, remembered: bool) -> None:
     open_log(tmp_path).append(entries(600))
     if not remembered:
         (tmp_path / "log.signed").unlink()
     assert open_log(tmp_path).verify().ok
     file, damage = DAMAGES[name]
     damage(tmp_path / "store" / "log" / file)
-    verdict = open_log(tmp_path).verify()
-    assert not verdict.ok
-    assert all(problem.zh and problem.en for problem in verdict.problems)
+    audit = open_log(tmp_path).verify()
+    assert not audit.ok
+    assert all(problem.zh and problem.en for problem in audit.problems)
 
 
-def test_the_audit_names_the_entry_that_was_changed(tmp_path: Path) -> None:
+def test_audit_names_the_changed_entry(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
     path = tmp_path / "store" / "log" / "tile" / "entries" / "001"
@@ -332,7 +330,7 @@ def test_the_audit_names_the_entry_that_was_changed(tmp_path: Path) -> None:
             damaged()
 
 
-def test_an_entry_changed_together_with_its_tiles_is_still_found(tmp_path: Path) -> None:
+def test_audit_reports_an_entry_changed_together_with_its_tiles(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
     forged_folder = tmp_path / "forged"
@@ -348,7 +346,7 @@ def test_an_entry_changed_together_with_its_tiles_is_still_found(tmp_path: Path)
         log.append([b"more"])
 
 
-def test_damage_at_the_edge_stops_the_signing(tmp_path: Path) -> None:
+def test_log_does_not_sign_over_a_damaged_right_edge(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append(entries(600))
     tile = tmp_path / "store" / "log" / "tile" / "1" / "000.p" / "2"
@@ -361,7 +359,7 @@ def test_damage_at_the_edge_stops_the_signing(tmp_path: Path) -> None:
         log.append([b"more"])
 
 
-def test_a_wrecked_log_is_reported_without_end_to_the_report_being_reached(tmp_path: Path) -> None:
+def test_audit_of_a_wrecked_log_stops_after_100_problems(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.append([b"x"] * 256 * 120)
     for path in (tmp_path / "store" / "log" / "tile" / "entries").iterdir():
@@ -369,7 +367,7 @@ def test_a_wrecked_log_is_reported_without_end_to_the_report_being_reached(tmp_p
     assert 100 <= len(log.verify().problems) <= 102
 
 
-def test_only_one_writes_and_the_others_wait_a_bounded_time(tmp_path: Path) -> None:
+def test_file_writer_lock_admits_one_writer_and_limits_the_wait(tmp_path: Path) -> None:
     log = open_log(tmp_path, seconds=0.2)
     with hold_lock_file(tmp_path / "log.lock", 1.0, LogBusy()):
         started = time.monotonic()
@@ -379,31 +377,31 @@ def test_only_one_writes_and_the_others_wait_a_bounded_time(tmp_path: Path) -> N
     assert log.append([b"entry"]) == 0
 
 
-def test_in_memory_too_only_one_writes() -> None:
-    guard = MemoryWriterLock(0.05)
-    with guard.hold(), pytest.raises(LogBusy), guard.hold():
+def test_memory_writer_lock_admits_one_writer() -> None:
+    lock = MemoryWriterLock(0.05)
+    with lock.hold(), pytest.raises(LogBusy), lock.hold():
         pass
-    with guard.hold():
+    with lock.hold():
         pass
 
 
-def test_a_log_of_another_key_is_not_continued(tmp_path: Path) -> None:
+def test_log_signed_by_another_key_is_not_extended(tmp_path: Path) -> None:
     open_log(tmp_path).append(entries(3))
-    guard = FileWriterLock(tmp_path / "other.lock", 1)
-    stranger = ProvenanceLog(FolderStore(tmp_path / "store"), signing_key.generate(SIGNER.origin), guard)
-    assert not stranger.verify().ok
+    lock = FileWriterLock(tmp_path / "other.lock", 1)
+    other_log = ProvenanceLog(FolderStore(tmp_path / "store"), signing_key.generate(SIGNER.origin), lock)
+    assert not other_log.verify().ok
     with pytest.raises(LogInvalid):
-        stranger.append([b"mine"])
+        other_log.append([b"mine"])
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=6))
-def test_however_it_is_batched_the_log_is_the_same(counts: list[int]) -> None:
-    batched, at_once = (ProvenanceLog(memory_store(), SIGNER, MemoryWriterLock(1)) for _ in range(2))
+def test_log_root_does_not_depend_on_batch_sizes(counts: list[int]) -> None:
+    batched, single = (ProvenanceLog(memory_store(), SIGNER, MemoryWriterLock(1)) for _ in range(2))
     for count in counts:
         batched.append(entries(count, batched.size))
-    at_once.append(entries(sum(counts)))
-    assert batched.root == at_once.root
+    single.append(entries(sum(counts)))
+    assert batched.root == single.root
     assert batched.verify().ok
 
 
@@ -424,15 +422,15 @@ for batch in range(100_000):
 """
 
 
-def test_a_writer_killed_again_and_again_loses_nothing_it_was_told_is_kept(tmp_path: Path) -> None:
+def test_log_keeps_every_confirmed_batch_of_writers_killed_repeatedly(tmp_path: Path) -> None:
     signer = signing_key.create(tmp_path / "keys", SIGNER.origin)
     log = ProvenanceLog(FolderStore(tmp_path / "store"), signer, FileWriterLock(tmp_path / "log.lock", 30))
     chance = random.Random(7)
-    promised: dict[int, bytes] = {}
-    for life in range(12):
-        output = tmp_path / f"{life}.txt"
+    confirmed: dict[int, bytes] = {}
+    for run in range(12):
+        output = tmp_path / f"{run}.txt"
         with output.open("wb") as file:
-            command = [sys.executable, "-c", WRITER, str(tmp_path), str(life)]
+            command = [sys.executable, "-c", WRITER, str(tmp_path), str(run)]
             writer = subprocess.Popen(command, stdout=file, cwd=Path(__file__).parents[3])
             while not output.stat().st_size and writer.poll() is None:
                 time.sleep(0.005)
@@ -441,11 +439,11 @@ def test_a_writer_killed_again_and_again_loses_nothing_it_was_told_is_kept(tmp_p
             writer.wait()
         for line in output.read_text().split("\n")[:-1]:
             first, batch = line.split()
-            promised[int(first)] = f"{life} {batch} 0".encode()
-        verdict = log.verify()
-        assert verdict.problems == ()
-        assert verdict.size % 150 == 0
+            confirmed[int(first)] = f"{run} {batch} 0".encode()
+        audit = log.verify()
+        assert audit.problems == ()
+        assert audit.size % 150 == 0
     kept = contents(log)
-    assert len(promised) >= 12
-    assert all(kept[index] == entry for index, entry in promised.items())
+    assert len(confirmed) >= 12
+    assert all(kept[index] == entry for index, entry in confirmed.items())
     assert len(set(kept)) == len(kept)

@@ -27,42 +27,42 @@ def independent_tree(entries: list[bytes]) -> InmemoryTree:
 
 
 @given(ENTRIES)
-def test_the_roots_are_those_of_an_independent_implementation(entries: list[bytes]) -> None:
+def test_roots_equal_those_of_pymerkle(entries: list[bytes]) -> None:
     tree = independent_tree(entries)
     leaves = leaves_of(entries)
-    frontier = CompactRange()
+    compact_range = CompactRange()
     for size, leaf in enumerate(leaves, start=1):
-        frontier.append(leaf)
-        assert frontier.root() == merkle.tree_hash(leaves[:size]) == tree.get_root(size)
-        assert len(frontier.peaks) == size.bit_count()
+        compact_range.append(leaf)
+        assert compact_range.root() == merkle.tree_hash(leaves[:size]) == tree.get_root(size)
+        assert len(compact_range.peaks) == size.bit_count()
 
 
 @given(ENTRIES, st.data())
-def test_an_inclusion_proof_is_the_independent_one_and_holds(entries: list[bytes], data: st.DataObject) -> None:
+def test_inclusion_proof_equals_that_of_pymerkle_and_verifies(entries: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(entries) - 1))
     leaves = leaves_of(entries)
     proof = merkle.inclusion_proof(index, len(leaves), hasher(leaves))
     # pymerkle counts leaves from 1 and begins a path with the leaf itself.
-    theirs = independent_tree(entries).prove_inclusion(index + 1, len(leaves))
+    reference = independent_tree(entries).prove_inclusion(index + 1, len(leaves))
     head = TreeHead(len(leaves), merkle.tree_hash(leaves))
-    assert sorted([leaves[index], *proof]) == sorted(theirs.path)
+    assert sorted([leaves[index], *proof]) == sorted(reference.path)
     assert merkle.includes(head, index, leaves[index], proof)
 
 
 @given(ENTRIES, st.data())
-def test_a_consistency_proof_holds_here_and_the_roots_there(entries: list[bytes], data: st.DataObject) -> None:
+def test_consistency_proof_verifies_against_roots_of_pymerkle(entries: list[bytes], data: st.DataObject) -> None:
     old_size = data.draw(st.integers(1, len(entries)))
     leaves = leaves_of(entries)
     proof = merkle.consistency_proof(old_size, len(leaves), hasher(leaves))
     tree = independent_tree(entries)
     old, new = TreeHead(old_size, tree.get_root(old_size)), TreeHead(len(leaves), tree.get_root())
     assert merkle.extends(old, new, proof)
-    theirs = tree.prove_consistency(old_size, len(leaves))
-    theirs.verify(old.root, new.root, prior_size=old_size, later_size=len(leaves))
+    reference = tree.prove_consistency(old_size, len(leaves))
+    reference.verify(old.root, new.root, prior_size=old_size, later_size=len(leaves))
 
 
 @given(ENTRIES, st.data())
-def test_a_proof_with_anything_changed_does_not_hold(entries: list[bytes], data: st.DataObject) -> None:
+def test_altered_inclusion_proof_does_not_verify(entries: list[bytes], data: st.DataObject) -> None:
     leaves = leaves_of(entries)
     size = len(leaves)
     index = data.draw(st.integers(0, size - 1))
@@ -81,7 +81,7 @@ def test_a_proof_with_anything_changed_does_not_hold(entries: list[bytes], data:
         assert not merkle.includes(head, index, leaves[index], [*proof[:at], *proof[at + 1 :]])
 
 
-def test_a_hash_cut_at_another_place_does_not_pass() -> None:
+def test_proof_with_hashes_of_other_lengths_does_not_verify() -> None:
     left, right = merkle.leaf_hash(b"left"), merkle.leaf_hash(b"right")
     head = TreeHead(2, merkle.node_hash(left, right))
     assert merkle.includes(head, 0, left, [right])
@@ -90,7 +90,7 @@ def test_a_hash_cut_at_another_place_does_not_pass() -> None:
 
 
 @given(st.integers(1, 40), st.data())
-def test_every_subtree_of_a_tree_proves_itself(size: int, data: st.DataObject) -> None:
+def test_subtree_proof_verifies_for_every_subtree(size: int, data: st.DataObject) -> None:
     leaves = [merkle.leaf_hash(bytes([number])) for number in range(size)]
     ranges = [(a, b) for a in range(size) for b in range(a + 1, size + 1) if merkle.is_subtree(a, b)]
     start, end = data.draw(st.sampled_from(ranges))
@@ -104,12 +104,12 @@ def test_every_subtree_of_a_tree_proves_itself(size: int, data: st.DataObject) -
 @pytest.mark.parametrize(
     ("start", "end", "size"), [(0, 0, 0), (0, 0, 3), (0, 4, 3), (1, 3, 8), (-1, 0, 3), (0, 1, 1 << 63)]
 )
-def test_no_proof_is_made_of_what_is_no_subtree(start: int, end: int, size: int) -> None:
+def test_subtree_proof_refuses_ranges_that_are_no_subtree(start: int, end: int, size: int) -> None:
     with pytest.raises(ValueError, match="no subtree"):
         merkle.subtree_proof(start, end, size, lambda start, end: EMPTY_ROOT)
 
 
-def test_an_empty_tree_has_the_empty_root_and_proves_nothing() -> None:
+def test_empty_tree_has_the_empty_root_and_no_proofs() -> None:
     root = merkle.tree_hash([merkle.leaf_hash(b"")])
     assert merkle.tree_hash([]) == CompactRange().root() == EMPTY_ROOT
     assert not merkle.extends(TreeHead(0, EMPTY_ROOT), TreeHead(0, EMPTY_ROOT), [])
@@ -117,5 +117,5 @@ def test_an_empty_tree_has_the_empty_root_and_proves_nothing() -> None:
     assert not merkle.includes(TreeHead(0, EMPTY_ROOT), 0, root, [])
 
 
-def test_a_proof_in_a_tree_of_absurd_size_is_refused_and_not_computed() -> None:
+def test_proof_for_a_tree_of_excessive_size_is_refused_without_computation() -> None:
     assert not merkle.includes(TreeHead(1 << 5000, EMPTY_ROOT), 5, EMPTY_ROOT, [])

@@ -21,13 +21,13 @@ NOTE = SIGNER.sign_note("one\n\ntwo\n")
 ORIGINS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
 
-def test_the_example_of_the_specification_verifies() -> None:
+def test_note_of_the_specification_example_verifies() -> None:
     key = notes.parse_verifier_key(EXAMPLE_KEY)
     assert key.line() == EXAMPLE_KEY
     assert notes.verify_note(EXAMPLE_NOTE, [key]).text == "This is an example message.\n"
 
 
-def test_a_note_is_read_and_written_the_same() -> None:
+def test_parse_note_is_the_inverse_of_content() -> None:
     note = notes.parse_note(NOTE)
     assert note.text == "one\n\ntwo\n"
     assert note.content() == NOTE
@@ -54,17 +54,17 @@ def test_a_note_is_read_and_written_the_same() -> None:
         b"x" * (notes.LONGEST_NOTE + 1),
     ],
 )
-def test_what_is_no_note_is_refused(content: bytes) -> None:
+def test_parse_note_refuses_malformed_notes(content: bytes) -> None:
     with pytest.raises(EvidenceInvalid):
         notes.parse_note(content)
 
 
-def test_a_changed_text_is_refused() -> None:
+def test_note_with_changed_text_is_refused() -> None:
     with pytest.raises(EvidenceInvalid, match="signature of .* is invalid"):
         notes.verify_note(NOTE.replace(b"two", b"too"), [SIGNER.key])
 
 
-def test_signatures_by_others_are_passed_over_but_do_not_suffice() -> None:
+def test_note_ignores_signatures_of_unknown_keys_and_needs_a_known_one() -> None:
     other = signing_key.generate("witness.example")
     both = NOTE + other.sign("one\n\ntwo\n").encode()
     assert notes.verify_note(both, [SIGNER.key]).content() == both
@@ -72,7 +72,7 @@ def test_signatures_by_others_are_passed_over_but_do_not_suffice() -> None:
         notes.verify_note(NOTE, [other.key])
 
 
-def test_a_false_signature_in_a_known_name_spoils_the_note() -> None:
+def test_note_with_a_false_signature_of_a_known_key_is_refused() -> None:
     other = signing_key.generate("witness.example")
     forged = NOTE + other.sign("something else\n").encode()
     with pytest.raises(EvidenceInvalid, match="signature of .* is invalid"):
@@ -95,13 +95,13 @@ def test_a_false_signature_in_a_known_name_spoils_the_note() -> None:
         "name+00000000+不是",
     ],
 )
-def test_a_mistyped_verifier_key_is_refused(line: str) -> None:
+def test_parse_verifier_key_refuses_mistyped_keys(line: str) -> None:
     with pytest.raises(RequestInvalid):
         notes.parse_verifier_key(line)
 
 
 @given(ORIGINS, st.integers(0, (1 << 63) - 1), st.binary(min_size=32, max_size=32))
-def test_a_checkpoint_is_read_and_written_the_same(origin: str, size: int, root: bytes) -> None:
+def test_parse_checkpoint_is_the_inverse_of_text(origin: str, size: int, root: bytes) -> None:
     checkpoint = Checkpoint(origin, size, root, ("extension",))
     assert notes.parse_checkpoint(checkpoint.text()) == checkpoint
 
@@ -110,18 +110,18 @@ def test_a_checkpoint_is_read_and_written_the_same(origin: str, size: int, root:
     ("size", "root"),
     [("-1", ""), ("01", ""), ("", ""), ("1.0", ""), (str(1 << 63), ""), ("9" * 5000, ""), ("١", ""), ("1", "AAAA")],
 )
-def test_a_checkpoint_with_a_bad_size_or_root_is_refused(size: str, root: str) -> None:
+def test_parse_checkpoint_refuses_malformed_sizes_and_roots(size: str, root: str) -> None:
     with pytest.raises(EvidenceInvalid):
         notes.parse_checkpoint(f"origin\n{size}\n{root or notes.encode_base64(EMPTY_ROOT)}\n")
 
 
 @pytest.mark.parametrize("text", ["", "origin\n1\n", "\n1\nAAAA\n", "origin\n1", "origin\n0\nAAAA\n\nextension\n"])
-def test_a_text_of_another_form_is_no_checkpoint(text: str) -> None:
+def test_parse_checkpoint_refuses_other_texts(text: str) -> None:
     with pytest.raises(EvidenceInvalid):
         notes.parse_checkpoint(text)
 
 
 @given(st.binary(max_size=300))
-def test_garbage_never_passes_for_a_note(content: bytes) -> None:
+def test_verify_note_refuses_garbage(content: bytes) -> None:
     with pytest.raises(EvidenceInvalid):
         notes.verify_note(content, [SIGNER.key])

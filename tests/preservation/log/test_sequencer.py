@@ -1,4 +1,4 @@
-"""Events come into the log once each, whoever records them and whatever dies: here with SQLite, on one machine."""
+"""The sequencer logs every event exactly once, under concurrency and crashes: with SQLite, on one machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def repository(tmp_path: Path) -> Repository:
     return make_ready(open_repository(Settings(data=tmp_path / "var")))
 
 
-def test_events_are_recorded_in_order_once(repository: Repository) -> None:
+def test_sequencer_records_events_once_and_in_order(repository: Repository) -> None:
     assert (record_events(repository), needs_recording(repository)) == (0, False)
     publish(repository, "one")
     assert needs_recording(repository)
@@ -44,7 +44,7 @@ def test_events_are_recorded_in_order_once(repository: Repository) -> None:
     check_everything_is_logged_once(repository, {"one": 5, "two": 3})
 
 
-def test_many_processes_record_at_once(repository: Repository) -> None:
+def test_sequencer_records_events_of_concurrent_processes_once(repository: Repository) -> None:
     names = {place: [f"work {place} {number}" for number in range(10)] for place in range(3)}
     publish(repository, "old", 7)
     writers = [run(publish_and_record, repository.settings, names[place], 7, ["old"]) for place in names]
@@ -55,7 +55,7 @@ def test_many_processes_record_at_once(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(repository: Repository, after: bool) -> None:
+def test_sequencer_loses_no_event_of_a_writer_killed_at_any_store_change(repository: Repository, after: bool) -> None:
     works: dict[str, int] = {}
     for change in count(1):
         works[f"work {change}"] = 300
@@ -73,32 +73,32 @@ def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(repository: Re
     check_everything_is_logged_once(repository, works)
 
 
-def test_what_was_staged_after_the_holders_last_look_is_not_left_behind(repository: Repository) -> None:
+def test_sequencer_records_an_event_staged_after_the_last_batch(repository: Repository) -> None:
     publish(repository, "one")
     staged = []
 
     def stage() -> None:
-        """While the log is held: somebody stages, finds it held, and leaves."""
+        """Stage events while the log is locked, and try to record them in another thread, which gives up."""
         publish(repository, "two")
         late = threading.Thread(target=lambda: staged.append(record_events(repository)))
         late.start()
         late.join()
 
-    # The last change of the first batch is the checkpoint: what comes then is found by another look.
+    # The last store change of the first batch is the checkpoint; events staged then need another look.
     store = ChangedStore(repository.store, 4, stage, after=True)
     assert record_events(replace(repository, store=store)) == 6
     assert staged == [0]
     check_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
-def test_who_may_not_extend_the_log_waits_and_leaves(repository: Repository) -> None:
+def test_sequencer_gives_up_while_another_writer_holds_the_log(repository: Repository) -> None:
     publish(repository, "one")
     with exclusive_writer(repository):
         assert record_events(repository) == 0
     assert record_events(repository) == 3
 
 
-def test_a_checkpoint_that_went_back_is_put_again_and_never_shown(repository: Repository) -> None:
+def test_older_published_checkpoint_is_replaced_and_never_returned(repository: Repository) -> None:
     publish(repository, "one")
     record_events(repository)
     older = repository.store.read(LOG_CHECKPOINT)
@@ -112,7 +112,7 @@ def test_a_checkpoint_that_went_back_is_put_again_and_never_shown(repository: Re
     assert repository.store.read(LOG_CHECKPOINT) == newer
 
 
-def test_a_checkpoint_that_goes_back_at_the_very_moment_is_put_again(repository: Repository) -> None:
+def test_checkpoint_overwritten_during_publication_is_put_again(repository: Repository) -> None:
     publish(repository, "one")
     record_events(repository)
     older = repository.store.read(LOG_CHECKPOINT)
@@ -122,8 +122,8 @@ def test_a_checkpoint_that_goes_back_at_the_very_moment_is_put_again(repository:
     assert not needs_recording(repository)
 
 
-def test_a_catalogue_behind_the_log_learns_it_from_the_log(repository: Repository) -> None:
-    """A backup of the database was put back: it numbered otherwise what the log has signed since."""
+def test_database_restored_from_a_backup_adopts_the_signed_log(repository: Repository) -> None:
+    """The restored database has lost the numbers of events that the log has signed since."""
     publish(repository, "one")
     record_events(repository)
     publish(repository, "two")
@@ -136,7 +136,7 @@ def test_a_catalogue_behind_the_log_learns_it_from_the_log(repository: Repositor
     check_everything_is_logged_once(repository, {"one": 3, "two": 3, "three": 3})
 
 
-def test_an_event_that_lost_its_catalogued_place_stops_the_log_until_a_rebuild(repository: Repository) -> None:
+def test_missing_numbered_event_stops_the_log_until_a_rebuild(repository: Repository) -> None:
     publish(repository, "one")
     publish(repository, "two")
     repository.log_sequence.assign_sequence_numbers(0, 100)
@@ -149,7 +149,7 @@ def test_an_event_that_lost_its_catalogued_place_stops_the_log_until_a_rebuild(r
     check_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
-def test_a_rebuild_keeps_the_places_that_were_given(repository: Repository) -> None:
+def test_rebuild_keeps_assigned_numbers(repository: Repository) -> None:
     publish(repository, "two")
     repository.log_sequence.assign_sequence_numbers(0, 100)
     before = repository.log_sequence.numbered_events(0, 100)
@@ -160,7 +160,7 @@ def test_a_rebuild_keeps_the_places_that_were_given(repository: Repository) -> N
     check_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
-def test_a_second_key_is_never_made(tmp_path: Path, repository: Repository) -> None:
+def test_second_signing_key_is_never_created(tmp_path: Path, repository: Repository) -> None:
     publish(repository, "one")
     record_events(repository)
     (repository.settings.keys).rename(tmp_path / "keys")
@@ -168,13 +168,13 @@ def test_a_second_key_is_never_made(tmp_path: Path, repository: Repository) -> N
     assert open_log(repository).verify().ok
     with pytest.raises(DependencyMissing, match="keys"):
         record_events(repository)
-    # Nor where the database is new and only the store knows of the log.
+    # Not even where the database is new and only the store contains the log.
     moved = replace(memory_repository(Settings(data=tmp_path / "elsewhere")), store=repository.store)
     with pytest.raises(DependencyMissing, match="keys"):
         make_ready(moved)
 
 
-def test_a_log_keeps_its_name_on_machines_without_the_key_too(tmp_path: Path, repository: Repository) -> None:
+def test_log_origin_cannot_change_on_a_machine_without_the_key(tmp_path: Path, repository: Repository) -> None:
     (repository.settings.keys).rename(tmp_path / "keys")
     settings = replace(repository.settings, log_origin="another.example/log")
     with pytest.raises(SettingInvalid, match="origin cannot change"):

@@ -11,7 +11,7 @@ from repository.errors import DependencyMissing, SettingInvalid
 ORIGIN = "library.example/log"
 
 
-def test_a_key_made_once_is_the_same_ever_after(tmp_path: Path) -> None:
+def test_signing_key_is_created_once_and_then_loaded(tmp_path: Path) -> None:
     made = signing_key.load_or_create(tmp_path / "keys", ORIGIN)
     again = signing_key.load_or_create(tmp_path / "keys", ORIGIN)
     assert made.verifier_key == again.verifier_key == signing_key.load(tmp_path / "keys").verifier_key
@@ -19,7 +19,7 @@ def test_a_key_made_once_is_the_same_ever_after(tmp_path: Path) -> None:
     assert again.origin == ORIGIN
 
 
-def test_only_the_owner_may_read_the_key(tmp_path: Path) -> None:
+def test_signing_key_readable_by_others_is_refused(tmp_path: Path) -> None:
     signing_key.create(tmp_path / "keys", ORIGIN)
     path = tmp_path / "keys" / signing_key.KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -29,32 +29,32 @@ def test_only_the_owner_may_read_the_key(tmp_path: Path) -> None:
         signing_key.load(tmp_path / "keys")
 
 
-def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
+def test_signing_key_is_never_overwritten(tmp_path: Path) -> None:
     first = signing_key.create(tmp_path, ORIGIN)
     with pytest.raises(SettingInvalid, match="not overwritten"):
         signing_key.create(tmp_path, ORIGIN)
     assert signing_key.load(tmp_path).verifier_key == first.verifier_key
 
 
-def test_an_absent_key_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_signing_key_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(DependencyMissing, match="shanben init"):
         signing_key.load(tmp_path / "nowhere")
 
 
-def test_a_log_keeps_the_name_its_key_was_made_for(tmp_path: Path) -> None:
+def test_signing_key_refuses_another_origin(tmp_path: Path) -> None:
     signing_key.create(tmp_path, ORIGIN)
     with pytest.raises(SettingInvalid, match="origin cannot change"):
         signing_key.load_or_create(tmp_path, "another.example/log")
 
 
 @pytest.mark.parametrize("origin", ["", "two words", "a+b", "tab\there", "wide\u3000space"])
-def test_an_origin_that_cannot_name_a_key_is_refused(tmp_path: Path, origin: str) -> None:
+def test_signing_key_refuses_an_origin_that_cannot_name_a_key(tmp_path: Path, origin: str) -> None:
     with pytest.raises(SettingInvalid):
         signing_key.create(tmp_path / "keys", origin)
     assert not (tmp_path / "keys").exists()
 
 
-def test_a_damaged_key_is_refused_whichever_byte_is_damaged(tmp_path: Path) -> None:
+def test_signing_key_with_any_damaged_byte_is_refused(tmp_path: Path) -> None:
     signing_key.create(tmp_path, ORIGIN)
     path = tmp_path / signing_key.KEY_FILE
     whole = path.read_bytes()
@@ -68,13 +68,13 @@ def test_a_damaged_key_is_refused_whichever_byte_is_damaged(tmp_path: Path) -> N
             signing_key.load(tmp_path)
 
 
-def test_the_private_key_does_not_show(tmp_path: Path) -> None:
+def test_signing_key_does_not_reveal_the_private_key(tmp_path: Path) -> None:
     signer = signing_key.create(tmp_path, ORIGIN)
     secret = (tmp_path / signing_key.KEY_FILE).read_text("utf-8").strip().split("+", 4)[4]
     assert secret not in repr(signer) + str(vars(type(signer))) + signer.verifier_key
 
 
-def test_what_it_signs_verifies_with_its_verifier_key_line() -> None:
+def test_signed_note_verifies_with_the_verifier_key_line() -> None:
     signer = signing_key.generate(ORIGIN)
     key = notes.parse_verifier_key(signer.verifier_key)
     assert notes.verify_note(signer.sign_note("溯源\n"), [key]).text == "溯源\n"

@@ -28,7 +28,7 @@ def version(head: Inventory | None, state: dict[str, str]) -> Inventory:
     return next_inventory(head, "shanben:w", state, message="m", created=TIME)
 
 
-def test_new_bytes_are_stored_once_and_old_bytes_never_again() -> None:
+def test_inventory_stores_new_content_once_and_old_content_never_again() -> None:
     first = version(None, {"masters/2": A, "masters/1": A, "work.json": B})
     assert first.head == "v1"
     assert new_content(first) == {"v1/content/masters/1": A, "v1/content/work.json": B}
@@ -47,7 +47,7 @@ states = st.dictionaries(st.lists(segments, min_size=1, max_size=3).map("/".join
 
 
 @given(st.lists(states, min_size=1, max_size=4))
-def test_an_inventory_read_is_the_inventory_written(history: list[dict[str, str]]) -> None:
+def test_parse_inventory_is_the_inverse_of_inventory_bytes(history: list[dict[str, str]]) -> None:
     inventory = None
     for state in history:
         try:
@@ -58,30 +58,30 @@ def test_an_inventory_read_is_the_inventory_written(history: list[dict[str, str]
         assert all(inventory.content_path(digest) for digest in inventory.state.values())
 
 
-def test_the_sidecar_read_is_the_sidecar_written() -> None:
+def test_parse_sidecar_is_the_inverse_of_sidecar_bytes() -> None:
     assert parse_sidecar(sidecar_bytes(A), "k") == A
 
 
 @pytest.mark.parametrize("sidecar", [b"", b"abc inventory.json\n", A.encode(), A.encode() + b" other.json\n", b"\xff"])
-def test_a_sidecar_that_says_nothing_is_refused(sidecar: bytes) -> None:
+def test_parse_sidecar_refuses_malformed_sidecars(sidecar: bytes) -> None:
     with pytest.raises(ObjectInvalid):
         parse_sidecar(sidecar, "k")
 
 
 @pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a"])
-def test_a_logical_path_that_ocfl_forbids_is_refused(path: str) -> None:
+def test_logical_path_that_ocfl_forbids_is_refused(path: str) -> None:
     with pytest.raises(ObjectInvalid):
         check_logical_paths([path], "shanben:w")
 
 
-def test_a_path_cannot_be_a_file_and_a_folder() -> None:
+def test_logical_path_cannot_be_both_file_and_folder() -> None:
     with pytest.raises(ObjectInvalid):
         check_logical_paths(["a/b", "a/b/c"], "shanben:w")
     check_logical_paths(["a/b", "a/bc", "a/b.c"], "shanben:w")
 
 
 @pytest.mark.parametrize("created", ["", "today", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04Z"])
-def test_a_time_without_seconds_or_zone_is_refused(created: str) -> None:
+def test_version_time_needs_seconds_and_zone(created: str) -> None:
     with pytest.raises(ObjectInvalid):
         next_inventory(None, "shanben:w", {}, message="m", created=created)
 
@@ -113,17 +113,17 @@ def broken(**changes: Any) -> bytes:
         broken(contentDirectory="stuff"),
     ],
 )
-def test_garbage_is_not_an_inventory(document: bytes) -> None:
+def test_parse_inventory_refuses_malformed_inventories(document: bytes) -> None:
     with pytest.raises(ObjectInvalid) as raised:
         parse_inventory(document, "some/key")
     assert "some/key" in str(raised.value)
 
 
-def test_an_inventory_by_other_hands_is_read_and_its_author_kept() -> None:
-    ours = inventory_bytes(version(None, {"a": A}))
-    values = json.loads(ours)
+def test_inventory_of_another_program_is_parsed_and_keeps_its_user() -> None:
+    own = inventory_bytes(version(None, {"a": A}))
+    values = json.loads(own)
     values["versions"]["v1"]["user"] = {"name": "A Librarian"}
-    theirs = parse_inventory(json.dumps(values, indent=8).replace(A, A.upper()).encode(), "k")
-    second = json.loads(inventory_bytes(version(theirs, {"a": A, "b": B})))
+    other = parse_inventory(json.dumps(values, indent=8).replace(A, A.upper()).encode(), "k")
+    second = json.loads(inventory_bytes(version(other, {"a": A, "b": B})))
     assert second["versions"]["v1"]["user"] == {"name": "A Librarian"}
     assert second["manifest"] == {A: ["v1/content/a"], B: ["v2/content/b"]}

@@ -1,4 +1,4 @@
-"""Objects written, versioned and read; and killed at every single store operation."""
+"""OCFL objects: written, versioned, read, and interrupted at every store operation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = ocfl_object(WORK)
 
 @pytest.fixture
 def deposit(tmp_path: Path) -> dict[str, Path | bytes]:
-    """Two different masters, a third with the first's bytes, and a record."""
+    """Two different masters, a third identical to the first, and a record."""
     content: dict[str, Path | bytes] = {"metadata/work.json": '{"title":"千字文"}'.encode()}
     for name, body in {
         "卷一/0001.tif": b"one" * 700_000,
@@ -64,11 +64,11 @@ def assert_ocfl_py_accepts(store: ObjectStore, folder: Path, count: int = 1) -> 
 
 
 class KilledError(BaseException):
-    """As a killed process: no handler may catch it."""
+    """Stands for the death of the process: no handler may catch it."""
 
 
 class DyingStore:
-    """A store whose process dies before its operation number `allowed`."""
+    """A store whose process dies before operation number `allowed`."""
 
     def __init__(self, store: ObjectStore, allowed: int) -> None:
         self._store = store
@@ -114,7 +114,7 @@ def preserve(store: ObjectStore, content: dict[str, Path | bytes], turn: int = 0
     return write_version(store, WORK, content, message="ingest", created=TIMES[turn], digests=digests)
 
 
-def test_a_work_is_preserved_byte_for_byte(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_object_preserves_a_work_byte_for_byte(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     inventory = preserve(store, deposit)
     assert read_inventory(store, WORK) == inventory
@@ -128,23 +128,25 @@ def test_a_work_is_preserved_byte_for_byte(deposit: dict[str, Path | bytes], tmp
     assert all(source.exists() for source in deposit.values() if isinstance(source, Path))
 
 
-def test_no_validator_has_anything_to_warn_of_but_the_digest(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_object_gives_ocfl_py_no_warning_but_the_digest_algorithm(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
     store = FolderStore(tmp_path / "store")
     preserve(store, deposit)
     checked = ocfl.Object(path=str(tmp_path / "store" / ROOT))
     passed, validator = checked.validate(str(tmp_path / "store" / ROOT), log_warnings=True)
     assert passed
-    assert set(validator.log.codes) == {"W004"}  # OCFL would rather have sha512; sha256 is our choice
+    assert set(validator.log.codes) == {"W004"}  # OCFL recommends sha512; this repository uses sha256
 
 
-def test_known_digests_give_the_same_object(deposit: dict[str, Path | bytes]) -> None:
-    slow, fast = memory_store(), memory_store()
-    preserve(slow, deposit)
-    preserve(fast, deposit, known=True)
-    assert contents(slow) == contents(fast)
+def test_object_written_with_known_digests_is_the_same(deposit: dict[str, Path | bytes]) -> None:
+    unknown, known = memory_store(), memory_store()
+    preserve(unknown, deposit)
+    preserve(known, deposit, known=True)
+    assert contents(unknown) == contents(known)
 
 
-def test_a_next_version_stores_only_what_changed(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_next_version_stores_only_changed_content(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
     store = memory_store()
     first = preserve(store, deposit)
     changed = deposit | {"metadata/work.json": b"{}"}
@@ -161,7 +163,7 @@ def test_a_next_version_stores_only_what_changed(deposit: dict[str, Path | bytes
     assert_ocfl_py_accepts(store, tmp_path / "copy")
 
 
-def test_an_unchanged_state_makes_no_version_and_writes_nothing(deposit: dict[str, Path | bytes]) -> None:
+def test_unchanged_state_creates_no_version_and_writes_nothing(deposit: dict[str, Path | bytes]) -> None:
     store = memory_store()
     first = preserve(store, deposit)
     before = contents(store)
@@ -171,7 +173,7 @@ def test_an_unchanged_state_makes_no_version_and_writes_nothing(deposit: dict[st
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_killed_before_any_operation_the_next_run_ends_as_a_clean_one(
+def test_writer_killed_before_any_operation_is_completed_by_the_next_run(
     deposit: dict[str, Path | bytes], tmp_path: Path, known: bool
 ) -> None:
     second = deposit | {"metadata/work.json": b"{}", "masters/卷二/0001.tif": b"new page"}
@@ -191,26 +193,28 @@ def test_killed_before_any_operation_the_next_run_ends_as_a_clean_one(
 
 
 def _both_versions(
-    dying: Callable[[], ObjectStore],
+    open_dying: Callable[[], ObjectStore],
     store: ObjectStore,
     states: tuple[dict[str, Path | bytes], dict[str, Path | bytes]],
     known: bool,
 ) -> bool:
-    """Both versions in a process that dies somewhere; then again in one that lives. Whether the first lived."""
-    mortal = dying()
+    """Write both versions in a process that may die, then again in one that does not; whether the first survived."""
+    dying_store = open_dying()
     for turn, state in enumerate(states):
         try:
-            preserve(mortal, state, turn, known)
+            preserve(dying_store, state, turn, known)
         except KilledError:
-            read_inventory(store, WORK)  # whoever looks in between sees a whole version or none
+            read_inventory(store, WORK)  # a reader in between gets a complete version or none
             for again in range(turn, len(states)):
                 preserve(store, states[again], again, known)
             return False
     return True
 
 
-def test_after_a_death_the_work_may_come_back_changed(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
-    """Nothing of a run that was not committed stays in the object, whatever is handed in next."""
+def test_object_keeps_nothing_of_an_uncommitted_version_when_other_content_follows(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    """The object keeps no file of an uncommitted run, whatever is deposited next."""
     other: dict[str, Path | bytes] = {"metadata/work.json": b"{}", "masters/other.tif": b"other"}
     clean = memory_store()
     preserve(clean, other)
@@ -228,7 +232,7 @@ def test_after_a_death_the_work_may_come_back_changed(deposit: dict[str, Path | 
         assert_ocfl_py_accepts(store, tmp_path / str(allowed))
 
 
-def test_an_abandoned_next_version_goes_when_the_old_state_is_written_again(
+def test_abandoned_version_is_deleted_when_the_head_state_is_written_again(
     deposit: dict[str, Path | bytes], tmp_path: Path
 ) -> None:
     clean = memory_store()
@@ -246,8 +250,8 @@ def test_an_abandoned_next_version_goes_when_the_old_state_is_written_again(
             break
 
 
-class LyingStore(DyingStore):
-    """A store that gives back other bytes than it took, for keys that end in `suffix`."""
+class CorruptingStore(DyingStore):
+    """A store that returns other bytes than were put, for keys that end in `suffix`."""
 
     def __init__(self, store: ObjectStore, suffix: str) -> None:
         super().__init__(store, -1)
@@ -260,17 +264,17 @@ class LyingStore(DyingStore):
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("suffix", ["0001.tif", "0002.tif", "work.json"])
-def test_a_store_that_does_not_give_back_what_it_took_is_not_trusted(
+def test_object_is_not_committed_when_the_store_returns_other_bytes(
     deposit: dict[str, Path | bytes], suffix: str, known: bool
 ) -> None:
     store = memory_store()
     with pytest.raises(DigestMismatch, match=suffix):
-        preserve(LyingStore(store, suffix), deposit, known=known)
+        preserve(CorruptingStore(store, suffix), deposit, known=known)
     assert read_inventory(store, WORK) is None
     assert list(works(store)) == []
 
 
-def test_a_master_that_changed_since_it_was_examined_is_not_preserved(deposit: dict[str, Path | bytes]) -> None:
+def test_master_that_changed_after_examination_is_not_preserved(deposit: dict[str, Path | bytes]) -> None:
     store = memory_store()
     digests = digests_of(deposit)
     changed = deposit["masters/卷一/0002.tif"]
@@ -281,7 +285,7 @@ def test_a_master_that_changed_since_it_was_examined_is_not_preserved(deposit: d
     assert read_inventory(store, WORK) is None
 
 
-def test_damage_is_found_when_read(deposit: dict[str, Path | bytes]) -> None:
+def test_damaged_file_or_inventory_is_refused_when_read(deposit: dict[str, Path | bytes]) -> None:
     store = memory_store()
     inventory = preserve(store, deposit)
     store.put(file_key(inventory, WORK, "metadata/work.json"), b"{}")
@@ -296,7 +300,7 @@ def test_damage_is_found_when_read(deposit: dict[str, Path | bytes]) -> None:
         read_inventory(store, WORK)
 
 
-def test_a_work_that_is_not_held_is_not_made_up() -> None:
+def test_missing_work_has_no_inventory_and_no_files() -> None:
     store = memory_store()
     assert read_inventory(store, WORK) is None
     with pytest.raises(KeyNotFound):
@@ -304,7 +308,7 @@ def test_a_work_that_is_not_held_is_not_made_up() -> None:
     assert list(works(store)) == []
 
 
-def test_the_works_of_a_store_are_those_committed(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_works_lists_committed_objects_only(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
     store = memory_store()
     prepare_storage_root(store)
     names = {mint(Kind.WORK, str(number)) for number in range(20)}
@@ -317,7 +321,7 @@ def test_the_works_of_a_store_are_those_committed(deposit: dict[str, Path | byte
     assert len(found) == 20
 
 
-def test_a_storage_root_is_prepared_once_and_again(tmp_path: Path) -> None:
+def test_storage_root_may_be_prepared_repeatedly(tmp_path: Path) -> None:
     store = memory_store()
     prepare_storage_root(store)
     before = contents(store)

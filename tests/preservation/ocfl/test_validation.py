@@ -1,4 +1,4 @@
-"""The validator against our own objects, whole and damaged in every way one file can be."""
+"""The validator on objects that this repository wrote: intact, and with every kind of damage to one file."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def codes(store: ObstoreStore) -> set[str]:
     return {finding.code for finding in validate_object(store, ROOT).errors}
 
 
-def test_what_we_write_is_valid_and_only_the_digest_is_warned_of() -> None:
-    verdict = validate_object(two_versions(), ROOT)
-    assert verdict.errors == ()
-    assert {finding.code for finding in verdict.warnings} == {"W004"}
+def test_written_object_is_valid_with_a_warning_about_its_digest_algorithm_only() -> None:
+    result = validate_object(two_versions(), ROOT)
+    assert result.errors == ()
+    assert {finding.code for finding in result.warnings} == {"W004"}
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_changed_byte_is_found_in_any_file(key: str) -> None:
+def test_validator_reports_a_changed_byte_in_any_file(key: str) -> None:
     store = two_versions()
     body = bytearray(store.read(key))
     body[len(body) // 2] ^= 1
@@ -53,7 +53,7 @@ def test_a_changed_byte_is_found_in_any_file(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith(("v1/inventory.json", "v2/inventory.json"))])
-def test_a_lost_file_is_found(key: str) -> None:
+def test_validator_reports_a_missing_file(key: str) -> None:
     store = two_versions()
     store.delete(key)
     assert codes(store)
@@ -73,13 +73,13 @@ def test_a_lost_file_is_found(key: str) -> None:
         ("0=ocfl_object_1.0", "E003"),
     ],
 )
-def test_a_file_too_many_is_found(path: str, code: str) -> None:
+def test_validator_reports_an_unexpected_file(path: str, code: str) -> None:
     store = two_versions()
     store.put(f"{ROOT}/{path}", b"x")
     assert code in codes(store)
 
 
-def test_nothing_at_all_is_not_a_valid_object() -> None:
+def test_missing_object_is_invalid() -> None:
     assert codes(memory_store()) == {"E003", "E063"}
 
 
@@ -97,7 +97,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @given(st.sampled_from(places(json.loads(INVENTORY))), garbage)
-def test_no_garbage_in_an_inventory_upsets_the_validator(place: tuple[Any, ...], value: Any) -> None:
+def test_validator_survives_any_value_in_an_inventory(place: tuple[Any, ...], value: Any) -> None:
     document = {"": json.loads(INVENTORY)}
     inner: Any = document
     for key in ("", *place)[:-1]:
@@ -133,6 +133,6 @@ def test_no_garbage_in_an_inventory_upsets_the_validator(place: tuple[Any, ...],
         ({"surplus": 1}, "E102"),
     ],
 )
-def test_each_rule_of_an_inventory_is_held(change: dict[str, Any], code: str) -> None:
+def test_inventory_rule_gives_its_code(change: dict[str, Any], code: str) -> None:
     assert check_inventory(json.loads(INVENTORY), "k") != []  # W004 alone
     assert code in {finding.code for finding in check_inventory(json.loads(INVENTORY) | change, "k")}

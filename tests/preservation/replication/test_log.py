@@ -1,4 +1,4 @@
-"""The log from one store to another: never backwards, never another history, killed at every change."""
+"""Copies of the log: never backwards, never of another history, interrupted at every change of the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def entries(count: int, start: int = 0, word: str = "event") -> list[bytes]:
     return [f'{{"{word}":{number}}}'.encode() for number in range(start, start + count)]
 
 
-def a_log(size: int, word: str = "event") -> tuple[ProvenanceLog, NamedStore]:
+def log_of(size: int, word: str = "event") -> tuple[ProvenanceLog, NamedStore]:
     store = memory_store()
     log = ProvenanceLog(store, SIGNER, MemoryWriterLock(5))
     log.append(entries(size, 0, word))
@@ -36,7 +36,7 @@ def contents(store: ObjectStore) -> dict[str, bytes]:
 
 
 def assert_same(source: NamedStore, target: NamedStore) -> None:
-    """All that the newest tree consists of is there, and everything there verifies."""
+    """Assert that the target has every object of the newest tree and verifies."""
     log = ProvenanceLog(target.store, SIGNER, MemoryWriterLock(5))
     assert target.store.read(LOG_CHECKPOINT) == source.store.read(LOG_CHECKPOINT)
     assert log.verify().ok
@@ -45,8 +45,8 @@ def assert_same(source: NamedStore, target: NamedStore) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_copy_that_follows_batch_by_batch_is_that_of_the_last(whole: bool) -> None:
-    log, source = a_log(0)
+def test_log_copy_updated_after_every_batch_equals_the_source(whole: bool) -> None:
+    log, source = log_of(0)
     target = NamedStore("copy", memory_store())
     size = 0
     for step in STEPS:
@@ -62,20 +62,20 @@ def test_a_copy_that_follows_batch_by_batch_is_that_of_the_last(whole: bool) -> 
     assert stale == set()
 
 
-def test_a_copy_begun_late_is_whole_and_a_second_run_puts_nothing() -> None:
-    _, source = a_log(1100)
+def test_log_copy_started_late_is_complete_and_a_second_run_puts_nothing() -> None:
+    _, source = log_of(1100)
     target = NamedStore("copy", memory_store())
-    heard: list[int] = []
-    assert replicate_log(source, target, None, on_progress=heard.append) is not None
-    assert sum(heard) > 0
+    amounts: list[int] = []
+    assert replicate_log(source, target, None, on_progress=amounts.append) is not None
+    assert sum(amounts) > 0
     assert_same(source, target)
     again = replicate_log(source, target, None, whole=True)
     assert again is not None
     assert again.done.objects_put == 0
 
 
-def test_following_reads_and_puts_only_what_is_new() -> None:
-    log, source = a_log(256 * 40)
+def test_log_copy_puts_only_new_objects() -> None:
+    log, source = log_of(256 * 40)
     target = NamedStore("copy", memory_store())
     replicate_log(source, target, SIGNER.key)
     log.append(entries(3, log.size))
@@ -84,13 +84,13 @@ def test_following_reads_and_puts_only_what_is_new() -> None:
     assert done.done.objects_put == 4  # a bundle, the tiles of two levels, the checkpoint
 
 
-def test_a_store_without_a_log_gives_none() -> None:
+def test_log_copy_from_a_store_without_a_log_is_none() -> None:
     assert replicate_log(NamedStore("a", memory_store()), NamedStore("b", memory_store()), SIGNER.key) is None
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_copy_that_is_ahead_is_left_as_it_is(whole: bool) -> None:
-    log, source = a_log(300)
+def test_log_copy_ahead_of_its_source_is_kept(whole: bool) -> None:
+    log, source = log_of(300)
     target = NamedStore("copy", memory_store())
     old = contents(source.store)
     log.append(entries(400, 300))
@@ -107,9 +107,9 @@ def test_a_copy_that_is_ahead_is_left_as_it_is(whole: bool) -> None:
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(300, 300), (300, 10), (10, 300)])
-def test_another_history_is_an_alarm_and_nothing_is_written(ours: int, theirs: int) -> None:
-    _, source = a_log(ours)
-    _, target = a_log(theirs, "other")
+def test_log_of_another_history_is_refused_and_nothing_is_written(ours: int, theirs: int) -> None:
+    _, source = log_of(ours)
+    _, target = log_of(theirs, "other")
     before = contents(target.store)
     with pytest.raises(LogInvalid, match="main"):
         replicate_log(source, NamedStore("copy", target.store), SIGNER.key)
@@ -117,11 +117,11 @@ def test_another_history_is_an_alarm_and_nothing_is_written(ours: int, theirs: i
 
 
 @pytest.mark.parametrize("key", [log_entries(0), log_entries(1), log_tile(0, 1), log_tile(1, 0, 2), LOG_CHECKPOINT])
-@pytest.mark.parametrize("following", [True, False])
-def test_what_is_damaged_at_the_source_never_arrives(key: str, following: bool) -> None:
-    log, source = a_log(300)
+@pytest.mark.parametrize("updating", [True, False])
+def test_log_damaged_at_the_source_never_reaches_the_target(key: str, updating: bool) -> None:
+    log, source = log_of(300)
     target = NamedStore("copy", memory_store())
-    if following:
+    if updating:
         replicate_log(source, target, SIGNER.key)
     log.append(entries(300, 300))
     before = contents(target.store).get(LOG_CHECKPOINT)
@@ -132,13 +132,13 @@ def test_what_is_damaged_at_the_source_never_arrives(key: str, following: bool) 
     except LogInvalid:
         assert contents(target.store).get(LOG_CHECKPOINT) == before
     else:
-        assert following  # what is far back is not read again, and a tile is made anew from the entries
+        assert updating  # an update reads no old entries, and recomputes tiles from the new ones
         assert ProvenanceLog(target.store, SIGNER, MemoryWriterLock(5)).verify().ok
 
 
 @pytest.mark.parametrize("key", [log_entries(0), log_tile(0, 0)])
-def test_a_whole_copy_mends_what_is_damaged_at_the_target(key: str) -> None:
-    _, source = a_log(600)
+def test_whole_log_copy_replaces_damaged_objects_at_the_target(key: str) -> None:
+    _, source = log_of(600)
     target = NamedStore("copy", memory_store())
     replicate_log(source, target, SIGNER.key)
     target.store.put(key, b"damaged")
@@ -146,18 +146,18 @@ def test_a_whole_copy_mends_what_is_damaged_at_the_target(key: str) -> None:
     assert_same(source, target)
 
 
-def test_a_checkpoint_of_another_key_is_refused() -> None:
-    _, source = a_log(5)
+def test_log_copy_refuses_a_checkpoint_signed_by_another_key() -> None:
+    _, source = log_of(5)
     with pytest.raises(EvidenceInvalid):
         replicate_log(source, NamedStore("copy", memory_store()), signing_key.generate("library.example/log").key)
 
 
 class KilledError(BaseException):
-    """As a killed process: no handler may catch it."""
+    """Stands for the death of the process: no handler may catch it."""
 
 
 class DyingStore:
-    """A store whose process dies before its change number `allowed`."""
+    """A store whose process dies before change number `allowed`."""
 
     def __init__(self, store: ObjectStore, allowed: int) -> None:
         self._store = store
@@ -172,16 +172,16 @@ class DyingStore:
         return found
 
 
-def test_killed_before_every_change_the_copy_verifies_and_the_next_run_completes_it() -> None:
-    log, source = a_log(250)
+def test_log_copy_killed_before_any_change_verifies_and_the_next_run_completes_it() -> None:
+    log, source = log_of(250)
     base = NamedStore("copy", memory_store())
     replicate_log(source, base, SIGNER.key)
-    begun = contents(base.store)
+    initial = contents(base.store)
     log.append(entries(600, 250))
     allowed, killed = 0, True
     while killed:
         store = memory_store()
-        for key, body in begun.items():
+        for key, body in initial.items():
             store.put(key, body)
         try:
             replicate_log(source, NamedStore("copy", DyingStore(store, allowed)), SIGNER.key)  # type: ignore[arg-type]

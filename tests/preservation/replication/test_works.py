@@ -1,4 +1,4 @@
-"""Works from one store to another: whole, verified, never for the worse, and killed at every single store operation."""
+"""Copies of works: complete, verified, never replacing a better copy, interrupted at every change of the store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def contents(store: ObjectStore) -> dict[str, bytes]:
 
 @pytest.fixture
 def source() -> NamedStore:
-    """A work in two versions."""
+    """A store with one work in two versions."""
     store = memory_store()
     prepare_storage_root(store)
     preserve(store, FIRST)
@@ -48,39 +48,39 @@ def source() -> NamedStore:
 
 @pytest.fixture
 def target() -> NamedStore:
-    """An empty storage root."""
+    """A store with an empty storage root."""
     store = memory_store()
     prepare_storage_root(store)
     return NamedStore("s3://elsewhere/copy", store)
 
 
-def test_all_versions_arrive_byte_for_byte_and_the_copy_is_a_valid_object(
+def test_copy_has_all_versions_byte_for_byte_and_is_a_valid_object(
     source: NamedStore, target: NamedStore, tmp_path: Path
 ) -> None:
-    heard: list[int] = []
-    done = replicate_work(source, target, WORK, on_progress=heard.append)
+    amounts: list[int] = []
+    done = replicate_work(source, target, WORK, on_progress=amounts.append)
     assert contents(target.store) == contents(source.store)
     assert validate_object(target.store, ROOT).valid
     assert done.version == 2
     sizes = [found.size for found in source.store.list(ROOT)]
     assert (done.done.objects, done.done.bytes) == (len(sizes), sum(sizes))
     assert (done.done.objects_put, done.done.bytes_put) == (done.done.objects, done.done.bytes)
-    assert sum(heard) == sum(sizes)
+    assert sum(amounts) == sum(sizes)
     for key, body in contents(target.store).items():
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / key).write_bytes(body)
     assert ocfl.StorageRoot(root=str(tmp_path / "ocfl")).validate()
 
 
-def test_what_is_there_and_right_is_read_and_not_sent_again(source: NamedStore, target: NamedStore) -> None:
+def test_second_copy_reads_intact_files_and_puts_none(source: NamedStore, target: NamedStore) -> None:
     replicate_work(source, target, WORK)
-    heard: list[int] = []
-    again = replicate_work(source, target, WORK, on_progress=heard.append).done
+    amounts: list[int] = []
+    again = replicate_work(source, target, WORK, on_progress=amounts.append).done
     assert (again.objects_put, again.bytes_put) == (0, 0)
-    assert sum(heard) == again.bytes == sum(found.size for found in source.store.list(ROOT))
+    assert sum(amounts) == again.bytes == sum(found.size for found in source.store.list(ROOT))
 
 
-def test_a_new_version_adds_only_what_is_new(source: NamedStore, target: NamedStore) -> None:
+def test_copy_of_a_new_version_puts_only_new_files(source: NamedStore, target: NamedStore) -> None:
     replicate_work(source, target, WORK)
     preserve(source.store, {**SECOND, "masters/4.tif": b"four"})
     done = replicate_work(source, target, WORK)
@@ -91,7 +91,7 @@ def test_a_new_version_adds_only_what_is_new(source: NamedStore, target: NamedSt
 @pytest.mark.parametrize(
     "path", ["v1/content/masters/1.tif", "inventory.json", "v1/inventory.json", "inventory.json.sha256"]
 )
-def test_what_is_damaged_or_missing_in_the_copy_is_mended(source: NamedStore, target: NamedStore, path: str) -> None:
+def test_damaged_and_missing_files_of_a_copy_are_replaced(source: NamedStore, target: NamedStore, path: str) -> None:
     replicate_work(source, target, WORK)
     target.store.put(f"{ROOT}/{path}", b"damaged")
     replicate_work(source, target, WORK)
@@ -102,7 +102,7 @@ def test_what_is_damaged_or_missing_in_the_copy_is_mended(source: NamedStore, ta
 
 
 @pytest.mark.parametrize("state", ["absent", "good", "damaged"])
-def test_a_master_that_is_damaged_at_the_source_never_arrives(
+def test_master_damaged_at_the_source_never_reaches_the_target(
     source: NamedStore, target: NamedStore, state: str
 ) -> None:
     if state != "absent":
@@ -122,7 +122,7 @@ def test_a_master_that_is_damaged_at_the_source_never_arrives(
 
 
 @pytest.mark.parametrize("path", ["inventory.json", "v1/inventory.json", "v2/inventory.json.sha256"])
-def test_inventories_that_do_not_hold_at_the_source_are_told_and_change_nothing(
+def test_invalid_inventory_at_the_source_is_reported_and_nothing_is_copied(
     source: NamedStore, target: NamedStore, path: str
 ) -> None:
     source.store.put(f"{ROOT}/{path}", source.store.read(f"{ROOT}/{path}")[:-2] + b"x\n")
@@ -131,12 +131,12 @@ def test_inventories_that_do_not_hold_at_the_source_are_told_and_change_nothing(
     assert list(target.store.list(ROOT)) == []
 
 
-def test_a_work_the_source_does_not_have_is_no_copy(source: NamedStore, target: NamedStore) -> None:
+def test_work_missing_at_the_source_is_reported(source: NamedStore, target: NamedStore) -> None:
     with pytest.raises(KeyNotFound, match="s3://library/store"):
         replicate_work(source, target, mint(Kind.WORK, "別"))
 
 
-def test_a_source_restored_from_an_old_backup_does_not_undo_its_replica(source: NamedStore, target: NamedStore) -> None:
+def test_replica_is_kept_when_the_source_is_an_old_backup(source: NamedStore, target: NamedStore) -> None:
     old = memory_store()
     preserve(old, FIRST)
     replicate_work(source, target, WORK)
@@ -149,10 +149,8 @@ def test_a_source_restored_from_an_old_backup_does_not_undo_its_replica(source: 
     assert contents(target.store) == before
 
 
-def test_masters_of_a_version_that_never_was_committed_are_not_overwritten_nor_deleted(
-    source: NamedStore, target: NamedStore
-) -> None:
-    """The copying of v3 was killed, and then the source went back to v2: these may be the last masters of v3."""
+def test_masters_of_an_uncommitted_version_at_the_target_are_kept(source: NamedStore, target: NamedStore) -> None:
+    """A copy of v3 was interrupted, then the source was restored to v2: the target may have the only masters of v3."""
     replicate_work(source, target, WORK)
     target.store.put(f"{ROOT}/v3/content/masters/9.tif", b"nine")
     with pytest.raises(ObjectInvalid, match="v3"):
@@ -161,11 +159,11 @@ def test_masters_of_a_version_that_never_was_committed_are_not_overwritten_nor_d
 
 
 class KilledError(BaseException):
-    """As a killed process: no handler may catch it."""
+    """Stands for the death of the process: no handler may catch it."""
 
 
 class DyingStore:
-    """A store whose process dies before its change number `allowed`."""
+    """A store whose process dies before change number `allowed`."""
 
     def __init__(self, store: ObjectStore, allowed: int) -> None:
         self._store = store
@@ -181,7 +179,7 @@ class DyingStore:
         return getattr(self._store, name)
 
 
-def test_killed_before_every_change_the_copy_is_whole_or_absent_and_the_next_run_completes_it(
+def test_copy_killed_before_any_change_is_complete_or_absent_and_the_next_run_completes_it(
     source: NamedStore,
 ) -> None:
     changes = len(list(source.store.list(ROOT)))
@@ -199,8 +197,8 @@ def test_killed_before_every_change_the_copy_is_whole_or_absent_and_the_next_run
         assert contents(store) == {found.key: source.store.read(found.key) for found in source.store.list(ROOT)}
 
 
-class LyingStore(DyingStore):
-    """A store that gives back something else than was put."""
+class CorruptingStore(DyingStore):
+    """A store that returns other bytes than were put."""
 
     def __init__(self, store: ObjectStore) -> None:
         super().__init__(store, 1 << 30)
@@ -209,29 +207,27 @@ class LyingStore(DyingStore):
         yield b"x"
 
 
-def test_a_target_that_does_not_give_back_what_it_took_is_named_and_has_no_inventory(
-    source: NamedStore, target: NamedStore
-) -> None:
-    liar = NamedStore("liar", LyingStore(target.store))  # type: ignore[arg-type]
-    with pytest.raises(DigestMismatch, match="liar → "):
-        replicate_work(source, liar, WORK)
+def test_target_that_returns_other_bytes_is_named_and_gets_no_inventory(source: NamedStore, target: NamedStore) -> None:
+    corrupting = NamedStore("corrupting", CorruptingStore(target.store))  # type: ignore[arg-type]
+    with pytest.raises(DigestMismatch, match="corrupting → "):
+        replicate_work(source, corrupting, WORK)
     assert not target.store.exists(f"{ROOT}/inventory.json")
 
 
-class AbsentStore(DyingStore):
-    """A store that is away."""
+class UnreachableStore(DyingStore):
+    """A store that cannot be reached."""
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         raise StoreFault(key=prefix, reason="away")
 
 
-def test_a_store_that_is_away_is_a_fault_that_may_pass(source: NamedStore, target: NamedStore) -> None:
+def test_unreachable_store_is_a_transient_fault(source: NamedStore, target: NamedStore) -> None:
     with pytest.raises(StoreFault) as fault:
-        replicate_work(source, NamedStore("away", AbsentStore(target.store, 0)), WORK)  # type: ignore[arg-type]
+        replicate_work(source, NamedStore("away", UnreachableStore(target.store, 0)), WORK)  # type: ignore[arg-type]
     assert fault.value.transient
 
 
-def test_from_a_folder_and_back(source: NamedStore, tmp_path: Path) -> None:
+def test_copy_to_a_folder_and_back_is_identical(source: NamedStore, tmp_path: Path) -> None:
     folder = NamedStore("folder", FolderStore(tmp_path / "store"))
     replicate_work(source, folder, WORK)
     back = memory_store()
