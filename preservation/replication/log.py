@@ -23,7 +23,7 @@ from preservation.log.merkle import EMPTY_ROOT, TreeHead, leaf_hash
 from preservation.log.notes import VerifierKey, encode_base64
 from preservation.log.tiles import StoredTree, pack_entries, pack_hashes, row_widths
 from preservation.progress import OnProgress, ignore_progress
-from preservation.replication.transfer import NamedStore, Transferred, transfer_small
+from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
@@ -39,7 +39,7 @@ class LogCopy:
 
     size: int
     root: str
-    done: Transferred
+    totals: TransferTotals
 
 
 def replicate_log(
@@ -63,16 +63,16 @@ def replicate_log(
     old = target_checkpoint[1] if target_checkpoint else TreeHead(0, EMPTY_ROOT)
     _refuse_other_history(source, target, head, old)
     if old.size > head.size:
-        return LogCopy(old.size, encode_base64(old.root), Transferred())
+        return LogCopy(old.size, encode_base64(old.root), TransferTotals())
     if old.size == head.size and target_checkpoint and not whole:
         return LogCopy(head.size, encode_base64(head.root), transfer_small(target, LOG_CHECKPOINT, note, exists=True))
     since = TreeHead(0, EMPTY_ROOT) if whole else old
     _recompute(source, head, since)
-    done = _transfer_tiles(source, target, head, since, on_progress)
+    totals = _transfer_tiles(source, target, head, since, on_progress)
     _recompute(target, head, since)
-    done += transfer_small(target, LOG_CHECKPOINT, note, exists=target_checkpoint is not None)
+    totals += transfer_small(target, LOG_CHECKPOINT, note, exists=target_checkpoint is not None)
     _sweep(target, head.size, since.size)
-    return LogCopy(head.size, encode_base64(head.root), done)
+    return LogCopy(head.size, encode_base64(head.root), totals)
 
 
 def _read_head(store: NamedStore, key: VerifierKey | None) -> tuple[bytes, TreeHead] | None:
@@ -116,13 +116,13 @@ def _recompute(store: NamedStore, head: TreeHead, since: TreeHead) -> None:
 
 def _transfer_tiles(
     source: NamedStore, target: NamedStore, head: TreeHead, since: TreeHead, on_progress: OnProgress
-) -> Transferred:
+) -> TransferTotals:
     existing = {stored.key for stored in target.store.list(LOG)} if since.size == 0 else set()
-    done = Transferred()
+    totals = TransferTotals()
     for key, content in _tiles(source.store, head.size, since.size):
-        done += transfer_small(target, key, content, exists=key in existing)
+        totals += transfer_small(target, key, content, exists=key in existing)
         on_progress(len(content))
-    return done
+    return totals
 
 
 def _tiles(store: ObjectStore, size: int, since: int) -> Iterator[tuple[str, bytes]]:

@@ -36,14 +36,14 @@ class ReplicationStatus:
         return len(self.holdings)
 
     @property
-    def held(self) -> int:
+    def verified_stores(self) -> int:
         """The number of stores that have verified its newest version."""
         return sum(holding.current for holding in self.holdings)
 
     @property
     def preserved(self) -> bool:
         """Whether every store has verified its newest version."""
-        return self.held == self.stores
+        return self.verified_stores == self.stores
 
 
 def replication_status_of(repository: Repository, work: str) -> ReplicationStatus:

@@ -28,7 +28,7 @@ class NamedStore:
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
+class TransferTotals:
     """A count of transfers: `objects` of `bytes` were verified at the target, and `objects_put` had to be put there."""
 
     objects: int = 0
@@ -36,8 +36,8 @@ class Transferred:
     objects_put: int = 0
     bytes_put: int = 0
 
-    def __add__(self, other: Transferred) -> Transferred:
-        return Transferred(
+    def __add__(self, other: TransferTotals) -> TransferTotals:
+        return TransferTotals(
             self.objects + other.objects,
             self.bytes + other.bytes,
             self.objects_put + other.objects_put,
@@ -47,7 +47,7 @@ class Transferred:
 
 def transfer_preserved(
     source: NamedStore, target: NamedStore, key: str, digest: str, *, exists: bool, on_progress: OnProgress
-) -> Transferred:
+) -> TransferTotals:
     """Copy the content with this SHA-256 to `key` at the target, and verify it by reading it there.
 
     `exists` states whether the target has an object under the key; a correct one is kept. Raises `DigestMismatch`
@@ -57,30 +57,30 @@ def transfer_preserved(
         digester = Digester("sha256")
         if sha256(digester.pass_through(target.store.chunks(key))) == digest:
             on_progress(digester.bytes)
-            return Transferred(1, digester.bytes)
+            return TransferTotals(1, digester.bytes)
     size = _put_verified(source, target, key, digest, on_progress)
     if sha256(target.store.chunks(key)) != digest:
         raise DigestMismatch(key=target.key(key))
-    return Transferred(1, size, 1, size)
+    return TransferTotals(1, size, 1, size)
 
 
-def transfer_derived(source: NamedStore, target: NamedStore, key: str, on_progress: OnProgress) -> Transferred:
+def transfer_derived(source: NamedStore, target: NamedStore, key: str, on_progress: OnProgress) -> TransferTotals:
     """Copy an object that has no recorded digest, and compare the target's bytes with those sent."""
     digester = Digester("sha256")
     target.store.put(key, _report_progress(digester.pass_through(source.store.chunks(key)), on_progress))
     if sha256(target.store.chunks(key)) != digester.hexdigest("sha256"):
         raise DigestMismatch(key=target.key(key))
-    return Transferred(1, digester.bytes, 1, digester.bytes)
+    return TransferTotals(1, digester.bytes, 1, digester.bytes)
 
 
-def transfer_small(target: NamedStore, key: str, content: bytes, *, exists: bool) -> Transferred:
+def transfer_small(target: NamedStore, key: str, content: bytes, *, exists: bool) -> TransferTotals:
     """Put `content`, which the caller has verified, under `key` at the target, and read it back."""
     if exists and target.store.read(key) == content:
-        return Transferred(1, len(content))
+        return TransferTotals(1, len(content))
     target.store.put(key, content)
     if target.store.read(key) != content:
         raise DigestMismatch(key=target.key(key))
-    return Transferred(1, len(content), 1, len(content))
+    return TransferTotals(1, len(content), 1, len(content))
 
 
 def _put_verified(source: NamedStore, target: NamedStore, key: str, digest: str, on_progress: OnProgress) -> int:

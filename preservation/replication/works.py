@@ -35,7 +35,7 @@ from preservation.ocfl.inventory import (
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import (
     NamedStore,
-    Transferred,
+    TransferTotals,
     transfer_preserved,
     transfer_small,
 )
@@ -48,11 +48,11 @@ _VERSION: Final = re.compile(r"v([0-9]+)/")
 
 
 @dataclass(frozen=True, slots=True)
-class Replicated:
+class WorkCopy:
     """A work at the target after the copy: its newest `version`, verified there, and the objects transferred."""
 
     version: int
-    done: Transferred
+    totals: TransferTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def replicate_work(
     *,
     executor: Executor | None = None,
     on_progress: OnProgress = ignore_progress,
-) -> Replicated:
+) -> WorkCopy:
     """Copy the work to the target and verify it there.
 
     Files are copied concurrently, in threads of `executor` or of a pool of its own. Raises `KeyNotFound` when the
@@ -96,7 +96,7 @@ def replicate_work(
     _refuse_other_history(copy, target, existing)
     pool = ThreadPoolExecutor(_CONCURRENT_FILES) if executor is None else nullcontext(executor)
     with pool as threads:
-        done = _sum_of(
+        totals = _sum_of(
             [
                 threads.submit(
                     transfer_preserved,
@@ -111,9 +111,9 @@ def replicate_work(
             ]
         )
     for path, document in copy.small().items():
-        done += transfer_small(target, f"{copy.root}/{path}", document, exists=path in existing)
+        totals += transfer_small(target, f"{copy.root}/{path}", document, exists=path in existing)
         on_progress(len(document))
-    return Replicated(len(copy.documents), done)
+    return WorkCopy(len(copy.documents), totals)
 
 
 def _read_source(source: NamedStore, work: str) -> _Source:
@@ -209,16 +209,16 @@ def _newer(copy: _Source, target: NamedStore, version: int) -> ObjectInvalid:
     )
 
 
-def _sum_of(transfers: list[Future[Transferred]]) -> Transferred:
+def _sum_of(transfers: list[Future[TransferTotals]]) -> TransferTotals:
     """Return the sum of transfers. After a fault, cancel those not started and wait for the others."""
-    done = Transferred()
+    totals = TransferTotals()
     try:
         for transfer in transfers:
-            done += transfer.result()
+            totals += transfer.result()
     finally:
         for transfer in transfers:
             transfer.cancel()
-    return done
+    return totals
 
 
 def _with_sidecar(folder: str, document: bytes) -> dict[str, bytes]:

@@ -62,14 +62,14 @@ def report_findings(terminal: Terminal, store: str, size: int, findings: Finding
         terminal.write(
             LocalizedText(
                 f"⚠ {code}（{warning.count} 处，首见于 {key}）：{message.zh}",
-                f"⚠ {code} ({warning.count} times, first in {key}): {message.en}",
+                f"⚠ {code} ({warning.count}×, first in {key}): {message.en}",
             )
         )
     count, amount = findings.objects, byte_size(size)
     terminal.write(
         LocalizedText(
             f"{store}：对象 {count} 个，有效 {findings.valid} 个，{amount}",
-            f"{store}: {count} objects, {findings.valid} valid, {amount}",
+            f"{store}: {count} object{'' if count == 1 else 's'}, {findings.valid} valid, {amount}",
         )
     )
     if findings.faults:

@@ -90,7 +90,7 @@ class CatalogueQueries:
             return None
         status = replication_status_of(self._repository, work.identifier)
         verified = [holding.verified for holding in status.holdings]
-        return view_models.preservation_view(status.held, status.stores, verified)
+        return view_models.preservation_view(status.verified_stores, status.stores, verified)
 
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""

@@ -20,7 +20,7 @@ from iiif_server.pyramid.file import read_directory
 from preservation.ocfl import objects
 from preservation.progress import OnProgress
 from preservation.replication.log import LogCopy, replicate_log
-from preservation.replication.transfer import NamedStore, Transferred, transfer_derived
+from preservation.replication.transfer import NamedStore, TransferTotals, transfer_derived
 from preservation.replication.works import replicate_work
 from repository.errors import IntegrityError, KeyNotFound, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
@@ -44,7 +44,7 @@ class StoreCopied:
 
     works: int
     log: LogCopy | None
-    done: Transferred
+    done: TransferTotals
     problems: tuple[ShanbenError, ...]
 
 
@@ -73,7 +73,7 @@ class _Copying:
         self._source = source
         self._target = target
         self._told = told
-        self._done = Transferred()
+        self._done = TransferTotals()
         self._works = 0
         self._problems: list[ShanbenError] = []
 
@@ -93,18 +93,18 @@ class _Copying:
                 self._count(done)
                 self._works += done is not None
 
-    def _work(self, work: str, files: Executor) -> Transferred | None:
+    def _work(self, work: str, files: Executor) -> TransferTotals | None:
         return self._tried(
-            lambda: replicate_work(self._source, self._target, work, executor=files, on_progress=self._told).done
+            lambda: replicate_work(self._source, self._target, work, executor=files, on_progress=self._told).totals
         )
 
     def _copy_log(self) -> LogCopy | None:
         found: list[LogCopy] = []
 
-        def copied() -> Transferred:
+        def copied() -> TransferTotals:
             log = replicate_log(self._source, self._target, None, whole=True, on_progress=self._told)
             found.extend([log] if log else [])
-            return log.done if log else Transferred()
+            return log.totals if log else TransferTotals()
 
         self._count(self._tried(copied))
         return found[0] if found else None
@@ -116,10 +116,10 @@ class _Copying:
             for done in _as_done(threads, calls):
                 self._count(done)
 
-    def _derived(self, found: StoredObject, there: int | None) -> Transferred | None:
+    def _derived(self, found: StoredObject, there: int | None) -> TransferTotals | None:
         if there == found.size and self._looks_same(found.key):
             self._told(found.size)
-            return Transferred(1, found.size)
+            return TransferTotals(1, found.size)
         return self._tried(lambda: transfer_derived(self._source, self._target, found.key, self._told))
 
     def _looks_same(self, key: str) -> bool:
@@ -132,7 +132,7 @@ class _Copying:
             return False
         return first == second
 
-    def _tried(self, copy: Callable[[], Transferred]) -> Transferred | None:
+    def _tried(self, copy: Callable[[], TransferTotals]) -> TransferTotals | None:
         """What a copy gives; None when the thing itself is at fault, which is kept, and the rest goes on."""
         try:
             return copy()
@@ -140,7 +140,7 @@ class _Copying:
             self._problems.append(fault)
             return None
 
-    def _count(self, done: Transferred | None) -> None:
+    def _count(self, done: TransferTotals | None) -> None:
         if done:
             self._done += done
 
@@ -165,9 +165,11 @@ def _beside(ours: Iterator[StoredObject], theirs: Iterator[StoredObject]) -> Ite
         yield found, other.size if other and other.key == found.key else None
 
 
-def _as_done(threads: Executor, calls: Iterator[Callable[[], Transferred | None]]) -> Iterator[Transferred | None]:
+def _as_done(
+    threads: Executor, calls: Iterator[Callable[[], TransferTotals | None]]
+) -> Iterator[TransferTotals | None]:
     """The results in order, with a bounded number of calls waiting."""
-    waiting: list[Future[Transferred | None]] = [threads.submit(call) for call in islice(calls, _WAITING)]
+    waiting: list[Future[TransferTotals | None]] = [threads.submit(call) for call in islice(calls, _WAITING)]
     while waiting:
         yield waiting.pop(0).result()
         waiting.extend(threads.submit(call) for call in islice(calls, 1))

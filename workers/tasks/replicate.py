@@ -11,7 +11,7 @@ from typing import Final
 from preservation.log import signing_key
 from preservation.ocfl import objects
 from preservation.replication.log import replicate_log as copy_log
-from preservation.replication.transfer import NamedStore, Transferred
+from preservation.replication.transfer import NamedStore, TransferTotals
 from preservation.replication.works import replicate_work as copy_work
 from repository.clock import timestamp
 from repository.database.outbox import Job, NewJob
@@ -35,7 +35,7 @@ def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
         return _skipped(name)
     copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
     repository.replica_status.record_verified(work, name, copy.version, timestamp(repository.clock()))
-    return {"store": name, "version": copy.version, **_transferred(copy.done)}
+    return {"store": name, "version": copy.version, **_transferred(copy.totals)}
 
 
 def replicate_log(context: TaskContext, job: Job) -> Mapping[str, object]:
@@ -51,7 +51,7 @@ def replicate_log(context: TaskContext, job: Job) -> Mapping[str, object]:
     copy = copy_log(_primary(repository), target, key)
     if copy is None:
         return {"store": name, "entries": 0}
-    return {"store": name, "entries": copy.size, **_transferred(copy.done)}
+    return {"store": name, "entries": copy.size, **_transferred(copy.totals)}
 
 
 def replication_jobs(repository: Repository, *, limit: int = _MOST_JOBS, failed: bool = False) -> list[NewJob]:
@@ -91,5 +91,5 @@ def _skipped(store: str) -> Mapping[str, object]:
     return {"store": store, "skipped": True}
 
 
-def _transferred(transferred: Transferred) -> Mapping[str, object]:
+def _transferred(transferred: TransferTotals) -> Mapping[str, object]:
     return {"files_put": transferred.objects_put, "bytes_put": transferred.bytes_put}

@@ -52,9 +52,9 @@ def test_log_copy_updated_after_every_batch_equals_the_source(whole: bool) -> No
     for step in STEPS:
         log.append(entries(step, size))
         size += step
-        done = replicate_log(source, target, SIGNER.key, whole=whole)
-        assert done is not None
-        assert (done.size, done.root) == (size, log.root)
+        copy = replicate_log(source, target, SIGNER.key, whole=whole)
+        assert copy is not None
+        assert (copy.size, copy.root) == (size, log.root)
         assert_same(source, target)
     stale = {
         key for key in contents(target.store) if key.partition(".p/")[0] in contents(target.store) and ".p/" in key
@@ -71,7 +71,7 @@ def test_log_copy_started_late_is_complete_and_a_second_run_puts_nothing() -> No
     assert_same(source, target)
     again = replicate_log(source, target, None, whole=True)
     assert again is not None
-    assert again.done.objects_put == 0
+    assert again.totals.objects_put == 0
 
 
 def test_log_copy_puts_only_new_objects() -> None:
@@ -79,9 +79,9 @@ def test_log_copy_puts_only_new_objects() -> None:
     target = NamedStore("copy", memory_store())
     replicate_log(source, target, SIGNER.key)
     log.append(entries(3, log.size))
-    done = replicate_log(source, target, SIGNER.key)
-    assert done is not None
-    assert done.done.objects_put == 4  # a bundle, the tiles of two levels, the checkpoint
+    copy = replicate_log(source, target, SIGNER.key)
+    assert copy is not None
+    assert copy.totals.objects_put == 4  # a bundle, the tiles of two levels, the checkpoint
 
 
 def test_log_copy_from_a_store_without_a_log_is_none() -> None:
@@ -100,9 +100,9 @@ def test_log_copy_ahead_of_its_source_is_kept(whole: bool) -> None:
         source.store.delete(key)
     for key, body in old.items():
         source.store.put(key, body)
-    done = replicate_log(source, target, SIGNER.key, whole=whole)
-    assert done is not None
-    assert done.size == 700
+    copy = replicate_log(source, target, SIGNER.key, whole=whole)
+    assert copy is not None
+    assert copy.size == 700
     assert contents(target.store) == before
 
 

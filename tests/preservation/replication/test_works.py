@@ -58,13 +58,13 @@ def test_copy_has_all_versions_byte_for_byte_and_is_a_valid_object(
     source: NamedStore, target: NamedStore, tmp_path: Path
 ) -> None:
     amounts: list[int] = []
-    done = replicate_work(source, target, WORK, on_progress=amounts.append)
+    copy = replicate_work(source, target, WORK, on_progress=amounts.append)
     assert contents(target.store) == contents(source.store)
     assert validate_object(target.store, ROOT).valid
-    assert done.version == 2
+    assert copy.version == 2
     sizes = [found.size for found in source.store.list(ROOT)]
-    assert (done.done.objects, done.done.bytes) == (len(sizes), sum(sizes))
-    assert (done.done.objects_put, done.done.bytes_put) == (done.done.objects, done.done.bytes)
+    assert (copy.totals.objects, copy.totals.bytes) == (len(sizes), sum(sizes))
+    assert (copy.totals.objects_put, copy.totals.bytes_put) == (copy.totals.objects, copy.totals.bytes)
     assert sum(amounts) == sum(sizes)
     for key, body in contents(target.store).items():
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def test_copy_has_all_versions_byte_for_byte_and_is_a_valid_object(
 def test_second_copy_reads_intact_files_and_puts_none(source: NamedStore, target: NamedStore) -> None:
     replicate_work(source, target, WORK)
     amounts: list[int] = []
-    again = replicate_work(source, target, WORK, on_progress=amounts.append).done
+    again = replicate_work(source, target, WORK, on_progress=amounts.append).totals
     assert (again.objects_put, again.bytes_put) == (0, 0)
     assert sum(amounts) == again.bytes == sum(found.size for found in source.store.list(ROOT))
 
@@ -83,8 +83,8 @@ def test_second_copy_reads_intact_files_and_puts_none(source: NamedStore, target
 def test_copy_of_a_new_version_puts_only_new_files(source: NamedStore, target: NamedStore) -> None:
     replicate_work(source, target, WORK)
     preserve(source.store, {**SECOND, "masters/4.tif": b"four"})
-    done = replicate_work(source, target, WORK)
-    assert (done.version, done.done.objects_put) == (3, 5)  # one master, two inventories with their sidecars
+    copy = replicate_work(source, target, WORK)
+    assert (copy.version, copy.totals.objects_put) == (3, 5)  # one master, two inventories with their sidecars
     assert contents(target.store) == contents(source.store)
 
 
@@ -97,7 +97,7 @@ def test_damaged_and_missing_files_of_a_copy_are_replaced(source: NamedStore, ta
     replicate_work(source, target, WORK)
     assert contents(target.store) == contents(source.store)
     target.store.delete(f"{ROOT}/{path}")
-    assert replicate_work(source, target, WORK).done.objects_put == 1
+    assert replicate_work(source, target, WORK).totals.objects_put == 1
     assert contents(target.store) == contents(source.store)
 
 
@@ -112,7 +112,7 @@ def test_master_damaged_at_the_source_never_reaches_the_target(
     before = contents(target.store)
     source.store.put(MASTER, b"One" + b"one" * 999_999)
     if state == "good":
-        assert replicate_work(source, target, WORK).done.objects_put == 0
+        assert replicate_work(source, target, WORK).totals.objects_put == 0
     else:
         with pytest.raises(DigestMismatch, match="s3://library/store → ocfl/.*/v1/content/masters/1.tif"):
             replicate_work(source, target, WORK)
@@ -192,7 +192,7 @@ def test_copy_killed_before_any_change_is_complete_or_absent_and_the_next_run_co
             assert allowed < changes
         inventory = read_inventory(store, WORK)
         assert inventory is None or validate_object(store, ROOT).valid
-        again = replicate_work(source, NamedStore("copy", store), WORK).done
+        again = replicate_work(source, NamedStore("copy", store), WORK).totals
         assert again.objects_put <= changes - allowed
         assert contents(store) == {found.key: source.store.read(found.key) for found in source.store.list(ROOT)}
 

@@ -77,7 +77,7 @@ def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
         (False, 0, False),
     ]
     assert [holding.verified for holding in held.holdings] == ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00Z", None]
-    assert (held.held, held.stores, held.preserved) == (2, 3, False)
+    assert (held.verified_stores, held.stores, held.preserved) == (2, 3, False)
     (tmp_path / "far").unlink()
     replicate_work(context, running(replicate_work_job(name(tmp_path, "far"), work)))
     assert replication_status_of(repository, work).preserved
