@@ -8,12 +8,11 @@ event's identifier is derived from what happened, not from its time, so that rec
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TypeVar
 
+import msgspec
 import rfc8785
 
 from repository.errors import EventInvalid
@@ -21,8 +20,9 @@ from repository.localized import LocalizedText
 from repository.model import Event
 
 PREMIS_VERSION: Final = "3.0"
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
+_SHA256: Final = r"\A[0-9a-f]{64}\Z"
+_Document = TypeVar("_Document")
 
 
 class EventType(StrEnum):
@@ -79,7 +79,7 @@ def event_bytes(event: Event) -> bytes:
 
 def parse_event(document: bytes) -> Event:
     """Parse an event: the inverse of `event_bytes`. Raises `EventInvalid` for any other form."""
-    event = _of_json(_parse(document))
+    event = _to_event(_decode(document, _EventDocument))
     _check_canonical(event_bytes(event), document)
     return event
 
@@ -91,32 +91,86 @@ def events_bytes(events: Sequence[Event]) -> bytes:
 
 def parse_events(document: bytes) -> tuple[Event, ...]:
     """Parse an array of events: the inverse of `events_bytes`. Raises `EventInvalid` for any other form."""
-    values = _parse(document)
-    if not isinstance(values, list):
-        raise EventInvalid(reason=LocalizedText("并非事件列表", "it is not an array of events"))
-    events = tuple(map(_of_json, values))
+    events = tuple(map(_to_event, _decode(document, list[_EventDocument])))
     _check_canonical(events_bytes(events), document)
     return events
+
+
+class _EventIdentifier(msgspec.Struct, rename="camel"):
+    event_identifier_value: str
+    event_identifier_type: Literal["sha256"] = "sha256"
+
+
+class _EventOutcome(msgspec.Struct, rename="camel"):
+    event_outcome: str
+
+
+class _LinkedObject(msgspec.Struct, omit_defaults=True):
+    """The object of an event: a work, or one image of it and its master's digest."""
+
+    work: str
+    image: str | None = None
+    sha256: Annotated[str, msgspec.Meta(pattern=_SHA256)] | None = None
+
+
+class _EventDocument(msgspec.Struct, rename="camel"):
+    """An event in the PREMIS Data Dictionary's semantic units."""
+
+    event_identifier: _EventIdentifier
+    event_type: EventType
+    event_date_time: Annotated[str, msgspec.Meta(pattern=_UTC_SECONDS)]
+    event_detail_information: dict[str, str]
+    event_outcome_information: _EventOutcome
+    linking_object_identifier: _LinkedObject
+    version: Literal["3.0"] = PREMIS_VERSION
+
+
+def _to_json(event: Event) -> Any:
+    """Return the event as JSON values. Raise `EventInvalid` for one that could not be parsed again."""
+    values = {
+        "eventIdentifier": {"eventIdentifierValue": event.identifier},
+        "eventType": event.type,
+        "eventDateTime": event.time,
+        "eventDetailInformation": dict(event.detail),
+        "eventOutcomeInformation": {"eventOutcome": event.outcome},
+        "linkingObjectIdentifier": {"work": event.work, "image": event.image, "sha256": event.sha256},
+    }
+    try:
+        return msgspec.to_builtins(msgspec.convert(values, _EventDocument))
+    except msgspec.ValidationError as fault:
+        raise _invalid(fault) from fault
+
+
+def _to_event(document: _EventDocument) -> Event:
+    linked = document.linking_object_identifier
+    return Event(
+        identifier=document.event_identifier.event_identifier_value,
+        type=document.event_type.value,
+        time=document.event_date_time,
+        work=linked.work,
+        image=linked.image,
+        sha256=linked.sha256,
+        outcome=document.event_outcome_information.event_outcome,
+        detail=document.event_detail_information,
+    )
 
 
 def _identifier(*parts: str) -> str:
     return hashlib.sha256(rfc8785.dumps(list(parts))).hexdigest()
 
 
-def _parse(document: bytes) -> Any:
+def _decode(document: bytes, kind: type[_Document]) -> _Document:
     try:
-        return json.loads(document)
-    except (ValueError, RecursionError) as fault:
-        raise EventInvalid(reason=LocalizedText(f"并非 JSON：{fault}", f"it is not JSON: {fault}")) from fault
+        return msgspec.json.decode(document, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as fault:
+        raise _invalid(fault) from fault
 
 
 def _canonical(values: Any) -> bytes:
     try:
         return rfc8785.dumps(values)
     except rfc8785.CanonicalizationError as fault:
-        raise EventInvalid(
-            reason=LocalizedText(f"无法写成 JSON：{fault}", f"it cannot be written as JSON: {fault}")
-        ) from fault
+        raise _invalid(fault) from fault
 
 
 def _check_canonical(canonical: bytes, document: bytes) -> None:
@@ -125,54 +179,5 @@ def _check_canonical(canonical: bytes, document: bytes) -> None:
         raise EventInvalid(reason=LocalizedText("与规范形式不符", "it is not in canonical form"))
 
 
-def _to_json(event: Event) -> dict[str, Any]:
-    _check(event)
-    linked = {"work": event.work, "image": event.image, "sha256": event.sha256}
-    return {
-        "eventIdentifier": {"eventIdentifierType": "sha256", "eventIdentifierValue": event.identifier},
-        "eventType": event.type,
-        "eventDateTime": event.time,
-        "eventDetailInformation": dict(event.detail),
-        "eventOutcomeInformation": {"eventOutcome": event.outcome},
-        "linkingObjectIdentifier": {name: value for name, value in linked.items() if value is not None},
-        "version": PREMIS_VERSION,
-    }
-
-
-def _of_json(values: Any) -> Event:
-    try:
-        linked = values["linkingObjectIdentifier"]
-        return Event(
-            identifier=values["eventIdentifier"]["eventIdentifierValue"],
-            type=values["eventType"],
-            time=values["eventDateTime"],
-            work=linked["work"],
-            image=linked.get("image"),
-            sha256=linked.get("sha256"),
-            outcome=values["eventOutcomeInformation"]["eventOutcome"],
-            detail=dict(values["eventDetailInformation"]),
-        )
-    except (LookupError, TypeError, ValueError, AttributeError) as fault:
-        raise EventInvalid(reason=LocalizedText(f"内容不全：{fault!r}", f"something is missing: {fault!r}")) from fault
-
-
-def _check(event: Event) -> None:
-    """Raise `EventInvalid` for an event that this repository does not write, or that could not be parsed again."""
-    texts = (event.identifier, event.type, event.time, event.work, event.outcome, *event.detail, *event.detail.values())
-    optional = tuple(text for text in (event.image, event.sha256) if text is not None)
-    if not all(isinstance(text, str) for text in texts + optional):
-        raise EventInvalid(reason=LocalizedText("各项只能是文字", "all its values must be strings"))
-    if event.type not in set(EventType):
-        raise EventInvalid(
-            reason=LocalizedText(f"未知的事件类型：{event.type!r}", f"unknown event type {event.type!r}")
-        )
-    if not _TIME.fullmatch(event.time):
-        raise EventInvalid(
-            reason=LocalizedText(
-                f"时间须为 UTC、精确到秒：{event.time!r}", f"the time must be in UTC with seconds: {event.time!r}"
-            )
-        )
-    if event.sha256 is not None and not _SHA256.fullmatch(event.sha256):
-        raise EventInvalid(
-            reason=LocalizedText(f"并非 sha256：{event.sha256!r}", f"{event.sha256!r} is not a SHA-256 digest")
-        )
+def _invalid(fault: Exception) -> EventInvalid:
+    return EventInvalid(reason=LocalizedText(f"内容有误（{fault}）", f"it is malformed ({fault})"))

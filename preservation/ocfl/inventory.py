@@ -12,7 +12,9 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
 
 from repository.errors import ObjectInvalid
 from repository.localized import LocalizedText
@@ -24,6 +26,7 @@ SIDECAR_NAME: Final = f"{INVENTORY_NAME}.{DIGEST_ALGORITHM}"
 # A program writes the versions, so no person is named. OCFL recommends a URI as address.
 _USER: Final = {"name": "Shanben", "address": "urn:shanben:software"}
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_ContentPaths = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 _SIDECAR: Final = re.compile(rb"([0-9a-f]{64})[ \t]+inventory\.json\n?")
 
 
@@ -130,38 +133,59 @@ def _version_json(version: ObjectVersion) -> dict[str, Any]:
     return {"created": version.created, "message": version.message, "state": state, "user": dict(version.user)}
 
 
+class _VersionDocument(msgspec.Struct):
+    """A version block (OCFL 3.5.3)."""
+
+    created: str
+    state: dict[str, tuple[str, ...]]
+    message: str = ""
+    user: dict[str, str] = {}
+
+
+class _InventoryDocument(msgspec.Struct, rename="camel"):
+    """The keys of an inventory that this repository uses (OCFL 3.5)."""
+
+    id: str
+    digest_algorithm: Literal["sha256"]
+    head: str
+    manifest: dict[str, _ContentPaths]
+    versions: dict[str, _VersionDocument]
+    content_directory: Literal["content"] = "content"
+
+
 def parse_inventory(document: bytes, key: str) -> Inventory:
     """Parse an inventory: the inverse of `inventory_bytes`. Raises `ObjectInvalid` naming `key`.
 
     Inventories of other programs are accepted too if they use SHA-256, ``content`` and versions from ``v1`` on.
     """
     try:
-        values = json.loads(document)
-        names = [f"v{number}" for number in range(1, len(values["versions"]) + 1)]
-        versions = tuple(_parse_version(values["versions"][name]) for name in names)
-        manifest = {sha256.lower(): tuple(map(_text, held)) for sha256, held in values["manifest"].items()}
-        ours = (values["digestAlgorithm"], values.get("contentDirectory", "content")) == (DIGEST_ALGORITHM, "content")
-        sound = ours and all(manifest.values()) and all(manifest.keys() >= set(v.state.values()) for v in versions)
-        inventory = Inventory(_text(values["id"]), manifest, versions)
-        if not sound or not versions or values["head"] != inventory.head:
-            raise ObjectInvalid(key=key, reason=LocalizedText("清单不合规范", "the inventory breaks its rules"))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as fault:
+        values = msgspec.json.decode(document, type=_InventoryDocument)
+    except (msgspec.MsgspecError, RecursionError) as fault:
         raise ObjectInvalid(
-            key=key, reason=LocalizedText(f"清单无法读取：{fault!r}", f"the inventory cannot be read: {fault!r}")
+            key=key,
+            reason=LocalizedText(
+                f"清单无法读取（{fault}）；请从副本恢复",
+                f"the inventory cannot be parsed ({fault}); restore it from a replica",
+            ),
         ) from fault
-    return inventory
+    manifest = {sha256.lower(): paths for sha256, paths in values.manifest.items()}
+    names = [f"v{number}" for number in range(1, len(values.versions) + 1)]
+    versions = tuple(_version_of(values.versions[name]) for name in names if name in values.versions)
+    listed = all(manifest.keys() >= set(version.state.values()) for version in versions)
+    if not names or len(versions) != len(names) or values.head != names[-1] or not listed:
+        raise ObjectInvalid(
+            key=key,
+            reason=LocalizedText(
+                "清单不合 OCFL 规则；请运行 shanben store validate 查明",
+                "the inventory violates the rules of OCFL; run shanben store validate for details",
+            ),
+        )
+    return Inventory(values.id, manifest, versions)
 
 
-def _parse_version(values: dict[str, Any]) -> ObjectVersion:
-    state = {_text(path): sha256.lower() for sha256, paths in values["state"].items() for path in paths}
-    user = {_text(name): _text(value) for name, value in values.get("user", {}).items()}
-    return ObjectVersion(_text(values["created"]), _text(values.get("message", "")), state, user)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
+def _version_of(values: _VersionDocument) -> ObjectVersion:
+    state = {path: sha256.lower() for sha256, paths in values.state.items() for path in paths}
+    return ObjectVersion(values.created, values.message, state, values.user)
 
 
 def sidecar_bytes(inventory_sha256: str) -> bytes:
