@@ -48,42 +48,10 @@ for people, and says what happened and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from repository.faults import Fault
 from repository.localized import Language, LocalizedText
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault of a deposit.
-
-    `file` is relative to the deposit folder; `place` is a row, key or part of the file ('' for all of it); `code` is a
-    stable identifier for programs; `message` says what a librarian should know and do.
-    """
-
-    file: str
-    place: str
-    code: str
-    message: LocalizedText
-
-    def to_json(self) -> dict[str, object]:
-        """Return the fault as a job's result stores it, its message in both languages."""
-        return self._json(self.message.to_json())
-
-    def to_localized_json(self, language: Language | None) -> dict[str, object]:
-        """Return the fault as the command line prints it: its message is a string in one language, or in both."""
-        return self._json(self.message.in_language(language))
-
-    @classmethod
-    def of_json(cls, document: Mapping[str, Any]) -> Fault:
-        """Return the fault that `to_json` gave `document`."""
-        message = LocalizedText.of_json(document["message"])
-        return cls(document["file"], document["place"], document["code"], message)
-
-    def _json(self, message: object) -> dict[str, object]:
-        return {"file": self.file, "place": self.place, "code": self.code, "message": message}
 
 
 class ShanbenError(Exception):
@@ -178,8 +146,7 @@ class MasterMultipage(MasterUnreadable):
 
     code = "master.multipage"
     text = LocalizedText(
-        "一个文件中有 {pages} 页；请拆分为每页一个文件",
-        "The file holds {pages} pages; split it into one file per page",
+        "一个文件中有 {pages} 页；请拆分为每页一个文件", "The file holds {pages} pages; split it into one file per page"
     )
 
 
@@ -214,9 +181,7 @@ class RequestInvalid(CallError):
     """A request that breaks its grammar; `part` names the part."""
 
     code = "request.invalid"
-    text = LocalizedText(
-        "请求的 {part} 部分不合规范：{reason}", "The {part} part of the request is not valid: {reason}"
-    )
+    text = LocalizedText("请求的 {part} 部分不合规范：{reason}", "The request's {part} is not valid: {reason}")
 
 
 class NotFound(CallError):
@@ -224,7 +189,7 @@ class NotFound(CallError):
 
     code = "not-held"
     text = LocalizedText(
-        "馆藏中没有 {what}；请核对地址或编号", "{what} is not in the collections; check the address or identifier"
+        "馆藏中没有 {what}；请核对地址或编号", "{what} is not held here; check its address or identifier"
     )
 
 
@@ -232,9 +197,7 @@ class Withdrawn(CallError):
     """Held, but withdrawn from public view; nothing was deleted."""
 
     code = "withdrawn"
-    text = LocalizedText(
-        "{what} 已撤下，不再公开；请联系馆方", "{what} has been withdrawn from public view; please contact the library"
-    )
+    text = LocalizedText("{what} 已撤下，不再公开；请联系馆方", "{what} has been withdrawn; please contact the library")
 
 
 class AccessRefused(CallError):
@@ -314,8 +277,7 @@ class LogInvalid(IntegrityError):
 
     code = "integrity.log"
     text = LocalizedText(
-        "溯源日志异常：{reason}；已停止签发",
-        "The provenance log is inconsistent: {reason}; nothing more will be signed",
+        "溯源日志异常：{reason}；已停止签发", "The log is inconsistent: {reason}; nothing more is signed"
     )
 
 
@@ -391,7 +353,7 @@ class LogBusy(Busy):
 
     code = "log.busy"
     text = LocalizedText(
-        "另一进程正在写入溯源日志；请稍后重试", "Another process is writing the provenance log; try again shortly"
+        "另一进程正在写入溯源日志；请稍后重试", "Another process is writing the log; try again shortly"
     )
 
 
@@ -426,9 +388,7 @@ class RenderingBusy(SystemFault):
     """Too many large images are being rendered. Tiles are served regardless."""
 
     code = "rendering.busy"
-    text = LocalizedText(
-        "正在生成其他大图；请稍后重试", "Other large images are being rendered; please try again shortly"
-    )
+    text = LocalizedText("正在生成其他大图；请稍后重试", "Other large images are being rendered; try again shortly")
 
 
 class DependencyMissing(SystemFault):

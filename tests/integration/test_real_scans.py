@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from repository.config import Settings
-from repository.errors import Fault
+from repository.faults import Fault
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer, open_child_examiner

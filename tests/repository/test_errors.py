@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from repository import errors
-from repository.errors import Busy, DepositRefused, Fault, ShanbenError
+from repository.errors import Busy, DepositRefused, ShanbenError
+from repository.faults import Fault
 from repository.localized import Language, LocalizedText
 
 FAULT = Fault("0002.tif", "page 1", "master.suffix", LocalizedText("后缀不符", "wrong suffix"))

@@ -11,7 +11,8 @@ from celery import Celery
 
 from iiif_server.urls import manifest_path
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
-from repository.errors import Busy, DatabaseFault, DepositRefused, Fault, SystemFault
+from repository.errors import Busy, DatabaseFault, DepositRefused, SystemFault
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress

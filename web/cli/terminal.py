@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from repository.config import process_language, process_unknown_names
-from repository.errors import Fault, ShanbenError, SystemFault
+from repository.errors import ShanbenError, SystemFault
+from repository.faults import Fault
 from repository.localized import Language, LocalizedText
 
 EXIT_CONTENT: Final = 1

@@ -18,7 +18,8 @@ from preservation.log.sequencer import open_log
 from repository.database.catalogue import Counts
 from repository.database.outbox import Job, JobProgress, JobState
 from repository.database.replica_status import ReplicaSummary
-from repository.errors import Fault, ShanbenError
+from repository.errors import ShanbenError
+from repository.faults import Fault
 from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 

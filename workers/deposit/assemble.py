@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iiif_server.pyramid.file import PyramidSummary
-from repository.errors import Fault, MasterUnreadable
+from repository.errors import MasterUnreadable
+from repository.faults import Fault
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Range, Volume, Work
 from workers.deposit.consistency import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from repository.errors import Fault
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.listing import PageFile
 from workers.deposit.naming import find_gaps, natural_key

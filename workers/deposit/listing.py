@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from repository.errors import Fault, MasterUnsupported
+from repository.errors import MasterUnsupported
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.naming import name_problem, natural_key
 from workers.deposit.record import RECORD_FILE

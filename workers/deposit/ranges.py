@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from repository.errors import Fault
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Range
 from workers.deposit.record import RECORD_FILE, RangeTable

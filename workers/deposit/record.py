@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from repository.errors import Fault
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
 from workers.deposit import record_values

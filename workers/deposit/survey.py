@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from repository.errors import DepositNotMounted, Fault
+from repository.errors import DepositNotMounted
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.listing import PageFile, list_deposit
 from workers.deposit.record import RECORD_FILE, Description, read_record

@@ -33,7 +33,8 @@ from preservation.ocfl import objects
 from repository.clock import timestamp
 from repository.database.catalogue import Publication
 from repository.database.outbox import Job, JobState, NewJob
-from repository.errors import DepositRefused, Fault
+from repository.errors import DepositRefused
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Pyramid, Work
 from repository.repository import Repository

@@ -15,7 +15,8 @@ from typing import Any
 from iiif_server.pyramid.file import PyramidSummary
 from preservation.ocfl import objects
 from repository.database.outbox import Job
-from repository.errors import DigestMismatch, Fault, KeyNotFound, MasterUnreadable
+from repository.errors import DigestMismatch, KeyNotFound, MasterUnreadable
+from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from repository.storage.content import MovableFile

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from repository.errors import Fault, MasterUnreadable, StagingFault
+from repository.errors import MasterUnreadable, StagingFault
+from repository.faults import Fault
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
 from repository.model import Range, Rectangle
