@@ -29,7 +29,7 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from repository.database.locks import hold_lock_file
 from repository.errors import Busy
+from repository.json_values import decode_json
 from repository.localized import LocalizedText
 from repository.storage.process_marks import hold_mark, is_abandoned
 
@@ -86,7 +87,7 @@ class MetricsFolder:
         with self._exclusive(_JOIN_SECONDS), ExitStack() as held:
             self._retire_ended()
             mark = held.enter_context(hold_mark(self.path / f"{name}.process"))
-            os.write(mark, json.dumps({"pid": self._process.pid, "started": self._process.started}).encode())
+            os.write(mark, json.dumps(asdict(self._process)).encode())
             for kind in _KINDS:
                 _allocate(self.path / f"{kind}_{name}.db")
             self._held.close()
@@ -114,8 +115,7 @@ class MetricsFolder:
         return hold_lock_file(self.path / "lock", seconds, _BUSY)
 
     def _read_mark(self, name: str) -> WebProcess:
-        document = json.loads((self.path / f"{name}.process").read_bytes())
-        return WebProcess(document["pid"], document["started"])
+        return decode_json((self.path / f"{name}.process").read_bytes(), WebProcess)
 
     def _retire_ended(self) -> list[str]:
         """Merge what ended processes counted, and return the names of the living ones. The lock is held."""
