@@ -147,7 +147,7 @@ class Jobs:
         query = self._due(limit)
         return self._jobs(query if kinds is None else query.where(JobRow.kind.in_(kinds)))
 
-    def due_in(self, key: str, limit: int) -> list[Job]:
+    def due_within(self, key: str, limit: int) -> list[Job]:
         """Return those among one job and its children whose time has come."""
         return self._jobs(self._due(limit).where(or_(JobRow.key == key, JobRow.parent == key)))
 

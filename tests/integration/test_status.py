@@ -146,7 +146,7 @@ def test_a_job_that_failed_for_good_is_done_by_a_retry(deposit, tmp_path):
     assert (again.returncode, json.loads(again.stdout)["failed"]) == (3, ["ingest:gone"])
     unknown = house.run("retry", "collection:top")
     assert (unknown.returncode, "Traceback" in unknown.stderr) == (2, False)
-    assert "There is nothing to try again" in house.run("retry").stdout
+    assert "There is nothing to retry" in house.run("retry").stdout
 
 
 def test_a_watch_outlives_the_database_and_a_single_look_says_that_it_is_away(postgres, tmp_path):

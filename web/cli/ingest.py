@@ -1,4 +1,4 @@
-"""What `shanben ingest` does: a job for each deposit, done here or by workers, and watched until it has ended."""
+"""The work of `shanben ingest`: a job for each deposit, run in this process or by workers, watched until it ends."""
 
 from __future__ import annotations
 
@@ -15,40 +15,46 @@ from repository.errors import Busy, DatabaseFault, DepositRefused, SystemFault
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
 from workers.deposit.survey import survey
 from workers.execution.context import TaskContext
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import send_due
-from workers.service.local import local_runner
+from workers.service.local import Unfinished, local_runner
 from workers.tasks.jobs import ingest_job
 
 _PAUSE: Final = 0.5
 _DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
 
 
-def ingest_here(context: TaskContext, deposits: Sequence[Path], terminal: Terminal) -> int:
-    """Ingest each deposit in this process; one that is refused does not stop the others. The gravest exit code."""
+def ingest_locally(context: TaskContext, deposits: Sequence[Path], terminal: Terminal) -> int:
+    """Ingest each deposit in this process, with its follow-up jobs. Return the gravest exit code.
+
+    A refused deposit does not stop the others. Events that could not be logged, collections that could not be published
+    and a replica that failed for good give 3; a replica that is away is a warning, for its job stays queued.
+    """
     ended = []
-    with local_runner(context) as here:
+    with local_runner(context) as runner:
         for order in map(ingest_job, deposits):
             with _Watch(context.repository.jobs, order, terminal) as watch:
-                ended.append(here.do(order, watch.look))
-    return _report(context.repository, ended, terminal)
+                ended.append(runner.do(order, watch.look))
+        unfinished = runner.unfinished()
+    return _report(context.repository, ended, unfinished, terminal)
 
 
 def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
-    """Have each deposit ingested by workers, all at once, and wait for them. The gravest exit code.
+    """Have all deposits ingested by workers and wait for them. Return the gravest exit code.
 
-    A folder that is not there is a mistyped one: nothing is asked for then. Raises `SettingInvalid`, and
+    If a folder does not exist, its name is probably mistyped, and no deposit is queued. Raises `SettingInvalid`, and
     `DependencyMissing` when the broker is away.
     """
     celery = create_celery(repository.settings)
     if absent := {deposit: faults for deposit in deposits if (faults := _absence(deposit))}:
         return _refuse_absent(absent, deposits, terminal)
-    _hand_in(celery, repository, deposits, terminal)
+    _submit(celery, repository, deposits, terminal)
     orders = map(ingest_job, deposits)
-    return _report(repository, [_await(repository.jobs, order, terminal) for order in orders], terminal)
+    return _report(repository, [_await(repository.jobs, order, terminal) for order in orders], (), terminal)
 
 
 def _absence(deposit: Path) -> tuple[Fault, ...]:
@@ -59,43 +65,43 @@ def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[
     refused = []
     for deposit, faults in absent.items():
         refusal = DepositRefused(str(deposit), faults)
-        refused.append(_refused(str(deposit), refusal.to_json(), refusal.message, terminal))
-    _name(
-        terminal, LocalizedText("未提交", "Not handed in"), [deposit for deposit in deposits if deposit not in absent]
-    )
+        refused.append(_show_refused(str(deposit), refusal.to_json(), refusal.message, terminal))
+    others = [deposit for deposit in deposits if deposit not in absent]
+    _list_deposits(terminal, LocalizedText("未提交", "Not submitted"), others)
     terminal.result({"works": [], "refused": refused})
     return EXIT_CONTENT
 
 
-def _hand_in(celery: Celery, repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
-    """All are recorded before the first is sent: what is recorded is taken in, though the broker be away now.
+def _submit(celery: Celery, repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
+    """Queue all deposits, then dispatch them: what is queued will be ingested, even if the broker is away now.
 
-    Which are and which are not is told when that is the end of it. Raises `DatabaseFault`, `DependencyMissing`.
+    A fault lists the deposits that are queued and those that are not. Raises `DatabaseFault`, `DependencyMissing`.
     """
-    recorded = 0
+    count = 0
     try:
         for deposit in deposits:
             repository.jobs.enqueue(ingest_job(deposit))
-            recorded += 1
+            count += 1
         send_due(celery, repository)
     except SystemFault:
-        zh, en = "已登记，故障排除后由工作进程收入", "Recorded, and taken in by workers once the fault is mended"
-        _name(terminal, LocalizedText(zh, en), deposits[:recorded])
-        _name(
-            terminal, LocalizedText("未提交，请稍后重新送存", "Not handed in; hand in again later"), deposits[recorded:]
+        queued = LocalizedText(
+            "已登记，故障排除后由工作进程收入", "Queued; workers ingest these when the fault is corrected"
         )
+        _list_deposits(terminal, queued, deposits[:count])
+        others = LocalizedText("未提交，请稍后重新送存", "Not submitted; ingest these again later")
+        _list_deposits(terminal, others, deposits[count:])
         raise
 
 
-def _name(terminal: Terminal, what: LocalizedText, deposits: Sequence[Path]) -> None:
-    """Which deposits something holds for; nothing when it holds for none."""
+def _list_deposits(terminal: Terminal, what: LocalizedText, deposits: Sequence[Path]) -> None:
+    """List the deposits of which `what` holds, if there are any."""
     names = ", ".join(map(str, deposits))
     if names:
         terminal.warn(LocalizedText(f"{what.zh}：{names}", f"{what.en}: {names}"))
 
 
 def _await(jobs: Jobs, order: NewJob, terminal: Terminal) -> Job:
-    """The job when it has ended. A database that is away is waited for: the workers do the same."""
+    """Return the job as it ended. A database that is away is waited for, as the workers do."""
     with _Watch(jobs, order, terminal) as watch:
         while True:
             try:
@@ -104,18 +110,18 @@ def _await(jobs: Jobs, order: NewJob, terminal: Terminal) -> Job:
                     return job
                 watch.look()
             except DatabaseFault as fault:
-                watch.tell(fault.message)
+                watch.warn_once(fault.message)
             time.sleep(_PAUSE)
 
 
 def _job(jobs: Jobs, order: NewJob) -> Job:
     job = jobs.get(order.key)
-    assert job is not None  # noqa: S101 - it was written by the caller, and such jobs are never deleted
+    assert job is not None  # noqa: S101 - the caller queued it, and jobs that have not ended are never deleted
     return job
 
 
 class _Watch:
-    """How far one ingest is, shown as a bar of pages; a fault that makes it wait is told once."""
+    """Shows the progress of one ingest as a bar of pages, and each fault that delays it once."""
 
     def __init__(self, jobs: Jobs, order: NewJob, terminal: Terminal) -> None:
         self._jobs = jobs
@@ -123,7 +129,7 @@ class _Watch:
         self._terminal = terminal
         self._bar: TerminalProgress = terminal.progress()
         self._total = self._ended = 0
-        self._told: set[LocalizedText] = set()
+        self._reported: set[LocalizedText] = set()
 
     def __enter__(self) -> _Watch:
         return self
@@ -132,7 +138,7 @@ class _Watch:
         self._bar.finish()
 
     def look(self) -> None:
-        """Show what has changed since the last look."""
+        """Show what changed since the last call."""
         steps = self._jobs.progress(self._order.key)
         if steps.total != self._total:
             self._total, self._ended = steps.total, 0
@@ -144,45 +150,47 @@ class _Watch:
         if steps.finished > self._ended:
             self._bar.advance(steps.finished - self._ended)
             self._ended = steps.finished
-        self._tell_delays()
+        self._show_delays()
 
-    def _tell_delays(self) -> None:
+    def _show_delays(self) -> None:
         for job in self._jobs.delayed_within(self._order.key):
             if "message" in (job.result or {}) and self._is_new(_message(job)):
                 self._warn(_reason(self._jobs, job))
 
-    def tell(self, reason: LocalizedText) -> None:
-        """Why it takes longer; each reason once."""
+    def warn_once(self, reason: LocalizedText) -> None:
+        """Show why the ingest is delayed, unless this reason was shown before."""
         if self._is_new(reason):
             self._warn(reason)
 
     def _is_new(self, reason: LocalizedText) -> bool:
-        told = reason in self._told
-        self._told.add(reason)
-        return not told
+        is_new = reason not in self._reported
+        self._reported.add(reason)
+        return is_new
 
     def _warn(self, reason: LocalizedText) -> None:
-        self._terminal.warn(LocalizedText(f"{reason.zh}（将自动重试）", f"{reason.en} (it will be tried again)"))
+        self._terminal.warn(LocalizedText(f"{reason.zh}（将自动重试）", f"{reason.en} (it is retried automatically)"))
 
 
-def _report(repository: Repository, ended: Sequence[Job], terminal: Terminal) -> int:
-    works = [_taken(repository, job, terminal) for job in ended if job.state is JobState.DONE]
+def _report(repository: Repository, ended: Sequence[Job], unfinished: Sequence[Unfinished], terminal: Terminal) -> int:
+    works = [_show_work(repository, job, terminal) for job in ended if job.state is JobState.DONE]
     refused = [
-        _refused(job.arguments["deposit"], job.result or {}, _reason(repository.jobs, job), terminal)
+        _show_refused(job.arguments["deposit"], job.result or {}, _reason(repository.jobs, job), terminal)
         for job in ended
         if job.state is JobState.FAILED
     ]
-    terminal.result({"works": works, "refused": refused})
-    return max((EXIT_CODES[cast(str, entry["branch"])] for entry in refused), default=0)
+    follow_up_code = show_unfinished(unfinished, terminal)
+    document: dict[str, object] = {"works": works, "refused": refused}
+    terminal.result(document | {"unfinished": [unfinished_json(each, terminal.language) for each in unfinished]})
+    return max([follow_up_code, *(EXIT_CODES[cast(str, entry["branch"])] for entry in refused)])
 
 
-def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str, object]:
+def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str, object]:
     result: Mapping[str, Any] = job.result or {}
     identifier, images = result["identifier"], result["images"]
     base = repository.settings.base_url or _DEFAULT_ADDRESS
     manifest = f"{base}{manifest_path(identifier)}"
     news = (
-        LocalizedText("已收入", "taken in")
+        LocalizedText("已收入", "ingested")
         if result["changed"]
         else LocalizedText("已在馆藏，未变", "already held, unchanged")
     )
@@ -194,7 +202,7 @@ def _taken(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str,
 
 
 def _reason(jobs: Jobs, job: Job) -> LocalizedText:
-    """Why a job was put off or has failed; which deposit it waits for when both are of the same work."""
+    """Return why a job was postponed or has failed; names the deposit it waits for when both are of one work."""
     reason = _message(job)
     if job.result and job.result["code"] != Busy.code:
         return reason
@@ -203,17 +211,17 @@ def _reason(jobs: Jobs, job: Job) -> LocalizedText:
         if other.key != job.key and work and Busy(what=work).message == reason:
             zh = f"送存 {place} 属同一著作（{work}），尚未结束；其进度见 shanben status，请待其结束后重试"
             en = f"The deposit {place} is of the same work ({work}) and has not ended; see it in shanben status,"
-            return LocalizedText(zh, f"{en} and try again when it has")
+            return LocalizedText(zh, f"{en} and retry when it has")
     return reason
 
 
 def _message(job: Job) -> LocalizedText:
-    """What its task said that put it off or made it fail."""
+    """Return the message of the fault that postponed the job or made it fail."""
     result: Mapping[str, Any] = job.result or {}
     return LocalizedText.of_json(result["message"])
 
 
-def _refused(
+def _show_refused(
     deposit: str, result: Mapping[str, Any], reason: LocalizedText, terminal: Terminal
 ) -> Mapping[str, object]:
     terminal.warn(reason)

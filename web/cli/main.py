@@ -16,9 +16,9 @@ from preservation.log.sequencer import verifier_key
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, StoreFault
 from repository.localized import LocalizedText
-from web.cli.ingest import ingest_by_workers, ingest_here
+from web.cli.ingest import ingest_by_workers, ingest_locally
 from web.cli.log import log
-from web.cli.retry import jobs_to_retry, retry_by_workers, retry_here
+from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
 from web.cli.status import status
 from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
@@ -95,7 +95,7 @@ def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
     if repository.settings.broker:
         return ingest_by_workers(repository, deposits, terminal)
     with _examiner(repository.settings) as examiner:
-        return ingest_here(TaskContext(repository, examiner), deposits, terminal)
+        return ingest_locally(TaskContext(repository, examiner), deposits, terminal)
 
 
 @main.command()
@@ -155,13 +155,13 @@ def worker(_: Terminal, concurrency: int) -> None:
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @command
 def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
-    """重试失败的任务（不含送存）。 Try again what failed: jobs by their keys, or all but deposits."""
+    """重试失败或推迟的任务（不含送存）。 Retry failed and postponed jobs, all but deposits or by key."""
     repository = bootstrap(process_settings())
     orders = jobs_to_retry(repository.jobs, keys)
     if repository.settings.broker or not orders:
         return retry_by_workers(repository, orders, terminal)
-    with _examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as here:
-        return retry_here(here, orders, terminal)
+    with _examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
+        return retry_locally(runner, orders, terminal)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""What `shanben retry` does: jobs that failed are queued again, for workers, or done here where there are none."""
+"""The work of `shanben retry`: failed and postponed jobs are queued again, for workers or to be run in this process."""
 
 from __future__ import annotations
 
@@ -14,57 +14,65 @@ from web.operations.status import job_failure, remedy_key
 from workers.service.celery_app import create_celery
 from workers.service.dispatch import submit
 from workers.service.local import LocalRunner
+from workers.tasks.jobs import INGEST
 
 _MOST: Final = 10_000
-"""Jobs queued again by one call."""
+"""The largest number of jobs queued again by one call."""
 
 
 def jobs_to_retry(jobs: Jobs, keys: Sequence[str]) -> list[NewJob]:
-    """The orders of failed jobs by their keys; without keys, of all that no deposit is to be handed in again for.
+    """Return the failed or postponed jobs with these keys; without keys, all but deposits and their pages.
 
-    Raises `NotFound` for a key that no failed job has, `RequestInvalid` for a page, which is a part of its ingest.
+    Raises `NotFound` for a key that no such job has, `RequestInvalid` for a page, which is a part of its ingest.
     """
-    found = [_failed(jobs, key) for key in keys] or [job for job in jobs.failed(_MOST) if _stands_alone(job)]
-    return [NewJob(job.key, job.kind, job.arguments) for job in found]
+    selected = [_job(jobs, key) for key in keys] or [
+        job for job in (*jobs.failed(_MOST), *jobs.delayed(_MOST)) if _stands_alone(job)
+    ]
+    return [NewJob(job.key, job.kind, job.arguments) for job in selected]
 
 
 def retry_by_workers(repository: Repository, orders: Sequence[NewJob], terminal: Terminal) -> int:
-    """Queue jobs again for workers to do. The exit code."""
+    """Queue jobs again for workers. Return the exit code."""
     celery = create_celery(repository.settings)
     for order in orders:
         submit(celery, repository, order)
     count = len(orders)
-    _say_count(terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{count} job(s) queued again"))
+    _show_count(terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{count} job(s) queued again"))
     terminal.result({"queued": [order.key for order in orders], "failed": []})
     return 0
 
 
-def retry_here(here: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) -> int:
-    """Do jobs again in this process. The exit code: 3 when one failed again."""
-    ended = [here.do(order, lambda: None) for order in orders]
-    failed = [job for job in ended if job.state is JobState.FAILED]
-    for job in failed:
-        terminal.warn(job_failure(job).reason)
+def retry_locally(runner: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) -> int:
+    """Run jobs again in this process. Return the exit code: 3 when one is not done."""
+    ended = [runner.do(order, lambda: None) for order in orders if order.kind == INGEST]
+    ended += runner.attempt([order for order in orders if order.kind != INGEST])
+    failed = [job for job in ended if job.state is not JobState.DONE]
+    for reason in dict.fromkeys(job_failure(job).reason for job in failed):
+        terminal.warn(reason)
     count = len(ended) - len(failed)
-    _say_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{count} job(s) done"))
+    _show_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{count} job(s) done"))
     terminal.result({"queued": [job.key for job in ended], "failed": [job.key for job in failed]})
     return EXIT_SYSTEM if failed else 0
 
 
-def _say_count(terminal: Terminal, count: int, told: LocalizedText) -> None:
-    terminal.write(told if count else LocalizedText("没有可重试的任务", "There is nothing to try again"))
+def _show_count(terminal: Terminal, count: int, text: LocalizedText) -> None:
+    terminal.write(text if count else LocalizedText("没有可重试的任务", "There is nothing to retry"))
 
 
-def _failed(jobs: Jobs, key: str) -> Job:
+def _job(jobs: Jobs, key: str) -> Job:
     job = jobs.get(key)
-    if job is None or job.state is not JobState.FAILED:
-        raise NotFound(what=LocalizedText(f"失败的任务 {key}", f"failed job {key}"))
+    if job is None or not (job.state is JobState.FAILED or _is_postponed(job)):
+        raise NotFound(what=LocalizedText(f"失败或待重试的任务 {key}", f"failed or postponed job {key}"))
     if remedy_key(job_failure(job)) == "status.remedy-page":
         reason = LocalizedText(
-            "这是一次收入中的单页，不能单独重试", "it is a page of an ingest and is not tried by itself"
+            "这是一次收入中的单页，不能单独重试", "it is a page of an ingest and is not retried by itself"
         )
         raise RequestInvalid(part="KEY", reason=reason)
     return job
+
+
+def _is_postponed(job: Job) -> bool:
+    return job.state is JobState.QUEUED and job.attempts > 0 and job.result is not None
 
 
 def _stands_alone(job: Job) -> bool:

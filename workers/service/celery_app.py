@@ -1,8 +1,7 @@
-"""Celery, configured from the settings: with a broker tasks go to workers, without one they run in this process.
+"""The Celery application, configured from the settings.
 
-A message holds a job's key and nothing else; whether there is anything to do is for the job to say
-(`execution/runner.py`). So a message may be lost, or come twice, or late: what the outbox holds is done once
-(`service/dispatch.py`).
+A message holds only a job's key, and the job decides whether there is anything to do (`execution/runner.py`). So a
+message may be lost, repeated or late: each job of the outbox still takes effect once (`service/dispatch.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from workers.tasks.registry import TASKS
 
 QUEUE: Final = "shanben"
 LOG_QUEUE: Final = "shanben.log"
-"""For jobs that extend the log: only workers with its signing key listen to this queue."""
+"""The queue of jobs that extend the log: only workers with its signing key consume it."""
 
 KINDS: Final = {LOG_QUEUE: (SEQUENCE_EVENTS,), QUEUE: tuple(kind for kind in TASKS if kind != SEQUENCE_EVENTS)}
 """The kinds of job that each queue carries."""
@@ -31,11 +30,11 @@ _VISIBLE_AFTER_SECONDS: Final = 6 * 3600
 
 
 def create_celery(settings: Settings, run: Callable[[str], object] | None = None) -> Celery:
-    """The Celery application of one process; with `run`, which does the job with a key, it has the tasks.
+    """Return the Celery application of one process; with `run`, which runs the job of a key, it has the tasks.
 
-    A task is acknowledged after it has ended. A worker takes one message more than it works at. A broker that hides
-    unacknowledged messages for a while (Redis) shows them again after six hours, which is longer than any job: those
-    of a worker that died have long been sent anew by then. Raises `SettingInvalid` for a broker that is none.
+    A task is acknowledged after it has ended, and a worker prefetches one message. Redis redelivers unacknowledged
+    messages after six hours, which is longer than any job takes: the jobs of a worker that died are dispatched again
+    long before. Raises `SettingInvalid` for a broker address that cannot be used.
     """
     celery = Celery("shanben", broker=_broker_address(settings), set_as_current=False)
     celery.conf.update(
@@ -63,21 +62,21 @@ def create_celery(settings: Settings, run: Callable[[str], object] | None = None
 
 
 def task_name(kind: str) -> str:
-    """The Celery task that runs jobs of a kind."""
+    """Return the name of the Celery task that runs jobs of a kind."""
     return f"shanben.{kind}"
 
 
 def _broker_address(settings: Settings) -> str | None:
-    """The broker's address, which is looked at and not called; None without one."""
+    """Return the broker's address, checked without a connection; None without a broker."""
     if not settings.broker:
         return None
-    wrong = LocalizedText("应形如 redis://… 或 amqp://…", "it should read like redis://… or amqp://…")
-    if "://" not in settings.broker:  # taken for the name of a machine otherwise
-        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong)
+    reason = LocalizedText("应形如 redis://… 或 amqp://…", "it should read like redis://… or amqp://…")
+    if "://" not in settings.broker:  # kombu would use it as a host name
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=reason)
     try:
         Connection(settings.broker)  # type: ignore[no-untyped-call]
     except (KeyError, ValueError, ImportError) as fault:
-        raise SettingInvalid(name="SHANBEN_BROKER", reason=wrong) from fault
+        raise SettingInvalid(name="SHANBEN_BROKER", reason=reason) from fault
     return settings.broker
 
 

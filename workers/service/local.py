@@ -71,7 +71,7 @@ class LocalRunner:
         self._jobs.enqueue(order)
         self._run(
             self._runner,
-            lambda limit: self._jobs.due_in(order.key, limit),
+            lambda limit: self._jobs.due_within(order.key, limit),
             lambda: self._get(order.key).state in FINISHED,
             look,
         )

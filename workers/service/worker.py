@@ -1,4 +1,4 @@
-"""A worker: a Celery consumer over the jobs of the outbox, with a sweeper beside it."""
+"""A broker's worker: a Celery consumer that runs the jobs of the outbox, and a sweeper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG = logging.getLogger("shanben.jobs")
 
 
 def run_worker(context: TaskContext, concurrency: int) -> None:
-    """Work until stopped, at `concurrency` jobs at once; extends the log if this machine has its signing key."""
+    """Run `concurrency` jobs at a time until stopped. Extends the log only on a machine with its signing key."""
     repository = context.repository
     with registered_worker(repository) as holder:
         runner = Runner(context, TASKS, holder, repository.settings.patience_seconds)
@@ -30,24 +30,24 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
                 if runner.run(key):
                     send_due(celery, repository)
             except ShanbenError as fault:
-                # The job is in the outbox: when the database or the broker is back, a sweep finds it.
+                # The job is in the outbox: a sweep finds it when the database or the broker is back.
                 _LOG.warning("%s: %s", key, fault)
 
         celery = create_celery(repository.settings, run)
         queues = [QUEUE, LOG_QUEUE] if can_sign(repository) else [QUEUE]
-        _tell_absence(celery)
+        _warn_if_away(celery)
         sweeper = Sweeper(celery, repository)
         sweeper.start()
         try:
-            # Threads: the heavy part of a job runs in the workshop's own child processes.
+            # Threads: the heavy part of a job runs in the examiner's child processes.
             options = ["--pool=threads", f"--concurrency={concurrency}", "--queues", ",".join(queues)]
             celery.worker_main(["worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", *options])
         finally:
             sweeper.stop()
 
 
-def _tell_absence(celery: Celery) -> None:
-    """Say so when the broker is away: Celery waits for it, in words that are not for whoever started the worker."""
+def _warn_if_away(celery: Celery) -> None:
+    """Log that the broker is away: Celery waits for it, but its own message does not say what to do."""
     try:
         queued(celery, QUEUE)
     except DependencyMissing as fault:

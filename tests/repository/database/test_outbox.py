@@ -205,8 +205,8 @@ def test_due_jobs_can_be_limited_to_kinds_or_to_one_job_and_its_children(jobs: J
     fanned_out(jobs)
     assert [job.key for job in jobs.due(10, ("ingest", "journal"))] == ["ingest:0", "journal"]
     assert jobs.due(10, ()) == []
-    assert [job.key for job in jobs.due_in("ingest:1", 10)] == ["page:0", "page:1"]
-    assert [job.key for job in jobs.due_in("ingest:0", 10)] == ["ingest:0"]
+    assert [job.key for job in jobs.due_within("ingest:1", 10)] == ["page:0", "page:1"]
+    assert [job.key for job in jobs.due_within("ingest:0", 10)] == ["ingest:0"]
 
 
 def test_messages_that_were_lost_are_noticed(jobs: Jobs, watch: Watch) -> None:

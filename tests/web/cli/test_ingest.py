@@ -1,4 +1,4 @@
-"""What `shanben ingest` tells whoever waits for it."""
+"""`shanben ingest`: its messages, its JSON document and its exit codes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any, cast
 
 import pytest
 from ports import reserve_port
 from rich.console import Console
 
+from preservation.log.sequencer import exclusive_writer
 from repository.config import Settings
+from repository.database.catalogue import Publication
 from repository.database.outbox import Jobs, JobState, NewJob
-from repository.errors import Busy, DatabaseFault, DependencyMissing, SettingInvalid
+from repository.errors import Busy, DatabaseFault, DependencyMissing, KeyNotFound, SettingInvalid, StoreFault, StoreFull
+from repository.paths import collection
 from repository.repository import Repository, memory_repository
-from web.cli.ingest import ingest_by_workers, ingest_here, ingest_job
+from repository.storage.content import Content
+from repository.storage.folder import FolderStore
+from repository.storage.store import ObjectStore
+from web.cli.ingest import ingest_by_workers, ingest_job, ingest_locally
 from web.cli.terminal import Terminal
 from workers.bootstrap import make_ready
 from workers.deposit.check import check
@@ -27,20 +35,20 @@ from workers.execution.context import TaskContext
 from workers.progress import SilentProgress
 
 
-class Heard(Terminal):
-    """A terminal whose standard error is kept."""
+class RecordingTerminal(Terminal):
+    """A terminal that records its standard error."""
 
     def __init__(self) -> None:
         super().__init__(None, as_json=True, console=Console(file=io.StringIO(), soft_wrap=True))
 
     @property
-    def words(self) -> str:
+    def output(self) -> str:
         file = self.console.file
         assert isinstance(file, io.StringIO)
         return file.getvalue()
 
 
-def with_broker(folder: Path, broker: str) -> Repository:
+def repository_with_broker(folder: Path, broker: str) -> Repository:
     return make_ready(memory_repository(Settings(data=folder / "var", broker=broker)))
 
 
@@ -55,26 +63,32 @@ def deposits(tmp_path: Path) -> list[Path]:
 
 
 def states(jobs: Jobs, deposits: list[Path]) -> list[JobState | None]:
-    found = [jobs.get(ingest_job(deposit).key) for deposit in deposits]
-    return [job.state if job else None for job in found]
+    queued = [jobs.get(ingest_job(deposit).key) for deposit in deposits]
+    return [job.state if job else None for job in queued]
 
 
-def test_while_the_broker_is_away_every_deposit_is_recorded_and_named(tmp_path: Path, deposits: list[Path]) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
+def test_ingest_queues_and_lists_every_deposit_while_the_broker_is_away(tmp_path: Path, deposits: list[Path]) -> None:
+    repository, terminal = (
+        repository_with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"),
+        RecordingTerminal(),
+    )
     with pytest.raises(DependencyMissing) as absence:
         ingest_by_workers(repository, deposits, terminal)
     assert all("SHANBEN_BROKER" in words for words in (absence.value.message.zh, absence.value.message.en))
     assert states(repository.jobs, deposits) == [JobState.QUEUED] * 3
-    (line,) = terminal.words.splitlines()
+    (line,) = terminal.output.splitlines()
     assert "已登记" in line
-    assert "Recorded" in line
+    assert "Queued" in line
     assert all(line.count(str(deposit)) == 2 for deposit in deposits)
 
 
-def test_deposits_that_could_not_be_recorded_are_told_from_those_that_were(
+def test_ingest_lists_deposits_that_could_not_be_queued_apart_from_those_that_were(
     tmp_path: Path, deposits: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
+    repository, terminal = (
+        repository_with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"),
+        RecordingTerminal(),
+    )
     enqueue = repository.jobs.enqueue
 
     def fail_later(order: NewJob) -> None:
@@ -85,35 +99,38 @@ def test_deposits_that_could_not_be_recorded_are_told_from_those_that_were(
     monkeypatch.setattr(repository.jobs, "enqueue", fail_later)
     with pytest.raises(DatabaseFault):
         ingest_by_workers(repository, deposits, terminal)
-    recorded, left = terminal.words.splitlines()
-    assert [str(deposit) in recorded for deposit in deposits] == [True, False, False]
-    assert [str(deposit) in left for deposit in deposits] == [False, True, True]
-    assert "Not handed in" in left
+    queued, others = terminal.output.splitlines()
+    assert [str(deposit) in queued for deposit in deposits] == [True, False, False]
+    assert [str(deposit) in others for deposit in deposits] == [False, True, True]
+    assert "Not submitted" in others
 
 
-def test_with_a_broker_that_is_none_nothing_is_asked_for(tmp_path: Path, deposits: list[Path]) -> None:
-    repository = with_broker(tmp_path, "http://127.0.0.1")
+def test_ingest_queues_nothing_when_the_broker_setting_is_invalid(tmp_path: Path, deposits: list[Path]) -> None:
+    repository = repository_with_broker(tmp_path, "http://127.0.0.1")
     with pytest.raises(SettingInvalid):
-        ingest_by_workers(repository, deposits, Heard())
+        ingest_by_workers(repository, deposits, RecordingTerminal())
     assert states(repository.jobs, deposits) == [None] * 3
 
 
-def test_a_folder_that_is_not_there_is_shown_with_its_fault(
+def test_ingest_shows_an_absent_folder_with_its_fault_and_queues_nothing(
     tmp_path: Path, deposits: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository, terminal = with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"), Heard()
-    none = tmp_path / "none"
-    assert ingest_by_workers(repository, [deposits[0], none], terminal) == 1
-    assert f"✗ {none}: there is no such folder" in terminal.words
-    assert f"Not handed in: {deposits[0]}\n" in terminal.words
+    repository, terminal = (
+        repository_with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"),
+        RecordingTerminal(),
+    )
+    absent = tmp_path / "none"
+    assert ingest_by_workers(repository, [deposits[0], absent], terminal) == 1
+    assert f"✗ {absent}: there is no such folder" in terminal.output
+    assert f"Not submitted: {deposits[0]}\n" in terminal.output
     assert states(repository.jobs, deposits) == [None] * 3
     (refused,) = json.loads(capsys.readouterr().out)["refused"]
-    assert (refused["deposit"], refused["code"], refused["branch"]) == (str(none), "deposit.refused", "content")
-    assert [fault["file"] for fault in refused["faults"]] == [str(none)]
+    assert (refused["deposit"], refused["code"], refused["branch"]) == (str(absent), "deposit.refused", "content")
+    assert [fault["file"] for fault in refused["faults"]] == [str(absent)]
 
 
-def claimed(context: TaskContext, deposit: Path) -> str:
-    """The work of a deposit whose ingest waits for a page that a worker elsewhere has."""
+def claim_work(context: TaskContext, deposit: Path) -> str:
+    """Start the ingest of a deposit on another machine, which holds its only page. Return the work."""
     work = check(deposit, context.examiner, SilentProgress()).work
     assert work
     jobs, order, page = context.repository.jobs, ingest_job(deposit), NewJob("page", "page", {})
@@ -124,31 +141,39 @@ def claimed(context: TaskContext, deposit: Path) -> str:
     return work.identifier
 
 
-def test_a_deposit_refused_for_another_of_the_same_work_names_it(context: TaskContext, deposit: Path) -> None:
-    work, again, terminal = claimed(context, deposit), copytree(deposit, deposit.with_name("again")), Heard()
-    assert ingest_here(context, [again], terminal) == 3
+def test_ingest_names_the_deposit_of_the_same_work_that_makes_it_fail(context: TaskContext, deposit: Path) -> None:
+    work, again, terminal = (
+        claim_work(context, deposit),
+        copytree(deposit, deposit.with_name("again")),
+        RecordingTerminal(),
+    )
+    assert ingest_locally(context, [again], terminal) == 3
     for words in (f"送存 {deposit} 属同一著作（{work}）", f"The deposit {deposit} is of the same work ({work})"):
-        assert words in terminal.words
-    assert terminal.words.count("shanben status") == 2
+        assert words in terminal.output
+    assert terminal.output.count("shanben status") == 2
 
 
-def wait_for(holds: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_a_deposit_that_waits_for_another_of_the_same_work_names_it_once(context: TaskContext, deposit: Path) -> None:
-    work, again, terminal = claimed(context, deposit), copytree(deposit, deposit.with_name("again")), Heard()
+def test_ingest_names_the_deposit_of_the_same_work_that_it_waits_for_once(context: TaskContext, deposit: Path) -> None:
+    work, again, terminal = (
+        claim_work(context, deposit),
+        copytree(deposit, deposit.with_name("again")),
+        RecordingTerminal(),
+    )
     repository = replace(context.repository, settings=replace(context.repository.settings, broker="memory://"))
     jobs, key = repository.jobs, ingest_job(again).key
     done = {"identifier": work, "images": 3, "changed": False}
 
     def work_elsewhere() -> None:
-        wait_for(lambda: jobs.start(key, "worker", 60))
+        wait_until(lambda: jobs.start(key, "worker", 60))
         jobs.postpone(key, "worker", Busy(what=work).to_json(), 0)
-        wait_for(lambda: terminal.words)
+        wait_until(lambda: terminal.output)
         time.sleep(1.2)  # looked at twice more
         jobs.start(key, "worker", 60)
         jobs.finish(key, "worker", done)
@@ -157,5 +182,141 @@ def test_a_deposit_that_waits_for_another_of_the_same_work_names_it_once(context
     worker.start()
     assert ingest_by_workers(repository, [again], terminal) == 0
     worker.join()
-    assert terminal.words.count(f"The deposit {deposit} is of the same work ({work})") == 1
-    assert "Another process" not in terminal.words
+    assert terminal.output.count(f"The deposit {deposit} is of the same work ({work})") == 1
+    assert "Another process" not in terminal.output
+
+
+def with_replica(context: TaskContext, store: ObjectStore) -> TaskContext:
+    return replace(context, repository=replace(context.repository, replicas={"replica": store}))
+
+
+class BrokenStore:
+    """A store whose every method raises a fault."""
+
+    def __init__(self, fault: StoreFault) -> None:
+        self._fault = fault
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_arguments: object, **_options: object) -> Any:
+            raise self._fault
+
+        return refuse
+
+
+def ingest_and_read(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, dict[str, Any], str]:
+    """Ingest a deposit. Return the exit code, the JSON document and the messages."""
+    terminal = RecordingTerminal()
+    code = ingest_locally(context, [deposit], terminal)
+    return code, json.loads(capsys.readouterr().out), terminal.output
+
+
+def test_ingest_finishes_its_follow_up_jobs_before_it_returns(
+    context: TaskContext, deposit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = with_replica(context, FolderStore(tmp_path / "replica"))
+    code, document, _ = ingest_and_read(context, deposit, capsys)
+    (work,) = document["works"]
+    repository = context.repository
+    assert (code, document["unfinished"]) == (0, [])
+    assert repository.jobs.due(100) == []
+    assert not repository.log_sequence.has_unlogged_events()
+    assert repository.replica_status.is_preserved(work["identifier"], ["replica"])
+    assert repository.store.exists(collection("top"))
+    assert (tmp_path / "replica" / "log" / "checkpoint").is_file()
+
+
+def test_ingest_warns_of_a_replica_that_is_away_and_leaves_its_jobs_queued(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = BrokenStore(StoreFault(key="ocfl", reason="connection refused"))
+    context = with_replica(context, cast(ObjectStore, away))
+    code, document, messages = ingest_and_read(context, deposit, capsys)
+    assert code == 0
+    assert [work["state"] for work in document["works"]] == ["published"]
+    assert {job["kind"]: job["state"] for job in document["unfinished"]} == {
+        "replicate": "queued",
+        "replicate-log": "queued",
+    }
+    assert messages.count("The replica replica cannot be written yet") == 1
+    assert "connection refused" in messages
+    assert "shanben retry" in messages
+
+
+def test_ingest_fails_when_a_replica_refuses_for_good(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denied = BrokenStore(KeyNotFound(key="ocfl"))
+    context = with_replica(context, cast(ObjectStore, denied))
+    code, document, messages = ingest_and_read(context, deposit, capsys)
+    assert code == 3
+    assert [work["state"] for work in document["works"]] == ["published"]
+    assert {job["state"] for job in document["unfinished"]} == {"failed"}
+    assert "could not be written" in messages
+
+
+def test_ingest_fails_when_its_events_cannot_be_logged(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, put = context.repository.store, context.repository.store.put
+
+    def refuse_log(key: str, content: Content) -> None:
+        if key.startswith("log/"):
+            raise StoreFull(key=key, reason="quota")
+        put(key, content)
+
+    with monkeypatch.context() as full:
+        full.setattr(store, "put", refuse_log)
+        full.setattr(store, "put_new", refuse_log)
+        code, document, messages = ingest_and_read(context, deposit, capsys)
+    assert code == 3
+    assert [work["state"] for work in document["works"]] == ["published"]
+    assert [job["kind"] for job in document["unfinished"]] == ["journal"]
+    assert "the provenance log does not hold their events yet" in messages
+    assert "quota" in messages
+    code, document, _ = ingest_and_read(context, deposit, capsys)
+    assert (code, document["unfinished"]) == (0, [])
+    assert not context.repository.log_sequence.has_unlogged_events()
+
+
+def test_ingest_waits_for_a_follow_up_job_that_another_process_holds(
+    context: TaskContext, deposit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another process took the replication job before this one could, and ends it some time later."""
+    context = with_replica(context, FolderStore(tmp_path / "replica"))
+    jobs, publish = context.repository.jobs, context.repository.catalogue.publish
+    ended = threading.Event()
+
+    def publish_and_lose(publication: Publication, orders: list[NewJob], now: str) -> None:
+        publish(publication, orders, now)
+        (order,) = [order for order in orders if order.kind == "replicate"]
+        assert jobs.start(order.key, "elsewhere", 60)
+        threading.Timer(1.5, lambda: (ended.set(), jobs.finish(order.key, "elsewhere", {}))).start()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context.repository.catalogue, "publish", publish_and_lose)
+        code, document, _ = ingest_and_read(context, deposit, capsys)
+    assert ended.is_set()
+    assert (code, document["unfinished"]) == (0, [])
+
+
+def test_ingest_waits_for_another_process_that_writes_the_log(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log's job ends without the events then, because their writer usually logs them; here it does not."""
+    with ExitStack() as held:
+        held.enter_context(exclusive_writer(context.repository))
+        threading.Timer(7, held.pop_all().close).start()
+        code, document, _ = ingest_and_read(context, deposit, capsys)
+    assert (code, document["unfinished"]) == (0, [])
+    assert not context.repository.log_sequence.has_unlogged_events()
+
+
+def test_ingest_leaves_jobs_that_it_did_not_cause(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = NewJob("replicate:elsewhere:w1", "replicate", {"work": "w1", "store": "elsewhere"})
+    context.repository.jobs.enqueue(other)
+    assert ingest_and_read(context, deposit, capsys)[0] == 0
+    assert [job.key for job in context.repository.jobs.due(10)] == [other.key]

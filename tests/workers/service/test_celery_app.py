@@ -1,3 +1,5 @@
+"""The Celery application: broker addresses are checked before anything connects."""
+
 from __future__ import annotations
 
 import pytest
@@ -8,12 +10,12 @@ from workers.service.celery_app import create_celery
 
 
 @pytest.mark.parametrize("address", ["http://x", "nonsense", "redis", "redis:/x", "://x", "redis://x:port/0"])
-def test_what_is_no_address_of_a_broker_is_told_with_what_one_reads_like(address: str) -> None:
+def test_an_invalid_broker_address_is_refused_with_examples_of_valid_ones(address: str) -> None:
     with pytest.raises(SettingInvalid) as refusal:
         create_celery(Settings(broker=address))
     message = refusal.value.message
-    for words in (message.zh, message.en):
-        assert all(part in words for part in ("SHANBEN_BROKER", "redis://", "amqp://"))
+    for text in (message.zh, message.en):
+        assert all(part in text for part in ("SHANBEN_BROKER", "redis://", "amqp://"))
 
 
 @pytest.mark.parametrize(
@@ -27,5 +29,5 @@ def test_what_is_no_address_of_a_broker_is_told_with_what_one_reads_like(address
         "memory://",
     ],
 )
-def test_addresses_of_brokers_are_taken_and_nothing_is_called(address: str) -> None:
+def test_broker_addresses_are_accepted_without_a_connection(address: str) -> None:
     create_celery(Settings(broker=address))

@@ -1,0 +1,155 @@
+"""Recurring work: what is lost is queued again, new replicas get jobs, and finished jobs are purged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from publications import NOW, publication
+
+from repository.config import Settings
+from repository.database.outbox import JobState, NewJob
+from repository.errors import StoreFault
+from repository.repository import Repository, memory_repository
+from repository.storage.folder import FolderStore
+from workers.bootstrap import make_ready
+from workers.service import schedule
+from workers.service.schedule import DONE_SECONDS, Schedule
+from workers.tasks.jobs import replicate_log_job, replicate_work_job, sequence_events_job
+
+JOB = NewJob("pyramid:i1", "pyramid", {"image": "i1", "work": "w1"})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, clock: Clock) -> Repository:
+    """A repository in memory with one replica and nothing in it."""
+    repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), clock))
+    return replace(repository, replicas={"new": FolderStore(tmp_path / "new")})
+
+
+def publish(repository: Repository, *titles: str) -> list[str]:
+    """Enter works into the catalogue, none of which a replica holds. Return their identifiers."""
+    works = [publication(title, NOW, images=1) for title in titles]
+    for work in works:
+        repository.catalogue.publish(work, [], NOW)
+    return [work.work.identifier for work in works]
+
+
+def queued_keys(repository: Repository) -> set[str]:
+    return {job.key for job in repository.jobs.due(100)}
+
+
+def test_schedule_queues_a_job_past_its_lease_again(repository: Repository) -> None:
+    repository.jobs.enqueue(JOB)
+    assert repository.jobs.start(JOB.key, "killed", -1)
+    Schedule(repository).run()
+    assert JOB.key in queued_keys(repository)
+
+
+def test_schedule_queues_the_log_job_while_events_are_staged(repository: Repository) -> None:
+    Schedule(repository).run()
+    assert sequence_events_job().key not in queued_keys(repository)
+    publish(repository, "一")
+    Schedule(repository).run()
+    assert sequence_events_job().key in queued_keys(repository)
+
+
+def test_schedule_queues_works_and_the_log_for_a_new_replica(repository: Repository) -> None:
+    works = publish(repository, "一", "二")
+    Schedule(repository).run()
+    expected = {replicate_log_job("new").key, *(replicate_work_job("new", work).key for work in works)}
+    assert expected <= queued_keys(repository)
+
+
+def test_schedule_queues_the_next_batch_when_the_first_has_ended(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "REPLICATION_JOBS", 2)
+    works = publish(repository, "一", "二", "三")
+    recurring = Schedule(repository)
+    for _ in range(2):  # while a batch is under way nothing is added
+        recurring.run()
+        first = {job.key for job, _ in repository.jobs.active("replicate")}
+        assert len(first) == 2
+    for key in first:
+        work = key.rpartition(":")[2]
+        repository.jobs.start(key, "worker", 60)
+        repository.replica_status.record_verified(work, "new", 1, NOW)
+        repository.jobs.finish(key, "worker", {})
+    recurring.run()
+    (last,) = (job.key for job, _ in repository.jobs.active("replicate"))
+    assert {last, *first} == {replicate_work_job("new", work).key for work in works}
+
+
+def test_schedule_retries_failed_replication_once_after_its_start(repository: Repository) -> None:
+    (work,) = publish(repository, "一")
+    orders = [replicate_work_job("new", work), replicate_log_job("new")]
+
+    def fail_all() -> None:
+        for order in orders:
+            assert repository.jobs.start(order.key, "worker", 60)
+            repository.jobs.fail(order.key, "worker", {"code": "store.denied"})
+
+    for order in orders:
+        repository.jobs.enqueue(order)
+    fail_all()
+    recurring = Schedule(repository)
+    recurring.run()
+    assert {order.key for order in orders} <= queued_keys(repository)
+    fail_all()
+    recurring._next_hour = 0.0
+    recurring.run()
+    assert not {order.key for order in orders} & queued_keys(repository)
+
+
+def test_schedule_purges_finished_jobs(repository: Repository, clock: Clock) -> None:
+    repository.jobs.enqueue(JOB)
+    repository.jobs.start(JOB.key, "worker", 60)
+    repository.jobs.finish(JOB.key, "worker", {})
+    Schedule(repository).run()
+    job = repository.jobs.get(JOB.key)
+    assert job is not None
+    assert job.state is JobState.DONE
+    clock.now += timedelta(seconds=DONE_SECONDS + 1)
+    Schedule(repository).run()
+    assert repository.jobs.get(JOB.key) is None
+
+
+class UploadingStore:
+    """A store that counts the removals of incomplete uploads, or is away."""
+
+    def __init__(self, fault: StoreFault | None = None) -> None:
+        self.removals = 0
+        self._fault = fault
+
+    def remove_incomplete_uploads(self, _seconds: float) -> None:
+        if self._fault:
+            raise self._fault
+        self.removals += 1
+
+
+def test_schedule_removes_incomplete_uploads_once_an_hour_from_every_store_that_answers(
+    repository: Repository,
+) -> None:
+    away, present = UploadingStore(StoreFault(key="", reason="away")), UploadingStore()
+    stores: Any = {"away": away, "present": present}
+    recurring = Schedule(replace(repository, replicas=stores))
+    recurring.run()
+    recurring.run()
+    assert present.removals == 1
