@@ -1,6 +1,6 @@
-"""The sample rare book, made from nothing but its text and a typeface: a deposit folder ready for `shanben ingest`.
+"""The sample rare book as a deposit folder for `shanben ingest`, drawn from its text and a typeface.
 
-The same packages make the same bytes. Pages are JPEG, for a small folder and a quick demonstration.
+The same package versions produce the same bytes. Pages are JPEG, to keep the folder small and the demonstration quick.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ FONT = Path("node_modules/@expo-google-fonts/cactus-classical-serif/400Regular/C
 
 
 def make_sample(folder: Path, progress: Progress) -> None:
-    """Write the sample book into a folder: pages, their text with coordinates, and `work.toml` last of all.
+    """Write the sample book into a folder: pages, their text with coordinates, and `work.toml` last.
 
-    What an earlier run left there is overwritten. Raises DependencyMissing when the typeface has not been installed,
-    and StagingFault when the folder cannot be written.
+    Existing files of an earlier run are overwritten. Raises `DependencyMissing` when the typeface is not installed and
+    `StagingFault` when the folder cannot be written.
     """
     font = find_font(PACKAGE)
-    every = list(leaves())
-    progress.start(LocalizedText("制作样书", "Making the sample book"), sum(len(leaf.sheets) for leaf in every))
+    all_leaves = list(leaves())
+    progress.start(LocalizedText("制作样书", "Making the sample book"), sum(len(leaf.sheets) for leaf in all_leaves))
     try:
-        _draw(folder, every, font, progress)
+        _draw(folder, all_leaves, font, progress)
     except OSError as fault:
         raise StagingFault(reason=f"{folder}: {fault.strerror}") from fault
     finally:
         progress.finish()
 
 
-def _draw(folder: Path, every: Sequence[Leaf], font: Path, progress: Progress) -> None:
+def _draw(folder: Path, all_leaves: Sequence[Leaf], font: Path, progress: Progress) -> None:
     textures = make_textures(SEED)
     record = folder / "work.toml"
-    record.unlink(missing_ok=True)  # a folder without it is no deposit, should this run not come to its end
-    for number, leaf in enumerate(every):
+    record.unlink(missing_ok=True)  # an interrupted run must not leave a folder that looks like a complete deposit
+    for number, leaf in enumerate(all_leaves):
         draw_leaf(folder, leaf, number, font, textures)
         progress.advance(len(leaf.sheets))
     _write(record, work_file().encode())
 
 
 def find_font(package: Path) -> Path:
-    """The typeface, where npm installs it: beside this module's `package.json`."""
+    """Return the typeface that npm installed beside `package.json`. Raises `DependencyMissing`."""
     font = package / FONT
     if not font.is_file():
         remedy = "npm ci --prefix sample_book"
@@ -69,7 +69,7 @@ def find_font(package: Path) -> Path:
 
 
 def draw_leaf(folder: Path, leaf: Leaf, number: int, font: Path, textures: Textures) -> None:
-    """Draw and write the pages of one leaf, and their text; `number` makes it unlike every other."""
+    """Write the pages of one leaf and their text; `number` seeds its random variation."""
     rng = np.random.default_rng([SEED, number])
     blocks = [print_mask(sheet.plan, font, rng) for sheet in leaf.sheets]
     for place, page in enumerate(leaf.sheets):
@@ -82,7 +82,7 @@ def draw_leaf(folder: Path, leaf: Leaf, number: int, font: Path, textures: Textu
 
 
 def _paper(leaf: Leaf, place: int, blocks: list[Mask], textures: Textures, rng: np.random.Generator) -> Any:
-    """The bare side of a leaf, its other side showing through."""
+    """Return the unprinted side of a leaf, with the print of its other side showing through."""
     colour = YELLOW_PAPER if leaf.is_yellow else BAMBOO_PAPER
     volume = np.random.default_rng([SEED, 1000 + leaf.volume])
     bare = sheet(leaf.sheets[place].plan.side, rng, volume, textures, colour)
@@ -93,13 +93,13 @@ def _vermilion(page: Sheet, font: Path, rng: np.random.Generator) -> Mask:
     marks = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     for middle in page.plan.stops:
         circle(marks, middle, rng)
-    for each in page.seals:
-        stamp(marks, seal(each.text, each.size, font, intaglio=each.intaglio), each.middle, rng)
+    for item in page.seals:
+        stamp(marks, seal(item.text, item.size, font, intaglio=item.intaglio), item.middle, rng)
     return marks
 
 
 def _jpeg(picture: Any) -> bytes:
-    """The file of a picture, 560 pixels to the inch."""
+    """Return a picture as a JPEG file at 560 pixels per inch."""
     content: bytes = picture.copy(xres=22.0, yres=22.0).jpegsave_buffer(Q=QUALITY, subsample_mode="off", keep="none")
     return content
 

@@ -1,4 +1,4 @@
-"""What the sample book consists of, leaf by leaf, and how it is catalogued. (pure)"""
+"""The leaves of the sample book, and its catalogue record. (pure)"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLOPHON = ("是編以程式成之", "供數位善本試用", "非古本讀者�
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A seal: four characters, its side in pixels, where its middle stands, and whether they are left white (白文)."""
+    """A seal of four characters: its side and centre in pixels; `intaglio` for white characters on red (白文)."""
 
     text: str
     size: int
@@ -43,7 +43,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One page to be photographed: its key in the deposit, its label, the half-leaf it shows, and what is on it."""
+    """One page: its key in the deposit, its label, the half-leaf that it shows, its layout and its seals."""
 
     key: str
     label: str
@@ -54,7 +54,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf of a volume (counted from 1): its two sides, or a cover, which is one sheet."""
+    """A leaf of a volume (counted from 1): two sheets, or one for a cover."""
 
     volume: int
     sheets: tuple[Sheet, ...]
@@ -63,7 +63,7 @@ class Leaf:
 
 
 def leaves() -> Iterator[Leaf]:
-    """Every leaf of both volumes, in the order of reading."""
+    """Yield every leaf of both volumes in reading order."""
     for volume, juan in enumerate(JUANS, start=1):
         yield Leaf(volume, (Sheet(_key(volume, 1), "書衣", None, cover_slip(juan.label)),), is_cover=True)
         if volume == 1:
@@ -72,7 +72,7 @@ def leaves() -> Iterator[Leaf]:
 
 
 def work_file() -> str:
-    """The catalogue record, `work.toml`."""
+    """Return the catalogue record, `work.toml`."""
     record = {
         "title": TITLE,
         "identifier": "specimen-qianziwen",
@@ -97,7 +97,7 @@ def work_file() -> str:
 
 
 def text_file(sheet: Sheet) -> str:
-    """The text of a page with its coordinates, in pixels, in the order of reading."""
+    """Return the text of a page as JSON, with coordinates in pixels, in reading order."""
     characters = sheet.plan.characters
     numbers = sorted({character.column for character in characters})
     columns = [[character for character in characters if character.column == number] for number in numbers]
@@ -117,7 +117,7 @@ def _key(volume: int, number: int) -> str:
 
 
 def _front_leaf() -> Leaf:
-    """The leaf before the text: the 內封, and on its back the 牌記."""
+    """Return the leaf before the text: the title page (內封) and, on its back, the colophon (牌記)."""
     title, colophon = title_page(), colophon_page(COLOPHON)
     last = title.characters[-1].box
     seal = Seal("樣本之印", 430, (last.x + last.width // 2, last.y + 60), intaglio=True)
@@ -150,7 +150,7 @@ def _first_text_page(volume: int) -> int:
 
 
 def _owner_seals(plan: PageLayout) -> tuple[Seal, ...]:
-    """At the foot of the first column, as collectors set them, the newer above the older."""
+    """Return the collectors' seals at the foot of the first column, the newer above the older."""
     middle = plan.characters[0].box.x + BODY_WIDTH // 2
     return (
         Seal("數位善本", 392, (middle + 4, TOP + 11 * ROW - 60), intaglio=False),
@@ -166,7 +166,7 @@ def _bounds(characters: Sequence[Character]) -> dict[str, int]:
 
 
 def _ranges() -> Iterator[dict[str, str]]:
-    """The front matter, then each 卷 and the chapters in it. A chapter may begin on the page on which another ends."""
+    """Yield the front matter, then each 卷 and its chapters. A chapter may begin on the page where another ends."""
     yield {"label": "卷首", "pages": f"{_key(1, 2)}-0003"}
     for volume, juan in enumerate(JUANS, start=1):
         yield {"label": juan.label}
@@ -184,7 +184,7 @@ def _assignments(table: Mapping[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """A TOML value; JSON's strings and arrays of strings are TOML's."""
+    """Return a value as TOML, in which strings and arrays of strings are written as in JSON."""
     if isinstance(value, dict):
         return "{ " + ", ".join(_assignments(value)) + " }"
     return json.dumps(value, ensure_ascii=False)

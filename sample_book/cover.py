@@ -19,7 +19,7 @@ THREAD = 15  # the width of one of the two strands
 
 
 def cover(rng: np.random.Generator, textures: Textures) -> Any:
-    """A cover with its slip still blank: a float image of three bands, 0 to 255."""
+    """Return a cover with a blank title slip: a float image of three bands, 0 to 255."""
     edge: Any = pyvips.Image.new_from_array(beyond(rng, closed=True))
     page = enlarged(_indigo(rng), COARSE) * edge.maplut(falling_light(0))
     fabric = (spread(textures.sheet, rng) - 1) * 2.6 + 1
@@ -38,7 +38,7 @@ def _tinted(colour: tuple[float, float, float], tone: Any) -> Any:
 
 
 def _laid_on(page: Any, mask: Mask, thing: Any, thickness: int) -> Any:
-    """Something on the page, where the mask is; it throws a shadow down and to the right."""
+    """Return the page with a thing laid on it where the mask is, and its shadow to the lower right."""
     cover = _image(mask)
     shadow = cover.wrap(x=PAGE_WIDTH - thickness, y=PAGE_HEIGHT - thickness).gaussblur(thickness * 0.7)
     share = cover.gaussblur(0.8) * (1 / 255)
@@ -55,7 +55,7 @@ def _slip_tone(rng: np.random.Generator) -> Any:
 
 
 def _indigo(rng: np.random.Generator) -> Field:
-    """Dyed paper, rubbed pale where hands and shelves have touched it."""
+    """Return the colour of dyed paper, worn pale at its edges and corners."""
     shape = (PAGE_HEIGHT // COARSE, PAGE_WIDTH // COARSE)
     down = np.arange(shape[0], dtype=np.float32)[:, None] * COARSE
     across = np.arange(shape[1], dtype=np.float32)[None, :] * COARSE
@@ -79,7 +79,7 @@ def _indigo(rng: np.random.Generator) -> Field:
 
 
 def _slip(rng: np.random.Generator) -> Mask:
-    """Where the slip lies; its edges were cut by hand."""
+    """Return the mask of the title slip, with edges as cut by hand."""
     mask = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     left, right = (SLIP.x + side + drift(rng, SLIP.height, 300, 2.0) for side in (0, SLIP.width))
     across = np.arange(SLIP.x - 20, SLIP.x + SLIP.width + 20)
@@ -89,7 +89,7 @@ def _slip(rng: np.random.Generator) -> Mask:
 
 
 def _thread(rng: np.random.Generator) -> Mask:
-    """Two strands of silk from hole to hole, and from each hole around the spine; at the ends around the edge too."""
+    """Return the mask of the sewing: two strands of silk along the holes, and from each hole around the spine."""
     mask = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     seam, spine = PAGE_WIDTH - FOLD - SEAM, PAGE_WIDTH - FOLD
     head, tail = SKY + 4, PAGE_HEIGHT - EARTH - 4

@@ -1,7 +1,7 @@
-"""From a plan to ink: cutting the block, inking it, and how the ink takes to the paper.
+"""Cut a page layout as a woodblock: characters, frame lines and fishtails, with the irregularities of handwork.
 
-Typefaces are drawn by libvips (Pango, FreeType), a whole page of characters at a time; each is then turned, stretched
-and shifted a little, as a cutter's hand would, and strokes are widened across, as cutters of the 匠體 did.
+libvips (Pango, FreeType) draws all characters of one size in one line. Each glyph is then rotated, stretched and
+shifted slightly, and its vertical strokes are widened, as in the 匠體 style.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sample_book.layout import FOLD, PAGE_HEIGHT, PAGE_WIDTH, Character, Fishtai
 from sample_book.texture import clouds, drift, enlarged
 
 Mask = npt.NDArray[np.uint8]
-"""One byte a pixel: 0 bare wood, 255 raised and inked."""
+"""One byte per pixel: 0 for bare wood, 255 for raised and inked wood."""
 
 FAMILY = "Cactus Classical Serif"
-REFERENCE = "國圖"  # two characters that fill their body: a line is centred by them
+REFERENCE = "國圖"  # two characters that fill their square, by which a line is centred
 
 
 def print_mask(plan: PageLayout, font: Path, rng: np.random.Generator) -> Mask:
-    """The block of one half-leaf, as large as the page."""
+    """Return the block of one half-leaf, at the size of the page."""
     block = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     for bar in plan.bars:
         cut_bar(block, bar, rng)
@@ -39,7 +39,7 @@ def print_mask(plan: PageLayout, font: Path, rng: np.random.Generator) -> Mask:
 
 
 def _warped(block: Mask, rng: np.random.Generator) -> Mask:
-    """The block as a hand cut it and paper took it: nothing quite straight, nowhere off by more than a few pixels."""
+    """Return the block slightly distorted, by a few pixels at most."""
     shape = (PAGE_HEIGHT // 8, PAGE_WIDTH // 8)
     moves = [
         np.clip(1.0 * clouds(rng, shape, (7, 7)) + 0.9 * clouds(rng, shape, (24, 24)), -4, 4)
@@ -53,7 +53,7 @@ def _warped(block: Mask, rng: np.random.Generator) -> Mask:
 
 
 def cut_characters(block: Mask, characters: Sequence[Character], font: Path, rng: np.random.Generator) -> None:
-    """Cut characters into a block, each within its box; those of one size are drawn together."""
+    """Cut characters into a block, each within its box."""
     for height in sorted({character.box.height for character in characters}):
         same = [character for character in characters if character.box.height == height]
         for character, glyph in zip(same, draw_line("".join(c.text for c in same), font, height), strict=True):
@@ -61,9 +61,9 @@ def cut_characters(block: Mask, characters: Sequence[Character], font: Path, rng
 
 
 def draw_line(text: str, font: Path, size: int) -> list[Mask]:
-    """Each character of a line in the square of `size` pixels it is designed in.
+    """Return the glyph of each character in a square of `size` pixels.
 
-    The characters of the family are all as wide as they are high, so a line is cut at even steps.
+    All characters of the typeface have the same width and height, so one drawn line is divided at even steps.
     """
     line = pyvips.Image.text(text + REFERENCE, font=f"{FAMILY} {size}", dpi=72, fontfile=str(font))
     steps = len(text) + len(REFERENCE)
@@ -77,7 +77,7 @@ def draw_line(text: str, font: Path, size: int) -> list[Mask]:
 
 
 def _by_hand(glyph: Mask, box: TextBox, rng: np.random.Generator) -> Mask:
-    """A glyph as a hand would cut it: a little turned, stretched, shifted and heavier or lighter than the next."""
+    """Return a glyph with random variation: rotated, stretched, shifted, and with heavier or lighter strokes."""
     stroke = max(1, round(glyph.shape[0] * rng.uniform(0.020, 0.030)))
     widened = _widen(glyph, stroke)
     turn, lean = np.radians(rng.normal(0.0, 0.55)), rng.normal(0.0, 0.006)
@@ -88,7 +88,7 @@ def _by_hand(glyph: Mask, box: TextBox, rng: np.random.Generator) -> Mask:
 
 
 def _transformed(glyph: Mask, matrix: list[float], box: TextBox, shift: npt.NDArray[np.float64]) -> Mask:
-    """A glyph under a linear map about its middle, which comes to lie `shift` from the middle of the box."""
+    """Return a glyph transformed about its centre, and placed with its centre `shift` from the centre of the box."""
     image: Any = pyvips.Image.new_from_array(glyph)
     half = np.array([glyph.shape[1] / 2, glyph.shape[0] / 2])
     offset = np.array([box.width / 2, box.height / 2]) + shift - np.array(matrix).reshape(2, 2) @ half
@@ -104,7 +104,7 @@ def _transformed(glyph: Mask, matrix: list[float], box: TextBox, shift: npt.NDAr
 
 
 def _widen(glyph: Mask, stroke: int) -> Mask:
-    """Upright strokes made `stroke` pixels wider, level ones hardly: the contrast of a cutter's hand."""
+    """Return a glyph with vertical strokes widened by `stroke` pixels, and horizontal ones only slightly."""
     wide = glyph
     done = 1
     while done < stroke:
@@ -116,14 +116,14 @@ def _widen(glyph: Mask, stroke: int) -> Mask:
 
 
 def _paste(block: Mask, glyph: Mask, box: TextBox) -> None:
-    """Lay a glyph on the block; what hangs over the edge of the page is lost, as at the fold."""
+    """Copy a glyph to the block, clipped at the edge of the page."""
     left, right = max(box.x, 0), min(box.x + box.width, block.shape[1])
     there = block[box.y : box.y + box.height, left:right]
     np.maximum(there, glyph[:, left - box.x : right - box.x], out=there)
 
 
 def cut_bar(block: Mask, bar: TextBox, rng: np.random.Generator, *, flaws: bool = True) -> None:
-    """A line of the frame or between columns: not quite straight or even and, with `flaws`, broken here and there."""
+    """Cut a line of the frame or between columns, slightly uneven and, with `flaws`, broken in places."""
     upright = bar.height > bar.width
     canvas = block if upright else block.T
     across, along, weight, length = (
@@ -141,7 +141,7 @@ def cut_bar(block: Mask, bar: TextBox, rng: np.random.Generator, *, flaws: bool 
 
 
 def _cut_fishtail(block: Mask, fishtail: Fishtail) -> None:
-    """Half of a 魚尾 and the thin line over it."""
+    """Cut half of a fishtail mark (魚尾) and the thin line above it."""
     away = np.arange(fishtail.width)
     edge = fishtail.shallow + (fishtail.deep - fishtail.shallow) * away / fishtail.width
     down = np.arange(-40, fishtail.deep)[:, None]

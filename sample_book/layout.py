@@ -1,8 +1,8 @@
-"""Where everything stands on the pages of the sample book. (pure)
+"""The layout of the pages of the sample book. (pure)
 
-A woodblock prints one leaf, folded outward at its middle strip, the 版心: so a photograph of a half-leaf shows half of
-that strip at the fold, on the left of an a-side and on the right of a b-side. All lengths are in pixels of a page, the
-origin at its top left corner.
+A woodblock prints one leaf, which is folded outward at its centre strip (版心). The photograph of a half-leaf therefore
+shows half of that strip at the fold: on the left of an a-side, on the right of a b-side. Lengths are in pixels of a
+page, with the origin at its top left corner.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from enum import StrEnum
 from sample_book.text import AUTHOR, DYNASTY, TITLE, Juan
 
 PAGE_WIDTH, PAGE_HEIGHT = 3840, 5600  # 21.5 megapixels, about 560 to the inch of a large-format book
-SKY, EARTH, FOLD = 78, 96, 104  # what the camera sees beyond the paper: above, below and beside the fold
+SKY, EARTH, FOLD = 78, 96, 104  # margins around the paper: above, below, and beside the fold
 
 COLUMNS, ROWS = 7, 12
 COLUMN, ROW = 425, 350
 HEART = 150  # half of the 版心
 TOP = 860
 BOTTOM = TOP + ROWS * ROW
-BODY_WIDTH, BODY_HEIGHT = 391, 340  # the block of wood a character is cut in
+BODY_WIDTH, BODY_HEIGHT = 391, 340  # the square of one character
 
-RULE, THIN, THICK, GAP = 7, 10, 30, 20  # 界行; the two lines of the frame, and what lies between them
+RULE, THIN, THICK, GAP = 7, 10, 30, 20  # 界行; the two lines of the frame and the gap between them
 
 
 class Side(StrEnum):
-    """Which half of a leaf, in the order of reading; a cover has none."""
+    """The half of a leaf, in reading order."""
 
     A = "a"
     B = "b"
@@ -35,7 +35,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextBox:
-    """A rectangle: its left upper corner, width and height."""
+    """A rectangle: its upper left corner, width and height."""
 
     x: int
     y: int
@@ -45,12 +45,12 @@ class TextBox:
 
 SLIP = TextBox(290, 280, 740, 3180)  # 題簽, on the cover
 HOLES = (420, 1990, 3560, 5160)  # where the cover is sewn, from the top
-SEAM = 300  # how far the holes lie from the spine
+SEAM = 300  # distance of the holes from the spine
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """A character and the box its ink stays in. `column` counts from 1, in the order of reading."""
+    """A character and the box that contains its ink. `column` counts from 1 in reading order."""
 
     text: str
     box: TextBox
@@ -59,7 +59,7 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Fishtail:
-    """Half of a 魚尾, the black mark that shows where to fold. `fold` is the x of the fold, `toward` +1 or -1."""
+    """Half of a fishtail mark (魚尾), which guides the fold. `fold` is the x of the fold, `toward` is +1 or -1."""
 
     fold: int
     toward: int
@@ -71,10 +71,10 @@ class Fishtail:
 
 @dataclass(frozen=True, slots=True)
 class PageLayout:
-    """What one block prints on one half-leaf.
+    """The print of one block on one half-leaf.
 
-    `bars` are rules and frame lines; `heart` is what stands in the 版心, cut in two by the fold and so no part of the
-    text; `stops` are the middles of the red circles a reader put after each line of the text.
+    `bars` are rules and frame lines. `heart` has the characters of the centre strip (版心), which the fold divides and
+    which are not part of the text. `stops` are the centres of the red circles after each line of the text.
     """
 
     side: Side
@@ -87,19 +87,19 @@ class PageLayout:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of type: characters with the row each stands in, counted from 0; rows may be broken."""
+    """A column: its characters, each with its row counted from 0; rows may be fractions."""
 
     cells: tuple[tuple[float, str], ...] = ()
     punctuated: bool = False
 
 
 def set_column(text: str, row: float = 0.0, step: float = 1.0, *, punctuated: bool = False) -> Column:
-    """A column of one run of characters from `row` downward."""
+    """Return a column of characters from `row` downward."""
     return Column(tuple((row + step * number, character) for number, character in enumerate(text)), punctuated)
 
 
 def columns_of(juan: Juan) -> list[Column]:
-    """A 卷 as columns: its heading, its author, each chapter from a new column, and its closing title last."""
+    """Return a 卷 as columns: heading, author, each chapter from a new column, and the closing title."""
     author = ((4.5, DYNASTY), *((6.5 + number, name) for number, name in enumerate(AUTHOR)), (10.5, "撰"))
     columns = [set_column(TITLE + juan.label), Column(author)]
     for chapter in juan.chapters:
@@ -110,17 +110,17 @@ def columns_of(juan: Juan) -> list[Column]:
 
 
 def half_leaves(columns: Sequence[Column]) -> list[Sequence[Column]]:
-    """Columns by the half-leaf they stand on."""
+    """Return the columns of each half-leaf."""
     return [columns[at : at + COLUMNS] for at in range(0, len(columns), COLUMNS)]
 
 
 def first_column(juan: Juan, chapter: int) -> int:
-    """The column, counted from 0 over the 卷, in which a chapter begins."""
+    """Return the column, counted from 0 over the 卷, in which a chapter begins."""
     return 2 + sum(-(-4 * len(before.lines) // ROWS) for before in juan.chapters[:chapter])
 
 
 def text_page(columns: Sequence[Column], side: Side, juan: str, leaf: str) -> PageLayout:
-    """A half-leaf of text: seven columns between rules, frame, and its half of the 版心."""
+    """Return a half-leaf of text: seven columns between rules, the frame, and half of the 版心."""
     placed = [_place(column, number, side) for number, column in enumerate(columns, start=1)]
     return PageLayout(
         side,
@@ -138,7 +138,7 @@ def text_page(columns: Sequence[Column], side: Side, juan: str, leaf: str) -> Pa
 
 
 def title_page() -> PageLayout:
-    """The 內封: title in the middle, author on the right, what this copy is on the left."""
+    """Return the title page (內封): author, title and maker from right to left."""
     left, right = FOLD + HEART + 90, FOLD + HEART + COLUMNS * COLUMN - 90
     middle = (left + right) // 2
     dividers = tuple(TextBox(middle + offset, TOP, RULE, BOTTOM - TOP) for offset in (-690, 690 - RULE))
@@ -151,7 +151,7 @@ def title_page() -> PageLayout:
 
 
 def cover_slip(juan: str) -> PageLayout:
-    """The 題簽 on a cover: title and 卷 within a double frame."""
+    """Return the title slip (題簽) of a cover: title and 卷 within a double frame."""
     inset = 76
     frame = TextBox(SLIP.x + inset, SLIP.y + inset, SLIP.width - 2 * inset, SLIP.height - 2 * inset)
     title = _run(TITLE, TextBox(SLIP.x + 100, SLIP.y + 210, SLIP.width - 200, 480), 1, step=520)
@@ -160,7 +160,7 @@ def cover_slip(juan: str) -> PageLayout:
 
 
 def colophon_page(text: Sequence[str]) -> PageLayout:
-    """The 牌記: a framed notice of a few columns of equal length, in the middle of a b-side."""
+    """Return the colophon (牌記): a framed notice in the middle of a b-side."""
     width, step = 410, 375
     measure = max(map(len, text))
     left = (PAGE_WIDTH - width * len(text)) // 2
@@ -177,7 +177,7 @@ def colophon_page(text: Sequence[str]) -> PageLayout:
 
 
 def _run(text: str, first: TextBox, column: int, *, step: int) -> tuple[Character, ...]:
-    """Characters below each other, every `step`, the first in `first`."""
+    """Return characters one below the other, every `step`, the first of them in `first`."""
     return tuple(
         Character(character, TextBox(first.x, first.y + number * step, first.width, first.height), column)
         for number, character in enumerate(text)
@@ -203,18 +203,18 @@ def _place(column: Column, number: int, side: Side) -> tuple[Character, ...]:
 
 
 def _stops(characters: Sequence[Character]) -> tuple[tuple[int, int], ...]:
-    """One after every fourth character, at its lower right."""
+    """Return one circle after every fourth character, at its lower right."""
     return tuple((last.box.x + last.box.width - 18, last.box.y + last.box.height - 26) for last in characters[3::4])
 
 
 def _rules(side: Side) -> tuple[TextBox, ...]:
-    """The 界行: one on the left of each column, the last of which bounds the 版心; on a b-side, one on the right."""
+    """Return the rules (界行): one on the left of each column, on a b-side on its right."""
     offsets = (FOLD + HEART + number * COLUMN for number in range(COLUMNS))
     return tuple(TextBox(_turned(offset, side) - RULE // 2, TOP, RULE, BOTTOM - TOP) for offset in offsets)
 
 
 def _frame(side: Side) -> tuple[TextBox, ...]:
-    """四周雙邊: a thin line within a thick one, on the three sides that are not the fold."""
+    """Return the frame (四周雙邊): a thin line within a thick one, on the three sides other than the fold."""
     right = FOLD + HEART + COLUMNS * COLUMN
     reach = GAP + THIN + THICK
     lines = [(right, right + THIN, TOP, BOTTOM), (right + THIN + GAP, right + reach, TOP - reach, BOTTOM + reach)]
@@ -225,7 +225,7 @@ def _frame(side: Side) -> tuple[TextBox, ...]:
 
 
 def _double_frame(inner: TextBox) -> tuple[TextBox, ...]:
-    """Two lines around all four sides of a box."""
+    """Return a thin and a thick line around a box."""
     return (*_lines_around(inner, 0, THIN), *_lines_around(inner, THIN + GAP, THICK))
 
 
@@ -242,7 +242,7 @@ def _lines_around(inner: TextBox, distance: int, weight: int) -> tuple[TextBox, 
 
 
 def _heart(side: Side, juan: str, leaf: str) -> tuple[Character, ...]:
-    """What the 版心 says: title above the 魚尾, 卷 and leaf below it, and at the foot that this is a specimen."""
+    """Return the text of the 版心: title above the fishtail, 卷 and leaf below it, 樣本 (specimen) at the foot."""
     width, height, step = 270, 216, 232
     left = _turned(FOLD, side) - width // 2
     runs = ((TITLE, TOP + 110), (juan, TOP + 1180), (leaf, TOP + 2560), ("樣本", BOTTOM - 2 * step - 50))

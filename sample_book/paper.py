@@ -1,7 +1,7 @@
-"""Old paper under a camera: its colour and age, its fibres, the leaves beneath it, and the light.
+"""Photographed old paper: its colour and age, its fibres, the leaves beneath it, and the light.
 
-Slow changes (colour, age, stains, light) are computed at a quarter of the size and enlarged; what a reader sees when
-zoomed in (fibres, laid lines, edges) is made at full size from one square that repeats without a seam.
+Gradual variation (colour, age, stains, light) is computed at a quarter of the size and enlarged. Fine detail (fibres,
+laid lines, edges) is drawn at full size from one seamlessly repeating square.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import pyvips
 from sample_book.layout import EARTH, FOLD, PAGE_HEIGHT, PAGE_WIDTH, SKY, Side
 from sample_book.texture import Field, clouds, drift, enlarged, fibres, spread, tile
 
-COARSE = 4  # slow changes are computed at this fraction of the size
+COARSE = 4  # gradual variation is computed at this fraction of the size
 BAMBOO_PAPER = (229.0, 215.0, 187.0)
 YELLOW_PAPER = (224.0, 196.0, 140.0)
-AGEING = (0.12, 0.19, 0.31)  # how much red, green and blue an aged edge loses
+AGEING = (0.12, 0.19, 0.31)  # loss of red, green and blue at an aged edge
 WATER = (0.10, 0.14, 0.20)
 TEXTURE = 2048
-LEAVES, LEAF_STEP = 4, 11.5  # how many leaves show beneath a page, and by how many pixels each
+LEAVES, LEAF_STEP = 4, 11.5  # leaves visible beneath a page, and the pixels of each
 
 
 @dataclass(frozen=True, slots=True)
 class Textures:
-    """What all pages share: the grain of the paper, as a factor around 1, and two grains of the ink, around 0."""
+    """The textures of all pages: the paper's grain, a factor around 1, and two grains of the ink, around 0."""
 
     sheet: Field
     edge: Field
@@ -35,7 +35,7 @@ class Textures:
 
 
 def make_textures(seed: int) -> Textures:
-    """The shared textures. Half a second of work, so once a process."""
+    """Return the shared textures; this takes about half a second, so it is done once."""
     rng = np.random.default_rng(seed)
     threads = 0.020 * fibres(rng, TEXTURE, 2600, 130) + 0.011 * fibres(rng, TEXTURE, 9000, 50)
     grain = 0.008 * tile(rng, TEXTURE, 2.0, 12.0) + 0.007 * tile(rng, TEXTURE, 9.0, 60.0)
@@ -54,9 +54,9 @@ def sheet(
     textures: Textures,
     colour: tuple[float, float, float] = BAMBOO_PAPER,
 ) -> Any:
-    """A bare half-leaf as photographed: a float image of three bands, 0 to 255.
+    """Return an unprinted half-leaf as photographed: a float image of three bands, 0 to 255.
 
-    `volume_rng` draws what runs through all leaves of a volume, such as a water stain.
+    `volume_rng` is the same for all leaves of a volume, and draws what they share, such as a water stain.
     """
     coarse = _coarse_colour(rng, volume_rng, colour)
     edge: Any = pyvips.Image.new_from_array(beyond(rng))
@@ -67,7 +67,7 @@ def sheet(
 def _coarse_colour(
     rng: np.random.Generator, volume_rng: np.random.Generator, colour: tuple[float, float, float]
 ) -> Field:
-    """The colour of an a-side before its fibres: paper, age, stains, and the light on it."""
+    """Return the colour of an a-side without fibres: paper, age, stains and light."""
     shape = (PAGE_HEIGHT // COARSE, PAGE_WIDTH // COARSE)
     down, across = (np.arange(length, dtype=np.float32) * COARSE for length in shape)
     age = _age(rng, shape, down[:, None], across[None, :])
@@ -82,7 +82,7 @@ def _coarse_colour(
 
 
 def _age(rng: np.random.Generator, shape: tuple[int, int], down: Field, across: Field) -> Field:
-    """How brown the paper is: most at the edges that air and fingers reach, and in clouds everywhere."""
+    """Return how brown the paper is: most at its exposed edges, and in clouds elsewhere."""
     margin = np.minimum(np.minimum(across - FOLD, (down - SKY) * 0.8), (PAGE_HEIGHT - EARTH - down) * 0.7)
     reach = 1 + 0.35 * clouds(rng, shape, (90, 90))
     inward = np.maximum(margin, 0) / np.maximum(reach, 0.3)
@@ -97,7 +97,7 @@ def _age(rng: np.random.Generator, shape: tuple[int, int], down: Field, across: 
 
 
 def _water(rng: np.random.Generator, shape: tuple[int, int], down: Field, across: Field) -> Field:
-    """A stain from the lower outer corner, with the dark line where the water stopped."""
+    """Return a water stain from the lower outer corner, with a dark tide line."""
     reach = rng.uniform(900, 1300)
     ragged = np.hypot((across - FOLD) * rng.uniform(0.9, 1.5), PAGE_HEIGHT - EARTH - down)
     ragged = ragged + 70 * clouds(rng, shape, (60, 60)) + 14 * clouds(rng, shape, (12, 12)) - reach
@@ -107,7 +107,7 @@ def _water(rng: np.random.Generator, shape: tuple[int, int], down: Field, across
 
 
 def _foxing(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
-    """Small rusty spots."""
+    """Return small rusty spots."""
     field = np.zeros(shape, np.float32)
     window = 24
     grid = np.arange(-window, window + 1, dtype=np.float32)
@@ -121,7 +121,7 @@ def _foxing(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
 
 
 def _light(rng: np.random.Generator, shape: tuple[int, int], down: Field, across: Field) -> Field:
-    """The lamp from the upper left, the curve into the gutter, and paper that does not lie quite flat."""
+    """Return the light: a lamp at the upper left, the curve into the gutter, and slightly wavy paper."""
     gutter = PAGE_WIDTH - across
     curve = (
         1 - 0.40 * np.exp(-gutter / 42) - 0.09 * np.exp(-gutter / 230) + 0.02 * np.exp(-(((gutter - 520) / 220) ** 2))
@@ -133,9 +133,9 @@ def _light(rng: np.random.Generator, shape: tuple[int, int], down: Field, across
 
 
 def beyond(rng: np.random.Generator, *, closed: bool = False) -> npt.NDArray[np.uint8]:
-    """How far each pixel of an a-side lies beyond the edge of the paper, 0 on it, 255 at most.
+    """Return the distance of each pixel of an a-side from the paper's edge: 0 on the paper, 255 at most.
 
-    An open book fills the picture as far as the gutter; a closed one ends at its spine.
+    An open book fills the picture up to the gutter; a closed one ends at its spine.
     """
     field = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     reach = max(SKY, EARTH, FOLD) + 20
@@ -156,9 +156,9 @@ def _edge(rng: np.random.Generator, length: int, margin: int) -> npt.NDArray[np.
 
 
 def falling_light(leaves: int) -> Any:
-    """The light at each distance beyond the edge: leaves beneath, each in the shadow of the last, then the dark.
+    """Return the light at each distance beyond the edge, as a `maplut` table of three bands.
 
-    A table for `maplut`, of three bands.
+    The leaves beneath are each in the shadow of the one above; beyond them is a dark background.
     """
     distance = np.arange(256, dtype=np.float32)
     stack = leaves * LEAF_STEP

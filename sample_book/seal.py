@@ -1,4 +1,4 @@
-"""Vermilion: the seals of owners, and the circles a reader put after each line."""
+"""Vermilion marks: owners' seals, and the circles that a reader put after each line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pyvips
 
 from sample_book.ink import Mask, draw_line
 
-RIM = 0.045  # the width of a seal's frame, of its side
+RIM = 0.045  # width of a seal's frame, as a share of its side
 
 
 def seal(text: str, size: int, font: Path, *, intaglio: bool) -> Mask:
-    """A square seal of four characters, read down the right column and then the left.
+    """Return a square seal of four characters, read down the right column and then the left.
 
-    An intaglio seal (白文) leaves its characters white; a relief seal (朱文) prints them, within a frame.
+    An intaglio seal (白文) has white characters on red; a relief seal (朱文) has red characters within a frame.
     """
     rim = round(size * RIM)
     cell = (size - 2 * rim) // 2
@@ -31,17 +31,17 @@ def seal(text: str, size: int, font: Path, *, intaglio: bool) -> Mask:
 
 
 def stamp(sheet: Mask, face: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
-    """Press a seal on a sheet, a little askew."""
+    """Stamp a seal on a sheet, slightly rotated."""
     image: Any = pyvips.Image.new_from_array(face)
     turned: Mask = image.similarity(angle=float(rng.normal(0, 1.6))).numpy()
     height, width = turned.shape
     left, top = middle[0] - width // 2, middle[1] - height // 2
-    there = sheet[top : top + height, left : left + width]
-    np.maximum(there, turned, out=there)
+    area = sheet[top : top + height, left : left + width]
+    np.maximum(area, turned, out=area)
 
 
 def circle(sheet: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
-    """A small circle by brush, thicker on one side."""
+    """Draw a small circle as by brush, thicker on one side."""
     reach = 44
     x, y = (int(value + rng.normal(0, 5)) for value in middle)
     grid = np.arange(-reach, reach + 1)
@@ -51,17 +51,17 @@ def circle(sheet: Mask, middle: tuple[int, int], rng: np.random.Generator) -> No
     )
     weight = 5.5 + 2.2 * np.cos(angle)
     mark = (np.clip(weight + 0.5 - np.abs(radius), 0, 1) * 255).astype(np.uint8)
-    there = sheet[y - reach : y + reach + 1, x - reach : x + reach + 1]
-    np.maximum(there, mark, out=there)
+    area = sheet[y - reach : y + reach + 1, x - reach : x + reach + 1]
+    np.maximum(area, mark, out=area)
 
 
 def _filled(glyph: Mask, stroke: int, cell: int) -> Mask:
-    """A glyph stretched to fill its quarter of a seal but for a seam, with strokes of one weight."""
+    """Return a glyph stretched to fill its quarter of a seal within a margin, with strokes of uniform weight."""
     rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
     image: Any = pyvips.Image.new_from_array(glyph[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     seam = round(cell * 0.045)
-    room = cell - 2 * seam - stroke
-    fitted = image.resize(room / image.width, vscale=room / image.height).crop(0, 0, room, room)
+    side = cell - 2 * seam - stroke
+    fitted = image.resize(side / image.width, vscale=side / image.height).crop(0, 0, side, side)
     thick = fitted.embed(seam + stroke // 2, seam + stroke // 2, cell, cell).rank(stroke, stroke, stroke * stroke - 1)
     result: Mask = thick.numpy()
     return result

@@ -1,8 +1,8 @@
 """The text of the sample book: 千字文, written about 530 for Emperor Wu of Liang by 周興嗣. (pure)
 
-A thousand characters, none of them twice, in 250 lines of four. Editions differ in a few dozen characters (絜 or 烈,
-泰岱 or 恆岱, 蚤 or 早); the readings here are common ones, in traditional characters. The division into four chapters
-is the usual one; a chapter is named after its first line, as the text has no headings.
+It has a thousand different characters in 250 lines of four. Editions differ in a few dozen characters (絜 or 烈,
+泰岱 or 恆岱, 蚤 or 早); these are common readings, in traditional characters. The text has no headings: its usual
+division into four chapters names each after its first line.
 """
 
 from __future__ import annotations

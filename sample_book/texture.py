@@ -1,4 +1,4 @@
-"""Randomness with a grain: the fields of which paper, wear and shade are made. Seeded, so a book is the same again."""
+"""Seeded random textures, from which paper, wear and shade are composed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Field = npt.NDArray[np.float32]
 
 
 def drift(rng: np.random.Generator, length: int, step: int, amount: float) -> npt.NDArray[np.float64]:
-    """A line that wanders: `length` values, free every `step`, with the standard deviation `amount` there."""
+    """Return `length` values that vary smoothly between random knots every `step`, of standard deviation `amount`."""
     knots = rng.normal(0.0, amount, length // step + 3)
     place = np.arange(length) / step
     before = place.astype(np.int64)
@@ -23,7 +23,7 @@ def drift(rng: np.random.Generator, length: int, step: int, amount: float) -> np
 
 
 def clouds(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float]) -> Field:
-    """A smooth field of standard deviation about 1: free values every `cell` (rows, columns) pixels, made smooth."""
+    """Return a smooth field of standard deviation about 1, interpolated between knots every `cell` (rows, columns)."""
     rows, columns = (int(np.ceil(length / step)) + 4 for length, step in zip(shape, cell, strict=True))
     knots = rng.normal(0.0, 1.4, (rows, columns)).astype(np.float32)
     image: Any = pyvips.Image.new_from_array(knots)
@@ -33,7 +33,7 @@ def clouds(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, 
 
 
 def spread(texture: Field, rng: np.random.Generator) -> Any:
-    """A texture over a whole page, from a random place of it."""
+    """Return a texture repeated over a whole page from a random offset."""
     size = texture.shape[0]
     left, top = (int(value) for value in rng.integers(0, size, 2))
     across, down = (PAGE_WIDTH + left) // size + 1, (PAGE_HEIGHT + top) // size + 1
@@ -42,16 +42,16 @@ def spread(texture: Field, rng: np.random.Generator) -> Any:
 
 
 def enlarged(coarse: Field, factor: int) -> Any:
-    """A coarse field as an image of the page's size; the last doubling is by copying, which is quick and not seen."""
+    """Return a coarse field enlarged to the page's size; the last doubling copies pixels, which is faster."""
     image: Any = pyvips.Image.new_from_array(coarse)
     return image.resize(factor // 2, kernel="linear").zoom(2, 2).crop(0, 0, PAGE_WIDTH, PAGE_HEIGHT)
 
 
 def tile(rng: np.random.Generator, size: int, low: float, high: float, stretch: float = 1.0) -> Field:
-    """A square of noise that repeats without a seam, of standard deviation 1 and never beyond 2.4.
+    """Return a square of seamlessly repeating noise, of standard deviation 1 and clipped at 2.4.
 
-    `low` and `high` are the shortest and longest wavelengths in it, in pixels; `stretch` makes it that much longer down
-    than across, as grain in wood.
+    `low` and `high` are the shortest and longest wavelengths in it, in pixels; `stretch` makes it that much longer
+    vertically, as the grain of wood.
     """
     frequency = np.fft.fftfreq(size)
     distance = np.hypot(frequency[:, None] * stretch, np.fft.rfftfreq(size)[None, :])
@@ -62,7 +62,7 @@ def tile(rng: np.random.Generator, size: int, low: float, high: float, stretch: 
 
 
 def fibres(rng: np.random.Generator, size: int, count: int, length: int) -> Field:
-    """A square, repeating without a seam, of thin curved threads: light ones positive, dark ones negative."""
+    """Return a seamlessly repeating square of thin curved fibres, light ones positive and dark ones negative."""
     start = rng.uniform(0, size, (2, count, 1))
     heading = rng.uniform(0, 2 * np.pi, (count, 1))
     bend = np.cumsum(rng.normal(0, 0.03, (count, length)) + rng.normal(0, 0.008, (count, 1)), axis=1)

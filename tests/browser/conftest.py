@@ -1,4 +1,4 @@
-"""A library open to visitors: deposits taken in and served by the real commands, and a browser to visit with."""
+"""A repository with two works, ingested and served by the real commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Library:
-    """Where it is open, the identifiers of its works, and the environment in which the commands are its own."""
+    """The address of the server, the identifiers of its works, and the environment of its commands."""
 
     address: str
     book: str
@@ -33,7 +33,7 @@ class Library:
 
 
 def page_picture(number: int, width: int, height: int) -> pyvips.Image:
-    """Paper with a frame, columns and a number, so that pages differ and a person can tell them apart."""
+    """Return a picture of paper with columns and the page number, so that pages are distinguishable."""
     paper = pyvips.Image.gaussnoise(width, height, mean=0, sigma=5, seed=number)
     page = paper.linear([1, 1, 1], [226, 211, 178]).cast("uchar").copy(interpretation="srgb").copy_memory()
     for left in range(width // 10, width * 9 // 10, max(1, width // 10)):
@@ -43,7 +43,7 @@ def page_picture(number: int, width: int, height: int) -> pyvips.Image:
 
 
 def deposit_book(folder: Path) -> Path:
-    """Eight pages of 2,000 by 2,800 pixels in two volumes, read from the right; the seventh is missing."""
+    """Write a deposit of eight pages, 2,000 by 2,800 pixels, in two right-to-left volumes; the seventh is missing."""
     for volume, first in ((1, 1), (2, 5)):
         (folder / f"volume-{volume}").mkdir(parents=True)
         for place in (1, 2, 3, 4) if volume == 1 else (1, 2, 4):
@@ -62,7 +62,7 @@ def deposit_book(folder: Path) -> Path:
 
 
 def deposit_scroll(folder: Path) -> Path:
-    """A handscroll of 9,000 by 900 pixels, unrolled from the right."""
+    """Write a deposit of a handscroll, 9,000 by 900 pixels, that begins on the right."""
     folder.mkdir(parents=True)
     page_picture(1, 9000, 900).jpegsave(str(folder / "0001.jpg"), Q=90)
     record = 'title = "長卷"\nlanguage = ["lzh"]\nbehavior = "continuous"\n'
@@ -70,9 +70,9 @@ def deposit_scroll(folder: Path) -> Path:
     return folder
 
 
-def take_in(environment: Mapping[str, str], deposit: Path) -> str:
-    """The identifier of the work that came of a deposit."""
-    done = subprocess.run(
+def ingest(environment: Mapping[str, str], deposit: Path) -> str:
+    """Ingest a deposit and return the identifier of its work."""
+    result = subprocess.run(
         [*COMMAND, "ingest", str(deposit), "--json"],
         cwd=PROJECT,
         env=environment,
@@ -80,8 +80,8 @@ def take_in(environment: Mapping[str, str], deposit: Path) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return str(json.loads(done.stdout)["works"][0]["identifier"])
+    assert result.returncode == 0, result.stderr + result.stdout
+    return str(json.loads(result.stdout)["works"][0]["identifier"])
 
 
 def wait_until_ready(address: str, server: subprocess.Popen[str]) -> None:
@@ -102,8 +102,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("library")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
     environment["SHANBEN_DATA"] = str(folder / "var")
-    book = take_in(environment, deposit_book(folder / "book"))
-    scroll = take_in(environment, deposit_scroll(folder / "scroll"))
+    book = ingest(environment, deposit_book(folder / "book"))
+    scroll = ingest(environment, deposit_scroll(folder / "scroll"))
     port = reserve_port()
     address = f"http://127.0.0.1:{port}"
     with (folder / "server.log").open("w") as log:

@@ -1,4 +1,4 @@
-"""What we give out as JPEG shows the same colours in every decoder: stored tiles, and what is rendered."""
+"""JPEG responses, stored or rendered, have the same colours in every decoder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from iiif_server.render import pipeline
 pytestmark = pytest.mark.browser
 
 COLOURS = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (240, 240, 240), (16, 16, 16), (210, 180, 130)]
-MOST = 2.0
-"""Levels of 255 by which the means of a patch may differ between decoders: they round colours differently."""
+MAX_DIFFERENCE = 2.0
+"""Levels of 255 by which the mean of a patch may differ: decoders round colours differently."""
 
 DECODE = """
 async (data) => {
@@ -38,7 +38,7 @@ async (data) => {
 
 
 @pytest.fixture(scope="module", params=["colour", "grey"])
-def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TiledPicture:
+def tiled_picture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TiledPicture:
     patches = [pyvips.Image.black(64, 128, bands=3) + list(colour) for colour in COLOURS]
     picture = pyvips.Image.arrayjoin(patches).cast("uchar").copy(interpretation="srgb")
     picture = picture if request.param == "colour" else picture.colourspace("b-w")
@@ -46,20 +46,22 @@ def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("kind", ["stored", "rendered", "rendered in strips"])
-def test_a_jpeg_looks_the_same_to_every_decoder(
-    held: TiledPicture, browser: Browser, monkeypatch: pytest.MonkeyPatch, kind: str, tmp_path: Path
+def test_jpeg_has_the_same_colours_in_every_decoder(
+    tiled_picture: TiledPicture, browser: Browser, monkeypatch: pytest.MonkeyPatch, kind: str, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pipeline, "SMALL_PIXELS", 0 if kind == "rendered in strips" else 4_000_000)
-    data = held.tiles([0])[0] if kind == "stored" else held.encoded("0,0,384,126/^384,126/0/default.jpg")
+    data = (
+        tiled_picture.tiles([0])[0] if kind == "stored" else tiled_picture.encoded("0,0,384,126/^384,126/0/default.jpg")
+    )
     decoded = {
         "libjpeg-turbo": imagecodecs.jpeg8_decode(data),
         "libvips": pyvips.Image.new_from_buffer(data, "").numpy(),
         "Pillow": numpy.asarray(Image.open(io.BytesIO(data))),
         "Chromium": in_chromium(browser, data),
     }
-    right = means(held.whole())
+    expected = means(tiled_picture.whole())
     for name, pixels in decoded.items():
-        assert numpy.abs(means(Image.fromarray(pixels)) - right).max() < MOST, name
+        assert numpy.abs(means(Image.fromarray(pixels)) - expected).max() < MAX_DIFFERENCE, name
 
 
 def in_chromium(browser: Browser, data: bytes) -> numpy.ndarray:
@@ -70,6 +72,6 @@ def in_chromium(browser: Browser, data: bytes) -> numpy.ndarray:
 
 
 def means(picture: Image.Image) -> numpy.ndarray:
-    """The colour in the middle of each patch."""
+    """Return the colour in the middle of each patch."""
     pixels = numpy.asarray(picture.convert("RGB"), numpy.float64)
     return numpy.array([pixels[20:100, 64 * n + 20 : 64 * n + 44].mean((0, 1)) for n in range(len(COLOURS))])

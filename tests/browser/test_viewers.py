@@ -1,9 +1,8 @@
-"""Other institutions' viewers, Mirador 4 and Universal Viewer 4, open our books, turn their pages and zoom all the way.
+"""Mirador 4 and Universal Viewer 4 open books and collections, turn pages and zoom to full resolution.
 
-The viewers are served from a port of their own, as they are in life: a book comes from another origin, so nothing works
-without CORS. What is seen is judged by the pixels on the screen. Each master's colours tell the place (red runs from
-left to right, green from the top down, blue is the page), and every other column of it is lighter: stripes of one pixel
-that no smaller level has.
+The viewers are served from another port, so that manifests and images are cross-origin and need CORS. The tests read
+the pixels of the screen. The colours of each master encode the position (red increases from left to right, green from
+top to bottom, blue is the page), and every other column is lighter: stripes of one pixel, which no smaller level has.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from prerequisites import require
 
 from repository.config import Settings
 from repository.repository import open_repository
-from tests.browser.conftest import take_in
+from tests.browser.conftest import ingest
 from workers.tasks.publish import publish_all
 
 pytestmark = pytest.mark.browser
@@ -40,7 +39,7 @@ STRIPE = 24
 WAIT = 20_000
 
 OWN_FAULTS = ("Accessing element.ref was removed in React 19.",)
-"""What a viewer says of itself, whatever book is open. The other asks for a picture of its own in a wrong place."""
+"""Console errors that a viewer has with every book."""
 
 MIRADOR = """<!DOCTYPE html><meta charset="utf-8"><title>Mirador</title>
 <div id="viewer"></div><script src="node_modules/mirador/dist/mirador.min.js"></script>
@@ -65,7 +64,7 @@ UNIVERSAL_VIEWER = """<!DOCTYPE html><meta charset="utf-8"><title>Universal View
 
 @dataclass(frozen=True)
 class Viewer:
-    """How a person works it: its page, and how its buttons and its picture are found."""
+    """A viewer's page, and the selectors of its picture and buttons."""
 
     page: str
     picture: str
@@ -73,7 +72,7 @@ class Viewer:
     next: str
     previous: str
     collection: str | None = None
-    """Shows what a collection lists; None where that is seen at once."""
+    """The button that lists a collection; None when the viewer lists it immediately."""
 
 
 VIEWERS = {
@@ -91,27 +90,27 @@ VIEWERS = {
 
 @dataclass
 class Visit:
-    """A viewer at work in the browser, and all that it asked for and said."""
+    """A viewer in the browser, with the responses and errors so far."""
 
     viewer: Viewer
     page: Page
     context: BrowserContext
     library: str
-    answers: list[tuple[str, int]] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    responses: list[tuple[str, int]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def open(self, origin: str, manifest: str) -> None:
-        self.page.on("response", lambda answer: self.answers.append((answer.url, answer.status)))
-        self.page.on("requestfailed", self._failed)
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
+        self.page.on("response", lambda response: self.responses.append((response.url, response.status)))
+        self.page.on("requestfailed", self._on_request_failed)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda fault: self.errors.append(str(fault)))
         self.page.goto(f"{origin}/{self.viewer.page}?{urlencode({'manifest': manifest})}")
 
     def press(self, button: str) -> None:
         self.page.locator(button).first.click(timeout=WAIT)
 
     def zoom_all_the_way(self) -> None:
-        """Until tiles of full resolution come, and a little more, so that each of their pixels is seen."""
+        """Zoom in until full-resolution tiles are fetched, and two steps more, so that each pixel is visible."""
         further = 2
         for _ in range(12):
             further -= bool(self.full_tiles())
@@ -122,16 +121,16 @@ class Visit:
                 return
 
     def pixels(self, folder: Path, name: str) -> np.ndarray:
-        """What the viewer shows in the middle of its picture, 240 by 200 pixels of the screen."""
+        """Return the 240 by 200 screen pixels in the centre of the picture."""
         shot = self.page.screenshot(path=folder / f"{name}.png")
-        print(f"screenshot: {folder / name}.png")  # it is there to be looked at
+        print(f"screenshot: {folder / name}.png")
         box = self.page.locator(self.viewer.picture).first.bounding_box()
         assert box is not None
         left, top = int(box["x"] + box["width"] / 2 - 120), int(box["y"] + box["height"] / 2 - 100)
         return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))[top : top + 200, left : left + 240].astype(float)
 
     def wait_for_page(self, number: int, folder: Path) -> None:
-        """Until the blue of a page is what the screen shows."""
+        """Wait until the screen has the blue of a page."""
         for _ in range(60):
             if abs(self.pixels(folder, "waiting")[..., 2].mean() - blue(number)) < 12:
                 return
@@ -142,28 +141,28 @@ class Visit:
         return [tile for tile in self.tiles() if tile[2:4] == tile[4:6]]
 
     def tiles(self) -> list[tuple[int, ...]]:
-        """Region and size of every tile that was fetched."""
-        paths = [urlsplit(url).path.split("/") for url, status in self.answers if status == 200]
+        """Return the region and size of every tile fetched."""
+        paths = [urlsplit(url).path.split("/") for url, status in self.responses if status == 200]
         requests = [
             path for path in paths if "image" in path[:3] and path[-1].startswith("default.") and "," in path[-4]
         ]
         return [tuple(map(int, [*path[-4].split(","), *size(path)])) for path in requests]
 
-    def _said(self, line: Any) -> None:
+    def _on_console(self, line: Any) -> None:
         own = line.text.startswith(OWN_FAULTS) or (
             line.text.startswith("Failed to load resource") and not line.location["url"].startswith(self.library)
         )
         if line.type == "error" and not own:
-            self.complaints.append(line.text)
+            self.errors.append(line.text)
 
-    def _failed(self, request: Any) -> None:
-        # A tile that is no longer wanted is given up: that is the viewer's choice.
+    def _on_request_failed(self, request: Any) -> None:
+        # Viewers abort requests for tiles that they no longer need.
         if request.failure != "net::ERR_ABORTED":
-            self.complaints.append(f"{request.url}: {request.failure}")
+            self.errors.append(f"{request.url}: {request.failure}")
 
 
 def size(path: list[str]) -> tuple[int, int]:
-    """Width and height asked for; where the height is left out, as the region has it."""
+    """Return the requested width and height; a missing height in proportion to the region."""
     width, _, height = path[-3].partition(",")
     region = path[-4].split(",")
     return int(width), int(height or round(int(region[3]) * int(width) / int(region[2])))
@@ -174,7 +173,7 @@ def blue(page: int) -> int:
 
 
 def master(page: int) -> np.ndarray:
-    """The pixels of a page: see above."""
+    """Return the pixels of a page, as the module's docstring describes."""
     across, down = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     colours = np.stack([50 + 150 * across / WIDTH, 50 + 150 * down / HEIGHT, np.full(across.shape, blue(page))], axis=2)
     return np.rint(colours + np.where(across % 2, STRIPE, -STRIPE)[..., None]).astype(np.uint8)
@@ -192,25 +191,26 @@ def deposit(folder: Path, direction: str) -> Path:
 
 @pytest.fixture(scope="module")
 def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The manifest of a book for each direction of reading."""
+    """The URL of a book's manifest for each reading direction."""
     folder = tmp_path_factory.mktemp("books")
     works = {
-        way: take_in(library.environment, deposit(folder / way, way)) for way in ("left-to-right", "right-to-left")
+        direction: ingest(library.environment, deposit(folder / direction, direction))
+        for direction in ("left-to-right", "right-to-left")
     }
-    return {way: f"{library.address}/iiif/presentation/3/{work}/manifest" for way, work in works.items()}
+    return {direction: f"{library.address}/iiif/presentation/3/{work}/manifest" for direction, work in works.items()}
 
 
 @pytest.fixture
-def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The collection of all works divided as far as it can be: the labels that lead to its last work, a book."""
+def labels_to_book(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Divide the top collection to the deepest level, and return the labels that lead to its last work."""
     repository = open_repository(Settings(data=Path(library.environment["SHANBEN_DATA"])))
     with monkeypatch.context() as divided:
         divided.setattr("workers.tasks.publish.MOST", 1)
         publish_all(repository)
     labels, address = [], f"{library.address}/iiif/presentation/3/collection/top"
     while "/collection/" in address:
-        with urllib.request.urlopen(address) as answer:
-            last = json.load(answer)["items"][-1]
+        with urllib.request.urlopen(address) as response:
+            last = json.load(response)["items"][-1]
         address = last["id"]
         labels.append(last["label"].get("en", last["label"].get("none"))[0])
     assert (len(labels), address) == (6, books[labels[-1]])
@@ -219,22 +219,22 @@ def parts(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another origin than the library's, which has the viewers and nothing else."""
+def viewer_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The origin that serves the viewers, different from the library's."""
     packages = require(HERE / "node_modules/mirador", "the viewers (npm packages; make .make/viewers)")
-    folder = tmp_path_factory.mktemp("elsewhere")
+    folder = tmp_path_factory.mktemp("viewers")
     (folder / "node_modules").symlink_to(Path(packages).parent)
     (folder / "mirador.html").write_text(MIRADOR, "utf-8")
     (folder / "universal-viewer.html").write_text(UNIVERSAL_VIEWER, "utf-8")
     (folder / "favicon.ico").touch()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and does not tell."""
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without logging requests."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -242,87 +242,87 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(params=VIEWERS)
 def visit(
-    request: pytest.FixtureRequest, browser: Browser, elsewhere: str, library: Any
+    request: pytest.FixtureRequest, browser: Browser, viewer_origin: str, library: Any
 ) -> Iterator[Callable[[str], Visit]]:
-    """Opens a manifest in each viewer; at the end nothing may have gone wrong, or been asked of others than the two."""
+    """Opens a manifest in each viewer; at the end, there may be no errors and no requests to other hosts."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en")
-    made = Visit(VIEWERS[request.param], context.new_page(), context, library.address)
+    opened = Visit(VIEWERS[request.param], context.new_page(), context, library.address)
 
     def open_manifest(manifest: str) -> Visit:
-        made.open(elsewhere, manifest)
-        return made
+        opened.open(viewer_origin, manifest)
+        return opened
 
     yield open_manifest
     context.close()
-    assert [url for url, status in made.answers if status >= 400 and url.startswith(library.address)] == []
-    assert made.complaints == []
-    hosts = {urlsplit(url).netloc for url, _ in made.answers if not url.startswith(("blob:", "data:"))}
-    assert hosts == {urlsplit(library.address).netloc, urlsplit(elsewhere).netloc}
+    assert [url for url, status in opened.responses if status >= 400 and url.startswith(library.address)] == []
+    assert opened.errors == []
+    hosts = {urlsplit(url).netloc for url, _ in opened.responses if not url.startswith(("blob:", "data:"))}
+    assert hosts == {urlsplit(library.address).netloc, urlsplit(viewer_origin).netloc}
 
 
-@pytest.mark.parametrize("way", ["left-to-right", "right-to-left"])
-def test_a_book_opens_turns_its_pages_and_is_seen_at_full_resolution(
-    way: str, visit: Callable[[str], Visit], books: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("direction", ["left-to-right", "right-to-left"])
+def test_viewer_opens_a_book_turns_its_pages_and_zooms_to_full_resolution(
+    direction: str, visit: Callable[[str], Visit], books: dict[str, str], tmp_path: Path
 ) -> None:
-    reading = visit(books[way])
+    reading = visit(books[direction])
     reading.wait_for_page(1, tmp_path)
-    assert_the_whole_page(reading.pixels(tmp_path, "opened"))
+    assert_whole_page(reading.pixels(tmp_path, "opened"))
     reading.press(reading.viewer.next)
     reading.wait_for_page(2, tmp_path)
     reading.press(reading.viewer.next)
     reading.wait_for_page(3, tmp_path)
     reading.press(reading.viewer.previous)
     reading.wait_for_page(2, tmp_path)
-    assert_order_of_buttons(reading, way)
+    assert_button_order(reading, direction)
     assert reading.full_tiles() == []
     reading.zoom_all_the_way()
     assert len(reading.full_tiles()) >= 2
     assert_full_resolution(reading.pixels(tmp_path, "zoomed"), blue(2))
 
 
-def test_a_book_is_found_through_collections_within_collections(
-    visit: Callable[[str], Visit], parts: list[str], library: Any, tmp_path: Path
+def test_viewer_reaches_a_book_through_nested_collections(
+    visit: Callable[[str], Visit], labels_to_book: list[str], library: Any, tmp_path: Path
 ) -> None:
     reading = visit(f"{library.address}/iiif/presentation/3/collection/top")
     if reading.viewer.collection:
         reading.press(reading.viewer.collection)
-    found = [reading.page.get_by_text(label, exact=True).first for label in parts]
+    found = [reading.page.get_by_text(label, exact=True).first for label in labels_to_book]
     for item, following in zip(found, [*found[1:], None], strict=True):
         item.wait_for(timeout=WAIT)
         reading.page.wait_for_load_state("networkidle")
         reading.page.wait_for_timeout(1000)
-        # What is open already would be closed.
+        # A click on an item that is already expanded would collapse it.
         if following is None or not following.is_visible():
             item.click(timeout=WAIT)
     reading.wait_for_page(1, tmp_path)
-    assert_the_whole_page(reading.pixels(tmp_path, "found"))
+    assert_whole_page(reading.pixels(tmp_path, "found"))
 
 
-def assert_order_of_buttons(reading: Visit, way: str) -> None:
-    """The next page lies where the reader of such a book looks for it."""
+def assert_button_order(reading: Visit, direction: str) -> None:
+    """Assert that the next-page button is on the side of the reading direction."""
     boxes = [
         reading.page.locator(button).first.bounding_box() for button in (reading.viewer.previous, reading.viewer.next)
     ]
     previous, following = (box["x"] for box in boxes if box is not None)
-    assert (following > previous) == (way == "left-to-right")
+    assert (following > previous) == (direction == "left-to-right")
 
 
-def assert_the_whole_page(seen: np.ndarray) -> None:
-    """Over 240 pixels of the screen a good part of the page passes by, upright and unmirrored; stripes are not seen."""
-    red, green = seen[..., 0].mean(axis=0), seen[..., 1].mean(axis=1)
+def assert_whole_page(pixels: np.ndarray) -> None:
+    """Assert that the pixels span a large part of the page, upright and unmirrored, without visible stripes."""
+    red, green = pixels[..., 0].mean(axis=0), pixels[..., 1].mean(axis=1)
     assert red[-20:].mean() - red[:20].mean() > 25
     assert green[-20:].mean() - green[:20].mean() > 15
-    assert np.abs(np.diff(seen[..., 1], axis=1)).mean() < STRIPE / 2
+    assert np.abs(np.diff(pixels[..., 1], axis=1)).mean() < STRIPE / 2
 
 
-def assert_full_resolution(seen: np.ndarray, blue_there: int) -> None:
-    """The stripes of one pixel are on the screen, and the colours between them are those of the master at one place."""
-    light = seen.mean(axis=(0, 2))
+def assert_full_resolution(pixels: np.ndarray, expected_blue: int) -> None:
+    """Assert that one-pixel stripes are visible, with the colours of the master at one position."""
+    light = pixels.mean(axis=(0, 2))
     assert light.max() - light.min() > STRIPE, "stripes that only full resolution has"
-    red, green, blue_seen = (seen[..., band].mean() for band in range(3))
+    red, green, measured_blue = (pixels[..., band].mean() for band in range(3))
     place = (red - 50) / 150 * WIDTH, (green - 50) / 150 * HEIGHT
-    assert abs(blue_seen - blue_there) < 6
+    assert abs(measured_blue - expected_blue) < 6
     assert 0 < place[0] < WIDTH
     assert 0 < place[1] < HEIGHT
-    # So near, 240 pixels of the screen are at most as many of the master.
-    assert abs(seen[:, -40:, 0].mean() - seen[:, :40, 0].mean()) < 150 * 240 / WIDTH
+    # At this zoom, 240 screen pixels show at most 240 pixels of the master.
+    assert abs(pixels[:, -40:, 0].mean() - pixels[:, :40, 0].mean()) < 150 * 240 / WIDTH

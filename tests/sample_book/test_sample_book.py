@@ -1,4 +1,4 @@
-"""The sample book: its text is whole, its characters stand where its coordinates say, its bytes are always the same."""
+"""The sample book: complete text, coordinates that match the ink, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
+from click.testing import CliRunner
 from PIL import ImageFont
 
 from repository.errors import DependencyMissing, StagingFault
 from repository.localized import LocalizedText
 from sample_book import make_sample
+from sample_book.__main__ import main
 from sample_book.book import PACKAGE, SEED, draw_leaf, find_font
 from sample_book.collation import leaves
 from sample_book.layout import BODY_WIDTH, BOTTOM, PAGE_HEIGHT, PAGE_WIDTH, TOP, TextBox
@@ -27,7 +29,7 @@ KEYS = [f"volume-1/{number:04d}" for number in range(1, 10)] + [f"volume-2/{numb
 
 
 class CountingProgress:
-    """Counts what it is told."""
+    """Records the numbers reported."""
 
     def __init__(self) -> None:
         self.total = self.done = 0
@@ -56,7 +58,7 @@ def texts(folder: Path) -> dict[str, Any]:
     return {document["page"]: document for document in documents}
 
 
-def test_the_text_is_a_thousand_characters_none_of_them_twice() -> None:
+def test_text_has_a_thousand_different_characters() -> None:
     lines = [line for juan in JUANS for chapter in juan.chapters for line in chapter.lines]
     assert len(lines) == 250
     assert {len(line) for line in lines} == {4}
@@ -65,14 +67,14 @@ def test_the_text_is_a_thousand_characters_none_of_them_twice() -> None:
     assert lines[-1] == "焉哉乎也"
 
 
-def test_the_typeface_has_every_character() -> None:
+def test_typeface_has_every_character() -> None:
     face = ImageFont.truetype(find_font(PACKAGE), 64)
     absent = bytes(face.getmask("\U000323af"))
     every = {c.text for leaf in leaves() for sheet in leaf.sheets for c in (*sheet.plan.characters, *sheet.plan.heart)}
     assert [text for text in sorted(every) if bytes(face.getmask(text)) == absent] == []
 
 
-def test_the_pages_hold_the_text_in_the_order_of_reading() -> None:
+def test_pages_contain_the_text_in_reading_order() -> None:
     columns = [
         "".join(character.text for character in sheet.plan.characters if character.column == column)
         for leaf in leaves()
@@ -85,16 +87,16 @@ def test_the_pages_hold_the_text_in_the_order_of_reading() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_boxes_follow_the_reading_from_right_to_left_and_never_overlap(key: str) -> None:
+def test_character_boxes_run_from_right_to_left_and_never_overlap(key: str) -> None:
     (plan,) = [sheet.plan for leaf in leaves() for sheet in leaf.sheets if sheet.key == key]
-    taken = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
+    covered = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
     for character in plan.characters:
         box = character.box
         assert min(box.x, box.y) >= 0
         assert box.x + box.width <= PAGE_WIDTH
         assert box.y + box.height <= PAGE_HEIGHT
-        taken[box.y : box.y + box.height, box.x : box.x + box.width] += 1
-    assert taken.max() == 1
+        covered[box.y : box.y + box.height, box.x : box.x + box.width] += 1
+    assert covered.max() == 1
     places = [(character.column, -character.box.x, character.box.y) for character in plan.characters]
     if len({character.box.height for character in plan.characters}) == 1:
         assert places == sorted(places)
@@ -102,7 +104,7 @@ def test_boxes_follow_the_reading_from_right_to_left_and_never_overlap(key: str)
         assert sorted(lefts.values()) == [lefts[column] for column in sorted(lefts)]
 
 
-def test_the_deposit_is_whole_and_its_record_without_fault(book: Path) -> None:
+def test_deposit_is_complete_and_its_record_valid(book: Path) -> None:
     pictures = sorted(str(path.relative_to(book).with_suffix("")) for path in book.glob("volume-*/*"))
     assert pictures == KEYS
     assert sorted(texts(book)) == KEYS
@@ -123,7 +125,7 @@ def test_the_deposit_is_whole_and_its_record_without_fault(book: Path) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_page_is_at_least_twenty_megapixels_of_colour(book: Path, key: str) -> None:
+def test_page_is_a_colour_picture_of_twenty_megapixels(book: Path, key: str) -> None:
     image: Any = pyvips.Image.new_from_file(str(book / f"{key}.jpg"))
     assert image.width * image.height >= 20_000_000
     assert (image.width, image.height, image.bands, image.format) == (PAGE_WIDTH, PAGE_HEIGHT, 3, "uchar")
@@ -131,7 +133,7 @@ def test_every_page_is_at_least_twenty_megapixels_of_colour(book: Path, key: str
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in {"volume-1/0001", "volume-2/0001"}])
-def test_ink_lies_in_the_boxes_and_not_between_them(book: Path, key: str) -> None:
+def test_ink_is_within_the_character_boxes(book: Path, key: str) -> None:
     pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy()
     black = pixels.max(axis=2) < 110
     characters = texts(book)[key]["characters"]
@@ -147,11 +149,11 @@ def test_ink_lies_in_the_boxes_and_not_between_them(book: Path, key: str) -> Non
 
 
 def ink(black: Any, box: TextBox) -> float:
-    """How much of a box is black."""
+    """The share of a box that is black."""
     return float(black[box.y : box.y + box.height, box.x : box.x + box.width].mean())
 
 
-def test_the_first_page_is_sealed_in_red_and_the_last_is_not(book: Path) -> None:
+def test_first_text_page_has_red_seals_and_the_last_has_none(book: Path) -> None:
     def reddest(key: str) -> float:
         pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy().astype(np.int16)
         return float((pixels[..., 0] - pixels[..., 1] > 90).mean())
@@ -160,19 +162,26 @@ def test_the_first_page_is_sealed_in_red_and_the_last_is_not(book: Path) -> None
     assert reddest("volume-1/0009") < 0.002
 
 
-def test_a_leaf_drawn_again_is_the_same_bytes(book: Path, tmp_path: Path) -> None:
+def test_leaf_drawn_again_has_the_same_bytes(book: Path, tmp_path: Path) -> None:
     every = list(leaves())
     draw_leaf(tmp_path, every[2], 2, find_font(PACKAGE), make_textures(SEED))
     for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
         assert path.read_bytes() == (book / path.relative_to(tmp_path)).read_bytes()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    (tmp_path / "book").write_text("a file stands here")
+def test_folder_that_cannot_be_written_is_a_staging_fault(tmp_path: Path) -> None:
+    (tmp_path / "book").write_text("a file, not a folder")
     with pytest.raises(StagingFault, match="book"):
         make_sample(tmp_path / "book", SilentProgress())
 
 
-def test_a_missing_typeface_is_told_with_its_remedy(tmp_path: Path) -> None:
+def test_missing_typeface_is_reported_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(DependencyMissing, match="npm ci --prefix sample_book"):
         find_font(tmp_path)
+
+
+def test_command_reports_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "book").write_text("a file, not a folder")
+    result = CliRunner().invoke(main, [str(tmp_path / "book")])
+    assert result.exit_code == 3
+    assert "book" in result.output

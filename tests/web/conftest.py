@@ -1,4 +1,4 @@
-"""Works on the shelf of a repository in memory, and a client of the application over it."""
+"""A repository in memory, works published in it, and clients of the application."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ PUBLIC_DOMAIN = Rights("http://creativecommons.org/publicdomain/mark/1.0/")
 
 
 @dataclass
-class Shelf:
-    """Publishes works whose pictures are real pyramids, without the ceremony of a deposit."""
+class WorkPublisher:
+    """Publishes works with real pyramids, without a deposit."""
 
     repository: Repository
-    desk: Path
+    scratch: Path
 
     def image(self, name: str, width: int, height: int) -> tuple[Image, Pyramid]:
         settings = self.repository.settings
         identifier = identifiers.mint(Kind.IMAGE, name)
         pixels = pyvips.Image.gaussnoise(width, height, mean=210, sigma=12).cast("uchar")
-        made = write_pyramid(pixels, self.desk / f"{identifier}.zip", settings.tile_size, settings.jpeg_quality)
+        made = write_pyramid(pixels, self.scratch / f"{identifier}.zip", settings.tile_size, settings.jpeg_quality)
         key = paths.pyramid(identifier, recipe(settings.tile_size, settings.jpeg_quality))
-        self.repository.store.put(key, (self.desk / f"{identifier}.zip").read_bytes())
+        self.repository.store.put(key, (self.scratch / f"{identifier}.zip").read_bytes())
         master = Master(f"masters/{name}.tif", hashlib.sha256(name.encode()).hexdigest(), 1000, "image/tiff")
         return Image(identifier, width, height, master), Pyramid(key, made.fingerprint, made.bytes, settings.tile_size)
 
@@ -53,7 +53,7 @@ class Shelf:
     def small_work(
         self, title: str, accessioned: str = "2026-01-01T00:00:00Z", size: tuple[int, int] = (60, 80)
     ) -> Work:
-        """One page."""
+        """Publish a work of one page."""
         image, pyramid = self.image(title, *size)
         work = Work(
             identifier=identifiers.mint(Kind.WORK, title),
@@ -63,7 +63,7 @@ class Shelf:
         return self.publish(work, {image.identifier: pyramid}, accessioned)
 
     def book(self, rights: Rights = PUBLIC_DOMAIN) -> Work:
-        """Two volumes of two pages, one of them missing; ranges within ranges; a record with every field."""
+        """Publish two volumes of two pages, one of them missing, with nested ranges and every field of the record."""
         pictures = [self.image(f"book-{number}", 900, 1300) for number in range(3)]
         first, second, third = (picture[0] for picture in pictures)
         volumes = (
@@ -107,10 +107,10 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def shelf(repository: Repository, tmp_path: Path) -> Shelf:
-    desk = tmp_path / "desk"
-    desk.mkdir()
-    return Shelf(repository, desk)
+def publisher(repository: Repository, tmp_path: Path) -> WorkPublisher:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return WorkPublisher(repository, scratch)
 
 
 @pytest.fixture

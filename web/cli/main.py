@@ -1,6 +1,6 @@
-"""The `shanben` command: each subcommand is a few lines on the rooms below.
+"""The `shanben` command and its subcommands.
 
-Exit codes: 0 done, 1 the content is at fault, 2 the call is at fault, 3 something the system needs is not there.
+Exit codes: 0 success, 1 a fault of the content, 2 a fault of the call, 3 something that the system needs is missing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ main.add_command(store)
 @main.command()
 @command
 def init(terminal: Terminal) -> None:
-    """建立数据目录、数据库与密钥；可重复执行。 Data folder, database and keys; safe to repeat."""
+    """建立数据目录、数据库与密钥；可重复执行。 Create the data folder, database and keys; safe to repeat."""
     repository = bootstrap(process_settings())
     settings = repository.settings
     terminal.write(LocalizedText(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
@@ -60,12 +60,12 @@ def init(terminal: Terminal) -> None:
 @click.argument("folder", type=FOLDER)
 @command
 def sample(terminal: Terminal, folder: Path) -> None:
-    """制作样书（千字文）送存目录。 Make the sample rare book, a deposit ready for `ingest`."""
-    # Imported here because drawing a book needs libraries that nothing else does.
+    """制作样书（千字文）送存目录。 Write the sample rare book, a deposit folder ready for `ingest`."""
+    # Imported here because only this command needs the libraries that draw the book.
     from sample_book import make_sample  # noqa: PLC0415
 
     make_sample(folder, terminal.progress())
-    terminal.write(LocalizedText(f"样书已制成：{folder}", f"The sample book is in {folder}"))
+    terminal.write(LocalizedText(f"样书已制成：{folder}", f"Sample book written: {folder}"))
     terminal.result({"deposit": str(folder)})
 
 
@@ -73,7 +73,7 @@ def sample(terminal: Terminal, folder: Path) -> None:
 @click.argument("deposit", type=FOLDER)
 @command
 def check(terminal: Terminal, deposit: Path) -> int:
-    """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit, write nothing; exit 1 if any."""
+    """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit; write nothing."""
     settings = process_settings()
     with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
         faults = check_deposit(deposit, examiner, terminal.progress()).faults
@@ -90,7 +90,7 @@ def check(terminal: Terminal, deposit: Path) -> int:
 @click.argument("deposits", nargs=-1, required=True, type=FOLDER)
 @command
 def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
-    """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; a rerun changes nothing."""
+    """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; safe to repeat."""
     repository = bootstrap(process_settings())
     if repository.settings.broker:
         return ingest_by_workers(repository, deposits, terminal)
@@ -118,9 +118,9 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
 
 @contextmanager
 def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildExaminer]:
-    """The examiner of a process that keeps what it examines: its temporary files lie with the rest of the staging.
+    """Open the examiner of masters, with its temporary files in the staging folder.
 
-    It takes all cores, or as many as masters are examined at once.
+    It examines `concurrency` masters in parallel, by default one per core.
     """
     with (
         scratch_directory(settings.staging) as scratch,
@@ -131,12 +131,14 @@ def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[Ch
 
 def _without_store(fault: StoreFault) -> LocalizedText:
     message = fault.message
-    zh = f"{message.zh}。网站照常启动；需用存储的内容，待其恢复后方可提供"
-    return LocalizedText(zh, f"{message.en}. Serving all the same; what needs the store is served once it is back")
+    zh = f"{message.zh}。网站照常启动；依赖存储的内容待其恢复后提供"
+    return LocalizedText(
+        zh, f"{message.en}. The site starts without it; content in the store is served once it is available"
+    )
 
 
 def _address(address: str) -> LocalizedText:
-    return LocalizedText(f"请打开 {address}/ （按 Ctrl+C 停止）", f"Open {address}/ (Ctrl+C stops)")
+    return LocalizedText(f"请打开 {address}/ （按 Ctrl+C 停止）", f"Open {address}/ (press Ctrl+C to stop)")
 
 
 @main.command()
@@ -155,7 +157,7 @@ def worker(_: Terminal, concurrency: int) -> None:
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @command
 def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
-    """重试失败或推迟的任务（不含送存）。 Retry failed and postponed jobs, all but deposits or by key."""
+    """重试失败或推迟的任务（不含送存）。 Retry failed and delayed jobs: those with the given keys, else all but ingests."""
     repository = bootstrap(process_settings())
     orders = jobs_to_retry(repository.jobs, keys)
     if repository.settings.broker or not orders:
@@ -167,11 +169,11 @@ def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
 @main.command()
 @command
 def rebuild(terminal: Terminal) -> None:
-    """仅凭存储重建目录。 Make the catalogue again from storage alone."""
+    """仅凭存储重建目录。 Rebuild the catalogue from storage alone."""
     repository = bootstrap(process_settings())
     with _examiner(repository.settings) as examiner:
         done = rebuild_catalogue(repository, examiner, terminal.progress())
     zh = f"已重建：著作 {done.works} 部，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
-    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids made again"
+    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids remade"
     terminal.write(LocalizedText(zh, en))
     terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})

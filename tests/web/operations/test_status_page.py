@@ -143,8 +143,8 @@ def test_status_page_refreshes_itself_unless_turned_off(client: FlaskClient) -> 
     assert '<meta http-equiv="refresh"' not in client.get("/status?renew=off").text
 
 
-def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, shelf: Any, tmp_path: Path) -> None:
-    work = shelf.small_work("書")
+def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, publisher: Any, tmp_path: Path) -> None:
+    work = publisher.small_work("書")
     held = with_replicas(repository, tmp_path)
     address, visitor = f"/works/{work.identifier}", create_app(held).test_client()
     assert "保存于" not in create_app(repository).test_client().get(address).text
@@ -157,8 +157,8 @@ def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, s
     assert str(tmp_path) not in shown
 
 
-def test_status_document_has_the_same_facts(repository: Repository, shelf: Any, tmp_path: Path) -> None:
-    work = shelf.small_work("書")
+def test_status_document_has_the_same_facts(repository: Repository, publisher: Any, tmp_path: Path) -> None:
+    work = publisher.small_work("書")
     held = with_replicas(repository, tmp_path)
     near, far = held.replicas
     held.replica_status.record_verified(work.identifier, near, 1, FIRST)

@@ -60,8 +60,8 @@ def test_metrics_are_in_the_text_format(scraper: FlaskClient, process_metrics: P
     assert value(samples, "shanben_sent_bytes_total", lane="stored") == 10
 
 
-def test_metrics_report_holdings_and_jobs(scraper: FlaskClient, repository: Repository, shelf: Any) -> None:
-    shelf.book()
+def test_metrics_report_holdings_and_jobs(scraper: FlaskClient, repository: Repository, publisher: Any) -> None:
+    publisher.book()
     repository.jobs.enqueue(NewJob("journal", "journal", {}))
     samples = parse(scraper.get("/metrics"))
     assert value(samples, "shanben_works") == 1
@@ -74,7 +74,7 @@ def test_metrics_report_holdings_and_jobs(scraper: FlaskClient, repository: Repo
 
 
 def test_database_is_asked_for_holdings_every_few_seconds_only(
-    repository: Repository, shelf: Any, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, publisher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     collector = HoldingsCollector(repository, lambda: now)
@@ -83,7 +83,7 @@ def test_database_is_asked_for_holdings_every_few_seconds_only(
         return next(metric for metric in collector.collect() if metric.name == "shanben_works").samples[0].value
 
     assert works() == 0
-    shelf.small_work("書")
+    publisher.small_work("書")
     now = FRESH_SECONDS - 0.1
     assert works() == 0
     now = FRESH_SECONDS

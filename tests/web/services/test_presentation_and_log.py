@@ -20,8 +20,8 @@ from workers.tasks.publish import publish_all
 LEGACY = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
 
 
-def test_manifest_identifiers_are_under_the_address_of_the_request(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_manifest_identifiers_are_under_the_address_of_the_request(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     response = client.get(f"/iiif/presentation/3/{work.identifier}/manifest", base_url="http://books.test:8123")
     assert response.headers["Content-Type"] == LEGACY
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -30,14 +30,16 @@ def test_manifest_identifiers_are_under_the_address_of_the_request(client: Flask
     assert b"base.invalid" not in response.data
 
 
-def test_manifest_identifiers_are_under_the_base_url_when_one_is_set(public_client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_manifest_identifiers_are_under_the_base_url_when_one_is_set(
+    public_client: FlaskClient, publisher: Any
+) -> None:
+    work = publisher.book()
     document = json.loads(public_client.get(f"/iiif/presentation/3/{work.identifier}/manifest").data)
     assert document["id"] == f"https://books.example/shan/iiif/presentation/3/{work.identifier}/manifest"
 
 
-def test_manifest_with_a_matching_etag_is_not_sent_again(client: FlaskClient, shelf: Any) -> None:
-    address = f"/iiif/presentation/3/{shelf.book().identifier}/manifest"
+def test_manifest_with_a_matching_etag_is_not_sent_again(client: FlaskClient, publisher: Any) -> None:
+    address = f"/iiif/presentation/3/{publisher.book().identifier}/manifest"
     first = client.get(address)
     second = client.get(address, headers={"If-None-Match": first.headers["ETag"]})
     assert second.status_code == 304
@@ -47,8 +49,8 @@ def test_manifest_with_a_matching_etag_is_not_sent_again(client: FlaskClient, sh
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_manifest_responds_to_head_and_options(client: FlaskClient, shelf: Any) -> None:
-    address = f"/iiif/presentation/3/{shelf.book().identifier}/manifest"
+def test_manifest_responds_to_head_and_options(client: FlaskClient, publisher: Any) -> None:
+    address = f"/iiif/presentation/3/{publisher.book().identifier}/manifest"
     head = client.head(address)
     assert head.status_code == 200
     assert head.data == b""
@@ -59,8 +61,8 @@ def test_manifest_responds_to_head_and_options(client: FlaskClient, shelf: Any) 
     assert options.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_top_collection_links_every_manifest(client: FlaskClient, shelf: Any) -> None:
-    titles = {shelf.small_work(f"書{number}").identifier for number in range(3)}
+def test_top_collection_links_every_manifest(client: FlaskClient, publisher: Any) -> None:
+    titles = {publisher.small_work(f"書{number}").identifier for number in range(3)}
     document = json.loads(client.get("/iiif/presentation/3/collection/top").data)
     for item in document["items"]:
         assert client.get(item["id"]).status_code == 200
@@ -68,10 +70,10 @@ def test_top_collection_links_every_manifest(client: FlaskClient, shelf: Any) ->
 
 
 def test_accession_periods_of_the_top_collection_link_every_manifest(
-    client: FlaskClient, shelf: Any, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, publisher: Any, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.tasks.publish.MOST", 2)
-    titles = {shelf.small_work(f"書{day}", f"2026-01-0{day}T10:37:00Z").identifier for day in (1, 2, 3)}
+    titles = {publisher.small_work(f"書{day}", f"2026-01-0{day}T10:37:00Z").identifier for day in (1, 2, 3)}
     publish_all(repository)
 
     def manifests(address: str) -> Iterator[str]:
@@ -108,10 +110,10 @@ def event_of(work: str, image: Image) -> Event:
 
 
 @pytest.fixture
-def logged(repository: Repository, shelf: Any) -> Work:
+def logged(repository: Repository, publisher: Any) -> Work:
     """A work whose events are in the log."""
     make_ready(repository)
-    work: Work = shelf.book()
+    work: Work = publisher.book()
     pyramids = repository.catalogue.pyramids(work.identifier)
     events = [event_of(work.identifier, image) for image in work.images()]
     publication = Publication(work, pyramids, events, 1, "2026-01-01T00:00:00Z", {})

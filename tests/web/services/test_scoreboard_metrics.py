@@ -81,8 +81,8 @@ def test_requests_are_told_by_lane_and_status(repository: Repository) -> None:
     assert of(told, "shanben_fuses_blown", part="store") == 1
 
 
-def test_what_is_held_and_under_way_is_told(repository: Repository, shelf: Any) -> None:
-    shelf.book()
+def test_what_is_held_and_under_way_is_told(repository: Repository, publisher: Any) -> None:
+    publisher.book()
     repository.jobs.enqueue(NewJob("journal", "journal", {}))
     told = scrape(Watch.over(repository), repository)
     assert of(told, "shanben_works") == 1

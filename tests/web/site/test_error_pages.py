@@ -23,16 +23,16 @@ def test_error_page_is_in_both_languages(client: FlaskClient) -> None:
     assert "Page not found" in response.text
 
 
-def test_identifier_with_a_wrong_check_character_is_reported_as_mistyped(client: FlaskClient, shelf: Any) -> None:
-    identifier = shelf.book().identifier
+def test_identifier_with_a_wrong_check_character_is_reported_as_mistyped(client: FlaskClient, publisher: Any) -> None:
+    identifier = publisher.book().identifier
     mistyped = identifier[:-1] + ("0" if identifier[-1] != "0" else "1")
     response = client.get(f"/works/{mistyped}", headers={"Accept-Language": "en"})
     assert response.status_code == 404
     assert "mistyped" in response.text
 
 
-def test_unknown_identifier_is_reported_as_not_held(client: FlaskClient, shelf: Any) -> None:
-    image = shelf.small_work("別書")
+def test_unknown_identifier_is_reported_as_not_held(client: FlaskClient, publisher: Any) -> None:
+    image = publisher.small_work("別書")
     other = next(iter(image.images())).identifier
     assert "校验字符不符" in client.get(f"/works/{other}").text
     unknown = identifiers.mint(identifiers.Kind.WORK, "nobody has this")
@@ -82,8 +82,8 @@ class BrokenStore:
         return fail
 
 
-def test_response_discloses_no_internal_cause(repository: Repository, shelf: Any) -> None:
-    work = shelf.book()
+def test_response_discloses_no_internal_cause(repository: Repository, publisher: Any) -> None:
+    work = publisher.book()
     broken = replace(repository, store=BrokenStore())
     client = create_app(broken).test_client()
     response = client.get(f"/iiif/presentation/3/{work.identifier}/manifest")

@@ -83,8 +83,8 @@ def test_accept_language_decides_the_language_of_a_page(client: FlaskClient, acc
     assert {"Accept-Language", "Cookie"} <= set(answer.headers["Vary"].split(", "))
 
 
-def test_language_switch_sets_a_cookie_and_redirects_to_the_same_page(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_language_switch_sets_a_cookie_and_redirects_to_the_same_page(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     answer = client.get(f"/works/{work.identifier}/read?page=2&lang=en")
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/works/{work.identifier}/read?page=2"
@@ -93,8 +93,8 @@ def test_language_switch_sets_a_cookie_and_redirects_to_the_same_page(client: Fl
     assert '<html lang="zh-Hans">' in client.get("/works", headers={"Accept-Language": "en"}).text
 
 
-def test_link_to_the_other_language_keeps_the_query(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_link_to_the_other_language_keeps_the_query(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}/read?page=2").text
     assert f'href="/works/{work.identifier}/read?page=2&amp;lang=en"' in page
 

@@ -32,16 +32,16 @@ def test_empty_repository_has_a_notice_on_home_and_list(client: FlaskClient) -> 
         assert "尚无公开的馆藏" in response.text
 
 
-def test_home_shows_the_newest_works_first(client: FlaskClient, shelf: Any) -> None:
+def test_home_shows_the_newest_works_first(client: FlaskClient, publisher: Any) -> None:
     for day in range(1, 10):
-        shelf.small_work(f"書{day}", f"2026-01-{day:02d}T00:00:00Z")
+        publisher.small_work(f"書{day}", f"2026-01-{day:02d}T00:00:00Z")
     page = client.get("/").text
     assert re.findall(r"書\d", page) == [f"書{day}" for day in range(9, 2, -1)]
 
 
-def test_list_shows_every_work_once_over_its_pages(client: FlaskClient, shelf: Any) -> None:
+def test_list_shows_every_work_once_over_its_pages(client: FlaskClient, publisher: Any) -> None:
     for number in range(30):
-        shelf.small_work(f"書-{number:02d}-", f"2026-01-01T00:00:{number:02d}Z")
+        publisher.small_work(f"書-{number:02d}-", f"2026-01-01T00:00:{number:02d}Z")
     pages = [client.get(f"/works?page={number}").text for number in (1, 2)]
     shown = [re.findall(r"書-(\d\d)-", page) for page in pages]
     assert [len(titles) for titles in shown] == [24, 6]
@@ -51,15 +51,15 @@ def test_list_shows_every_work_once_over_its_pages(client: FlaskClient, shelf: A
 @pytest.mark.parametrize(
     ("page", "status"), [("0", 404), ("3", 404), ("x", 400), ("-1", 400), ("１", 400), ("9" * 30, 400)]
 )
-def test_invalid_page_number_is_refused(client: FlaskClient, shelf: Any, page: str, status: int) -> None:
-    work = shelf.book()
+def test_invalid_page_number_is_refused(client: FlaskClient, publisher: Any, page: str, status: int) -> None:
+    work = publisher.book()
     assert client.get("/works", query_string={"page": page}).status_code == status
     response = client.get(f"/works/{work.identifier}/read", query_string={"page": page if page != "3" else "5"})
     assert response.status_code == status
 
 
-def test_work_page_tags_the_record_with_its_own_language(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_work_page_tags_the_record_with_its_own_language(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
     assert '<h1 lang="lzh-Hant">千字文 &lt;試&gt;</h1>' in page
     for catalogued in ("周興嗣 (梁) 撰", "某人注", "清乾隆間", "刻本", "經部·小學類", "善 0001", "某圖書館", "LIB-7"):
@@ -68,8 +68,8 @@ def test_work_page_tags_the_record_with_its_own_language(client: FlaskClient, sh
     assert "http://creativecommons.org/publicdomain/mark/1.0/" in hrefs(page)
 
 
-def test_work_page_has_the_manifest_to_drag_and_to_copy(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_work_page_has_the_manifest_to_drag_and_to_copy(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
     manifest = f"http://localhost/iiif/presentation/3/{work.identifier}/manifest"
     assert f'<input id="manifest" readonly value="{manifest}"' in page
@@ -78,8 +78,8 @@ def test_work_page_has_the_manifest_to_drag_and_to_copy(client: FlaskClient, she
     assert client.get(dragged.removeprefix("http://localhost")).status_code == 200
 
 
-def test_thumbnails_follow_the_reading_order_by_volume(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_thumbnails_follow_the_reading_order_by_volume(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
     assert page.count('<ol class="pages" dir="rtl">') == 2
     assert page.index("上冊") < page.index("葉一") < page.index("葉二") < page.index("下冊") < page.index("葉三")
@@ -88,20 +88,20 @@ def test_thumbnails_follow_the_reading_order_by_volume(client: FlaskClient, shel
     assert page.count("缺叶") == 1
 
 
-def test_ranges_link_to_their_first_pages(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_ranges_link_to_their_first_pages(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
     links = dict(re.findall(r'<a href="([^"]+)" lang="lzh-Hant">([^<]+)</a>', page))
     where = {label: address.rpartition("=")[2] for address, label in links.items()}
     assert where == {"卷一": "1", "序": "2", "卷二": "4"}
 
 
-def test_every_picture_of_every_page_is_served(repository: Repository, shelf: Any) -> None:
-    work = shelf.book()
-    wide = shelf.small_work("長卷", size=(5000, 300))
-    tall = shelf.small_work("立軸", size=(300, 5000))
-    narrow = shelf.small_work("簽條", size=(150, 1000))
-    line = shelf.small_work("界欄", size=(1, 5000))
+def test_every_picture_of_every_page_is_served(repository: Repository, publisher: Any) -> None:
+    work = publisher.book()
+    wide = publisher.small_work("長卷", size=(5000, 300))
+    tall = publisher.small_work("立軸", size=(300, 5000))
+    narrow = publisher.small_work("簽條", size=(150, 1000))
+    line = publisher.small_work("界欄", size=(1, 5000))
     app = create_app(repository)
     app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
     client = app.test_client()
@@ -117,8 +117,8 @@ def test_every_picture_of_every_page_is_served(repository: Repository, shelf: An
             assert response.mimetype == "image/jpeg"
 
 
-def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}/read?page=2").text
     left = re.search(r'<a class="turn left"[^>]*>', page)
     right = re.search(r'<a class="turn right"[^>]*>', page)
@@ -129,8 +129,8 @@ def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: 
     assert 'href="?page=1"' in right[0]
 
 
-def test_first_page_has_no_link_to_a_previous_one(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_first_page_has_no_link_to_a_previous_one(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}/read").text
     right = re.search(r'<a class="turn right"[^>]*>', page)
     assert right is not None
@@ -138,15 +138,15 @@ def test_first_page_has_no_link_to_a_previous_one(client: FlaskClient, shelf: An
     assert 'aria-disabled="true"' in right[0]
 
 
-def test_missing_leaf_has_a_page_with_a_notice(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_missing_leaf_has_a_page_with_a_notice(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     page = client.get(f"/works/{work.identifier}/read?page=3").text
     assert "此处缺叶" in page
     assert not pictures(page)
 
 
-def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book(Rights(access=Access.RESTRICTED))
+def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book(Rights(access=Access.RESTRICTED))
     page = client.get(f"/works/{work.identifier}")
     assert page.status_code == 200
     assert "限制访问" in page.text
@@ -156,8 +156,8 @@ def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, shel
     assert client.get(f"/works/{work.identifier}/read").status_code == 403
 
 
-def test_reduced_work_requests_pictures_within_its_limit(repository: Repository, shelf: Any) -> None:
-    work = shelf.book(Rights(access=Access.REDUCED, max_size=200))
+def test_reduced_work_requests_pictures_within_its_limit(repository: Repository, publisher: Any) -> None:
+    work = publisher.book(Rights(access=Access.REDUCED, max_size=200))
     app = create_app(repository)
     app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
     client = app.test_client()
@@ -168,8 +168,8 @@ def test_reduced_work_requests_pictures_within_its_limit(repository: Repository,
             assert client.get(address).status_code == 200, address
 
 
-def test_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: Repository) -> None:
-    work = shelf.book()
+def test_withdrawn_work_is_gone(client: FlaskClient, publisher: Any, repository: Repository) -> None:
+    work = publisher.book()
     with repository.catalogue._sessions.begin() as session:
         session.execute(text("UPDATE works SET state = 'withdrawn'"))
     for path in ("", "/read", "/record.json"):
@@ -178,15 +178,15 @@ def test_withdrawn_work_is_gone(client: FlaskClient, shelf: Any, repository: Rep
     assert "尚无公开的馆藏" in client.get("/works").text
 
 
-def test_identifier_in_capitals_redirects_to_its_canonical_form(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_identifier_in_capitals_redirects_to_its_canonical_form(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     response = client.get(f"/works/{work.identifier.upper()}")
     assert response.status_code == 301
     assert response.headers["Location"] == f"/works/{work.identifier}"
 
 
-def test_record_is_served_at_the_url_in_the_manifest(client: FlaskClient, shelf: Any) -> None:
-    work = shelf.book()
+def test_record_is_served_at_the_url_in_the_manifest(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
     manifest = json.loads(client.get(f"/iiif/presentation/3/{work.identifier}/manifest").data)
     record = client.get(manifest["seeAlso"][0]["id"])
     assert record.mimetype == "application/json"
@@ -194,9 +194,9 @@ def test_record_is_served_at_the_url_in_the_manifest(client: FlaskClient, shelf:
 
 
 def test_reader_page_works_without_the_built_script(
-    repository: Repository, shelf: Any, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, publisher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = shelf.book()
+    work = publisher.book()
     monkeypatch.setattr("web.site.static_files._built_scripts", lambda manifest: {})
     client = create_app(repository).test_client()
     page = client.get(f"/works/{work.identifier}/read")
