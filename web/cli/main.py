@@ -157,7 +157,7 @@ def worker(_: Terminal, concurrency: int) -> None:
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @command
 def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
-    """重试失败或推迟的任务（不含送存）。 Retry failed and delayed jobs: those with the given keys, else all but ingests."""
+    """重试失败或推迟的任务（不含送存）。 Retry failed and delayed jobs: the given ones, else all but ingests."""
     repository = bootstrap(process_settings())
     orders = jobs_to_retry(repository.jobs, keys)
     if repository.settings.broker or not orders:
