@@ -1,18 +1,23 @@
 """Validate a whole OCFL storage root: its own files, files outside objects, and every object in it.
 
 The store is listed twice, in bounded memory: `survey_store` adds up sizes and collects the storage root's own files;
-`validate_store` then validates one object at a time, in the order of their keys. An object that is damaged, misplaced
-or unreadable is reported and does not stop the others. Objects are expected in the layout of `ocfl/layout.py`; an
-object elsewhere is found by its declaration, validated, and reported as misplaced. Files directly in the storage root
-are ignored unless OCFL defines them (E087).
+`validate_store` then validates the objects, in the order of their keys. An object that is damaged, misplaced or
+unreadable is reported and does not stop the others. An object that changes while it is validated is validated again.
+
+Objects are expected in the layout of `ocfl/layout.py`; an object elsewhere is found by its declaration, validated, and
+reported as misplaced. Files directly in the storage root are ignored unless OCFL defines them (E087).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby
 from typing import Any, Final
 
@@ -40,6 +45,7 @@ from repository.paths import OCFL_ROOT
 from repository.storage.content import StoredObject
 from repository.storage.store import ObjectStore
 
+_CONCURRENT_OBJECTS: Final = 4
 _PREFIX: Final = f"{OCFL_ROOT}/"
 _DECLARATION: Final = re.compile(r"0=ocfl_(.+)")
 _OBJECT_DECLARATION: Final = re.compile(r"0=ocfl_object_.+")
@@ -99,18 +105,59 @@ def validate_store(
 ) -> Iterator[ValidatedPart]:
     """Yield the result for the storage root, then one for every object and every file outside objects.
 
-    `on_progress` gets `survey.bytes` in total. Raises `StoreFault` when the store can no longer be listed.
+    Several objects are validated concurrently, results come in the order of keys. `on_progress` gets `survey.bytes` in
+    total, from one thread at a time. Raises `StoreFault` when the store can no longer be listed.
     """
     yield _root_part(list(_check_root(store, survey)))
+    progress = _SharedProgress(on_progress)
+    with ThreadPoolExecutor(_CONCURRENT_OBJECTS) as threads:
+        pending: deque[Future[ValidatedPart | None]] = deque()
+        try:
+            for validation in _validations(store, survey, progress):
+                pending.append(threads.submit(validation))
+                if len(pending) > _CONCURRENT_OBJECTS:
+                    yield from filter(None, [pending.popleft().result()])
+            while pending:
+                yield from filter(None, [pending.popleft().result()])
+        finally:
+            progress.stop()
+            for future in pending:
+                future.cancel()
+
+
+def _validations(
+    store: ObjectStore, survey: StoreSurvey, on_progress: OnProgress
+) -> Iterator[Callable[[], ValidatedPart | None]]:
+    """Yield a call for each object and each file outside objects, in the order of their keys."""
     for folder, listed in groupby(store.list(OCFL_ROOT), _ObjectFolders()):
         if folder is not None:
-            yield _validate_folder(store, survey, folder, list(listed), on_progress)
+            yield partial(_validate_folder, store, survey, folder, list(listed), on_progress)
             continue
         for stored in listed:
             on_progress(stored.size)
             path = stored.key.removeprefix(_PREFIX)
             if "/" in path and not path.startswith(f"{EXTENSIONS}/"):
-                yield _root_part([RuleFinding("E072", path)])
+                yield partial(_root_part, [RuleFinding("E072", path)])
+
+
+class _SharedProgress:
+    """Reports the progress of several threads one at a time; ends them when the validation has been stopped."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __call__(self, amount: int) -> None:
+        """Report bytes. Raises `CancelledError` after `stop`."""
+        with self._lock:
+            if self._stopped:
+                raise CancelledError
+            self._on_progress(amount)
+
+    def stop(self) -> None:
+        """End the threads at their next report."""
+        self._stopped = True
 
 
 class _ObjectFolders:
@@ -135,7 +182,8 @@ def _declared_folder(path: str) -> str | None:
 
 def _validate_folder(
     store: ObjectStore, survey: StoreSurvey, folder: str, listed: list[StoredObject], on_progress: OnProgress
-) -> ValidatedPart:
+) -> ValidatedPart | None:
+    """Validate the object in a folder; return None when it has been removed since it was listed."""
     root = f"{_PREFIX}{folder}"
     remaining = sum(stored.size for stored in listed)
 
@@ -144,14 +192,22 @@ def _validate_folder(
         remaining -= amount
         on_progress(amount)
 
-    result = validate_object(store, root, [stored.key.removeprefix(f"{root}/") for stored in listed], report)
+    result = validate_object(store, root, _paths(root, listed), report)
     on_progress(remaining)
-    if any(finding.code == UNREADABLE for finding in result.errors):
-        _require_reachable(store)
+    if not result.valid:
+        current = list(store.list(root))  # raises `StoreFault` when the store as a whole is unreachable
+        if not current:
+            return None
+        if current != listed:  # a version was written meanwhile
+            result = validate_object(store, root, _paths(root, current))
     placement = tuple(_check_placement(survey, folder, result))
     identifier = result.identifier or folder_identifier(folder) or folder
     result = ValidationResult((*result.errors, *placement), result.warnings, result.identifier, result.specification)
     return ValidatedPart(folder, identifier, result)
+
+
+def _paths(root: str, listed: list[StoredObject]) -> list[str]:
+    return [stored.key.removeprefix(f"{root}/") for stored in listed]
 
 
 def _require_reachable(store: ObjectStore) -> None:

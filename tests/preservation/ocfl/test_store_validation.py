@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,52 @@ def test_object_of_another_program_is_validated_under_its_own_identifier() -> No
         store.put(f"{root}/{path}", body)
     assert faults(store) == []
     assert [part.identifier for part in validate(store)].count("info:other/1") == 1
+
+
+class ChangingStore:
+    """A store in which something happens when the first content file is read."""
+
+    def __init__(self, store: ObjectStore, change: Callable[[], object]) -> None:
+        self._store = store
+        self._changes = [change]
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        while self._changes:
+            self._changes.pop()()
+        return self._store.chunks(key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_object_that_gets_a_version_during_validation_is_validated_again() -> None:
+    for work in WORKS:
+        store = library()
+        later = {"masters/1.tif": b"later", "metadata/a": b"a"}
+        changing = ChangingStore(
+            store, lambda s=store, w=work, c=later: write_version(s, w, c, message="m", created=TIME)
+        )
+        assert faults(changing) == []  # type: ignore[arg-type]
+
+
+def test_object_that_is_removed_during_validation_is_not_reported() -> None:
+    store = library()
+    changing = ChangingStore(store, lambda: delete_object(FIRST, keep="nothing")(store))
+    parts = validate(changing)  # type: ignore[arg-type]
+    assert {part.identifier for part in parts if part.is_object} >= {ocfl_id(work) for work in WORKS[1:]}
+    assert all(part.result.valid for part in parts)
+
+
+def test_validation_that_is_stopped_reads_no_further_objects() -> None:
+    store = memory_store()
+    prepare_storage_root(store)
+    for number in range(100):
+        write_version(store, mint(Kind.WORK, str(number)), {"a": b"a"}, message="m", created=TIME)
+    amounts: list[int] = []
+    parts = validate_store(store, survey_store(store), amounts.append)
+    assert [next(parts).is_object, next(parts).is_object] == [False, True]
+    parts.close()  # type: ignore[attr-defined]
+    assert sum(amounts) < sum(stored.size for stored in store.list("ocfl")) / 2
 
 
 class FailingStore:
