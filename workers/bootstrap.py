@@ -51,9 +51,9 @@ def prepare_store(address: str, settings: Settings) -> None:
     """Make the bucket of an address in S3, when it is absent; a folder needs nothing. Raises `SystemFault`."""
     if address.startswith(S3_SCHEME):
         # Imported here because boto3 takes as long to load as all else, and only S3 needs it.
-        from repository.storage.buckets import prepare_bucket_at  # noqa: PLC0415
+        from repository.storage.s3_admin import prepare_bucket  # noqa: PLC0415
 
-        prepare_bucket_at(address, settings)
+        prepare_bucket(address, settings)
 
 
 def make_ready(repository: Repository) -> Repository:

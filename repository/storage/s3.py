@@ -24,12 +24,12 @@ from repository.storage.address import S3Address
 from repository.storage.content import CHUNK, Content, StoredObject, check_key
 from repository.storage.multipart import PART, MultipartUpload
 from repository.storage.ranged_reads import RangedReads
-from repository.storage.s3_errors import code_in, fault_in
+from repository.storage.s3_errors import error_code, fault_of_report
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
-    from repository.storage.uploads import UnfinishedUploads
+    from repository.storage.s3_admin import IncompleteUploads
 
 _PARTS_AT_ONCE: Final = 4
 _LISTED_AT_ONCE: Final = 1000
@@ -81,7 +81,7 @@ class ObstoreStore:
         self._small = small or store
         self._large = large or store
         self._address = address
-        self._uploads: UnfinishedUploads | None = None
+        self._uploads: IncompleteUploads | None = None
         self._bucket_seen = address is None
         self._making = threading.Lock()
 
@@ -205,12 +205,12 @@ class ObstoreStore:
             return 0
         return self._unfinished(self._address).abort(older_than_seconds=older_than_seconds)
 
-    def _unfinished(self, address: S3Address) -> UnfinishedUploads:
+    def _unfinished(self, address: S3Address) -> IncompleteUploads:
         # Imported here because boto3 takes as long to load as all else, and only large uploads need it.
-        from repository.storage.uploads import UnfinishedUploads  # noqa: PLC0415
+        from repository.storage.s3_admin import IncompleteUploads  # noqa: PLC0415
 
         with self._making:
-            self._uploads = self._uploads or UnfinishedUploads(address)
+            self._uploads = self._uploads or IncompleteUploads(address)
             return self._uploads
 
     def _look_for_bucket(self, key: str) -> None:
@@ -292,13 +292,13 @@ def _translated(key: str, *, reading: bool = True) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as fault:
-        if reading or code_in(str(fault)):
+        if reading or error_code(str(fault)):
             raise _absence(key, fault) from fault
         raise StoreFault(key=key, reason=str(fault).partition("\n")[0]) from fault
     except (BaseError, ValueError, OSError) as fault:
-        raise fault_in(key, str(fault)) from fault
+        raise fault_of_report(key, str(fault)) from fault
 
 
 def _absence(key: str, fault: FileNotFoundError) -> StoreFault:
     """What is not there: the key, unless the server names its bucket or its upload."""
-    return fault_in(key, str(fault)) if code_in(str(fault)) else KeyNotFound(key=key)
+    return fault_of_report(key, str(fault)) if error_code(str(fault)) else KeyNotFound(key=key)

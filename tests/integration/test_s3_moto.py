@@ -13,7 +13,7 @@ from preservation.ocfl.validation import validate_object
 from repository.config import Settings
 from repository.identifiers import Kind, mint
 from repository.paths import ocfl_object
-from repository.storage.buckets import prepare_bucket
+from repository.storage.s3_admin import prepare_bucket
 from repository.storage.store import open_store
 
 WORK = mint(Kind.WORK, "拓片")
@@ -24,7 +24,7 @@ def test_a_work_with_a_large_master_is_preserved_in_a_bucket(endpoint: str, tmp_
     settings = Settings(
         store=f"s3://rubbings-{known:d}/main", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret"
     )
-    prepare_bucket(settings)
+    prepare_bucket(settings.store, settings)
     store = open_store(settings)
     master = tmp_path / "0001.tif"
     with master.open("wb") as file:

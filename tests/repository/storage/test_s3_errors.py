@@ -1,11 +1,9 @@
-"""What a server answers, as faults: which may pass, and which need somebody."""
-
 from __future__ import annotations
 
 import pytest
 
 from repository.errors import KeyNotFound, StoreDenied, StoreFault, StoreFull
-from repository.storage.s3_errors import fault_in, fault_of
+from repository.storage.s3_errors import fault_of_report, fault_of_response
 
 
 @pytest.mark.parametrize(
@@ -27,12 +25,15 @@ from repository.storage.s3_errors import fault_in, fault_of
         ("InternalError", 500, StoreFault, True),
     ],
 )
-def test_every_answer_is_a_fault_of_one_kind(code: str, status: int, kind: type[StoreFault], transient: bool) -> None:
+def test_responses_become_faults_of_their_kind(code: str, status: int, kind: type[StoreFault], transient: bool) -> None:
     report = (
         f"Generic S3 error: Error performing PUT http://gateway/b/k in 2ms - Server returned non-2xx status code: "
         f"{status} Reason: <Error><Code>{code}</Code><Message>m</Message></Error>\n\nDebug source:\nGeneric {{"
     )
-    for fault in (fault_of("k", code, status), fault_in("k", report if code else report.partition("<")[0])):
+    for fault in (
+        fault_of_response("k", code, status),
+        fault_of_report("k", report if code else report.partition("<")[0]),
+    ):
         assert type(fault) is kind
         assert fault.transient is transient
         assert "Debug" not in str(fault)
@@ -43,13 +44,13 @@ def test_every_answer_is_a_fault_of_one_kind(code: str, status: int, kind: type[
     ("report", "words"),
     [
         ("error sending request\n\nkind: Connect,", "cannot be reached"),
-        ("error sending request\n\nkind: Timeout,", "did not answer in time"),
+        ("error sending request\n\nkind: Timeout,", "did not respond in time"),
         ("HTTP error: error decoding response body\n\nkind: Decode", "cannot be reached"),
         ("Something quite new\n\nDebug source", "Something quite new"),
     ],
 )
 def test_a_server_that_cannot_be_spoken_with_is_told_in_one_line(report: str, words: str) -> None:
-    fault = fault_in("k", report)
+    fault = fault_of_report("k", report)
     assert fault.transient
     assert words in str(fault)
     assert "\n" not in str(fault)

@@ -103,7 +103,7 @@ def test_a_missing_bucket_is_said_to_be_missing_whatever_is_asked(endpoint: str)
         Settings(store="s3://nowhere", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
     )
     for ask in (store.read, store.exists, store.size, store.chunks, lambda key: store.put(key, b"x")):
-        with pytest.raises(StoreDenied, match="no such bucket") as raised:
+        with pytest.raises(StoreDenied, match="bucket does not exist") as raised:
             ask("a")
         assert not raised.value.transient
 
