@@ -17,7 +17,7 @@ from prerequisites import require
 
 from repository.config import Settings
 from repository.repository import memory_repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.masters.examine import ChildExaminer, open_child_examiner
 
@@ -89,7 +89,7 @@ def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer
 @pytest.fixture
 def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
     """A repository in memory, made ready, with the real examiner: what an ingest works with."""
-    repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
+    repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
     return TaskContext(repository, examiner)
 
 

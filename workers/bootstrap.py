@@ -1,4 +1,7 @@
-"""Making everything ready: bucket, tables, the signing key, the store's OCFL declaration. Safe to repeat."""
+"""Prepares a repository for use: the bucket, the tables, the signing key, and the store's OCFL declaration.
+
+Every function may be repeated.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +24,23 @@ _WAIT_SECONDS: Final = 60.0
 
 
 def bootstrap(settings: Settings) -> Repository:
-    """The repository that `settings` describe, made where it was not there yet. Raises `SystemFault`.
+    """Open the repository of these settings and create what does not exist yet. Raises `SystemFault`.
 
-    Replicas are made ready when something is first put there: one that is away does not keep the house from opening.
+    Replicas are prepared when something is first copied to them, so that the repository opens without them.
     """
     prepare_store(settings.store_url, settings)
-    return make_ready(open_repository(settings))
+    return prepare_repository(open_repository(settings))
 
 
 def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
-    """The same for a process that serves: the fault of a store that is away and may come back, None when all is ready.
+    """Prepare the repository for a process that serves. Return the fault of a store that is unavailable, or None.
 
-    Only writing needs what is then not made. Raises for everything else as `bootstrap` does.
+    Without the store, only what writing needs is not prepared. Raises all other faults that `bootstrap` raises.
     """
     repository = open_repository(settings)
     try:
         prepare_store(settings.store_url, settings)
-        make_ready(repository)
+        prepare_repository(repository)
     except StoreFault as fault:
         if not fault.transient:
             raise
@@ -48,35 +51,34 @@ def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
 
 
 def prepare_store(address: str, settings: Settings) -> None:
-    """Make the bucket of an address in S3, when it is absent; a folder needs nothing. Raises `SystemFault`."""
+    """Create the bucket of an S3 address if it does not exist. A folder needs nothing. Raises `SystemFault`."""
     if address.startswith(S3_SCHEME):
-        # Imported here because boto3 takes as long to load as all else, and only S3 needs it.
+        # boto3 takes as long to import as everything else together, and only S3 needs it.
         from repository.storage.s3_admin import prepare_bucket  # noqa: PLC0415
 
         prepare_bucket(address, settings)
 
 
-def make_ready(repository: Repository) -> Repository:
-    """The same repository, its log with a key, and its store declared an OCFL storage root.
+def prepare_repository(repository: Repository) -> Repository:
+    """Prepare the log's key and declare the store an OCFL storage root. Return the repository.
 
-    The first machine makes the log's signing key and tells the database its public half. Another machine never makes
-    one: it goes on without, and leaves signing to those that have it. Raises `SettingInvalid` when this machine has
-    another key or its settings name another log, `DependencyMissing` when a log lies in the store and nobody has its
-    key.
+    The first machine creates the log's signing key and records the public key in the database. Other machines never
+    create one: they work without it, and machines that have the key sign. Raises `SettingInvalid` if this machine has
+    another key or its settings name another log, and `DependencyMissing` if the store has a log whose key is unknown.
     """
-    with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("密钥", "the keys"))):
-        _make_key_ready(repository)
+    with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("日志密钥", "the log's key"))):
+        _prepare_key(repository)
     objects.prepare_storage_root(repository.store)
     return repository
 
 
-def _make_key_ready(repository: Repository) -> None:
+def _prepare_key(repository: Repository) -> None:
     settings, log_sequence = repository.settings, repository.log_sequence
-    here = (settings.keys / signing_key.KEY_FILE).exists()
+    has_key = (settings.keys / signing_key.KEY_FILE).exists()
     if log_sequence.verifier_key() is None:
-        if not here and repository.store.exists(paths.LOG_CHECKPOINT):
+        if not has_key and repository.store.exists(paths.LOG_CHECKPOINT):
             raise signing_key.signing_key_missing()
-        if settings.log_origin or not here:
+        if settings.log_origin or not has_key:
             signing_key.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
         signer = signing_key.load(settings.keys)
         log_sequence.register_log(signer.origin, signer.verifier_key)
@@ -88,7 +90,7 @@ def _check_key(repository: Repository) -> None:
 
 
 def _default_origin(settings: Settings) -> str:
-    """The name of a new log (C2SP tlog-checkpoint, origin): by the public address, else by chance."""
+    """Return the origin of a new log (C2SP tlog-checkpoint): derived from the public address, else random."""
     if settings.base_url:
         parts = urlsplit(settings.base_url)
         return f"{parts.netloc}{parts.path}/log"

@@ -25,7 +25,7 @@ from repository.config import Settings
 from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
 from repository.paths import LOG_CHECKPOINT
 from repository.repository import Repository, open_repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def first(tmp_path: Path, database_url: str) -> Repository:
     """The machine that made the log's key."""
-    return make_ready(open_repository(machine(tmp_path, database_url, "first")))
+    return prepare_repository(open_repository(machine(tmp_path, database_url, "first")))
 
 
 def machine(folder: Path, database: str, name: str, key: bool = False) -> Settings:
@@ -84,7 +84,7 @@ def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
 def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: PostgresServer, after: bool) -> None:
     """PostgreSQL is killed while a writer is at a change of the store; it lives on when another has taken over."""
     url = postgres.create_database()
-    first = make_ready(open_repository(machine(tmp_path, url, "first")))
+    first = prepare_repository(open_repository(machine(tmp_path, url, "first")))
     second = machine(tmp_path, url, "second", key=True)
     works: dict[str, int] = {}
     overwritten = 0
@@ -122,7 +122,7 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
 def test_a_machine_without_the_key_does_everything_but_sign(
     tmp_path: Path, database_url: str, first: Repository
 ) -> None:
-    other = make_ready(open_repository(machine(tmp_path, database_url, "other")))
+    other = prepare_repository(open_repository(machine(tmp_path, database_url, "other")))
     assert not (tmp_path / "other" / "keys").exists()
     assert (can_sign(first), can_sign(other)) == (True, False)
     assert verifier_key(other) == verifier_key(first)
@@ -144,7 +144,7 @@ def test_a_machine_with_another_key_is_told_at_the_start(tmp_path: Path, databas
     settings = machine(tmp_path, database_url, "other")
     signing_key.create(settings.keys, "another.example/log")
     with pytest.raises(SettingInvalid, match=verifier_key(first).split("+", maxsplit=1)[0]):
-        make_ready(open_repository(settings))
+        prepare_repository(open_repository(settings))
 
 
 def test_a_database_and_a_store_restored_together_do_not_begin_a_second_history(
@@ -152,7 +152,7 @@ def test_a_database_and_a_store_restored_together_do_not_begin_a_second_history(
 ) -> None:
     """The data folder of the machine that signed was not restored: it knows better."""
     url = postgres.create_database()
-    first = make_ready(open_repository(machine(tmp_path, url, "first")))
+    first = prepare_repository(open_repository(machine(tmp_path, url, "first")))
     publish(first, "one")
     record_events(first)
     shutil.copytree(tmp_path / "store", tmp_path / "backup")

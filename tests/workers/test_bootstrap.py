@@ -1,4 +1,4 @@
-"""What a process that serves can begin without, and what it cannot."""
+"""A serving process starts while its store is unavailable, and refuses to start for every other fault."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ def settings(folder: Path, endpoint: str, store: str = "s3://rare-books/main") -
     return Settings(data=folder / "var", store=store, s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
 
 
-def test_a_store_that_is_there_is_made_ready(tmp_path: Path, endpoint: str) -> None:
+def test_bootstrap_prepares_an_available_store(tmp_path: Path, endpoint: str) -> None:
     ours = settings(tmp_path, endpoint)
     assert bootstrap_to_serve(ours) is None
     assert bootstrap(ours).store.exists("ocfl/0=ocfl_1.1")
 
 
-def test_a_store_that_is_away_does_not_keep_it_from_beginning(tmp_path: Path) -> None:
+def test_serving_starts_while_the_store_is_unavailable(tmp_path: Path) -> None:
     ours = settings(tmp_path, f"http://127.0.0.1:{reserve_port()}")
     fault = bootstrap_to_serve(ours)
     assert fault
     assert "cannot be reached" in fault.message.en
-    assert not ours.keys.exists()  # the store may hold a log of another key
+    assert not ours.keys.exists()  # the store may contain a log of another key
 
 
-def test_a_store_that_refuses_does(tmp_path: Path, endpoint: str) -> None:
+def test_serving_does_not_start_when_the_store_denies_access(tmp_path: Path, endpoint: str) -> None:
     with TcpProxy(endpoint, received=lambda _: REFUSAL) as proxy, pytest.raises(StoreDenied, match="credentials"):
         bootstrap_to_serve(settings(tmp_path, proxy.endpoint))
     with pytest.raises(StoreDenied, match="name"):
         bootstrap_to_serve(settings(tmp_path, endpoint, "s3://ab"))
 
 
-def test_another_log_does_so_even_while_the_store_is_away(tmp_path: Path, endpoint: str) -> None:
+def test_serving_does_not_start_with_the_name_of_another_log(tmp_path: Path, endpoint: str) -> None:
     bootstrap(settings(tmp_path, endpoint))
     away = settings(tmp_path, f"http://127.0.0.1:{reserve_port()}")
     assert bootstrap_to_serve(away)

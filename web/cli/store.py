@@ -113,7 +113,7 @@ def _open_selected(name: str | None, settings: Settings) -> NamedStore:
 def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
     for problem in copied.problems:
         terminal.write(LocalizedText(f"✗ {problem.message.zh}", f"✗ {problem.message.en}"))
-    done, entries = copied.done, copied.log.size if copied.log else 0
+    done, entries = copied.totals, copied.log.size if copied.log else 0
     terminal.write(
         LocalizedText(
             f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
@@ -136,7 +136,7 @@ def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
 def _copy_document(
     terminal: Terminal, source: NamedStore, target: NamedStore, copied: StoreCopied
 ) -> dict[str, object]:
-    done, log = copied.done, copied.log
+    done, log = copied.totals, copied.log
     return {
         "from": source.name,
         "to": target.name,

@@ -1,8 +1,8 @@
-"""A whole store into another: works, log, and what is derived from them so that the other side can serve at once.
+"""Copies a whole store to another: works, the log, and the derived data that the target needs to serve immediately.
 
-What must never be lost goes first. Every work and the log are verified at the target whole, by what their inventories
-and checkpoint say. Derived data that is there already is believed on a look: a pyramid by its directory, which has the
-CRC-32 of every tile. Nothing is deleted at the target. Run again, only what is missing or wrong there is put.
+Preserved data is copied first. All works and the log are verified at the target completely, by their inventories and
+the checkpoint. Existing derived data is compared by a cheap test: pyramids by their directories, which contain the
+CRC-32 of every tile. Nothing is deleted at the target. A repeated copy transfers only what is missing or wrong.
 """
 
 from __future__ import annotations
@@ -28,101 +28,100 @@ from repository.paths import LOG, OCFL_ROOT, PUBLISHED, PYRAMIDS
 from repository.storage.content import StoredObject
 from workers.progress import Progress
 
-_WORKS_AT_ONCE: Final = 4
-_FILES_AT_ONCE: Final = 4
-_WAITING: Final = 64
-_KEPT: Final = (OCFL_ROOT, LOG)
+_CONCURRENT_WORKS: Final = 4
+_CONCURRENT_FILES: Final = 4
+_MOST_PENDING: Final = 64
+_PRESERVED: Final = (OCFL_ROOT, LOG)
 _DERIVED: Final = (PUBLISHED, PYRAMIDS)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreCopied:
-    """What the target now holds, verified: so many `works`, the `log` if there is one, and what that took.
+    """The verified content of the target: the number of works, the log if there is one, and what was transferred.
 
-    `problems` are of single works, of the log or of single derived objects; all else was copied all the same.
+    `problems` concern single works, the log or single derived objects; everything else was copied.
     """
 
     works: int
     log: LogCopy | None
-    done: TransferTotals
+    totals: TransferTotals
     problems: tuple[ShanbenError, ...]
 
 
 def copy_store(
     source: NamedStore, target: NamedStore, progress: Progress, *, masters_only: bool = False
 ) -> StoreCopied:
-    """Copy and verify. Raises `StoreFault` when a store is away: run again, it goes on.
+    """Copy and verify a store. Raises `StoreFault` if a store is unavailable; a repeated call continues.
 
-    With `masters_only`, pyramids and what is published are left to `shanben rebuild`. Memory does not grow with the
-    store.
+    With `masters_only`, pyramids and published documents are left to `shanben rebuild`. The memory used does not depend
+    on the size of the store.
     """
-    prefixes = _KEPT if masters_only else _KEPT + _DERIVED
-    total = sum(found.size for prefix in prefixes for found in source.store.list(prefix))
-    words = LocalizedText(f"复制 {source.name} → {target.name}", f"Copying {source.name} to {target.name}")
-    progress.start(words, total)
+    prefixes = _PRESERVED if masters_only else _PRESERVED + _DERIVED
+    total = sum(item.size for prefix in prefixes for item in source.store.list(prefix))
+    label = LocalizedText(f"复制 {source.name} → {target.name}", f"Copying {source.name} to {target.name}")
+    progress.start(label, total)
     try:
-        return _Copying(source, target, _one_at_a_time(progress)).run(() if masters_only else _DERIVED)
+        return _Copy(source, target, _serialized(progress)).run(() if masters_only else _DERIVED)
     finally:
         progress.finish()
 
 
-class _Copying:
-    """One run: its stores, and what was found on the way."""
+class _Copy:
+    """One run of a copy: its stores, and what it has transferred so far."""
 
-    def __init__(self, source: NamedStore, target: NamedStore, told: OnProgress) -> None:
+    def __init__(self, source: NamedStore, target: NamedStore, on_progress: OnProgress) -> None:
         self._source = source
         self._target = target
-        self._told = told
-        self._done = TransferTotals()
+        self._on_progress = on_progress
+        self._totals = TransferTotals()
         self._works = 0
         self._problems: list[ShanbenError] = []
 
     def run(self, derived: Iterable[str]) -> StoreCopied:
-        """All of it, in the order of what matters most."""
+        """Copy works, the log, and the derived data under the given prefixes."""
         objects.prepare_storage_root(self._target.store)
         self._copy_works()
         log = self._copy_log()
         for prefix in derived:
             self._copy_derived(prefix)
-        return StoreCopied(self._works, log, self._done, tuple(self._problems))
+        return StoreCopied(self._works, log, self._totals, tuple(self._problems))
 
     def _copy_works(self) -> None:
-        with _threads(_WORKS_AT_ONCE) as threads, _threads(_FILES_AT_ONCE) as files:
-            calls = (partial(self._work, work, files) for work in objects.works(self._source.store))
-            for done in _as_done(threads, calls):
-                self._count(done)
-                self._works += done is not None
+        with _threads(_CONCURRENT_WORKS) as threads, _threads(_CONCURRENT_FILES) as files:
+            calls = (partial(self._copy_work, work, files) for work in objects.works(self._source.store))
+            for totals in _in_order(threads, calls):
+                self._add(totals)
+                self._works += totals is not None
 
-    def _work(self, work: str, files: Executor) -> TransferTotals | None:
-        return self._tried(
-            lambda: replicate_work(self._source, self._target, work, executor=files, on_progress=self._told).totals
-        )
+    def _copy_work(self, work: str, files: Executor) -> TransferTotals | None:
+        copy = partial(replicate_work, self._source, self._target, work)
+        return self._attempt(lambda: copy(executor=files, on_progress=self._on_progress).totals)
 
     def _copy_log(self) -> LogCopy | None:
-        found: list[LogCopy] = []
+        copies: list[LogCopy] = []
 
-        def copied() -> TransferTotals:
-            log = replicate_log(self._source, self._target, None, whole=True, on_progress=self._told)
-            found.extend([log] if log else [])
+        def copy() -> TransferTotals:
+            log = replicate_log(self._source, self._target, None, whole=True, on_progress=self._on_progress)
+            copies.extend([log] if log else [])
             return log.totals if log else TransferTotals()
 
-        self._count(self._tried(copied))
-        return found[0] if found else None
+        self._add(self._attempt(copy))
+        return copies[0] if copies else None
 
     def _copy_derived(self, prefix: str) -> None:
         source, target = self._source.store.list(prefix), self._target.store.list(prefix)
-        with _threads(_FILES_AT_ONCE) as threads:
-            calls = (partial(self._derived, found, there) for found, there in _beside(source, target))
-            for done in _as_done(threads, calls):
-                self._count(done)
+        with _threads(_CONCURRENT_FILES) as threads:
+            calls = (partial(self._copy_object, item, size) for item, size in _paired(source, target))
+            for totals in _in_order(threads, calls):
+                self._add(totals)
 
-    def _derived(self, found: StoredObject, there: int | None) -> TransferTotals | None:
-        if there == found.size and self._looks_same(found.key):
-            self._told(found.size)
-            return TransferTotals(1, found.size)
-        return self._tried(lambda: transfer_derived(self._source, self._target, found.key, self._told))
+    def _copy_object(self, item: StoredObject, target_size: int | None) -> TransferTotals | None:
+        if target_size == item.size and self._appears_equal(item.key):
+            self._on_progress(item.size)
+            return TransferTotals(1, item.size)
+        return self._attempt(lambda: transfer_derived(self._source, self._target, item.key, self._on_progress))
 
-    def _looks_same(self, key: str) -> bool:
+    def _appears_equal(self, key: str) -> bool:
         stores = (self._source.store, self._target.store)
         if not key.startswith(f"{PYRAMIDS}/"):
             return stores[0].read(key) == stores[1].read(key)
@@ -132,52 +131,57 @@ class _Copying:
             return False
         return first == second
 
-    def _tried(self, copy: Callable[[], TransferTotals]) -> TransferTotals | None:
-        """What a copy gives; None when the thing itself is at fault, which is kept, and the rest goes on."""
+    def _attempt(self, copy: Callable[[], TransferTotals]) -> TransferTotals | None:
+        """Return the result of a copy. If the data itself is at fault, record the problem and return None."""
         try:
             return copy()
         except (IntegrityError, KeyNotFound) as fault:
             self._problems.append(fault)
             return None
 
-    def _count(self, done: TransferTotals | None) -> None:
-        if done:
-            self._done += done
+    def _add(self, totals: TransferTotals | None) -> None:
+        if totals:
+            self._totals += totals
 
 
-def _one_at_a_time(progress: Progress) -> OnProgress:
-    """A progress may not be told by two threads at once."""
+def _serialized(progress: Progress) -> OnProgress:
+    """Return a function that several threads may call, although `progress` may not be."""
     lock = threading.Lock()
 
-    def told(amount: int) -> None:
+    def advance(amount: int) -> None:
         with lock:
             progress.advance(amount)
 
-    return told
+    return advance
 
 
-def _beside(ours: Iterator[StoredObject], theirs: Iterator[StoredObject]) -> Iterator[tuple[StoredObject, int | None]]:
-    """Each of ours with the size of theirs under the same key; both come in the order of the keys' bytes."""
-    other = next(theirs, None)
-    for found in ours:
-        while other and other.key.encode() < found.key.encode():
-            other = next(theirs, None)
-        yield found, other.size if other and other.key == found.key else None
+def _paired(
+    source: Iterator[StoredObject], target: Iterator[StoredObject]
+) -> Iterator[tuple[StoredObject, int | None]]:
+    """Yield the source's objects, each with the size of the target's object of the same key, or None.
+
+    Both iterators are sorted by the bytes of the keys.
+    """
+    other = next(target, None)
+    for item in source:
+        while other and other.key.encode() < item.key.encode():
+            other = next(target, None)
+        yield item, other.size if other and other.key == item.key else None
 
 
-def _as_done(
+def _in_order(
     threads: Executor, calls: Iterator[Callable[[], TransferTotals | None]]
 ) -> Iterator[TransferTotals | None]:
-    """The results in order, with a bounded number of calls waiting."""
-    waiting: list[Future[TransferTotals | None]] = [threads.submit(call) for call in islice(calls, _WAITING)]
-    while waiting:
-        yield waiting.pop(0).result()
-        waiting.extend(threads.submit(call) for call in islice(calls, 1))
+    """Run calls in threads and yield their results in order; at most `_MOST_PENDING` are pending."""
+    pending: list[Future[TransferTotals | None]] = [threads.submit(call) for call in islice(calls, _MOST_PENDING)]
+    while pending:
+        yield pending.pop(0).result()
+        pending.extend(threads.submit(call) for call in islice(calls, 1))
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[Executor]:
-    """Threads that, when something goes wrong, end with what they are at and begin nothing more."""
+    """Run a thread pool that, after an error, completes running calls and starts no others."""
     executor = ThreadPoolExecutor(count)
     try:
         yield executor

@@ -1,10 +1,11 @@
-"""The catalogue again, from storage alone.
+"""Rebuilds the catalogue from the store alone.
 
-1. Every committed OCFL object gives its work, its files' digests and its events.
-2. Pyramids found in the store are read by their directories; those missing or damaged are made again from the masters.
-3. Manifests and collections are put again where they are not what they should be.
-4. The provenance log gives each event its leaf; events that are not in it yet are staged again.
-5. One transaction replaces the whole catalogue: readers see the old one until then. Nobody extends the log meanwhile.
+1. Read the directories of all pyramids; make missing and damaged ones from the masters.
+2. Publish the manifests that differ from the stored ones.
+3. Read works, files and events from the committed OCFL objects, and the index of each event from the log. Events that
+   are not logged yet are staged again.
+4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
+5. Publish the collections.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from repository.model import Work
 from repository.repository import Repository
 from workers.masters.examine import Examiner
 from workers.progress import Progress
+from workers.tasks.jobs import INGEST
 from workers.tasks.preserve import read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
-from workers.tasks.pyramids import found_pyramid, make_pyramid
+from workers.tasks.pyramids import make_pyramid, read_pyramid
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was found: works and images catalogued, and how many pyramids had to be made again."""
+    """The number of catalogued works and images, and of pyramids that were made from their masters."""
 
     works: int
     images: int
@@ -36,29 +38,48 @@ class Rebuilt:
 
 
 def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> Rebuilt:
-    """Make the catalogue again. Raises `ObjectInvalid` for a work whose record cannot be read; nothing changes then.
+    """Rebuild the catalogue.
 
-    Raises `Busy` while something is being taken in, which would be missing from the new catalogue.
+    Raises `ObjectInvalid` for a work whose record cannot be read; the catalogue does not change then. Raises `Busy`
+    while an ingest is active, whose work would be missing from the new catalogue.
     """
-    _require_quiet(repository)
+    _require_no_ingest(repository)
     works = list(objects.works(repository.store))
-    progress.start(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
     made = 0
-    for identifier in works:
-        made += _mend_derived(repository, read_work(repository.store, identifier), examiner)
-        progress.advance(1)
-    with exclusive_writer(repository):
-        _require_quiet(repository)
-        indexes = log_indexes(open_log(repository))
-        count = repository.catalogue.rebuild(_publications(repository, works, indexes))
-    publish_all(repository)
-    progress.finish()
+    progress.start(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
+    try:
+        for identifier in works:
+            made += _restore_derived(repository, read_work(repository.store, identifier), examiner)  # 1, 2
+            progress.advance(1)
+        with exclusive_writer(repository):
+            _require_no_ingest(repository)
+            indexes = log_indexes(open_log(repository))
+            count = repository.catalogue.rebuild(_publications(repository, works, indexes))  # 3, 4
+        publish_all(repository)  # 5
+    finally:
+        progress.finish()
     return Rebuilt(count, repository.catalogue.counts().images, made)
 
 
-def _require_quiet(repository: Repository) -> None:
-    if repository.jobs.active("ingest", 1):
-        raise Busy(what=LocalizedText("送存的收入，完成后再重建", "taking in deposits; rebuild when that is done"))
+def _require_no_ingest(repository: Repository) -> None:
+    if repository.jobs.active(INGEST, 1):
+        raise Busy(
+            what=LocalizedText("送存收入（完成后方可重建目录）", "an ingest, which must finish before a rebuild")
+        )
+
+
+def _restore_derived(repository: Repository, work: Work, examiner: Examiner) -> int:
+    """Make the missing and damaged pyramids of a work and publish its manifest. Return how many pyramids were made."""
+    made = 0
+    pyramids = {}
+    for image in work.images():
+        try:
+            pyramids[image.identifier] = read_pyramid(repository, image)
+        except (KeyNotFound, PyramidCorrupt):
+            pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
+            made += 1
+    publish_work(repository, work, pyramids)
+    return made
 
 
 def _publications(repository: Repository, works: list[str], indexes: Mapping[str, int]) -> Iterator[Publication]:
@@ -67,19 +88,6 @@ def _publications(repository: Repository, works: list[str], indexes: Mapping[str
         if inventory is None:
             continue
         work = read_work(repository.store, identifier)
-        pyramids = {image.identifier: found_pyramid(repository, image) for image in work.images()}
+        pyramids = {image.identifier: read_pyramid(repository, image) for image in work.images()}
         events = read_events(repository.store, identifier)
         yield publication_of(work, pyramids, events, inventory, indexes)
-
-
-def _mend_derived(repository: Repository, work: Work, examiner: Examiner) -> int:
-    made = 0
-    pyramids = {}
-    for image in work.images():
-        try:
-            pyramids[image.identifier] = found_pyramid(repository, image)
-        except (KeyNotFound, PyramidCorrupt):
-            pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
-            made += 1
-    publish_work(repository, work, pyramids)
-    return made

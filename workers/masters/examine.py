@@ -1,6 +1,6 @@
-"""One pass over a master: its digest, its whole decoding, and, when asked for, its pyramid.
+"""Examines a master in one pass: hashes it, decodes it completely and writes its pyramid if requested.
 
-A dry run and an ingest take the same way, so that what passes the one passes the other; an ingest decodes once.
+A dry run and an ingest call the same code, so that a deposit that passes the dry run passes the ingest.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from repository.sandbox import Quota, SandboxPool
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is known of a master once it was read whole: `bytes` long, `width` by `height` pixels, upright.
+    """The properties of a master that was decoded completely.
 
-    `pixels` is the same for two files that show the same picture, as long as both were examined with a pyramid or both
-    without.
+    `bytes` is the length of the file; `width` and `height` are in pixels after the orientation was applied. `pixels` is
+    equal for two files with equal pixels, if both were examined with a pyramid or both without. The field names are
+    stored in the results of page jobs.
     """
 
     sha256: str
@@ -40,20 +41,23 @@ class Examined:
 
 
 class Examiner(Protocol):
-    """Reads one master whole: `ChildExaminer`. May be called from `concurrency` threads at once."""
+    """Examines one master, as `ChildExaminer` does. It may be called from `concurrency` threads at the same time."""
 
     concurrency: int
 
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """What is known of it. Raises `MasterUnreadable`, `StagingFault`."""
+        """Examine the master at `path`, and write its pyramid to `pyramid` if it is not None.
+
+        Raises `MasterUnreadable`, `StagingFault`.
+        """
 
 
 def examine(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
-    """Hash and decode a master; write its pyramid to `pyramid` if one is named. Runs in a child process.
+    """Hash and decode a master, and write its pyramid to `pyramid` if it is not None. Runs in a sandbox.
 
-    Raises `MasterUnreadable` or one of its kinds, `StagingFault` when there is no room to write.
+    Raises `MasterUnreadable` or a subclass, and `StagingFault` if there is no space to write.
     """
-    # The decoders are loaded here, in the child, and never in the process that must not crash.
+    # The decoders are loaded in the sandbox only: the calling process must not crash.
     from workers.masters.decode import block_other_loaders, opened_master  # noqa: PLC0415
 
     block_other_loaders()
@@ -78,26 +82,26 @@ def _write_pyramid(image: Any, target: Path, settings: Settings) -> PyramidSumma
     try:
         return write_pyramid(image, target, settings.tile_size, settings.jpeg_quality)
     except (OSError, PyramidCorrupt) as fault:
-        # Nobody but us has touched the file: a disk that is full, which libvips does not always notice.
+        # No other process writes this file: the disk is full, which libvips does not always report.
         raise StagingFault(reason=str(fault)) from fault
 
 
 def fingerprint(image: Any) -> str:
-    """The sha256 of a picture's size and raw samples, row by row, in bounded memory; 64 hexadecimal digits."""
+    """Return the sha256 of an image's size and raw samples in 64 hexadecimal digits, computed in bounded memory."""
     digest = hashlib.sha256(f"{image.width} {image.height} {image.bands} ".encode())
 
-    def take(chunk: Any) -> int:
+    def update(chunk: Any) -> int:
         digest.update(chunk)
         return len(chunk)
 
     target = pyvips.TargetCustom()
-    target.on_write(take)
+    target.on_write(update)
     image.rawsave_target(target)
     return digest.hexdigest()
 
 
 class ChildExaminer:
-    """`examine` in a pool of children; several masters at once when called from several threads."""
+    """Runs `examine` in a pool of sandboxes. Several threads may examine masters at the same time."""
 
     def __init__(self, pool: SandboxPool, settings: Settings, concurrency: int) -> None:
         self._pool = pool
@@ -129,9 +133,9 @@ class ChildExaminer:
 def open_child_examiner(
     settings: Settings, scratch: Path, concurrency: int | None = None, cores: int | None = None
 ) -> Iterator[ChildExaminer]:
-    """An examiner over `concurrency` children (default: one a core), which share `cores` among them (default: all).
+    """Open an examiner with `concurrency` sandboxes (default: one per core), which share `cores` (default: all).
 
-    Temporary files go to `scratch`, an empty folder on a real disk, which the caller takes away.
+    Temporary files are written to `scratch`, an empty directory on a disk, which the caller deletes.
     """
     cores = cores or len(os.sched_getaffinity(0))
     count = concurrency or cores

@@ -1,15 +1,13 @@
-"""A pyramid made again from its master, when it is damaged or absent.
+"""Makes a pyramid from its master if it is damaged or absent.
 
-1. The stored pyramid is read whole. One that is what the catalogue says is left alone: somebody else made it again, or
-   whoever reported it met a fault on its own way to it.
-2. The master is fetched and held to its digest: nothing is ever made of other bytes. One that is damaged ends the job
-   for good, and says so.
-3. It is decoded and tiled in a child process, and the pyramid put in the place where today's settings and software
-   have it.
-4. If it is another than before (they have changed), the manifest and the catalogue are told, and the one that nothing
-   leads to any more is deleted.
+1. Read the stored pyramid completely. If it is what the catalogue records, leave it: another job has made it already,
+   or the process that reported it met a fault of its own.
+2. Read the master and compare its digest: a pyramid is never made from other bytes. A damaged master is a final fault.
+3. Decode and tile the master in a sandbox, and store the pyramid under the key of the current settings and software.
+4. If the new pyramid differs from the recorded one (settings or software have changed), update the manifest and the
+   catalogue, and delete the old pyramid, which nothing refers to any more.
 
-Killed anywhere, it is done again. It is no event of the provenance log: see decision 11.
+After a crash at any point the job runs again. The provenance log records no event (decision 11).
 """
 
 from __future__ import annotations
@@ -39,25 +37,29 @@ _LOG: Final = logging.getLogger("shanben.pyramids")
 
 
 def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
-    """Kind ``pyramid``. Raises `MasterDamaged`, `MasterUnreadable`, `NotFound`, `StagingFault`, `StoreFault`."""
+    """Run a job of kind ``pyramid`` for `image` of `work`.
+
+    Raises `MasterDamaged`, `MasterUnreadable`, `NotFound`, `StagingFault`, `StoreFault`, `DatabaseFault`.
+    """
     repository, arguments = context.repository, job.arguments
-    work, image, known = _held(repository, arguments["work"], arguments["image"])
-    if _is_whole(repository, image, known):  # 1
+    work, image, recorded = _catalogued(repository, arguments["work"], arguments["image"])
+    if _is_intact(repository, image, recorded):  # 1
         return {"remade": False}
     pyramid = make_pyramid(repository, work, image, context.examiner)  # 2, 3
-    if pyramid != known:  # 4
+    if pyramid != recorded:  # 4
         publish_work(repository, work, repository.catalogue.pyramids(work.identifier) | {image.identifier: pyramid})
         repository.catalogue.replace_pyramid(image.identifier, pyramid)
-        if known.key != pyramid.key:
-            repository.store.delete(known.key)
-    _LOG.warning("已由原图重制浏览图 / made again from its master: %s", pyramid.key)
+        if recorded.key != pyramid.key:
+            repository.store.delete(recorded.key)
+    _LOG.warning("已由原图重新生成浏览图 / pyramid remade from its master: %s", pyramid.key)
     return {"remade": True}
 
 
 def make_pyramid(repository: Repository, work: Work, image: Image, examiner: Examiner) -> Pyramid:
-    """Make the pyramid of an image anew, from its master in the store, and put it in its place.
+    """Make the pyramid of an image from its preserved master, and store it.
 
-    Raises as `repair_pyramid` does, and `ObjectInvalid` for a work that is not preserved.
+    Raises `MasterDamaged`, `MasterUnreadable`, `StagingFault`, `StoreFault`, and `ObjectInvalid` for a work that is not
+    preserved.
     """
     inventory = objects.read_inventory(repository.store, work.identifier)
     if inventory is None:
@@ -69,45 +71,45 @@ def make_pyramid(repository: Repository, work: Work, image: Image, examiner: Exa
             raise MasterDamaged(key=source)
         examiner(master, folder / "pyramid.zip")
         repository.store.put(pyramid_key(repository.settings, image.identifier), MovableFile(folder / "pyramid.zip"))
-    return found_pyramid(repository, image)
+    return read_pyramid(repository, image)
 
 
-def found_pyramid(repository: Repository, image: Image) -> Pyramid:
-    """The pyramid of an image as it lies in its place today, by its directory.
+def read_pyramid(repository: Repository, image: Image) -> Pyramid:
+    """Return the properties of the stored pyramid of an image, by the current settings, from its directory.
 
-    Raises `KeyNotFound`, `PyramidCorrupt`.
+    Raises `KeyNotFound`, `PyramidCorrupt`, `StoreFault`.
     """
     key = pyramid_key(repository.settings, image.identifier)
     directory = read_directory(partial(repository.store.read_range, key), key)
     return Pyramid(key, directory.fingerprint, repository.store.size(key), directory.grid.tile_size)
 
 
-def _held(repository: Repository, identifier: str, image: str) -> tuple[Work, Image, Pyramid]:
-    work = repository.catalogue.work(identifier)
-    found = next((each for each in work.images() if each.identifier == image), None) if work else None
-    pyramid = repository.catalogue.pyramids(identifier).get(image)
-    if work is None or found is None or pyramid is None:
-        raise NotFound(what=image)
-    return work, found, pyramid
+def _catalogued(repository: Repository, work_identifier: str, identifier: str) -> tuple[Work, Image, Pyramid]:
+    work = repository.catalogue.work(work_identifier)
+    image = next((each for each in work.images() if each.identifier == identifier), None) if work else None
+    pyramid = repository.catalogue.pyramids(work_identifier).get(identifier)
+    if work is None or image is None or pyramid is None:
+        raise NotFound(what=identifier)
+    return work, image, pyramid
 
 
-def _is_whole(repository: Repository, image: Image, known: Pyramid) -> bool:
-    """Whether the pyramid that the catalogue knows is in the store, every byte of it."""
+def _is_intact(repository: Repository, image: Image, recorded: Pyramid) -> bool:
+    """Return whether the store holds the pyramid that the catalogue records, with every byte intact."""
     with scratch_directory(repository.settings.staging) as folder:
         copy = folder / "pyramid.zip"
         try:
-            _fetch(repository, known.key, copy)
+            _fetch(repository, recorded.key, copy)
             with copy.open("rb") as file:
-                directory = check_tiles(file, known.key)
+                directory = check_tiles(file, recorded.key)
         except (KeyNotFound, PyramidCorrupt) as fault:
             _LOG.warning("%s", fault)
             return False
-    sides = directory.grid.width, directory.grid.height, directory.grid.tile_size
-    return directory.fingerprint == known.fingerprint and sides == (image.width, image.height, known.tile_size)
+    sizes = directory.grid.width, directory.grid.height, directory.grid.tile_size
+    return directory.fingerprint == recorded.fingerprint and sizes == (image.width, image.height, recorded.tile_size)
 
 
 def _fetch(repository: Repository, key: str, target: Path) -> str:
-    """Copy an object to a local file; its sha256. Raises `StagingFault` when it cannot be written, `StoreFault`."""
+    """Copy an object to a local file and return its sha256. Raises `StoreFault`, and `StagingFault` for the file."""
     digest = hashlib.sha256()
     try:
         with target.open("wb") as file:

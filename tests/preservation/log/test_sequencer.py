@@ -24,12 +24,12 @@ from repository.config import Settings
 from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
 from repository.paths import LOG_CHECKPOINT
 from repository.repository import Repository, memory_repository, open_repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    return make_ready(open_repository(Settings(data=tmp_path / "var")))
+    return prepare_repository(open_repository(Settings(data=tmp_path / "var")))
 
 
 def test_sequencer_records_events_once_and_in_order(repository: Repository) -> None:
@@ -164,18 +164,18 @@ def test_second_signing_key_is_never_created(tmp_path: Path, repository: Reposit
     publish(repository, "one")
     record_events(repository)
     (repository.settings.keys).rename(tmp_path / "keys")
-    make_ready(repository)
+    prepare_repository(repository)
     assert open_log(repository).verify().ok
     with pytest.raises(DependencyMissing, match="keys"):
         record_events(repository)
     # Not even where the database is new and only the store contains the log.
     moved = replace(memory_repository(Settings(data=tmp_path / "elsewhere")), store=repository.store)
     with pytest.raises(DependencyMissing, match="keys"):
-        make_ready(moved)
+        prepare_repository(moved)
 
 
 def test_log_origin_cannot_change_on_a_machine_without_the_key(tmp_path: Path, repository: Repository) -> None:
     (repository.settings.keys).rename(tmp_path / "keys")
     settings = replace(repository.settings, log_origin="another.example/log")
     with pytest.raises(SettingInvalid, match="origin cannot change"):
-        make_ready(replace(repository, settings=settings))
+        prepare_repository(replace(repository, settings=settings))

@@ -29,7 +29,7 @@ from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore
 from web.cli.ingest import ingest_by_workers, ingest_job, ingest_locally
 from web.cli.terminal import Terminal
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
 from workers.execution.context import TaskContext
 from workers.progress import SilentProgress
@@ -49,7 +49,7 @@ class RecordingTerminal(Terminal):
 
 
 def repository_with_broker(folder: Path, broker: str) -> Repository:
-    return make_ready(memory_repository(Settings(data=folder / "var", broker=broker)))
+    return prepare_repository(memory_repository(Settings(data=folder / "var", broker=broker)))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from preservation.premis import ingestion_event
 from repository.database.catalogue import Publication
 from repository.model import Event, Image, Work
 from repository.repository import Repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.tasks.publish import publish_all
 
 LEGACY = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
@@ -112,7 +112,7 @@ def event_of(work: str, image: Image) -> Event:
 @pytest.fixture
 def logged(repository: Repository, publisher: Any) -> Work:
     """A work whose events are in the log."""
-    make_ready(repository)
+    prepare_repository(repository)
     work: Work = publisher.book()
     pyramids = repository.catalogue.pyramids(work.identifier)
     events = [event_of(work.identifier, image) for image in work.images()]

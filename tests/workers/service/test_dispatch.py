@@ -9,7 +9,7 @@ from celery import Celery
 
 from repository.config import Settings
 from repository.repository import Repository, memory_repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.service.celery_app import QUEUE, create_celery
 from workers.service.dispatch import Sweeper, queued, send_due
 from workers.tasks.jobs import pyramid_job
@@ -18,7 +18,7 @@ from workers.tasks.jobs import pyramid_job
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     """A repository in memory whose broker is in memory too."""
-    return make_ready(memory_repository(Settings(data=tmp_path / "var", broker="memory://")))
+    return prepare_repository(memory_repository(Settings(data=tmp_path / "var", broker="memory://")))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from repository.database.outbox import JobState, NewJob
 from repository.errors import StoreFault
 from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.service import schedule
 from workers.service.schedule import DONE_SECONDS, Schedule
 from workers.tasks.jobs import replicate_log_job, replicate_work_job, sequence_events_job
@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 def repository(tmp_path: Path, clock: Clock) -> Repository:
     """A repository in memory with one replica and nothing in it."""
-    repository = make_ready(memory_repository(Settings(data=tmp_path / "var"), clock))
+    repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), clock))
     return replace(repository, replicas={"new": FolderStore(tmp_path / "new")})
 
 

@@ -1,4 +1,4 @@
-"""An ingest preserves, tiles, describes, publishes and logs; done again, or killed and done again, it ends the same."""
+"""An ingest preserves, tiles, publishes and logs a work; repeated or killed and repeated, it has the same result."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from repository import paths
 from repository.database.outbox import JobState
 from repository.model import Record
 from repository.repository import memory_repository
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.progress import SilentProgress
@@ -24,12 +24,12 @@ from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
 
-class Died(BaseException):
-    """What a killed process cannot catch."""
+class Killed(BaseException):
+    """Stands for the end of the process: no handler catches it."""
 
 
-class DyingStore:
-    """A store that dies at its n-th change, before or after making it."""
+class KillingStore:
+    """A store that kills its process at the n-th change, before or after making it."""
 
     def __init__(self, store, changes, after):
         self._store, self._left, self._after = store, changes, after
@@ -43,10 +43,10 @@ class DyingStore:
     def _change(self, action, arguments):
         self._left -= 1
         if self._left < 0 and not self._after:
-            raise Died
+            raise Killed
         action(*arguments)
         if self._left < 0:
-            raise Died
+            raise Killed
 
 
 def run(context, deposit):
@@ -55,13 +55,13 @@ def run(context, deposit):
 
 
 def contents(repository):
-    """All that lies in the store, pyramids by their names alone: a ZIP holds the time it was made."""
+    """Return the content of the store; of pyramids only the keys, because a ZIP file contains its creation time."""
     keys = [found.key for found in repository.store.list()]
     return {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
 
 
 def catalogued(repository):
-    """All that the catalogue says."""
+    """Return the content of the catalogue."""
     works = repository.catalogue.works()
     held = [repository.catalogue.work(work.identifier) for work in works]
     images = [repository.catalogue.image(image.identifier) for work in held for image in work.images()]
@@ -70,7 +70,7 @@ def catalogued(repository):
     return works, held, pyramids, indexes, repository.catalogue.counts()
 
 
-def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(context, deposit):
+def test_ingest_preserves_tiles_publishes_and_logs_a_work(context, deposit):
     job = run(context, deposit)
     repository = context.repository
     assert job.state is JobState.DONE
@@ -89,7 +89,7 @@ def test_a_deposit_becomes_a_work_that_is_preserved_tiled_described_and_logged(c
     assert repository.catalogue.counts().staged == 0
 
 
-def test_the_names_of_files_are_not_published_in_the_log(context, deposit):
+def test_log_entries_contain_no_file_names(context, deposit):
     for page in deposit.glob("*.tif"):
         page.rename(page.with_name(f"somebody-{page.name}"))
     record = deposit / "work.toml"
@@ -100,7 +100,7 @@ def test_the_names_of_files_are_not_published_in_the_log(context, deposit):
     assert not any(b"somebody" in leaf for leaf in log.entries(0, log.size))
 
 
-def test_ingesting_again_changes_nothing(context, deposit):
+def test_repeated_ingest_changes_nothing(context, deposit):
     run(context, deposit)
     before = contents(context.repository), catalogued(context.repository)
     job = run(context, deposit)
@@ -109,24 +109,24 @@ def test_ingesting_again_changes_nothing(context, deposit):
 
 
 class CountingExaminer:
-    """The real examiner, with a count of what it was asked."""
+    """The real examiner, with a count of its calls."""
 
     def __init__(self, examiner):
-        self._examiner, self.concurrency, self.asked = examiner, examiner.concurrency, 0
+        self._examiner, self.concurrency, self.calls = examiner, examiner.concurrency, 0
 
     def __call__(self, path, pyramid):
-        self.asked += 1
+        self.calls += 1
         return self._examiner(path, pyramid)
 
 
-def test_masters_that_are_held_are_not_decoded_again(context, deposit):
+def test_known_masters_are_not_decoded_again(context, deposit):
     run(context, deposit)
     counting = replace(context, examiner=CountingExaminer(context.examiner))
     assert run(counting, deposit).state is JobState.DONE
-    assert counting.examiner.asked == 0
+    assert counting.examiner.calls == 0
 
 
-def test_a_page_of_one_work_may_be_a_page_of_another(context, deposit, tmp_path):
+def test_two_works_may_share_a_master(context, deposit, tmp_path):
     first = run(context, deposit).result["identifier"]
     other = tmp_path / "other"
     shutil.copytree(deposit, other)
@@ -138,7 +138,7 @@ def test_a_page_of_one_work_may_be_a_page_of_another(context, deposit, tmp_path)
         assert context.repository.store.exists(context.repository.catalogue.image(image.identifier).pyramid.key)
 
 
-def test_a_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
+def test_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
     first = run(context, deposit).result["identifier"]
     record = deposit / "work.toml"
     record.write_text(record.read_text("utf-8").replace("試書", "正名"), "utf-8")
@@ -150,7 +150,7 @@ def test_a_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
     assert types == ["ingestion", "ingestion", "ingestion", "accession", "accession"]
 
 
-def test_a_faulty_deposit_is_refused_and_leaves_nothing_behind(context, deposit, tmp_path):
+def test_faulty_deposit_is_refused_and_leaves_nothing(context, deposit, tmp_path):
     before = contents(context.repository)
     (deposit / "0002.tif").write_bytes(b"")
     job = run(context, deposit)
@@ -162,40 +162,40 @@ def test_a_faulty_deposit_is_refused_and_leaves_nothing_behind(context, deposit,
 
 
 def _twin(context):
-    """An empty repository on the same data folder: the same key and clock."""
-    return make_ready(memory_repository(context.repository.settings, context.repository.clock))
+    """Return an empty repository on the same data folder, with the same key and clock."""
+    return prepare_repository(memory_repository(context.repository.settings, context.repository.clock))
 
 
-def _forget_signing(context):
-    """A log begun anew on the same key: what was signed before was of another trial."""
+def _delete_signing_record(context):
+    """Delete the record of what the key has signed, which belongs to the log of an earlier trial."""
     for left in context.repository.settings.data.glob("log.*"):
         left.unlink()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_change_of_the_store_and_run_again_it_ends_as_one_clean_run(context, deposit, after):
+def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, deposit, after):
     run(context, deposit)
     expected = contents(context.repository), catalogued(context.repository)
-    deaths = 0
+    kills = 0
     while True:
-        _forget_signing(context)
+        _delete_signing_record(context)
         repository = _twin(context)
-        dying = replace(repository, store=DyingStore(repository.store, deaths, after))
+        killed = replace(repository, store=KillingStore(repository.store, kills, after))
         try:
-            run(TaskContext(dying, context.examiner), deposit)
-        except Died:
-            deaths += 1
+            run(TaskContext(killed, context.examiner), deposit)
+        except Killed:
+            kills += 1
         else:
             break
         survivor = TaskContext(repository, context.examiner)
         ended = run(survivor, deposit)
         assert ended.state is JobState.DONE, ended.result
-        assert (contents(repository), catalogued(repository)) == expected, f"died at change {deaths}"
+        assert (contents(repository), catalogued(repository)) == expected, f"killed at change {kills}"
         assert open_log(repository).verify().ok
-    assert deaths >= 20
+    assert kills >= 20
 
 
-def test_the_catalogue_is_made_again_from_the_store_alone(context, deposit):
+def test_rebuild_restores_the_catalogue_from_the_store_alone(context, deposit):
     run(context, deposit)
     twin = replace(_twin(context), store=context.repository.store)
     done = rebuild(twin, context.examiner, SilentProgress())
@@ -203,7 +203,7 @@ def test_the_catalogue_is_made_again_from_the_store_alone(context, deposit):
     assert catalogued(twin) == catalogued(context.repository)
 
 
-def test_pyramids_and_descriptions_that_were_deleted_are_made_again(context, deposit):
+def test_rebuild_restores_deleted_pyramids_and_published_documents(context, deposit):
     run(context, deposit)
     repository = context.repository
     before = contents(repository), catalogued(repository)
@@ -215,18 +215,18 @@ def test_pyramids_and_descriptions_that_were_deleted_are_made_again(context, dep
     assert (contents(repository), catalogued(repository)) == before
 
 
-def test_a_fault_of_the_system_is_kept_with_the_job_in_both_languages(context, deposit, tmp_path):
+def test_failed_job_stores_its_fault_in_both_languages(context, deposit, tmp_path):
     for key in (tmp_path / "var" / "keys").iterdir():
         key.unlink()
     job = run(context, deposit)
     assert job.state is JobState.DONE
-    journal = context.repository.jobs.get("journal")
-    assert (journal.state, journal.result["branch"]) == (JobState.FAILED, "system")
-    assert set(journal.result["message"]) == {"zh", "en"}
+    sequencing = context.repository.jobs.get("journal")
+    assert (sequencing.state, sequencing.result["branch"]) == (JobState.FAILED, "system")
+    assert set(sequencing.result["message"]) == {"zh", "en"}
 
 
-class MeddlingExaminer:
-    """The real examiner, beside somebody who changes the deposit the first `times` that a page is read."""
+class InterferingExaminer:
+    """The real examiner, which changes the page in the deposit after each of the first `times` examinations."""
 
     def __init__(self, examiner, page, times):
         self._examiner, self._page, self._left = examiner, page, times
@@ -241,9 +241,9 @@ class MeddlingExaminer:
         return self._examiner(path, pyramid)
 
 
-def test_a_deposit_that_changes_while_it_is_read_is_begun_anew_and_nothing_old_is_kept(context, deposit):
-    meddling = MeddlingExaminer(context.examiner, deposit / "0002.tif", 2)
-    job = run(replace(context, examiner=meddling), deposit)
+def test_ingest_restarts_when_the_deposit_changes_and_keeps_nothing_old(context, deposit):
+    interfering = InterferingExaminer(context.examiner, deposit / "0002.tif", 2)
+    job = run(replace(context, examiner=interfering), deposit)
     assert (job.state, job.result["images"]) == (JobState.DONE, 3)
     repository = context.repository
     held = repository.catalogue.work(job.result["identifier"])
@@ -254,10 +254,10 @@ def test_a_deposit_that_changes_while_it_is_read_is_begun_anew_and_nothing_old_i
     assert validate_object(repository.store, paths.ocfl_object(held.identifier)).valid
 
 
-def test_a_deposit_that_never_stops_changing_is_refused_and_leaves_nothing(context, deposit):
+def test_deposit_that_keeps_changing_is_refused_and_leaves_nothing(context, deposit):
     before = contents(context.repository)
-    meddling = MeddlingExaminer(context.examiner, deposit / "0002.tif", 100)
-    job = run(replace(context, examiner=meddling), deposit)
+    interfering = InterferingExaminer(context.examiner, deposit / "0002.tif", 100)
+    job = run(replace(context, examiner=interfering), deposit)
     assert job.state is JobState.FAILED
     assert [fault["code"] for fault in job.result["faults"]] == ["deposit.changing"]
     assert contents(context.repository) == before

@@ -1,4 +1,4 @@
-"""A pyramid that is damaged or absent is made again from its master, and from nothing else."""
+"""A damaged or absent pyramid is made from its master, and from no other bytes."""
 
 from __future__ import annotations
 
@@ -35,80 +35,78 @@ def image(work: Work) -> Image:
     return next(iter(work.images()))
 
 
-def order_of(repository: Repository, work: Work, image: Image) -> Job:
-    order = pyramid_job(image.identifier, work.identifier)
-    repository.jobs.enqueue(order)
-    job = repository.jobs.get(order.key)
+def queued_repair(repository: Repository, work: Work, image: Image) -> Job:
+    new_job = pyramid_job(image.identifier, work.identifier)
+    repository.jobs.enqueue(new_job)
+    job = repository.jobs.get(new_job.key)
     assert job is not None
     return job
 
 
-def known(repository: Repository, work: Work, image: Image) -> Pyramid:
+def recorded_pyramid(repository: Repository, work: Work, image: Image) -> Pyramid:
     return repository.catalogue.pyramids(work.identifier)[image.identifier]
 
 
-def flip(repository: Repository, key: str, place: int) -> bytes:
-    """Change one byte of an object; what it was before."""
-    before = repository.store.read(key)
-    changed = bytearray(before)
-    changed[place] ^= 1
-    repository.store.put(key, bytes(changed))
-    return before
+def flip_bit(repository: Repository, key: str, position: int) -> None:
+    """Change one bit of an object."""
+    content = bytearray(repository.store.read(key))
+    content[position] ^= 1
+    repository.store.put(key, bytes(content))
 
 
-@pytest.mark.parametrize("place", [1000, -1000, -30], ids=["a tile", "the directory", "the end"])
-def test_a_damaged_pyramid_is_made_again(context: TaskContext, work: Work, image: Image, place: int) -> None:
+@pytest.mark.parametrize("position", [1000, -1000, -30], ids=["a tile", "the directory", "the end"])
+def test_damaged_pyramid_is_remade_once(context: TaskContext, work: Work, image: Image, position: int) -> None:
     repository = context.repository
-    pyramid = known(repository, work, image)
-    flip(repository, pyramid.key, place)
-    assert repair_pyramid(context, order_of(repository, work, image)) == {"remade": True}
-    again = known(repository, work, image)
+    pyramid = recorded_pyramid(repository, work, image)
+    flip_bit(repository, pyramid.key, position)
+    assert repair_pyramid(context, queued_repair(repository, work, image)) == {"remade": True}
+    again = recorded_pyramid(repository, work, image)
     assert again == pyramid
-    assert repair_pyramid(context, order_of(repository, work, image)) == {"remade": False}
+    assert repair_pyramid(context, queued_repair(repository, work, image)) == {"remade": False}
 
 
-def test_one_that_is_absent_too(context: TaskContext, work: Work, image: Image) -> None:
+def test_absent_pyramid_is_remade(context: TaskContext, work: Work, image: Image) -> None:
     repository = context.repository
-    key = known(repository, work, image).key
+    key = recorded_pyramid(repository, work, image).key
     repository.store.delete(key)
-    assert repair_pyramid(context, order_of(repository, work, image)) == {"remade": True}
+    assert repair_pyramid(context, queued_repair(repository, work, image)) == {"remade": True}
     assert repository.store.exists(key)
 
 
-def test_it_is_made_as_todays_settings_say_and_the_catalogue_and_the_manifest_follow(
+def test_pyramid_is_remade_with_the_current_settings_and_the_catalogue_updated(
     context: TaskContext, work: Work, image: Image, tmp_path: Path
 ) -> None:
     repository = context.repository
-    before = known(repository, work, image)
-    flip(repository, before.key, 1000)
-    today = replace(repository, settings=replace(repository.settings, tile_size=256))
+    before = recorded_pyramid(repository, work, image)
+    flip_bit(repository, before.key, 1000)
+    current = replace(repository, settings=replace(repository.settings, tile_size=256))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with open_child_examiner(today.settings, scratch, 1) as examiner:
-        repair_pyramid(TaskContext(today, examiner), order_of(repository, work, image))
+    with open_child_examiner(current.settings, scratch, 1) as examiner:
+        repair_pyramid(TaskContext(current, examiner), queued_repair(repository, work, image))
     assert not repository.store.exists(before.key)
-    after = known(repository, work, image)
-    assert after.key == pyramid_key(today.settings, image.identifier) != before.key
+    after = recorded_pyramid(repository, work, image)
+    assert after.key == pyramid_key(current.settings, image.identifier) != before.key
     assert after.tile_size == 256
     assert after.fingerprint != before.fingerprint
     assert repository.store.exists(after.key)
 
 
-def test_a_damaged_master_makes_nothing(context: TaskContext, work: Work, image: Image) -> None:
+def test_damaged_master_is_not_used(context: TaskContext, work: Work, image: Image) -> None:
     repository = context.repository
-    pyramid = known(repository, work, image)
-    flip(repository, pyramid.key, 1000)
+    pyramid = recorded_pyramid(repository, work, image)
+    flip_bit(repository, pyramid.key, 1000)
     inventory = objects.read_inventory(repository.store, work.identifier)
     assert inventory is not None
     damaged = repository.store.read(pyramid.key)
-    flip(repository, objects.file_key(inventory, work.identifier, image.master.path), 5000)
+    flip_bit(repository, objects.file_key(inventory, work.identifier, image.master.path), 5000)
     with pytest.raises(MasterDamaged, match="replica"):
-        repair_pyramid(context, order_of(repository, work, image))
+        repair_pyramid(context, queued_repair(repository, work, image))
     assert repository.store.read(pyramid.key) == damaged
-    assert known(repository, work, image) == pyramid
+    assert recorded_pyramid(repository, work, image) == pyramid
 
 
-def test_an_image_that_is_not_held_any_more_is_told(context: TaskContext, work: Work, image: Image) -> None:
-    gone = replace(image, identifier="i0000000000000")
+def test_repair_of_an_unknown_image_is_not_found(context: TaskContext, work: Work, image: Image) -> None:
+    unknown = replace(image, identifier="i0000000000000")
     with pytest.raises(NotFound):
-        repair_pyramid(context, order_of(context.repository, work, gone))
+        repair_pyramid(context, queued_repair(context.repository, work, unknown))

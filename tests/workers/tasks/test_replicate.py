@@ -1,4 +1,4 @@
-"""Replicas: every work and the log go to each, and one that is away loses and blocks nothing."""
+"""Works and the log are copied to every replica; an unavailable replica delays only its own jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repository.errors import NotFound, StoreFault
 from repository.repository import memory_repository
 from repository.storage.folder import FolderStore
 from repository.storage.store import open_replicas
-from workers.bootstrap import make_ready
+from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.masters.examine import ChildExaminer
 from workers.service.local import local_runner
@@ -29,22 +29,22 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def near(tmp_path: Path) -> FolderStore:
-    """The replica in the next room."""
+    """The replica that is available."""
     return FolderStore(tmp_path / "near")
 
 
 @pytest.fixture
 def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
-    """A repository in memory with two replicas, both folders; the second is away: a file lies in its place."""
+    """A repository in memory with two folders as replicas; the second is unavailable, because it is a file."""
     replicas = (str(tmp_path / "near"), str(tmp_path / "far"))
     (tmp_path / "far").write_text("no folder")
     settings = Settings(data=tmp_path / "var", replicas=replicas)
-    return TaskContext(make_ready(memory_repository(settings, lambda: NOON)), examiner)
+    return TaskContext(prepare_repository(memory_repository(settings, lambda: NOON)), examiner)
 
 
 @pytest.fixture
 def work(context: TaskContext, deposit: Path) -> str:
-    """A work that was taken in while one replica was away."""
+    """A work that was ingested while one replica was unavailable."""
     with local_runner(context) as here:
         job = here.do(ingest_job(deposit), lambda: None)
     assert job.state is JobState.DONE
@@ -61,7 +61,7 @@ def name(tmp_path: Path, store: str) -> str:
     return str(tmp_path / store)
 
 
-def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
+def test_unavailable_replica_raises_a_transient_fault_and_the_other_holds_the_work(
     context: TaskContext, work: str, near: FolderStore, tmp_path: Path
 ) -> None:
     repository = context.repository
@@ -87,19 +87,17 @@ def test_a_replica_that_is_away_delays_and_shows_and_the_other_has_all(
         replication_status_of(repository, "unknown")
 
 
-def test_a_replica_that_is_newly_named_gets_a_job_for_each_work(
-    context: TaskContext, work: str, tmp_path: Path
-) -> None:
-    """As does every replica after a rebuild into an empty database: nothing is noted of it."""
+def test_new_replica_gets_a_job_for_each_work(context: TaskContext, work: str, tmp_path: Path) -> None:
+    """So does every replica after a rebuild into an empty database, which records no replicas."""
     new = name(tmp_path, "new")
     repository = replace(context.repository, replicas={**context.repository.replicas, new: FolderStore(tmp_path / "n")})
-    (order,) = replication_jobs(repository, failed=True)
-    assert order == replicate_work_job(new, work)
-    replicate_work(replace(context, repository=repository), running(order))
+    (job,) = replication_jobs(repository, failed=True)
+    assert job == replicate_work_job(new, work)
+    replicate_work(replace(context, repository=repository), running(job))
     assert replication_jobs(repository, failed=True) == []
 
 
-def test_the_log_follows_into_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:
+def test_log_is_copied_to_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:
     done = replicate_log(context, running(replicate_log_job(name(tmp_path, "near"))))
     assert done["entries"] == 4
     assert near.read(paths.LOG_CHECKPOINT) == context.repository.store.read(paths.LOG_CHECKPOINT)
@@ -107,14 +105,14 @@ def test_the_log_follows_into_the_replica(context: TaskContext, work: str, near:
         replicate_log(context, running(replicate_log_job(name(tmp_path, "far"))))
 
 
-def test_a_job_for_a_replica_that_is_no_longer_named_is_over(context: TaskContext, work: str) -> None:
+def test_job_for_a_removed_replica_is_skipped(context: TaskContext, work: str) -> None:
     bare = replace(context, repository=replace(context.repository, replicas={}))
     assert replicate_work(bare, running(replicate_work_job("gone", work))) == {"store": "gone", "skipped": True}
     assert replicate_log(bare, running(replicate_log_job("gone"))) == {"store": "gone", "skipped": True}
     assert replication_status_of(bare.repository, work).preserved
 
 
-def test_a_replica_whose_bucket_is_absent_gets_one(context: TaskContext, work: str, endpoint: str) -> None:
+def test_missing_bucket_of_a_replica_is_created(context: TaskContext, work: str, endpoint: str) -> None:
     address = f"s3://replica/of/it?endpoint={endpoint}&access_key=k&secret_key=s"
     settings = replace(context.repository.settings, replicas=(address,))
     replicas = open_replicas(settings)
