@@ -26,6 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 from prerequisites import require
 
+from iiif_server.urls import collection_path, manifest_path
 from repository.config import Settings
 from repository.repository import open_repository
 from tests.browser.conftest import ingest
@@ -197,7 +198,7 @@ def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         direction: ingest(library.environment, deposit(folder / direction, direction))
         for direction in ("left-to-right", "right-to-left")
     }
-    return {direction: f"{library.address}/iiif/presentation/3/{work}/manifest" for direction, work in works.items()}
+    return {direction: f"{library.address}{manifest_path(work)}" for direction, work in works.items()}
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def labels_to_book(library: Any, books: dict[str, str], monkeypatch: pytest.Monk
     with monkeypatch.context() as divided:
         divided.setattr("workers.tasks.publish.MOST", 1)
         publish_all(repository)
-    labels, address = [], f"{library.address}/iiif/presentation/3/collection/top"
+    labels, address = [], library.address + collection_path("top")
     while "/collection/" in address:
         with urllib.request.urlopen(address) as response:
             last = json.load(response)["items"][-1]
@@ -283,7 +284,7 @@ def test_viewer_opens_a_book_turns_its_pages_and_zooms_to_full_resolution(
 def test_viewer_reaches_a_book_through_nested_collections(
     visit: Callable[[str], Visit], labels_to_book: list[str], library: Any, tmp_path: Path
 ) -> None:
-    reading = visit(f"{library.address}/iiif/presentation/3/collection/top")
+    reading = visit(library.address + collection_path("top"))
     if reading.viewer.collection:
         reading.press(reading.viewer.collection)
     found = [reading.page.get_by_text(label, exact=True).first for label in labels_to_book]

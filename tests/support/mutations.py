@@ -6,7 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-IMAGES = "/iiif/image/3/"
+from iiif_server.urls import image_service_path
+
+IMAGES = image_service_path("")
 NUMBERS = (
     "0", "1", "2", "3", "64", "255", "256", "257", "512", "699", "700", "701", "899", "900", "2147483647",
     "2147483648", "4294967296", "9223372036854775808", "18446744073709551617", "1" + "0" * 40, "9" * 250, "-1", "-0",

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Self
 from urllib.parse import urlsplit
 
-from iiif_server.image.service import PREFIX
+from iiif_server.urls import image_path, manifest_path
 
 IN_TIME = 30.0
 PAUSE = 0.02
@@ -37,7 +37,7 @@ class TileReader:
     ) -> None:
         self._place = urlsplit(address).netloc
         self._expected = dict(_tiles(pyramids))
-        self._manifests = [f"/iiif/presentation/3/{work}/manifest" for work in works]
+        self._manifests = [manifest_path(work) for work in works]
         self._threads = [threading.Thread(target=self._read, args=(number,)) for number in range(threads)]
         self._ended = threading.Event()
         self._forgiving = 0
@@ -135,4 +135,4 @@ def _tiles(pyramids: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(pyramid)) as archive:
             for name in archive.namelist():
                 if name.endswith(".jpg"):
-                    yield f"{PREFIX}{image}/{name}", archive.read(name)
+                    yield image_path(image, name), archive.read(name)

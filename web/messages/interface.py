@@ -14,7 +14,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "site.name": LocalizedText("善本", "Shanben"),
         "site.what": LocalizedText("数字古籍库", "Digital rare books"),
         "site.skip": LocalizedText("跳到正文", "Skip to main content"),
-        "site.works": LocalizedText("馆藏", "Collection"),
+        "site.works": LocalizedText("馆藏", "Works"),
         "site.navigation": LocalizedText("主导航", "Main"),
         "site.language": LocalizedText("界面语言", "Language"),
         "site.foot": LocalizedText(
@@ -27,10 +27,10 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "善本、拓片、长卷与地方文献，逐叶高清影像，可放大至纸纹墨痕。",
             "Rare books, rubbings, scrolls and local documents, digitised page by page in fine detail.",
         ),
-        "home.browse": LocalizedText("浏览馆藏", "Browse the collection"),
+        "home.browse": LocalizedText("浏览馆藏", "Browse the works"),
         "home.recent": LocalizedText("新近入藏", "Recently added"),
         "home.all": LocalizedText("全部馆藏", "View all works"),
-        "home.held": LocalizedText("现有 {works} 种，图像 {images} 幅", "Works: {works}; images: {images}"),
+        "home.held": LocalizedText("现有 {works} 种，图像 {images} 幅", "Works:\u00a0{works} · Images:\u00a0{images}"),
         "home.read": LocalizedText("阅读", "Read"),
         "home.read-text": LocalizedText(
             "依原书次序翻阅，自右向左或自左向右，一仍其旧；键盘、鼠标、触屏均可操作。",
@@ -49,8 +49,8 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "The history of every image is recorded in a public, append-only log that anyone can verify.",
         ),
         "home.verify-link": LocalizedText("日志检查点", "Log checkpoint"),
-        "works.title": LocalizedText("馆藏", "Collection"),
-        "works.count": LocalizedText("共 {count} 种", "Works: {count}"),
+        "works.title": LocalizedText("馆藏", "Works"),
+        "works.count": LocalizedText("共 {count} 种", "{count} in total"),
         "works.none": LocalizedText("尚无公开的馆藏。", "No works have been published yet."),
         "works.pictures": LocalizedText("{count} 幅", "Images: {count}"),
         "works.pages": LocalizedText("分页", "Pagination"),
@@ -142,11 +142,9 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "error.501": LocalizedText("尚不支持", "Not supported"),
         "error.503": LocalizedText("暂停服务", "Temporarily unavailable"),
         "error.home": LocalizedText("返回首页", "Home page"),
-        "error.works": LocalizedText("浏览馆藏", "Browse the collection"),
+        "error.works": LocalizedText("浏览馆藏", "Browse the works"),
         "message.400": LocalizedText("请核对地址。", "Please check the address."),
-        "message.404": LocalizedText(
-            "请核对地址，或在馆藏中查找。", "Please check the address, or browse the collection."
-        ),
+        "message.404": LocalizedText("请核对地址，或在馆藏中查找。", "Please check the address, or browse the works."),
         "message.405": LocalizedText("此地址不支持该请求方法。", "This address does not support the request method."),
         "message.410": LocalizedText(
             "本文献已不再公开，其保存不受影响。", "This work is no longer public. It remains preserved."

@@ -43,7 +43,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.failed-none": LocalizedText("没有失败的任务。", "No job has failed."),
         "status.replicas": LocalizedText("副本", "Replicas"),
         "status.replicas-none": LocalizedText("没有设置副本存储。", "No replica store is configured."),
-        "status.replica-works": LocalizedText("已核验 {works} 种", "{works} works verified"),
+        "status.replica-works": LocalizedText("已核验 {works} 种", "works verified: {works}"),
         "status.replica-behind": LocalizedText("尚缺 {behind} 种", "{behind} behind"),
         "status.replica-whole": LocalizedText("齐全", "complete"),
         "status.limited": LocalizedText("仅列出前 {count} 项。", "Only the first {count} are listed."),

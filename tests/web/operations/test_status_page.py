@@ -58,7 +58,7 @@ def page(client: FlaskClient, language: str = "zh") -> str:
 
 def with_replicas(repository: Repository, folder: Path) -> Repository:
     settings = replace(
-        repository.settings, replicas=(str(folder / "near"), "s3://far/house?endpoint=http://127.0.0.1:9")
+        repository.settings, replicas=(str(folder / "near"), "s3://far/prefix?endpoint=http://127.0.0.1:9")
     )
     return replace(repository, settings=settings, replicas=open_replicas(settings))
 
@@ -199,7 +199,7 @@ def test_absolute_paths_in_a_text_are_cut_to_their_last_part(texts: str, shown: 
 
 def test_store_label_is_the_folder_or_the_bucket() -> None:
     assert store_label("/srv/shanben/copies") == "copies"
-    assert store_label("s3://far/house?endpoint=http://10.0.0.1:9") == "s3://far/house"
+    assert store_label("s3://far/prefix?endpoint=http://10.0.0.1:9") == "s3://far/prefix"
 
 
 def test_large_numbers_are_grouped(client: FlaskClient, repository: Repository) -> None:
