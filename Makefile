@@ -1,14 +1,15 @@
-# What there is to do with Shanben on Debian or Ubuntu. Each target installs what it needs and is missing.
+# Development tasks on Debian or Ubuntu. Each target installs the packages it needs.
 #
-#   make demo     a sample rare book, ingested and served (HOST=127.0.0.1 PORT=8000)
-#   make test     every test (PYTEST_ARGS to choose)
-#   make lint     style, types, layers
-#   make chaos    parts of a whole house are killed while it works (CHAOS_MINUTES=10 CHAOS_SEED=)
-#   make fuzz     requests and files that nobody should send (FUZZ_MINUTES=10 FUZZ_SEED=)
-#   make bench    the measurements of docs/benchmarks.md
-#   make web      the reader's JavaScript
-#   make lock     the pinned Python packages anew, from setup.cfg
-#   make clean    away with what was built; .venv and the data folder stay
+#   make demo     ingest and serve a sample rare book (HOST=127.0.0.1 PORT=8000)
+#   make check    lint, and the tests that start no server and no browser: about a minute
+#   make test     lint, and every test: about eight minutes (PYTEST_ARGS='-k manifest' chooses)
+#   make lint     check style, types and import layers
+#   make chaos    kill parts of a whole installation while it ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
+#   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_SEED=)
+#   make bench    run the measurements of docs/benchmarks.md
+#   make web      build the reader's JavaScript
+#   make lock     pin the Python packages of setup.cfg
+#   make clean    remove what was built, except .venv and the data folder
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,18 +21,21 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
-# Two test processes: tests start servers and a browser of their own. Files stay whole: they share their fixtures.
-PYTEST_ARGS ?= -n 2 --dist loadfile
-# Debian's packages of the servers that tests start for themselves; those the packages start are left alone.
+# Two test processes. Each runs tests in their order, which shares fixtures, and takes over tests when it has none left.
+PYTEST_ARGS ?= -n 2 --dist worksteal
+# Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
-.PHONY: demo test lint chaos fuzz bench web lock clean help runtime test-tools
+.PHONY: demo check test lint chaos fuzz bench web lock clean help runtime test-tools
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
+
+check: lint
+	$(PYTHON) -m pytest -m 'not (integration or browser or slow or alone)' $(PYTEST_ARGS)
 
 test: lint .make/viewers
 	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(SERVERS)

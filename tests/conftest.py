@@ -1,4 +1,4 @@
-"""What every test may use: the shared folder of real scans and suites, and a repository in memory."""
+"""Fixtures for every test: the shared folder of real scans and suites, a browser, a repository in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import pyvips
+from deposits import write_deposit
 from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, sync_playwright
 from prerequisites import require
@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 ABSENT = re.compile(r"(?:Skipped|Failed): (.+) is absent: this was not tested")
-# A machine that is busy makes no test wrong: tests are not timed.
+# Examples have no deadline: a busy machine must not fail a test.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
@@ -39,8 +39,31 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+# Fixtures that start a server; `tests/integration` starts others.
+SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgres", "rabbit", "redis"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server or a browser, and run the longest first, so that no process is left alone with one."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "integration" in item.path.parts or fixtures & SERVERS:
+            item.add_marker("integration")
+        if "browser" in fixtures:
+            item.add_marker("browser")
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return the place in the order of tests; tests of one file stay together."""
+    return next(
+        (turn for turn, marker in enumerate(("slow", "browser", "integration")) if item.get_closest_marker(marker)), 3
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was absent from this machine, and which tests were left out for it, where nobody overlooks it."""
+    """Report what is absent from this machine, and which tests were skipped for it, in a section of its own."""
     left_out: dict[str, list[str]] = {}
     for outcome in ("skipped", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
@@ -55,7 +78,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real scans and other people's suites beside the project; skips, saying so, when it is absent."""
+    """The folder of real scans and third-party suites beside the project; skips with a report when it is absent."""
     return Path(require(SHARED, "the folder ../shared with real scans and conformance suites", demanded_by=("CI",)))
 
 
@@ -71,7 +94,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of an S3 server that holds nothing yet (moto's)."""
+    """The address of an empty S3 server (moto's)."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -81,30 +104,19 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
-    """The real examiner of masters, over two child processes."""
+    """The real examiner of masters, with two sandbox processes."""
     with open_child_examiner(Settings(), tmp_path_factory.mktemp("decoding"), 2) as examiner:
         yield examiner
 
 
 @pytest.fixture
 def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
-    """A repository in memory, made ready, with the real examiner: what an ingest works with."""
+    """The context of an ingest: an initialized repository in memory and the real examiner."""
     repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
     return TaskContext(repository, examiner)
 
 
 @pytest.fixture
 def deposit(tmp_path: Path) -> Path:
-    """A small deposit without a fault: three pages of noise, each unlike the others, and a range."""
+    """A small deposit that the checks accept: three pages of noise, and a range."""
     return write_deposit(tmp_path / "deposit")
-
-
-def write_deposit(folder: Path, pages: int = 3, title: str = "試書") -> Path:
-    """A deposit folder without a fault: `pages` TIFF pages of 700 by 900 pixels."""
-    folder.mkdir(parents=True)
-    for number in range(1, pages + 1):
-        noise = pyvips.Image.gaussnoise(700, 900, mean=200, sigma=30, seed=number).cast("uchar")
-        noise.tiffsave(str(folder / f"{number:04d}.tif"), compression="lzw", predictor="horizontal")
-    record = f'title = "{title}"\nlanguage = ["lzh"]\n[[range]]\nlabel = "卷上"\npages = "0001-{pages:04d}"\n'
-    (folder / "work.toml").write_text(record, "utf-8")
-    return folder

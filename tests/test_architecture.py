@@ -36,7 +36,7 @@ OUTERMOST_LOOPS = {
 
 
 def modules() -> list[Path]:
-    """Every module of ours; what npm puts below the packages is not."""
+    """Return every module of the project, without those that npm installs below the packages."""
     found = [path for package in PACKAGES for path in (PROJECT / package).rglob("*.py")]
     return sorted(path for path in found if "node_modules" not in path.parts)
 
@@ -46,7 +46,7 @@ def dotted(path: Path) -> str:
 
 
 def says_pure(path: Path) -> bool:
-    """Whether the first paragraph of a module's docstring ends in (pure)."""
+    """Return whether the first paragraph of a module's docstring ends in (pure)."""
     return (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].endswith("(pure)")
 
 
@@ -55,7 +55,7 @@ def functions(path: Path) -> Iterator[FunctionNode]:
 
 
 def length(function: FunctionNode) -> int:
-    """Lines from ``def`` to the end, its docstring left out: words to the reader are not what makes code long."""
+    """Return the lines from ``def`` to the end without the docstring, which does not make code longer."""
     lines = (function.end_lineno or function.lineno) - function.lineno + 1
     first = function.body[0]
     documented = ast.get_docstring(function, clean=False) is not None
@@ -107,12 +107,12 @@ def test_no_two_classes_share_a_name() -> None:
     assert {name: places for name, places in defined.items() if len(places) > 1} == {}
 
 
-def test_files_stay_small() -> None:
+def test_no_file_is_longer_than_the_limit() -> None:
     long = {dotted(path): lines for path in modules() if (lines := len(path.read_text().splitlines())) > LONGEST_FILE}
     assert long == {}
 
 
-def test_functions_fit_on_a_screen() -> None:
+def test_functions_are_short() -> None:
     written = [path for path in modules() if "migrations" not in path.parts]  # those only list what a table has
     lengths = {f"{dotted(path)}.{node.name}": length(node) for path in written for node in functions(path)}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
@@ -121,7 +121,7 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def reads_environment(path: Path) -> bool:
-    """Whether a module takes anything from the environment; what it sets for its own child processes is its affair."""
+    """Return whether a module reads the environment; setting variables for child processes is allowed."""
     tree = ast.parse(path.read_text())
     set_here = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and is_stored(node)}
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in set_here]
@@ -154,9 +154,9 @@ def test_only_the_outermost_loops_catch_every_error() -> None:
 
 
 def probes_for_a_port(node: ast.AST) -> bool:
-    """Whether code has the system choose a port only to read its number: the socket is closed before the port is used.
+    """Return whether code binds a socket only to learn a free port, and closes it before the port is used.
 
-    A generator that yields the number while the socket listens is none.
+    A generator that yields the port while the socket listens does not.
     """
     if isinstance(node, ast.With):
         chosen = any(re.search(r"create_server\(.*, 0\)", ast.unparse(item)) for item in node.items)

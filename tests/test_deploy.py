@@ -1,9 +1,8 @@
-"""The deployment files are whole: what they name exists, here or in themselves. No container engine runs here."""
+"""The deployment files are consistent: every file, setting and service they name exists. No container is started."""
 
 from __future__ import annotations
 
 import configparser
-import fnmatch
 import json
 import os
 import re
@@ -38,13 +37,13 @@ def compose() -> dict[str, Any]:
 
 
 def variables(text: str) -> dict[str, str]:
-    """What a file of variables sets."""
+    """Return the variables that a file sets."""
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
 
 
 def interpolated(text: str) -> str:
-    """`text` as Compose fills it from the example of its variables."""
+    """Return `text` with Compose's variables set as in the example."""
     values = variables((DEPLOY / "compose.env.example").read_text("utf-8"))
 
     def fill(match: re.Match[str]) -> str:
@@ -55,7 +54,7 @@ def interpolated(text: str) -> str:
 
 
 def assert_runs(arguments: list[str]) -> None:
-    """That the command line takes these arguments: parsed by the command itself, not run."""
+    """Assert that the command line accepts these arguments; the command parses them and does not run."""
     group: click.Command = main
     while isinstance(group, click.Group):
         name, *arguments = arguments
@@ -63,7 +62,7 @@ def assert_runs(arguments: list[str]) -> None:
     group.make_context("shanben", arguments)
 
 
-def test_every_service_waits_for_what_there_is_and_in_the_way_it_can(compose: dict[str, Any]) -> None:
+def test_every_service_depends_on_existing_services_by_a_condition_they_can_meet(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert set(services) == {"postgres", "redis", "s3", *OURS, "nginx"}
     for name, service in services.items():
@@ -72,7 +71,7 @@ def test_every_service_waits_for_what_there_is_and_in_the_way_it_can(compose: di
             assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy"), name
 
 
-def test_every_service_that_stays_says_whether_it_is_well_and_comes_back(compose: dict[str, Any]) -> None:
+def test_every_permanent_service_has_a_health_check_and_restarts(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
         assert re.fullmatch(r"[\w./-]+:\d+\.[\w.-]+", service["image"]), f"{name} is not pinned to a version"
@@ -84,7 +83,7 @@ def test_every_service_that_stays_says_whether_it_is_well_and_comes_back(compose
         assert {"interval", "timeout", "retries"} <= check.keys(), name
 
 
-def test_only_the_edge_is_reached_from_outside(compose: dict[str, Any]) -> None:
+def test_only_the_edge_publishes_ports(compose: dict[str, Any]) -> None:
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["nginx"]
     assert compose["networks"]["inner"]["internal"] is True
     assert compose["services"]["nginx"]["networks"] == ["outer"]
@@ -100,7 +99,7 @@ def test_every_volume_network_and_configuration_is_declared_and_used(compose: di
     assert {kind: set(compose[kind]) for kind in used} == used
 
 
-def test_the_settings_in_the_containers_are_settings_and_can_be_read(compose: dict[str, Any]) -> None:
+def test_the_settings_of_the_containers_are_valid(compose: dict[str, Any]) -> None:
     for name in OURS:
         environment = compose["services"][name]["environment"]
         assert environment.keys() <= SETTINGS
@@ -112,7 +111,7 @@ def test_the_settings_in_the_containers_are_settings_and_can_be_read(compose: di
         assert hosts <= compose["services"].keys()
 
 
-def test_no_secret_stands_in_the_files_and_all_are_asked_for(compose: dict[str, Any]) -> None:
+def test_the_files_contain_no_secret_and_require_every_one(compose: dict[str, Any]) -> None:
     text = (DEPLOY / "compose.yaml").read_text("utf-8")
     secret = [line for line in text.splitlines() if re.search(r"PASSWORD:|_KEY:|Key\":", line)]
     assert len(secret) >= 6
@@ -121,7 +120,7 @@ def test_no_secret_stands_in_the_files_and_all_are_asked_for(compose: dict[str, 
     assert json.loads(interpolated(compose["configs"]["s3"]["content"]))["identities"][0]["credentials"]
 
 
-def test_containers_run_commands_that_there_are(compose: dict[str, Any]) -> None:
+def test_containers_run_existing_commands(compose: dict[str, Any]) -> None:
     for name in OURS:
         assert_runs(compose["services"][name]["command"])
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", CONTAINERFILE, re.MULTILINE)
@@ -137,7 +136,7 @@ def instructions() -> list[tuple[str, str]]:
     return [(name, rest) for name, rest in pairs]
 
 
-def test_what_is_copied_into_an_image_is_there_and_not_left_out() -> None:
+def test_files_copied_into_an_image_exist_and_are_not_ignored() -> None:
     stages = {rest.rpartition(" AS ")[2] for name, rest in instructions() if name == "FROM"}
     lines = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
     kept = [line[1:] for line in lines if line.startswith("!")]
@@ -152,15 +151,22 @@ def test_what_is_copied_into_an_image_is_there_and_not_left_out() -> None:
             assert any(source == path or source.startswith(f"{path}/") for path in kept), f"{source} is left out"
 
 
-def test_every_package_of_the_project_is_in_the_image() -> None:
+def test_every_module_of_the_project_is_in_the_image() -> None:
     configuration = configparser.ConfigParser()
     configuration.read(PROJECT / "setup.cfg", "utf-8")
-    for pattern in configuration["options.packages.find"]["include"].split():
-        folders = [path.name for path in PROJECT.iterdir() if path.is_dir() and fnmatch.fnmatch(path.name, pattern)]
-        assert [folder for folder in folders if f"COPY {folder}" not in CONTAINERFILE] == []
+    packages = [pattern.removesuffix("*") for pattern in configuration["options.packages.find"]["include"].split()]
+    sources = [shlex.split(rest)[0] for name, rest in instructions() if name == "COPY"]
+    modules = [path for name in packages for path in (PROJECT / name).rglob("*.py") if "node_modules" not in path.parts]
+    assert len(modules) > 100
+    missing = [
+        str(path.relative_to(PROJECT))
+        for path in modules
+        if not any(path.is_relative_to(PROJECT / source) for source in sources)
+    ]
+    assert missing == []
 
 
-def test_images_build_on_pinned_ones_and_run_without_rights(compose: dict[str, Any]) -> None:
+def test_images_have_pinned_bases_and_run_without_privileges(compose: dict[str, Any]) -> None:
     known = [name for name, _ in instructions()]
     assert set(known) <= {
         "FROM",
@@ -186,7 +192,7 @@ def test_images_build_on_pinned_ones_and_run_without_rights(compose: dict[str, A
         assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
-def test_the_site_in_the_container_is_that_of_the_machine_but_for_names() -> None:
+def test_the_containers_site_differs_from_the_machines_by_names_alone() -> None:
     """The image's own `sed` is run on the file it is run on there."""
     (command,) = [rest for name, rest in instructions() if name == "RUN" and "site.conf" in rest]
     arguments = shlex.split(command.partition("&& sed ")[2].partition(" /etc/nginx")[0])
@@ -211,7 +217,7 @@ def unit(name: str) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("name", UNITS[:2])
-def test_a_service_runs_a_command_that_there_is_comes_back_and_has_few_rights(name: str) -> None:
+def test_a_unit_runs_an_existing_command_restarts_and_has_few_privileges(name: str) -> None:
     service = dict(unit(name)["Service"])
     program, *arguments = shlex.split(service["ExecStart"])
     assert program == "/opt/shanben/.venv/bin/shanben"
@@ -225,19 +231,19 @@ def test_a_service_runs_a_command_that_there_is_comes_back_and_has_few_rights(na
     assert dict(unit(name)["Install"])["WantedBy"] == dict(unit(name)["Unit"])["PartOf"] == "shanben.target"
 
 
-def test_a_worker_may_finish_the_longest_decoding_before_it_is_killed() -> None:
+def test_the_stop_timeout_of_a_worker_exceeds_the_longest_decoding() -> None:
     minutes = int(dict(unit("shanben-worker@.service")["Service"])["TimeoutStopSec"].removesuffix("min"))
     assert minutes * 60 > Settings().decode_seconds
 
 
-def test_the_example_of_settings_is_made_of_settings_and_can_be_read() -> None:
+def test_the_example_settings_are_valid() -> None:
     text = (DEPLOY / "example.env").read_text("utf-8")
     everything = variables(re.sub(r"^#(SHANBEN_)", r"\1", text, flags=re.MULTILINE))
     assert everything.keys() <= SETTINGS
     assert read_settings(everything).replicas[0].startswith("s3://")
 
 
-def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     analyze = require(shutil.which("systemd-analyze"), "systemd-analyze (Debian's package systemd)")
     program = tmp_path / "shanben"
     program.write_text("#!/bin/sh\n")
@@ -251,7 +257,7 @@ def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
     assert (done.returncode, [line for line in done.stderr.splitlines() if "shanben" in line]) == (0, []), done.stderr
 
 
-def test_systemd_makes_the_folders_and_says_so(tmp_path: Path) -> None:
+def test_systemd_creates_the_folders(tmp_path: Path) -> None:
     tmpfiles = require(shutil.which("systemd-tmpfiles"), "systemd-tmpfiles (Debian's package systemd)")
     own = f"{os.getuid()}:{os.getgid()}"
     (tmp_path / "etc").mkdir()
@@ -267,7 +273,7 @@ def test_systemd_makes_the_folders_and_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "etc/shanben").stat().st_mode & 0o777 == 0o750
 
 
-def test_nginx_is_told_where_each_file_of_the_edge_is() -> None:
+def test_nginx_includes_each_file_of_the_edge() -> None:
     texts = {path.name: path.read_text() for path in [DEPLOY / "nginx.conf", *(DEPLOY / "edge").glob("*.conf")]}
     included = {name for text in texts.values() for name in re.findall(r"^\s*include edge/(\S+);", text, re.MULTILINE)}
     assert included == texts.keys() - {"nginx.conf"}

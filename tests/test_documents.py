@@ -1,4 +1,4 @@
-"""The documents say what the code does: settings, commands, make targets, the example of a deposit, links."""
+"""The documentation agrees with the code: settings, commands, make targets, example records, links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def page(name: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of every row of every table."""
+    """Return the cells of every table row."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
@@ -42,30 +42,30 @@ def commands(group: click.Group, path: tuple[str, ...] = ("shanben",)) -> Iterat
 
 
 def sections(text: str) -> dict[str, str]:
-    """Each heading of the second level with what stands under it."""
+    """Return the text of every section of the second level, by heading."""
     parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_every_setting_stands_in_its_page_with_its_default() -> None:
-    told = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page("settings.md")) if PREFIX in cells[0]}
+def test_the_settings_page_lists_every_setting_with_its_default() -> None:
+    documented = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(page("settings.md")) if PREFIX in cells[0]}
     real = {PREFIX + field.name.upper(): getattr(Settings(), field.name) for field in fields(Settings)}
-    assert told == {name: "(none)" if default in ("", ()) else str(default) for name, default in real.items()}
+    assert documented == {name: "(none)" if default in ("", ()) else str(default) for name, default in real.items()}
 
 
-def test_every_setting_named_anywhere_is_one() -> None:
+def test_every_setting_named_in_a_page_exists() -> None:
     known = {PREFIX + field.name.upper() for field in fields(Settings)}
     named = {name for path in PAGES for name in re.findall(rf"{PREFIX}[A-Z0-9_]*[A-Z0-9]\b", path.read_text("utf-8"))}
     assert {name for name in named if not any(setting.startswith(name) for setting in known)} == set()
 
 
-def test_every_command_has_its_section_and_every_section_its_command() -> None:
-    told = {title for title in sections(page("commands.md")) if title.startswith("shanben")}
-    assert told == {name for name, _ in commands(main)}
+def test_the_commands_page_has_a_section_for_every_command() -> None:
+    documented = {title for title in sections(page("commands.md")) if title.startswith("shanben")}
+    assert documented == {name for name, _ in commands(main)}
 
 
 @pytest.mark.parametrize(("name", "command"), [pytest.param(*found, id=found[0]) for found in commands(main)])
-def test_every_option_of_a_command_is_told_with_its_default(name: str, command: click.Command) -> None:
+def test_the_section_of_a_command_lists_its_options_with_defaults(name: str, command: click.Command) -> None:
     section = sections(page("commands.md"))[name]
     options = [option for option in command.params if isinstance(option, click.Option) and "--json" not in option.opts]
     assert set(re.findall(r"`(--?[a-z][a-z-]*)`", section)) - {"--json"} == {name for o in options for name in o.opts}
@@ -75,7 +75,7 @@ def test_every_option_of_a_command_is_told_with_its_default(name: str, command: 
             assert str(option.default) in line
 
 
-def test_every_command_named_anywhere_exists() -> None:
+def test_every_command_named_in_a_page_exists() -> None:
     known = {tuple(name.split()) for name, _ in commands(main)}
     lines = [line for path in PAGES for line in re.split(r"[`\n]", path.read_text("utf-8"))]
     named = [
@@ -85,7 +85,7 @@ def test_every_command_named_anywhere_exists() -> None:
     assert [words for words in named if not {tuple(words[:2]), tuple(words[:3])} & known] == []
 
 
-def test_every_make_target_named_anywhere_exists() -> None:
+def test_every_make_target_named_in_a_page_exists() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     lines = [line for path in PAGES for line in re.split(r"[`\n]", path.read_text("utf-8"))]
     named = {match[1] for line in lines if (match := re.match(r"make ([a-z]+)", line))}
@@ -93,7 +93,7 @@ def test_every_make_target_named_anywhere_exists() -> None:
     assert {"demo", "test", "bench", "lint", "clean"} <= named
 
 
-def test_the_examples_of_a_record_are_good_and_use_every_key() -> None:
+def test_the_example_records_are_valid_and_use_every_key() -> None:
     (small,), (full,) = (
         code_blocks((PROJECT / name).read_text("utf-8"), "toml") for name in ("README.md", "docs/deposits.md")
     )
@@ -101,13 +101,13 @@ def test_the_examples_of_a_record_are_good_and_use_every_key() -> None:
         description, faults = read_record(example.encode())
         assert faults == ()
         assert description is not None
-    told = {cells[0].strip("`") for cells in rows(page("deposits.md")) if cells[0].startswith("`")}
+    documented = {cells[0].strip("`") for cells in rows(page("deposits.md")) if cells[0].startswith("`")}
     used = set(re.findall(r"^([a-z_]+) =", full.partition("[[")[0].partition("[date]")[0], re.MULTILINE)) | {"date"}
-    assert told == used
-    assert {field.name for field in fields(Record)} <= told
+    assert documented == used
+    assert {field.name for field in fields(Record)} <= documented
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_in_a_page_has_a_target() -> None:
     dead = {
         f"{path.relative_to(PROJECT)}: {target}"
         for path in PAGES

@@ -1,35 +1,25 @@
-"""A repository with two works, ingested and served by the real commands."""
+"""A library for the browser: two deposits, ingested and served by the real commands."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pyvips
-from ports import reserve_port
-
-COMMAND = [sys.executable, "-c", "from web.cli.main import main; main()"]
-PROJECT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+from command_line import Shanben
+from web_server import WebServer
 
 
 @dataclass(frozen=True)
 class Library:
-    """The address of the server, the identifiers of its works, and the environment of its commands."""
+    """A running web application, the identifiers of its works, and the command with its settings."""
 
     address: str
     book: str
     scroll: str
-    environment: Mapping[str, str]
+    shanben: Shanben
 
 
 def page_picture(number: int, width: int, height: int) -> pyvips.Image:
@@ -48,7 +38,7 @@ def deposit_book(folder: Path) -> Path:
         (folder / f"volume-{volume}").mkdir(parents=True)
         for place in (1, 2, 3, 4) if volume == 1 else (1, 2, 4):
             picture = page_picture(first + place - 1, 2000, 2800)
-            picture.tiffsave(str(folder / f"volume-{volume}" / f"{place:04d}.tif"), compression="deflate")
+            picture.tiffsave(str(folder / f"volume-{volume}" / f"{place:04d}.tif"), compression="none")
     record = [
         'title = "試書"',
         'creator = ["某氏 撰"]',
@@ -70,54 +60,18 @@ def deposit_scroll(folder: Path) -> Path:
     return folder
 
 
-def ingest(environment: Mapping[str, str], deposit: Path) -> str:
-    """Ingest a deposit and return the identifier of its work."""
-    result = subprocess.run(
-        [*COMMAND, "ingest", str(deposit), "--json"],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr + result.stdout
-    return str(json.loads(result.stdout)["works"][0]["identifier"])
-
-
-def wait_until_ready(address: str, server: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server has stopped"
-        try:
-            with urllib.request.urlopen(f"{address}/health/ready", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.2)
-    raise AssertionError("the server was not ready in time")
-
-
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("library")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
-    environment["SHANBEN_DATA"] = str(folder / "var")
-    book = ingest(environment, deposit_book(folder / "book"))
-    scroll = ingest(environment, deposit_scroll(folder / "scroll"))
-    port = reserve_port()
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(port), "--workers", "1"],
-            cwd=PROJECT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
-        try:
-            wait_until_ready(address, server)
-            yield Library(address, book, scroll, environment)
-        finally:
-            server.terminate()
-            server.wait(30)
+    shanben = Shanben(folder)
+    book = ingest(shanben, deposit_book(folder / "book"))
+    scroll = ingest(shanben, deposit_scroll(folder / "scroll"))
+    with WebServer(folder, shanben.environment, processes=1) as server:
+        yield Library(server.address, book, scroll, shanben)
+
+
+def ingest(shanben: Shanben, deposit: Path) -> str:
+    """Ingest a deposit, and return the work's identifier."""
+    done = shanben.run_json("ingest", deposit)
+    assert done.code == 0, done.errors + done.output
+    return str(done.document["works"][0]["identifier"])

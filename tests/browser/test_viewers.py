@@ -195,7 +195,7 @@ def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     """The URL of a book's manifest for each reading direction."""
     folder = tmp_path_factory.mktemp("books")
     works = {
-        direction: ingest(library.environment, deposit(folder / direction, direction))
+        direction: ingest(library.shanben, deposit(folder / direction, direction))
         for direction in ("left-to-right", "right-to-left")
     }
     return {direction: f"{library.address}{manifest_path(work)}" for direction, work in works.items()}
@@ -204,7 +204,7 @@ def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 @pytest.fixture
 def labels_to_book(library: Any, books: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Divide the top collection to the deepest level, and return the labels that lead to its last work."""
-    repository = open_repository(Settings(data=Path(library.environment["SHANBEN_DATA"])))
+    repository = open_repository(Settings(data=Path(library.shanben.environment["SHANBEN_DATA"])))
     with monkeypatch.context() as divided:
         divided.setattr("workers.tasks.publish.MOST", 1)
         publish_all(repository)

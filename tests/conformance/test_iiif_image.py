@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from command_line import Shanben
 from PIL import Image
-from ports import reserve_port
 from validator_picture import NAME, validator_picture
+from web_server import WebServer
 
 from repository.config import Settings
 from repository.repository import open_repository
@@ -48,31 +46,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     deposit.mkdir()
     validator_picture().save(deposit / "0001.png")
     (deposit / "work.toml").write_text('title = "驗證"\n', "utf-8")
-    environ = {**os.environ, "SHANBEN_DATA": str(data)}
-    subprocess.run([COMMANDS / "shanben", "ingest", deposit], env=environ, check=True, timeout=120, capture_output=True)
+    shanben = Shanben(folder)
+    assert shanben.run("ingest", deposit).code == 0
     cover = open_repository(Settings(data=data)).catalogue.works()[0].cover
     assert cover
-    port = reserve_port()
-    server = subprocess.Popen(
-        [COMMANDS / "shanben", "serve", "--port", str(port)], env=environ, stdout=subprocess.DEVNULL, cwd=folder
-    )
-    try:
-        _wait_for(port)
-        yield Served(f"127.0.0.1:{port}", cover)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the server did not start in half a minute")
+    with WebServer(folder, shanben.environment) as server:
+        yield Served(f"127.0.0.1:{server.port}", cover)
 
 
 def validate(served: Served, version: str, level: int, *, patched: bool) -> tuple[int, set[str], str]:

@@ -1,7 +1,7 @@
-"""Real servers for the tests here, each started when the first test asks for it.
+"""Fixtures for real servers, each started when the first test requests it.
 
-`ceph` and `postgres` live as long as the test process, shared by its tests: a test may stop and start their daemons,
-and must leave them running. What kills a storage daemon takes `durable_ceph`: `ceph` keeps its objects in memory.
+`ceph` and `postgres` run as long as the test process, whose tests share them: a test may stop and start their daemons,
+and must leave them running. A test that kills a storage daemon uses `durable_ceph`: `ceph` keeps its objects in memory.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from repository.config import Settings
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """An empty Redis of this test's own."""
+    """An empty Redis for this test."""
     with RedisServer(tmp_path / "redis") as server:
         yield server
 
 
 @pytest.fixture
 def rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
-    """An empty RabbitMQ of this test's own."""
+    """An empty RabbitMQ for this test."""
     with RabbitServer(tmp_path / "rabbit") as server:
         yield server
 
 
 @pytest.fixture(params=["redis", "rabbit"])
 def broker(request: pytest.FixtureRequest) -> RedisServer | RabbitServer:
-    """An empty broker of this test's own, of each kind; its `url` is what SHANBEN_BROKER is set to."""
+    """An empty broker of each kind; `url` is the value of SHANBEN_BROKER."""
     server: RedisServer | RabbitServer = request.getfixturevalue(request.param)
     return server
 
@@ -47,7 +47,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def database_url(postgres: PostgresServer) -> str:
-    """The address of a fresh, empty database of PostgreSQL: what SHANBEN_DATABASE is set to."""
+    """The URL of a new database in PostgreSQL, the value of SHANBEN_DATABASE."""
     return postgres.create_database()
 
 
@@ -58,20 +58,20 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def durable_ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephServer]:
-    """An S3 server on disk, of this file's own: its daemons may be killed, and lose nothing."""
+    """An S3 server on disk, shared by the tests of this process: its daemons may be killed, and lose nothing."""
     with CephServer(tmp_path_factory.mktemp("durable"), durable=True) as server:
         yield server
 
 
 @pytest.fixture
 def bucket(ceph: CephServer) -> S3Settings:
-    """Where a fresh bucket is, as fields of `Settings`."""
+    """A new bucket, as fields of `Settings`."""
     return ceph.settings(ceph.create_bucket())
 
 
 @pytest.fixture
 def s3_settings(bucket: S3Settings, tmp_path: Path) -> Settings:
-    """Settings whose store is a fresh bucket; the rest is in a folder of this test's own, the database SQLite."""
+    """Settings with a new bucket as the store; everything else is in a folder of this test, the database is SQLite."""
     return Settings(data=tmp_path / "var", **bucket)

@@ -1,88 +1,84 @@
-"""The `shanben` command as a librarian runs it: in processes of its own, on a folder store, killed at bad moments."""
+"""The `shanben` command as a librarian runs it: in processes of its own, on a folder store, killed at any moment."""
 
-import json
-import os
-import signal
+from __future__ import annotations
+
 import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from command_line import SHANBEN, Shanben, environment
 from ocfl import StorageRoot
 from ports import reserve_port
+from server_process import running
 
-SHANBEN = Path(sys.executable).with_name("shanben")
+from preservation.log.sequencer import open_log
+from repository.config import Settings
+from repository.repository import open_repository
+
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def shanben(tmp_path):
-    """Runs `shanben` in an empty folder with settings of its own; gives (exit code, document, standard error)."""
-
-    def run(*arguments, **settings):
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("SHANBEN_")}
-        ended = subprocess.run(
-            [SHANBEN, *map(str, arguments), "--json"],
-            cwd=tmp_path,
-            env={**environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return ended.returncode, json.loads(ended.stdout) if ended.stdout.strip() else None, ended.stderr
-
-    return run
+def shanben(tmp_path: Path) -> Shanben:
+    """The command in an empty folder."""
+    return Shanben(tmp_path)
 
 
-def assert_ocfl_accepts(store):
+def assert_ocfl_accepts(store: Path) -> None:
     root = StorageRoot(root=str(store / "ocfl"))
     assert root.validate(validate_objects=True, check_digests=True)
 
 
-def test_a_book_goes_in_and_every_command_tells_of_it(shanben, deposit, tmp_path):
-    assert shanben("check", deposit)[:2] == (0, {"faults": []})
-    code, done, _ = shanben("ingest", deposit)
-    assert code == 0
-    (work,) = done["works"]
+def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path, tmp_path: Path) -> None:
+    check = shanben.run_json("check", deposit)
+    assert (check.code, check.document) == (0, {"faults": []})
+    done = shanben.run_json("ingest", deposit)
+    assert done.code == 0
+    (work,) = done.document["works"]
     assert (work["images"], work["state"]) == (3, "published")
     assert work["manifest"].endswith(f"/iiif/presentation/3/{work['identifier']}/manifest")
-    code, status, _ = shanben("status")
+    status = shanben.run_json("status").document
     assert (status["works"], status["images"], status["log"]["size"]) == (1, 3, 4)
-    code, verdict, _ = shanben("log", "verify")
-    assert (code, verdict["ok"], verdict["size"], verdict["root"]) == (0, True, 4, status["log"]["root"])
+    verified = shanben.run_json("log", "verify")
+    verdict = verified.document
+    assert (verified.code, verdict["ok"], verdict["size"], verdict["root"]) == (0, True, 4, status["log"]["root"])
     assert_ocfl_accepts(tmp_path / "var" / "store")
-    assert shanben("ingest", deposit)[1]["works"][0]["identifier"] == work["identifier"]
-    assert shanben("status")[1]["log"] == status["log"]
+    assert shanben.run_json("ingest", deposit).document["works"][0]["identifier"] == work["identifier"]
+    assert shanben.run_json("status").document["log"] == status["log"]
 
 
-def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(shanben, deposit, tmp_path):
-    shanben("ingest", deposit)
+def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(
+    shanben: Shanben, deposit: Path, tmp_path: Path
+) -> None:
+    shanben.run_json("ingest", deposit)
     image = next((tmp_path / "var" / "store" / "pyramids").glob("*/*")).name
-    assert shanben("log", "prove", image, "-o", "evidence.txt")[0] == 0
-    key = shanben("log", "key")[1]["key"]
-    elsewhere = {"SHANBEN_DATA": str(tmp_path / "elsewhere")}
-    code, found, _ = shanben("log", "check", "evidence.txt", "--key", key, **elsewhere)
-    assert (code, found["event"]["image"]) == (0, image)
-    assert not (tmp_path / "elsewhere").exists()
+    assert shanben.run_json("log", "prove", image, "-o", "evidence.txt").code == 0
+    key = shanben.run_json("log", "key").document["key"]
+    checked = shanben.run_json("log", "check", "evidence.txt", "--key", key, data=tmp_path / "other")
+    assert (checked.code, checked.document["event"]["image"]) == (0, image)
+    assert not (tmp_path / "other").exists()
     evidence = (tmp_path / "evidence.txt").read_bytes()
     (tmp_path / "evidence.txt").write_bytes(evidence.replace(b"\nindex ", b"\nindex 1", 1))
-    assert shanben("log", "check", "evidence.txt", "--key", key)[0] in (1, 2)
+    assert shanben.run_json("log", "check", "evidence.txt", "--key", key).code in (1, 2)
 
 
-def test_faults_are_told_in_the_readers_language_and_nothing_is_written(shanben, deposit, tmp_path):
+def test_faults_are_reported_in_the_readers_language_and_nothing_is_written(
+    shanben: Shanben, deposit: Path, tmp_path: Path
+) -> None:
     (deposit / "0002.tif").write_bytes(b"II*\0nonsense")
     (deposit / "work.toml").write_text("titel = '試'\n", "utf-8")
-    code, found, _ = shanben("check", deposit, LC_ALL="zh_CN.UTF-8")
-    assert code == 1
-    assert {fault["file"] for fault in found["faults"]} == {"work.toml", "0002.tif"}
-    assert all(any("一" <= character <= "鿿" for character in fault["message"]) for fault in found["faults"])
-    english = shanben("check", deposit, LC_ALL="en_GB.UTF-8")[1]["faults"]
+    chinese = shanben.run_json("check", deposit, LC_ALL="zh_CN.UTF-8")
+    faults = chinese.document["faults"]
+    assert chinese.code == 1
+    assert {fault["file"] for fault in faults} == {"work.toml", "0002.tif"}
+    assert all(any("一" <= character <= "鿿" for character in fault["message"]) for fault in faults)
+    english = shanben.run_json("check", deposit, LC_ALL="en_GB.UTF-8").document["faults"]
     assert all(fault["message"].isascii() or "titel" in fault["message"] for fault in english)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deposit"]
-    code, refused, _ = shanben("ingest", deposit)
-    assert (code, refused["works"]) == (1, [])
-    assert shanben("status")[1]["works"] == 0
+    refused = shanben.run_json("ingest", deposit)
+    assert (refused.code, refused.document["works"]) == (1, [])
+    assert shanben.run_json("status").document["works"] == 0
 
 
 @pytest.mark.parametrize(
@@ -92,86 +88,73 @@ def test_faults_are_told_in_the_readers_language_and_nothing_is_written(shanben,
         (("nonsense",), {}, 2),
         (("check", "no-such-folder"), {}, 1),
         (("log", "prove", "i0000"), {}, 2),
-        (("status",), {"SHANBEN_TILE_SIZE": "x"}, 2),
-        (("status",), {"SHANBEN_DATABASE": "postgresql+psycopg://127.0.0.1:1/x"}, 3),
+        (("status",), {"tile_size": "x"}, 2),
+        (("status",), {"database": "postgresql+psycopg://127.0.0.1:1/x"}, 3),
         (("worker",), {}, 3),
         (("log", "verify"), {}, 3),
     ],
 )
-def test_each_failure_has_its_exit_code_and_no_traceback(shanben, arguments, settings, code):
-    ended, _, words = shanben(*arguments, **settings)
-    assert (ended, "Traceback" in words) == (code, False), words
+def test_each_failure_has_its_exit_code_and_no_traceback(
+    shanben: Shanben, arguments: tuple[str, ...], settings: dict[str, str], code: int
+) -> None:
+    done = shanben.run_json(*arguments, **settings)
+    assert (done.code, "Traceback" in done.errors) == (code, False), done.errors
 
 
-def files_of(store):
+def files_of(store: Path) -> list[str]:
     return sorted(str(path.relative_to(store)) for path in store.rglob("*") if path.is_file())
 
 
-def test_killed_at_any_moment_and_run_again_the_end_is_that_of_one_clean_run(shanben, deposit, tmp_path):
-    clean = {"SHANBEN_DATA": str(tmp_path / "clean")}
+def test_an_ingest_killed_at_any_moment_and_repeated_ends_like_an_undisturbed_one(
+    shanben: Shanben, deposit: Path, tmp_path: Path
+) -> None:
     began = time.monotonic()
-    shanben("ingest", deposit, **clean)
+    shanben.run_json("ingest", deposit, data=tmp_path / "undisturbed")
     whole = time.monotonic() - began
-    moments = [whole * part / 10 for part in range(3, 11)]
-    for number, moment in enumerate(moments):
-        data = tmp_path / f"killed-{number}"
-        environment = {**os.environ, "SHANBEN_DATA": str(data)}
-        with subprocess.Popen(
-            [SHANBEN, "ingest", deposit], cwd=tmp_path, env=environment, stderr=-3, stdout=-3
-        ) as victim:
-            time.sleep(moment)
-            victim.send_signal(signal.SIGKILL)
-        settings = {"SHANBEN_DATA": str(data)}
-        code, done, words = shanben("ingest", deposit, **settings)
-        assert code == 0, words
-        assert files_of(data / "store") == files_of(tmp_path / "clean" / "store")
-        assert shanben("log", "verify", **settings)[1]["ok"]
+    for tenth in (3, 5, 6, 7, 8, 9):
+        data = tmp_path / f"killed-{tenth}"
+        command = [SHANBEN, "ingest", deposit]
+        with running(command, cwd=tmp_path, env=environment(data=data), stderr=-3, stdout=-3) as victim:
+            time.sleep(whole * tenth / 10)
+            victim.kill()
+        done = shanben.run_json("ingest", deposit, data=data)
+        assert done.code == 0, done.errors
+        assert files_of(data / "store") == files_of(tmp_path / "undisturbed" / "store")
+        log = open_log(open_repository(Settings(data=data)))
+        assert (log.verify().ok, log.size) == (True, 4)
         assert_ocfl_accepts(data / "store")
         assert list((data / "staging").glob("desk-*")) == []
-        assert shanben("status", **settings)[1]["log"]["size"] == 4
 
 
-def test_the_store_may_be_a_bucket_which_is_made_when_it_is_absent(shanben, deposit, endpoint):
+def test_a_store_in_a_bucket_that_does_not_exist_creates_it(shanben: Shanben, deposit: Path, endpoint: str) -> None:
     settings = {
-        "SHANBEN_STORE": "s3://heritage/shanben",
-        "SHANBEN_S3_ENDPOINT": endpoint,
-        "SHANBEN_S3_ACCESS_KEY": "key",
-        "SHANBEN_S3_SECRET_KEY": "secret",
+        "store": "s3://heritage/shanben",
+        "s3_endpoint": endpoint,
+        "s3_access_key": "key",
+        "s3_secret_key": "secret",
     }
-    code, done, words = shanben("ingest", deposit, **settings)
-    assert code == 0, words
-    assert done["works"][0]["images"] == 3
-    assert shanben("log", "verify", **settings)[1]["size"] == 4
-    before = shanben("status", **settings)[1]
-    assert shanben("rebuild", **settings)[1] == {"works": 1, "images": 3, "pyramids_made": 0}
-    assert shanben("status", **settings)[1]["log"] == before["log"]
+    done = shanben.run_json("ingest", deposit, **settings)
+    assert done.code == 0, done.errors
+    assert done.document["works"][0]["images"] == 3
+    assert shanben.run_json("log", "verify", **settings).document["size"] == 4
+    before = shanben.run_json("status", **settings).document
+    rebuilt = shanben.run_json("rebuild", **settings).document
+    assert rebuilt == {"works": 1, "images": 3, "pyramids_made": 0}
+    assert shanben.run_json("status", **settings).document["log"] == before["log"]
 
 
-def test_a_bucket_that_is_away_is_told_and_not_waited_for(shanben):
-    settings = {"SHANBEN_STORE": "s3://heritage/shanben", "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{reserve_port()}"}
-    code, _, words = shanben("log", "verify", SHANBEN_S3_ACCESS_KEY="k", SHANBEN_S3_SECRET_KEY="s", **settings)
-    assert (code, "Traceback" in words) == (3, False), words
+def test_an_absent_bucket_server_is_reported_and_not_waited_for(shanben: Shanben) -> None:
+    absent = f"http://127.0.0.1:{reserve_port()}"
+    settings = {"store": "s3://heritage/shanben", "s3_endpoint": absent, "s3_access_key": "k", "s3_secret_key": "s"}
+    done = shanben.run_json("log", "verify", **settings)
+    assert (done.code, "Traceback" in done.errors) == (3, False), done.errors
 
 
-def test_commands_that_start_together_on_an_empty_folder_agree(deposit, tmp_path):
-    environment = {**os.environ, "SHANBEN_DATA": str(tmp_path / "var")}
-    started = [subprocess.Popen([SHANBEN, "init"], env=environment, stdout=-1, stderr=-1) for _ in range(3)]
-    assert [process.wait(60) for process in started] == [0, 0, 0], [process.stderr.read() for process in started]
-    for process in started:
-        process.communicate()
+def test_commands_that_start_together_on_an_empty_folder_create_one_key(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen([SHANBEN, "init"], env=environment(data=tmp_path / "var"), stdout=-3, stderr=-1, text=True)
+        for _ in range(3)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], errors
     assert len(list((tmp_path / "var" / "keys").iterdir())) == 1
-
-
-def answers(address):
-    try:
-        with urllib.request.urlopen(f"{address}/health/ready", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def wait_until(holds):
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What is noted of replicas, on SQLite and on PostgreSQL, in a library of ten thousand works."""
+"""The status of replicas, on SQLite and on PostgreSQL, with ten thousand works."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def test_how_far_replication_is_told_and_quickly(replica_status: ReplicaStatus) -> None:
+def test_the_summary_of_replication_is_right_and_takes_less_than_a_second(replica_status: ReplicaStatus) -> None:
     summary = replica_status.summary([NEAR, FAR])
     assert summary.works == WORKS
     assert summary.verified == {NEAR: 9000, FAR: 4500}
@@ -68,7 +68,7 @@ def test_how_far_replication_is_told_and_quickly(replica_status: ReplicaStatus) 
     assert took < 1
 
 
-def test_a_version_noted_makes_a_work_preserved_until_its_next_version(replica_status: ReplicaStatus) -> None:
+def test_a_verified_copy_makes_a_work_preserved_until_its_next_version(replica_status: ReplicaStatus) -> None:
     assert replica_status.is_preserved("w00001", [NEAR, FAR])
     assert not replica_status.is_preserved("w00010", [NEAR, FAR])
     replica_status.record_verified("w00010", NEAR, 2, "2026-02-02T00:00:00Z")
@@ -85,9 +85,7 @@ def test_a_version_noted_makes_a_work_preserved_until_its_next_version(replica_s
     assert replica_status.work_head("unknown") is None
 
 
-def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(
-    replica_status: ReplicaStatus, engine: Engine
-) -> None:
+def test_missing_copies_exclude_those_with_a_job(replica_status: ReplicaStatus, engine: Engine) -> None:
     jobs = Jobs(sessions_of(engine), system_clock)
     prefix = f"replicate:{NEAR}:"
     assert replica_status.works_without_replica(NEAR, prefix, 3) == ["w00000", "w00010", "w00020"]
@@ -99,7 +97,7 @@ def test_what_is_still_to_be_copied_leaves_out_what_is_on_its_way(
     assert took < 1
 
 
-def test_a_database_that_is_away_is_a_fault_that_may_pass() -> None:
+def test_an_absent_database_is_a_transient_fault() -> None:
     with pytest.raises(DatabaseFault) as fault:
         ReplicaStatus(sessions_of(open_database("postgresql+psycopg://127.0.0.1:1/x"))).replicas_of("w00001")
     assert fault.value.transient

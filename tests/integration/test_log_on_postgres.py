@@ -1,4 +1,4 @@
-"""The provenance log on several machines: killed writers, killed servers and zombies do it no harm."""
+"""The provenance log on several machines, with killed writers, killed databases and writers that lost their lock."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from database_server import PostgresServer
 from log_scenarios import (
-    check_everything_is_logged_once,
+    assert_everything_is_logged_once,
     die,
-    patiently,
     publish,
     publish_and_record,
     record_with,
+    retry_transient,
     run,
     stall,
 )
@@ -37,13 +37,15 @@ def first(tmp_path: Path, database_url: str) -> Repository:
 
 
 def machine(folder: Path, database: str, name: str, key: bool = False) -> Settings:
-    """The settings of a machine: a database and a store shared with the others, a data folder of its own."""
+    """Return the settings of a machine: a database and a store shared with the others, a data folder of its own."""
     if key:
         shutil.copytree(folder / "first" / "keys", folder / name / "keys")
     return Settings(data=folder / name, database=database, store=str(folder / "store"))
 
 
-def test_many_workers_publish_and_record_at_once(tmp_path: Path, database_url: str, first: Repository) -> None:
+def test_workers_that_publish_and_record_together_log_every_event_once(
+    tmp_path: Path, database_url: str, first: Repository
+) -> None:
     old = [f"old {number}" for number in range(5)]
     for name in old:
         publish(first, name, 7)
@@ -53,12 +55,12 @@ def test_many_workers_publish_and_record_at_once(tmp_path: Path, database_url: s
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * len(writers)
-    # Nobody is asked again: what the others staged, the last holder took.
-    check_everything_is_logged_once(first, dict.fromkeys([*old, *chain(*names.values())], 7))
+    # No further call is needed: the last holder of the lock records what the others have staged.
+    assert_everything_is_logged_once(first, dict.fromkeys([*old, *chain(*names.values())], 7))
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
+def test_a_writer_killed_at_any_change_of_the_store_loses_no_event(
     tmp_path: Path, database_url: str, first: Repository, after: bool
 ) -> None:
     second = machine(tmp_path, database_url, "second", key=True)
@@ -69,20 +71,22 @@ def test_a_writer_killed_at_any_change_of_the_store_loses_nothing(
         writer = run(record_with, second, change, die, after)
         writer.join()
         assert open_log(first).verify().problems == ()
-        publish(first, f"work {change}", 300)  # the numbers given must outlast this
+        publish(first, f"work {change}", 300)  # the sequence numbers must survive this
         if writer.exitcode == 0:
             break
         works[f"more {change}"] = 3
         publish(first, f"more {change}", 3)
         record_events(first)
     assert change > 5
-    check_everything_is_logged_once(first, works)
+    assert_everything_is_logged_once(first, works)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
-def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: PostgresServer, after: bool) -> None:
-    """PostgreSQL is killed while a writer is at a change of the store; it lives on when another has taken over."""
+def test_a_writer_that_outlives_its_lock_does_not_harm_the_log(
+    tmp_path: Path, postgres: PostgresServer, after: bool
+) -> None:
+    """PostgreSQL is killed while a writer changes the store; the writer continues after another has taken its lock."""
     url = postgres.create_database()
     first = prepare_repository(open_repository(machine(tmp_path, url, "first")))
     second = machine(tmp_path, url, "second", key=True)
@@ -93,24 +97,24 @@ def test_a_zombie_beside_its_successor_harms_nothing(tmp_path: Path, postgres: P
         publish(first, f"work {change}", 300)
         signal_folder = tmp_path / str(change)
         signal_folder.mkdir()
-        zombie = run(record_with, second, change, stall(signal_folder), after)
-        while zombie.is_alive() and not (signal_folder / "stalled").exists():
-            zombie.join(0.01)
-        if not zombie.is_alive():
-            assert zombie.exitcode == 0
+        stalled_writer = run(record_with, second, change, stall(signal_folder), after)
+        while stalled_writer.is_alive() and not (signal_folder / "stalled").exists():
+            stalled_writer.join(0.01)
+        if not stalled_writer.is_alive():
+            assert stalled_writer.exitcode == 0
             break
         postgres.kill()
         postgres.start()
         works[f"more {change}"] = 130
-        patiently(lambda change=change: publish(first, f"more {change}", 130))
-        patiently(lambda: record_events(first))
+        retry_transient(lambda change=change: publish(first, f"more {change}", 130))
+        retry_transient(lambda: record_events(first))
         assert open_log(first).verify().problems == ()
         size = open_log(first).size
         (signal_folder / "go").touch()
-        zombie.join()
-        # What outsiders are given never goes back, whatever the zombie put over it.
+        stalled_writer.join()
+        # The published log never shrinks, even when the stalled writer overwrites the checkpoint.
         assert (open_log(first).size, f"\n{size}\n" in open_log(first).checkpoint_note().decode()) == (size, True)
-        check_everything_is_logged_once(first, works)
+        assert_everything_is_logged_once(first, works)
         if needs_recording(first):
             overwritten += 1
             assert record_events(first) == 0
@@ -140,17 +144,15 @@ def test_a_machine_without_the_key_does_everything_but_sign(
     assert record_events(other) == 3
 
 
-def test_a_machine_with_another_key_is_told_at_the_start(tmp_path: Path, database_url: str, first: Repository) -> None:
+def test_a_machine_with_another_key_does_not_start(tmp_path: Path, database_url: str, first: Repository) -> None:
     settings = machine(tmp_path, database_url, "other")
     signing_key.create(settings.keys, "another.example/log")
     with pytest.raises(SettingInvalid, match=verifier_key(first).split("+", maxsplit=1)[0]):
         prepare_repository(open_repository(settings))
 
 
-def test_a_database_and_a_store_restored_together_do_not_begin_a_second_history(
-    tmp_path: Path, postgres: PostgresServer
-) -> None:
-    """The data folder of the machine that signed was not restored: it knows better."""
+def test_a_database_and_a_store_restored_together_do_not_fork_the_log(tmp_path: Path, postgres: PostgresServer) -> None:
+    """The data folder of the machine that signed was not restored, and holds the newer checkpoint."""
     url = postgres.create_database()
     first = prepare_repository(open_repository(machine(tmp_path, url, "first")))
     publish(first, "one")
@@ -162,7 +164,7 @@ def test_a_database_and_a_store_restored_together_do_not_begin_a_second_history(
         publish(first, "two")
         record_events(first)
         connection.execute("UPDATE log_heads SET size = %s, checkpoint = %s", head)
-    # The database alone is older: the store and the file of this machine say more, and the log goes on from there.
+    # Only the database is older: the log continues from the checkpoint in the store and on this machine.
     publish(first, "three")
     assert record_events(first) == 3
     with postgres.connect(name) as connection:

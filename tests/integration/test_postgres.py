@@ -1,4 +1,4 @@
-"""PostgreSQL as it is in a library: killed, started again, asked by many machines at once, refusing."""
+"""The database layer on PostgreSQL: killed and restarted servers, concurrent machines, refusals."""
 
 import subprocess
 import sys
@@ -39,17 +39,17 @@ def catalogue(engine):
     return Catalogue(sessions_of(engine))
 
 
-def test_machines_that_start_together_make_the_tables_once(database_url):
+def test_machines_that_start_together_create_the_tables_once(database_url):
     command = [sys.executable, "-c", MIGRATION, database_url]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
     assert [(process.communicate()[1], process.returncode) for process in started] == [(b"", 0)] * 4
     assert Catalogue(sessions_of(open_database(database_url))).counts().works == 0
 
 
-def test_a_process_goes_on_when_the_server_was_killed_and_is_back(postgres, engine, catalogue):
+def test_a_process_reconnects_when_a_killed_server_returns(postgres, engine, catalogue):
     jobs = Jobs(sessions_of(engine), system_clock)
     catalogue.publish(publication("甲"), (), NOW)
-    with ThreadPoolExecutor(4) as threads:  # so that several connections lie in the pool, and all of them die
+    with ThreadPoolExecutor(4) as threads:  # so that the pool holds several connections, all of which break
         list(threads.map(lambda _: catalogue.counts(), range(16)))
     postgres.kill()
     try:
@@ -72,7 +72,7 @@ def test_a_process_goes_on_when_the_server_was_killed_and_is_back(postgres, engi
     assert catalogue.counts().works == 2
 
 
-def test_a_transaction_cut_off_half_way_changes_nothing(postgres, catalogue):
+def test_an_interrupted_transaction_changes_nothing(postgres, catalogue):
     catalogue.publish(publication("甲"), (), NOW)
 
     def publications():
@@ -114,7 +114,7 @@ def test_many_locks_leave_the_connections_of_the_pool_free(engine, catalogue, tm
         lock.__exit__(None, None, None)
 
 
-def test_what_the_server_refuses_is_told_in_both_languages(postgres, database_url):
+def test_refusals_of_the_server_are_reported_in_both_languages(postgres, database_url):
     with postgres.connect() as connection:
         connection.execute("DROP ROLE IF EXISTS reader")
         connection.execute("CREATE ROLE reader LOGIN")
@@ -131,7 +131,7 @@ def test_what_the_server_refuses_is_told_in_both_languages(postgres, database_ur
             migrate(open_database(url.render_as_string(hide_password=False)))
 
 
-def test_a_wrong_password_is_told_and_not_repeated(postgres, database_url):
+def test_a_wrong_password_is_reported_without_the_password(postgres, database_url):
     rules = postgres.folder / "cluster" / "pg_hba.conf"
     before = rules.read_text()
     url = make_url(database_url).set(username="guarded", password="a secret of mine")
@@ -141,15 +141,15 @@ def test_a_wrong_password_is_told_and_not_repeated(postgres, database_url):
         connection.execute("SELECT pg_reload_conf()")
         try:
             with pytest.raises(DatabaseFault, match="密码有误.*wrong user or password") as told:
-                _keep_asking(url.render_as_string(hide_password=False))
+                _migrate_until_refused(url.render_as_string(hide_password=False))
         finally:
             rules.write_text(before)
             connection.execute("SELECT pg_reload_conf()")
     assert "a secret of mine" not in str(told.value)
 
 
-def _keep_asking(address):
-    """The server reads its rules anew in its own time, and the user may not make tables until then either."""
+def _migrate_until_refused(address):
+    """Migrate until the password is refused: the server reloads its rules asynchronously."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -160,13 +160,13 @@ def _keep_asking(address):
         time.sleep(0.05)
 
 
-def test_a_server_that_is_too_old_is_told(database_url, monkeypatch):
+def test_a_server_that_is_too_old_is_reported(database_url, monkeypatch):
     monkeypatch.setattr(engine_module, "OLDEST_POSTGRESQL", 99)
     with pytest.raises(DatabaseFault, match="需要 PostgreSQL 99.*PostgreSQL 99 or newer"):
         migrate(open_database(database_url))
 
 
-def test_statements_do_not_wait_for_ever(engine, catalogue):
+def test_statements_have_timeouts(engine, catalogue):
     catalogue.publish(publication("甲"), (), NOW)
     with engine.connect() as connection:
         settings = {
@@ -176,7 +176,7 @@ def test_statements_do_not_wait_for_ever(engine, catalogue):
     assert list(settings.values()) == ["1min", "30s", "1min", "shanben"]
 
 
-def test_the_address_may_set_what_we_would(database_url):
+def test_the_database_address_overrides_our_options(database_url):
     engine = open_database(f"{database_url}?options=-c%20statement_timeout%3D5s&application_name=reading-room")
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "5s"

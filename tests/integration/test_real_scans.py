@@ -179,7 +179,7 @@ BY_TIFFFILE = {"tiff/BigTIFFMotorola.tif", "tiff/cmyk-4c-8b.tiff"}
 
 
 @pytest.mark.parametrize("name", taken())
-def test_a_format_taken_is_shown_as_an_independent_decoder_shows_it(
+def test_an_accepted_format_is_decoded_as_an_independent_decoder_does(
     name: str, shared: Path, decoded: dict[str, np.ndarray]
 ) -> None:
     path = shared / "data/images/formats" / name
@@ -205,12 +205,12 @@ def codes(faults: tuple[Fault, ...]) -> set[tuple[str, str]]:
     return {(fault.file, fault.code) for fault in faults}
 
 
-def test_every_format_is_in_the_table(shared: Path) -> None:
+def test_the_table_lists_every_sample_format(shared: Path) -> None:
     root = shared / "data/images/formats"
     assert {path.relative_to(root).as_posix() for path in root.glob("*/*")} == set(FORMATS)
 
 
-def test_formats_not_taken_are_refused_with_their_codes(shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
+def test_other_formats_are_refused_with_their_codes(shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
     refused = {name: code for name, code in FORMATS.items() if isinstance(code, str)}
     folder = deposit(tmp_path / "deposit", *(shared / "data/images/formats" / name for name in refused))
     found = codes(checked(folder, examiner).faults)
@@ -221,7 +221,7 @@ def broken(shared: Path) -> list[Path]:
     return sorted(path for path in (shared / "data/broken").glob("*/*") if path.is_file())
 
 
-def test_every_broken_file_is_refused_with_a_message_and_quickly(
+def test_every_broken_file_is_refused_with_a_message_in_time(
     shared: Path, tmp_path: Path, examiner: ChildExaminer
 ) -> None:
     files = broken(shared)
@@ -241,7 +241,7 @@ SUFFIXES = {"fuzz-gif": ".gif", "fuzz-jpeg": ".jpg", "fuzz-png": ".png", "fuzz-t
 DECODABLE = {"54491aa87e5132d7bbce508f6cabc3a203f61c38-4"}
 
 
-def test_broken_files_are_refused_under_a_right_suffix_too(
+def test_broken_files_are_refused_under_a_valid_suffix_too(
     shared: Path, tmp_path: Path, examiner: ChildExaminer
 ) -> None:
     folder = deposit(tmp_path / "deposit")
@@ -257,7 +257,7 @@ def test_broken_files_are_refused_under_a_right_suffix_too(
 
 
 @pytest.mark.parametrize("book", ["kiko-zui", "scroll-landscape", "shiji-mulu", "siku-jianming", "siku-zongmu"])
-def test_a_book_is_taken_as_it_is(book: str, shared: Path, examiner: ChildExaminer) -> None:
+def test_a_real_book_passes_the_checks_unchanged(book: str, shared: Path, examiner: ChildExaminer) -> None:
     folder = shared / "data/books" / book
     result = checked(folder, examiner)
     assert result.faults == ()
@@ -266,7 +266,7 @@ def test_a_book_is_taken_as_it_is(book: str, shared: Path, examiner: ChildExamin
 
 
 @pytest.mark.parametrize("kind", ["cjk", "western"])
-def test_other_pages_are_taken(kind: str, shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
+def test_real_pages_pass_the_checks(kind: str, shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
     pages = sorted((shared / "data/images" / kind).iterdir())
     folder = deposit(tmp_path / "deposit")
     for number, page in enumerate(pages, start=1):

@@ -1,4 +1,4 @@
-"""The store on a real Ceph gateway: all that every store promises, and what only a network and a server can do."""
+"""The S3 store on a real Ceph gateway: the contract of every store, and failures of network and server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def place(settings: Settings) -> S3Address:
     return address
 
 
-def by_way_of(proxy: TcpProxy, settings: Settings) -> Settings:
+def through(proxy: TcpProxy, settings: Settings) -> Settings:
     return dataclasses.replace(settings, s3_endpoint=proxy.endpoint)
 
 
@@ -66,7 +66,7 @@ def unfinished(ceph: CephServer, settings: Settings) -> list[str]:
 
 
 class Damage:
-    """Turns one byte of the mark into another, in the first `times` pieces that hold it."""
+    """Changes the mark in the first `times` pieces that contain it."""
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -81,13 +81,13 @@ class Damage:
 
 
 @pytest.mark.parametrize("before", [1000, 17 * MEBIBYTE])
-def test_a_byte_damaged_on_the_way_up_is_refused_and_goes_well_again(
+def test_an_upload_damaged_in_transit_is_refused_and_can_be_repeated(
     ceph: CephServer, settings: Settings, before: int
 ) -> None:
     content = os.urandom(before) + MARK + os.urandom(1000)
     damage = Damage(1)
     with TcpProxy(settings.s3_endpoint, sent=damage) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+        store = open_store(through(proxy, settings))
         with pytest.raises(StoreFault, match="damaged in transit") as raised:
             store.put("master", content)
         assert raised.value.transient
@@ -99,19 +99,19 @@ def test_a_byte_damaged_on_the_way_up_is_refused_and_goes_well_again(
 
 
 @pytest.mark.parametrize("change", ["none", "one byte", "cut"])
-def test_what_lies_in_the_store_is_held_against_what_was_sent(
+def test_an_object_that_differs_from_what_was_sent_is_refused(
     ceph: CephServer, settings: Settings, change: str
 ) -> None:
     content = os.urandom(LARGE)
     other = {"none": content, "one byte": content[:-1] + bytes([content[-1] ^ 1]), "cut": content[:-1]}[change]
 
-    def replace_behind_its_back(piece: bytes) -> bytes:
-        if piece.startswith(b"HEAD "):  # asked once, after the upload: put in one piece it has another kind of tag
+    def replace_object(piece: bytes) -> bytes:
+        if piece.startswith(b"HEAD "):  # once, after the upload; an object put in one piece has another ETag
             ceph.client().put_object(Bucket=bucket_of(settings), Key=place(settings).key("master"), Body=other)
         return piece
 
-    with TcpProxy(settings.s3_endpoint, sent=replace_behind_its_back) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+    with TcpProxy(settings.s3_endpoint, sent=replace_object) as proxy:
+        store = open_store(through(proxy, settings))
         if change == "none":
             store.put("master", content)
         else:
@@ -119,9 +119,9 @@ def test_what_lies_in_the_store_is_held_against_what_was_sent(
                 store.put("master", content)
 
 
-def test_connections_are_kept_and_used_again(settings: Settings) -> None:
+def test_connections_are_reused(settings: Settings) -> None:
     with TcpProxy(settings.s3_endpoint) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+        store = open_store(through(proxy, settings))
         store.put("pyramid", bytes(MEBIBYTE))
         for number in range(200):
             assert len(store.read_range("pyramid", number * 1000, 10_000)) == 10_000
@@ -143,7 +143,7 @@ def chunks(count):
 store = open_store(Settings(store=sys.argv[1], s3_endpoint=sys.argv[2], s3_access_key=sys.argv[3],
                             s3_secret_key=sys.argv[4]))
 store.put("warm", chunks(17))  # boto3 and all else are loaded
-Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+Path("/proc/self/clear_refs").write_text("5")  # reset the peak
 before = peak()
 store.put("large", chunks(200) if sys.argv[5] == "chunks" else Path(sys.argv[5]))
 print(peak() - before)
@@ -151,7 +151,7 @@ print(peak() - before)
 
 
 @pytest.mark.parametrize("form", ["chunks", "path"])
-def test_content_of_any_length_goes_up_in_bounded_memory(settings: Settings, tmp_path: Path, form: str) -> None:
+def test_an_upload_of_any_length_needs_bounded_memory(settings: Settings, tmp_path: Path, form: str) -> None:
     (tmp_path / "master").write_bytes(os.urandom(MEBIBYTE) * 200)
     access = [settings.store, settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key]
     source = form if form == "chunks" else str(tmp_path / "master")
@@ -179,20 +179,20 @@ store.put(sys.argv[5], chunks())
 """
 
 
-def kill_in_the_midst(settings: Settings, key: str) -> None:
-    """A process of its own begins an upload of `key` and is killed."""
+def kill_during_upload(settings: Settings, key: str) -> None:
+    """Start an upload of `key` in a process of its own, and kill that process."""
     access = [settings.store, settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key]
     process = subprocess.Popen([sys.executable, "-c", DYING, *access, key], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"under way\n"
-    time.sleep(0.5)  # a part is on its way
+    time.sleep(0.5)  # a part is being sent
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
 
-def test_what_a_killed_process_left_is_ended_by_the_next_put_of_its_key(ceph: CephServer, settings: Settings) -> None:
+def test_a_put_aborts_the_upload_that_a_killed_process_left_for_its_key(ceph: CephServer, settings: Settings) -> None:
     for key in ("master", "master-2"):
-        kill_in_the_midst(settings, key)
+        kill_during_upload(settings, key)
     below = place(settings).prefix
     assert unfinished(ceph, settings) == [f"{below}/master", f"{below}/master-2"]
     store = open_store(settings)
@@ -202,10 +202,12 @@ def test_what_a_killed_process_left_is_ended_by_the_next_put_of_its_key(ceph: Ce
     assert store.size("master") == LARGE
 
 
-def test_strays_are_cleared_by_age_and_only_in_their_own_store(ceph: CephServer, settings: Settings) -> None:
-    kill_in_the_midst(settings, "a/master")
+def test_incomplete_uploads_are_removed_by_age_and_only_in_their_own_store(
+    ceph: CephServer, settings: Settings
+) -> None:
+    kill_during_upload(settings, "a/master")
     beside = dataclasses.replace(settings, store=f"{settings.store}-beside")
-    kill_in_the_midst(beside, "b/master")
+    kill_during_upload(beside, "b/master")
     store = open_store(settings)
     assert store.remove_incomplete_uploads(3600) == 0
     assert IncompleteUploads(place(settings)).abort("other") == 0
@@ -215,7 +217,7 @@ def test_strays_are_cleared_by_age_and_only_in_their_own_store(ceph: CephServer,
     assert unfinished(ceph, settings) == []
 
 
-def test_of_two_who_upload_one_key_the_slower_is_told_and_can_put_it_again(settings: Settings) -> None:
+def test_the_slower_of_two_uploads_of_one_key_fails_and_can_be_repeated(settings: Settings) -> None:
     content = os.urandom(LARGE)
     store = open_store(settings)
 
@@ -231,7 +233,7 @@ def test_of_two_who_upload_one_key_the_slower_is_told_and_can_put_it_again(setti
     store.put("master", content)
 
 
-def test_wrong_credentials_are_told_and_not_tried_again(settings: Settings) -> None:
+def test_wrong_credentials_are_reported_and_not_retried(settings: Settings) -> None:
     for wrong in ({"s3_access_key": "nobody"}, {"s3_secret_key": "a-wrong-secret"}):
         store = open_store(dataclasses.replace(settings, **wrong))
         begun = time.monotonic()
@@ -246,14 +248,14 @@ def test_wrong_credentials_are_told_and_not_tried_again(settings: Settings) -> N
             prepare_bucket(refused.store, refused)
 
 
-def test_the_bucket_of_another_is_denied(ceph: CephServer, settings: Settings) -> None:
+def test_another_users_bucket_is_denied(ceph: CephServer, settings: Settings) -> None:
     other = ceph.create_user()
     theirs = dataclasses.replace(settings, s3_access_key=other.access_key, s3_secret_key=other.secret_key)
     for fault in faults_of_every_call(open_store(theirs)):
         assert type(fault) is StoreDenied
 
 
-def test_a_missing_bucket_is_told(settings: Settings) -> None:
+def test_a_missing_bucket_is_reported(settings: Settings) -> None:
     store = open_store(dataclasses.replace(settings, store="s3://no-such-bucket/x"))
     for fault in faults_of_every_call(store):
         assert type(fault) is StoreDenied
@@ -262,7 +264,7 @@ def test_a_missing_bucket_is_told(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("size", [MEBIBYTE, LARGE])
-def test_a_used_up_quota_is_told_and_room_helps(ceph: CephServer, tmp_path: Path, size: int) -> None:
+def test_an_exhausted_quota_is_reported_as_a_full_store(ceph: CephServer, tmp_path: Path, size: int) -> None:
     user = ceph.create_user(quota_bytes=100_000)
     settings = Settings(data=tmp_path, **ceph.settings(ceph.create_bucket(user=user), user))
     store = open_store(settings)
@@ -275,7 +277,7 @@ def test_a_used_up_quota_is_told_and_room_helps(ceph: CephServer, tmp_path: Path
     assert ceph.client(user).list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", []) == []
 
 
-def test_a_gateway_that_goes_away_is_told_within_seconds_and_served_again_when_back(
+def test_an_absent_gateway_is_reported_within_seconds_and_used_again_when_it_returns(
     ceph: CephServer, settings: Settings
 ) -> None:
     store = s3_store(place(settings), writes=BRIEF)
@@ -292,7 +294,7 @@ def test_a_gateway_that_goes_away_is_told_within_seconds_and_served_again_when_b
     assert store.read_range("page", 0, 5) == b"bytes"
 
 
-def test_a_put_waits_out_a_gateway_that_is_started_again(ceph: CephServer, settings: Settings) -> None:
+def test_a_put_waits_for_a_gateway_that_restarts(ceph: CephServer, settings: Settings) -> None:
     content = os.urandom(LARGE)
     store = open_store(settings)
 
@@ -310,7 +312,7 @@ def test_a_put_waits_out_a_gateway_that_is_started_again(ceph: CephServer, setti
 
 
 @pytest.mark.parametrize(("refused", "goes_well"), [(1, True), (99, False)])
-def test_a_server_that_is_overloaded_is_asked_again_a_few_times(
+def test_requests_to_an_overloaded_server_are_retried_a_few_times(
     settings: Settings, refused: int, goes_well: bool
 ) -> None:
     open_store(settings).put("pyramid", bytes(1000))
@@ -323,7 +325,7 @@ def test_a_server_that_is_overloaded_is_asked_again_a_few_times(
         return piece
 
     with TcpProxy(settings.s3_endpoint, received=overloaded) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+        store = open_store(through(proxy, settings))
         if goes_well:
             assert store.read_range("pyramid", 0, 10) == bytes(10)
         else:
@@ -334,7 +336,7 @@ def test_a_server_that_is_overloaded_is_asked_again_a_few_times(
 
 
 @pytest.mark.slow
-def test_a_storage_daemon_that_goes_away_is_told_and_nothing_is_lost(durable_ceph: CephServer, tmp_path: Path) -> None:
+def test_an_absent_storage_daemon_is_reported_and_nothing_is_lost(durable_ceph: CephServer, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, **durable_ceph.settings(durable_ceph.create_bucket()))
     store = s3_store(place(settings), writes=BRIEF)
     store.put("page", b"bytes")
@@ -350,7 +352,7 @@ def test_a_storage_daemon_that_goes_away_is_told_and_nothing_is_lost(durable_cep
     store.put("new", b"x")
 
 
-def test_a_server_that_is_silent_does_not_hold_up_a_tile(ceph: CephServer, settings: Settings) -> None:
+def test_a_read_from_a_silent_server_times_out(ceph: CephServer, settings: Settings) -> None:
     open_store(settings).put("pyramid", bytes(MEBIBYTE))
     silent = threading.Event()
 
@@ -360,7 +362,7 @@ def test_a_server_that_is_silent_does_not_hold_up_a_tile(ceph: CephServer, setti
         return piece
 
     with TcpProxy(settings.s3_endpoint, received=held) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+        store = open_store(through(proxy, settings))
         assert store.read_range("pyramid", 0, 3) == bytes(3)
         silent.set()
         fault = fault_of(lambda: store.read_range("pyramid", 0, 10_000), within=11)
@@ -368,7 +370,7 @@ def test_a_server_that_is_silent_does_not_hold_up_a_tile(ceph: CephServer, setti
         assert "did not respond in time" in str(fault)
 
 
-def test_a_line_that_only_trickles_does_not_hold_up_a_tile(ceph: CephServer, settings: Settings) -> None:
+def test_a_read_over_a_very_slow_connection_times_out(ceph: CephServer, settings: Settings) -> None:
     open_store(settings).put("pyramid", bytes(MEBIBYTE))
 
     def slowed(piece: bytes) -> bytes:
@@ -376,13 +378,13 @@ def test_a_line_that_only_trickles_does_not_hold_up_a_tile(ceph: CephServer, set
         return piece
 
     with TcpProxy(settings.s3_endpoint, received=slowed) as proxy:
-        store = open_store(by_way_of(proxy, settings))
+        store = open_store(through(proxy, settings))
         assert len(store.read_range("pyramid", 0, 10_000)) == 10_000
         fault = fault_of(lambda: store.read_range("pyramid", 0, MEBIBYTE), within=14)
         assert "did not respond in time" in str(fault)
 
 
-def test_a_reader_slower_than_every_time_out_still_reads_it_all(settings: Settings) -> None:
+def test_a_consumer_slower_than_every_timeout_still_reads_everything(settings: Settings) -> None:
     content = os.urandom(8 * MEBIBYTE)
     impatient = Timeouts(whole=60, silence=0.5, retries=0, trying=1, longest_wait=0.2)
     store = s3_store(place(settings), large_reads=impatient)
@@ -394,9 +396,7 @@ def test_a_reader_slower_than_every_time_out_still_reads_it_all(settings: Settin
     assert b"".join(read) == content
 
 
-def test_the_bucket_is_prepared_again_and_again_with_rules_beside_those_of_others(
-    ceph: CephServer, settings: Settings
-) -> None:
+def test_preparing_a_bucket_again_keeps_the_lifecycle_rules_of_others(ceph: CephServer, settings: Settings) -> None:
     client, bucket = ceph.client(), bucket_of(settings)
     theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "elsewhere/"}, "Expiration": {"Days": 1}}
     client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [theirs]})
@@ -422,7 +422,7 @@ def test_the_bucket_is_prepared_again_and_again_with_rules_beside_those_of_other
     assert len(rules) == len(told)
 
 
-def test_a_listing_of_many_pages_is_whole_and_all_of_it_can_be_deleted(store: ObjectStore) -> None:
+def test_a_listing_of_many_pages_is_complete_and_can_be_deleted(store: ObjectStore) -> None:
     expected = [f"many/{number:04d}" for number in range(1_010)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda key: store.put(key, b""), expected))
@@ -447,7 +447,7 @@ def test_a_replica_is_reached_by_its_address_alone(ceph: CephServer, s3_settings
 
 
 def faults_of_every_call(store: ObjectStore, within: float = 60) -> list[StoreFault]:
-    """What each way of asking for an object, or putting one, ends in."""
+    """Return the fault that each operation of the store raises."""
     calls: list[Callable[[], object]] = [
         lambda: store.read_range("a/b", 0, 10),
         lambda: store.read_range("a/b", -10, 10),
@@ -491,7 +491,7 @@ def test_ranges_are_the_same_in_an_event_loop(store: ObjectStore) -> None:
         with pytest.raises(KeyNotFound):
             await reads.read("pyramids/absent.zip", 0, 10)
         with pytest.raises(StoreFault):
-            await reads.read("pyramids/二 册/a%2Bb+c.zip", 299_995, 10)  # not all of it is there
+            await reads.read("pyramids/二 册/a%2Bb+c.zip", 299_995, 10)  # the range exceeds the object
         reads.close()
         return got
 

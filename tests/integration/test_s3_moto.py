@@ -1,4 +1,4 @@
-"""A work preserved in S3, as moto's server speaks it: the bucket made, parts sent, the object valid."""
+"""A work preserved in moto's S3 server: the bucket is created, parts are sent, the OCFL object is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The servers that tests start: what they keep and lose when they are killed, and that nothing is left of them."""
+"""The servers and ports that tests use: what survives a kill, and that no process remains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_reserved_port_is_given_to_no_other_socket() -> None:
     assert port not in {reserve_port() for _ in range(200)}
 
 
-def test_redis_comes_back_empty(redis: RedisServer) -> None:
+def test_a_killed_redis_restarts_empty(redis: RedisServer) -> None:
     with Redis.from_url(redis.url) as client:
         client.set("message", "sent")
         redis.kill()
@@ -47,7 +47,7 @@ def test_redis_comes_back_empty(redis: RedisServer) -> None:
         assert client.keys() == []
 
 
-def test_postgresql_that_was_killed_holds_what_was_committed(postgres: PostgresServer) -> None:
+def test_a_killed_postgresql_keeps_what_was_committed(postgres: PostgresServer) -> None:
     database = postgres.create_database().rpartition("/")[2]
     with postgres.connect(database) as connection:
         connection.execute("CREATE TABLE works (name text)")
@@ -65,7 +65,7 @@ def test_postgresql_that_was_killed_holds_what_was_committed(postgres: PostgresS
         assert connection.execute("SELECT name FROM works").fetchall() == [("committed",)]
 
 
-def test_ceph_on_disk_holds_what_was_put_before_its_storage_was_killed(durable_ceph: CephServer) -> None:
+def test_ceph_on_disk_keeps_objects_when_its_storage_daemon_is_killed(durable_ceph: CephServer) -> None:
     bucket, body = durable_ceph.create_bucket(), os.urandom(3 << 20)
     client = durable_ceph.client()
     client.put_object(Bucket=bucket, Key="master", Body=body)
@@ -75,7 +75,7 @@ def test_ceph_on_disk_holds_what_was_put_before_its_storage_was_killed(durable_c
     assert client.get_object(Bucket=bucket, Key="master")["Body"].read() == body
 
 
-def test_a_gateway_that_was_away_serves_what_it_served(ceph: CephServer) -> None:
+def test_a_restarted_gateway_serves_the_same_objects(ceph: CephServer) -> None:
     bucket = ceph.create_bucket()
     ceph.client().put_object(Bucket=bucket, Key="tile", Body=b"jpeg")
     ceph.stop("rgw")
@@ -85,7 +85,7 @@ def test_a_gateway_that_was_away_serves_what_it_served(ceph: CephServer) -> None
     assert ceph.client().get_object(Bucket=bucket, Key="tile")["Body"].read() == b"jpeg"
 
 
-def test_a_user_with_a_quota_is_refused_when_it_is_used_up(ceph: CephServer) -> None:
+def test_ceph_refuses_objects_beyond_a_quota(ceph: CephServer) -> None:
     user = ceph.create_user(quota_bytes=1 << 20)
     bucket = ceph.create_bucket(user=user)
     client = ceph.client(user)
@@ -115,7 +115,7 @@ def test_nginx_serves_another_configuration_after_a_reload(tmp_path: Path) -> No
         nginx.process.wait_until(lambda: said() == b"second", 5)
 
 
-def test_nothing_is_left_of_a_server_that_was_stopped(tmp_path: Path) -> None:
+def test_stopped_servers_leave_no_process_and_no_folder(tmp_path: Path) -> None:
     with PostgresServer() as postgres, CephServer(tmp_path / "ceph") as ceph, RedisServer(tmp_path / "redis") as redis:
         servers = [postgres.process, redis.process, *ceph.processes.values()]
         leaders = [server.pid for server in servers if server.pid]
@@ -126,7 +126,7 @@ def test_nothing_is_left_of_a_server_that_was_stopped(tmp_path: Path) -> None:
     assert not postgres.folder.exists()
 
 
-def test_a_server_ends_with_a_test_that_was_killed(tmp_path: Path) -> None:
+def test_a_server_ends_when_its_test_process_is_killed(tmp_path: Path) -> None:
     program = f"""
 import pathlib, time
 from servers import RedisServer

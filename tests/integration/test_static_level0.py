@@ -1,4 +1,4 @@
-"""How anyone leaves us: docs/leaving.md is run as it stands, nginx serves what comes out, OpenSeadragon shows it."""
+"""docs/leaving.md: its commands are run, nginx serves the resulting static site, and OpenSeadragon shows it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ VIEWER = """<!doctype html><title>viewer</title>
 
 @dataclass(frozen=True)
 class Site:
-    """What the commands of docs/leaving.md made, as it is served."""
+    """The static site that the commands of docs/leaving.md wrote, as it is served."""
 
     address: str
     images: dict[str, str]
@@ -73,7 +73,7 @@ class Site:
 
 
 def quartered(width: int, height: int) -> pyvips.Image:
-    """Four quarters of four colours; what lies where can be told at any scale."""
+    """Return an image of four quarters in four colours, recognizable at any scale."""
     image = (
         pyvips.Image.black(width, height, bands=3)
         .linear([1] * 3, [200, 200, 30])
@@ -87,8 +87,8 @@ def quartered(width: int, height: int) -> pyvips.Image:
     return image
 
 
-def hold(store: FolderStore, scratch: Path) -> tuple[dict[str, str], Work]:
-    """A store with a work whose pages are the pictures of `SIZES`; their image identifiers by name."""
+def publish_work(store: FolderStore, scratch: Path) -> tuple[dict[str, str], Work]:
+    """Publish a work whose pages are the pictures of `SIZES`; return their image identifiers by name."""
     images, pages, pyramids = {}, [], {}
     for name, (width, height) in SIZES.items():
         image = images[name] = mint(Kind.IMAGE, name)
@@ -105,14 +105,14 @@ def hold(store: FolderStore, scratch: Path) -> tuple[dict[str, str], Work]:
 
 
 def documented(language: str) -> str:
-    """The blocks of one language in docs/leaving.md, one after the other."""
+    """Return the code blocks of one language in docs/leaving.md."""
     return "\n".join(
         re.findall(rf"```{language}\n(.*?)```", (PROJECT / "docs/leaving.md").read_text("utf-8"), re.DOTALL)
     )
 
 
-def leave(store: Path, site: Path, address: str) -> None:
-    """Run the documented commands with the three names at their head set to ours."""
+def run_documented_commands(store: Path, site: Path, address: str) -> None:
+    """Run the documented commands with the three variables at their head set to ours."""
     commands = documented("sh")
     for name, value in (("store", store), ("site", site), ("address", address)):
         commands, count = re.subn(rf"(?m)^{name}=\S+", f"{name}='{value}'", commands)
@@ -130,8 +130,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     require(shutil.which("unzip"), "unzip")
     folder = tmp_path_factory.mktemp("leaving")
     nginx = NginxServer(folder, configuration)
-    images, work = hold(FolderStore(folder / "store"), folder)
-    leave(folder / "store", folder / "site", nginx.address)
+    images, work = publish_work(FolderStore(folder / "store"), folder)
+    run_documented_commands(folder / "store", folder / "site", nginx.address)
     with nginx:
         pyramids = {name: folder / f"{image}.zip" for name, image in images.items()}
         yield Site(nginx.address, images, pyramids, work.identifier)
@@ -143,7 +143,7 @@ def get(address: str) -> tuple[bytes, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_every_tile_is_served_and_the_info_json_says_where(name: str, site: Site) -> None:
+def test_the_static_site_serves_every_tile_that_its_info_json_names(name: str, site: Site) -> None:
     service = f"{site.address}/iiif/image/3/{site.images[name]}"
     body, headers = get(f"{service}/info.json")
     info = json.loads(body)
@@ -159,7 +159,7 @@ def test_every_tile_is_served_and_the_info_json_says_where(name: str, site: Site
         assert get(f"{service}/full/{size['width']},{size['height']}/0/default.jpg")
 
 
-def test_the_manifest_names_only_what_is_there(site: Site) -> None:
+def test_the_static_manifest_names_only_files_of_the_site(site: Site) -> None:
     body, headers = get(f"{site.address}/iiif/presentation/3/{site.work}/manifest")
     manifest = json.loads(body)
     assert headers["Content-Type"] == "application/json"
@@ -187,7 +187,7 @@ def shows(tab: Tab, x: int, y: int, colour: tuple[int, ...]) -> bool:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", SIZES)
-def test_openseadragon_opens_it_and_zooms_to_its_pixels(name: str, site: Site, tab: Tab) -> None:
+def test_openseadragon_opens_a_static_image_and_zooms_to_its_pixels(name: str, site: Site, tab: Tab) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     service = f"{site.address}/iiif/image/3/{site.images[name]}"

@@ -1,181 +1,152 @@
-"""`shanben store copy` as an operator uses it: a library moves to another store, also when it is stopped on the way."""
+"""`shanben store copy` as an operator uses it: a library moves to another store, also after an interrupted copy."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from ceph_server import S3Settings
+from command_line import SHANBEN, Shanben, environment_of
+from deposits import write_deposit
+from server_process import running
 
 from repository.config import Settings
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore, open_store
 
 pytestmark = pytest.mark.integration
-SHANBEN = Path(sys.executable).with_name("shanben")
 
 
-class Ended(NamedTuple):
-    """How a command ended: its exit code, its document, and what it said."""
-
-    code: int
-    document: Any
-    words: str
-
-
-Shanben = Callable[..., Ended]
-
-
-def environment_of(settings: dict[str, str]) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("SHANBEN_")}
-    return {**kept, **settings}
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one work in one version, its pyramids and its log, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    done = Shanben(folder).run("ingest", write_deposit(folder / "deposit"))
+    assert done.code == 0, done.errors
+    return folder / "var"
 
 
 @pytest.fixture
 def shanben(tmp_path: Path) -> Shanben:
-    """Runs `shanben` in an empty folder with settings of its own."""
-
-    def run(*arguments: object, **settings: str) -> Ended:
-        command = [str(SHANBEN), *map(str, arguments), "--json"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment_of(settings), capture_output=True, text=True, timeout=240
-        )
-        return Ended(done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr)
-
-    return run
+    return Shanben(tmp_path)
 
 
 @pytest.fixture
-def library(shanben: Shanben, deposit: Path, tmp_path: Path) -> FolderStore:
-    """A small library in a folder: one work in one version, its pyramids, its log."""
-    ended = shanben("ingest", deposit)
-    assert ended.code == 0, ended.words
+def library(template: Path, tmp_path: Path) -> FolderStore:
+    """The store of a library of this test's own, which the command uses."""
+    shutil.copytree(template, tmp_path / "var")
     return FolderStore(tmp_path / "var" / "store")
 
 
 @pytest.fixture
-def elsewhere(library: FolderStore, bucket: S3Settings, tmp_path: Path) -> dict[str, str]:
-    """The settings of another machine: its data folder has the log's keys and nothing else, its store is in S3."""
-    shutil.copytree(tmp_path / "var" / "keys", tmp_path / "elsewhere" / "keys")
-    return {
-        "SHANBEN_DATA": str(tmp_path / "elsewhere"),
-        **{f"SHANBEN_{name.upper()}": str(value) for name, value in bucket.items()},
-    }
+def target(library: FolderStore, bucket: S3Settings, tmp_path: Path) -> dict[str, object]:
+    """The settings of another machine, with its store in S3; its data folder holds the log's keys and nothing else."""
+    shutil.copytree(tmp_path / "var" / "keys", tmp_path / "target" / "keys")
+    return {"data": tmp_path / "target", **bucket}
 
 
 def contents(store: ObjectStore) -> dict[str, bytes]:
     kept = ("ocfl/", "log/", "published/", "pyramids/")
-    return {found.key: store.read(found.key) for found in store.list() if found.key.startswith(kept)}
+    return {entry.key: store.read(entry.key) for entry in store.list() if entry.key.startswith(kept)}
 
 
-def store_of(settings: dict[str, str]) -> ObjectStore:
-    names = ("store", "s3_endpoint", "s3_access_key", "s3_secret_key")
-    return open_store(Settings(**{name: settings[f"SHANBEN_{name.upper()}"] for name in names}))
+def store_of(settings: dict[str, object]) -> ObjectStore:
+    return open_store(Settings(**{name: value for name, value in settings.items() if name != "data"}))
 
 
-def test_a_library_moves_to_s3_and_is_brought_up_there(
-    shanben: Shanben, library: FolderStore, elsewhere: dict[str, str], tmp_path: Path
+def test_a_library_copied_to_s3_is_rebuilt_there(
+    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
-    before = shanben("status").document
-    ended = shanben("store", "copy", tmp_path / "var" / "store", elsewhere["SHANBEN_STORE"], **elsewhere)
-    assert ended.code == 0, ended.words
+    before = shanben.run_json("status").document
+    done = shanben.run_json("store", "copy", tmp_path / "var" / "store", target["store"], **target)
+    assert done.code == 0, done.errors
     moved = contents(library)
-    assert (ended.document["works"], ended.document["objects"]) == (1, len(moved) - 3)  # the storage root's own three
-    assert ended.document["objects_put"] == ended.document["objects"]
-    assert ended.document["log"] == {"size": before["log"]["size"], "root": before["log"]["root"]}
-    assert contents(store_of(elsewhere)) == moved
-    again = shanben("store", "copy", tmp_path / "var" / "store", elsewhere["SHANBEN_STORE"], **elsewhere)
+    assert (done.document["works"], done.document["objects"]) == (1, len(moved) - 3)  # the storage root's own three
+    assert done.document["objects_put"] == done.document["objects"]
+    assert done.document["log"] == {"size": before["log"]["size"], "root": before["log"]["root"]}
+    assert contents(store_of(target)) == moved
+    again = shanben.run_json("store", "copy", tmp_path / "var" / "store", target["store"], **target)
     assert (again.code, again.document["objects_put"], again.document["bytes_put"]) == (0, 0, 0)
-    rebuilt = shanben("rebuild", **elsewhere)
-    assert (rebuilt.code, rebuilt.document["pyramids_made"]) == (0, 0), rebuilt.words
-    after = shanben("status", **elsewhere).document
+    rebuilt = shanben.run_json("rebuild", **target)
+    assert (rebuilt.code, rebuilt.document["pyramids_made"]) == (0, 0), rebuilt.errors
+    after = shanben.run_json("status", **target).document
     assert [after[name] for name in ("works", "images", "bytes")] == [
         before[name] for name in ("works", "images", "bytes")
     ]
-    verdict = shanben("log", "verify", **elsewhere).document
+    verdict = shanben.run_json("log", "verify", **target).document
     assert (verdict["ok"], verdict["root"]) == (True, before["log"]["root"])
-    assert contents(store_of(elsewhere)) == moved
+    assert contents(store_of(target)) == moved
 
 
-def test_back_from_s3_into_a_folder_without_what_can_be_made_again(
-    shanben: Shanben, library: FolderStore, elsewhere: dict[str, str], tmp_path: Path
+def test_a_copy_of_the_masters_alone_is_rebuilt_with_its_pyramids(
+    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
-    there = elsewhere["SHANBEN_STORE"]
-    assert shanben("store", "copy", tmp_path / "var" / "store", there, "--masters-only", **elsewhere).code == 0
+    there = target["store"]
+    assert shanben.run_json("store", "copy", tmp_path / "var" / "store", there, "--masters-only", **target).code == 0
     back = tmp_path / "back"
-    ended = shanben("store", "copy", there, back, **elsewhere)
-    assert ended.code == 0, ended.words
+    done = shanben.run_json("store", "copy", there, back, **target)
+    assert done.code == 0, done.errors
     kept = {key: body for key, body in contents(library).items() if key.startswith(("ocfl/", "log/"))}
     assert contents(FolderStore(back)) == kept
-    rebuilt = shanben("rebuild", SHANBEN_STORE=str(back))
-    assert (rebuilt.code, rebuilt.document["pyramids_made"]) == (0, 3), rebuilt.words
+    rebuilt = shanben.run_json("rebuild", store=back)
+    assert (rebuilt.code, rebuilt.document["pyramids_made"]) == (0, 3), rebuilt.errors
 
 
-def test_killed_on_the_way_it_goes_on_where_it_was(
-    shanben: Shanben, library: FolderStore, elsewhere: dict[str, str], tmp_path: Path
+def test_a_killed_copy_resumes_where_it_was(
+    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
-    arguments = ["store", "copy", str(tmp_path / "var" / "store"), elsewhere["SHANBEN_STORE"]]
-    target = store_of(elsewhere)
+    arguments = ["store", "copy", tmp_path / "var" / "store", target["store"]]
+    copied = store_of(target)
     whole = len(contents(library))
+    environment = shanben.environment | environment_of(target)
     for part in (0.2, 0.5, 0.9):
-        with subprocess.Popen(
-            [str(SHANBEN), *arguments],
-            env=environment_of(elsewhere),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        ) as copying:
+        with running([SHANBEN, *arguments], env=environment, stdout=-3, stderr=-3) as copy:
             deadline = time.monotonic() + 60
-            while copying.poll() is None and sum(1 for _ in target.list()) < whole * part:
+            while copy.poll() is None and sum(1 for _ in copied.list()) < whole * part:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
-            copying.send_signal(signal.SIGKILL)
-    reached = sum(1 for _ in target.list())
-    ended = shanben(*arguments, **elsewhere)
-    assert ended.code == 0, ended.words
-    assert ended.document["objects_put"] <= whole - reached + 3
-    assert contents(target) == contents(library)
+            copy.send_signal(signal.SIGKILL)
+    reached = sum(1 for _ in copied.list())
+    done = shanben.run_json(*arguments, **target)
+    assert done.code == 0, done.errors
+    assert done.document["objects_put"] <= whole - reached + 3
+    assert contents(copied) == contents(library)
 
 
-def test_one_damaged_master_is_told_and_all_else_is_copied(
+def test_a_damaged_master_is_reported_and_everything_else_is_copied(
     shanben: Shanben, library: FolderStore, tmp_path: Path
 ) -> None:
-    master = next(found.key for found in library.list("ocfl") if found.key.endswith("0002.tif"))
+    master = next(entry.key for entry in library.list("ocfl") if entry.key.endswith("0002.tif"))
     good = library.read(master)
     library.put(master, good[:-1] + b"x")
-    ended = shanben("store", "copy", tmp_path / "var" / "store", tmp_path / "copy", LC_ALL="en_GB.UTF-8")
-    (problem,) = ended.document["problems"]
-    assert (ended.code, problem["code"], ended.document["works"]) == (1, "integrity.digest", 0)
+    done = shanben.run_json("store", "copy", tmp_path / "var" / "store", tmp_path / "copy")
+    (problem,) = done.document["problems"]
+    assert (done.code, problem["code"], done.document["works"]) == (1, "integrity.digest", 0)
     assert str(tmp_path / "var" / "store") in problem["message"]
     assert master in problem["message"]
     copy = FolderStore(tmp_path / "copy")
     assert not copy.exists(master)
     assert contents(copy).items() <= contents(library).items()
     library.put(master, good)
-    assert shanben("store", "copy", tmp_path / "var" / "store", tmp_path / "copy").code == 0
+    assert shanben.run_json("store", "copy", tmp_path / "var" / "store", tmp_path / "copy").code == 0
     assert contents(copy) == contents(library)
 
 
-def test_what_cannot_be_copied_is_told_by_its_exit_code_without_a_traceback(
-    shanben: Shanben, library: FolderStore, elsewhere: dict[str, str], tmp_path: Path
+def test_each_failure_of_a_copy_has_its_exit_code_and_no_traceback(
+    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
     here = tmp_path / "var" / "store"
-    away = {**elsewhere, "SHANBEN_S3_SECRET_KEY": "wrong"}
+    away = {**target, "s3_secret_key": "wrong"}
     for code, arguments, settings in [
         (2, (here, here), {}),
         (2, (here, here / "inside"), {}),
         (2, (tmp_path / "nothing", tmp_path / "copy"), {}),
         (2, (here, "ftp://example/store"), {}),
-        (3, (here, elsewhere["SHANBEN_STORE"]), away),
+        (3, (here, target["store"]), away),
     ]:
-        ended = shanben("store", "copy", *arguments, **settings)
-        assert (ended.code, "Traceback" in ended.words) == (code, False), ended.words
+        done = shanben.run_json("store", "copy", *arguments, **settings)
+        assert (done.code, "Traceback" in done.errors) == (code, False), done.errors
     assert not (tmp_path / "copy").exists()

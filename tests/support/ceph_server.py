@@ -1,7 +1,7 @@
-"""S3 for tests, as Ceph speaks it: one monitor, one storage daemon, one gateway, from Debian's packages.
+"""Ceph's S3 gateway for tests: one monitor, one storage daemon and one gateway, from Debian's packages.
 
-The storage daemon keeps objects in memory, and loses them when it ends; or, `durable`, in a file of BlueStore, where a
-SIGKILL loses nothing that was acknowledged. Ceph 16 accepts `If-None-Match` on PUT and ignores it.
+The storage daemon keeps objects in memory, and loses them when it ends. With `durable` it keeps them in BlueStore,
+where a SIGKILL loses nothing that was acknowledged. Ceph 16 accepts `If-None-Match` on PUT and ignores it.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ osd_memory_target = {512 << 20}"""
 
 @dataclass(frozen=True)
 class User:
-    """Who may use the gateway, by these keys."""
+    """A user of the gateway, with access keys."""
 
     access_key: str
     secret_key: str
 
 
 class S3Settings(TypedDict):
-    """What `Settings` must be told of a bucket."""
+    """The fields of `Settings` that name a bucket."""
 
     store: str
     s3_endpoint: str
@@ -99,7 +99,7 @@ class S3Settings(TypedDict):
 
 
 class CephServer:
-    """A gateway at `endpoint`, with a first user; `folder` is made, and left for the logs in it to be read."""
+    """A gateway at `endpoint`, with a first user. `folder` is created, and kept for its logs."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder.resolve()
@@ -133,24 +133,24 @@ class CephServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Everything is in throwaway folders: there is nothing to end in good order for."""
+        """Kill every daemon: all data is temporary."""
         for name in reversed(self.processes):
             self.processes[name].kill()
 
     @property
     def access_key(self) -> str:
-        """The first user's."""
+        """The first user's key."""
         return self.user.access_key
 
     @property
     def secret_key(self) -> str:
-        """The first user's."""
+        """The first user's key."""
         return self.user.secret_key
 
     def start(self, name: Name) -> None:
-        """Start one daemon, unless it runs; the gateway is waited for until it answers, the monitor until it listens.
+        """Start a daemon unless it runs, and wait until the gateway answers or the monitor listens.
 
-        The storage daemon serves a few seconds later: `wait_until_ready`.
+        The storage daemon serves some seconds later: see `wait_until_ready`.
         """
         ready = {
             "mon": lambda: accepts(self._monitor_port),
@@ -160,15 +160,15 @@ class CephServer:
         self.processes[name].start(ready[name])
 
     def stop(self, name: Name, number: int = signal.SIGTERM) -> None:
-        """End one daemon by a signal, and wait until it has ended."""
+        """End a daemon by a signal, and wait until it has ended."""
         self.processes[name].stop(number)
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until an object can be written and read through the whole of it. Raises `ServerFailed`."""
+        """Wait until an object can be written and read. Raises `ServerFailed`."""
         self.processes["rgw"].wait_until(self._works, seconds)
 
     def client(self, user: User | None = None, **options: Any) -> S3Client:
-        """boto3, for what a test does or checks behind the project's back; `options` are botocore's `Config`."""
+        """Return a boto3 client, for what a test does without our code; `options` are those of botocore's `Config`."""
         user = user or self.user
         return boto3.client(
             "s3",
@@ -180,7 +180,7 @@ class CephServer:
         )
 
     def create_user(self, user: User | None = None, *, quota_bytes: int | None = None) -> User:
-        """A further user, with keys of its own; `quota_bytes` bounds each of its buckets (403, QuotaExceeded)."""
+        """Create a user with keys of its own; `quota_bytes` limits each of its buckets (403, QuotaExceeded)."""
         user = user or User(f"user-{uuid.uuid4().hex}", uuid.uuid4().hex)
         name = f"--uid={user.access_key}"
         keys = [f"--access-key={user.access_key}", f"--secret-key={user.secret_key}"]
@@ -192,13 +192,13 @@ class CephServer:
         return user
 
     def create_bucket(self, name: str | None = None, user: User | None = None) -> str:
-        """Make a bucket, of a fresh name unless one is given; its name."""
+        """Create a bucket, by default with a new name, and return its name."""
         name = name or f"test-{uuid.uuid4().hex}"
         self.client(user).create_bucket(Bucket=name)
         return name
 
     def settings(self, bucket: str, user: User | None = None) -> S3Settings:
-        """The fields of `Settings` by which the project's store is this bucket."""
+        """Return the fields of `Settings` that make this bucket the store."""
         user = user or self.user
         return {
             "store": f"s3://{bucket}",
@@ -226,7 +226,7 @@ class CephServer:
             raise ServerFailed(f"{command[0]} ended with {done.returncode}\n{done.stderr}\n{logs}")
 
     def _create_cluster(self) -> None:
-        """The monitor is given a map that holds the storage daemon already, so that nothing need be asked of it."""
+        """Create the monitor with a map that lists the storage daemon already."""
         for name in ("mon", "osd"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "ceph.conf").write_text(

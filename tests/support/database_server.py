@@ -1,4 +1,4 @@
-"""PostgreSQL for tests: a throwaway cluster, which survives being killed, with a fresh database for each test."""
+"""PostgreSQL for tests: a temporary cluster that survives being killed, with a new database for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prerequisites import require
 from server_process import ServerProcess
 
 ROLE = "shanben"
-# Everything here makes it smaller or quicker to start; what is committed is as safe as with the settings of a library.
+# These settings make the cluster smaller and quicker to start. Commits are as durable as with the default settings.
 SETTINGS = {
     "autovacuum_naptime": "10min",
     "dynamic_shared_memory_type": "mmap",
@@ -32,12 +32,12 @@ SETTINGS = {
 
 
 class PostgresServer:
-    """A cluster in a temporary folder, on 127.0.0.1 alone; its only role may do everything, without a password."""
+    """A cluster in a temporary folder, on 127.0.0.1; its only role is a superuser without a password."""
 
     def __init__(self) -> None:
         self._programs = binaries()
         self.port = reserve_port()
-        # Not below pytest's folders: those are closed to the user PostgreSQL runs as when the test runs as root.
+        # Not below pytest's folders, which the user cannot read as whom PostgreSQL runs when the test runs as root.
         self.folder = Path(tempfile.mkdtemp(prefix="shanben-postgres-"))
         self._user = unprivileged_user()
         if self._user:
@@ -62,35 +62,35 @@ class PostgresServer:
         shutil.rmtree(self.folder)
 
     def url(self, database: str = "postgres") -> str:
-        """The SQLAlchemy address of a database."""
+        """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://{ROLE}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self) -> str:
-        """The SQLAlchemy address of a fresh, empty database."""
+        """Create a database, and return its SQLAlchemy URL."""
         name = f"test_{uuid.uuid4().hex}"
         with self.connect() as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
-        """A connection of the test's own, in which every statement commits by itself."""
+        """Open a connection in which every statement commits by itself."""
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user=ROLE, dbname=database, connect_timeout=2, autocommit=True
         )
 
     def start(self) -> None:
-        """Start it, with recovery when it was killed, and wait until it answers questions."""
-        self.process.start(self._answers)
+        """Start it, with recovery when it was killed, and wait until it accepts clients."""
+        self.process.start(self._accepts_clients)
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster and to every process it started."""
+        """End the postmaster and every process it started by SIGKILL."""
         self.process.kill()
 
     def stop(self) -> None:
-        """End it, breaking off what is connected (a "fast" shutdown); nothing happens when it does not run."""
+        """Stop it if it runs, and disconnect its clients (a "fast" shutdown)."""
         self.process.stop(signal.SIGINT)
 
-    def _answers(self) -> bool:
+    def _accepts_clients(self) -> bool:
         try:
             self.connect().close()
         except psycopg.OperationalError:
@@ -113,14 +113,14 @@ class PostgresServer:
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs, the newest release first: Debian keeps those of a server out of the path."""
+    """Return the folder of the newest release's programs, which Debian keeps out of PATH."""
     releases = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     found = releases[-1] if releases else shutil.which("postgres")
     return Path(require(found, "postgres (Debian's package postgresql)")).parent
 
 
 def unprivileged_user() -> str | None:
-    """Whom PostgreSQL, which refuses to run as root, runs as; None when the test does not run as root."""
+    """Return the user to run PostgreSQL as, which refuses to run as root; None when the test does not run as root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}

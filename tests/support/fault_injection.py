@@ -1,7 +1,7 @@
-"""What may happen to a house: every strike does its damage, waits a while, and gives back what nobody else would.
+"""Failures of an installation's parts, each of which lasts a while and then ends as it would without an operator.
 
-Only what an operator's machines do by themselves is done here: a killed program is started again, a cut line comes
-back, a full disk is cleared. Nothing tells the house to go on.
+A killed program is started again, a connection comes back, a full disk is cleared. Nothing asks the application to
+resume. `Durations` sets how long a part is away: `SHORT` just exceeds the application's own timeouts.
 """
 
 from __future__ import annotations
@@ -13,135 +13,141 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from instance import FIRST, SECOND, House
+from instance import FIRST, SECOND, Instance
 from server_process import descendants
 from tile_reader import TileReader
 
-Strike = Callable[[House, TileReader, random.Random], None]
 
-GATEWAY_SECONDS = 20.0
-STORAGE_SECONDS = 10.0
-DATABASE_SECONDS = 6.0
-RESTART_SECONDS = 2.0
+@dataclass(frozen=True)
+class Durations:
+    """Seconds for which each part is away."""
+
+    gateway: float
+    storage: float
+    database: float
+    disk: float
+    restart: float
 
 
-def kill_workers(house: House, _: TileReader, chance: random.Random) -> None:
-    """One after the other, with all their children; each is started again, as systemd does."""
+LONG: Final = Durations(gateway=20, storage=10, database=6, disk=20, restart=2)
+SHORT: Final = Durations(gateway=8, storage=6, database=3, disk=6, restart=1)
+
+Failure = Callable[[Instance, TileReader, random.Random, Durations], None]
+
+
+def kill_workers(instance: Instance, _: TileReader, chance: random.Random, last: Durations) -> None:
+    """Kill one worker after the other with all its children, and restart it as systemd does."""
     for machine in chance.sample([FIRST, SECOND], 2):
-        house.workers[machine].kill()
-        time.sleep(RESTART_SECONDS)
-        house.start_worker(machine)
-        time.sleep(RESTART_SECONDS)
+        instance.workers[machine].kill()
+        time.sleep(last.restart)
+        instance.start_worker(machine)
+        time.sleep(last.restart)
 
 
-def kill_decoders(house: House, _: TileReader, chance: random.Random) -> None:
-    """The children of a worker that decode, but not the worker."""
+def kill_decoders(instance: Instance, _: TileReader, chance: random.Random, __: Durations) -> None:
+    """Kill the sandboxed children of a worker, but not the worker."""
     machine = chance.choice([FIRST, SECOND])
-    _kill_children(house.workers[machine].pid)
+    _kill_children(instance.workers[machine].pid)
 
 
-def kill_broker(house: House, _: TileReader, __: random.Random) -> None:
-    """It comes back empty."""
-    house.redis.kill()
-    time.sleep(RESTART_SECONDS)
-    house.redis.start()
+def kill_broker(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Kill the broker; it restarts empty."""
+    instance.redis.kill()
+    time.sleep(last.restart)
+    instance.redis.start()
 
 
-def freeze_broker(house: House, _: TileReader, __: random.Random) -> None:
-    """It answers nothing for a while, and breaks no connection."""
-    house.redis.process.send(signal.SIGSTOP)
-    time.sleep(GATEWAY_SECONDS)
-    house.redis.process.send(signal.SIGCONT)
+def freeze_broker(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Stop the broker from answering, without breaking a connection."""
+    instance.redis.process.send(signal.SIGSTOP)
+    time.sleep(last.gateway)
+    instance.redis.process.send(signal.SIGCONT)
 
 
-def freeze_database(house: House, _: TileReader, __: random.Random) -> None:
-    """The same of the database, every process of it."""
-    pid = house.postgres.process.pid
+def freeze_database(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Stop every process of the database from answering, without breaking a connection."""
+    pid = instance.postgres.process.pid
     assert pid
     family = [pid, *descendants(pid)]
-    for number, pause in ((signal.SIGSTOP, GATEWAY_SECONDS / 2), (signal.SIGCONT, 0)):
+    for number, pause in ((signal.SIGSTOP, last.gateway / 2), (signal.SIGCONT, 0)):
         for member in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(member, number)
         time.sleep(pause)
 
 
-def stop_gateway(house: House, _: TileReader, __: random.Random) -> None:
-    """No store at all, for 20 s; not the replica either, which is behind the same."""
-    house.ceph.stop("rgw")
-    time.sleep(GATEWAY_SECONDS)
-    house.ceph.start("rgw")
+def stop_gateway(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Stop the S3 gateway: neither the store nor the replica can be reached."""
+    instance.ceph.stop("rgw")
+    time.sleep(last.gateway)
+    instance.ceph.start("rgw")
 
 
-def kill_storage(house: House, _: TileReader, __: random.Random) -> None:
-    """The gateway answers no more, while its connections stay open."""
-    house.ceph.stop("osd", signal.SIGKILL)
-    time.sleep(STORAGE_SECONDS)
-    house.ceph.start("osd")
-    house.ceph.wait_until_ready()
+def kill_storage(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Kill the storage daemon: the gateway accepts connections and answers none."""
+    instance.ceph.stop("osd", signal.SIGKILL)
+    time.sleep(last.storage)
+    instance.ceph.start("osd")
+    instance.ceph.wait_until_ready()
 
 
-def kill_database(house: House, _: TileReader, __: random.Random) -> None:
-    """It recovers from its own log."""
-    house.postgres.kill()
-    time.sleep(DATABASE_SECONDS)
-    house.postgres.start()
+def kill_database(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Kill the database, which then recovers from its own log."""
+    instance.postgres.kill()
+    time.sleep(last.database)
+    instance.postgres.start()
 
 
-def fill_disk(house: House, _: TileReader, __: random.Random) -> None:
-    """The second machine's disk, to the last byte and the last file; cleared after a while."""
-    ballast = house.data(SECOND) / "ballast"
+def fill_disk(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Fill the second machine's disk to the last byte and the last file, and clear it."""
+    ballast = instance.data(SECOND) / "ballast"
     ballast.mkdir()
-    fill(ballast)
-    time.sleep(GATEWAY_SECONDS / 2)
-    fill(ballast)
-    time.sleep(GATEWAY_SECONDS / 2)
-    empty(house)
-
-
-def drop_replica(house: House, _: TileReader, __: random.Random) -> None:
-    """The way to it; the store itself is at hand."""
-    house.replica_gateway.kill()
-    time.sleep(GATEWAY_SECONDS)
-    house.replica_gateway.start()
-
-
-def kill_web(house: House, reader: TileReader, _: random.Random) -> None:
-    """Its serving processes: the one that started them starts others. Then all of them."""
-    with reader.without_a_server():
-        _kill_children(house.web.pid)
-        reader.wait_for_a_tile(30)
-        house.web.kill()
-        time.sleep(RESTART_SECONDS)
-        house.start_web()
-
-
-def fill(ballast: os.PathLike[str]) -> None:
-    """Files of all bytes, and then of all names, that are left on a small disk."""
-    _until_full(lambda: _write(os.path.join(ballast, f"bytes-{time.monotonic_ns()}"), 64 << 20))
-    for number in range(100_000):
-        if not _until_full(lambda number=number: _write(os.path.join(ballast, f"{time.monotonic_ns()}-{number}"), 0)):
-            return
-
-
-def empty(house: House) -> None:
-    """Take away what `fill` wrote."""
-    ballast = house.data(SECOND) / "ballast"
+    for _round in range(2):
+        _fill(ballast)
+        time.sleep(last.disk / 2)
     for path in ballast.iterdir():
         path.unlink()
     ballast.rmdir()
 
 
-def _write(path: str, size: int) -> None:
-    with open(path, "wb", buffering=0) as file:
+def drop_replica(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+    """Break the connection to the replica; the store stays reachable."""
+    instance.replica_gateway.kill()
+    time.sleep(last.gateway)
+    instance.replica_gateway.start()
+
+
+def kill_web(instance: Instance, reader: TileReader, _: random.Random, last: Durations) -> None:
+    """Kill the serving processes, which their parent replaces; then kill the whole web application."""
+    with reader.without_a_server():
+        _kill_children(instance.web.pid)
+        reader.wait_for_a_tile(30)
+        instance.web.kill()
+        time.sleep(last.restart)
+        instance.start_web()
+
+
+def _fill(ballast: Path) -> None:
+    """Write files until no byte, and then until no file name, is left on a small disk."""
+    _has_room_for(lambda: _write(ballast / f"bytes-{time.monotonic_ns()}", 64 << 20))
+    for number in range(100_000):
+        if not _has_room_for(lambda number=number: _write(ballast / f"{time.monotonic_ns()}-{number}", 0)):
+            return
+
+
+def _write(path: Path, size: int) -> None:
+    with path.open("wb", buffering=0) as file:
         block = b"\0" * (1 << 16)
         while size > 0:
             size -= file.write(block)
 
 
-def _until_full(write: Callable[[], None]) -> bool:
-    """Whether there was room."""
+def _has_room_for(write: Callable[[], None]) -> bool:
+    """Call `write`, and return whether the disk had room for it."""
     try:
         write()
     except OSError as fault:

@@ -1,7 +1,7 @@
-"""IIPImage as Debian packages it, behind nginx, on ports of its own: the peer that image requests are measured against.
+"""IIPImage as Debian packages it, behind nginx: the peer that image requests are compared with.
 
-iipsrv answers one request at a time, so there is a process of it for each processor, on a Unix socket. It is asked as
-its documentation has it: pyramidal TIFF, IIIF Image API. Nothing is logged, and its memory of tiles is the default.
+iipsrv handles one request at a time, so one process for each processor listens on a Unix socket. It serves pyramidal
+TIFFs by the IIIF Image API, as its documentation describes. Logging is off, and its tile cache has the default size.
 """
 
 from __future__ import annotations

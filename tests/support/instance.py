@@ -1,7 +1,8 @@
-"""A whole house of servers for tests: PostgreSQL, Redis, S3 with a replica, two worker machines, the web application.
+"""A whole installation on real servers: PostgreSQL, Redis, S3 with a replica, two worker machines, the web application.
 
-A machine is a data folder of its own: what dies on one is known to the other by its lease alone. Both have the log's
-key. The replica lies in a bucket of the same Ceph, reached through an nginx of its own that can be killed by itself.
+A machine is a data folder of its own: another machine knows by the lease alone that a worker has died. Both machines
+have the log's key. The replica is a bucket of the same Ceph, reached through an nginx of its own, which can be killed
+separately.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ SHANBEN = Path(sys.executable).with_name("shanben")
 FIRST, SECOND = MACHINES = ("first", "second")
 COMMAND_SECONDS = 120.0
 STOP_SECONDS = 60.0
-MOMENT_SECONDS = 5.0
-DISK = "size=48m,nr_inodes=600"
+DESCENDANT_SECONDS = 5.0
+SMALL_DISK = "size=48m,nr_inodes=600"
 
 GATEWAY = """
 events {{ worker_connections 256; }}
@@ -56,10 +57,10 @@ http {{
 """
 
 
-class House:
-    """Started as a context; at its end every process of it has ended, and `folder` is left to be looked at.
+class Instance:
+    """An installation; a context manager that starts it and in the end kills every process, and leaves `folder`.
 
-    `small_disk`: the second machine has a file system of its own, 48 MiB and few files, which a test may fill.
+    `small_disk`: the second machine has a file system of its own, of 48 MiB and 600 files, which a test may fill.
     """
 
     def __init__(
@@ -85,12 +86,12 @@ class House:
         self.web = self._process("web", FIRST, *serve)
         self.workers = {name: self._process(name, name, "worker") for name in MACHINES}
         self.repository: Repository
-        self._ending = ExitStack()
+        self._running = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as started:
             if self.small_disk:
-                started.enter_context(_Disk(self.data(SECOND)))
+                started.enter_context(_SmallDisk(self.data(SECOND)))
             started.enter_context(self.redis)
             started.enter_context(self.replica_gateway)
             self.repository = bootstrap(self._settings[FIRST])
@@ -99,11 +100,11 @@ class House:
                 started.callback(process.kill)
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda start: start(), (self.start_web, *map(self._starter, MACHINES))))
-            self._ending = started.pop_all()
+            self._running = started.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ending.close()
+        self._running.close()
 
     def data(self, machine: str) -> Path:
         """A machine's data folder."""
@@ -111,23 +112,23 @@ class House:
 
     def environment(self, machine: str = FIRST) -> dict[str, str]:
         """The environment of a machine's processes."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return own | _variables(self._settings[machine])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return inherited | _variables(self._settings[machine])
 
     def start_web(self) -> None:
-        """Start the web application, unless it runs, and wait until it answers."""
+        """Start the web application unless it runs, and wait until it answers."""
         self.web.start(lambda: answers(f"{self.address}/health/live"))
 
     def start_worker(self, machine: str) -> None:
-        """Start a machine's worker, unless it runs; it is at work some seconds later."""
+        """Start a machine's worker unless it runs; it takes its first job some seconds later."""
         self.workers[machine].start(lambda: True)
 
-    def ingest(self, deposit: Path) -> Ingest:
-        """`shanben ingest` on the first machine, begun."""
-        return Ingest(self, deposit)
+    def ingest(self, deposit: Path) -> IngestCommand:
+        """Start `shanben ingest` on the first machine."""
+        return IngestCommand(self, deposit)
 
-    def ask(self, *arguments: str) -> Any:
-        """What a command answers as JSON; it must end with 0."""
+    def run_json(self, *arguments: str) -> Any:
+        """Run a command that must succeed, and return its JSON document."""
         command = [SHANBEN, *arguments, "--json"]
         done = subprocess.run(
             command, env=self.environment(), cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_SECONDS
@@ -136,21 +137,21 @@ class House:
         return json.loads(done.stdout)
 
     def stop(self) -> None:
-        """End the web application and the workers as an operator does; none may have to be killed, or leave a child."""
-        ending = [process for process in (self.web, *self.workers.values()) if process.pid is not None]
+        """Stop the web application and the workers by SIGTERM; none may have to be killed, or leave a child."""
+        running = [process for process in (self.web, *self.workers.values()) if process.pid is not None]
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda process: process.end_in_order(STOP_SECONDS), ending))
+            list(pool.map(lambda process: process.stop_gracefully(STOP_SECONDS), running))
 
     def logs(self) -> str:
-        """The last lines of every process of ours."""
+        """The last lines of the logs of the web application and the workers."""
         return "\n".join(f"--- {each.name}\n{each.end_of_log()}" for each in (self.web, *self.workers.values()))
 
     def _starter(self, machine: str) -> Any:
         return lambda: self.start_worker(machine)
 
-    def _process(self, name: str, machine: str, *arguments: str) -> OrderlyProcess:
+    def _process(self, name: str, machine: str, *arguments: str) -> ShanbenProcess:
         log = self.folder / f"{name}.log"
-        return OrderlyProcess(name, [SHANBEN, *arguments], log, environment=self.environment(machine))
+        return ShanbenProcess(name, [SHANBEN, *arguments], log, environment=self.environment(machine))
 
     def _settings_of(self, machine: str, database: str, cache_bytes: int) -> Settings:
         replica = f"s3://{self.buckets['replica']}?endpoint={self.replica_gateway.address}"
@@ -169,80 +170,81 @@ class House:
         return GATEWAY.format(paths=temporary_paths(folder), port=port, target=self.ceph.endpoint)
 
 
-class OrderlyProcess(ServerProcess):
-    """One of our own processes, which ends when it is told to."""
+class ShanbenProcess(ServerProcess):
+    """The web application or a worker, which must end cleanly by SIGTERM."""
 
-    def end_in_order(self, seconds: float) -> None:
-        """SIGTERM; it must end in time, and all it started a moment later."""
+    def stop_gracefully(self, seconds: float) -> None:
+        """Send SIGTERM; the process must end with 0 in time, and its descendants shortly after."""
         assert self._process is not None
         family = descendants(self._process.pid)
         self._process.terminate()
         try:
-            assert self._process.wait(seconds) == 0, f"{self.name} ended badly\n{self.end_of_log()}"
+            assert self._process.wait(seconds) == 0, f"{self.name} ended with an error\n{self.end_of_log()}"
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end in {seconds:.0f} s\n{self.end_of_log()}") from None
-        wait_for_end(family, MOMENT_SECONDS)
+        wait_for_end(family, DESCENDANT_SECONDS)
         self.kill()
 
 
-class Ingest:
-    """`shanben ingest --json` of one deposit, waited for like a person at a terminal waits."""
+class IngestCommand:
+    """A running `shanben ingest --json` of one deposit."""
 
-    def __init__(self, house: House, deposit: Path) -> None:
-        self._house = house
-        self._log = house.folder / f"ingest-{deposit.name}.log"
-        self._answer = house.folder / f"ingest-{deposit.name}.json"
-        with self._log.open("wb") as log, self._answer.open("wb") as answer:
+    def __init__(self, instance: Instance, deposit: Path) -> None:
+        self._instance = instance
+        self._log = instance.folder / f"ingest-{deposit.name}.log"
+        self._document = instance.folder / f"ingest-{deposit.name}.json"
+        with self._log.open("wb") as log, self._document.open("wb") as document:
             command = [SHANBEN, "ingest", deposit, "--json"]
+            environment = instance.environment()
             self.process = subprocess.Popen(
-                command, env=house.environment(), cwd=house.folder, stdin=subprocess.DEVNULL, stdout=answer, stderr=log
+                command, env=environment, cwd=instance.folder, stdin=subprocess.DEVNULL, stdout=document, stderr=log
             )
 
     def wait_for_pages(self, pages: int, seconds: float) -> None:
-        """Wait until so many of its pages are done, or it has ended."""
-        deadline, jobs = time.monotonic() + seconds, self._house.repository.jobs
+        """Wait until so many of its pages are done, or the command has ended."""
+        deadline, jobs = time.monotonic() + seconds, self._instance.repository.jobs
         while self.process.poll() is None and not any(s.finished >= pages for _, s in jobs.active("ingest")):
-            assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self._house.logs()}"
+            assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self._instance.logs()}"
             time.sleep(0.05)
 
     def wait(self, seconds: float) -> str:
-        """The work's identifier, when the command has ended with 0."""
+        """Wait until the command has ended, which must be with 0, and return the work's identifier."""
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.end()
-            raise AssertionError(f"the ingest did not end in {seconds:.0f} s\n{self.told()}") from None
-        assert code == 0, f"shanben ingest ended with {code}\n{self.told()}"
-        return str(json.loads(self._answer.read_text("utf-8"))["works"][0]["identifier"])
+            self.kill()
+            raise AssertionError(f"the ingest did not end in {seconds:.0f} s\n{self.output()}") from None
+        assert code == 0, f"shanben ingest ended with {code}\n{self.output()}"
+        return str(json.loads(self._document.read_text("utf-8"))["works"][0]["identifier"])
 
-    def told(self) -> str:
-        """What the command said."""
-        return self._log.read_text("utf-8", "replace") + self._answer.read_text("utf-8", "replace")
+    def output(self) -> str:
+        """All that the command has written."""
+        return self._log.read_text("utf-8", "replace") + self._document.read_text("utf-8", "replace")
 
-    def end(self) -> None:
-        """Whatever state it is in."""
+    def kill(self) -> None:
+        """End the command by SIGKILL, if it runs."""
         self.process.kill()
         self.process.wait()
 
 
-class _Disk:
-    """A file system in memory, mounted by root."""
+class _SmallDisk:
+    """A file system in memory; only root may mount it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __enter__(self) -> None:
         self._folder.mkdir(parents=True)
-        mounted = ["mount", "-t", "tmpfs", "-o", DISK, "shanben-test", self._folder]
-        allowed = os.geteuid() == 0 and subprocess.run(mounted, capture_output=True).returncode == 0
-        require(self._folder if allowed else None, "the right to mount a small disk (root)")
+        mount = ["mount", "-t", "tmpfs", "-o", SMALL_DISK, "shanben-test", self._folder]
+        mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+        require(self._folder if mounted else None, "the right to mount a small disk (root)")
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["umount", "--lazy", self._folder], check=True)
 
 
 def write_book(folder: Path, pages: int, large: int = 0, seed: int = 0, identifier: str = "") -> Path:
-    """A deposit of small pages of noise, 450 by 600 pixels, some of them `large`: 19 MiB, sent in parts."""
+    """Write a deposit of pages of noise, 450 by 600 pixels; `large` of them have 19 MiB, and are sent in parts."""
     folder.mkdir(parents=True)
     step = pages // large if large else pages + 1
     for number in range(1, pages + 1):
@@ -257,5 +259,5 @@ def write_book(folder: Path, pages: int, large: int = 0, seed: int = 0, identifi
 
 def _variables(settings: Settings) -> dict[str, str]:
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    told = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    return {f"{PREFIX}{name.upper()}": value for name, value in told.items() if value}
+    texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    return {f"{PREFIX}{name.upper()}": text for name, text in texts.items() if text}

@@ -1,4 +1,4 @@
-"""Whether a house that was struck has lost anything: found out from the stores themselves, by boto3 and hashlib."""
+"""Checks that an installation has lost nothing: boto3 and hashlib read the stores themselves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import json
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instance import MACHINES, House
+from instance import MACHINES, Instance
 
 from preservation.log.sequencer import open_log
 from preservation.ocfl.validation import validate_object
@@ -29,56 +29,60 @@ UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.WAITING.va
 LASTING = {"cache", "database.lock", "keys", "locks", "log.lock", "log.signed", "metrics"}
 
 
-def wait_until_quiet(house: House, seconds: float) -> None:
+def wait_for_all_jobs(instance: Instance, seconds: float) -> None:
     """Wait until every job has ended; none may have failed."""
     deadline = time.monotonic() + seconds
-    while unfinished := _unfinished(house):
-        assert time.monotonic() < deadline, f"not done after {seconds:.0f} s: {unfinished}\n{house.logs()}"
+    while unfinished := _unfinished(instance):
+        assert time.monotonic() < deadline, f"not done after {seconds:.0f} s: {unfinished}\n{instance.logs()}"
         time.sleep(0.2)
-    failed = house.repository.jobs.failed()
-    assert not failed, f"failed: {[(job.key, job.result) for job in failed]}\n{house.logs()}"
+    failed = instance.repository.jobs.failed()
+    assert not failed, f"failed: {[(job.key, job.result) for job in failed]}\n{instance.logs()}"
 
 
-def assert_nothing_lost(house: House, books: Mapping[str, Path]) -> None:
-    """Both stores hold every master of these works, and all that is said of them, and nothing half-done.
+def assert_nothing_is_lost(instance: Instance, books: Mapping[str, Path], new: Collection[str] | None = None) -> None:
+    """Assert that both stores hold every master, record and pyramid of these works, and nothing half-written.
 
-    `books` leads from the works' identifiers to the deposits they came from. The house must be quiet.
+    `books` maps the identifiers of all works to their deposits; with `new`, only the masters of these works are read.
+    No job may be unfinished.
     """
-    client = house.ceph.client(max_pool_connections=16)
-    for bucket in house.buckets.values():
+    new = books.keys() if new is None else new
+    client = instance.ceph.client(max_pool_connections=16)
+    for bucket in instance.buckets.values():
         uploads = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         assert not uploads, [upload["Key"] for upload in uploads]
-        for work, deposit in books.items():
-            _assert_masters(client, bucket, work, deposit)
-    for store in (house.repository.store, *house.repository.replicas.values()):
-        for work in books:
+        for work in new:
+            _assert_masters(client, bucket, work, books[work])
+    for store in (instance.repository.store, *instance.repository.replicas.values()):
+        for work in new:
             assert validate_object(store, paths.ocfl_object(work)).errors == ()
-    stores = list(house.repository.replicas)
-    assert all(house.repository.replica_status.is_preserved(work, stores) for work in books)
-    _assert_pyramids(house, client, books)
-    _assert_log(house, client, books)
+    stores = list(instance.repository.replicas)
+    assert all(instance.repository.replica_status.is_preserved(work, stores) for work in books)
+    _assert_pyramids(instance, client, books)
+    _assert_log(instance, client, books)
 
 
-def assert_nothing_left(house: House) -> None:
-    """The machines of a house that was ended in order hold nothing temporary."""
-    left = [path for name in MACHINES for path in house.data(name).iterdir() if path.name not in {*LASTING, "staging"}]
-    left += [path for name in MACHINES for path in (house.data(name) / "staging").rglob("*")]
-    left += [path for name in MACHINES for path in house.data(name).rglob(".incoming/*")]
+def assert_no_temporary_files(instance: Instance) -> None:
+    """Assert that the machines of an installation that was stopped hold no temporary file."""
+    left = [
+        path for name in MACHINES for path in instance.data(name).iterdir() if path.name not in {*LASTING, "staging"}
+    ]
+    left += [path for name in MACHINES for path in (instance.data(name) / "staging").rglob("*")]
+    left += [path for name in MACHINES for path in instance.data(name).rglob(".incoming/*")]
     assert not left, left
 
 
-def pyramids_of(house: House, work: str) -> dict[str, bytes]:
-    """The pyramid of every image of a work, as it lies in the store."""
-    client = house.ceph.client(max_pool_connections=16)
-    keys = {image: pyramid.key for image, pyramid in house.repository.catalogue.pyramids(work).items()}
+def pyramids_of(instance: Instance, work: str) -> dict[str, bytes]:
+    """Read the pyramid of every image of a work from the store."""
+    client = instance.ceph.client(max_pool_connections=16)
+    keys = {image: pyramid.key for image, pyramid in instance.repository.catalogue.pyramids(work).items()}
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda key: _read(client, house.buckets["store"], key), keys.values())
-        return dict(zip(keys, found, strict=True))
+        bodies = pool.map(lambda key: _read(client, instance.buckets["store"], key), keys.values())
+        return dict(zip(keys, bodies, strict=True))
 
 
-def _unfinished(house: House) -> str:
+def _unfinished(instance: Instance) -> str:
     try:
-        counts = house.repository.jobs.counts()
+        counts = instance.repository.jobs.counts()
     except DatabaseFault as fault:
         return str(fault)
     return str(counts) if any(counts[state] for state in UNFINISHED) else ""
@@ -91,38 +95,39 @@ def _assert_masters(client: S3Client, bucket: str, work: str, deposit: Path) -> 
     assert not masters.keys() - manifest.keys(), f"{bucket} does not list {masters.keys() - manifest.keys()}"
     keys = {f"{root}/{path}": digest for digest in masters for path in manifest[digest]}
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda key: hashlib.sha256(_read(client, bucket, key)).hexdigest(), keys)
-        assert dict(zip(keys, found, strict=True)) == keys
+        digests = pool.map(lambda key: hashlib.sha256(_read(client, bucket, key)).hexdigest(), keys)
+        assert dict(zip(keys, digests, strict=True)) == keys
 
 
-def _assert_pyramids(house: House, client: S3Client, books: Mapping[str, Path]) -> None:
-    """Every image has its pyramid, whole, and there is none besides."""
-    known = {pyramid.key for work in books for pyramid in house.repository.catalogue.pyramids(work).values()}
+def _assert_pyramids(instance: Instance, client: S3Client, books: Mapping[str, Path]) -> None:
+    """Assert that every image has a readable pyramid, and that the store holds no other."""
+    known = {pyramid.key for work in books for pyramid in instance.repository.catalogue.pyramids(work).values()}
     assert len(known) == sum(len(list(deposit.glob("*.tif"))) for deposit in books.values())
-    assert set(_listed(client, house.buckets["store"], paths.PYRAMIDS)) == known
+    assert set(_keys(client, instance.buckets["store"], paths.PYRAMIDS)) == known
     for work in books:
-        for image, pyramid in pyramids_of(house, work).items():
+        for image, pyramid in pyramids_of(instance, work).items():
             with zipfile.ZipFile(io.BytesIO(pyramid)) as archive:
                 assert archive.testzip() is None, image
 
 
-def _assert_log(house: House, client: S3Client, books: Mapping[str, Path]) -> None:
-    verdict = house.ask("log", "verify")
-    log = open_log(house.repository)
+def _assert_log(instance: Instance, client: S3Client, books: Mapping[str, Path]) -> None:
+    """Assert that the log is valid and has one entry for each work and each image, and that the replica has it too."""
+    verdict = instance.run_json("log", "verify")
+    log = open_log(instance.repository)
     events = [parse_event(entry) for entry in log.entries(0, log.size)]
-    told = Counter((event.type, event.work, event.image) for event in events)
+    counts = Counter((event.type, event.work, event.image) for event in events)
     assert len(events) == verdict["size"] == len({event.identifier for event in events})
-    assert set(told.values()) == {1}, [what for what, times in told.items() if times > 1]
-    images = {(work, image) for work in books for image in house.repository.catalogue.pyramids(work)}
+    assert set(counts.values()) == {1}, [event for event, times in counts.items() if times > 1]
+    images = {(work, image) for work in books for image in instance.repository.catalogue.pyramids(work)}
     assert {(event.work, event.image) for event in events if event.image} == images
     assert len(events) == len(images) + len(books)
-    head, copy = (_read(client, bucket, paths.LOG_CHECKPOINT) for bucket in house.buckets.values())
+    head, copy = (_read(client, bucket, paths.LOG_CHECKPOINT) for bucket in instance.buckets.values())
     assert head == copy
 
 
-def _listed(client: S3Client, bucket: str, folder: str) -> Iterator[str]:
+def _keys(client: S3Client, bucket: str, folder: str) -> Iterator[str]:
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{folder}/"):
-        yield from (found["Key"] for found in page.get("Contents", []))
+        yield from (item["Key"] for item in page.get("Contents", []))
 
 
 def _read(client: S3Client, bucket: str, key: str) -> bytes:

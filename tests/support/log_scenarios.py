@@ -1,4 +1,4 @@
-"""Works without files, published by processes that extend the provenance log at once; and what must hold then."""
+"""Processes that publish works and extend the provenance log concurrently, and checks of the resulting log."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECONDS = 60.0
 
 @cache
 def publication(name: str, images: int = 3) -> Publication:
-    """A work of so many images, each with an event."""
+    """Return a work of so many images, each with an event."""
     work = mint(Kind.WORK, name)
     held = [_image(work, number) for number in range(1, images + 1)]
     pages = tuple(Page(f"{number:04d}", str(number), (image,)) for number, image in enumerate(held, 1))
@@ -50,12 +50,12 @@ def _image(work: str, number: int) -> Image:
 
 
 def publish(repository: Repository, name: str, images: int = 3) -> None:
-    """Publish a work; published again, its events keep their places."""
+    """Publish a work; when it is published again, its events keep their positions."""
     repository.catalogue.publish(publication(name, images), (), NOW)
 
 
-def check_everything_is_logged_once(repository: Repository, works: dict[str, int]) -> None:
-    """The log verifies, every event of these works is in it once and nothing else, and evidence convinces offline."""
+def assert_everything_is_logged_once(repository: Repository, works: dict[str, int]) -> None:
+    """Assert that the log is valid, holds every event of these works once and no other, and that evidence is valid."""
     log = open_log(repository)
     assert log.verify().problems == ()
     logged = [parse_event(leaf).identifier for leaf in log.entries(0, log.size)]
@@ -70,11 +70,11 @@ def check_everything_is_logged_once(repository: Repository, works: dict[str, int
         assert evidence.verify(log.evidence(index), key).index == index
 
 
-class ChangedStore:
-    """A store at whose n-th change something happens, before it is made or after."""
+class InterruptedStore:
+    """A store that calls `interrupt` before or after its n-th change."""
 
-    def __init__(self, store: Any, change: int, happen: Callable[[], None], *, after: bool) -> None:
-        self._store, self._left, self._happen, self._after = store, change, happen, after
+    def __init__(self, store: Any, change: int, interrupt: Callable[[], None], *, after: bool) -> None:
+        self._store, self._left, self._interrupt, self._after = store, change, interrupt, after
 
     def __getattr__(self, name: str) -> Any:
         action = getattr(self._store, name)
@@ -83,29 +83,29 @@ class ChangedStore:
     def _change(self, action: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         self._left -= 1
         if self._left == 0 and not self._after:
-            self._happen()
+            self._interrupt()
         action(*arguments)
         if self._left == 0 and self._after:
-            self._happen()
+            self._interrupt()
 
 
 def die() -> None:
-    """SIGKILL to this process."""
+    """Kill this process by SIGKILL."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def stall(folder: Path) -> Callable[[], None]:
-    """Tell that it stands still, and go on when told so."""
+    """Return an interruption that creates the file `stalled`, and waits for the file `go`."""
 
-    def happen() -> None:
+    def interrupt() -> None:
         (folder / "stalled").touch()
         wait_for((folder / "go").exists)
 
-    return happen
+    return interrupt
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
-    """Until the condition holds."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -113,31 +113,31 @@ def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
 
 
 def run(action: Callable[..., None], *arguments: Any) -> Any:
-    """A process that does this; started."""
+    """Start a process that calls `action`."""
     process = FORK.Process(target=action, args=arguments)
     process.start()
     return process
 
 
-def record_with(settings: Settings, change: int, happen: Callable[[], None], after: bool) -> None:
-    """In a process of its own: record what is staged, over a store at whose n-th change something happens."""
+def record_with(settings: Settings, change: int, interrupt: Callable[[], None], after: bool) -> None:
+    """Record what is staged, over a store that is interrupted at its n-th change. Runs in a process of its own."""
     repository = open_repository(settings)
-    record_events(replace(repository, store=ChangedStore(repository.store, change, happen, after=after)))
+    record_events(replace(repository, store=InterruptedStore(repository.store, change, interrupt, after=after)))
 
 
 def publish_and_record(settings: Settings, names: list[str], images: int, old: list[str]) -> None:
-    """In a process of its own: publish works, and others again meanwhile, and record; what passes is tried again."""
+    """Publish works, republish others meanwhile, and record. Runs in a process of its own."""
     repository = open_repository(settings)
     chance = random.Random(os.getpid())
     for name in names:
-        patiently(lambda name=name: publish(repository, name, images))
+        retry_transient(lambda name=name: publish(repository, name, images))
         again = chance.choice([*old, name])
-        patiently(lambda again=again: publish(repository, again, images))
-        patiently(lambda: record_events(repository))
+        retry_transient(lambda again=again: publish(repository, again, images))
+        retry_transient(lambda: record_events(repository))
 
 
-def patiently(action: Callable[[], Any]) -> None:
-    """Try again what may pass."""
+def retry_transient(action: Callable[[], Any]) -> None:
+    """Call `action` again while it raises a transient fault."""
     deadline = time.monotonic() + SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What tests of several kinds need of the machine they run on."""
+"""Programs and folders that a test needs on the machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 
 def require(program: str | Path | None, what: str, demanded_by: Sequence[str] = ("CI", "REQUIRED")) -> str:
-    """The path of a program or folder a test needs; skips, saying so, when it is absent.
+    """Return the path of a program or folder; skip the test, with a report, when it is absent.
 
-    That is a failure where one of the variables `demanded_by` is set.
+    The test fails instead where one of the environment variables `demanded_by` is set.
     """
     if program is None or not Path(program).exists():
         message = f"{what} is absent: this was not tested"

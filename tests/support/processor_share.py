@@ -1,4 +1,4 @@
-"""A share of the processor for some processes: a cgroup of our own, taken away again. For measuring; needs root."""
+"""A limited share of the processor for some processes, by a temporary cgroup. For benchmarks; needs root."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOTS = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-"""Where version 1 has its groups for the processor, and version 2 all."""
+"""Where version 1 has its groups for the processor, and version 2 all groups."""
 
 PERIOD = 100_000
-"""Microseconds in which the share may be used up."""
+"""The period of the quota in microseconds."""
 
 END_SECONDS = 10.0
 
 
 class NoShares(Exception):
-    """This machine does not let us make groups; the message tells why."""
+    """The machine does not allow groups to be created; the message says why."""
 
 
 @contextlib.contextmanager
 def processor_share(name: str, share: float) -> Iterator[Path]:
-    """A group whose processes together get `share` of one core; a process joins by writing its id into the file given.
+    """Yield a file; the processes whose ids are written to it together get `share` of one core.
 
-    Raises `NoShares`. All its processes must have ended when the context ends.
+    Raises `NoShares`. All these processes must have ended when the context ends.
     """
     quota = int(share * PERIOD)
     for root in ROOTS:
@@ -45,11 +45,11 @@ def processor_share(name: str, share: float) -> Iterator[Path]:
             yield group / "cgroup.procs"
             return
         finally:
-            _take_away(group)
-    raise NoShares("no cgroup with shares of the processor can be made here")
+            _remove(group)
+    raise NoShares("no cgroup with a quota of the processor can be created")
 
 
-def _take_away(group: Path) -> None:
+def _remove(group: Path) -> None:
     deadline = time.monotonic() + END_SECONDS
     while True:
         try:

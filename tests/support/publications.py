@@ -1,4 +1,4 @@
-"""Works as the catalogue is given them, without a file behind them."""
+"""Publications for tests of the catalogue, without files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 def publication(name: str, accessioned: str = NOW, images: int = 2) -> Publication:
-    """A work with one event for each of its images; the same name gives the same identifiers."""
+    """Return a work with an event for each of its images; the same name gives the same identifiers."""
     work = mint(Kind.WORK, name)
     pages = tuple(
         Page(

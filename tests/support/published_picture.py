@@ -21,7 +21,7 @@ QUALITY = 80
 
 
 def publish_picture(data: Path, picture: pyvips.Image, tile_size: int) -> str:
-    """Publish the picture in a data folder, and give its image's identifier."""
+    """Publish a picture in a data folder, and return the image's identifier."""
     repository = open_repository(Settings(data=data))
     image, work = mint(Kind.IMAGE, "held", str(tile_size)), mint(Kind.WORK, "held", str(tile_size))
     with tempfile.NamedTemporaryFile(suffix=".zip") as file:

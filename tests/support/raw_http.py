@@ -1,4 +1,4 @@
-"""Requests byte by byte: whatever a client may send, and just what came back and when."""
+"""HTTP requests of any bytes, with exact responses and their times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 import time
 from typing import NamedTuple, Self
 
-PATIENCE_SECONDS = 30.0
-"""How long an answer may take. Nothing that a test asks for is work for more than a second or two."""
+RESPONSE_SECONDS = 30.0
+"""How long a response may take. No request of a test needs more than a second or two."""
 
 
 class Response(NamedTuple):
-    """What came back; names of headers in lower case."""
+    """A response; names of headers in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -22,15 +22,15 @@ class Response(NamedTuple):
 
 
 class NoResponse(Exception):
-    """The server broke off, or said something that is not HTTP; the message tells which."""
+    """The server closed the connection, or sent something that is not HTTP."""
 
 
 class ResponseTimeout(AssertionError):
-    """No answer, and no end of the connection, within the patience of the client."""
+    """The server sent no response in time, and did not close the connection."""
 
 
 class RawConnection:
-    """One connection to 127.0.0.1, opened again when it has ended. Use it as a context."""
+    """A connection to 127.0.0.1 that is opened again when it has ended; a context manager."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -43,7 +43,10 @@ class RawConnection:
         self.close()
 
     def send(self, data: bytes, *, method: str = "GET", ended: bool = False) -> Response:
-        """The first answer to `data`; `ended`: no more will follow. Raises `NoResponse`, `ResponseTimeout`."""
+        """Send bytes, and return the first response. Raises `NoResponse`, `ResponseTimeout`.
+
+        `ended`: close the sending side.
+        """
         kept = self._socket is not None
         began = time.monotonic()
         try:
@@ -51,10 +54,10 @@ class RawConnection:
         except NoResponse:
             if not kept:
                 raise
-            return self._exchange(data, method, ended, began)  # the server had closed it after the last answer
+            return self._exchange(data, method, ended, began)  # the server had closed it after the last response
 
     def get(self, target: bytes | str, method: str = "GET", headers: bytes = b"") -> Response:
-        """One request that is HTTP, unless `target` or `headers` are not."""
+        """Send a request that is valid HTTP if `target` and `headers` are."""
         raw = target.encode() if isinstance(target, str) else target
         return self.send(
             b"%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n" % (method.encode(), raw, self._port, headers),
@@ -62,7 +65,7 @@ class RawConnection:
         )
 
     def close(self) -> None:
-        """End the connection, if there is one."""
+        """Close the connection, if there is one."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -72,15 +75,15 @@ class RawConnection:
         self._socket = None
         kept = False
         try:
-            with contextlib.suppress(ConnectionError):  # it may have answered, and closed, before it had read it all
+            with contextlib.suppress(ConnectionError):  # it may respond and close before it has read everything
                 connected.sendall(data)
                 if ended:
                     with contextlib.suppress(OSError):  # the server may have ended it first
                         connected.shutdown(socket.SHUT_WR)
-            answer, kept = _receive(connected, method, began)
-            return answer
+            response, kept = _receive(connected, method, began)
+            return response
         except TimeoutError as fault:
-            raise ResponseTimeout(f"no answer to {data[:300]!r}") from fault
+            raise ResponseTimeout(f"no response to {data[:300]!r}") from fault
         except (ConnectionError, http.client.HTTPException) as fault:
             raise NoResponse(f"{fault!r} to {data[:300]!r}") from fault
         finally:
@@ -91,9 +94,9 @@ class RawConnection:
 
 
 def connect(port: int, receive_buffer: int = 0) -> socket.socket:
-    """A connection to 127.0.0.1; `receive_buffer` in bytes, 0 for the system's choice."""
+    """Open a connection to 127.0.0.1; `receive_buffer` in bytes, 0 for the system's choice."""
     made = socket.socket()
-    made.settimeout(PATIENCE_SECONDS)
+    made.settimeout(RESPONSE_SECONDS)
     if receive_buffer:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     made.connect(("127.0.0.1", port))
@@ -101,12 +104,12 @@ def connect(port: int, receive_buffer: int = 0) -> socket.socket:
 
 
 def _receive(connected: socket.socket, method: str, began: float) -> tuple[Response, bool]:
-    """The answer, and whether another may follow."""
-    answer = http.client.HTTPResponse(connected, method=method)
+    """Return the response, and whether another may follow."""
+    response = http.client.HTTPResponse(connected, method=method)
     try:
-        answer.begin()
-        body = answer.read()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return Response(answer.status, headers, body, time.monotonic() - began), not answer.will_close
+        response.begin()
+        body = response.read()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, headers, body, time.monotonic() - began), not response.will_close
     finally:
-        answer.close()
+        response.close()

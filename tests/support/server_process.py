@@ -1,4 +1,4 @@
-"""A server run in the foreground as a child of the test, its log kept, ended by its own process ids."""
+"""A server run in the foreground as a child of the test, with its log kept, and ended by its own process ids."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-# Ends a server whose test died without ending it: the pipe closes with the test, however that went.
+# Ends a program whose test died without ending it: the pipe closes when the test process ends, whatever ended it.
 GUARD = 'read -r _; kill -s KILL -- "-$1" 2>/dev/null'
 LOG_LINES = 30
 READY_SECONDS = 60.0
@@ -25,10 +26,25 @@ class ServerFailed(AssertionError):
     """A server ended or did not answer in time; the message holds the end of its log."""
 
 
-class ServerProcess:
-    """One program that is started, ended or killed, and started again with the same command.
+class Guard:
+    """Kills a process group when the test process ends, until it is dismissed."""
 
-    It leads a session of its own, so that an interrupt at the terminal reaches the test alone, which then ends it.
+    def __init__(self, group: int) -> None:
+        command = ["sh", "-c", GUARD, "guard", str(group)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    def dismiss(self) -> None:
+        """End the guard. Call it before the group's leader is waited for: its id may then become another's."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+class ServerProcess:
+    """A program that can be started, stopped or killed, and started again with the same command.
+
+    It leads a session of its own: an interrupt at the terminal reaches the test alone, which then ends the program.
     """
 
     def __init__(
@@ -46,7 +62,7 @@ class ServerProcess:
         self._user = user
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def pid(self) -> int | None:
@@ -54,14 +70,14 @@ class ServerProcess:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self, ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-        """Start it, unless it runs, and wait until `ready` holds. Raises `ServerFailed`."""
+        """Start the program unless it runs, and wait until `ready` holds. Raises `ServerFailed`."""
         if self.pid is None:
             self._finish()
             self._launch()
         self.wait_until(ready, seconds)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-        """Wait until `ready` holds; `ServerFailed` when the server ends before, or after `seconds`."""
+        """Wait until `ready` holds. Raises `ServerFailed` when the program ends before, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while not ready():
             if self.pid is None:
@@ -71,12 +87,12 @@ class ServerProcess:
             time.sleep(0.02)
 
     def send(self, number: int) -> None:
-        """Send a signal, when it runs."""
+        """Send a signal if the program runs."""
         if self.pid is not None and self._process is not None:
             self._process.send_signal(number)
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = END_SECONDS) -> None:
-        """End it by a signal, and wait; what does not end in time is killed."""
+        """End the program by a signal and wait; kill it when it does not end in time."""
         if number == signal.SIGKILL:
             self.kill()
             return
@@ -87,19 +103,13 @@ class ServerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the program and to every process it started, those in sessions of their own among them."""
-        if self.pid is not None:
-            self.send(signal.SIGSTOP)  # so that it starts no more while they are counted
-            family = descendants(self.pid)
-            self.send(signal.SIGKILL)
-            for pid in family:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            wait_for_end(family)
+        """Send SIGKILL to the program and to every descendant, also to those in sessions of their own."""
+        if self._process is not None:
+            kill_family(self._process)
         self._finish()
 
     def end_of_log(self) -> str:
-        """The last lines it wrote."""
+        """The last lines of the log."""
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LOG_LINES:])
 
@@ -117,39 +127,66 @@ class ServerProcess:
                 extra_groups=[] if self._user else None,
                 start_new_session=True,
             )
-        guard = ["sh", "-c", GUARD, "guard", str(self._process.pid)]
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+        self._guard = Guard(self._process.pid)
 
     def _finish(self) -> None:
-        """The guard first: a process id that is free again may soon be another's."""
         if self._guard is not None:
-            self._guard.kill()
-            self._guard.wait()
-            if self._guard.stdin is not None:
-                self._guard.stdin.close()
+            self._guard.dismiss()
             self._guard = None
         if self._process is not None:
             self._process.wait()
             self._process = None
 
 
+@contextlib.contextmanager
+def running(command: Sequence[object], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a command beside the test; in the end kill it and every descendant, also when the test itself is killed.
+
+    `options` are those of `subprocess.Popen`.
+    """
+    process = subprocess.Popen([str(part) for part in command], start_new_session=True, **options)
+    guard = Guard(process.pid)
+    try:
+        yield process
+    finally:
+        kill_family(process)
+        guard.dismiss()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def kill_family(process: subprocess.Popen[Any]) -> None:
+    """Send SIGKILL to a process that runs, and to every descendant, and wait until none of these runs."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGSTOP)  # so that it starts no more while they are counted
+    family = descendants(process.pid)
+    process.send_signal(signal.SIGKILL)
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for_end(family)
+
+
 def group_of(user: str) -> int:
-    """The first group of a user of this machine."""
+    """Return the first group of a user of this machine."""
     return pwd.getpwnam(user).pw_gid
 
 
 def descendants(pid: int) -> list[int]:
-    """The process ids of every child of `pid`, and of theirs."""
-    found: list[int] = []
+    """Return the process ids of all descendants of `pid`."""
+    family: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (thread / "children").read_text().split()):
-                found += [child, *descendants(child)]
-    return found
+                family += [child, *descendants(child)]
+    return family
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this id runs; one that ended and was not waited for does not."""
+    """Return whether a process of this id runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except (FileNotFoundError, ProcessLookupError):
@@ -166,14 +203,14 @@ def wait_for_end(pids: Sequence[int], seconds: float = END_SECONDS) -> None:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on this port of 127.0.0.1."""
+    """Return whether a server listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(address: str) -> bool:
-    """Whether an HTTP server answers at this address, whatever it says."""
+    """Return whether an HTTP server answers at this address, with any status."""
     try:
         urllib.request.urlopen(address, timeout=2).close()
     except urllib.error.HTTPError as answer:

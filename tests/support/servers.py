@@ -1,4 +1,4 @@
-"""Redis, RabbitMQ and nginx for tests: each on ports and in a folder of its own. Ceph and PostgreSQL stand beside."""
+"""Redis, RabbitMQ and nginx for tests, each on reserved ports and in a folder of its own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def program(name: str, package: str) -> str:
-    """The path of a program of a Debian package; skips, or fails where CI is set, when it is absent."""
+    """Return the path of a program of a Debian package; skip, or fail where CI is set, when it is absent."""
     return require(shutil.which(name, path=PATH), f"{name} (Debian's package {package})")
 
 
 class RedisServer:
-    """A Redis that keeps nothing: started again it is empty, on the same port."""
+    """A Redis without persistence: it restarts empty, on the same port."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,67 +41,67 @@ class RedisServer:
         self.stop()
 
     def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+        """Start it, empty, and wait until it accepts connections."""
         self.process.start(lambda: accepts(self.port))
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """End it by SIGKILL."""
         self.process.kill()
 
     def stop(self) -> None:
-        """End it; nothing happens when it does not run."""
+        """Stop it if it runs."""
         self.process.stop()
 
 
 class RabbitServer:
-    """A RabbitMQ that keeps nothing: started again it is empty, on the same port. It has an `epmd` of its own."""
+    """A RabbitMQ without persistence: it restarts empty, on the same port. It has an `epmd` of its own."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.port, names, between = reserve_port(), reserve_port(), reserve_port()
+        self.port, epmd_port, distribution_port = reserve_port(), reserve_port(), reserve_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         environment = {
             "PATH": PATH,
             "HOME": str(folder),
             "LANG": "C.UTF-8",
-            "ERL_EPMD_PORT": str(names),
+            "ERL_EPMD_PORT": str(epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"test{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(between),
+            "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "RABBITMQ_MNESIA_BASE": str(folder / "held"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         }
         command = [require("/usr/lib/rabbitmq/bin/rabbitmq-server", "RabbitMQ (Debian's package rabbitmq-server)")]
         self.process = ServerProcess("rabbitmq", command, folder / "rabbitmq.log", environment=environment)
-        register = [program("epmd", "rabbitmq-server"), "-port", str(names), "-address", "127.0.0.1"]
-        self._register = ServerProcess("epmd", register, folder / "epmd.log")
-        self._names = names
+        epmd = [program("epmd", "rabbitmq-server"), "-port", str(epmd_port), "-address", "127.0.0.1"]
+        self._epmd = ServerProcess("epmd", epmd, folder / "epmd.log")
+        self._epmd_port = epmd_port
 
     def __enter__(self) -> Self:
-        self._register.start(lambda: accepts(self._names))
+        self._epmd.start(lambda: accepts(self._epmd_port))
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        self._register.stop()
+        self._epmd.stop()
 
     def start(self) -> None:
-        """Start it, empty, and wait until it lets programs in."""
-        shutil.rmtree(self._folder / "held", ignore_errors=True)
-        self.process.start(self._lets_in)
+        """Start it, empty, and wait until a client can log in."""
+        shutil.rmtree(self._folder / "mnesia", ignore_errors=True)
+        self.process.start(self._accepts_clients)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """End it by SIGKILL."""
         self.process.kill()
 
-    def _lets_in(self) -> bool:
+    def _accepts_clients(self) -> bool:
         try:
             with Connection(self.url, connect_timeout=5) as connection:
                 connection.connect()
@@ -111,11 +111,11 @@ class RabbitServer:
 
 
 class NginxServer:
-    """An nginx with a configuration of the test's own, in a throwaway prefix.
+    """An nginx with a configuration of the test, in a temporary prefix.
 
-    `configuration` is given the prefix and a free port, and returns the text of nginx.conf. What must be set for a
-    throwaway prefix (foreground, pid file, error log, the user when the test runs as root) is added in front; temporary
-    folders of the http block are the configuration's own affair: `temporary_paths` writes them.
+    `configuration` receives the prefix and a reserved port, and returns the text of nginx.conf. The directives that a
+    temporary prefix needs (foreground, pid file, error log, the user when the test runs as root) are prepended.
+    `temporary_paths` returns those of the http block.
     """
 
     def __init__(self, folder: Path, configuration: Callable[[Path, int], str]) -> None:
@@ -142,18 +142,18 @@ class NginxServer:
         self.process.start(lambda: accepts(self.port))
 
     def reload(self, configuration: Callable[[Path, int], str] | None = None) -> None:
-        """Read the configuration, or another one, anew, as SIGHUP does it: the old workers end in their own time."""
+        """Reload the configuration, or load another, by SIGHUP; old workers finish their requests."""
         self._configuration = configuration or self._configuration
         self._write()
         self.process.send(signal.SIGHUP)
         self.process.wait_until(lambda: answers(self.address))
 
     def kill(self) -> None:
-        """SIGKILL to the master and its workers."""
+        """End the master and its workers by SIGKILL."""
         self.process.kill()
 
     def stop(self) -> None:
-        """End it; nothing happens when it does not run."""
+        """Stop it if it runs."""
         self.process.stop()
 
     def _write(self) -> None:
@@ -163,6 +163,6 @@ class NginxServer:
 
 
 def temporary_paths(folder: Path) -> str:
-    """The directives of nginx's http block that keep its temporary files in the throwaway prefix."""
+    """Return the directives of the http block that keep nginx's temporary files in the prefix."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     return "".join(f"{kind}_temp_path {folder}/temporary_{kind};\n" for kind in kinds)

@@ -1,4 +1,4 @@
-"""A client that takes an answer as slowly as it likes, and knows whether it was whole."""
+"""An HTTP client that reads a response as slowly as the test wants, and detects an incomplete one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class SlowClient:
-    """One request over a connection of its own, of which the system keeps as little ready as it can."""
+    """One request over a connection of its own, with the smallest receive buffer."""
 
     def __init__(self, port: int, path: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -29,9 +29,9 @@ class SlowClient:
         self._connection.close()
 
     def take(self, length: int) -> bytes:
-        """So many bytes of the body."""
+        """Return the next bytes of the body."""
         return self._answer.read(length)
 
     def take_rest(self) -> bytes:
-        """The body to its end. Raises `IncompleteRead`, `ConnectionError` when it is broken off before."""
+        """Return the rest of the body. Raises `IncompleteRead` or `ConnectionError` when it ends early."""
         return self._answer.read()

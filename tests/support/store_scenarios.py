@@ -1,4 +1,4 @@
-"""What every store promises, as tests: whoever gives a fixture `store` and takes these in, runs them on it."""
+"""The contract of every store, as tests: a module with a fixture `store` imports all names, and so runs them on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keys(store: ObjectStore, prefix: str = "") -> list[str]:
     return [found.key for found in store.list(prefix)]
 
 
-def test_what_was_put_is_there_whole(store: ObjectStore) -> None:
+def test_an_object_that_was_put_can_be_read(store: ObjectStore) -> None:
     store.put("a/善本 卷一.tif", b"leaf")
     assert store.read("a/善本 卷一.tif") == b"leaf"
     assert store.size("a/善本 卷一.tif") == 4
@@ -50,7 +50,7 @@ def test_content_may_be_read_from_a_store_while_it_is_put(store: ObjectStore) ->
     assert store.read("there") == data
 
 
-def test_a_librarians_file_is_never_moved_or_changed(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_put_never_moves_or_changes_a_librarians_file(store: ObjectStore, tmp_path: Path) -> None:
     master = tmp_path / "0001.tif"
     master.write_bytes(b"scan")
     before = master.stat()
@@ -64,7 +64,7 @@ def test_a_librarians_file_is_never_moved_or_changed(store: ObjectStore, tmp_pat
     )
 
 
-def test_an_absent_key_is_told_apart_from_a_failing_store(store: ObjectStore) -> None:
+def test_an_absent_key_raises_an_error_of_its_own(store: ObjectStore) -> None:
     store.put("a/b", b"x")
     for absent in ("nothing", "a", "a/c", "a/b/c"):
         assert not store.exists(absent)
@@ -74,7 +74,7 @@ def test_an_absent_key_is_told_apart_from_a_failing_store(store: ObjectStore) ->
             assert raised.value.details["key"] == absent
 
 
-def test_a_new_object_never_overwrites(store: ObjectStore) -> None:
+def test_put_new_never_overwrites(store: ObjectStore) -> None:
     store.put_new("k/x", b"first")
     with pytest.raises(KeyExists):
         store.put_new("k/x", b"second")
@@ -144,7 +144,7 @@ AWKWARD = [
 ]
 
 
-def test_the_list_is_whole_and_in_the_order_of_the_keys_bytes(store: ObjectStore) -> None:
+def test_a_listing_is_complete_and_ordered_by_the_bytes_of_the_keys(store: ObjectStore) -> None:
     expected = sorted((key for key in AWKWARD if key != "pages/卷一"), key=str.encode)
     for key in random.Random(1).sample(expected, len(expected)):
         store.put(key, key.encode())
@@ -156,7 +156,7 @@ def test_the_list_is_whole_and_in_the_order_of_the_keys_bytes(store: ObjectStore
         assert store.read(key) == key.encode()
 
 
-def test_what_is_deleted_is_gone_and_an_absent_key_is_no_fault(store: ObjectStore) -> None:
+def test_deleting_removes_an_object_and_ignores_an_absent_key(store: ObjectStore) -> None:
     store.put("a/b/c", b"x")
     store.put("a/d", b"x")
     store.delete("a/b/c")
@@ -172,7 +172,7 @@ UNCLEAN += [".incoming/x", ".incoming", "x" * 256, "/".join(["x" * 200] * 6), "\
 
 
 @pytest.mark.parametrize("key", UNCLEAN)
-def test_a_key_that_is_not_clean_is_refused_everywhere(store: ObjectStore, key: str) -> None:
+def test_every_operation_refuses_a_key_that_is_not_clean(store: ObjectStore, key: str) -> None:
     for ask in (
         store.size,
         store.read,
@@ -191,7 +191,7 @@ def test_a_key_that_is_not_clean_is_refused_everywhere(store: ObjectStore, key: 
 
 
 @pytest.mark.parametrize("before", [0, 5, 40 * MEBIBYTE])
-def test_content_that_breaks_off_leaves_nothing(store: ObjectStore, before: int) -> None:
+def test_interrupted_content_leaves_no_object(store: ObjectStore, before: int) -> None:
     def breaking() -> Iterator[bytes]:
         for _ in range(0, before, MEBIBYTE):
             yield bytes(MEBIBYTE)
@@ -209,7 +209,7 @@ class InterruptedScanError(Exception):
     pass
 
 
-def test_a_source_that_cannot_be_read_is_a_fault_that_names_the_key(store: ObjectStore, tmp_path: Path) -> None:
+def test_an_unreadable_source_raises_a_fault_that_names_the_key(store: ObjectStore, tmp_path: Path) -> None:
     def broken() -> Iterator[bytes]:
         yield b"begun"
         yield (tmp_path / "absent.tif").read_bytes()
@@ -222,7 +222,7 @@ def test_a_source_that_cannot_be_read_is_a_fault_that_names_the_key(store: Objec
     assert keys(store) == []
 
 
-def test_many_threads_write_read_and_delete_at_once(store: ObjectStore) -> None:
+def test_threads_write_read_and_delete_concurrently(store: ObjectStore) -> None:
     faults: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -244,7 +244,7 @@ def test_many_threads_write_read_and_delete_at_once(store: ObjectStore) -> None:
     assert keys(store) == []
 
 
-def test_clearing_strays_takes_nothing_that_was_put(store: ObjectStore) -> None:
+def test_removing_incomplete_uploads_keeps_every_object(store: ObjectStore) -> None:
     store.put("kept", b"x")
     store.put("large", bytes(17 * MEBIBYTE))
     assert store.remove_incomplete_uploads(0) == 0

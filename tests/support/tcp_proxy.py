@@ -1,4 +1,4 @@
-"""A way to a server of 127.0.0.1 that counts connections, changes bytes or lets nothing through."""
+"""A TCP proxy to a server of 127.0.0.1 that counts connections, and changes or holds back bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class TcpProxy:
-    """Listens on a port of its own and passes bytes on; `sent` and `received` see, and may change, every piece."""
+    """Listens on a port of its own and forwards bytes; `sent` and `received` may change every piece."""
 
     def __init__(
         self,

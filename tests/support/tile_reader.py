@@ -1,7 +1,7 @@
-"""A reader who never stops: asks for a work's tiles over and over, and compares every one with what it must be.
+"""A client that requests the tiles of works over and over, and compares every response with the stored tile.
 
-An answer must be what was asked for (200), or say that the reader has it (304), or ask for patience (503 with
-Retry-After), and must come in time. Anything else is kept as a fault; a wrong byte is one whatever else happens.
+A response must be 200 with the right bytes, 304, or 503 with Retry-After, and must come in time. Anything else is
+recorded as a fault.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from urllib.parse import urlsplit
 
 from iiif_server.urls import image_path, manifest_path
 
-IN_TIME = 30.0
-PAUSE = 0.02
+LONGEST_SECONDS = 30.0
+PAUSE_SECONDS = 0.02
 MOST_FAULTS = 20
 
 
 class TileReader:
-    """Reads the tiles of pyramids, given as the files in the store, in threads of its own while the context lasts.
+    """Requests the tiles of pyramids, given as files of the store, in threads of its own while the context lasts.
 
-    With them it reads the manifests of `works`, which are to stay as they are when it begins.
+    It also requests the manifests of `works`, which must not change meanwhile.
     """
 
     def __init__(
         self, address: str, pyramids: Mapping[str, bytes], works: Iterable[str] = (), threads: int = 2
     ) -> None:
-        self._place = urlsplit(address).netloc
+        self._host = urlsplit(address).netloc
         self._expected = dict(_tiles(pyramids))
         self._manifests = [manifest_path(work) for work in works]
         self._threads = [threading.Thread(target=self._read, args=(number,)) for number in range(threads)]
         self._ended = threading.Event()
-        self._forgiving = 0
+        self._tolerating = 0
         self._lock = threading.Lock()
         self.statuses: Counter[str] = Counter()
         self.slowest = 0.0
@@ -48,8 +48,8 @@ class TileReader:
 
     def __enter__(self) -> Self:
         for path in self._manifests:
-            with urllib.request.urlopen(f"http://{self._place}{path}", timeout=IN_TIME) as answer:
-                self._expected[path] = answer.read()
+            with urllib.request.urlopen(f"http://{self._host}{path}", timeout=LONGEST_SECONDS) as response:
+                self._expected[path] = response.read()
         for thread in self._threads:
             thread.start()
         return self
@@ -61,21 +61,21 @@ class TileReader:
 
     @contextmanager
     def without_a_server(self) -> Iterator[None]:
-        """Meanwhile, and for a moment after, connections may be refused and broken off: the server itself is killed."""
-        self._forgiving += 1
+        """Allow refused and broken connections in the block and for a second after it: the server itself is killed."""
+        self._tolerating += 1
         try:
             yield
             time.sleep(1)
         finally:
-            self._forgiving -= 1
+            self._tolerating -= 1
 
     def assert_content(self) -> None:
-        """Every answer was right, and tiles came."""
+        """Assert that every response was right, and that there were some with status 200."""
         assert not self.faults, "\n".join(self.faults[:MOST_FAULTS])
         assert self.statuses["200"] > 0, self.statuses
 
     def wait_for_a_tile(self, seconds: float) -> None:
-        """Wait until a tile comes again."""
+        """Wait for another response with status 200."""
         before, deadline = self.statuses["200"], time.monotonic() + seconds
         while self.statuses["200"] == before:
             assert time.monotonic() < deadline, f"no tile came within {seconds:.0f} s: {self.statuses}"
@@ -85,52 +85,52 @@ class TileReader:
         etags: dict[str, str] = {}
         turns = itertools.cycle(self._expected)
         for path in itertools.islice(turns, number * 7, None):
-            if self._ended.wait(PAUSE):
+            if self._ended.wait(PAUSE_SECONDS):
                 return
-            began, lenient = time.monotonic(), self._forgiving > 0
+            began, tolerant = time.monotonic(), self._tolerating > 0
             try:
-                status, told = self._ask(path, etags)
+                status, problem = self._request(path, etags)
             except (OSError, http.client.HTTPException) as fault:
-                status, told = "broken", repr(fault)
-                if lenient or self._forgiving:
-                    status, told = "no server", ""
-            took = time.monotonic() - began
-            if took > IN_TIME:
-                told += f" after {took:.1f} s"
-            self._note(status, f"{time.strftime('%T')} {path}: {status} {told}" if told else "", took)
+                status, problem = "broken", repr(fault)
+                if tolerant or self._tolerating:
+                    status, problem = "no server", ""
+            seconds = time.monotonic() - began
+            if seconds > LONGEST_SECONDS:
+                problem += f" after {seconds:.1f} s"
+            self._record(status, f"{time.strftime('%T')} {path}: {status} {problem}" if problem else "", seconds)
 
-    def _ask(self, path: str, etags: dict[str, str]) -> tuple[str, str]:
-        """The status, and what was wrong with the answer ('' for nothing)."""
-        connection = http.client.HTTPConnection(self._place, timeout=2 * IN_TIME)
+    def _request(self, path: str, etags: dict[str, str]) -> tuple[str, str]:
+        """Return the status, and what is wrong with the response ('' for nothing)."""
+        connection = http.client.HTTPConnection(self._host, timeout=2 * LONGEST_SECONDS)
         try:
             etag = etags.pop(path, None)
             connection.request("GET", path, headers={"If-None-Match": etag} if etag else {})
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
         finally:
             connection.close()
-        if answer.status == 200:
-            if answer.headers["ETag"]:
-                etags[path] = answer.headers["ETag"]
+        if response.status == 200:
+            if response.headers["ETag"]:
+                etags[path] = response.headers["ETag"]
             wrong = "" if body == self._expected[path] else f"WRONG BYTES: {len(body)}, not {len(self._expected[path])}"
-        elif answer.status == 304 and etag:
+        elif response.status == 304 and etag:
             wrong = ""
-        elif answer.status == 503:
-            wrong = "" if answer.headers["Retry-After"] else "without Retry-After"
+        elif response.status == 503:
+            wrong = "" if response.headers["Retry-After"] else "without Retry-After"
         else:
             wrong = body[:300].decode("utf-8", "replace") or "unexpected"
-        return str(answer.status), wrong
+        return str(response.status), wrong
 
-    def _note(self, status: str, fault: str, took: float) -> None:
+    def _record(self, status: str, fault: str, seconds: float) -> None:
         with self._lock:
             self.statuses[status] += 1
-            self.slowest = max(self.slowest, took)
+            self.slowest = max(self.slowest, seconds)
             if fault:
                 self.faults.append(fault)
 
 
 def _tiles(pyramids: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Path and bytes of every tile, taken from the pyramids by another program than ours: Python's zipfile."""
+    """Yield path and bytes of every tile, read by Python's zipfile instead of our own code."""
     for image, pyramid in pyramids.items():
         with zipfile.ZipFile(io.BytesIO(pyramid)) as archive:
             for name in archive.namelist():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from log_scenarios import (
-    ChangedStore,
-    check_everything_is_logged_once,
+    InterruptedStore,
+    assert_everything_is_logged_once,
     die,
     publication,
     publish,
@@ -41,7 +41,7 @@ def test_sequencer_records_events_once_and_in_order(repository: Repository) -> N
     publish(repository, "two")
     assert record_events(repository) == 5
     assert not needs_recording(repository)
-    check_everything_is_logged_once(repository, {"one": 5, "two": 3})
+    assert_everything_is_logged_once(repository, {"one": 5, "two": 3})
 
 
 def test_sequencer_records_events_of_concurrent_processes_once(repository: Repository) -> None:
@@ -51,7 +51,7 @@ def test_sequencer_records_events_of_concurrent_processes_once(repository: Repos
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * len(writers)
-    check_everything_is_logged_once(repository, dict.fromkeys(["old", *chain(*names.values())], 7))
+    assert_everything_is_logged_once(repository, dict.fromkeys(["old", *chain(*names.values())], 7))
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -70,7 +70,7 @@ def test_sequencer_loses_no_event_of_a_writer_killed_at_any_store_change(reposit
         if writer.exitcode == 0:
             break
     assert change > 5
-    check_everything_is_logged_once(repository, works)
+    assert_everything_is_logged_once(repository, works)
 
 
 def test_sequencer_records_an_event_staged_after_the_last_batch(repository: Repository) -> None:
@@ -85,10 +85,10 @@ def test_sequencer_records_an_event_staged_after_the_last_batch(repository: Repo
         late.join()
 
     # The last store change of the first batch is the checkpoint; events staged then need another look.
-    store = ChangedStore(repository.store, 4, stage, after=True)
+    store = InterruptedStore(repository.store, 4, stage, after=True)
     assert record_events(replace(repository, store=store)) == 6
     assert staged == [0]
-    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+    assert_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
 def test_sequencer_gives_up_while_another_writer_holds_the_log(repository: Repository) -> None:
@@ -117,7 +117,7 @@ def test_checkpoint_overwritten_during_publication_is_put_again(repository: Repo
     record_events(repository)
     older = repository.store.read(LOG_CHECKPOINT)
     publish(repository, "two")
-    store = ChangedStore(repository.store, 3, lambda: repository.store.put(LOG_CHECKPOINT, older), after=True)
+    store = InterruptedStore(repository.store, 3, lambda: repository.store.put(LOG_CHECKPOINT, older), after=True)
     assert record_events(replace(repository, store=store)) == 3
     assert not needs_recording(repository)
 
@@ -133,7 +133,7 @@ def test_database_restored_from_a_backup_adopts_the_signed_log(repository: Repos
         session.connection().exec_driver_sql("UPDATE tallies SET value = 3 WHERE name = 'logged'")
     publish(repository, "three")
     assert record_events(repository) == 3
-    check_everything_is_logged_once(repository, {"one": 3, "two": 3, "three": 3})
+    assert_everything_is_logged_once(repository, {"one": 3, "two": 3, "three": 3})
 
 
 def test_missing_numbered_event_stops_the_log_until_a_rebuild(repository: Repository) -> None:
@@ -146,7 +146,7 @@ def test_missing_numbered_event_stops_the_log_until_a_rebuild(repository: Reposi
         record_events(repository)
     repository.catalogue.rebuild([publication("one"), publication("two")])
     assert record_events(repository) == 6
-    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+    assert_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
 def test_rebuild_keeps_assigned_numbers(repository: Repository) -> None:
@@ -157,7 +157,7 @@ def test_rebuild_keeps_assigned_numbers(repository: Repository) -> None:
     repository.catalogue.rebuild([publication("one"), publication("two")])
     assert repository.log_sequence.numbered_events(0, 100) == before
     assert record_events(repository) == 6
-    check_everything_is_logged_once(repository, {"one": 3, "two": 3})
+    assert_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
 def test_second_signing_key_is_never_created(tmp_path: Path, repository: Repository) -> None:

@@ -1,0 +1,77 @@
+"""The `shanben` command in processes of its own, with settings and a working folder of the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from server_process import running
+
+from repository.config import PREFIX
+
+SHANBEN: Final = Path(sys.executable).with_name("shanben")
+COMMAND_SECONDS: Final = 120.0
+
+# A shell that runs the tests in the background has them, and all that they start, ignore SIGINT.
+INTERRUPTIBLE: Final = ("env", "--default-signal=SIGINT")
+
+
+class Result(NamedTuple):
+    """How a command ended: its exit code, its JSON document (None without one), standard output and standard error."""
+
+    code: int
+    document: Any
+    output: str
+    errors: str
+
+
+class Shanben:
+    """Runs the command in a folder, with `settings` named as in `Settings`; the data folder is `var` by default."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.environment = environment(data=folder / "var", LC_ALL="en_GB.UTF-8") | environment_of(settings)
+
+    def run(self, *arguments: object, **settings: object) -> Result:
+        """Run a command to its end, with further settings."""
+        done = subprocess.run(
+            [SHANBEN, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment | environment_of(settings),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        document = json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else None
+        return Result(done.returncode, document, done.stdout, done.stderr)
+
+    def run_json(self, *arguments: object, **settings: object) -> Result:
+        """Run a command with ``--json``."""
+        return self.run(*arguments, "--json", **settings)
+
+    def start(self, *arguments: object, stdout: Any = subprocess.DEVNULL) -> AbstractContextManager[Any]:
+        """Run a command beside the test; it is killed at the end of the context."""
+        return running(
+            [*INTERRUPTIBLE, SHANBEN, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Return the environment of the test with these settings alone; names in capitals are variables as they are."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | environment_of(settings)
+
+
+def environment_of(settings: dict[str, object]) -> dict[str, str]:
+    """Return the variables that set `settings`."""
+    return {name if name.isupper() else PREFIX + name.upper(): str(value) for name, value in settings.items()}
