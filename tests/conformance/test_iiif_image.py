@@ -20,6 +20,8 @@ from web_server import WebServer
 from repository.config import Settings
 from repository.repository import open_repository
 
+pytestmark = pytest.mark.integration
+
 COMMANDS = Path(sys.executable).parent
 PATCHED = Path(__file__).with_name("patched_validator.py")
 AGAINST_THE_SPECIFICATION = {"size_up"}

@@ -104,6 +104,7 @@ def test_character_boxes_run_from_right_to_left_and_never_overlap(key: str) -> N
         assert sorted(lefts.values()) == [lefts[column] for column in sorted(lefts)]
 
 
+@pytest.mark.slow
 def test_deposit_is_complete_and_its_record_valid(book: Path) -> None:
     pictures = sorted(str(path.relative_to(book).with_suffix("")) for path in book.glob("volume-*/*"))
     assert pictures == KEYS
@@ -124,6 +125,7 @@ def test_deposit_is_complete_and_its_record_valid(book: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_page_is_a_colour_picture_of_twenty_megapixels(book: Path, key: str) -> None:
     image: Any = pyvips.Image.new_from_file(str(book / f"{key}.jpg"))
@@ -132,6 +134,7 @@ def test_page_is_a_colour_picture_of_twenty_megapixels(book: Path, key: str) -> 
     assert (texts(book)[key]["width"], texts(book)[key]["height"]) == (PAGE_WIDTH, PAGE_HEIGHT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in {"volume-1/0001", "volume-2/0001"}])
 def test_ink_is_within_the_character_boxes(book: Path, key: str) -> None:
     pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy()
@@ -153,6 +156,7 @@ def ink(black: Any, box: TextBox) -> float:
     return float(black[box.y : box.y + box.height, box.x : box.x + box.width].mean())
 
 
+@pytest.mark.slow
 def test_first_text_page_has_red_seals_and_the_last_has_none(book: Path) -> None:
     def reddest(key: str) -> float:
         pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy().astype(np.int16)
@@ -162,6 +166,7 @@ def test_first_text_page_has_red_seals_and_the_last_has_none(book: Path) -> None
     assert reddest("volume-1/0009") < 0.002
 
 
+@pytest.mark.slow
 def test_leaf_drawn_again_has_the_same_bytes(book: Path, tmp_path: Path) -> None:
     every = list(leaves())
     draw_leaf(tmp_path, every[2], 2, find_font(PACKAGE), make_textures(SEED))

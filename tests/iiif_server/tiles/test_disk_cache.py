@@ -230,6 +230,7 @@ def killed(process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_writers_killed_at_any_moment_never_make_a_wrong_byte_nor_outgrow_the_budget(tmp_path: Path) -> None:
     cache, chance, hits = TileCache(tmp_path, BUDGET), random.Random(1), 0
     steady = writer(tmp_path, 1)

@@ -422,6 +422,7 @@ for batch in range(100_000):
 """
 
 
+@pytest.mark.slow
 def test_log_keeps_every_confirmed_batch_of_writers_killed_repeatedly(tmp_path: Path) -> None:
     signer = signing_key.create(tmp_path / "keys", SIGNER.origin)
     log = ProvenanceLog(FolderStore(tmp_path / "store"), signer, FileWriterLock(tmp_path / "log.lock", 30))

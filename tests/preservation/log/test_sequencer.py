@@ -54,6 +54,7 @@ def test_sequencer_records_events_of_concurrent_processes_once(repository: Repos
     assert_everything_is_logged_once(repository, dict.fromkeys(["old", *chain(*names.values())], 7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 def test_sequencer_loses_no_event_of_a_writer_killed_at_any_store_change(repository: Repository, after: bool) -> None:
     works: dict[str, int] = {}

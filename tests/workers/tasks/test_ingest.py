@@ -172,6 +172,7 @@ def _delete_signing_record(context):
         left.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, deposit, after):
     run(context, deposit)
