@@ -1,7 +1,7 @@
-"""What the Image API says of any text that may stand for a request: a second reading of the specification, for tests.
+"""An independent implementation of image requests: the responses that the specification allows for any text.
 
-Written from sections 4.1 to 4.5 of 3.0 and of 2.1.1, from the tile algorithm of their implementation notes and from
-decision 7 where they leave a choice, and from nothing in `iiif_server`.
+It follows sections 4.1 to 4.5 of Image API 3.0 and 2.1.1, the tile algorithm of their implementation notes, and
+decision 7 where they leave a choice. It uses nothing of `iiif_server`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Region = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """An image: its sides, the side of its tiles, the most pixels of an answer, the longest side it may be shown at."""
+    """An image: its size, its tile size, the most pixels of a response, and the longest side its rights allow."""
 
     width: int
     height: int
@@ -39,9 +39,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Expected:
-    """What may come back: one of `statuses`, or a picture of whose sides before turning `fits` holds.
+    """The allowed responses: one of `statuses`, or a picture whose size before rotation satisfies `fits`.
 
-    `sides` are these sides where the specification leaves no choice.
+    `sides` is that size where the specification leaves no choice.
     """
 
     statuses: frozenset[int] = frozenset()
@@ -58,7 +58,7 @@ REFUSED = Expected(frozenset({400}))
 
 
 def expected(version: int, text: str, image: Shown) -> Expected:
-    """What the specification, and our choices in it, say of a request."""
+    """Return what the specification, and our choices in it, allow as the response to a request."""
     parts = re.fullmatch(r"([^/]*)/([^/]*)/([^/]*)/([^/.]*)\.([^/.]*)", text)
     if parts is None or len(text) > 255:
         return REFUSED
@@ -129,14 +129,14 @@ def _size(
     if not any(fixed):
         return statuses, None, None
 
-    def is_rounding_away(given: Sides) -> bool:  # from the largest there is, which `sizes` may tell of
+    def is_rounding_away(given: Sides) -> bool:  # from the largest size, which `sizes` may list
         return (given[0] == fixed[0] or given[1] == fixed[1]) and _is_largest(given, region, caret, image)
 
     return statuses, is_rounding_away, None
 
 
 def _sides(version: int, asked: re.Match[str], region: Region, image: Shown) -> Sides:
-    """Sides of a size in numbers: those of the tile or level that it means, or else in proportion."""
+    """Return the size that numbers mean: that of the matching tile or level, or else one in proportion."""
     w, h = region[2:]
     known = _tiles(region, image)
     if asked[6]:
@@ -164,7 +164,7 @@ def _sides(version: int, asked: re.Match[str], region: Region, image: Shown) -> 
 
 
 def _tiles(region: Region, image: Shown) -> list[tuple[int, Sides]]:
-    """Scale factors, and sizes at them, of tiles and whole levels that show just this region, larger ones first."""
+    """Return scale factors and sizes of the tiles and levels that show exactly this region, larger ones first."""
     x, y, w, h = region
     found = []
     factor = 1
@@ -192,7 +192,7 @@ def _is_allowed(sides: Sides, region: Region, image: Shown) -> bool:
 
 
 def _is_largest(sides: Sides, region: Region, enlarge: bool, image: Shown) -> bool:
-    """Whether sides are in proportion, allowed, and not much less than the most that is."""
+    """Return whether a size is in proportion, allowed, and nearly the largest that is."""
     w, h = region[2:]
     if not _is_allowed(sides, region, image) or (not enlarge and (sides[0] > w or sides[1] > h)):
         return False
@@ -207,20 +207,20 @@ def _is_largest(sides: Sides, region: Region, enlarge: bool, image: Shown) -> bo
 
 
 def turned(sides: Sides, degrees: float) -> tuple[float, float]:
-    """The box around a turned picture, not yet rounded up."""
+    """Return the bounding box of a rotated picture, not yet rounded up."""
     across, along = abs(cos(radians(degrees))), abs(sin(radians(degrees)))
     return sides[0] * across + sides[1] * along, sides[0] * along + sides[1] * across
 
 
 def is_box_of(size: Sides, sides: Sides, degrees: float) -> bool:
-    """Whether a picture of `sides`, turned, is in a box of `size`, which is rounded up."""
+    """Return whether `size` is the rounded-up bounding box of a rotated picture of `sides`."""
     return all(
         ceil(side - 1e-6) <= got <= ceil(side + 1e-6) for side, got in zip(turned(sides, degrees), size, strict=True)
     )
 
 
 def before_turning(size: Sides, right: Expected) -> Sides | None:
-    """Sides that fit and that, turned, are in a box of `size`."""
+    """Return a size that fits and whose bounding box after rotation is `size`."""
     assert right.fits
     if right.sides:
         return right.sides if is_box_of(size, right.sides, right.degrees) else None
@@ -234,7 +234,7 @@ def before_turning(size: Sides, right: Expected) -> Sides | None:
 
 
 def may_be_too_large(right: Expected, image: Shown) -> bool:
-    """Whether such a picture may have, turned, too many pixels, or a side too long for its format."""
+    """Return whether such a picture may, after rotation, have too many pixels or a side too long for its format."""
     most = LONGEST_SIDE.get(right.format, 10**10)
     if right.sides:
         box = turned(right.sides, right.degrees)

@@ -1,4 +1,4 @@
-"""Requests and files as an enemy, or a broken program, makes them; the same for the same `random.Random`. (pure)"""
+"""Malformed requests and damaged files, the same for the same `random.Random`. (pure)"""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Chance = random.Random
 
 
 def image_request(chance: Chance) -> str:
-    """Something like what follows an image's identifier: right in some places, nearly right in others."""
+    """Return an image request that is right in some parts and nearly right in others."""
     region = chance.choice(REGIONS).format(*chance.choices(NUMBERS, k=4))
     size = chance.choice(SIZES).format(*chance.choices(NUMBERS, k=2))
     rotation = chance.choice(ROTATIONS).format(chance.choice(NUMBERS))
     parts = [region, size, rotation, f"{chance.choice(QUALITIES)}.{chance.choice(FORMATS)}"]
-    if chance.random() < 0.5:  # else a request in which all is wrong at once says only its first fault
+    if chance.random() < 0.5:  # otherwise only the first of many faults would be tested
         likely = ["full", "200,", "0", "default.jpg"]
         wrong = chance.randrange(4)
         parts = [part if place == wrong else likely[place] for place, part in enumerate(parts)]
@@ -47,7 +47,7 @@ def image_request(chance: Chance) -> str:
 
 
 def identifier(chance: Chance, known: Sequence[str]) -> str:
-    """A name under which something is held, or one like it, or a way out of the folder."""
+    """Return a known identifier, a similar one, or a path that leaves the folder."""
     name = chance.choice(known)
     tricks: tuple[Callable[[], str], ...] = (
         lambda: name,
@@ -65,7 +65,7 @@ def identifier(chance: Chance, known: Sequence[str]) -> str:
 
 
 def target(chance: Chance, known: Sequence[str], others: Sequence[str]) -> bytes:
-    """What stands after the method: an image request or one of `others`, mutated by its grammar, its bytes, or both."""
+    """Return a request target: an image request or one of `others`, with mutations of its grammar and its bytes."""
     if chance.random() < 0.75:
         prefix = (
             IMAGES if chance.random() < 0.7 else chance.choice(["/iiif/image/2/", "/iiif//image/3/", "/iiif/image/"])
@@ -81,7 +81,7 @@ def target(chance: Chance, known: Sequence[str], others: Sequence[str]) -> bytes
 
 
 def mangled(chance: Chance, data: bytes) -> bytes:
-    """`data` with a piece put in, taken out, said again, percent-encoded or with a bit turned."""
+    """Return `data` with a piece inserted, removed, repeated or percent-encoded, or with a bit flipped."""
     place, end = sorted(chance.choices(range(len(data) + 1), k=2))
     piece = data[place:end]
     tricks: tuple[Callable[[], bytes], ...] = (
@@ -96,7 +96,7 @@ def mangled(chance: Chance, data: bytes) -> bytes:
 
 
 def flipped(chance: Chance, data: bytes, bits: int) -> bytes:
-    """`data` with as many bits turned, anywhere."""
+    """Return `data` with so many bits flipped, anywhere."""
     changed = bytearray(data)
     for _ in range(bits if changed else 0):
         place = chance.randrange(8 * len(changed))
@@ -105,7 +105,7 @@ def flipped(chance: Chance, data: bytes, bits: int) -> bytes:
 
 
 def damaged(chance: Chance, data: bytes) -> bytes:
-    """A file as a failing disk or a broken-off copy leaves it; never the same as `data`."""
+    """Return a file as a failing disk or an interrupted copy leaves it; never the same as `data`."""
     place, end = sorted(chance.choices(range(len(data) + 1), k=2))
     tricks: tuple[Callable[[], bytes], ...] = (
         lambda: flipped(chance, data, 1),
@@ -120,6 +120,6 @@ def damaged(chance: Chance, data: bytes) -> bytes:
         lambda: data + chance.randbytes(chance.randrange(1, 300)),
         lambda: b"",
     )
-    while (made := chance.choice(tricks)()) == data:
+    while (result := chance.choice(tricks)()) == data:
         pass
-    return made
+    return result
