@@ -225,6 +225,7 @@ def test_errors_after_the_first_chunk_are_raised_by_the_iteration(session_pool: 
             next(session)
 
 
+@pytest.mark.slow
 def test_time_that_the_parent_takes_is_not_counted(session_pool: SandboxPool) -> None:
     session_pool.call(os.getpid)
     session = session_pool.open_session(sandbox_functions.send_chunks, 4, 1 << 20, 0.1, respond=refuse)
