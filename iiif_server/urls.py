@@ -112,11 +112,6 @@ def reader_path(work: str, page: int | None = None) -> str:
     return path if page is None else f"{path}?page={page}"
 
 
-def works_path(page: int) -> str:
-    """Return the path of one page of the list of works, counted from 1."""
-    return f"{WORKS}?page={page}"
-
-
 def log_path(key: str) -> str:
     """Return the path of a file of the provenance log, by its key below the log's root (C2SP tlog-tiles)."""
     return f"{LOG_ROOT}{key}"

@@ -1,4 +1,4 @@
-"""Pages for readers: views, language, static files and error pages.
+"""Pages for readers: their data, language, URLs, static files and error pages.
 
-It imports `messages` and `trusted_networks`.
+It imports `messages` and `trusted_networks`; `app`, `services` and `operations` import it.
 """
