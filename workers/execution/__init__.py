@@ -1,4 +1,4 @@
-"""Runs one job: context, leases, retries, liveness and scratch space.
+"""Runs one job: context, lease, retries, liveness and scratch directories.
 
-It knows no kind of job and imports nothing from `tasks`. `tasks` and `service` import it.
+It imports no task. `tasks`, `service`, `maintenance` and the commands of `web.cli` import it.
 """

@@ -1,4 +1,4 @@
-"""Operations an administrator starts by hand: rebuilding the catalogue and copying a store.
+"""Operations that an administrator starts by hand: rebuilding the catalogue and copying a store.
 
-The top of `workers`, beside `service`. `web.cli` imports it.
+The top layer of `workers`, beside `service`. The commands of `web.cli` import it.
 """

@@ -1,5 +1,5 @@
 """Reads preservation masters: formats, decoding in a sandbox, digests and pyramids.
 
-The lowest layer of `workers`: it knows neither deposits nor jobs. `deposit` and
-`tasks` import it.
+The lowest layer of `workers`: it knows neither deposits nor jobs. All other packages of `workers` may import it; the
+processes that serve never do.
 """

@@ -49,8 +49,8 @@ def served_colours(
     return [tuple(middle.mean((0, 1))) for middle in middles]
 
 
-def assert_near(found: list[tuple[float, ...]], right: list[tuple[int, ...]], most: float = NEAR) -> None:
-    assert numpy.abs(numpy.subtract(found, right)).max() < most, (found, right)
+def assert_near(colours: list[tuple[float, ...]], expected: list[tuple[int, ...]], tolerance: float = NEAR) -> None:
+    assert numpy.abs(numpy.subtract(colours, expected)).max() < tolerance, (colours, expected)
 
 
 COLOURS: list[tuple[int, ...]] = [

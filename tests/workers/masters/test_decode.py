@@ -50,10 +50,10 @@ def test_an_image_has_the_same_fingerprint_in_every_lossless_format(pool: Sandbo
     (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(COLOUR, level=0, reversible=True, codecformat="jp2"))
     (tmp_path / "a.j2k").write_bytes(imagecodecs.jpeg2k_encode(COLOUR, level=0, reversible=True, codecformat="j2k"))
     (tmp_path / "a.jhc").write_bytes(imagecodecs.htj2k_encode(COLOUR))
-    found = {path.name: read(pool, path) for path in tmp_path.iterdir()}
-    assert len({master.pixels for master in found.values()}) == 1, {n: m.pixels[:6] for n, m in found.items()}
-    assert found["a.jhc"].media_type == "image/j2c"
-    assert len({master.sha256 for master in found.values()}) == 9
+    masters = {path.name: read(pool, path) for path in tmp_path.iterdir()}
+    assert len({master.pixels for master in masters.values()}) == 1, {n: m.pixels[:6] for n, m in masters.items()}
+    assert masters["a.jhc"].media_type == "image/j2c"
+    assert len({master.sha256 for master in masters.values()}) == 9
 
 
 def test_a_grey_image_has_one_fingerprint_in_8_and_16_bits(pool: SandboxPool, tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ def test_exif_orientation_is_applied(orientation: int, pool: SandboxPool, tmp_pa
     upright = read(pool, saved(tmp_path / "upright.png", np.ascontiguousarray(turned[orientation - 1])))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = read(pool, saved(tmp_path / "a.png", COLOUR, exif=exif))
-    assert found.pixels == upright.pixels
-    assert (found.width, found.height) == ((60, 80) if orientation > 4 else (80, 60))
+    master = read(pool, saved(tmp_path / "a.png", COLOUR, exif=exif))
+    assert master.pixels == upright.pixels
+    assert (master.width, master.height) == ((60, 80) if orientation > 4 else (80, 60))
     assert not list((tmp_path.parent).glob("scratch*/*.v"))
 
 
@@ -234,8 +234,8 @@ def test_a_truncated_file_is_refused(name: str, pool: SandboxPool, tmp_path: Pat
     for length in lengths:
         path.write_bytes(content[:length])
         try:
-            found = read(pool, path)
+            master = read(pool, path)
         except MasterUnreadable:
             continue
-        assert found.pixels == whole.pixels, f"truncated to {length} of {len(content)}"
+        assert master.pixels == whole.pixels, f"truncated to {length} of {len(content)}"
         pytest.fail(f"accepted when truncated to {length} of {len(content)} bytes, though every pixel is there")

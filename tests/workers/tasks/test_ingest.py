@@ -56,7 +56,7 @@ def run(context, deposit):
 
 def contents(repository):
     """Return the content of the store; of pyramids only the keys, because a ZIP file contains its creation time."""
-    keys = [found.key for found in repository.store.list()]
+    keys = [item.key for item in repository.store.list()]
     return {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
 
 
@@ -209,8 +209,8 @@ def test_rebuild_restores_deleted_pyramids_and_published_documents(context, depo
     repository = context.repository
     before = contents(repository), catalogued(repository)
     for prefix in (paths.PYRAMIDS, paths.PUBLISHED):
-        for found in list(repository.store.list(prefix)):
-            repository.store.delete(found.key)
+        for item in list(repository.store.list(prefix)):
+            repository.store.delete(item.key)
     done = rebuild(repository, context.examiner, SilentProgress())
     assert done.pyramids_made == 3
     assert (contents(repository), catalogued(repository)) == before
@@ -251,7 +251,7 @@ def test_ingest_restarts_when_the_deposit_changes_and_keeps_nothing_old(context,
     digest = hashlib.sha256((deposit / "0002.tif").read_bytes()).hexdigest()
     assert digest in {image.master.sha256 for image in held.images()}
     known = {pyramid.key for pyramid in repository.catalogue.pyramids(held.identifier).values()}
-    assert {found.key for found in repository.store.list(paths.PYRAMIDS)} == known
+    assert {item.key for item in repository.store.list(paths.PYRAMIDS)} == known
     assert validate_object(repository.store, paths.ocfl_object(held.identifier)).valid
 
 

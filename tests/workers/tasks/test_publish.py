@@ -117,7 +117,7 @@ def walk(repository: Repository, name: str = "top", whole: str | None = None) ->
 
 
 def documents(repository: Repository) -> dict[str, bytes]:
-    return {found.key: repository.store.read(found.key) for found in repository.store.list(paths.COLLECTIONS)}
+    return {item.key: repository.store.read(item.key) for item in repository.store.list(paths.COLLECTIONS)}
 
 
 def rebuilt_documents(repository: Repository) -> dict[str, bytes]:
