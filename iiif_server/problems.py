@@ -1,8 +1,8 @@
-"""Domain errors and documents as HTTP: the one table of statuses, problem documents, validators, negotiation.
+"""Domain errors as HTTP: the table of statuses, problem documents, entity tags and content negotiation.
 
-A problem document is RFC 9457 JSON in the reader's language, with the error's machine `code` beside its members and,
-for a request that breaks a grammar, the `part` at fault. What went wrong inside (keys, addresses of databases) is for
-the log, not for the public: a status of 500 or above tells only its code.
+A problem document is RFC 9457 JSON in the reader's language. It has the error's machine `code` as an extension member
+and, for a request that breaks a grammar, the `part` at fault. Details of internal errors (keys, addresses of databases)
+are written to the log only: a status of 500 or above shows a general message and the code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from iiif_server.render.pool import RenderedStream
 
 CORS: Final = ("Access-Control-Allow-Origin", "*")
-"""A header of every answer of the image service: pages of every other site may use it."""
+"""The header of every response of the image service: pages of any other site may use it."""
 
 STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     ShanbenError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -50,15 +50,14 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     IntegrityError: HTTPStatus.INTERNAL_SERVER_ERROR,
     SystemFault: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The status of each error; an error that is not named has that of the nearest class above it.
+"""The status of each error class; an error that is not listed has the status of its nearest base class.
 
-A pyramid that the store does not hold (`KeyNotFound`) is 503, not 500: it can be made again from its master at any
-time.
+A pyramid that is missing from the store (`KeyNotFound`) is 503, not 500: a worker can make it again from its master.
 """
 
 _RETRY_SECONDS: Final = 5
 _RETRY_AFTER_HELP_SECONDS: Final = 60
-"""When to try again after a fault that somebody has to mend first."""
+"""The ``Retry-After`` of a fault that somebody must repair first."""
 
 _TITLES: Final = {
     HTTPStatus.BAD_REQUEST: "请求有误",
@@ -72,15 +71,15 @@ _TITLES: Final = {
 }
 
 INTERNAL: Final = LocalizedText(
-    "服务器出错，工作人员会在日志中看到原因", "Something failed here; the staff will find why in the log"
+    "服务器出错，工作人员会在日志中看到原因", "The server failed; the staff will find the reason in its log"
 )
 _UNAVAILABLE: Final = LocalizedText(
-    "服务暂不可用，请稍后重试", "The service is not available just now; please try again shortly"
+    "服务暂不可用，请稍后重试", "The service is temporarily unavailable; please try again shortly"
 )
 
 
 class Response(NamedTuple):
-    """An HTTP response without its protocol. A body in parts must be read to its end, or closed."""
+    """An HTTP response. A body in parts must be read to its end, or closed."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -89,7 +88,7 @@ class Response(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem document: `body` is UTF-8 JSON, `headers` say so."""
+    """A problem document: `body` is UTF-8 JSON, described by `headers`."""
 
     status: int
     body: bytes
@@ -97,12 +96,12 @@ class Problem:
 
 
 def status_of(error: ShanbenError) -> HTTPStatus:
-    """The status of an error, by the table."""
+    """Return the status of an error."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def problem(error: ShanbenError, language: Language) -> Problem:
-    """The problem document of an error, in a language."""
+    """Return the problem document of an error, in a language."""
     status = status_of(error)
     detail = error.message
     if status >= 500:
@@ -122,7 +121,7 @@ def problem_document(
     *,
     retry_seconds: int = _RETRY_SECONDS,
 ) -> Problem:
-    """A problem document (RFC 9457 section 3) with extension members; a 503 says when to try again."""
+    """Return a problem document (RFC 9457 section 3) with extension members; a 503 has ``Retry-After``."""
     title = _TITLES.get(status, status.phrase) if language is Language.CHINESE else status.phrase
     document = {
         "type": "about:blank",

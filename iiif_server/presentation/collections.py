@@ -1,12 +1,11 @@
-"""The parts that the collection of all works is divided into: spans of the time in which works were accessioned. (pure)
+"""The collection of all works, divided by the time of accession. (pure)
 
-A span is as long as a prefix of an RFC 3339 time in UTC, from everything to a minute::
+A period is a prefix of an RFC 3339 time in UTC, from all time down to a minute::
 
     top  >  2026  >  2026-01  >  2026-01-31  >  2026-01-31t08  >  2026-01-31t08-59
 
-Where a work stands follows from the time of its accession alone, which never changes: no other work moves it. A part is
-divided when it holds more than `MOST` works, a minute never: how many works a minute holds is limited by how quickly
-they can be taken in.
+A work's period follows from the time of its accession alone, which never changes, so no other work moves it. A period
+of more than `MOST` works is divided, except a minute: the speed of ingest limits the number of works in a minute.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Final
 from repository.localized import LocalizedText
 
 MOST: Final = 500
-"""Works in a part that is not divided."""
+"""The largest number of works in a period that is not divided."""
 
 _FIRST: Final = "0000-00-00T00:00:00Z"
 _END: Final = "9999-99-99T99:99:60Z"
@@ -32,50 +31,50 @@ _TOP: Final = "top"
 
 @dataclass(frozen=True, slots=True)
 class AccessionPeriod:
-    """The works whose accession begins with `prefix`. Raises `ValueError` for what no such time begins with."""
+    """The works whose time of accession begins with `prefix`. Raises `ValueError` for what cannot begin a time."""
 
     prefix: str
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
-            raise ValueError(f"no span of time: {self.prefix!r}")
+            raise ValueError(f"not a period of time: {self.prefix!r}")
 
     @property
     def name(self) -> str:
-        """What its collection is called in addresses."""
+        """The name of its collection in URLs."""
         return self.prefix.lower().replace(":", "-") or _TOP
 
     @property
     def start(self) -> str:
-        """Not after any time in it; of the form of all times, so that any collation puts it in the right order."""
+        """A time not later than any in the period, in the form of all times, so that any collation orders it."""
         return self.prefix + _FIRST[len(self.prefix) :]
 
     @property
     def end(self) -> str:
-        """After every time in it and not after any later one; of that form too."""
+        """A time after all in the period and not after any later one, in the same form."""
         return self.prefix + _END[len(self.prefix) :]
 
     @property
     def is_smallest(self) -> bool:
-        """Whether it is never divided."""
+        """Whether the period is a minute, which is never divided."""
         return len(self.prefix) == _LENGTHS[-1]
 
     @property
     def whole(self) -> AccessionPeriod | None:
-        """What it is the next smaller part of; None for the collection of all works."""
+        """The period that has this one as a division; None for all works."""
         return AccessionPeriod(self.prefix[: _LENGTHS[_LENGTHS.index(len(self.prefix)) - 1]]) if self.prefix else None
 
     def division(self, accessioned: str) -> AccessionPeriod:
-        """The next smaller part with this time, which is in this one. Not to be asked of the smallest."""
+        """Return the division with a time of this period. Must not be called for the smallest period."""
         return AccessionPeriod(accessioned[: _LENGTHS[_LENGTHS.index(len(self.prefix)) + 1]])
 
     def contains(self, other: AccessionPeriod) -> bool:
-        """Whether it is the other or holds all of it."""
+        """Return whether the other period is this one or a part of it."""
         return other.prefix.startswith(self.prefix)
 
     @property
     def label(self) -> LocalizedText:
-        """What people call it."""
+        """The label of its collection."""
         if not self.prefix:
             return LocalizedText("馆藏善本", "Works held")
         numbers = [int(number) for number in re.split("[-T:]", self.prefix)]
@@ -93,12 +92,12 @@ ALL: Final = AccessionPeriod("")
 
 
 def smallest_period(accessioned: str) -> AccessionPeriod:
-    """The part that a work accessioned at this time is always in. Raises `ValueError` for another form of time."""
+    """Return the minute of a time of accession. Raises `ValueError` for another form of time."""
     return AccessionPeriod(accessioned[: _LENGTHS[-1]])
 
 
 def period_named(name: str) -> AccessionPeriod | None:
-    """The inverse of `AccessionPeriod.name`; None when no part is called so."""
+    """Return the period of a name, or None: the inverse of `AccessionPeriod.name`."""
     if name == _TOP:
         return ALL
     if not _NAME.fullmatch(name):

@@ -1,24 +1,24 @@
-"""Presentation 3.0 manifests and collections, built once, at publication.
+"""Build Presentation 3.0 manifests and collections, once, at publication.
 
-The only user of iiif-prezi3, whose models check every document here. Its helpers that append one canvas at a time
-check the whole manifest again at each: here plain values are built first and checked once.
+This is the only user of iiif-prezi3, whose models validate every document. Its helpers that append one canvas at a time
+validate the whole manifest each time; here plain values are built first and validated once.
 
-Every identifier starts with `PLACEHOLDER`, so that one stored document serves under any public address
+Every identifier begins with `PLACEHOLDER`, so that a stored document can be served under any public address
 (`presentation/published.py`). The same work gives the same bytes.
 
-How a page's behaviour is told (Presentation 3.0, section 3.4, lets few words stand on a canvas):
+Presentation 3.0, section 3.4, allows few behaviors on a canvas. In a paged work:
 
 =============  =======================================================================================
-of the page    in a paged work
+page           canvas
 =============  =======================================================================================
 individuals    ``facing-pages``: one picture of a whole opening, shown by itself
 facing-pages   the same
 non-paged      ``non-paged``
-others         nothing: they are words for manifests
+others         none, because they are behaviors of manifests
 =============  =======================================================================================
 
-In a work that is not paged canvases carry no behaviour. A paged work whose every picture is a whole opening is
-``individuals`` itself.
+In other works canvases have no behavior. A paged work in which every picture is a whole opening becomes
+``individuals``.
 """
 
 from __future__ import annotations
@@ -88,40 +88,40 @@ Json = dict[str, Any]
 
 
 def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> bytes:
-    """The manifest of a work as UTF-8 JSON, in canonical order.
+    """Return the manifest of a work as UTF-8 JSON, in a fixed order (Presentation 3.0, section 5.2).
 
-    `pyramids` holds one for every image of the work; `provider` is the institution's name, or '' to name none. Every
-    page that a range names must be in the work. Presentation 3.0, section 5.2.
+    `pyramids` must have every image of the work, and the work every page of its ranges. `provider` is the institution's
+    name, or '' for none.
     """
     return _serialise(Manifest(**_manifest(work, pyramids, provider)))
 
 
-def build_collection(works: Iterable[WorkSummary], part: AccessionPeriod = ALL) -> bytes:
-    """A collection of manifests: every published work of a part, in the order given (Presentation 3.0, section 5.1)."""
+def build_collection(works: Iterable[WorkSummary], period: AccessionPeriod = ALL) -> bytes:
+    """Return a collection of manifests: the published works of a period, in the given order (section 5.1)."""
     return _collection(
-        part, [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
+        period, [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
     )
 
 
-def build_divided_collection(part: AccessionPeriod, divisions: Iterable[AccessionPeriod]) -> bytes:
-    """A collection of collections, each only named here: the parts that a part is divided into (section 5.1)."""
-    return _collection(part, [_collection_reference(division) for division in divisions])
+def build_divided_collection(period: AccessionPeriod, divisions: Iterable[AccessionPeriod]) -> bytes:
+    """Return a collection of references to collections: the divisions of a period (section 5.1)."""
+    return _collection(period, [_collection_reference(division) for division in divisions])
 
 
-def _collection(part: AccessionPeriod, items: Sequence[Json]) -> bytes:
-    whole = part.whole
+def _collection(period: AccessionPeriod, items: Sequence[Json]) -> bytes:
+    whole = period.whole
     return _serialise(
         Collection(
-            id=stored_id(collection_path(part.name)),
-            label=_bilingual(part.label),
+            id=stored_id(collection_path(period.name)),
+            label=_bilingual(period.label),
             items=items,
             **_present(partOf=[_collection_reference(whole)] if whole else None),
         )
     )
 
 
-def _collection_reference(part: AccessionPeriod) -> Json:
-    return {"id": stored_id(collection_path(part.name)), "type": "Collection", "label": _bilingual(part.label)}
+def _collection_reference(period: AccessionPeriod) -> Json:
+    return {"id": stored_id(collection_path(period.name)), "type": "Collection", "label": _bilingual(period.label)}
 
 
 def _serialise(document: Manifest | Collection) -> bytes:
@@ -154,21 +154,21 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Jso
 
 
 def _range_model(part: Json) -> Range:
-    """A range whose canvases are references: left as plain values the models would take them for empty canvases."""
+    """Return the model of a range. Its canvases must be references: the models read plain values as empty canvases."""
     items = [CanvasRef(**item) if item["type"] == "Canvas" else _range_model(item) for item in part["items"]]
     return Range(**{**part, "items": items})
 
 
 def _present(**properties: Any) -> Json:
-    """The properties that have something to say: IIIF has no empty ones, but for a list of items."""
+    """Return the properties without empty ones, which IIIF does not allow except for `items`."""
     return {name: value for name, value in properties.items() if value or name == "items"}
 
 
-# Words
+# Text
 
 
 def _language(record: Record) -> str:
-    """The key of the record's own words: its language when it has just one, ``none`` when that is not known."""
+    """Return the key of catalogued text: the record's language if it has exactly one, otherwise ``none``."""
     known = len(record.language) == 1 and _LANGUAGE_TAG.fullmatch(record.language[0])
     return record.language[0] if known else "none"
 
@@ -178,7 +178,7 @@ def _bilingual(text: LocalizedText) -> Json:
 
 
 def _plain(language: str, *values: str) -> Json:
-    """Catalogued words where IIIF allows HTML: a space at the end keeps ``<…>`` plain text (section 4.5)."""
+    """Return catalogued text where IIIF allows HTML; a space at the end keeps ``<…>`` plain text (section 4.5)."""
     return {language: [f"{value} " if value.startswith("<") and value.endswith(">") else value for value in values]}
 
 
@@ -196,9 +196,9 @@ def _metadata(work: Work) -> list[Json]:
         (LocalizedText("编号", "Identifier"), [record.identifier]),
         (_RIGHTS, [other_rights]),
     ]
-    told = [(label, [value for value in values if value]) for label, values in rows]
-    described = [{"label": _bilingual(label), "value": _plain("none", *values)} for label, values in told if values]
-    return described + ([_languages(record.language)] if record.language else [])
+    present = [(label, [value for value in values if value]) for label, values in rows]
+    metadata = [{"label": _bilingual(label), "value": _plain("none", *values)} for label, values in present if values]
+    return metadata + ([_languages(record.language)] if record.language else [])
 
 
 def _languages(tags: Sequence[str]) -> Json:
@@ -209,12 +209,12 @@ def _languages(tags: Sequence[str]) -> Json:
 
 def _required_statement(work: Work, provider: str) -> Json | None:
     other_rights = "" if _licence(work.rights) else work.rights.uri
-    words = [word for word in dict.fromkeys((work.record.holder, provider, other_rights)) if word]
-    return {"label": _bilingual(_ATTRIBUTION), "value": _plain("none", *words)} if words else None
+    lines = [line for line in dict.fromkeys((work.record.holder, provider, other_rights)) if line]
+    return {"label": _bilingual(_ATTRIBUTION), "value": _plain("none", *lines)} if lines else None
 
 
 def _licence(rights: Rights) -> str | None:
-    """The rights URI when it is one that `rights` may hold, in the form with ``http`` (section 3.2)."""
+    """Return the rights URI with ``http`` if the property `rights` allows it (section 3.2), or None."""
     if rights.uri is None or not _LICENCE.fullmatch(rights.uri):
         return None
     return re.sub(r"^https", "http", rights.uri)
@@ -224,7 +224,7 @@ def _licence(rights: Rights) -> str | None:
 
 
 def _provider(name: str) -> list[Json]:
-    """The institution, at the address of its repository."""
+    """Return the institution, with its repository as homepage."""
     label = {"none": [name]}
     site = stored_id(HOME)
     home = {"id": site, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}
@@ -243,7 +243,7 @@ def _see_also(work: str) -> list[Json]:
 
 
 def _start(canvases: Sequence[Json]) -> Json | None:
-    """The first canvas that shows something."""
+    """Return a reference to the first canvas with a picture."""
     return next(({"id": canvas["id"], "type": "Canvas"} for canvas in canvases if canvas["items"]), None)
 
 
@@ -261,7 +261,7 @@ def _manifest_reference(summary: WorkSummary) -> Json:
 
 
 def _cover(image: str) -> list[Json]:
-    """A cover; its exact size is not known here, so the service is asked to fit it in a square."""
+    """Return a cover that the service fits into a square, because its exact size is not known here."""
     address = stored_id(image_path(image, f"full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"))
     return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
 
@@ -305,7 +305,7 @@ def _page_label(page: Page) -> Json:
 
 
 def _painting(work: str, number: int, page: Page, bodies: Sequence[Json]) -> list[Json]:
-    """One annotation; several photographs of a page are a choice, the first shown at once (cookbook 0033)."""
+    """Return one annotation. Several photographs of a page are a choice, the first shown by default (cookbook 0033)."""
     if not page.images:
         return []
     if len(bodies) > 1:

@@ -1,6 +1,6 @@
-"""Published Presentation documents: put once, served as bytes under any public address.
+"""Published Presentation documents: stored once, served as bytes under any public address.
 
-A stored document names everything under `PLACEHOLDER`; serving it is one read and one replacement.
+The identifiers in a stored document begin with `PLACEHOLDER`. To serve it is to read it and replace that.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _COLLECTION_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class PublishedDocument:
-    """A document as served. `etag` is a strong entity tag in its quotes (RFC 9110, section 8.8.3)."""
+    """A document as served. `etag` is a strong entity tag with its quotes (RFC 9110, section 8.8.3)."""
 
     body: bytes
     etag: str
 
 
 class PresentationService:
-    """Answers for manifests and collections from what has been published."""
+    """Reads published manifests and collections from the store."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     def manifest(self, work: str, base_url: str) -> PublishedDocument:
-        """The manifest of a work. Raises `IdentifierInvalid`, and `NotFound` when the work is not published.
+        """Return the manifest of a work. Raises `IdentifierInvalid`, and `NotFound` when the work is not published.
 
-        `base_url` is the public address without a slash at its end.
+        `base_url` is the public address without a final slash.
         """
         identifier = identifiers.parse(work, Kind.WORK)
         return self._document(paths.manifest(identifier), identifier, base_url)
 
     def collection(self, name: str, base_url: str) -> PublishedDocument:
-        """A collection by its name. Raises `NotFound`."""
+        """Return a collection by its name. Raises `NotFound`."""
         if not _COLLECTION_NAME.fullmatch(name):
             raise NotFound(what=name)
         return self._document(paths.collection(name), name, base_url)
@@ -56,37 +56,37 @@ class PresentationService:
             stored = self._store.read(key)
         except KeyNotFound as fault:
             raise NotFound(what=what) from fault
-        # The address may come from a request: it is put in as what can stand inside a JSON string.
+        # The address may come from a request, so it is escaped for a JSON string.
         address = json.dumps(base_url.rstrip("/"))[1:-1].encode()
         body = stored.replace(PLACEHOLDER.encode(), address)
         return PublishedDocument(body, _etag(stored, address))
 
 
 def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:
-    """Put a work's manifest where it is served from; False when the same bytes are there already."""
+    """Store a work's manifest; return False when the same bytes are stored already."""
     return _publish(store, paths.manifest(work), body)
 
 
 def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
-    """Put a collection where it is served from; False when the same bytes are there already."""
+    """Store a collection; return False when the same bytes are stored already."""
     return _publish(store, paths.collection(name), body)
 
 
 def published_collections(store: ObjectStore) -> Iterator[str]:
-    """The names of the collections put."""
+    """Yield the names of the published collections."""
     for found in store.list(paths.COLLECTIONS):
         if name := paths.name_of_collection(found.key):
             yield name
 
 
 def remove_collection(store: ObjectStore, name: str) -> None:
-    """Serve a collection no more."""
+    """Delete a collection, so that it is no longer served."""
     store.delete(paths.collection(name))
 
 
 def listed_collections(store: ObjectStore, name: str) -> frozenset[str]:
-    """The identifiers of the collections that a published collection lists; none when it cannot be read."""
-    body = _held(store, paths.collection(name))
+    """Return the identifiers of the collections that a published collection lists; none when it is unreadable."""
+    body = _read(store, paths.collection(name))
     try:
         items = json.loads(body)["items"] if body else []
         return frozenset(item["id"] for item in items if item["type"] == "Collection")
@@ -95,13 +95,13 @@ def listed_collections(store: ObjectStore, name: str) -> frozenset[str]:
 
 
 def _publish(store: ObjectStore, key: str, body: bytes) -> bool:
-    if _held(store, key) == body:
+    if _read(store, key) == body:
         return False
     store.put(key, body)
     return True
 
 
-def _held(store: ObjectStore, key: str) -> bytes | None:
+def _read(store: ObjectStore, key: str) -> bytes | None:
     try:
         return store.read(key)
     except KeyNotFound:
@@ -109,5 +109,5 @@ def _held(store: ObjectStore, key: str) -> bytes | None:
 
 
 def _etag(stored: bytes, address: bytes) -> str:
-    """Changes when the stored document does, and when the address it is served under does."""
+    """Return an entity tag that changes with the stored document and with the address it is served under."""
     return f'"{hashlib.sha256(hashlib.sha256(stored).digest() + address).hexdigest()[:32]}"'

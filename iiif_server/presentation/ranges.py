@@ -1,7 +1,7 @@
 """The ranges of a manifest: volumes (册), and parts of the text (卷, 篇) within and across them. (pure)
 
-IIIF Presentation API 3.0, section 5.4. A work of several volumes is one manifest: each volume is a range at the top,
-and holds the ranges that lie wholly in it; a range that runs over several volumes follows them.
+IIIF Presentation API 3.0, section 5.4. A work of several volumes is one manifest. Each volume is a top-level range that
+contains the ranges within the volume; ranges across volumes follow them.
 """
 
 from __future__ import annotations
@@ -16,38 +16,40 @@ Json = dict[str, Any]
 
 
 def structures(work: Work, language: str) -> list[Json]:
-    """The ranges of a work's manifest; `language` keys the labels as catalogued. Ranges without pages are left out."""
+    """Return the ranges of a work's manifest without empty ones; `language` is the key of catalogued labels."""
     outline = _Outline(work, language)
     if len(work.volumes) < 2:
         return outline.ranges(work.ranges)
-    homes = [outline.volume_of(part) for part in work.ranges]
+    indexes = [outline.volume_of(part) for part in work.ranges]
     volumes = [
-        outline.volume(index, volume, [part for part, home in zip(work.ranges, homes, strict=True) if home == index])
+        outline.volume(
+            index, volume, [part for part, found in zip(work.ranges, indexes, strict=True) if found == index]
+        )
         for index, volume in enumerate(work.volumes)
         if volume.pages
     ]
-    return volumes + outline.ranges([part for part, home in zip(work.ranges, homes, strict=True) if home is None])
+    return volumes + outline.ranges([part for part, found in zip(work.ranges, indexes, strict=True) if found is None])
 
 
 class _Outline:
-    """Makes ranges, numbered in the order they are made, and knows each page's canvas and volume."""
+    """Builds ranges, numbered in the order of building, with the canvas and volume of each page."""
 
     def __init__(self, work: Work, language: str) -> None:
         self._work = work.identifier
         self._language = language
-        self._made = 0
+        self._count = 0
         self._canvas = {
             page.key: stored_id(canvas_path(work.identifier, n)) for n, page in enumerate(work.pages(), start=1)
         }
         self._volume = {page.key: index for index, volume in enumerate(work.volumes) for page in volume.pages}
 
     def volume_of(self, part: Range) -> int | None:
-        """The one volume that all of a range lies in."""
-        homes = {self._volume[key] for key in _keys(part)}
-        return homes.pop() if len(homes) == 1 else None
+        """Return the index of the volume that contains all of a range, or None."""
+        indexes = {self._volume[key] for key in _keys(part)}
+        return indexes.pop() if len(indexes) == 1 else None
 
     def volume(self, index: int, volume: Volume, parts: Sequence[Range]) -> Json:
-        """A volume's range: its pages in order, each range in the place of its first page."""
+        """Return a volume's range: its pages in order, each inner range at the position of its first page."""
         label = {self._language: [volume.label]} if volume.label else _volume_label(index + 1)
         identifier = self._identifier()
         within = {key for part in parts for key in _keys(part)}
@@ -61,7 +63,7 @@ class _Outline:
         return {"id": identifier, "type": "Range", "label": label, "items": items}
 
     def ranges(self, parts: Iterable[Range]) -> list[Json]:
-        """The ranges that hold a page at any depth: IIIF knows no empty range (section 5.4)."""
+        """Return the ranges that contain a page at any depth: IIIF has no empty ranges (section 5.4)."""
         return [self._range(part) for part in parts if _keys(part)]
 
     def _range(self, part: Range) -> Json:
@@ -73,12 +75,12 @@ class _Outline:
         return {"id": self._canvas[key], "type": "Canvas"}
 
     def _identifier(self) -> str:
-        self._made += 1
-        return stored_id(range_path(self._work, self._made))
+        self._count += 1
+        return stored_id(range_path(self._work, self._count))
 
 
 def _keys(part: Range) -> list[str]:
-    """Every page of a range, those of the ranges within it too."""
+    """Return every page of a range and of the ranges within it."""
     return [*part.pages, *(key for inner in part.ranges for key in _keys(inner))]
 
 

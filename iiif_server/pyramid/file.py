@@ -1,24 +1,25 @@
-"""The pyramid file: its writer and its reader, side by side.
+"""Write and read the pyramid file.
 
-A pyramid is an uncompressed ZIP file of an image's tiles as libvips' ``dzsave`` writes them (``layout="iiif3"``, tile
-names and order in `tile_grid`), without a folder around them. `write_pyramid` lets dzsave write the tiles and then
-replaces the file's end, a few kilobytes, because dzsave leaves three things that a file to keep must not have:
+A pyramid is an uncompressed ZIP file of an image's tiles as libvips' ``dzsave`` writes them (``layout="iiif3"``, names
+and order as in `pyramid/grid.py`), without a folder around them. `write_pyramid` has dzsave write the tiles and then
+replaces the last kilobytes of the file, because a file for preservation must not have three things that dzsave writes:
 
-- ``vips-properties.xml``, which repeats the master's metadata (comments, names) and the time of day: dropped;
-- an ``info.json`` without `sizes`: ours stands in its place (`level0_info`);
-- a directory in the order in which threads finished, with a corner tile named twice now and then: ours lists
-  ``info.json`` and then every tile of the grid once, in its order, and last, when one tile is the whole image, the
-  same bytes once more as ``full/max/0/default.jpg``, which viewers ask for then.
+- ``vips-properties.xml``, which repeats the master's metadata (comments, names) and the current time: omitted;
+- an ``info.json`` without `sizes`: replaced by `level0_info`;
+- a directory in the order in which threads finished, sometimes with a corner tile listed twice: replaced by a directory
+  that lists ``info.json`` and then every tile of the grid once, in its order. When one tile is the whole image, its
+  bytes are repeated last as ``full/max/0/default.jpg``, which viewers request then.
 
-So the file is::
+The file is therefore::
 
     tile, tile, ...            in no particular order, each with a local header without extra field
     full/max/0/default.jpg     only when the image is one tile
     info.json
     directory, end             (ZIP64 where a number needs it)
 
-and the directory's every record is known beforehand but for offset, size and CRC-32: the reader accepts nothing else.
-Tiles are JPEG in YCbCr (or grey), component identifiers 1, 2, 3, without JFIF or EXIF markers: decoders agree on those.
+Every record of the directory is determined by the grid except for offset, size and CRC-32; the reader accepts nothing
+else. Tiles are JPEGs in YCbCr (or grey) with component identifiers 1, 2, 3 and without JFIF or EXIF markers, which all
+decoders read alike.
 """
 
 from __future__ import annotations
@@ -41,27 +42,27 @@ from iiif_server.pyramid.zip_directory import End, Entry, ZipInvalid
 from repository.errors import PyramidCorrupt
 
 PLACEHOLDER_ID: Final = "https://base.invalid/image"
-"""The `id` in every info.json of a pyramid: no address is known when tiles are made (docs/leaving.md sets it)."""
+"""The `id` in the info.json of every pyramid: its address is not known when it is written (docs/leaving.md sets it)."""
 
 ReadRange = Callable[[int, int], bytes]
-"""`length` bytes from `start`, clipped to the file; a negative start counts from the end (`ObjectStore.read_range`)."""
+"""Returns `length` bytes from `start`, clipped to the file; a negative start counts from the end (`ObjectStore`)."""
 
 _FORMAT: Final = 1
 _INFO: Final = b"info.json"
 _MAX: Final = f"full/max{SUFFIX}".encode()
 _PROPERTIES: Final = b"vips-properties.xml"
 _TAIL: Final = 1 << 16
-_INFO_ROOM: Final = 1 << 10
+_LARGEST_INFO: Final = 1 << 10
 _LARGEST_DIRECTORY: Final = 1 << 26
 _LARGEST_FILE: Final = 1 << 48
 _SIDES: Final = re.compile(rb'"width":(\d{1,9}),"height":(\d{1,9}),"sizes":.*"tiles":\[\{"width":(\d{1,9}),')
 _TILE: Final = Struct("<QII")
-_NOT_WHOLE: Final = "写入不完整（磁盘可能已满）/ it was not written whole (the disk may be full)"
+_NOT_WHOLE: Final = "写入不完整（磁盘可能已满）/ it was not written completely (the disk may be full)"
 
 
 @dataclass(frozen=True, slots=True)
 class PyramidSummary:
-    """A pyramid just written: `fingerprint` as `PyramidDirectory` has it, `bytes` the file's size, sides in pixels."""
+    """A pyramid that was written: its fingerprint (see `PyramidDirectory`), file size in bytes, and sides in pixels."""
 
     fingerprint: str
     bytes: int
@@ -70,11 +71,11 @@ class PyramidSummary:
 
 
 class PyramidDirectory:
-    """Where each tile of a pyramid lies. Immutable; 16 bytes a tile and about 1.5 KB besides.
+    """The position of each tile in a pyramid. Immutable; 16 bytes a tile and about 1.5 KB in addition.
 
-    For 100 megapixels in tiles of 512 that is 10 KB, for 1.4 gigapixels 125 KB. `fingerprint` is the SHA-256 of a line
-    ``{name} {size} {crc32 in 8 hex digits}`` for every tile in the grid's order: equal tiles have equal fingerprints,
-    whenever and by however many threads they were written. `bytes` is the size of the whole file.
+    That is 10 KB for 100 megapixels in tiles of 512, and 125 KB for 1.4 gigapixels. `fingerprint` is the SHA-256 of a
+    line ``{name} {size} {crc32 in 8 hex digits}`` for every tile in the grid's order, so equal tiles have equal
+    fingerprints whenever and by however many threads they were written. `bytes` is the size of the whole file.
     """
 
     __slots__ = ("_table", "bytes", "fingerprint", "grid")
@@ -87,24 +88,24 @@ class PyramidDirectory:
         self._table = b"".join(_TILE.pack(tile.start, tile.size, tile.crc) for tile in tiles)
 
     def locate(self, ordinal: int) -> tuple[int, int, int]:
-        """Offset and length in bytes of a tile's JPEG, and its CRC-32. The ordinal is one of the grid's."""
+        """Return offset and length in bytes of a tile's JPEG, and its CRC-32. The ordinal must be in the grid."""
         return _TILE.unpack_from(self._table, ordinal * 16)
 
     @property
     def memory(self) -> int:
-        """The bytes of memory this directory takes, for a cache's budget."""
+        """The bytes of memory of this directory, for the budget of a cache."""
         return len(self._table) + 1536
 
 
 def recipe(tile_size: int, quality: int) -> str:
-    """A name, 12 hex digits, for all that decides the bytes of a pyramid's tiles but the pixels."""
+    """Return a name, 12 hex digits, for everything but the pixels that decides the bytes of a pyramid's tiles."""
     release = f"{pyvips.version(0)}.{pyvips.version(1)}"
     parts = f"pyramid {_FORMAT}, tiles {tile_size}, {_suffix(quality)}, libvips {release}"
     return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
 
 def level0_info(grid: TileGrid) -> bytes:
-    """The info.json of a pyramid as a static image service (Image API 3.0, sections 5 and 6: level 0)."""
+    """Return the info.json of a pyramid as a static image service (Image API 3.0, sections 5 and 6: level 0)."""
     smallest = grid.levels[-1]
     document = {
         "@context": "http://iiif.io/api/image/3/context.json",
@@ -123,12 +124,12 @@ def level0_info(grid: TileGrid) -> bytes:
 def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: int) -> PyramidSummary:
     """Write the pyramid of an upright 8-bit grey or sRGB image to the local file `target`, in one pass over its pixels.
 
-    The image may be opened for sequential access; memory is bounded by its width (two lines of tiles a level), not by
-    its height. When it returns, the directory has been read back and every tile's bytes have been checked against it;
-    nothing has been synced to disk: that is for the store. When it raises, what lies at `target` is of no use.
+    The image may be opened for sequential access; memory is bounded by its width (two rows of tiles a level), not by
+    its height. Before returning, the directory is read back and the bytes of every tile are checked against it. Nothing
+    is synced to disk: the store does that. After an error, delete the file at `target`.
 
-    Raises `ValueError` for another kind of image, `pyvips.Error` when pixels cannot be read; when the disk is full that
-    or `OSError`, or `PyramidCorrupt` because libvips does not notice when the last bytes of a ZIP are not written.
+    Raises `ValueError` for another kind of image and `pyvips.Error` when pixels cannot be read. A full disk raises
+    `pyvips.Error`, `OSError` or `PyramidCorrupt`: libvips does not notice when the last bytes of a ZIP are not written.
     """
     if image.format != "uchar" or image.bands not in (1, 3):
         raise ValueError(f"neither 8-bit grey nor sRGB: {image.bands} bands of {image.format}")
@@ -155,23 +156,23 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
 
 
 def _suffix(quality: int) -> str:
-    """Measured on a painted scroll of 48 megapixels, one core, at quality 80.
+    """Return the options of dzsave for tiles: libvips' defaults, which halve chroma below quality 90.
 
-    Optimised Huffman tables save 2.4% of the bytes for 1.75 times the time, trellis quantisation 10% for 9 times; full
-    chroma costs 17% more bytes. So neither, and chroma halved as libvips does below quality 90.
+    On a painted scroll of 48 megapixels, one core, at quality 80: optimised Huffman tables save 2.4% of the bytes for
+    1.75 times the time, and trellis quantisation 10% for 9 times; full chroma costs 17% more bytes.
     """
     return f".jpg[Q={quality}]"
 
 
 def _finish(file: BinaryIO, grid: TileGrid) -> None:
-    """Replace the end of what dzsave wrote by ours. Raises `ZipInvalid` when it is not what dzsave should write."""
+    """Replace the end of a file of dzsave. Raises `ZipInvalid` when the file is not what dzsave should write."""
     written = _written_tiles(file, grid)
     tiles = [written[name] for name in _names(grid) if name in written]
     if len(tiles) != grid.count or len(written) != grid.count:
         raise ZipInvalid(f"{len(written)} tiles of {grid.count} were written")
-    replica_status = [(_MAX, _content(file, tiles[0]))] if grid.count == 1 else []
+    repeated = [(_MAX, _content(file, tiles[0]))] if grid.count == 1 else []
     file.seek(max(tile.end for tile in tiles))
-    copied = [_append(file, name, content) for name, content in replica_status]
+    copied = [_append(file, name, content) for name, content in repeated]
     info = _append(file, _INFO, level0_info(grid))
     directory = b"".join([info, *(tile.record for tile in tiles), *copied])
     offset = file.tell()
@@ -180,7 +181,7 @@ def _finish(file: BinaryIO, grid: TileGrid) -> None:
 
 
 def _written_tiles(file: BinaryIO, grid: TileGrid) -> dict[bytes, Entry]:
-    """The tiles dzsave wrote, by name; of a repeated corner the smaller, whichever thread came first."""
+    """Return the tiles of dzsave by name; of a corner that is listed twice the smaller, whatever their order."""
     file.seek(-zip_directory.LONGEST_END, 2)
     end = zip_directory.read_end(file.read())
     file.seek(end.offset)
@@ -197,14 +198,14 @@ def _content(file: BinaryIO, entry: Entry) -> bytes:
 
 
 def _append(file: BinaryIO, name: bytes, content: bytes) -> bytes:
-    """Write an entry where the file stands; its directory record."""
+    """Write an entry at the file's position; return its directory record."""
     offset, crc = file.tell(), isal_zlib.crc32(content)
     file.write(zip_directory.local_entry(name, len(content), crc) + content)
     return zip_directory.record(name, len(content), crc, offset)
 
 
 def check_tiles(file: BinaryIO, key: str) -> PyramidDirectory:
-    """Read a whole pyramid, the one under `key`, from a file: its directory, every tile of which is what that says.
+    """Read the pyramid `key` from a file, check the CRC-32 of every tile, and return its directory.
 
     Raises `PyramidCorrupt`.
     """
@@ -227,17 +228,17 @@ def _file_range(file: BinaryIO) -> ReadRange:
 
 
 def read_directory(read_range: ReadRange, key: str) -> PyramidDirectory:
-    """Read and check the directory of the pyramid under `key`: one ranged read, two when it is longer than 64 KiB.
+    """Read and check the directory of the pyramid `key`: one ranged read, two when it is longer than 64 KiB.
 
-    1. The end record stands at the very end and says where the directory lies.
-    2. Before the directory lies info.json, which says the grid; both are byte for byte what that grid demands.
+    1. The end record is the last in the file and states the position of the directory.
+    2. The info.json before the directory states the grid; both are byte for byte what that grid demands.
     3. The directory lists every tile of the grid once, in order, stored, of a plausible size, and nothing else.
-    4. Header, name, bytes and descriptor of the tiles fill the file from its first byte without gap or overlap (but
-       for the bytes of a repeated corner): so every offset is right, and one ranged read fetches exactly a JPEG.
+    4. Header, name, bytes and descriptor of the tiles fill the file from its first byte without gap or overlap, except
+       for the bytes of a repeated corner. Every offset is therefore right: one ranged read fetches exactly one JPEG.
 
-    What this cannot see shows elsewhere: a changed CRC-32 gives another `fingerprint` than the catalogue holds, and
-    bytes changed or lost among the tiles do not fit the CRC-32 beside them. Raises `PyramidCorrupt`; what `read_range`
-    raises passes through. Time and memory are bounded by the directory's true length.
+    Other damage is found elsewhere: a changed CRC-32 gives another `fingerprint` than that of the catalogue, and
+    changed or missing bytes of a tile do not match its CRC-32. Raises `PyramidCorrupt`, and what `read_range` raises.
+    Time and memory are bounded by the actual length of the directory.
     """
     try:
         return _read_directory(read_range)
@@ -248,7 +249,7 @@ def read_directory(read_range: ReadRange, key: str) -> PyramidDirectory:
 def _read_directory(read_range: ReadRange) -> PyramidDirectory:
     tail, end = _read_tail(read_range)  # 1
     place = len(tail) - end.length - end.size
-    grid = _read_grid(tail[max(0, place - _INFO_ROOM) : place])  # 2
+    grid = _read_grid(tail[max(0, place - _LARGEST_INFO) : place])  # 2
     info = level0_info(grid)
     record, limit = _expected_record(_INFO, len(info), isal_zlib.crc32(info), end.offset)
     directory = tail[place : place + end.size]
@@ -261,29 +262,29 @@ def _read_directory(read_range: ReadRange) -> PyramidDirectory:
     if copy:
         record, limit = _expected_record(_MAX, tiles[0].size, tiles[0].crc, limit)
     if next(entries, None) or (single and (not copy or copy.record != record)):
-        raise ZipInvalid("the directory lists something beside the tiles of its grid")
+        raise ZipInvalid("the directory lists something other than the tiles of its grid")
     _check_places(tiles, limit, grid.repeats)  # 4
     return PyramidDirectory(grid, tiles, end.total)
 
 
 def _read_tail(read_range: ReadRange) -> tuple[bytes, End]:
-    """The end of the file, with all of info.json and the directory in it."""
+    """Return the end of the file with at least info.json and the directory, and its end record."""
     tail = read_range(-_TAIL, _TAIL)
     end = zip_directory.read_end(tail)
     if end.size > _LARGEST_DIRECTORY or end.total > _LARGEST_FILE:
         raise ZipInvalid("the directory is too large to be one")
     if len(tail) < _TAIL and len(tail) != end.total:
-        raise ZipInvalid("the file is cut short")
-    wanted = min(end.total, _INFO_ROOM + end.size + end.length)
+        raise ZipInvalid("the file is truncated")
+    wanted = min(end.total, _LARGEST_INFO + end.size + end.length)
     if wanted > len(tail):
         tail = read_range(end.total - wanted, wanted)
         if len(tail) != wanted or zip_directory.read_end(tail) != end:
-            raise ZipInvalid("the file is cut short")
+            raise ZipInvalid("the file is truncated")
     return tail, end
 
 
 def _read_grid(before: bytes) -> TileGrid:
-    """The grid told by the info.json that `before` ends with, when every byte of it is as that grid demands."""
+    """Return the grid of the info.json at the end of `before`, which must be byte for byte what that grid demands."""
     found = _SIDES.search(before)
     sides = [int(digits) for digits in found.groups()] if found else [0]
     if min(sides) < 1:
@@ -296,22 +297,22 @@ def _read_grid(before: bytes) -> TileGrid:
 
 
 def _expected_record(name: bytes, size: int, crc: int, end: int) -> tuple[bytes, int]:
-    """The directory record of an entry of ours whose bytes end at `end`, and the offset of its local header."""
+    """Return the directory record of an entry of `_append` whose bytes end at `end`, and the offset of its header."""
     offset = max(0, end - size - len(name) - zip_directory.LOCAL_HEADER.size)
     return zip_directory.record(name, size, crc, offset), offset
 
 
 def _checked(entry: Entry | None, name: bytes, tile_size: int) -> Entry:
-    """The entry, when it is the tile called `name` and no larger than any JPEG of its pixels would be."""
+    """Return the entry if it is the tile `name` and not larger than a JPEG of its pixels can be."""
     if entry is None or entry.name != name or not entry.streamed:
-        raise ZipInvalid(f"{name.decode()} is not in its place in the directory")
+        raise ZipInvalid(f"{name.decode()} is not at its position in the directory")
     if not 0 < entry.size <= 8 * tile_size * tile_size + _TAIL:
         raise ZipInvalid(f"{name.decode()} cannot be {entry.size} bytes")
     return entry
 
 
 def _check_places(tiles: list[Entry], limit: int, repeats: int) -> None:
-    """The tiles must fill the file up to `limit`, with at most one hole for each repeated corner."""
+    """Check that the tiles fill the file up to `limit`, with at most one hole for each repeated corner."""
     place = holes = 0
     for offset, end in sorted((tile.offset, tile.end) for tile in tiles):
         if offset < place:
@@ -319,7 +320,7 @@ def _check_places(tiles: list[Entry], limit: int, repeats: int) -> None:
         holes += offset > place
         place = end
     if holes + (limit > place) > repeats or limit < place:
-        raise ZipInvalid("there are bytes between the tiles that belong to none")
+        raise ZipInvalid("there are bytes between the tiles that belong to no tile")
 
 
 def _names(grid: TileGrid) -> Iterator[bytes]:

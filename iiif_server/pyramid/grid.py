@@ -1,17 +1,17 @@
-"""The tiles of an image: which there are, what each is called, and which one a request asks for. (pure)
+"""The grid of an image's tiles: their names, and the tile that answers a request. (pure)
 
-The grid is the one libvips' ``dzsave`` writes with ``layout="iiif3"``, no overlap and its deepest level one tile:
+The grid is that of libvips' ``dzsave`` with ``layout="iiif3"``, no overlap, and one tile in the smallest level:
 
 - the level of scale factor ``s`` (1, 2, 4, ...) is ``ceil(width / s)`` by ``ceil(height / s)`` pixels, and the last
   level is the first that fits one tile (Image API 3.0, section 5.4);
 - its tile at column ``c``, row ``r`` shows the region from ``(c, r)`` times ``tile_size * s``, clipped to the image, at
   ``ceil`` of the region's sides divided by ``s``;
-- it is named by its request, ``{region}/{w,h}/0/default.jpg``, with ``full`` for the region of the one-tile level.
+- its name is its request, ``{region}/{w,h}/0/default.jpg``, with ``full`` for the region of the one-tile level.
 
-Two levels can name the same tile: the bottom right corner, when it is so small that both show it as one pixel (an image
-of 1025 by 1025 in tiles of 512 has ``1024,1024,1,1/1,1`` twice). The grid holds it once, in the lower of them.
+Two levels can have a tile of the same name: the bottom right corner, when both show it as one pixel (an image of 1025
+by 1025 in tiles of 512 has ``1024,1024,1,1/1,1`` twice). The grid has it once, in the level of the smaller factor.
 
-Tiles are counted from 0: level by level from full size down, row by row, left to right.
+Ordinals count tiles from 0: level by level from full size down, row by row, left to right.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ class TileGrid:
 
     @property
     def repeats(self) -> int:
-        """How many levels have a corner tile whose name the level before has already."""
+        """The number of levels whose corner tile has the name of one in the level before."""
         return sum(level.columns * level.rows for level in self.levels) - self.count
 
     def ordinal_of(  # noqa: PLR0917 - region and size in the order of a request; keywords would cost time
         self, x: int, y: int, w: int, h: int, out_w: int, out_h: int
     ) -> int | None:
-        """The ordinal of the tile that shows region `x,y,w,h` at `out_w,out_h`; None when no tile does.
+        """Return the ordinal of the tile that shows region `x,y,w,h` at `out_w,out_h`; None when no tile does.
 
         The level follows from the sizes: at scale factor ``s`` the larger of ``ceil(w / out_w)`` and
         ``ceil(h / out_h)`` is over ``s / 2`` and at most ``s``, or both outputs are one pixel and the corner is meant,
@@ -111,7 +111,7 @@ class TileGrid:
         return first + y // step * columns + x // step
 
     def request_of(self, ordinal: int) -> tuple[int, int, int, int, int, int]:
-        """Region and size ``(x, y, w, h, out_w, out_h)`` of a tile: the inverse of `ordinal_of`. `IndexError`."""
+        """Return ``(x, y, w, h, out_w, out_h)`` of a tile: the inverse of `ordinal_of`. Raises `IndexError`."""
         if not 0 <= ordinal < self.count:
             raise IndexError(f"tile {ordinal} of {self.count}")
         index = bisect_right(self._steps, ordinal, key=lambda step: step[0]) - 1
@@ -121,19 +121,19 @@ class TileGrid:
         return x, y, w, h, out_w, out_h
 
     def name_of(self, ordinal: int) -> str:
-        """The name of a tile: its request as dzsave spells it. Raises `IndexError`."""
+        """Return the name of a tile: its request as dzsave writes it. Raises `IndexError`."""
         x, y, w, h, out_w, out_h = self.request_of(ordinal)
         whole = w == self.width and h == self.height
         return f"{'full' if whole else f'{x},{y},{w},{h}'}/{out_w},{out_h}{SUFFIX}"
 
     def names(self) -> Iterator[str]:
-        """The names of all tiles, in order."""
+        """Yield the names of all tiles, in order."""
         for index in range(len(self.levels) - 1):
             yield from self._names_of_level(index)
         yield self.name_of(self.count - 1)
 
     def _names_of_level(self, index: int) -> Iterator[str]:
-        """The names of one level of several tiles, made row by row from parts: a fifth of the time of `name_of`."""
+        """Yield the names of a level of several tiles, composed row by row: a fifth of the time of `name_of`."""
         level, end = self.levels[index], self.levels[index + 1].first
         columns = [self._side(index, column, self.width) for column in range(level.columns)]
         rows = [self._side(index, row, self.height) for row in range(level.rows)]
@@ -143,7 +143,7 @@ class TileGrid:
             left -= level.columns
 
     def _side(self, index: int, place: int, whole: int) -> tuple[int, int, int]:
-        """Start, length and output length of the tiles at a column or row, along that side of the image."""
+        """Return start, length and output length of the tiles at a column or row, along that side of the image."""
         step = self._steps[index][2]
         start = place * step
         length = min(step, whole - start)
@@ -151,7 +151,7 @@ class TileGrid:
 
 
 def _levels(width: int, height: int, tile_size: int) -> tuple[tuple[Level, ...], int]:
-    """The levels from full size down to one tile, and the number of tiles in all."""
+    """Return the levels from full size down to one tile, and the total number of tiles."""
     levels: list[Level] = []
     first, index = 0, 0
     while True:
@@ -167,7 +167,7 @@ def _levels(width: int, height: int, tile_size: int) -> tuple[tuple[Level, ...],
 
 
 def _same_corner(width: int, height: int, tile_size: int, scale_factor: int) -> bool:
-    """Whether the corner tile of this level is one pixel on the level before already (then the regions are equal)."""
+    """Return whether the corner tile is one pixel in the level before too; their regions are then equal."""
     step = tile_size * scale_factor
     across, down = (width - 1) % step + 1, (height - 1) % step + 1
     return max(across, down) <= scale_factor // 2

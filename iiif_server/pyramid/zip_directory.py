@@ -1,7 +1,7 @@
-"""The directory of an uncompressed ZIP file: as much of PKWARE's APPNOTE 6.3.10 as a pyramid needs. (pure)
+"""The directory of an uncompressed ZIP file: the part of PKWARE's APPNOTE 6.3.10 that a pyramid needs. (pure)
 
-A file of entries (local header, name, bytes, and for those written as a stream a data descriptor), then the directory
-(one record an entry), then its end record: 22 bytes with no comment, before which ZIP64 puts 76 more when a number
+The file has entries (local header, name, bytes, and a data descriptor after those written as a stream), the directory
+(one record for each entry) and the end record: 22 bytes without comment, preceded by 76 bytes of ZIP64 when a number
 does not fit. Section numbers below are those of APPNOTE.
 """
 
@@ -31,11 +31,11 @@ _MANY: Final = 0xFFFF
 
 
 class ZipInvalid(ValueError):
-    """Bytes that are no directory of stored entries; its text says why."""
+    """Bytes that are not a directory of stored entries; the message says why."""
 
 
 class Entry(NamedTuple):
-    """One stored entry. `offset` is that of its local header, `record` its record in the directory as it stands."""
+    """A stored entry. `offset` is that of its local header, `record` the bytes of its directory record."""
 
     name: bytes
     size: int
@@ -46,18 +46,18 @@ class Entry(NamedTuple):
 
     @property
     def start(self) -> int:
-        """Where its bytes begin, when its local header has no extra field (as libvips writes them)."""
+        """The offset of its bytes, if its local header has no extra field (libvips writes none)."""
         return self.offset + LOCAL_HEADER.size + len(self.name)
 
     @property
     def end(self) -> int:
-        """Where the next entry can begin."""
+        """The offset after it."""
         return self.start + self.size + (DESCRIPTOR.size if self.streamed else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What the end of a file says: how many entries, where the directory lies, and how long the end itself is."""
+    """The end record: the number of entries, offset and size of the directory, and its own length."""
 
     count: int
     offset: int
@@ -71,7 +71,7 @@ class End:
 
 
 def read_end(tail: bytes) -> End:
-    """The end record of a file from its last bytes (`LONGEST_END` suffice). Raises `ZipInvalid`."""
+    """Parse the end record from the last bytes of a file (`LONGEST_END` suffice). Raises `ZipInvalid`."""
     if len(tail) < END.size:
         raise ZipInvalid("shorter than the end record")
     signature, disk, first_disk, here, count, size, offset, comment = END.unpack_from(tail, len(tail) - END.size)
@@ -95,9 +95,10 @@ def _read_end_64(tail: bytes) -> End:
 
 
 def read_entries(directory: bytes, place: int = 0) -> Iterator[Entry]:
-    """Every entry of a directory from `place` on, in its order. Raises `ZipInvalid` at the first that is not sound.
+    """Yield the entries of a directory from `place` on, in order. Raises `ZipInvalid` at the first invalid one.
 
-    Sound is: stored, neither encrypted nor split, no comment, and no extra field but the ZIP64 offset where needed.
+    A valid entry is stored, neither encrypted nor split, without comment and without extra fields except for the ZIP64
+    offset where it is needed.
     """
     while place < len(directory):
         entry = _read_entry(directory, place)
@@ -107,7 +108,7 @@ def read_entries(directory: bytes, place: int = 0) -> Iterator[Entry]:
 
 def _read_entry(directory: bytes, place: int) -> Entry:
     if len(directory) - place < RECORD.size:
-        raise ZipInvalid("a record is cut short")
+        raise ZipInvalid("a record is truncated")
     signature, _, _, flags, method, _, _, crc, packed, size, name_length, extra_length, comment, disk, _, _, offset = (
         RECORD.unpack_from(directory, place)
     )
@@ -116,7 +117,7 @@ def _read_entry(directory: bytes, place: int) -> Entry:
     name_end = place + RECORD.size + name_length
     end = name_end + extra_length
     if end > len(directory):
-        raise ZipInvalid("a record is cut short")
+        raise ZipInvalid("a record is truncated")
     name = directory[place + RECORD.size : name_end]
     if offset == _WIDE or extra_length:
         offset = _wide_offset(directory[name_end:end], offset)
@@ -133,13 +134,13 @@ def _wide_offset(extra: bytes, offset: int) -> int:
 
 
 def local_entry(name: bytes, content_length: int, crc: int) -> bytes:
-    """The local header and name of a stored entry; its bytes follow, and no descriptor."""
+    """Return the local header and name of a stored entry, to be followed by its bytes without a descriptor."""
     size = content_length
     return LOCAL_HEADER.pack(b"PK\3\4", 10, 0, 0, 0, _DATE, crc, size, size, len(name), 0) + name
 
 
 def record(name: bytes, size: int, crc: int, offset: int, streamed: bool = False) -> bytes:
-    """The directory record of a stored entry whose local header lies at `offset`."""
+    """Return the directory record of a stored entry whose local header is at `offset`."""
     extra = OFFSET_64.pack(1, 8, offset) if offset >= _WIDE else b""
     needed = 45 if extra else 10
     fields = (_MADE_BY_UNIX, needed, _STREAMED if streamed else 0, 0, 0, _DATE, crc, size, size, len(name), len(extra))
@@ -147,7 +148,7 @@ def record(name: bytes, size: int, crc: int, offset: int, streamed: bool = False
 
 
 def end_record(count: int, offset: int, size: int) -> bytes:
-    """The end of a file whose directory of `count` entries lies at `offset`; with ZIP64 where a number needs it."""
+    """Return the end record for a directory of `count` entries at `offset`, with ZIP64 where a number needs it."""
     wide = count >= _MANY or offset >= _WIDE or size >= _WIDE
     end = END.pack(b"PK\5\6", 0, 0, *[min(count, _MANY)] * 2, min(size, _WIDE), min(offset, _WIDE), 0)
     if not wide:

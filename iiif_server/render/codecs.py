@@ -1,15 +1,15 @@
-"""What decodes stored tiles, and encodes answers in every format that is served.
+"""The decoder of stored tiles, and the encoders of every output format.
 
-Which library does what was decided by measurement (one core of two, a woodblock page, milliseconds a megapixel):
+The library for each was chosen by measurement (one core of two, a woodblock page, milliseconds a megapixel):
 
-- JPEG is decoded by `imagecodecs` (libjpeg-turbo): 2.6, libvips 8.2; and encoded by it when the whole picture is at
-  hand: 1.7 to 2.7, libvips 2.7 to 8.5 (the more, the smaller the picture). libvips encodes what comes in strips;
-- PNG, TIFF and GIF are libvips': 6 to 35, 10 to 36, 170 to 220; `imagecodecs` takes twice as long for PNG;
-- WebP and AVIF are `imagecodecs`': 28 to 48 (libvips 35 to 58), and 34 to 70 (as libvips); JPEG 2000 is too, for
-  libvips' wheel has none: 40 to 100.
+- JPEG is decoded by `imagecodecs` (libjpeg-turbo): 2.6, libvips 8.2. A whole picture in memory is encoded by it too:
+  1.7 to 2.7, libvips 2.7 to 8.5 (more for smaller pictures). libvips encodes pictures that come in strips;
+- PNG, TIFF and GIF are encoded by libvips: 6 to 35, 10 to 36, 170 to 220; `imagecodecs` takes twice as long for PNG;
+- WebP and AVIF are encoded by `imagecodecs`: 28 to 48 (libvips 35 to 58), and 34 to 70 (as libvips). So is JPEG 2000,
+  40 to 100, because the wheel of libvips has no encoder for it.
 
-Every JPEG, whichever of the two wrote it, has the component identifiers 1, 2, 3 and no Adobe marker, so that no decoder
-takes it for anything but YCbCr (or grey); `imagecodecs` adds a JFIF marker, as libvips does not.
+A JPEG of either library has the component identifiers 1, 2, 3 and no Adobe marker, so that every decoder reads it as
+YCbCr (or grey); `imagecodecs` adds a JFIF marker, libvips does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from iiif_server.request.grammar import OutputFormat
 from repository.errors import PyramidCorrupt
 
 Pixels = NDArray[numpy.uint8]
-"""Rows, columns, and the three bands of sRGB; of a grey picture, rows and columns alone."""
+"""Pixels by row, column and band of sRGB; of a grey picture by row and column."""
 
 MEDIA_TYPES: Final[Mapping[OutputFormat, str]] = MappingProxyType(
     {
@@ -46,32 +46,34 @@ MEDIA_TYPES: Final[Mapping[OutputFormat, str]] = MappingProxyType(
 )
 
 STREAMED: Final = frozenset({OutputFormat.JPG, OutputFormat.PNG, OutputFormat.PDF})
-"""Encoded as they come; of the others, the whole encoded picture is held, and but for TIFF all its pixels too."""
+"""Formats that are encoded while pixels arrive. Of the others the whole encoded picture is held in memory and, except
+for TIFF, all pixels too.
+"""
 
 OPAQUE: Final = frozenset({OutputFormat.JPG, OutputFormat.PDF})
 """Formats that cannot be transparent."""
 
 _FULL_CHROMA: Final = 90
-"""JPEG quality from which colour is as fine as brightness; below, half as fine each way, as in stored tiles."""
+"""The JPEG quality from which chroma has full resolution. Below it chroma is halved along both sides, as in tiles."""
 
 _AVIF_SPEED: Final = 9
-"""A quarter of the time of 8 for a quarter more bytes; 10 is no quicker."""
+"""Takes a quarter of the time of 8 for a quarter more bytes; 10 is not faster."""
 
 _WEBP_METHOD: Final = 2
 
 
 def versions() -> str:
-    """What decides the bytes of an answer here: the versions of the libraries."""
+    """Return the versions of the libraries, which decide the bytes of an encoded picture."""
     return f"{pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)} {imagecodecs.__version__}"
 
 
 def decode_tile(
     data: bytes, shape: tuple[int, int], grey: bool, rows: int | None = None, scratch: Pixels | None = None
 ) -> Pixels:
-    """The pixels of a stored tile of `shape`, rows and columns: all, or at least the first `rows`; in `scratch` if fit.
+    """Return the pixels of a stored tile of `shape` (rows, columns): all rows, or at least the first `rows`.
 
-    When `grey`, its brightness alone, which a JPEG holds apart (ITU-R BT.601). Raises `PyramidCorrupt` when it is not
-    a JPEG of this shape.
+    When `grey`, return the luma alone, which a JPEG stores separately (ITU-R BT.601). `scratch` is used for the result
+    if it fits. Raises `PyramidCorrupt` when the tile is not a JPEG of this shape.
     """
     height, width = shape
     if rows is not None and rows < height:
@@ -91,9 +93,9 @@ def decode_tile(
 
 
 def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink) -> None:
-    """Encode a picture of libvips that is all at hand, 8-bit, of one to four bands. `quality` is as for JPEG, 1 to 100.
+    """Encode a whole libvips picture in memory, 8-bit, of one to four bands. `quality` is that of JPEG, 1 to 100.
 
-    Memory in all, measured at 4 megapixels of three bands, bytes a pixel: JPEG, PNG, TIFF and PDF 4 to 6, WebP 8,
+    Total memory, measured at 4 megapixels of three bands, in bytes a pixel: JPEG, PNG, TIFF and PDF 4 to 6, WebP 8,
     GIF 16, AVIF and JPEG 2000 29.
     """
     if wanted is OutputFormat.JPG:
@@ -103,7 +105,7 @@ def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sin
     elif wanted is OutputFormat.WEBP:
         sink(bytes(imagecodecs.webp_encode(_coloured(picture), level=quality, lossless=False, method=_WEBP_METHOD)))
     elif wanted is OutputFormat.AVIF:
-        level = max(1, quality - 15)  # looks as JPEG does at `quality`
+        level = max(1, quality - 15)  # looks like JPEG at `quality`
         sink(bytes(imagecodecs.avif_encode(_coloured(picture), level=level, speed=_AVIF_SPEED, numthreads=1)))
     elif wanted is OutputFormat.JP2:
         decibels = 30 + quality // 8
@@ -114,7 +116,7 @@ def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sin
 
 
 def stream(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink) -> None:
-    """Encode a picture of libvips as it comes; formats not in `STREAMED` are held whole, as `encode` does."""
+    """Encode a libvips picture while its pixels arrive; formats not in `STREAMED` are held whole, as by `encode`."""
     if wanted is OutputFormat.PDF:
         _pdf(picture, sink, lambda write: stream(picture, OutputFormat.JPG, quality, False, write))
     elif wanted in _OPTIONS or wanted is OutputFormat.JPG:
@@ -155,11 +157,11 @@ def _pdf(picture: Any, sink: Sink, write_jpeg: Callable[[Sink], object]) -> None
 
 
 def _pixels(picture: Any) -> Pixels:
-    """The pixels of a picture; of one band, without an axis for it."""
+    """Return the pixels of a picture; a single band has no axis."""
     pixels: Pixels = picture.numpy()
     return pixels
 
 
 def _coloured(picture: Any) -> Pixels:
-    """The pixels, in three bands or four: what encodes only such."""
+    """Return the pixels in three bands or four, for encoders that take no others."""
     return _pixels(picture.colourspace("srgb") if picture.bands < 3 else picture)

@@ -1,10 +1,10 @@
-"""Tiles lately decoded, for pictures that need them again: regions of one page, asked for one after the other.
+"""A cache of decoded tiles, for regions of one page that are requested in succession.
 
-Only pictures made in the process that serves use it; stored tiles are sent as they are. A tile is known by its pyramid,
-the fingerprint of that, its ordinal, and whether it was decoded grey, so one that has been made anew is another. It was
-verified before it was decoded. Nothing has been done to it yet: what is hidden is blackened in the picture made of it.
+Only answers rendered in the serving process use it. The key is the pyramid, its fingerprint, the tile's ordinal and
+whether it was decoded as grey, so a tile of a repaired pyramid has another key. The bytes were verified before they
+were decoded. Redactions are not applied to cached tiles, but to the pictures assembled from them.
 
-A tile is kept as far down as it was decoded (`render/jpeg_header.py`); when more of it is wanted, it is decoded whole.
+A cached tile has the rows that were decoded (`render/jpeg_header.py`); when more are needed, it is decoded whole.
 """
 
 from __future__ import annotations
@@ -17,67 +17,65 @@ from repository.clock_cache import ClockCache
 from repository.model import Pyramid
 
 BUDGET: Final = 64 << 20
-"""Bytes of pixels that one process keeps: 85 whole tiles of 512 by 512 in colour.
+"""Bytes of pixels in the cache of one process: 85 whole tiles of 512 by 512 in colour.
 
-What the system counts grew by 75 MB with one thread, by 110 with four, each of which has an arena of its own.
+The resident memory grew by 75 MB with one thread and by 110 with four, each of which has its own arena.
 """
 
-_Name = tuple[str, str, int, bool]
-
+_Key = tuple[str, str, int, bool]
 
 ADMITTED: Final = 4
-"""Of as many tiles that come when there is no room one is kept: pages looked at once drive out little of what is asked
-for again and again, which sooner or later is that one. (Random regions of one page three times as large as the budget:
-66% found, against 58% if all are.)
+"""When the cache is full, one of so many new tiles is admitted. Pages that are shown once then evict few tiles of those
+that are requested repeatedly. (Random regions of a page three times as large as the budget: 66% hits, 58% if every tile
+is admitted.)
 """
 
 
 class DecodedTiles:
-    """The tiles of all pyramids, at most `budget` bytes of them. Safe to use from many threads."""
+    """The decoded tiles of all pyramids, at most `budget` bytes. Thread-safe."""
 
     def __init__(self, budget: int = BUDGET) -> None:
-        self._tiles: ClockCache[_Name, Pixels] = ClockCache(budget, _bytes)
-        self._room = budget
-        self._turns = count()
+        self._tiles: ClockCache[_Key, Pixels] = ClockCache(budget, _bytes)
+        self._free = budget
+        self._arrivals = count()
 
-    def of(self, pyramid: Pyramid) -> KeptTiles:
-        """Those of one pyramid."""
-        return KeptTiles(self, pyramid.key, pyramid.fingerprint)
+    def of(self, pyramid: Pyramid) -> CachedTiles:
+        """Return the cache of one pyramid's tiles."""
+        return CachedTiles(self, pyramid.key, pyramid.fingerprint)
 
-    def get(self, name: _Name) -> Pixels | None:
-        """The tile kept under a name."""
-        return self._tiles.get(name)
+    def get(self, key: _Key) -> Pixels | None:
+        """Return the cached tile, or None."""
+        return self._tiles.get(key)
 
-    def admits(self, name: _Name) -> bool:
-        """Whether a tile about to be decoded is to be kept: there is room, part of it is kept, or it is its turn."""
-        return self._room > 0 or self._tiles.get(name) is not None or next(self._turns) % ADMITTED == 0
+    def admits(self, key: _Key) -> bool:
+        """Return whether to cache a tile that will be decoded: there is space, a part is cached, or it is the n-th."""
+        return self._free > 0 or self._tiles.get(key) is not None or next(self._arrivals) % ADMITTED == 0
 
-    def put(self, name: _Name, tile: Pixels) -> None:
-        """Keep a tile that was admitted."""
-        self._room -= (
-            tile.nbytes
-        )  # between threads one may be forgotten here: then all are admitted for a little longer
+    def put(self, key: _Key, tile: Pixels) -> None:
+        """Cache a tile that was admitted."""
+        # A race between threads may lose a subtraction: tiles are then admitted for a little longer.
+        self._free -= tile.nbytes
         tile.flags.writeable = False
-        self._tiles.put(name, tile)
+        self._tiles.put(key, tile)
 
 
-class KeptTiles(NamedTuple):
-    """What is kept of the tiles of one pyramid."""
+class CachedTiles(NamedTuple):
+    """The cached tiles of one pyramid."""
 
     tiles: DecodedTiles
     key: str
     fingerprint: str
 
     def get(self, ordinal: int, grey: bool) -> Pixels | None:
-        """A tile, from its top as far down as it is kept. It is not to be written to."""
+        """Return the rows of a tile that are cached, from its top, read-only; or None."""
         return self.tiles.get((self.key, self.fingerprint, ordinal, grey))
 
     def admits(self, ordinal: int, grey: bool) -> bool:
-        """Whether a tile about to be decoded is to be kept."""
+        """Return whether to cache a tile that will be decoded."""
         return self.tiles.admits((self.key, self.fingerprint, ordinal, grey))
 
     def put(self, ordinal: int, grey: bool, tile: Pixels) -> None:
-        """Keep a tile, decoded in memory of its own, that nobody will change any more."""
+        """Cache a tile decoded in memory of its own, which must not be changed afterwards."""
         self.tiles.put((self.key, self.fingerprint, ordinal, grey), tile)
 
 

@@ -1,8 +1,8 @@
-"""Where black ends and white begins, for the bitonal quality. (pure)
+"""The threshold of the bitonal quality. (pure)
 
-One threshold for a whole image, so that neighbouring regions, and regions at other sizes, fit together. It is found in
-the smallest level of the pyramid, a single tile, by Otsu's method (IEEE Transactions on Systems, Man, and Cybernetics
-9-1, 1979): the split of its histogram that leaves the least variance within the two parts.
+A whole image has one threshold, so that neighbouring regions, and regions at other sizes, fit together. It is computed
+from the smallest level of the pyramid, a single tile, by Otsu's method (IEEE Transactions on Systems, Man, and
+Cybernetics 9-1, 1979): the split of the histogram with the least variance within the two parts.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import numpy
 from numpy.typing import NDArray
 
 NARROWEST: Final = 16
-"""Levels of 255 between the means of the two parts, below which a picture is of one tone, and not split by Otsu."""
+"""The distance of the means of the two parts, of 255, below which a picture is of one tone and Otsu is not applied."""
 
 _MIDDLE: Final = 128
 
 
 def otsu_threshold(grey: NDArray[numpy.uint8]) -> int:
-    """The level, from 1 to 255, from which a pixel is white. Of a picture of one tone: the middle of the scale."""
+    """Return the level, from 1 to 255, from which a pixel is white; 128 for a picture of one tone."""
     counts = numpy.bincount(grey.ravel(), minlength=256).astype(numpy.float64)
     levels = numpy.arange(256)
     below = numpy.cumsum(counts)[:-1]  # pixels at or below each level but the last
     above = counts.sum() - below
     sums = numpy.cumsum(counts * levels)
-    parted = (below > 0) & (above > 0)
-    if not parted.any():
+    split = (below > 0) & (above > 0)
+    if not split.any():
         return _MIDDLE
-    dark = sums[:-1][parted] / below[parted]
-    light = (sums[-1] - sums[:-1][parted]) / above[parted]
-    between = below[parted] * above[parted] * (light - dark) ** 2
+    dark = sums[:-1][split] / below[split]
+    light = (sums[-1] - sums[:-1][split]) / above[split]
+    between = below[split] * above[split] * (light - dark) ** 2
     best = numpy.flatnonzero(between >= between.max() * (1 - 1e-12))
     chosen = int(best[len(best) // 2])
     if light[chosen] - dark[chosen] < NARROWEST:
         return _MIDDLE
-    return int(levels[:-1][parted][chosen]) + 1
+    return int(levels[:-1][split][chosen]) + 1

@@ -1,7 +1,7 @@
-"""A PDF of one page that is one JPEG picture, as ISO 32000-1 has it. (pure)
+"""A PDF of one page that shows one JPEG (ISO 32000-1). (pure)
 
-The picture is not encoded again: its bytes stand in the file as they are (``DCTDecode``), so that this costs nothing
-but some hundred bytes, and can be written while the JPEG is still being made.
+The bytes of the JPEG are embedded unchanged (``DCTDecode``). The PDF adds some hundred bytes, and is written while the
+JPEG is being encoded.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Final
 
 DOTS_PER_INCH: Final = 300
-"""The size of the page: nothing is known of the original's here, and so many pixels an inch print well."""
+"""The resolution of the page. The size of the original is not known here, and 300 dots an inch print well."""
 
 LARGEST_SIDE: Final = 60_000
-"""Pixels a side: at 300 an inch, the 14,400 units of 1/72 inch that readers of PDF allow (ISO 32000-1, annex C)."""
+"""The largest side in pixels: at 300 an inch, the limit of 14,400 units of 1/72 inch (ISO 32000-1, annex C)."""
 
 
 class PdfPage:
@@ -22,11 +22,11 @@ class PdfPage:
     def __init__(self, width: int, height: int, grey: bool, sink: Callable[[bytes], object]) -> None:
         self._width, self._height, self._grey = width, height, grey
         self._sink = sink
-        self._place = 0
+        self._position = 0
         self._objects: list[int] = []
 
     def open(self) -> None:
-        """What stands before the picture."""
+        """Write everything before the picture."""
         across, along = (f"{side * 72 / DOTS_PER_INCH:.2f}" for side in (self._width, self._height))
         drawing = f"{across} 0 0 {along} 0 0 cm /Im Do"
         self._put("%PDF-1.4\n%âãÏÓ\n")
@@ -42,28 +42,28 @@ class PdfPage:
             f"<< /Type /XObject /Subtype /Image /Width {self._width} /Height {self._height} /ColorSpace /{space}"
             " /BitsPerComponent 8 /Filter /DCTDecode /Length 6 0 R >>\nstream\n"
         )
-        self._picture = self._place
+        self._picture = self._position
 
     def write(self, data: bytes) -> None:
-        """The next bytes of the JPEG."""
-        self._place += len(data)
+        """Write the next bytes of the JPEG."""
+        self._position += len(data)
         self._sink(data)
 
     def close(self) -> None:
-        """What stands after the picture: its length, only now known, and where everything is."""
-        length = self._place - self._picture
+        """Write everything after the picture: its length, which is known only now, and the cross-reference table."""
+        length = self._position - self._picture
         self._put("\nendstream\nendobj\n")
         self._object(str(length))
-        start, count = self._place, len(self._objects) + 1
-        places = "".join(f"{place:010d} 00000 n \n" for place in self._objects)
+        start, count = self._position, len(self._objects) + 1
+        table = "".join(f"{offset:010d} 00000 n \n" for offset in self._objects)
         trailer = f"trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
-        self._put(f"xref\n0 {count}\n0000000000 65535 f \n{places}{trailer}")
+        self._put(f"xref\n0 {count}\n0000000000 65535 f \n{table}{trailer}")
 
     def _object(self, content: str) -> None:
         self._begin(f"{content}\nendobj\n")
 
     def _begin(self, text: str) -> None:
-        self._objects.append(self._place)
+        self._objects.append(self._position)
         self._put(f"{len(self._objects)} 0 obj\n{text}")
 
     def _put(self, text: str) -> None:

@@ -1,15 +1,15 @@
-"""Pixels for requests that no stored tile answers: decode the fewest tiles, crop, scale, turn, encode.
+"""Render answers that are not stored tiles: decode the fewest tiles, crop, scale, rotate and encode.
 
-Two ways lead there, and the plan alone decides which, so that equal plans give equal bytes:
+There are two ways, and the plan alone decides which, so that equal plans give equal bytes:
 
-- a picture of fewer than `SMALL_PIXELS` read and made is held in memory with what its encoder holds (`codecs.encode`):
-  25 MB measured for a JPEG at that bound, 115 MB for AVIF, the most;
-- a larger one flows through in strips as high as a tile, already turned, into libvips, which scales and encodes them as
-  they come: memory grows with the width, not the area (86 MB measured for 108 megapixels, 12,000 across). Only a
-  picture turned by other than quarters is held whole, at most four bytes a pixel made, and what its encoder holds.
+- a picture of fewer than `SMALL_PIXELS`, decoded and encoded, is rendered in memory: 25 MB measured for a JPEG at that
+  bound, 115 MB for AVIF, the most (`codecs.encode`);
+- a larger one is rendered in strips as high as a tile. They are rotated first; libvips scales and encodes them as they
+  arrive, so memory grows with the width, not with the area (86 MB measured for 108 megapixels, 12,000 across). Only a
+  picture rotated by other than a multiple of 90 degrees is held whole, with at most four bytes a pixel.
 
-Level and box are those of `geometry.choose_source`. Grey is the brightness that the JPEG of a tile holds (ITU-R
-BT.601); bitonal is grey, scaled, and split at one level for the whole image (`render/otsu.py`).
+Level and box are those of `geometry.choose_source`. Grey is the luma that the JPEG of a tile stores (ITU-R BT.601);
+bitonal is grey, scaled, with one threshold for the whole image (`render/otsu.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from iiif_server.pyramid.grid import Box, TileGrid
 from iiif_server.render import codecs
 from iiif_server.render.assemble import Assembler, ReadTiles
 from iiif_server.render.codecs import MEDIA_TYPES, STREAMED, Pixels
-from iiif_server.render.decoded_cache import KeptTiles
+from iiif_server.render.decoded_cache import CachedTiles
 from iiif_server.render.otsu import otsu_threshold
 from iiif_server.render.strips import Sink, StripImage
 from iiif_server.render.watermark import apply_watermark
@@ -36,57 +36,57 @@ from repository.errors import PyramidCorrupt
 __all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "render", "renderer_version", "use_little_memory", "write"]
 
 VERSION: Final = 3
-"""Goes into every ETag of a rendered answer: to be raised when the same plan gives other bytes."""
+"""A part of the ETag of every rendered answer. Increase it when the same plan gives other bytes."""
 
 SMALL_PIXELS: Final = 4_000_000
-"""Pixels read or made below which an answer is made in memory."""
+"""The number of pixels, decoded or encoded, below which an answer is rendered in memory."""
 
 _WHITE: Final = 255
 _GREY: Final = frozenset({Quality.GRAY, Quality.BITONAL})
 
 
 def renderer_version() -> str:
-    """What decides the bytes of a rendered answer besides its plan: this code's version and the libraries'."""
+    """Return the versions of this code and its libraries, which with the plan decide the bytes of a rendered answer."""
     return f"{VERSION} {codecs.versions()}"
 
 
 def use_little_memory() -> None:
-    """Switch off libvips' cache of operations: no two answers share any. Called once by a process that serves."""
+    """Switch off libvips' cache of operations, as no two answers share any. A serving process calls this once."""
     pyvips.cache_set_max(0)
 
 
-def render(  # noqa: PLR0917 - what `write` takes
+def render(  # noqa: PLR0917 - the parameters of `write`
     task: RenderPlan,
     source: Source,
     grid: TileGrid,
     read_tiles: ReadTiles,
     jpeg_quality: int,
-    kept: KeptTiles | None = None,
+    cache: CachedTiles | None = None,
 ) -> bytes:
-    """The encoded picture that `task` describes, of tiles that are `kept` or read.
+    """Return the encoded picture of a plan, from tiles in `cache` and tiles that are read.
 
     Raises `PyramidCorrupt` for tiles that do not decode, and what `read_tiles` raises.
     """
     encoded: list[bytes] = []
-    write(task, source, grid, read_tiles, jpeg_quality, encoded.append, kept)
+    write(task, source, grid, read_tiles, jpeg_quality, encoded.append, cache)
     return b"".join(encoded)
 
 
-def write(  # noqa: PLR0917 - what `render` takes, and where to
+def write(  # noqa: PLR0917 - the parameters of `render`, and the sink
     task: RenderPlan,
     source: Source,
     grid: TileGrid,
     read_tiles: ReadTiles,
     jpeg_quality: int,
     sink: Sink,
-    kept: KeptTiles | None = None,
+    cache: CachedTiles | None = None,
 ) -> None:
-    """The same, given to `sink` as it is encoded: what comes before an error is no picture."""
-    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.protection, kept)
+    """Write the same to `sink` while it is encoded. After an error, what was written is not a picture."""
+    assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.protection, cache)
     try:
         if is_small(task, source):
-            scaled = _scaled(_held(assembler, source), task.width, task.height)
-            picture = _finished(apply_watermark(_turned(scaled, task), task, grid), task, assembler)
+            scaled = _scaled(_decoded(assembler, source), task.width, task.height)
+            picture = _finished(apply_watermark(_rotated_by_quarters(scaled, task), task, grid), task, assembler)
             codecs.encode(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
         else:
             _stream(task, source, assembler, jpeg_quality, sink)
@@ -95,12 +95,12 @@ def write(  # noqa: PLR0917 - what `render` takes, and where to
 
 
 def is_small(task: RenderPlan, source: Source) -> bool:
-    """Whether a picture is made in memory, in this thread, and quickly."""
+    """Return whether a picture is rendered in memory, in this thread."""
     return max(source.box.width * source.box.height, task.width * task.height) < SMALL_PIXELS
 
 
-def _held(assembler: Assembler, source: Source) -> Any:
-    """The box of a level, in memory."""
+def _decoded(assembler: Assembler, source: Source) -> Any:
+    """Return the box of a level, in memory."""
     if source.reduced is None:
         return _image(assembler.whole(source.box))
     level = assembler.grid.levels[-1]
@@ -135,13 +135,13 @@ def _stream(task: RenderPlan, source: Source, assembler: Assembler, jpeg_quality
 
 
 def _quarters(task: RenderPlan) -> int:
-    """The quarters of a turn, clockwise; none for a turn by other than quarters."""
+    """Return the clockwise rotation in units of 90 degrees; 0 for any other angle."""
     degrees = task.rotation.degrees
     return int(degrees) // 90 % 4 if degrees % 90 == 0 else 0
 
 
 def _scaled(image: Any, width: int, height: int) -> Any:
-    """The whole of an image at another size: by the kernel Lanczos 3 where it shrinks, bicubic where it grows."""
+    """Return an image at another size: Lanczos 3 where it shrinks, bicubic where it grows."""
     across, along = width / image.width, height / image.height
     if across < 1 or along < 1:
         image = image.resize(min(across, 1), vscale=min(along, 1))
@@ -149,7 +149,7 @@ def _scaled(image: Any, width: int, height: int) -> Any:
 
 
 def _enlarged(image: Any, width: int, height: int) -> Any:
-    """Grown about the middles of pixels: libvips' own `resize` is half a pixel off when it enlarges (8.18.7)."""
+    """Return an image enlarged about the centres of pixels: libvips' `resize` is half a pixel off here (8.18.7)."""
     across, along = width / image.width, height / image.height
     return image.affine(
         [across, 0, 0, along],
@@ -161,38 +161,38 @@ def _enlarged(image: Any, width: int, height: int) -> Any:
     )
 
 
-def _turned(image: Any, task: RenderPlan) -> Any:
-    """Mirrored left to right, then turned clockwise by quarters."""
+def _rotated_by_quarters(image: Any, task: RenderPlan) -> Any:
+    """Return an image mirrored left to right, then rotated clockwise by a multiple of 90 degrees."""
     if task.rotation.mirrored:
         image = image.fliphor()
-    turns: dict[int, Callable[[], Any]] = {1: image.rot90, 2: image.rot180, 3: image.rot270}
+    rotations: dict[int, Callable[[], Any]] = {1: image.rot90, 2: image.rot180, 3: image.rot270}
     quarters = _quarters(task)
-    return turns[quarters]() if quarters else image
+    return rotations[quarters]() if quarters else image
 
 
 def _finished(image: Any, task: RenderPlan, assembler: Assembler) -> Any:
-    """What is left to do when size and quarters are right: a slant, and black or white."""
+    """Return a picture of the right size with the last steps applied: rotation by any angle, and the threshold."""
     if task.rotation.degrees % 90:
-        image = _slant(image.copy_memory(), task.rotation.degrees, task.format not in codecs.OPAQUE)
+        image = _rotated_by_any_angle(image.copy_memory(), task.rotation.degrees, task.format not in codecs.OPAQUE)
     if task.quality is not Quality.BITONAL:
         return image
-    split = (image[0] >= _threshold(assembler)).copy(interpretation="b-w")
-    return split if image.bands == 1 else split.bandjoin((image[1] >= _OPAQUE_ENOUGH).copy(interpretation="b-w"))
+    bitonal = (image[0] >= _threshold(assembler)).copy(interpretation="b-w")
+    return bitonal if image.bands == 1 else bitonal.bandjoin((image[1] >= _OPAQUE_ENOUGH).copy(interpretation="b-w"))
 
 
 _OPAQUE_ENOUGH: Final = 128
 
 
 def _threshold(assembler: Assembler) -> int:
-    """The level from which this image's pixels are white."""
+    """Return the grey level from which pixels of this image are white."""
     grid = assembler.grid
     level = grid.levels[-1]
     smallest = assembler._replace(factor=level.scale_factor, grey=True)
     return otsu_threshold(smallest.whole(Box(0, 0, level.width, level.height)))
 
 
-def _slant(image: Any, degrees: Decimal, transparent: bool) -> Any:
-    """Turned clockwise by any angle; the corners left empty are transparent, or white where they cannot be."""
+def _rotated_by_any_angle(image: Any, degrees: Decimal, transparent: bool) -> Any:
+    """Return an image rotated clockwise about its middle, with transparent or white corners."""
     width, height = rotated_size(image.width, image.height, degrees)
     if transparent:
         image = image.addalpha()

@@ -1,7 +1,7 @@
-"""Pictures that flow through libvips without ever being whole: strips in at one end, encoded bytes out at the other.
+"""Stream pictures through libvips: strips of pixels in, encoded bytes out, never the whole picture in memory.
 
-libvips calls back into Python for both, from threads of its own, where nobody hears an error. So what goes wrong is
-kept, the flow is ended, and whoever set it going is told.
+libvips calls Python for both from its own threads, where an exception is lost. Therefore the exception is stored, the
+stream ends, and the caller raises it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 from repository.errors import ShanbenError
 
 Sink = Callable[[bytes], object]
-"""Takes the encoded picture part by part."""
+"""Receives the encoded picture part by part."""
 
 Value = TypeVar("Value")
 
 _ROWS: Final = 16
-"""Rows of a strip as the TIFF has them: enough to be quick, few enough to keep little waiting."""
+"""Rows of a strip of the TIFF: enough to be fast, few enough to buffer little."""
 
 _ENTRY: Final = Struct("<HHII")
 _SHORT, _LONG = 3, 4
 
 
 class StripImage:
-    """A picture for libvips made of strips that lie one below the other, each used once, from the top.
+    """A libvips image whose pixels are an iterator of strips, from the top.
 
-    `image` is to be read once, from the top: one operation that ends in an encoder. Of strips that fail libvips makes
-    black ones, so `check` is to be asked before anything made of them is given out. Memory is that of one strip, twice.
+    Read `image` once, from the top, in one operation that ends in an encoder. libvips replaces strips that fail by
+    black ones, so call `check` before passing on anything that was encoded. Memory is that of two strips.
 
-    To libvips it is an uncompressed TIFF, of which the loader asks for one strip after the other; no such file is ever
-    whole. (Its wheel has no loader of a simpler format.)
+    libvips reads it as an uncompressed TIFF, whose loader asks for one strip after the other. (The wheel has no loader
+    for a simpler format.)
     """
 
     def __init__(self, width: int, height: int, strips: Iterator[NDArray[numpy.uint8]]) -> None:
@@ -55,7 +55,7 @@ class StripImage:
         self.image: Any = pyvips.Image.new_from_source(self._source, "", access="sequential")
 
     def check(self) -> None:
-        """Raises what was raised while the strips were made."""
+        """Raise the error that ended the strips, if any."""
         if self._fault:
             raise self._fault
 
@@ -64,7 +64,7 @@ class StripImage:
         return self._position
 
     def _read(self, length: int) -> bytes:
-        """Bytes from where the loader stands; none at the end, when strips are at fault, and where it has been."""
+        """Return bytes from the loader's position; none at the end, after an error, and before the current strip."""
         if self._position < len(self._header):
             data = self._header[self._position : self._position + length]
         else:
@@ -76,7 +76,7 @@ class StripImage:
         return data
 
     def _advance(self) -> bool:
-        """The next strip takes the place of the one before; whether there is one."""
+        """Replace the current strip by the next; return whether there is one."""
         self._start += len(self._window)
         self._window = memoryview(b"")
         try:
@@ -91,7 +91,7 @@ class StripImage:
 
 
 def _header(width: int, height: int, bands: int) -> bytes:
-    """All of the TIFF that stands before its pixels (TIFF 6.0, sections 2 to 6)."""
+    """Return the part of the TIFF before its pixels (TIFF 6.0, sections 2 to 6)."""
     count = -(-height // _ROWS)
     row = width * bands
     rows = numpy.full(count, _ROWS * row, "<u4")
@@ -101,7 +101,7 @@ def _header(width: int, height: int, bands: int) -> bytes:
     tables = depths + 2 * 4
     pixels = tables + 2 * rows.nbytes
     starts = (pixels + numpy.arange(count, dtype="<u4") * (_ROWS * row)).astype("<u4")
-    listed = [
+    tags = [
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
         (258, _SHORT, bands, 8 if bands == 1 else depths),
@@ -113,13 +113,13 @@ def _header(width: int, height: int, bands: int) -> bytes:
         (279, _LONG, count, int(rows[0]) if count == 1 else tables + rows.nbytes),
         (284, _SHORT, 1, 1),
     ]
-    directory = b"".join(_ENTRY.pack(*entry) for entry in listed)
-    before = b"II*\0" + (8).to_bytes(4, "little") + entries.to_bytes(2, "little") + directory + bytes(4)
-    return before + b"\x08\x00" * 4 + starts.tobytes() + rows.tobytes()
+    directory = b"".join(_ENTRY.pack(*entry) for entry in tags)
+    prefix = b"II*\0" + (8).to_bytes(4, "little") + entries.to_bytes(2, "little") + directory + bytes(4)
+    return prefix + b"\x08\x00" * 4 + starts.tobytes() + rows.tobytes()
 
 
 def written_to(sink: Sink, write: Callable[[Any], Value]) -> None:
-    """Let `write` write to a target of libvips whose bytes go to `sink`. Raises what either raises."""
+    """Call `write` with a libvips target whose bytes go to `sink`. Raises what either raises."""
     faults: list[OSError | ShanbenError] = []
 
     def take(data: Any) -> int:

@@ -1,4 +1,4 @@
-"""The library's mark laid over a picture: in step with the tiles beside it, and as the picture is turned."""
+"""The library's watermark over a picture, aligned with neighbouring tiles and rotated with the picture."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from repository.localized import LocalizedText
 from repository.model import HeldImage
 
 LARGEST_WATERMARK: Final = 1 << 20
-"""Bytes of a mark's file."""
+"""The largest file of a watermark, in bytes."""
 
 _LARGEST_SIDE: Final = 4096
-_TURNS: Final = {90: "rot90", 180: "rot180", 270: "rot270"}
+_ROTATIONS: Final = {90: "rot90", 180: "rot180", 270: "rot270"}
 
 
 def read_watermark(path: str) -> bytes | None:
-    """The mark in the file that the settings name, None when they name none. Raises `SettingInvalid`."""
+    """Read the watermark from the file of the setting; None when the setting is empty. Raises `SettingInvalid`."""
     if not path:
         return None
     try:
@@ -45,19 +45,19 @@ def read_watermark(path: str) -> bytes | None:
 
 
 def protection_of(image: HeldImage, mark: bytes | None) -> Protection:
-    """What is done to an image before it is shown.
+    """Return the protection of an image.
 
-    Raises `DependencyMissing` when it must be marked and there is no mark.
+    Raises `DependencyMissing` when its rights demand a watermark and there is none.
     """
     if image.rights.watermark and mark is None:
         remedy = LocalizedText("请设置 SHANBEN_WATERMARK", "set SHANBEN_WATERMARK")
-        raise DependencyMissing(what=LocalizedText("本馆水印", "the library's mark"), remedy=remedy)
+        raise DependencyMissing(what=LocalizedText("本馆水印", "the library's watermark"), remedy=remedy)
     hidden = tuple(Box(part.x, part.y, part.width, part.height) for part in image.redactions)
     return Protection(hidden, mark if image.rights.watermark else None)
 
 
 def apply_protection(task: RenderPlan, protection: Protection, grid: TileGrid) -> RenderPlan:
-    """The plan of a picture that is to be treated; a stored tile that shows nothing hidden stays one."""
+    """Return the plan with the protection; a stored tile that it does not change remains a stored tile."""
     if protection == Protection():
         return task
     region, size = task.region, (task.width, task.height)
@@ -70,29 +70,29 @@ def apply_protection(task: RenderPlan, protection: Protection, grid: TileGrid) -
 
 
 def apply_watermark(picture: Any, task: RenderPlan, grid: TileGrid) -> Any:
-    """`picture`, scaled and turned by quarters as `task` says, with the mark over it if there is to be one."""
+    """Return `picture`, already scaled and rotated by a multiple of 90 degrees, with the watermark of its plan."""
     content = task.protection.mark
     if content is None:
         return picture
     mark = pyvips.Image.pngload_buffer(content).colourspace("srgb")
-    laid = pattern((mark.width, mark.height), task.region, (task.width, task.height), (grid.width, grid.height))
-    small = mark.thumbnail_image(laid.width, height=laid.height, size="force")
-    unit = small.embed(0, 0, laid.across, laid.along).copy_memory()
-    columns, rows = -(-(laid.x + task.width) // laid.across), -(-(laid.y + task.height) // laid.along)
-    over = unit.replicate(columns, rows).crop(laid.x, laid.y, task.width, task.height)
-    return _over(picture, _turned(over, task))
+    layout = pattern((mark.width, mark.height), task.region, (task.width, task.height), (grid.width, grid.height))
+    small = mark.thumbnail_image(layout.width, height=layout.height, size="force")
+    unit = small.embed(0, 0, layout.across, layout.along).copy_memory()
+    columns, rows = -(-(layout.x + task.width) // layout.across), -(-(layout.y + task.height) // layout.along)
+    over = unit.replicate(columns, rows).crop(layout.x, layout.y, task.width, task.height)
+    return _over(picture, _rotated(over, task))
 
 
-def _turned(over: Any, task: RenderPlan) -> Any:
+def _rotated(over: Any, task: RenderPlan) -> Any:
     if task.rotation.mirrored:
         over = over.fliphor()
     degrees = task.rotation.degrees
-    turn: Callable[[], Any] | None = getattr(over, _TURNS[int(degrees)]) if degrees in _TURNS else None
-    return turn() if turn else over
+    rotate: Callable[[], Any] | None = getattr(over, _ROTATIONS[int(degrees)]) if degrees in _ROTATIONS else None
+    return rotate() if rotate else over
 
 
 def _over(picture: Any, over: Any) -> Any:
-    """One picture over another without transparency, in the bands of the lower."""
+    """Return one picture over another without transparency, in the bands of the lower."""
     alpha = over[3] / 255.0
     colours = over[0:3] if picture.bands == 3 else over[0:3].colourspace("b-w")[0]
     mixed = picture * (1.0 - alpha) + colours * alpha

@@ -1,16 +1,16 @@
-"""All the arithmetic of an image request: what it asks of one image, as a frozen plan. (pure)
+"""The arithmetic of an image request: from a request and an image's dimensions to a frozen plan. (pure)
 
 IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 4.7. Where they leave a choice:
 
-- a square region is centred, rounding towards the upper left;
-- percentages and free sides are rounded half up, except that a free side (``w,`` ``,h`` ``!w,h`` ``pct:n``) of a stored
-  tile's region, or of the whole image at the size of a level, is rounded as the level was (up), so that every spelling
-  of a tile means that tile;
-- ``!w,h`` with a box larger than the region on both sides asks in 3.0 for more than there is, and is refused as ``w,h``
-  is (the official validator holds servers to that); in 2.1 it is the region as large as it is;
-- 2.1 enlarges without ``^`` (its `sizeAboveFull`), within the limits; its ``full`` is refused where they forbid it;
+- a square region is centred, rounded towards the upper left;
+- percentages and proportional sides are rounded half up. But when a proportional side (``w,`` ``,h`` ``!w,h``
+  ``pct:n``) belongs to the region of a stored tile, or to the whole image at the size of a level, it is rounded up as
+  the level is, so that every spelling of a tile means that tile;
+- ``!w,h`` with a box larger than the region on both sides is an enlargement in 3.0 and refused without ``^``, as
+  ``w,h`` is (the official validator requires that); in 2.1 it returns the region at its own size;
+- 2.1 enlarges without ``^`` (its `sizeAboveFull`), within the limits; ``full`` is refused where they forbid it;
 - reduced access allows a *scale*: `max_size` over the longest side of the whole image. No region, however small, is
-  drawn from more detail than the whole image shows at that size.
+  rendered from more detail than the whole image shows at that size.
 """
 
 from __future__ import annotations
@@ -40,42 +40,41 @@ from repository.errors import AccessRefused, RequestInvalid
 from repository.localized import LocalizedText
 
 
-class Room(NamedTuple):
-    """What a format can hold, in pixels of one side and of the whole."""
+class FormatLimits(NamedTuple):
+    """The largest picture of a format: pixels along one side, and pixels in all."""
 
     side: int
     area: int
 
 
 _MILLION: Final = 1_000_000
-ROOM: Final[Mapping[OutputFormat, Room]] = MappingProxyType(
+FORMAT_LIMITS: Final[Mapping[OutputFormat, FormatLimits]] = MappingProxyType(
     {
-        OutputFormat.JPG: Room(65_500, 4_000 * _MILLION),
-        OutputFormat.PDF: Room(60_000, 4_000 * _MILLION),
-        OutputFormat.GIF: Room(65_535, 16 * _MILLION),
-        OutputFormat.WEBP: Room(16_383, 24 * _MILLION),
-        OutputFormat.AVIF: Room(32_768, 12 * _MILLION),
-        OutputFormat.JP2: Room(1_000_000, 12 * _MILLION),
+        OutputFormat.JPG: FormatLimits(65_500, 4_000 * _MILLION),
+        OutputFormat.PDF: FormatLimits(60_000, 4_000 * _MILLION),
+        OutputFormat.GIF: FormatLimits(65_535, 16 * _MILLION),
+        OutputFormat.WEBP: FormatLimits(16_383, 24 * _MILLION),
+        OutputFormat.AVIF: FormatLimits(32_768, 12 * _MILLION),
+        OutputFormat.JP2: FormatLimits(1_000_000, 12 * _MILLION),
     }
 )
-"""Sides: what the format, or usual readers of it, can hold. Areas: what their encoders, which hold the whole picture
-and its transparency, were seen to write within the memory of the lane of slow pictures (`render_pool.MEMORY`). Formats
-not named hold whatever may be asked for.
+"""Sides are limits of the format or of its usual readers. Areas were measured: the encoders hold the whole picture and
+its transparency, within the memory of a rendering process (`render.pool.MEMORY`). Formats not listed have no limit.
 """
 
 
 class ImageLimits(NamedTuple):
-    """`max_area` bounds the pixels of any answer; `max_size` the longest side of the whole image (reduced access)."""
+    """`max_area` bounds the pixels of any answer, `max_size` the longest side of the whole image (reduced access)."""
 
     max_area: int
     max_size: int | None = None
 
 
 class RenderPlan(NamedTuple):
-    """What to make: `region` of the full image, scaled to `width` by `height`, then mirrored, turned, and encoded.
+    """How to answer: `region` of the full image, scaled to `width` by `height`, mirrored, rotated and encoded.
 
-    `canonical` is the canonical request in the version asked in; equal pixels have equal plans in one version. `tile`
-    is the ordinal of the stored tile that is this very answer, when there is one.
+    `canonical` is the canonical request in the version of the request; within one version, equal pixels have equal
+    plans. `tile` is the ordinal of the stored tile that is the answer byte for byte, or None.
     """
 
     region: Box
@@ -90,9 +89,9 @@ class RenderPlan(NamedTuple):
 
 
 def plan(request: ImageRequest, grid: TileGrid, limits: ImageLimits) -> RenderPlan:
-    """What `request` asks of the image that `grid` describes.
+    """Return the plan of a request to the image that `grid` describes.
 
-    Raises `RequestInvalid` (nothing to show, too large, more than the format can hold, upscaling not asked for) and
+    Raises `RequestInvalid` (an empty region, too large, too large for the format, enlarged without ``^``) and
     `AccessRefused` (more detail than `limits` allow).
     """
     region = locate_region(request.region, grid)
@@ -104,9 +103,9 @@ def plan(request: ImageRequest, grid: TileGrid, limits: ImageLimits) -> RenderPl
         tile = None
     if tile is None:
         _check_shape(width, height, rotation, request.format, limits)
-    place = _canonical_place(region, grid)
+    region_text = _canonical_region(region, grid)
     size = _canonical_size(request.version, region, (width, height), grid, limits)
-    canonical = f"{place}/{size}/{spell_rotation(rotation)}/{quality.value}.{request.format.value}"
+    canonical = f"{region_text}/{size}/{spell_rotation(rotation)}/{quality.value}.{request.format.value}"
     return RenderPlan(region, width, height, rotation, quality, request.format, canonical, tile)
 
 
@@ -114,19 +113,19 @@ _UPRIGHT: Final = Rotation()
 
 
 def _plain_rotation(rotation: Rotation) -> Rotation:
-    """A full turn is no turn."""
+    """Return the rotation with 360 degrees as 0."""
     if rotation.degrees == 360:
         rotation = Rotation(Decimal(0), rotation.mirrored)
     return _UPRIGHT if rotation == _UPRIGHT else rotation
 
 
 def _plain_quality(quality: Quality) -> Quality:
-    """The default quality is all the colour there is."""
+    """Return the quality with color as default, which has all the colour of the image."""
     return Quality.DEFAULT if quality is Quality.COLOR else quality
 
 
 def locate_region(region: Region, grid: TileGrid) -> Box:
-    """Where a region lies, clipped to the image. Raises `RequestInvalid` when nothing of it does (section 4.1)."""
+    """Return a region in pixels, clipped to the image (section 4.1). Raises `RequestInvalid` when it is empty."""
     if region.form is RegionForm.FULL:
         return Box(0, 0, grid.width, grid.height)
     if region.form is RegionForm.SQUARE:
@@ -144,7 +143,7 @@ def locate_region(region: Region, grid: TileGrid) -> Box:
     if x >= grid.width or y >= grid.height:
         raise RequestInvalid(
             part="region",
-            reason=LocalizedText("位于图像（{w}×{h}）之外", "it lies outside the image ({w} by {h})").format(
+            reason=LocalizedText("位于图像（{w}×{h}）之外", "it is outside the image ({w} by {h})").format(
                 w=grid.width, h=grid.height
             ),
         )
@@ -156,15 +155,15 @@ def _percent(number: Decimal | int, whole: int) -> int:
 
 
 def _round(number: Fraction) -> int:
-    """To the nearest integer, halves up."""
+    """Return the nearest integer, halves rounded up."""
     return floor(number + Fraction(1, 2))
 
 
 def _scaled_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid, limits: ImageLimits) -> tuple[int, int]:
-    """The pixels of the scaled region (section 4.2), checked against the region and the limits."""
+    """Return the sides of the scaled region (section 4.2), checked against the region and the limits."""
     if size.form is SizeForm.MAX:
         return largest(region, size.upscale, grid, limits)
-    width, height = _asked_size(size, version, region, grid)
+    width, height = _requested_size(size, version, region, grid)
     if not (width and height):
         raise RequestInvalid(
             part="size", reason=LocalizedText("宽高须至少一个像素", "it is less than a pixel wide or high")
@@ -175,7 +174,7 @@ def _scaled_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid, l
     if not too_detailed and width * height <= limits.max_area:
         return width, height
     most = largest(region, size.upscale, grid, limits)
-    if size.form is SizeForm.CONFINED or _names(size, most):
+    if size.form is SizeForm.CONFINED or _has_side_of(size, most):
         return most
     if too_detailed:
         raise AccessRefused(what=_REDUCED.format(size=limits.max_size))
@@ -192,8 +191,8 @@ _REDUCED: Final = LocalizedText(
 _TOO_LARGE: Final = LocalizedText("超过 {area} 像素的上限", "it is more than the {area} pixels allowed")
 
 
-def _asked_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid) -> tuple[int, int]:
-    """Both sides of a size, whether or not they are allowed."""
+def _requested_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid) -> tuple[int, int]:
+    """Return both sides of a size, without regard to the limits."""
     if size.form is SizeForm.EXACT:
         return size.width, size.height
     fits = size.width >= region.width and size.height >= region.height
@@ -203,21 +202,21 @@ def _asked_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid) ->
 
 
 def _in_proportion(size: Size, region: Box, grid: TileGrid) -> tuple[int, int]:
-    """Both sides of a size that gives fewer than two: rounded, or those of the tile or level that it must mean."""
+    """Return both sides of a proportional size: rounded, or those of the tile or level that it means."""
     scale = _scale(size, region)
     width, height = _round(region.width * scale), _round(region.height * scale)
     if size.form is not SizeForm.PERCENT:
-        width, height = _given(size, width, height)
+        width, height = _with_fixed_side(size, width, height)
     whole = _is_whole(region, grid)
     for factor in grid.scale_factors:
         tile = -(-region.width // factor), -(-region.height // factor)
-        if _means(size, scale, factor, tile) and (whole or grid.ordinal_of(*region, *tile) is not None):
+        if _may_mean(size, scale, factor, tile) and (whole or grid.ordinal_of(*region, *tile) is not None):
             return tile
     return width, height
 
 
-def _names(size: Size, most: tuple[int, int]) -> bool:
-    """Whether a size of one side means the largest there is, whose other side was rounded down."""
+def _has_side_of(size: Size, most: tuple[int, int]) -> bool:
+    """Return whether a size of one side means the largest size, whose other side was rounded down."""
     by_width = size.form is SizeForm.WIDTH and size.width == most[0]
     return by_width or (size.form is SizeForm.HEIGHT and size.height == most[1])
 
@@ -232,8 +231,8 @@ def _scale(size: Size, region: Box) -> Fraction:
     return min(Fraction(size.width, region.width), Fraction(size.height, region.height))
 
 
-def _given(size: Size, width: int, height: int) -> tuple[int, int]:
-    """The side that the size fixes, exactly as given."""
+def _with_fixed_side(size: Size, width: int, height: int) -> tuple[int, int]:
+    """Return the sides with the one that the request states exactly as stated."""
     if size.form is SizeForm.WIDTH:
         return size.width, height
     if size.form is SizeForm.HEIGHT:
@@ -241,8 +240,8 @@ def _given(size: Size, width: int, height: int) -> tuple[int, int]:
     return width, height
 
 
-def _means(size: Size, scale: Fraction, factor: int, tile: tuple[int, int]) -> bool:
-    """Whether a proportional size can mean a tile of these sides, reduced by `factor`."""
+def _may_mean(size: Size, scale: Fraction, factor: int, tile: tuple[int, int]) -> bool:
+    """Return whether a proportional size can mean a tile of these sides, reduced by `factor`."""
     if size.form is SizeForm.WIDTH:
         return tile[0] == size.width
     if size.form is SizeForm.HEIGHT:
@@ -254,7 +253,7 @@ def _means(size: Size, scale: Fraction, factor: int, tile: tuple[int, int]) -> b
 
 
 def largest(region: Box, upscale: bool, grid: TileGrid, limits: ImageLimits) -> tuple[int, int]:
-    """The largest size of a region within the limits: ``max``, or ``^max``. Never below one pixel."""
+    """Return the largest size of a region within the limits, at least one pixel: ``max``, or ``^max`` if `upscale`."""
     width, height = region.width, region.height
     if not upscale and limits.max_size is None and width * height <= limits.max_area:
         return width, height
@@ -276,25 +275,25 @@ def _too_detailed(width: int, height: int, region: Box, grid: TileGrid, max_size
 
 
 def _check_shape(width: int, height: int, rotation: Rotation, wanted: OutputFormat, limits: ImageLimits) -> None:
-    """Refuse what no answer can hold: a turned bounding box beyond the area, more than the format's room."""
-    turned_width, turned_height = rotated_size(width, height, rotation.degrees)
-    if turned_width * turned_height > limits.max_area and rotation.degrees % 90:
+    """Raise `RequestInvalid` when the rotated picture exceeds the largest area or the limits of its format."""
+    rotated_width, rotated_height = rotated_size(width, height, rotation.degrees)
+    if rotated_width * rotated_height > limits.max_area and rotation.degrees % 90:
         raise RequestInvalid(part="rotation", reason=_TOO_LARGE.format(area=limits.max_area))
-    room = ROOM.get(wanted)
-    if room and (max(turned_width, turned_height) > room.side or turned_width * turned_height > room.area):
+    limit = FORMAT_LIMITS.get(wanted)
+    if limit and (max(rotated_width, rotated_height) > limit.side or rotated_width * rotated_height > limit.area):
         raise RequestInvalid(
-            part="format", reason=_NO_ROOM.format(format=wanted.value, w=turned_width, h=turned_height)
+            part="format", reason=_TOO_LARGE_FOR_FORMAT.format(format=wanted.value, w=rotated_width, h=rotated_height)
         )
 
 
-_NO_ROOM: Final = LocalizedText(
+_TOO_LARGE_FOR_FORMAT: Final = LocalizedText(
     "{w}×{h} 像素超出 {format} 的容量，请缩小尺寸，或改用 jpg 或 png",
     "{w} by {h} pixels are too many for {format}; ask for a smaller size, or for jpg or png",
 )
 
 
 def rotated_size(width: int, height: int, degrees: Decimal) -> tuple[int, int]:
-    """The sides of the box around a turned picture, rounded up (Implementation Notes, section 5)."""
+    """Return the sides of the bounding box of a rotated picture, rounded up (Implementation Notes, section 5)."""
     if degrees % 90 == 0:
         return (width, height) if degrees % 180 == 0 else (height, width)
     across, along = abs(cos(radians(degrees))), abs(sin(radians(degrees)))
@@ -305,21 +304,21 @@ def _is_whole(region: Box, grid: TileGrid) -> bool:
     return region.width == grid.width and region.height == grid.height
 
 
-def _canonical_place(region: Box, grid: TileGrid) -> str:
-    """A region in its canonical form."""
+def _canonical_region(region: Box, grid: TileGrid) -> str:
+    """Return a region in its canonical form."""
     return "full" if _is_whole(region, grid) else f"{region.x},{region.y},{region.width},{region.height}"
 
 
 def _canonical_size(
     version: ApiVersion, region: Box, size: tuple[int, int], grid: TileGrid, limits: ImageLimits
 ) -> str:
-    """A size in its canonical form (3.0, section 4.8; 2.1.1, section 4.7)."""
+    """Return a size in its canonical form (3.0, section 4.8; 2.1.1, section 4.7)."""
     width, height = size
     if version is ApiVersion.TWO:
         if size == (region.width, region.height):
             return "full"
-        kept = _in_proportion(Size(SizeForm.WIDTH, width=width), region, grid) == size
-        return f"{width}," if kept else f"{width},{height}"
+        proportional = _in_proportion(Size(SizeForm.WIDTH, width=width), region, grid) == size
+        return f"{width}," if proportional else f"{width},{height}"
     enlarged = width > region.width or height > region.height
     if size == largest(region, enlarged, grid, limits):
         return "^max" if enlarged else "max"
@@ -327,10 +326,10 @@ def _canonical_size(
 
 
 class Source(NamedTuple):
-    """Where pixels come from: `box` of one level of the pyramid, which is `factor` times smaller than the image.
+    """The pixels to decode: `box` of the level of the pyramid that is `factor` times smaller than the image.
 
-    `reduced` is set when even the smallest level holds more detail than access allows: the level is first scaled to
-    that width and height, and `box` counts in those pixels.
+    `reduced` is set when even the smallest level has more detail than access allows: the level is first scaled to that
+    width and height, and `box` is in those pixels.
     """
 
     factor: int
@@ -339,18 +338,18 @@ class Source(NamedTuple):
 
 
 def choose_source(task: RenderPlan, grid: TileGrid, limits: ImageLimits) -> Source:
-    """The smallest level that still has every pixel asked for, and is both allowed and not beyond the memory bound.
+    """Return the smallest level that has every pixel asked for and is allowed, within the memory bound.
 
-    The bound: at most four times `max_area` pixels of a level are read for one answer. Only a picture squeezed much
-    more one way than the other comes to it; then a smaller level is taken, and stretched.
+    The bound is four times `max_area` pixels of a level for one answer. Only a picture squeezed much more along one
+    side than along the other exceeds it; a smaller level is then stretched.
     """
     allowed = [factor for factor in grid.scale_factors if _allowed(factor, grid, limits.max_size)]
     if not allowed:
         return _reduced_source(task.region, grid, limits)
-    box = _shrunk(task.region, allowed[0], grid)
+    box = _level_box(task.region, allowed[0], grid)
     chosen = Source(allowed[0], box)
     for factor in allowed[1:]:
-        box = _shrunk(task.region, factor, grid)
+        box = _level_box(task.region, factor, grid)
         across = _has_detail(task.width, task.region.x, task.region.width, grid.width, factor)
         along = _has_detail(task.height, task.region.y, task.region.height, grid.height, factor)
         if (across and along) or chosen.box.width * chosen.box.height > 4 * limits.max_area:
@@ -363,13 +362,13 @@ def _allowed(factor: int, grid: TileGrid, max_size: int | None) -> bool:
 
 
 def _has_detail(wanted: int, start: int, length: int, whole: int, factor: int) -> bool:
-    """Whether a side of a region has the wanted pixels in a level: true ones, or the level's own if it lies on them."""
+    """Return whether a side of a region has so many pixels in a level; a side aligned with the level has all of its."""
     end = start + length
     aligned = start % factor == 0 and (end % factor == 0 or end == whole)
     return wanted * factor <= length or (aligned and wanted <= -(-length // factor))
 
 
-def _shrunk(region: Box, factor: int, grid: TileGrid) -> Box:
+def _level_box(region: Box, factor: int, grid: TileGrid) -> Box:
     """Return a region in the pixels of a level: each edge at the nearest pixel, so that regions that meet still meet.
 
     No edge moves by more than half a pixel of the level, but for a region smaller than one, which gets one.

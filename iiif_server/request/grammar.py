@@ -1,9 +1,9 @@
-"""The grammar of an image request, in one place: text to value, and back. (pure)
+"""The grammar of an image request: `parse` reads its text, and `spell` writes it. (pure)
 
 IIIF Image API 3.0 and 2.1.1, section 4 of each: ``{region}/{size}/{rotation}/{quality}.{format}``. The versions differ
-in how a size is written (section 4.2): only 3.0 has ``^``, and only 2.1 has ``full``. What is parsed here knows nothing
-of any image: `request/geometry.py` lays it on one. `spell` is the inverse: ``parse(spell(asked), asked.version) ==
-asked``.
+in how a size is written (section 4.2): only 3.0 has ``^``, and only 2.1 has ``full``. A parsed request does not depend
+on an image; `request/geometry.py` applies it to one. `spell` is the inverse of `parse`:
+``parse(spell(request), request.version) == request``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from repository.errors import RequestInvalid
 from repository.localized import LocalizedText
 
 LONGEST: Final = 255
-"""Characters in a request: none that means anything is longer."""
+"""The largest number of characters in a request. No meaningful request is longer."""
 
 
 class ApiVersion(IntEnum):
@@ -58,7 +58,7 @@ class Quality(StrEnum):
 
 
 class OutputFormat(StrEnum):
-    """Formats of section 4.5, and AVIF; which of them are offered is for `image/capabilities.py` to find."""
+    """The formats of section 4.5, and AVIF. `image/capabilities.py` finds out which of them can be offered."""
 
     JPG = "jpg"
     PNG = "png"
@@ -71,7 +71,7 @@ class OutputFormat(StrEnum):
 
 
 class Region(NamedTuple):
-    """A region as asked for; integers for `PIXELS`, decimals for `PERCENT`, zeros else."""
+    """A region as requested: integers for `PIXELS`, decimals for `PERCENT`, otherwise zeros."""
 
     form: RegionForm
     x: Decimal | int = 0
@@ -81,7 +81,7 @@ class Region(NamedTuple):
 
 
 class Size(NamedTuple):
-    """A size as asked for; 0 for a number its form does not have."""
+    """A size as requested; a number that its form lacks is 0."""
 
     form: SizeForm
     upscale: bool = False
@@ -91,14 +91,14 @@ class Size(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """A turn clockwise by `degrees`, from 0 to 360, after mirroring left to right."""
+    """A clockwise rotation by `degrees`, from 0 to 360, after mirroring left to right."""
 
     degrees: Decimal = Decimal(0)
     mirrored: bool = False
 
 
 class ImageRequest(NamedTuple):
-    """One image request: its five parameters in the order they are applied (section 4.6), as `version` means them."""
+    """An image request: its five parameters in the order of their application (section 4.6), as `version` has them."""
 
     region: Region
     size: Size
@@ -131,7 +131,7 @@ _ROTATION: Final = pattern(f"(!)?({_DECIMAL})")
 
 
 def parse(text: str, version: ApiVersion = ApiVersion.THREE) -> ImageRequest:
-    """The request that `text` (already percent-decoded) spells. Raises `RequestInvalid` naming the part at fault."""
+    """Parse a percent-decoded request. Raises `RequestInvalid` with the part at fault."""
     parts = text.split("/")
     if len(parts) != 4 or len(text) > LONGEST:
         raise RequestInvalid(part="path", reason=_PATH_FORM)
@@ -144,7 +144,7 @@ def parse(text: str, version: ApiVersion = ApiVersion.THREE) -> ImageRequest:
         _parse_size(size, version),
         _parse_rotation(rotation),
         _parse_quality(quality),
-        _format(suffix),
+        _parse_format(suffix),
         version,
     )
 
@@ -195,7 +195,7 @@ def _parse_quality(text: str) -> Quality:
     raise RequestInvalid(part="quality", reason=_wrong(text, ", ".join(_QUALITIES)))
 
 
-def _format(text: str) -> OutputFormat:
+def _parse_format(text: str) -> OutputFormat:
     if offered := _FORMATS.get(text):
         return offered
     raise RequestInvalid(part="format", reason=_formats_text(text))
@@ -218,7 +218,7 @@ def _wrong(text: str, offered: str) -> LocalizedText:
 
 
 def spell(request: ImageRequest) -> str:
-    """The request as text, numbers without needless zeros: the inverse of `parse`."""
+    """Return the request as text, its numbers without unnecessary zeros: the inverse of `parse`."""
     region, size, rotation = _spell_region(request.region), _spell_size(request.size), spell_rotation(request.rotation)
     return f"{region}/{size}/{rotation}/{request.quality.value}.{request.format.value}"
 
@@ -231,7 +231,7 @@ def _spell_region(region: Region) -> str:
 
 
 def _spell_size(size: Size) -> str:
-    spelt = {
+    text = {
         SizeForm.MAX: "max",
         SizeForm.FULL: "full",
         SizeForm.WIDTH: f"{size.width},",
@@ -240,15 +240,15 @@ def _spell_size(size: Size) -> str:
         SizeForm.CONFINED: f"!{size.width},{size.height}",
         SizeForm.PERCENT: f"pct:{spell_number(size.percent)}",
     }[size.form]
-    return f"^{spelt}" if size.upscale else spelt
+    return f"^{text}" if size.upscale else text
 
 
 def spell_rotation(rotation: Rotation) -> str:
-    """A rotation as text."""
+    """Return a rotation as text."""
     return f"{'!' if rotation.mirrored else ''}{spell_number(rotation.degrees)}"
 
 
 def spell_number(number: Decimal | int) -> str:
-    """A number without exponent, sign or trailing zeros, an integer when it is one."""
+    """Return a number as text, without exponent or trailing zeros."""
     text: str = format(number, "f") if isinstance(number, Decimal) else str(number)
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,7 @@
-"""info.json (Image API 3.0 and 2.1.1, section 5 of each): what is served of one image, and nothing else. (pure)"""
+"""The Image Information document, info.json: exactly what is served of one image. (pure)
+
+Image API 3.0 and 2.1.1, section 5 of each.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ CONTEXTS: Final[Mapping[ApiVersion, str]] = MappingProxyType(
 PROFILES: Final[Mapping[ApiVersion, str]] = MappingProxyType(
     {version: f"http://iiif.io/api/image/{version.value}/level2.json" for version in ApiVersion}
 )
-"""The compliance level as the Link header names it (section 6)."""
+"""The URI of the compliance level, for the Link header (section 6)."""
 
 LEVEL_2_FORMATS: Final = frozenset({OutputFormat.JPG, OutputFormat.PNG})
 HTTP_FEATURES: Final = (
@@ -29,7 +32,7 @@ HTTP_FEATURES: Final = (
     "jsonldMediaType",
     "profileLinkHeader",
 )
-"""What the service does whatever it renders."""
+"""The features of the service itself, which do not depend on what can be rendered."""
 
 _LEVEL_2_OF_BOTH: Final = (
     *("baseUriRedirect", "cors", "jsonldMediaType", "regionByPct", "regionByPx", "rotationBy90s"),
@@ -41,13 +44,13 @@ LEVEL_2_FEATURES: Final[Mapping[ApiVersion, frozenset[str]]] = MappingProxyType(
         ApiVersion.TWO: frozenset({*_LEVEL_2_OF_BOTH, "sizeByDistortedWh"}),
     }
 )
-"""What level 2 asks of a server (compliance documents; in 2.1 without the names that it deprecates)."""
+"""The features of level 2 (compliance documents; for 2.1 without the names that it deprecates)."""
 
 _ENLARGING: Final = frozenset({"sizeUpscaling", "sizeAboveFull"})
 
 
 class Offered(NamedTuple):
-    """What is served, each having passed its test at the start (`image/capabilities.py`); all in a fixed order."""
+    """The formats, qualities and features that passed their startup tests (`image/capabilities.py`), in fixed order."""
 
     formats: tuple[OutputFormat, ...]
     qualities: tuple[Quality, ...]
@@ -55,9 +58,9 @@ class Offered(NamedTuple):
 
 
 class Described(NamedTuple):
-    """An image as its information document describes it.
+    """The facts of an image that its information document states.
 
-    `uri` is its base URI, `base_url` the public address of the site, `work` the identifier of what it is part of,
+    `uri` is its base URI, `base_url` the public address of the site, `work` the identifier of the work that has it,
     `rights` a URI.
     """
 
@@ -70,13 +73,13 @@ class Described(NamedTuple):
 
 
 def image_info(version: ApiVersion, image: Described, offered: Offered) -> bytes:
-    """The information document of an image, as UTF-8 JSON."""
+    """Return the information document of an image as UTF-8 JSON."""
     form = _version_2 if version is ApiVersion.TWO else _version_3
     return json.dumps(form(image, offered), ensure_ascii=False, indent=1).encode()
 
 
 def _features(version: ApiVersion, image: Described, offered: Offered) -> list[str]:
-    """Features of an image: one that may only be shown reduced is never enlarged."""
+    """Return the features of an image. An image under reduced access is never enlarged."""
     most = image.limits.max_size
     if most is None or most > max(image.grid.width, image.grid.height):
         return list(offered.features[version])
@@ -155,14 +158,14 @@ def _link(path: str, image: Described, kind: str, label: LocalizedText) -> dict[
 
 
 def sizes(grid: TileGrid, limits: ImageLimits) -> list[tuple[int, int]]:
-    """The whole image's sizes that cost least, small to large: the levels within the limits, and the largest."""
+    """Return the cheapest sizes of the whole image, smallest first: the levels within the limits, and the largest."""
     most = largest(Box(0, 0, grid.width, grid.height), False, grid, limits)
     levels = {(level.width, level.height) for level in grid.levels}
     return sorted({size for size in levels if size[0] <= most[0] and size[1] <= most[1]} | {most})
 
 
 def tile_factors(grid: TileGrid, limits: ImageLimits) -> list[int]:
-    """The scale factors whose tiles are served; none when a tile itself is larger than the limits."""
+    """Return the scale factors whose tiles are served; none when a tile itself exceeds the limits."""
     if grid.tile_size * grid.tile_size > limits.max_area:
         return []
     if limits.max_size is None:

@@ -1,11 +1,11 @@
-"""What is done to a picture before anybody sees it: parts hidden, the library's mark laid over it. (pure)
+"""The protection of an image: redactions and the library's watermark. (pure)
 
-Redactions are rectangles of the whole image. They are hidden in the pixels of the level that an answer is made from,
-before anything is scaled, so that nothing of them is mixed into what lies beside them. A level's pixel that covers any
-of a redaction is hidden, and 16 pixels around it too: that is as far as a JPEG's blocks carry it.
+Redactions are rectangles of the whole image. They are blackened in the pixels of the decoded level, before scaling, so
+that none of their content is mixed into neighbouring pixels. A pixel of a level that covers any part of a redaction is
+blackened, and 16 pixels around it: the blocks of a JPEG carry content that far.
 
-The mark is a pattern anchored at the image's corner and drawn at its own size whatever the scale, so that tiles of a
-level fit together; an image that is small as it is shown gets a small mark.
+The watermark is a pattern anchored at the image's corner and drawn at its own size at every scale, so that the tiles of
+a level fit together. An image that is shown small has a small watermark.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Final, NamedTuple
 from iiif_server.pyramid.grid import Box
 
 BLOCK: Final = 16
-"""Pixels a side of the largest block that a JPEG codes together (chroma halved both ways)."""
+"""The side in pixels of the largest block that a JPEG codes together (chroma halved along both sides)."""
 
 _APART: Final = 2
-"""The period of the pattern, in sizes of the mark."""
+"""The period of the pattern, in sizes of the watermark."""
 
 
 class Protection(NamedTuple):
-    """`hidden` parts of the whole image, and the mark that lies over it: a PNG file with transparency."""
+    """The `hidden` parts of the whole image, and the watermark `mark`: a PNG file with transparency."""
 
     hidden: tuple[Box, ...] = ()
     mark: bytes | None = None
 
     @property
     def variant(self) -> str:
-        """A name for what a treatment does to pixels: part of every validator of a picture that it touches."""
+        """A digest of the protection, for the entity tags of the pictures that it changes."""
         return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     def touches(self, region: Box, factor: int) -> bool:
-        """Whether the stored tile of a region, `factor` times smaller than the image, is not to be sent as it is."""
+        """Return whether protection changes the stored tile of a region, `factor` times smaller than the image."""
         if self.mark is not None:
             return True
         level = Box(
@@ -46,14 +46,15 @@ class Protection(NamedTuple):
         return bool(self.parts(factor, level))
 
     def parts(self, factor: int, box: Box) -> list[Box]:
-        """What is to be blackened in `box` of a level that is `factor` times smaller, in the pixels of that box."""
-        found = (_clipped(_widened(part, factor), box) for part in self.hidden)
-        return [part for part in found if part.width > 0 and part.height > 0]
+        """Return the rectangles to blacken in `box` of the level `factor` times smaller, in the pixels of that box."""
+        clipped = (_clipped(_widened(part, factor), box) for part in self.hidden)
+        return [part for part in clipped if part.width > 0 and part.height > 0]
 
 
 class Pattern(NamedTuple):
-    """A mark of `width` by `height` pixels, repeated every `across` by `along`; `x`, `y` is where an answer begins in
-    that repetition.
+    """A watermark of `width` by `height` pixels, repeated every `across` by `along`.
+
+    `x` and `y` are the position of an answer's corner within that repetition.
     """
 
     width: int
@@ -65,7 +66,7 @@ class Pattern(NamedTuple):
 
 
 def pattern(mark: tuple[int, int], region: Box, size: tuple[int, int], whole: tuple[int, int]) -> Pattern:
-    """How a mark of the sides `mark` lies over `region` of an image with the sides `whole`, shown in `size`."""
+    """Return the pattern of a mark of sides `mark` over `region` of an image of sides `whole`, shown in `size`."""
     shown = whole[0] * size[0] / region.width, whole[1] * size[1] / region.height
     scale = min(1.0, shown[0] / (_APART * mark[0]), shown[1] / (_APART * mark[1]))
     width, height = max(1, round(mark[0] * scale)), max(1, round(mark[1] * scale))
@@ -75,7 +76,7 @@ def pattern(mark: tuple[int, int], region: Box, size: tuple[int, int], whole: tu
 
 
 def _widened(part: Box, factor: int) -> Box:
-    """A part of the whole image in a level's pixels, outwards, with the blocks around it."""
+    """Return a part of the whole image in the pixels of a level, rounded outwards, with the blocks around it."""
     x, y = part.x // factor - BLOCK, part.y // factor - BLOCK
     right = -(-(part.x + part.width) // factor) + BLOCK
     bottom = -(-(part.y + part.height) // factor) + BLOCK

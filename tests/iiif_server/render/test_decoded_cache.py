@@ -11,7 +11,7 @@ from tiled_picture import OPEN, TiledPicture
 
 from iiif_server.pyramid.grid import Box
 from iiif_server.render.assemble import Assembler
-from iiif_server.render.decoded_cache import DecodedTiles, KeptTiles
+from iiif_server.render.decoded_cache import CachedTiles, DecodedTiles
 from iiif_server.render.pipeline import render
 from iiif_server.request.geometry import choose_source, plan
 from iiif_server.request.grammar import parse
@@ -29,9 +29,9 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> TiledPicture:
     return TiledPicture.of(colours, tmp_path_factory.mktemp("noise"))
 
 
-def answered(held: TiledPicture, text: str, kept: KeptTiles | None) -> bytes:
+def answered(held: TiledPicture, text: str, cache: CachedTiles | None) -> bytes:
     task = plan(parse(text), held.grid, OPEN)
-    return render(task, choose_source(task, held.grid, OPEN), held.grid, held.tiles, 80, kept)
+    return render(task, choose_source(task, held.grid, OPEN), held.grid, held.tiles, 80, cache)
 
 
 regions = st.tuples(st.integers(0, 600), st.integers(0, 400), st.integers(20, 700), st.integers(20, 500))
@@ -46,18 +46,18 @@ regions = st.tuples(st.integers(0, 600), st.integers(0, 400), st.integers(20, 70
 def test_answers_are_the_same_whatever_was_asked_before(
     held: TiledPicture, boxes: list[tuple[int, int, int, int]], qualities: list[str], budget: int
 ) -> None:
-    kept = DecodedTiles(budget).of(PYRAMID)
+    cache = DecodedTiles(budget).of(PYRAMID)
     for (x, y, w, h), quality in zip(boxes, qualities, strict=False):
         text = f"{x},{y},{w},{h}/^90,80/0/{quality}.png"
-        assert answered(held, text, kept) == answered(held, text, None)
+        assert answered(held, text, cache) == answered(held, text, None)
 
 
 def test_a_tile_is_read_again_only_when_more_of_it_is_wanted(held: TiledPicture) -> None:
-    kept = DecodedTiles().of(PYRAMID)
+    cache = DecodedTiles().of(PYRAMID)
     reads = []
     for rows in (30, 20, 100, 128, 128):
         held.read.clear()
-        answered(held, f"0,0,100,{rows}/50,10/0/default.png", kept)
+        answered(held, f"0,0,100,{rows}/50,10/0/default.png", cache)
         reads.append(len(held.read))
     assert reads[0] == 1
     assert reads[1] == 0
@@ -65,13 +65,13 @@ def test_a_tile_is_read_again_only_when_more_of_it_is_wanted(held: TiledPicture)
 
 
 def test_what_is_hidden_of_one_answer_is_not_hidden_of_another_nor_shown(held: TiledPicture) -> None:
-    kept = DecodedTiles().of(PYRAMID)
+    cache = DecodedTiles().of(PYRAMID)
     box, hidden = Box(0, 0, 200, 200), Protection((Box(50, 50, 60, 60),))
     plain = Assembler(held.grid, 1, held.tiles, False)
     for _ in range(2):
-        shown = plain._replace(kept=kept, protection=hidden).whole(box)
+        shown = plain._replace(cache=cache, protection=hidden).whole(box)
         assert not shown[50:110, 50:110].any()
-        assert numpy.array_equal(plain._replace(kept=kept).whole(box), plain.whole(box))
+        assert numpy.array_equal(plain._replace(cache=cache).whole(box), plain.whole(box))
 
 
 def test_tiles_of_another_pyramid_or_made_anew_are_others() -> None:
@@ -96,9 +96,9 @@ def test_the_budget_is_kept_and_nothing_kept_can_be_changed() -> None:
 def test_what_is_looked_at_once_drives_out_little(held: TiledPicture) -> None:
     picture = Box(0, 0, 700, 500)
     tiles = DecodedTiles(700 * 500 * 3)
-    first = Assembler(held.grid, 1, held.tiles, False, kept=tiles.of(PYRAMID))
+    first = Assembler(held.grid, 1, held.tiles, False, cache=tiles.of(PYRAMID))
     pixels = first.whole(picture)
-    first._replace(kept=tiles.of(replace(PYRAMID, key="pyramids/2.zip"))).whole(picture)
+    first._replace(cache=tiles.of(replace(PYRAMID, key="pyramids/2.zip"))).whole(picture)
     held.read.clear()
     assert numpy.array_equal(first.whole(picture), pixels)
     assert len(held.read) <= held.grid.levels[0].columns * held.grid.levels[0].rows // 2
