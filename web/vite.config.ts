@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-// Built into the folder Flask serves. The file names carry hashes; .vite/manifest.json, which the web application reads
-// when it starts, says which is which. Addresses inside the bundle are relative, so it works under any prefix.
+// Builds into Flask's static folder. File names contain hashes; the web application finds them in .vite/manifest.json,
+// which it reads at start. URLs inside the bundle are relative, so that it works under any prefix.
 export default defineConfig({
   base: "./",
   publicDir: false,
