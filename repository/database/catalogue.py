@@ -1,6 +1,6 @@
-"""What is held, as an index: queries that return frozen values, and the one transaction that publishes a work.
+"""The catalogue: queries that return frozen values, and the transaction that publishes a work.
 
-Storage is the truth; everything here but the jobs can be made again from it.
+The store is authoritative: everything in the catalogue can be rebuilt from it (`workers/maintenance/rebuild.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, upda
 from sqlalchemy.orm import Session
 
 from repository.database.counters import add_to_counters, read_counters, recount
-from repository.database.engine import Sessions, reading, without_limits, write, writing
-from repository.database.log_sequence import LogPosition, assign_positions, close_gaps, position_of, unsigned_positions
+from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
+from repository.database.log_sequence import LogPosition, close_gaps, position_of, remove_events, unsigned_positions
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import (
-    HELD,
-    SUMMARY,
+    ACCESS_COLUMNS,
+    SUMMARY_COLUMNS,
     event_values,
     held_image,
     image_of,
@@ -37,7 +37,7 @@ _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much is held: `bytes` of masters, `staged` events that are not yet in the log."""
+    """Totals of the catalogue: `bytes` are those of masters, `staged` counts events that are not in the log yet."""
 
     works: int
     published: int
@@ -49,10 +49,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """All that the catalogue keeps of one work.
+    """Everything the catalogue stores of one work.
 
-    `pyramids` and `log_indexes` are keyed by the identifiers of images and events; `accessioned` is the time of the
-    OCFL object's first version (RFC 3339), `version` the number of its head.
+    `pyramids` is keyed by image identifiers, `log_indexes` by event identifiers; `accessioned` is the time of the OCFL
+    object's first version (RFC 3339), `version` the number of its head version.
     """
 
     work: Work
@@ -70,133 +70,133 @@ class Catalogue:
         self._sessions = sessions
 
     def image(self, identifier: str) -> HeldImage | None:
-        """What the image service must know of an image; None when none is held under this identifier."""
-        query = select(ImageRow, *HELD).join(WorkRow, WorkRow.identifier == ImageRow.work)
-        with reading(self._sessions) as session:
+        """Return what the image service needs of an image; None when there is no such image."""
+        query = select(ImageRow, *ACCESS_COLUMNS).join(WorkRow, WorkRow.identifier == ImageRow.work)
+        with read_session(self._sessions) as session:
             row = session.execute(query.where(ImageRow.identifier == identifier)).one_or_none()
         return held_image(row) if row else None
 
     def work(self, identifier: str) -> Work | None:
-        """A work, published or not."""
-        with reading(self._sessions) as session:
+        """Return a work in any state; None when there is no such work."""
+        with read_session(self._sessions) as session:
             document = session.scalar(select(WorkRow.document).where(WorkRow.identifier == identifier))
         return work_of_json(document) if document else None
 
     def state(self, work: str) -> WorkState | None:
-        """Where a work stands with the public."""
-        with reading(self._sessions) as session:
+        """Return the state of a work; None when there is no such work."""
+        with read_session(self._sessions) as session:
             state = session.scalar(select(WorkRow.state).where(WorkRow.identifier == work))
         return WorkState(state) if state else None
 
     def works(self, offset: int = 0, limit: int = 50, *, newest_first: bool = False) -> list[WorkSummary]:
-        """Published works in the order of their accession, or the other way round.
+        """Return published works in the order of accession, or in reverse.
 
-        An index is walked to `offset`: a long way in takes long (docs/benchmarks.md).
+        The time grows with `offset`, because an index is scanned to it (docs/benchmarks.md).
         """
         order = [column.desc() if newest_first else column for column in (WorkRow.accessioned, WorkRow.identifier)]
-        # Only the index is read of what is passed over.
+        # Rows before the offset are skipped in the index alone.
         page = select(WorkRow.identifier).where(_PUBLISHED).order_by(*order).offset(offset).limit(limit).subquery()
-        query = select(*SUMMARY).join(page, page.c.identifier == WorkRow.identifier).order_by(*order)
-        with reading(self._sessions) as session:
+        query = select(*SUMMARY_COLUMNS).join(page, page.c.identifier == WorkRow.identifier).order_by(*order)
+        with read_session(self._sessions) as session:
             return [summary_of(row) for row in session.execute(query)]
 
     def works_accessioned(self, start: str, end: str) -> list[WorkSummary]:
-        """Every published work accessioned from `start` on and before `end`, in the order of accession."""
-        query = select(*SUMMARY).where(_PUBLISHED, *_within(start, end))
-        with reading(self._sessions) as session:
+        """Return the published works accessioned from `start` on and before `end`, in the order of accession."""
+        query = select(*SUMMARY_COLUMNS).where(_PUBLISHED, *_within(start, end))
+        with read_session(self._sessions) as session:
             rows = session.execute(query.order_by(WorkRow.accessioned, WorkRow.identifier))
             return [summary_of(row) for row in rows]
 
     def count_accessions(self, start: str, end: str, limit: int) -> int:
-        """How many works, published or not, were accessioned from `start` on and before `end`; none beyond `limit`."""
-        # State by state: the index begins with it.
-        found = [
+        """Return how many works in any state were accessioned from `start` on and before `end`, at most `limit`."""
+        # One query for each state, because the index begins with the state.
+        queries = [
             select(WorkRow.identifier).where(WorkRow.state == state.value, *_within(start, end)).limit(limit)
             for state in WorkState
         ]
-        with reading(self._sessions) as session:
-            counts = [session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in found]
+        with read_session(self._sessions) as session:
+            counts = [session.scalar(select(func.count()).select_from(query.subquery())) or 0 for query in queries]
         return min(limit, sum(counts))
 
     def first_accession(self, start: str, end: str) -> str | None:
-        """The time of the first accession from `start` on and before `end`, of a work published or not."""
+        """Return the time of the first accession from `start` on and before `end`, of works in any state."""
         first = select(func.min(WorkRow.accessioned)).where(*_within(start, end))
-        with reading(self._sessions) as session:
+        with read_session(self._sessions) as session:
             times = [session.scalar(first.where(WorkRow.state == state.value)) for state in WorkState]
         return min((time for time in times if time), default=None)
 
     def counts(self) -> Counts:
-        """How much is held."""
-        with reading(self._sessions) as session:
-            found = read_counters(session)
-        staged = found["events"] - found["logged"]
-        return Counts(found["works"], found["published"], found["images"], found["bytes"], found["events"], staged)
+        """Return the totals of the catalogue."""
+        with read_session(self._sessions) as session:
+            totals = read_counters(session)
+        staged = totals["events"] - totals["logged"]
+        return Counts(totals["works"], totals["published"], totals["images"], totals["bytes"], totals["events"], staged)
 
     def published_count(self) -> int:
-        """How many works are published: what `works` pages through."""
+        """Return how many works are published: the length of what `works` pages through."""
         return self.counts().published
 
     def pyramids(self, work: str) -> dict[str, Pyramid]:
-        """The pyramids of a work by the identifiers of their images."""
-        with reading(self._sessions) as session:
+        """Return the pyramids of a work by image identifier."""
+        with read_session(self._sessions) as session:
             rows = session.scalars(select(ImageRow).where(ImageRow.work == work)).all()
         return {row.identifier: pyramid_of(row) for row in rows}
 
     def has_master_of_length(self, master_bytes: int) -> bool:
-        """Whether a master that is so many bytes long is held: if not, a new one of that length need not be hashed."""
+        """Return whether a held master has this length. If not, a new one of this length is no duplicate."""
         query = select(ImageRow.identifier).where(ImageRow.master_bytes == master_bytes).limit(1)
-        with reading(self._sessions) as session:
+        with read_session(self._sessions) as session:
             return session.scalar(query) is not None
 
     def images_of_master(self, sha256: str) -> list[tuple[Image, Pyramid]]:
-        """Images whose masters have this digest."""
+        """Return the images whose masters have this digest."""
         return self._images(select(ImageRow).where(ImageRow.master_sha256 == sha256))
 
     def publish(self, publication: Publication, follow_up: Sequence[NewJob], now: str) -> None:
-        """A work, its images and events as they are now, and the jobs that follow, in one transaction.
+        """Store a work with its images and events, and enqueue the jobs that follow, in one transaction.
 
-        Events already known keep their place in the log.
+        Events that the catalogue already holds keep their position in the log.
         """
 
         def replace(session: Session) -> None:
             work = publication.work.identifier
-            before = _hold(session, work)
-            places = assign_positions(session, work)
-            before |= {"events": len(places), "logged": _logged(places.values())}
+            before = _lock_work(session, work)
+            positions = remove_events(session, work)
+            before |= {"events": len(positions), "logged": _count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))
-            _put(session, publication, places, known="works" in before)
-            # In one order, so that two publications never wait for each other.
-            for order in sorted(follow_up, key=lambda order: order.key):
-                enqueue(session, order, now)
-            after = _tallies_of(publication, places)
+            _insert(session, publication, positions, has_row="works" in before)
+            # Always in the same order, so that two publications do not deadlock.
+            for job in sorted(follow_up, key=lambda job: job.key):
+                enqueue(session, job, now)
+            after = _totals_of(publication, positions)
             add_to_counters(session, **{name: after[name] - before.get(name, 0) for name in after})
 
-        write(self._sessions, replace)
+        run_transaction(self._sessions, replace)
 
     def replace_pyramid(self, image: str, pyramid: Pyramid) -> None:
-        """The pyramid of an image was made anew; nothing happens when the image is not held any more."""
+        """Record the rebuilt pyramid of an image; do nothing when the image is no longer held."""
         change = update(ImageRow).where(ImageRow.identifier == image).values(pyramid_values(pyramid))
-        write(self._sessions, lambda session: session.execute(change))
+        run_transaction(self._sessions, lambda session: session.execute(change))
 
     def rebuild(self, publications: Iterable[Publication]) -> int:
-        """Everything held, made anew in one transaction; returns the number of works. Jobs stay as they are.
+        """Replace all works, images and events in one transaction; return the number of works. Jobs stay.
 
         Nobody may write the log meanwhile.
         """
         count = 0
-        with writing(self._sessions) as session:
-            without_limits(session)
-            places = unsigned_positions(session)
+        with write_session(self._sessions) as session:
+            lift_timeouts(session)
+            positions = unsigned_positions(session)
             session.execute(delete(WorkRow))
             for publication in publications:
-                _put(session, publication, places)
+                _insert(session, publication, positions)
                 count += 1
             close_gaps(session)
             recount(session)
         return count
 
     def _images(self, query: Select[ImageRow]) -> list[tuple[Image, Pyramid]]:
-        with reading(self._sessions) as session:
+        with read_session(self._sessions) as session:
             rows = session.scalars(query).all()
         return [(image_of(row), pyramid_of(row)) for row in rows]
 
@@ -205,10 +205,10 @@ def _within(start: str, end: str) -> tuple[ColumnElement[bool], ...]:
     return WorkRow.accessioned >= start, WorkRow.accessioned < end
 
 
-def _hold(session: Session, work: str) -> dict[str, int]:
-    """Keep others from changing a work until the transaction ends; returns what it counts for in the tallies.
+def _lock_work(session: Session, work: str) -> dict[str, int]:
+    """Lock a work's row until the transaction ends; return what it contributes to the counters.
 
-    Two that put a work nobody knew meet at its row: the later one is begun again, and finds it.
+    Of two transactions that insert the same new work, the later one fails on its key and is retried.
     """
     columns = (WorkRow.state, WorkRow.images, WorkRow.master_bytes)
     query = select(*columns).where(WorkRow.identifier == work).with_for_update()
@@ -219,41 +219,43 @@ def _hold(session: Session, work: str) -> dict[str, int]:
     return {"works": 1, "published": int(published), "images": row.images, "bytes": row.master_bytes}
 
 
-def _put(session: Session, publication: Publication, places: Mapping[str, LogPosition], *, known: bool = False) -> None:
-    """Put a work, its images and its events; a work that is `known` has its row, and nothing else, already."""
+def _insert(
+    session: Session, publication: Publication, positions: Mapping[str, LogPosition], *, has_row: bool = False
+) -> None:
+    """Insert a work with its images and events; `has_row` when the work's own row exists and is updated."""
     work = publication.work
     values = work_values(work, publication.version, publication.accessioned)
-    if known:
+    if has_row:
         session.execute(update(WorkRow).where(WorkRow.identifier == work.identifier).values(values))
     else:
         session.execute(insert(WorkRow), values)
     images = [
-        image_values(position, image, work.identifier, publication.pyramids[image.identifier])
-        for position, image in enumerate(work.images())
+        image_values(number, image, work.identifier, publication.pyramids[image.identifier])
+        for number, image in enumerate(work.images())
     ]
     if images:
         session.execute(insert(ImageRow), images)
     events = [
-        event_values(position, event, position_of(event.identifier, places, publication.log_indexes))
-        for position, event in enumerate(publication.events)
+        event_values(number, event, position_of(event.identifier, positions, publication.log_indexes))
+        for number, event in enumerate(publication.events)
     ]
     if events:
         session.execute(insert(EventRow), events)
 
 
-def _tallies_of(publication: Publication, places: Mapping[str, LogPosition]) -> dict[str, int]:
-    """What a work that was just put counts for in the tallies."""
+def _totals_of(publication: Publication, positions: Mapping[str, LogPosition]) -> dict[str, int]:
+    """Return what a work contributes to the counters."""
     masters = [image.master for image in publication.work.images()]
-    found = [position_of(event.identifier, places, publication.log_indexes) for event in publication.events]
+    events = [position_of(event.identifier, positions, publication.log_indexes) for event in publication.events]
     return {
         "works": 1,
         "published": 1,
         "images": len(masters),
         "bytes": sum(master.bytes for master in masters),
-        "events": len(found),
-        "logged": _logged(found),
+        "events": len(events),
+        "logged": _count_logged(events),
     }
 
 
-def _logged(places: Iterable[LogPosition]) -> int:
-    return sum(place.log_index is not None for place in places)
+def _count_logged(positions: Iterable[LogPosition]) -> int:
+    return sum(position.log_index is not None for position in positions)

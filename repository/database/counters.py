@@ -1,7 +1,7 @@
-"""How much is held, kept up by whoever changes it: counting a million rows for every look would be slow.
+"""Totals of the catalogue, updated by every change, because counting a million rows for each report would be slow.
 
-Every publication changes the same few rows, so they are changed last, just before the commit, and always in the order
-of their names: transactions wait for each other a moment, and never for each other in a ring.
+Every publication updates the same few rows. It does so last, just before the commit, and in the order of their names,
+so that transactions wait for each other only briefly and never deadlock.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from repository.model import WorkState
 
 
 def read_counters(session: Session) -> dict[str, int]:
-    """How many works, published works, images, bytes of masters, events, and events in the log there are, by name."""
+    """Return the totals by name: works, published works, images, bytes of masters, events, and logged events."""
     return {row.name: row.value for row in session.scalars(select(CounterRow))}
 
 
 def add_to_counters(session: Session, **changes: int) -> None:
-    """Add to tallies by their names. The last thing that a transaction does: it holds them until it ends."""
-    rows = [{"tally": name, "change": change} for name, change in sorted(changes.items()) if change]
+    """Add to counters by name. Called last in a transaction, because it locks them until the commit."""
+    rows = [{"counter": name, "change": change} for name, change in sorted(changes.items()) if change]
     if rows:
-        addition = update(CounterRow).where(CounterRow.name == bindparam("tally"))
+        addition = update(CounterRow).where(CounterRow.name == bindparam("counter"))
         session.connection().execute(addition.values(value=CounterRow.value + bindparam("change")), rows)
 
 
 def recount(session: Session) -> None:
-    """Set every tally to what there is. The last thing that a transaction does."""
-    # Held before anything is counted: who commits before is counted, who comes later adds to the result.
+    """Set every counter to the counted total. Called last in a transaction."""
+    # Locked before the count: earlier commits are counted, and later ones add to the result.
     session.execute(select(CounterRow.name).order_by(CounterRow.name).with_for_update()).all()
-    counted = count_all(session)
-    change = update(CounterRow).where(CounterRow.name == bindparam("tally")).values(value=bindparam("count"))
-    rows = [{"tally": name, "count": value} for name, value in sorted(counted.items())]
+    totals = count_all(session)
+    change = update(CounterRow).where(CounterRow.name == bindparam("counter")).values(value=bindparam("count"))
+    rows = [{"counter": name, "count": value} for name, value in sorted(totals.items())]
     session.connection().execute(change, rows)
 
 
 def count_all(session: Session) -> dict[str, int]:
-    """What the tallies ought to be, by looking at every work and event."""
+    """Count every work and event, and return the totals that the counters should have."""
     published = func.count().filter(WorkRow.state == WorkState.PUBLISHED.value)
     images, size = func.sum(WorkRow.images), func.sum(WorkRow.master_bytes)
     works = session.execute(select(func.count(), published, images, size).select_from(WorkRow)).one()

@@ -1,8 +1,8 @@
-"""Opening the database, bringing it to the newest form, and the one way to read and to write it.
+"""Database engine: opening, migration, transactions, and translation of errors.
 
-Faults of the database leave this package as `DatabaseFault`, whose reason says in both languages what to do where that
-is known. What goes wrong while a server is away passes by itself: a connection is tried before it is used again, and
-one found dead makes the pool forget all of them, so that no process need be started anew.
+Errors of the database become `DatabaseFault`, whose reason says in both languages what to do where that is known. The
+pool recovers by itself from a server that was away: it tests a connection before it reuses it, and after one broken
+connection it replaces all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 OLDEST_POSTGRESQL: Final = 14
 LOCK_NOT_AVAILABLE: Final = "55P03"
-"""The state by which PostgreSQL says that a lock was not had in time."""
+"""The SQLSTATE of a lock timeout in PostgreSQL."""
 
 _VERSIONS: Final = "alembic_version"
 _MIGRATION_LOCK: Final = 0x7368616E62656E
@@ -38,11 +38,11 @@ _POOL: Final[dict[str, Any]] = {
     "pool_size": 5,
     "max_overflow": 5,
     "pool_timeout": 15,  # seconds
-    "pool_recycle": 1800,  # seconds: firewalls forget connections that are silent for longer
+    "pool_recycle": 1800,  # seconds: firewalls drop connections that are idle for longer
     "pool_pre_ping": True,
     "pool_use_lifo": True,
 }
-# A database in memory is its one connection, which threads take in turns.
+# A database in memory exists in its only connection, which threads use in turn.
 _SHARED: Final[dict[str, Any]] = {
     "poolclass": QueuePool,
     "pool_size": 1,
@@ -57,7 +57,7 @@ _CONNECTION: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,  # milliseconds
 }
-# The server looks after its own end: what a machine that lost its power had locked is free again as soon.
+# The server's side: it releases the locks of a machine that lost power as soon as the client would.
 _SERVER_SIDE: Final[dict[str, str]] = {
     "statement_timeout": "60s",
     "lock_timeout": "30s",
@@ -68,96 +68,100 @@ _SERVER_SIDE: Final[dict[str, str]] = {
     "tcp_keepalives_count": "3",
 }
 
-_TRY_AGAIN: Final = frozenset({"40001", "40P01", "23505"})
-"""Serialisation failure, deadlock, and a row that somebody else put there meanwhile."""
+_RETRYABLE: Final = frozenset({"40001", "40P01", "23505"})
+"""Serialisation failure, deadlock, and unique violation by a concurrent insert."""
 
 _ATTEMPTS: Final = 5
 
 _STATES: Final = {
     "25006": LocalizedText(
-        "数据库为只读（备用服务器？）；请连接主服务器", "it is read-only (a standby?); connect to the primary"
+        "数据库为只读（备用服务器？）；请连接主服务器",
+        "the database is read-only (a standby?); connect to the primary server",
     ),
     "42501": LocalizedText(
-        "数据库用户权限不足；请授予该用户建表及读写权限", "the user may not do this; grant it the rights"
+        "数据库用户权限不足；请授予该用户建表及读写权限",
+        "the database user lacks permissions; let it create, read and write tables",
     ),
-    "53100": LocalizedText("数据库服务器磁盘已满；请腾出空间", "the disk of its server is full; make room"),
+    "53100": LocalizedText("数据库服务器磁盘已满；请腾出空间", "the disk of the server is full; free some space"),
     "55P03": LocalizedText(
-        "等待数据库锁超时；请稍后重试", "waited too long for what another transaction holds; try again shortly"
+        "等待数据库锁超时；请稍后重试", "a lock of another transaction was not released in time; try again shortly"
     ),
-    "57014": LocalizedText("数据库操作超时；请稍后重试", "a statement took too long; try again shortly"),
-    "57P01": LocalizedText("数据库服务器正在关闭；请稍后重试", "its server is shutting down; try again shortly"),
+    "57014": LocalizedText("数据库操作超时；请稍后重试", "a statement exceeded its time limit; try again shortly"),
+    "57P01": LocalizedText("数据库服务器正在关闭；请稍后重试", "the server is shutting down; try again shortly"),
 }
-_AWAY: Final = LocalizedText(
-    "无法连接服务器；请确认其已启动、地址无误", "its server is away; see that it runs and the address is right"
+_UNREACHABLE: Final = LocalizedText(
+    "无法连接服务器；请确认其已启动、地址无误",
+    "the server cannot be reached; check that it is running and its address",
 )
-# A connection that was refused carries no code of PostgreSQL's, only words, in the language of its server.
-_WORDS: Final = {
-    # First: these too speak of "the database system".
-    "starting up": LocalizedText("数据库服务器正在启动；请稍后重试", "its server is starting; try again shortly"),
+# A refused connection has no SQLSTATE, only a message, which is in the language of the server.
+_MESSAGES: Final = {
+    # These come first, because they too contain "database ".
+    "starting up": LocalizedText("数据库服务器正在启动；请稍后重试", "the server is starting; try again shortly"),
     "not yet accepting connections": LocalizedText(
-        "数据库服务器正在启动；请稍后重试", "its server is starting; try again shortly"
+        "数据库服务器正在启动；请稍后重试", "the server is starting; try again shortly"
     ),
-    "recovery mode": LocalizedText("数据库服务器正在恢复；请稍后重试", "its server is recovering; try again shortly"),
+    "recovery mode": LocalizedText("数据库服务器正在恢复；请稍后重试", "the server is recovering; try again shortly"),
     "shutting down": LocalizedText(
-        "数据库服务器正在关闭；请稍后重试", "its server is shutting down; try again shortly"
+        "数据库服务器正在关闭；请稍后重试", "the server is shutting down; try again shortly"
     ),
     "password": LocalizedText(
-        "用户名或密码有误；请核对 SHANBEN_DATABASE", "wrong user or password; check SHANBEN_DATABASE"
+        "用户名或密码有误；请核对 SHANBEN_DATABASE", "the user name or password is wrong; check SHANBEN_DATABASE"
     ),
     "no pg_hba.conf entry": LocalizedText(
-        "服务器不允许此连接；请修改 pg_hba.conf", "the server does not let us in; see pg_hba.conf"
+        "服务器不允许此连接；请修改 pg_hba.conf", "the server does not allow this connection; change pg_hba.conf"
     ),
-    "role ": LocalizedText("没有此数据库用户；请先创建", "there is no such user; create it first"),
+    "role ": LocalizedText("没有此数据库用户；请先创建", "the database user does not exist; create it first"),
     "database ": LocalizedText(
-        "没有此数据库；请先用 createdb 创建", "there is no such database; make it with createdb"
+        "没有此数据库；请先用 createdb 创建", "the database does not exist; create it with createdb"
     ),
     "too many clients": LocalizedText(
-        "数据库连接数已满；请调高 max_connections", "too many connections; raise max_connections"
+        "数据库连接数已满；请调高 max_connections", "the server has no free connections; raise max_connections"
     ),
     "connection slots": LocalizedText(
-        "数据库连接数已满；请调高 max_connections", "too many connections; raise max_connections"
+        "数据库连接数已满；请调高 max_connections", "the server has no free connections; raise max_connections"
     ),
-    "connection refused": _AWAY,
-    "timeout expired": _AWAY,
-    "resolve host": _AWAY,
-    "server closed the connection": _AWAY,
-    "connection is lost": _AWAY,
-    "connection is closed": _AWAY,
+    "connection refused": _UNREACHABLE,
+    "timeout expired": _UNREACHABLE,
+    "resolve host": _UNREACHABLE,
+    "server closed the connection": _UNREACHABLE,
+    "connection is lost": _UNREACHABLE,
+    "connection is closed": _UNREACHABLE,
 }
 _EXHAUSTED: Final = LocalizedText(
-    "本进程的数据库连接都在使用中；请稍后重试", "all connections of this process are in use; try again shortly"
+    "本进程的数据库连接都在使用中；请稍后重试", "all database connections of this process are in use; try again shortly"
 )
 
 
 def open_database(url: str) -> Engine:
-    """An engine for `url`; nothing is connected yet. Raises `DatabaseFault` for what is no address of a database.
+    """Return an engine for `url` without connecting. Raises `DatabaseFault` for an invalid address.
 
-    SQLite gets WAL (readers never wait for the writer) and waits 30 s for a lock. PostgreSQL gets at most ten
-    connections a process, and limits on how long anything may take; each may be set otherwise in the address.
+    SQLite uses WAL, so that readers never wait for the writer, and waits 30 s for a lock. PostgreSQL is limited to ten
+    connections for each process and has time limits for statements, locks and transactions; parameters of the address
+    override them.
     """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, **_POOL, connect_args=_connection_arguments(parsed))
-        engine = create_engine(parsed, **(_SHARED if _no_file(parsed) else {}))
+        engine = create_engine(parsed, **(_SHARED if _is_memory_url(parsed) else {}))
     except (ArgumentError, ImportError, ValueError) as fault:
         form = "postgresql+psycopg://user:password@host/database"
-        reason = LocalizedText(f"地址应如 {form}（{fault}）", f"its address is to read like {form} ({fault})")
+        reason = LocalizedText(f"地址应如 {form}（{fault}）", f"the address must have the form {form} ({fault})")
         raise DatabaseFault(reason=reason) from fault
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest form; safe to repeat.
+    """Migrate the tables to the newest revision. Repeating the call is harmless.
 
-    Raises `DatabaseFault`, also when a newer program has changed the tables already or the server is too old, and
-    `Busy` when another process is at it for long.
+    Raises `DatabaseFault`, also when a newer release has migrated the tables or the server is too old, and `Busy` when
+    another process is migrating them for too long.
     """
     try:
         if _revision(engine) != _newest_revision():
             with engine.begin() as connection:
-                _alone(connection)
+                _lock_tables(connection)
                 _upgrade(connection)
     except SQLAlchemyError as fault:
         if sql_state(fault) == LOCK_NOT_AVAILABLE:
@@ -166,7 +170,7 @@ def migrate(engine: Engine) -> None:
 
 
 def _revision(engine: Engine) -> str | None:
-    """The form that the tables have; None when there are none."""
+    """Return the revision of the tables; None when there are none."""
     with engine.connect() as connection:
         if not inspect(connection).has_table(_VERSIONS):
             return None
@@ -174,15 +178,15 @@ def _revision(engine: Engine) -> str | None:
 
 
 def _newest_revision() -> str:
-    """The newest form that this program knows, by the names of the steps: ``0001_...py``."""
-    steps = (
+    """Return the newest revision of this release, from the file names of the migrations (``0001_...py``)."""
+    revisions = (
         file.name.partition("_")[0] for file in (files("repository.database") / "migrations" / "versions").iterdir()
     )
-    return max(step for step in steps if step.isdigit())
+    return max(revision for revision in revisions if revision.isdigit())
 
 
 def _upgrade(connection: Connection) -> None:
-    # Imported here because Alembic takes as long to load as a command that finds nothing to do takes in all.
+    # Imported here because importing Alembic takes as long as a whole command that has nothing to do.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -195,10 +199,10 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _alone(connection: Connection) -> None:
-    """Nobody else changes the tables until this transaction ends."""
+def _lock_tables(connection: Connection) -> None:
+    """Keep other processes from migrating until this transaction ends."""
     if connection.dialect.name == "sqlite":
-        # Python's sqlite3 opens no transaction for DDL: killed half-way, it would leave half the tables.
+        # Python's sqlite3 opens no transaction for DDL: a process killed midway would leave some of the tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         _refuse_old(connection)
@@ -208,12 +212,12 @@ def _alone(connection: Connection) -> None:
 
 
 def _refuse_old(connection: Connection) -> None:
-    asked = OLDEST_POSTGRESQL
-    found = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
-    if int(found) < asked * 10_000:
+    required = OLDEST_POSTGRESQL
+    version = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+    if int(version) < required * 10_000:
         zh, en = (
-            f"需要 PostgreSQL {asked} 或更新版本，现为 {found}",
-            f"PostgreSQL {asked} or newer is needed, not {found}",
+            f"需要 PostgreSQL {required} 或更新版本，现为 {version}",
+            f"PostgreSQL {required} or newer is required; the server has {version}",
         )
         raise DatabaseFault(reason=LocalizedText(zh, en))
 
@@ -224,28 +228,28 @@ def _refuse_newer(connection: Connection, known: set[str]) -> None:
     unknown = [head for head in MigrationContext.configure(connection).get_current_heads() if head not in known]
     if unknown:
         zh = f"数据库已由更新版本的程序升级（{unknown[0]}）；请升级本程序"
-        en = f"a newer release of this program has changed it ({unknown[0]}); upgrade this one"
+        en = f"a newer release of this program has migrated the database ({unknown[0]}); upgrade this one"
         raise DatabaseFault(reason=LocalizedText(zh, en))
 
 
 def is_postgresql(engine: Engine) -> bool:
-    """Whether the database is a server that several machines may share."""
+    """Return whether the database is PostgreSQL, which several machines may share."""
     return engine.dialect.name == "postgresql"
 
 
-def in_memory(engine: Engine) -> bool:
-    """Whether the database is SQLite's and ends with this process."""
-    return engine.dialect.name == "sqlite" and _no_file(engine.url)
+def is_in_memory(engine: Engine) -> bool:
+    """Return whether the database is SQLite in memory, which ends with the process."""
+    return engine.dialect.name == "sqlite" and _is_memory_url(engine.url)
 
 
 def sessions_of(engine: Engine) -> Sessions:
-    """Sessions whose values stay readable after their transaction has ended."""
+    """Return a factory of sessions whose objects stay readable after the transaction."""
     return sessionmaker(engine, expire_on_commit=False)
 
 
 @contextmanager
-def reading(sessions: Sessions) -> Iterator[Session]:
-    """A session to read by. Raises `DatabaseFault`."""
+def read_session(sessions: Sessions) -> Iterator[Session]:
+    """Yield a session for reading. Raises `DatabaseFault`."""
     try:
         with sessions() as session:
             yield session
@@ -254,8 +258,8 @@ def reading(sessions: Sessions) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(sessions: Sessions) -> Iterator[Session]:
-    """One transaction, committed at the end. Raises `DatabaseFault`."""
+def write_session(sessions: Sessions) -> Iterator[Session]:
+    """Yield the session of one transaction, committed at the end. Raises `DatabaseFault`."""
     try:
         with sessions.begin() as session:
             _begin(session)
@@ -264,11 +268,11 @@ def writing(sessions: Sessions) -> Iterator[Session]:
         raise database_fault(fault) from fault
 
 
-def write(sessions: Sessions, action: Callable[[Session], Result]) -> Result:
-    """What `action` returns, done in one transaction.
+def run_transaction(sessions: Sessions, action: Callable[[Session], Result]) -> Result:
+    """Run `action` in one transaction and return its result. Raises `DatabaseFault`.
 
-    It is begun again when it met another transaction half-way (a deadlock, the same row put by both), so `action` does
-    nothing but with its session. Raises `DatabaseFault`.
+    The transaction is retried after a conflict with another one (a deadlock, or the same row inserted by both), so
+    `action` must have no effect outside its session.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -276,67 +280,67 @@ def write(sessions: Sessions, action: Callable[[Session], Result]) -> Result:
                 _begin(session)
                 return action(session)
         except SQLAlchemyError as fault:
-            if sql_state(fault) not in _TRY_AGAIN:
+            if sql_state(fault) not in _RETRYABLE:
                 raise database_fault(fault) from fault
-    with writing(sessions) as session:
+    with write_session(sessions) as session:
         return action(session)
 
 
-def without_limits(session: Session) -> None:
-    """Let this one transaction take as long as it needs."""
+def lift_timeouts(session: Session) -> None:
+    """Remove the time limits of the current transaction."""
     if session.get_bind().dialect.name == "postgresql":
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             session.connection().exec_driver_sql(f"SET LOCAL {name} = 0")
 
 
 def commit_asynchronously(session: Session) -> None:
-    """Let this one transaction be committed without waiting for the disk.
+    """Let the current transaction commit without waiting for the disk (PostgreSQL's ``synchronous_commit``).
 
-    If the server loses its power within the next second it may be as if it had never been; others cannot tell, since
-    what is committed after it is lost too. SQLite waits all the same.
+    If the server loses power within about a second, the transaction may be lost, together with all later ones, so the
+    database stays consistent. SQLite waits regardless.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 def database_fault(fault: SQLAlchemyError) -> DatabaseFault:
-    """A fault of the database, as this house tells it."""
+    """Return the domain error for an error of SQLAlchemy."""
     return DatabaseFault(reason=_reason(fault))
 
 
 def sql_state(fault: SQLAlchemyError) -> str | None:
-    """The five characters by which PostgreSQL names a fault (its manual, appendix A); None when it named none."""
+    """Return PostgreSQL's five-character SQLSTATE (its manual, appendix A); None when the error has none."""
     return getattr(fault.orig, "sqlstate", None) if isinstance(fault, DBAPIError) else None
 
 
 def _reason(fault: SQLAlchemyError) -> LocalizedText | str:
     if isinstance(fault, PoolExhausted):
         return _EXHAUSTED
-    said = " ".join(str(fault.__cause__ or fault).split())
+    message = " ".join(str(fault.__cause__ or fault).split())
     if not isinstance(fault, DBAPIError) or type(fault.orig).__module__.startswith("sqlite3"):
-        return said
+        return message
     state = sql_state(fault)
     if state is not None:
-        told = _STATES.get(state)
+        advice = _STATES.get(state)
     else:
-        told = next((text for words, text in _WORDS.items() if words in said.lower()), None)
-    return LocalizedText(f"{told.zh}（{said}）", f"{told.en} ({said})") if told else said
+        advice = next((text for words, text in _MESSAGES.items() if words in message.lower()), None)
+    return LocalizedText(f"{advice.zh}（{message}）", f"{advice.en} ({message})") if advice else message
 
 
 def _begin(session: Session) -> None:
-    """SQLite would begin at the first change, and so let others change what was read before."""
+    """Begin a write transaction. SQLite would begin it at the first change, after others could change what was read."""
     if session.get_bind().dialect.name == "sqlite":
         session.connection().exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _connection_arguments(url: URL) -> dict[str, Any]:
-    given = {name: value for name, value in _CONNECTION.items() if name not in url.query}
+    arguments = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     if "options" not in url.query:
-        given["options"] = " ".join(f"-c {name}={value}" for name, value in _SERVER_SIDE.items())
-    return given
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in _SERVER_SIDE.items())
+    return arguments
 
 
-def _no_file(url: URL) -> bool:
+def _is_memory_url(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 

@@ -1,8 +1,9 @@
-"""Locks that one holder has at a time: between machines that share a database, or the processes of one machine.
+"""Named locks with one holder, between machines that share a database or between processes of one machine.
 
-Whoever dies lets go of what it held. On PostgreSQL a lock is an advisory lock of a connection that serves nothing else:
-the server frees it when that connection ends, by `close`, by a crash, or when a machine no longer answers. With SQLite
-it is a file held by `flock`, which the kernel frees; with a database in memory, a lock of this process.
+A lock is released when its holder dies. In PostgreSQL it is an advisory lock of a connection used for nothing else: the
+server releases it when that connection ends, by `close`, by a crash, or when the machine no longer responds. With a
+SQLite file it is a lock file held by `flock`, which the kernel releases; with a database in memory it is a lock of this
+process. Locks are not reentrant.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, in_memory, is_postgresql, sql_state
+from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, is_in_memory, is_postgresql, sql_state
 from repository.errors import Busy, DatabaseFault
 from repository.localized import LocalizedText
 
@@ -30,35 +31,36 @@ _LOST: Final = LocalizedText("锁已失去；请重试", "the lock was lost; try
 
 
 class HeldLock(Protocol):
-    """A lock while it is held."""
+    """A lock that is held."""
 
     def check(self) -> None:
-        """Make sure that the lock is still held; call it just before what must not be done twice.
+        """Check that the lock is still held, just before an action that must not happen twice.
 
-        Raises `DatabaseFault` when the lock may have been lost. By one thread at a time.
+        Raises `DatabaseFault` when the lock may have been lost. Call it from one thread at a time.
         """
 
 
 class Locks(Protocol):
-    """Locks by name. None may be taken again by whoever holds it: that would wait for itself."""
+    """Named locks. They are not reentrant."""
 
     def hold(self, name: str, seconds: float, busy: Busy) -> AbstractContextManager[HeldLock]:
-        """Hold the lock `name`, waiting at most `seconds` for it.
+        """Hold the lock `name`, after waiting at most `seconds` for it.
 
-        Raises `busy` when somebody else keeps it longer, and `DatabaseFault` when the database cannot be asked.
+        Raises `busy` when the lock is not released in time, and `DatabaseFault`.
         """
 
 
 def open_locks(engine: Engine, folder: Path) -> Locks:
-    """The locks of those who share a database; `folder` is where lock files lie when it is a file of SQLite."""
+    """Return the locks of a database; `folder` holds the lock files when the database is a SQLite file."""
     if is_postgresql(engine):
         return DatabaseLocks(engine)
-    return MemoryLocks() if in_memory(engine) else FileLocks(folder)
+    return MemoryLocks() if is_in_memory(engine) else FileLocks(folder)
 
 
 class DatabaseLocks:
-    """Advisory locks of PostgreSQL, each on a connection of its own. They need the server itself or a pooler of whole
-    sessions: one that pools transactions would hand the lock to somebody else.
+    """Advisory locks of PostgreSQL, each on a connection of its own.
+
+    They need a direct connection or session pooling: with transaction pooling another client would own the lock.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -66,9 +68,9 @@ class DatabaseLocks:
 
     @contextmanager
     def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
-        """As `Locks.hold`. Those who wait get the lock in the order in which they came."""
+        """Hold a lock as `Locks.hold` says. The server grants it in the order of the requests."""
         connection = self._connect()
-        key = _number(name)
+        key = _lock_key(name)
         try:
             if not _lock(connection, key, seconds):
                 raise busy
@@ -93,7 +95,7 @@ class _DatabaseHold:
         self._connection = connection
 
     def check(self) -> None:
-        # A connection found broken is opened anew by SQLAlchemy at its next use, without the lock.
+        # SQLAlchemy reconnects a broken connection at its next use, without the lock.
         if self._connection.invalidated:
             raise DatabaseFault(reason=_LOST)
         try:
@@ -102,18 +104,18 @@ class _DatabaseHold:
             raise DatabaseFault(reason=_LOST) from fault
 
 
-def _number(name: str) -> int:
-    """The name as the signed 64-bit number that PostgreSQL knows the lock by."""
+def _lock_key(name: str) -> int:
+    """Return the signed 64-bit key of an advisory lock."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def _lock(connection: Connection, key: int, seconds: float) -> bool:
-    """Whether the lock was had in time."""
+    """Return whether the lock was granted in time."""
     try:
         if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
             return True
         milliseconds = int(seconds * 1000)
-        if milliseconds <= 0:  # PostgreSQL takes 0 for no limit
+        if milliseconds <= 0:  # PostgreSQL reads 0 as no limit
             return False
         for name, value in (("statement_timeout", 0), ("lock_timeout", milliseconds)):
             connection.execute(text("SELECT set_config(:name, :value, false)"), {"name": name, "value": str(value)})
@@ -126,23 +128,23 @@ def _lock(connection: Connection, key: int, seconds: float) -> bool:
 
 
 def _unlock(connection: Connection, key: int) -> None:
-    """Let go now: the server would notice a closed connection only a moment later. One that is gone holds nothing."""
+    """Release the lock without waiting until the server notices the closed connection. A broken one holds nothing."""
     if not connection.invalidated:
         with suppress(SQLAlchemyError):
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 class FileLocks:
-    """Files held by `flock` in a folder, for the processes of one machine."""
+    """Lock files in a folder, for the processes of one machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @contextmanager
     def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
-        """As `Locks.hold`."""
+        """Hold a lock as `Locks.hold` says."""
         path = self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
-        with _held(path, seconds, busy) as descriptor:
+        with _open_locked(path, seconds, busy) as descriptor:
             yield _FileHold(path, descriptor)
 
 
@@ -152,7 +154,7 @@ class _FileHold:
         self._descriptor = descriptor
 
     def check(self) -> None:
-        """The file that is held is worth nothing when another has taken its place."""
+        """Raise `DatabaseFault` when the lock file was deleted or replaced."""
         try:
             same = os.path.samestat(os.fstat(self._descriptor), self._path.stat())
         except FileNotFoundError:
@@ -162,14 +164,14 @@ class _FileHold:
 
 
 class MemoryLocks:
-    """The same between the threads of one process."""
+    """Locks between the threads of one process."""
 
     def __init__(self) -> None:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @contextmanager
     def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
-        """As `Locks.hold`."""
+        """Hold a lock as `Locks.hold` says."""
         lock = self._locks[name]
         if not lock.acquire(timeout=max(seconds, 0)):
             raise busy
@@ -181,33 +183,33 @@ class MemoryLocks:
 
 class _MemoryHold:
     def check(self) -> None:
-        """Nothing takes a lock of this process away."""
+        """Return: a lock of this process cannot be lost."""
 
 
 @contextmanager
 def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[None]:
-    """Hold the lock file at `path` between the processes of this machine, waiting at most `seconds` for it.
+    """Hold the lock file at `path`, for the processes of one machine, after waiting at most `seconds` for it.
 
-    Raises `busy` when somebody else keeps it longer.
+    Raises `busy` when the lock is not released in time.
     """
-    with _held(path, seconds, busy):
+    with _open_locked(path, seconds, busy):
         yield
 
 
 @contextmanager
-def _held(path: Path, seconds: float, busy: Busy) -> Iterator[int]:
-    """The descriptor of a file that is held meanwhile."""
+def _open_locked(path: Path, seconds: float, busy: Busy) -> Iterator[int]:
+    """Yield the descriptor of the locked file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         deadline = time.monotonic() + seconds
-        while not _take(file.fileno()):
+        while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline:
                 raise busy
             time.sleep(_PAUSE)
         yield file.fileno()
 
 
-def _take(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,9 @@
-"""The log's side of the catalogue: which place each event has in the provenance log, and what the log last signed.
+"""The positions of events in the provenance log, and the newest checkpoint that the log signed.
 
-An event without a number is *staged*; one with a number and no index is *numbered*; when the log has been signed with
-it, its index is noted and it is *logged*. A number is given once and kept, whatever happens to the event's work: the
-bytes of every entry are decided here, by a committed transaction, before anyone writes them to a store. Numbers are
-unique, so two that give them at once cannot give the same one; and they leave no gap.
+An event without a sequence number is *staged*; one with a number but no log index is *numbered*; once the log has been
+signed with the event in it, its index is recorded and it is *logged*. A number is assigned once and kept, whatever
+happens to the event's work: a committed transaction decides the bytes of every log entry before anyone writes them to a
+store. Numbers are unique, so concurrent transactions cannot assign the same one, and they leave no gap.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """Where an event stands in the log: the number it was given, and its leaf once that was signed."""
+    """The position of an event: its sequence number, and its log index once it is signed."""
 
     sequence: int | None
     log_index: int | None
 
 
 class LogSequence:
-    """The ledger of one database. Every method is one transaction and may raise `DatabaseFault`.
+    """The log sequence of one database. Every method is one transaction and may raise `DatabaseFault`.
 
-    `shared` tells whether other machines may use the same database.
+    `shared` is true when other machines may use the same database.
     """
 
     def __init__(self, sessions: Sessions, *, shared: bool) -> None:
@@ -44,74 +44,74 @@ class LogSequence:
         self.shared = shared
 
     def assign_sequence_numbers(self, size: int, limit: int) -> int:
-        """Give numbers to at most `limit` staged events, oldest first, none below `size`; returns to how many.
+        """Number at most `limit` staged events from `size` on, the oldest first; return how many.
 
-        Events that a publication is changing at this moment are left for the next time: it asks for one.
+        Events that a concurrent publication has locked are skipped: that publication enqueues the job again.
         """
-        return self._write(lambda session: _number(session, size, limit))
+        return self._write(lambda session: _assign_numbers(session, size, limit))
 
     def numbered_events(self, start: int, limit: int) -> list[Event]:
-        """The events numbered `start`, `start` + 1 and so on without a gap, at most `limit` of them."""
+        """Return the events numbered `start`, `start` + 1 and so on without a gap, at most `limit` of them."""
         query = select(EventRow).where(EventRow.sequence >= start).order_by(EventRow.sequence).limit(limit)
         rows = self._write(lambda session: session.scalars(query).all())
-        return [_event(row) for place, row in enumerate(rows, start) if row.sequence == place]
+        return [_event(row) for number, row in enumerate(rows, start) if row.sequence == number]
 
     def next_sequence_number(self) -> int:
-        """One more than the highest number given."""
-        return self._write(_end)
+        """Return the number after the highest one assigned."""
+        return self._write(_next_number)
 
     def first_unknown_index(self, size: int) -> int:
-        """Where the tail of a log of `size` entries begins that this catalogue does not know."""
+        """Return the first index of a log of `size` entries that comes after every event of this catalogue."""
         query = select(func.max(EventRow.sequence)).where(EventRow.sequence < size)
         highest = self._write(lambda session: session.scalar(query))
         return 0 if highest is None else highest + 1
 
     def adopt_log_indexes(self, indexes: Mapping[str, int], size: int) -> None:
-        """Number events as a log of `size` entries that was signed has them; others are passed over.
+        """Number events by their indexes in a signed log of `size` entries; ignore events that are not held.
 
-        A database that is behind the signed log was restored from a backup: the numbers that it gave from `size` on
-        are void then, and given anew.
+        A database that lags behind the signed log was restored from a backup: its numbers from `size` on become void,
+        and those events are numbered again.
         """
         self._write(lambda session: _adopt(session, indexes, size))
 
     def mark_logged(self, size: int) -> int:
-        """Note the leaf of every event numbered below `size`, which was signed; returns how many were new.
+        """Record that every event numbered below `size` is signed; return how many are newly recorded.
 
-        Events that a publication is changing at this moment are left for the next time.
+        Events that a concurrent publication has locked are skipped until the next call.
         """
-        return self._write(lambda session: _note_logged(session, size))
+        return self._write(lambda session: _mark_logged(session, size))
 
     def has_unlogged_events(self, work: str | None = None) -> bool:
-        """Whether an event, of any work or of `work`, is not in the log yet.
+        """Return whether an event, of any work or of `work`, is not in the log yet.
 
-        Events that a publication is changing at this moment are left out.
+        Events that a concurrent publication has locked are skipped.
         """
         query = select(EventRow.identifier).where(EventRow.log_index.is_(None)).limit(1)
         query = (query if work is None else query.where(EventRow.work == work)).with_for_update(skip_locked=True)
         return self._write(lambda session: session.scalar(query)) is not None
 
     def newest_log_index(self, image: str) -> int | None:
-        """The newest signed leaf that speaks of an image; None when none does."""
+        """Return the newest log index of an event of an image; None when none is logged."""
         query = select(func.max(EventRow.log_index)).where(EventRow.image == image)
         return self._write(lambda session: session.scalar(query))
 
     def verifier_key(self) -> str | None:
-        """The verifier key of the log; None before the first machine was made ready."""
+        """Return the verifier key of the log; None before the first machine has registered it."""
         query = select(LogHeadRow.verifier_key).order_by(LogHeadRow.origin).limit(1)
         return self._write(lambda session: session.scalar(query))
 
     def register_log(self, origin: str, verifier_key: str) -> None:
-        """Make the log's name and key known to all machines. Once and for good: the caller holds a lock."""
+        """Register the log's origin and verifier key for all machines. Called once, while the caller holds a lock."""
         row = {"origin": origin, "verifier_key": verifier_key, "size": 0, "checkpoint": None}
         self._write(lambda session: session.execute(insert(LogHeadRow), [row]))
 
     def checkpoint(self, origin: str) -> bytes | None:
-        """The newest checkpoint signed; None before the first."""
+        """Return the newest signed checkpoint; None before the first."""
         query = select(LogHeadRow.checkpoint).where(LogHeadRow.origin == origin)
         return self._write(lambda session: session.scalar(query))
 
     def advance_checkpoint(self, origin: str, size: int, checkpoint: bytes) -> bool:
-        """Keep a checkpoint unless a larger one, or another of the same size, is kept; returns whether it is."""
+        """Store a checkpoint unless a larger one, or another of the same size, is stored; return whether it was."""
         newer = or_(LogHeadRow.checkpoint.is_(None), LogHeadRow.size < size, LogHeadRow.checkpoint == checkpoint)
         change = update(LogHeadRow).where(LogHeadRow.origin == origin, newer)
         change = change.values(size=size, checkpoint=checkpoint).execution_options(synchronize_session=False)
@@ -125,10 +125,10 @@ class LogSequence:
             raise database_fault(fault) from fault
 
 
-def assign_positions(session: Session, work: str) -> dict[str, LogPosition]:
-    """Take away the events of a work and tell which places they had: whoever puts them back keeps these.
+def remove_events(session: Session, work: str) -> dict[str, LogPosition]:
+    """Delete the events of a work and return their positions, which the caller restores.
 
-    One statement: an event that is being numbered at this moment is waited for, and its number is told.
+    One statement, so that it waits for a transaction that is numbering an event, and returns the number.
     """
     removal = delete(EventRow).where(EventRow.work == work)
     returning = removal.returning(EventRow.identifier, EventRow.sequence, EventRow.log_index)
@@ -137,21 +137,21 @@ def assign_positions(session: Session, work: str) -> dict[str, LogPosition]:
 
 
 def unsigned_positions(session: Session) -> dict[str, LogPosition]:
-    """The places of all events that have a number and are not known to be signed: a rebuild keeps these."""
+    """Return the positions of numbered events that are not recorded as signed; a rebuild keeps them."""
     query = select(EventRow.identifier, EventRow.sequence)
     rows = session.execute(query.where(EventRow.log_index.is_(None), EventRow.sequence.is_not(None)))
     return {identifier: LogPosition(sequence, None) for identifier, sequence in rows}
 
 
-def position_of(event: str, places: Mapping[str, LogPosition], log_indexes: Mapping[str, int]) -> LogPosition:
-    """The place of an event that is put back: what the log says of it goes before what the catalogue said."""
+def position_of(event: str, positions: Mapping[str, LogPosition], log_indexes: Mapping[str, int]) -> LogPosition:
+    """Return the position of an event that is restored: the log's index takes precedence over the catalogue's."""
     if event in log_indexes:
         return LogPosition(log_indexes[event], log_indexes[event])
-    return places.get(event, LogPosition(None, None))
+    return positions.get(event, LogPosition(None, None))
 
 
 def close_gaps(session: Session) -> None:
-    """Void the numbers behind a gap: an event that had its number is not held in the store any more.
+    """Void the numbers after a gap, which is left by an event that is no longer in the store.
 
     For a rebuild only, while nobody writes the log.
     """
@@ -165,8 +165,8 @@ def close_gaps(session: Session) -> None:
         expected += 1
 
 
-def _number(session: Session, size: int, limit: int) -> int:
-    first = max(size, _end(session))
+def _assign_numbers(session: Session, size: int, limit: int) -> int:
+    first = max(size, _next_number(session))
     staged = (
         select(EventRow.identifier, EventRow.time, EventRow.work, EventRow.position)
         .where(EventRow.sequence.is_(None))
@@ -181,16 +181,16 @@ def _number(session: Session, size: int, limit: int) -> int:
     return _changed(session.execute(change.execution_options(synchronize_session=False)))
 
 
-def _end(session: Session) -> int:
+def _next_number(session: Session) -> int:
     highest = session.scalar(select(func.max(EventRow.sequence)))
     return 0 if highest is None else highest + 1
 
 
-def _note_logged(session: Session, size: int) -> int:
+def _mark_logged(session: Session, size: int) -> int:
     signed = select(EventRow.identifier).where(EventRow.log_index.is_(None), EventRow.sequence < size)
-    # Rows that a publication has locked are passed over: to wait for some while holding others could lock both up.
-    free = signed.with_for_update(skip_locked=True)
-    change = update(EventRow).where(EventRow.identifier.in_(free)).values(log_index=EventRow.sequence)
+    # Rows that a publication has locked are skipped: waiting for them while holding others could deadlock.
+    unlocked = signed.with_for_update(skip_locked=True)
+    change = update(EventRow).where(EventRow.identifier.in_(unlocked)).values(log_index=EventRow.sequence)
     noted = _changed(session.execute(change.execution_options(synchronize_session=False)))
     add_to_counters(session, logged=noted)
     return noted

@@ -1,16 +1,16 @@
-"""The outbox: what is to be done, written in the transaction of the change that needs it.
+"""The job outbox: jobs are written in the transaction of the change that needs them.
 
-A job is known by its key; asking for the same thing twice is one job::
+A job is identified by its key; enqueueing a key twice is one job::
 
-    enqueue ──> QUEUED ──begin──> RUNNING ──finish──> DONE
+    enqueue ──> QUEUED ──start──> RUNNING ──finish──> DONE
                   ^  ^               │ │ └──fail────> FAILED
                   │  └───postpone────┘ └───fan_out──> WAITING
-                  └──when the last child has ended───────┘
+                  └──when the last child has finished────┘
 
-One worker at a time holds a running job, for as long as it gives a sign of life (`renew`); every change of a running
-job is made only if it is still held by who asks for it. So a job whose message came twice runs once, and what a worker
-says that was taken for dead is not heard. A job found running past its lease is run again: tasks are idempotent. For
-the same reason neither the taking nor the end of a job waits for the disk: if they are lost, it is done once more.
+One worker at a time holds a running job, and keeps it by renewing its lease (`renew`). Every change of a running job
+requires that the caller still holds it, so a job that is delivered twice runs once, and reports of a worker that was
+considered dead are ignored. A running job whose lease has expired is run again: tasks are idempotent. For the same
+reason the start and the end of a job are committed without a wait for the disk: if they are lost, the job runs again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from sqlalchemy import CursorResult, Delete, Select, Update, and_, delete, func,
 from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
-from repository.database.engine import Sessions, commit_asynchronously, reading, write
+from repository.database.engine import Sessions, commit_asynchronously, read_session, run_transaction
 from repository.database.tables import JobRow
 from repository.errors import Busy, ContentError
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be done: `kind` names the task, `key` the job, `arguments` what the task needs."""
+    """A job to be enqueued: its unique key, the kind of its task, and the task's arguments."""
 
     key: str
     kind: str
@@ -59,10 +59,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands.
+    """A job as stored.
 
-    `result` is what its task returned, or the fault that ended it or made it wait; `plan` what a job that fanned out
-    goes on with. `since` and `not_before` are RFC 3339 times.
+    `result` is what its task returned, or the error that ended or postponed it; `plan` is what a job that fanned out
+    continues with. `since` is when it was enqueued and `not_before` when it is due, both RFC 3339 times.
     """
 
     key: str
@@ -78,7 +78,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How many of a job's children there are, and how many have ended."""
+    """How many children a job has, and how many of them have finished or failed."""
 
     finished: int
     total: int
@@ -91,17 +91,17 @@ class Jobs:
         self._sessions = sessions
         self._clock = clock
 
-    def enqueue(self, order: NewJob) -> None:
-        """Ask for a job; one that is under way stays as it is."""
-        self._write(lambda session: enqueue(session, order, self._now()))
+    def enqueue(self, job: NewJob) -> None:
+        """Enqueue a job in a transaction of its own (see `enqueue`)."""
+        self._write(lambda session: enqueue(session, job, self._now()))
 
     def get(self, key: str) -> Job | None:
-        """A job by its key."""
+        """Return a job by its key."""
         row = self._read(lambda session: session.get(JobRow, key))
         return _job(row) if row else None
 
     def counts(self) -> dict[str, int]:
-        """How many jobs stand in each state."""
+        """Return the number of jobs in each state."""
         query = select(JobRow.state, func.count()).group_by(JobRow.state)
         counts = dict.fromkeys((state.value for state in JobState), 0)
         for state, count in self._read(lambda session: session.execute(query).all()):
@@ -109,37 +109,37 @@ class Jobs:
         return counts
 
     def failed(self, limit: int = 50) -> list[Job]:
-        """Jobs that failed for good, the newest first."""
+        """Return failed jobs, the newest first."""
         query = select(JobRow).where(JobRow.state == JobState.FAILED.value).order_by(JobRow.updated.desc(), JobRow.key)
         return self._jobs(query.limit(limit))
 
     def delayed(self, limit: int = 50) -> list[Job]:
-        """Jobs that met a fault that may pass, and wait to be tried again."""
-        return [job for job in self._jobs(self._tried().limit(limit)) if job.result]
+        """Return jobs that wait for a retry after a transient error."""
+        return [job for job in self._jobs(self._retries().limit(limit)) if job.result]
 
     def delayed_within(self, key: str, limit: int = 10) -> list[Job]:
-        """The same of one job and its children."""
-        query = self._tried().where(or_(JobRow.key == key, JobRow.parent == key))
+        """Return those of a job and its children that wait for a retry after a transient error."""
+        query = self._retries().where(or_(JobRow.key == key, JobRow.parent == key))
         return [job for job in self._jobs(query.limit(limit)) if job.result]
 
-    def _tried(self) -> Select[JobRow]:
+    def _retries(self) -> Select[JobRow]:
         query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.attempts > 0)
         return query.order_by(JobRow.not_before, JobRow.key)
 
     def active(self, kind: str, limit: int = 50) -> list[tuple[Job, JobProgress]]:
-        """Jobs of a kind that have not ended, the oldest first, with how far they are."""
+        """Return the active jobs of a kind with their progress, the oldest first."""
         query = select(JobRow).where(JobRow.kind == kind, JobRow.state.in_([state.value for state in ACTIVE]))
-        found = self._jobs(query.order_by(JobRow.since, JobRow.key).limit(limit))
-        return [(job, self.progress(job.key)) for job in found]
+        jobs = self._jobs(query.order_by(JobRow.since, JobRow.key).limit(limit))
+        return [(job, self.progress(job.key)) for job in jobs]
 
     def progress(self, key: str) -> JobProgress:
-        """How far a job that fanned out is."""
-        ended = func.count().filter(JobRow.state.in_([state.value for state in FINISHED]))
-        query = select(ended, func.count()).where(JobRow.parent == key)
+        """Return the progress of a job that fanned out."""
+        finished = func.count().filter(JobRow.state.in_([state.value for state in FINISHED]))
+        query = select(finished, func.count()).where(JobRow.parent == key)
         return JobProgress(*self._read(lambda session: session.execute(query).one()))
 
     def children(self, key: str) -> list[Job]:
-        """The children of a job, by their keys."""
+        """Return the children of a job, ordered by key."""
         return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
 
     def due(self, limit: int, kinds: Collection[str] | None = None) -> list[Job]:
@@ -152,31 +152,31 @@ class Jobs:
         return self._jobs(self._due(limit).where(or_(JobRow.key == key, JobRow.parent == key)))
 
     def claim_undispatched(self, kinds: Collection[str], limit: int) -> list[Job]:
-        """Jobs of these kinds that are due and that no message at the broker tells of; for the caller to send now."""
+        """Return due jobs of these kinds without a message at the broker, marked as sent: the caller sends them now."""
         query = self._due(limit).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))
 
-        def take(session: Session) -> list[Job]:
-            found = {row.key: _job(row) for row in session.scalars(query)}
-            change = update(JobRow).where(JobRow.key.in_(found), JobRow.sent.is_(None)).values(sent=self._now())
-            taken = set(session.scalars(change.returning(JobRow.key))) if found else set()
-            return [job for key, job in found.items() if key in taken]
+        def mark_sent(session: Session) -> list[Job]:
+            jobs = {row.key: _job(row) for row in session.scalars(query)}
+            change = update(JobRow).where(JobRow.key.in_(jobs), JobRow.sent.is_(None)).values(sent=self._now())
+            marked = set(session.scalars(change.returning(JobRow.key))) if jobs else set()
+            return [job for key, job in jobs.items() if key in marked]
 
-        return self._write(take)
+        return self._write(mark_sent)
 
     def _due(self, limit: int) -> Select[JobRow]:
         query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now())
         return query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit)
 
     def requeue_undelivered(self, kinds: Collection[str], seconds: float) -> int:
-        """Take the messages of queued jobs that were sent more than `seconds` ago for lost; how many they are."""
+        """Consider messages lost that were sent more than `seconds` ago for jobs still queued; return how many."""
         change = update(JobRow).where(
             JobRow.state == JobState.QUEUED.value, JobRow.kind.in_(kinds), JobRow.sent < self._now(-seconds)
         )
         return self._changed(change.values(sent=None))
 
     def purge_finished(self, done: float, refused: float) -> int:
-        """Drop jobs done more than `done` seconds ago, and those that failed by what was handed in more than `refused`
-        seconds ago; how many they were. What the former did is told elsewhere, the latter are handed in again.
+        """Delete jobs done more than `done` seconds ago, and jobs failed by a content error more than `refused` seconds
+        ago; return how many. Events record what the former did; users submit the latter again.
         """
         by_content = JobRow.result["branch"].as_string() == ContentError.code
         old = or_(
@@ -186,15 +186,15 @@ class Jobs:
         return self._write(lambda session: _count(session, delete(JobRow).where(old, JobRow.parent.is_(None))))
 
     def release_expired(self) -> int:
-        """Queue again what is held by workers that gave no sign of life in time; how many jobs they are."""
+        """Queue running jobs whose lease has expired again; return how many."""
         return self._release(JobRow.held_until < self._now())
 
     def release(self, holder: str) -> int:
-        """Queue again what a worker holds that is known to be dead; how many jobs they are."""
+        """Queue the jobs of a dead worker again; return how many."""
         return self._release(JobRow.holder == holder)
 
     def start(self, key: str, holder: str, seconds: float) -> Job | None:
-        """Take a queued job that is due, and hold it for `seconds`; None when there is nothing to take."""
+        """Start a due job and lease it to `holder` for `seconds`; return None when the job is not queued or not due."""
         now = self._now()
         held = {"state": JobState.RUNNING.value, "holder": holder, "held_until": self._now(seconds), "updated": now}
         change = (
@@ -204,32 +204,32 @@ class Jobs:
             .returning(JobRow)
         )
 
-        def take(session: Session) -> Job | None:
+        def lease(session: Session) -> Job | None:
             commit_asynchronously(session)
             row = session.scalars(change, execution_options=_AS_STORED).one_or_none()
             return _job(row) if row else None
 
-        return self._write(take)
+        return self._write(lease)
 
     def renew(self, key: str, holder: str, seconds: float) -> bool:
-        """Hold a job for another `seconds` from now; False when it is not held any more."""
+        """Renew the lease for `seconds` from now; return False when the caller no longer holds the job."""
         return self._changed(_held(key, holder).values(held_until=self._now(seconds))) > 0
 
     def finish(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
-        """The job is done; whether that made another one due. One that is not held any more stays as it is."""
+        """Record that the job is done, if the caller still holds it; return whether that made another job due."""
         return self._end(key, holder, JobState.DONE, result)
 
     def fail(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
-        """The job has failed for good; as for `finish`."""
+        """Record that the job has failed; return what `finish` returns."""
         return self._end(key, holder, JobState.FAILED, result)
 
     def postpone(self, key: str, holder: str, result: Mapping[str, object], seconds: float) -> bool:
-        """The job is to be tried again after `seconds`; `result` says why. False when it is not held."""
+        """Retry the job after `seconds` because of `result`. Return False when the caller no longer holds the job."""
         values = _queued(self._now(seconds)) | {"result": dict(result), "updated": self._now()}
         return self._changed(_held(key, holder).values(values)) > 0
 
     def restart(self, key: str, holder: str) -> bool:
-        """What the job planned does not hold any more: it begins anew. False when it is not held any more."""
+        """Run the job again without its plan and children. Return False when the caller no longer holds the job."""
         values = _queued(self._now()) | {"plan": None, "remaining": 0, "updated": self._now()}
 
         def restart(session: Session) -> bool:
@@ -241,17 +241,18 @@ class Jobs:
         return self._write(restart)
 
     def fan_out(
-        self, key: str, holder: str, orders: Sequence[NewJob], plan: Mapping[str, object], claim: str | None
+        self, key: str, holder: str, children: Sequence[NewJob], plan: Mapping[str, object], claim: str | None
     ) -> bool:
-        """The job waits for children, and goes on with `plan` when all have ended; until it ends `claim` is its alone.
+        """Let the job wait for its children, and continue with `plan` when all have finished.
 
-        False when it is not held any more. Raises `Busy` when another job has the claim.
+        `claim` names what no other job may claim until this one has finished. Return False when the caller no longer
+        holds the job. Raises `Busy` when another job has the claim.
         """
         now = self._now()
-        state = JobState.WAITING if orders else JobState.QUEUED
+        state = JobState.WAITING if children else JobState.QUEUED
         values = _queued(now) | {
             "state": state.value,
-            "remaining": len(orders),
+            "remaining": len(children),
             "plan": dict(plan),
             "claim": claim,
             "result": None,
@@ -264,8 +265,8 @@ class Jobs:
             if not _count(session, _held(key, holder).values(values)):
                 return False
             _delete_children(session, key)
-            if orders:
-                session.execute(insert(JobRow), [_fresh(order, now) | {"parent": key} for order in orders])
+            if children:
+                session.execute(insert(JobRow), [_new_row(child, now) | {"parent": key} for child in children])
             return True
 
         return self._write(spread)
@@ -299,8 +300,8 @@ class Jobs:
 
         return self._write(end)
 
-    def _release(self, whose: Any) -> int:
-        change = update(JobRow).where(JobRow.state == JobState.RUNNING.value, whose)
+    def _release(self, condition: Any) -> int:
+        change = update(JobRow).where(JobRow.state == JobState.RUNNING.value, condition)
         return self._changed(change.values(_queued(self._now())))
 
     def _jobs(self, query: Any) -> list[Job]:
@@ -310,37 +311,37 @@ class Jobs:
         return self._write(lambda session: _count(session, change))
 
     def _read(self, action: Callable[[Session], Result]) -> Result:
-        with reading(self._sessions) as session:
+        with read_session(self._sessions) as session:
             return action(session)
 
     def _write(self, action: Callable[[Session], Result]) -> Result:
-        return write(self._sessions, action)
+        return run_transaction(self._sessions, action)
 
     def _now(self, seconds: float = 0.0) -> str:
         return timestamp(self._clock() + timedelta(seconds=seconds))
 
 
-def enqueue(session: Session, order: NewJob, now: str) -> None:
-    """Write a job in a transaction of the caller's.
+def enqueue(session: Session, job: NewJob, now: str) -> None:
+    """Enqueue a job in the caller's transaction.
 
-    One that has ended begins anew. One that runs may have looked before the caller's change: it runs again when it has
-    ended. One that goes on with a plan, or is queued already, goes on; if it was put off it is due at once.
+    A finished job runs again. A running job may have read the database before the caller's change, so it runs again
+    after it has finished. A job that is queued or has a plan stays as it is, but a postponed one is due immediately.
     """
-    row = session.get(JobRow, order.key, with_for_update=True)
+    row = session.get(JobRow, job.key, with_for_update=True)
     if row is None:
-        session.execute(insert(JobRow), [_fresh(order, now)])
+        session.execute(insert(JobRow), [_new_row(job, now)])
     elif row.state == JobState.RUNNING.value:
         row.rerun_requested = True
     elif row.plan is None and not (row.state == JobState.QUEUED.value and row.attempts == 0):
-        for name, value in _fresh(order, now).items():
+        for name, value in _new_row(job, now).items():
             setattr(row, name, value)
 
 
-def _fresh(order: NewJob, now: str) -> dict[str, Any]:
+def _new_row(job: NewJob, now: str) -> dict[str, Any]:
     return _queued(now) | {
-        "key": order.key,
-        "kind": order.kind,
-        "arguments": dict(order.arguments),
+        "key": job.key,
+        "kind": job.kind,
+        "arguments": dict(job.arguments),
         "attempts": 0,
         "result": None,
         "updated": now,
@@ -353,7 +354,7 @@ def _fresh(order: NewJob, now: str) -> dict[str, Any]:
 
 
 def _queued(not_before: str) -> dict[str, Any]:
-    """What every job has that nobody holds and no message tells of."""
+    """Return the columns of a job without holder and message."""
     return {
         "state": JobState.QUEUED.value,
         "holder": None,
@@ -376,7 +377,7 @@ def _delete_children(session: Session, key: str) -> None:
 
 
 def _count_down(session: Session, parent: str, now: str) -> bool:
-    """One child fewer to wait for; whether it was the last. Children take turns at their parent's row."""
+    """Count one child of a waiting job as finished; return whether it was the last. The parent's row is the lock."""
     waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
     change = waiting.values(remaining=JobRow.remaining - 1).returning(JobRow.remaining)
     remaining = session.scalar(change, execution_options=_AS_STORED)

@@ -1,4 +1,4 @@
-"""Rows of the catalogue's tables made from frozen values, and values from rows. Nothing here asks the database."""
+"""Conversion between frozen values and rows of the catalogue's tables. Nothing here queries the database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from repository.work_json import work_to_json
 
 
 def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]:
-    """The columns of a published work."""
+    """Return the columns of a published work."""
     images = list(work.images())
     return {
         "identifier": work.identifier,
@@ -47,7 +47,7 @@ def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]
 
 
 def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> dict[str, object]:
-    """The columns of an image, the one at `position` in its work."""
+    """Return the columns of an image at `position` in its work."""
     return {
         "identifier": image.identifier,
         "work": work,
@@ -64,7 +64,7 @@ def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> di
 
 
 def pyramid_values(pyramid: Pyramid) -> dict[str, object]:
-    """The columns of an image's pyramid."""
+    """Return the columns of an image's pyramid."""
     return {
         "pyramid_key": pyramid.key,
         "pyramid_fingerprint": pyramid.fingerprint,
@@ -73,8 +73,8 @@ def pyramid_values(pyramid: Pyramid) -> dict[str, object]:
     }
 
 
-def event_values(position: int, event: Event, place: LogPosition) -> dict[str, object]:
-    """The columns of an event, the one at `position` in its work."""
+def event_values(position: int, event: Event, log_position: LogPosition) -> dict[str, object]:
+    """Return the columns of an event at `position` in its work."""
     return {
         "identifier": event.identifier,
         "work": event.work,
@@ -85,17 +85,17 @@ def event_values(position: int, event: Event, place: LogPosition) -> dict[str, o
         "sha256": event.sha256,
         "outcome": event.outcome,
         "detail": dict(event.detail),
-        "sequence": place.sequence,
-        "log_index": place.log_index,
+        "sequence": log_position.sequence,
+        "log_index": log_position.log_index,
     }
 
 
-HELD: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.watermark, WorkRow.state)
-"""What is to be known of a work to show one of its images."""
+ACCESS_COLUMNS: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.watermark, WorkRow.state)
+"""The columns of a work that decide who may see its images."""
 
 
 def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
-    """An image from a row that holds its own row and then the columns of `HELD`."""
+    """Return the image of a result row: an `ImageRow` and then `ACCESS_COLUMNS`."""
     image, access, max_size, rights_uri, watermark, state = row
     return HeldImage(
         identifier=image.identifier,
@@ -110,7 +110,7 @@ def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
 
 
 def image_of(row: ImageRow) -> Image:
-    """The image in a row."""
+    """Return the image of a row."""
     master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
     return Image(row.identifier, row.width, row.height, master, _redactions_of(row))
 
@@ -120,11 +120,11 @@ def _redactions_of(row: ImageRow) -> tuple[Rectangle, ...]:
 
 
 def pyramid_of(row: ImageRow) -> Pyramid:
-    """The pyramid of the image in a row."""
+    """Return the pyramid of an image's row."""
     return Pyramid(row.pyramid_key, row.pyramid_fingerprint, row.pyramid_bytes, row.tile_size)
 
 
-SUMMARY: Final = (
+SUMMARY_COLUMNS: Final = (
     WorkRow.identifier,
     WorkRow.title,
     WorkRow.creator,
@@ -134,11 +134,11 @@ SUMMARY: Final = (
     WorkRow.master_bytes,
     WorkRow.state,
 )
-"""What a list shows of a work: its document, which may be long, is left where it is."""
+"""The columns of a work that lists show, without its document, which may be long."""
 
 
 def summary_of(row: Row[*tuple[Any, ...]]) -> WorkSummary:
-    """A work as a list shows it, from a row that has the columns of `SUMMARY`."""
+    """Return the summary of a result row of `SUMMARY_COLUMNS`."""
     return WorkSummary(
         identifier=row.identifier,
         title=row.title,

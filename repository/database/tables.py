@@ -1,6 +1,6 @@
-"""The catalogue's tables. Rows do not leave this package: its functions return frozen values.
+"""The tables of the database. Rows do not leave this package: its functions return frozen values.
 
-All of it but `jobs` and `log_heads` can be made again from the stores (`workers/rebuild.py`).
+All tables but `jobs` and `log_heads` can be rebuilt from the stores (`workers/maintenance/rebuild.py`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _NAMES = {
 
 
 class Table(DeclarativeBase):
-    """The base of every table; constraints have fixed names so that migrations can speak of them."""
+    """The base of every table. Constraints have fixed names, so that migrations can refer to them."""
 
     metadata = MetaData(naming_convention=_NAMES)
 
 
 class WorkRow(Table):
-    """A work: `document` is its canonical JSON, the other columns are what lists and lookups need of it."""
+    """A work: `document` is its canonical JSON, the other columns serve lists and lookups."""
 
     __tablename__ = "works"
 
@@ -70,8 +70,8 @@ class ImageRow(Table):
 class EventRow(Table):
     """A PREMIS event.
 
-    `sequence` is the place in the provenance log that it was given, once and for good; `log_index` is the same number,
-    noted when the log has been signed with the event in it.
+    `sequence` is its position in the provenance log, assigned once; `log_index` is the same number, recorded when the
+    log has been signed with the event in it.
     """
 
     __tablename__ = "events"
@@ -89,7 +89,7 @@ class EventRow(Table):
     log_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
     __table_args__ = (
-        # What is still to be done is small, and looked for often.
+        # Events that are not numbered or logged yet are few, and queried often.
         Index(
             "ix_events_unnumbered",
             "work",
@@ -106,12 +106,12 @@ class EventRow(Table):
 
 
 class JobRow(Table):
-    """The outbox: work to be done, written in the transaction of the change that needs it.
+    """A job of the outbox, written in the transaction of the change that needs it.
 
-    A job that fanned out waits for its children: `remaining` counts those that have not ended, `plan` is what it needs
-    to go on, `claim` the work that nobody else may take in meanwhile. A job that runs is held by `holder` until
-    `held_until`, unless that is renewed. A queued one is due from `not_before` on; `sent` is when a message for it last
-    went to the broker, `since` when it was asked for; `again` says that it was asked for once more while it ran.
+    A job that fanned out waits for its children: `remaining` counts the unfinished ones, `plan` is what it continues
+    with, `claim` the work that no other job may ingest meanwhile. A running job is leased to `holder` until
+    `held_until`. A queued job is due from `not_before` on; `sent` is when its last message went to the broker; `since`
+    is when it was enqueued; `rerun_requested` is true when it was enqueued again while it ran.
     """
 
     __tablename__ = "jobs"
@@ -138,7 +138,7 @@ class JobRow(Table):
 
 
 class ReplicaCopyRow(Table):
-    """A replica of a work's OCFL object: the newest version that was verified in another store, and when."""
+    """A replica of a work's OCFL object: the newest version verified in a store, and the time of that."""
 
     __tablename__ = "copies"
 
@@ -149,7 +149,7 @@ class ReplicaCopyRow(Table):
 
 
 class CounterRow(Table):
-    """How much is held, counted as it changes: counting a million rows for every look at the status would be slow."""
+    """A total of the catalogue, kept up to date by every change (`repository.database.counters`)."""
 
     __tablename__ = "tallies"
 
@@ -158,7 +158,7 @@ class CounterRow(Table):
 
 
 class LogHeadRow(Table):
-    """The newest checkpoint signed by a log, kept outside the store, and the log's verifier key."""
+    """The newest signed checkpoint of a log, kept outside the store, and the log's verifier key."""
 
     __tablename__ = "log_heads"
 

@@ -64,7 +64,7 @@ def test_a_process_reconnects_when_a_killed_server_returns(postgres, engine, cat
             lambda: jobs.due(1),
             lambda: jobs.enqueue(NewJob("journal", "journal", {})),
         ):
-            with pytest.raises(DatabaseFault, match="无法连接服务器.*its server is away"):
+            with pytest.raises(DatabaseFault, match="无法连接服务器.*the server cannot be reached"):
                 question()
     finally:
         postgres.start()
@@ -120,11 +120,11 @@ def test_refusals_of_the_server_are_reported_in_both_languages(postgres, databas
         connection.execute("CREATE ROLE reader LOGIN")
     given = make_url(database_url)
     refusals = {
-        given.set(database="nowhere"): "没有此数据库.*there is no such database",
-        given.set(username="nobody"): "没有此数据库用户.*there is no such user",
-        given.set(username="reader"): "权限不足.*the user may not do this",
-        given.set(port=1): "无法连接服务器.*its server is away",
-        given.set(host="no.such.host.invalid"): "无法连接服务器.*its server is away",
+        given.set(database="nowhere"): "没有此数据库.*the database does not exist",
+        given.set(username="nobody"): "没有此数据库用户.*the database user does not exist",
+        given.set(username="reader"): "权限不足.*the database user lacks permissions",
+        given.set(port=1): "无法连接服务器.*the server cannot be reached",
+        given.set(host="no.such.host.invalid"): "无法连接服务器.*the server cannot be reached",
     }
     for url, words in refusals.items():
         with pytest.raises(DatabaseFault, match=words):
@@ -140,7 +140,7 @@ def test_a_wrong_password_is_reported_without_the_password(postgres, database_ur
         rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{before}")
         connection.execute("SELECT pg_reload_conf()")
         try:
-            with pytest.raises(DatabaseFault, match="密码有误.*wrong user or password") as told:
+            with pytest.raises(DatabaseFault, match="密码有误.*the user name or password is wrong") as told:
                 _migrate_until_refused(url.render_as_string(hide_password=False))
         finally:
             rules.write_text(before)

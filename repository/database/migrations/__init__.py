@@ -1,1 +1,1 @@
-"""Alembic's environment and the steps from one form of the tables to the next."""
+"""Alembic's environment and the migrations of the tables."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the steps on the connection that `database.migrate` hands over."""
+"""Alembic's environment: runs the migrations on the connection of `repository.database.engine.migrate`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from repository.database.catalogue import Catalogue
 from repository.database.counters import count_all, read_counters
-from repository.database.engine import reading, sessions_of
+from repository.database.engine import read_session, sessions_of
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import NewJob
 from repository.errors import DatabaseFault
@@ -22,7 +22,7 @@ JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top",
 
 
 def assert_counted(engine: Engine) -> None:
-    with reading(sessions_of(engine)) as session:
+    with read_session(sessions_of(engine)) as session:
         assert read_counters(session) == count_all(session)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that fan out and are held, places in the log, replicas, tallies, the log's head."""
+"""Leases and children of jobs, positions in the log, replica status, counters, and the log's newest checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_TALLIES = (
+_COUNTERS = (
     ("works", "SELECT count(*) FROM works"),
     ("published", "SELECT count(*) FROM works WHERE state = 'published'"),
     ("images", "SELECT coalesce(sum(images), 0) FROM works"),
@@ -18,12 +18,12 @@ _TALLIES = (
     ("events", "SELECT count(*) FROM events"),
     ("logged", "SELECT count(log_index) FROM events"),
 )
-_UNDONE = (("ix_events_unnumbered", "sequence"), ("ix_events_unlogged", "log_index"))
+_PARTIAL_INDEXES = (("ix_events_unnumbered", "sequence"), ("ix_events_unlogged", "log_index"))
 _JOB_COLUMNS = ("sent", "not_before", "held_until", "holder", "claim", "plan", "remaining", "parent", "again", "since")
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_state"))
         batch_op.add_column(sa.Column("since", sa.String(length=32), nullable=False, server_default=""))
@@ -39,7 +39,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_parent"), ["parent"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_state_not_before"), ["state", "not_before"], unique=False)
         batch_op.create_unique_constraint(batch_op.f("uq_jobs_claim"), ["claim"])
-    # What an older release began and did not end is begun anew.
+    # Jobs that an older release left running are queued again.
     op.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
     op.execute("UPDATE jobs SET since = updated")
 
@@ -47,7 +47,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("sequence", sa.BigInteger(), nullable=True))
         batch_op.create_unique_constraint(batch_op.f("uq_events_sequence"), ["sequence"])
     op.execute("UPDATE events SET sequence = log_index")
-    for name, column in _UNDONE:
+    for name, column in _PARTIAL_INDEXES:
         absent = sa.text(f"{column} IS NULL")
         op.create_index(name, "events", ["work"], sqlite_where=absent, postgresql_where=absent)
 
@@ -73,15 +73,15 @@ def upgrade() -> None:
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tallies")),
     )
-    for name, query in _TALLIES:
+    for name, query in _COUNTERS:
         op.execute(f"INSERT INTO tallies (name, value) SELECT '{name}', ({query})")
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     for table in ("tallies", "log_heads", "copies"):
         op.drop_table(table)
-    for name, _ in _UNDONE:
+    for name, _ in _PARTIAL_INDEXES:
         op.drop_index(name, "events")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_events_sequence"), type_="unique")

@@ -1,4 +1,4 @@
-"""What is shown of an image: parts that nobody sees, and the library's mark over it."""
+"""Redactions of images, and watermarks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forward."""
+    """Apply the migration."""
     op.add_column("works", sa.Column("watermark", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("images", sa.Column("redactions", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
-    """Back."""
+    """Revert the migration."""
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.drop_column("redactions")
     with op.batch_alter_table("works", schema=None) as batch_op:
