@@ -40,8 +40,8 @@ class AuditResult:
 def audit(store: ObjectStore, heads: Sequence[TreeHead], problems: Sequence[LocalizedText] = ()) -> AuditResult:
     """Audit the log in `store` at every signed size; the result lists the given `problems` first."""
     newest = max(heads, key=lambda head: head.size, default=TreeHead(0, EMPTY_ROOT))
-    found = _Audit(store, newest.size, heads).run()
-    return AuditResult(newest.size, encode_base64(newest.root), (*problems, *found))
+    differences = _Audit(store, newest.size, heads).run()
+    return AuditResult(newest.size, encode_base64(newest.root), (*problems, *differences))
 
 
 class _Audit:

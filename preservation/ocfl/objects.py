@@ -155,9 +155,9 @@ def file_key(inventory: Inventory, work: str, logical_path: str) -> str:
 def works(store: ObjectStore) -> Iterator[str]:
     """Yield every work with a committed object, in the order of the objects' keys. Lists the whole storage root."""
     depth = paths.ocfl_object("").count("/") + 1
-    for found in store.list(paths.OCFL_ROOT):
-        folder, _, name = found.key.rpartition("/")
-        if name == INVENTORY_NAME and found.key.count("/") == depth:
+    for stored in store.list(paths.OCFL_ROOT):
+        folder, _, name = stored.key.rpartition("/")
+        if name == INVENTORY_NAME and stored.key.count("/") == depth:
             work = paths.work_of_ocfl_id(folder.rpartition("/")[2].replace("%3a", ":", 1))
             if work and paths.ocfl_object(work) == folder:
                 yield work
@@ -226,11 +226,11 @@ def _read_back(store: ObjectStore, key: str, digest: str) -> None:
 def _delete_leftovers(store: ObjectStore, work: str, uncommitted: int, expected: Collection[str]) -> None:
     """Delete the files of version `uncommitted` and later ones, except for `expected` content paths."""
     root = paths.ocfl_object(work)
-    for found in list(store.list(root)):
-        path = found.key.removeprefix(f"{root}/")
+    for stored in list(store.list(root)):
+        path = stored.key.removeprefix(f"{root}/")
         version = _VERSION.match(path)
         if version and int(version[1]) >= uncommitted and path not in expected:
-            store.delete(found.key)
+            store.delete(stored.key)
 
 
 def _commit(store: ObjectStore, work: str, inventory: Inventory) -> None:

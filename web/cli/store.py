@@ -88,7 +88,7 @@ def _open_selected(name: str | None, settings: Settings) -> NamedStore:
     replicas = dict(zip(distinct_replicas(settings), settings.replicas, strict=True))
     primary = store_name(settings.store_url)
     addresses = {_PRIMARY: settings.store_url, primary: settings.store_url, **replicas}
-    address = addresses.get(name or _PRIMARY)
+    address = addresses.get(_PRIMARY if name is None else name)
     if address is None:
         names = "、".join((_PRIMARY, *replicas)), ", ".join((_PRIMARY, *replicas))
         raise SettingInvalid(

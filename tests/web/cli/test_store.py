@@ -11,10 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from preservation.ocfl.objects import prepare_storage_root, write_version
+from repository.config import Settings
 from repository.identifiers import Kind, mint
 from repository.paths import ocfl_object
+from repository.storage.address import store_name
 from repository.storage.folder import FolderStore
+from repository.storage.store import ObjectStore, open_store_at
 from web.cli.main import main
+from workers.bootstrap import prepare_store
 
 WORKS = [mint(Kind.WORK, title) for title in ("論語", "孟子")]
 
@@ -43,7 +47,7 @@ class Library(NamedTuple):
         return Result(done.exit_code, done.stdout, done.stderr)
 
 
-def fill(store: FolderStore) -> None:
+def fill(store: ObjectStore) -> None:
     prepare_storage_root(store)
     for work in WORKS:
         write_version(store, work, {"masters/1.tif": work.encode()}, message="m", created="2026-01-02T03:04:05Z")
@@ -98,13 +102,29 @@ def test_replica_is_validated_by_its_name_and_apart_from_the_main_store(library:
     assert [fault["code"] for fault in result.document["faults"]] == ["E063"]
 
 
+@pytest.mark.integration
+def test_replica_in_s3_is_validated(library: Library, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"s3://library/copy?endpoint={endpoint}&access_key=a&secret_key=s&region=us-east-1"
+    monkeypatch.setenv("SHANBEN_REPLICAS", address)
+    prepare_store(address, Settings())
+    replica = open_store_at(address, Settings())
+    fill(replica)
+    name = store_name(address)
+    assert library.validate("--json", "--store", name).document["valid"] == 2
+    replica.put(f"{ocfl_object(WORKS[0])}/inventory.json", b"{")
+    result = library.validate("--json", "--store", name)
+    assert (result.code, [fault["code"] for fault in result.document["faults"]]) == (1, ["E033"])
+    assert "access_key" not in result.output + result.messages
+
+
 def test_main_store_is_named_store_or_by_its_address(library: Library, tmp_path: Path) -> None:
     for name in ("store", str(tmp_path / "main")):
         assert library.validate("--json", "--store", name).document["store"] == str(tmp_path / "main")
 
 
-def test_unknown_name_ends_with_2_and_lists_the_known_ones(library: Library) -> None:
-    result = library.validate("--store", "nowhere")
+@pytest.mark.parametrize("name", ["nowhere", ""])
+def test_unknown_name_ends_with_2_and_lists_the_known_ones(library: Library, name: str) -> None:
+    result = library.validate("--store", name)
     assert result.code == 2
     assert library.replica_name in result.messages
 
