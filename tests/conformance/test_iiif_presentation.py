@@ -1,4 +1,4 @@
-"""Our manifests against IIIF's own JSON schema of Presentation 3, and the schema against IIIF's own examples."""
+"""Our manifests against IIIF's JSON schema of Presentation 3, and the schema against IIIF's examples."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ def suite(shared: Path) -> Path:
 
 
 class Schema:
-    """IIIF's schema, whole or of one class alone: that says what is wrong, where the whole only says nothing fits."""
+    """IIIF's schema, whole or of one class, which gives more precise messages than the whole."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
 
     def faults(self, document: Any, class_name: str | None = None) -> list[str]:
-        """What is wrong, short."""
+        """Return short messages for what is invalid."""
         one = {"oneOf": [{"$ref": f"#/classes/{class_name}"}]} if class_name else {}
         validator = Draft7Validator({**self._document, **one}, format_checker=Draft7Validator.FORMAT_CHECKER)
         faults = [best_match([fault]) for fault in validator.iter_errors(document)]
@@ -133,7 +133,7 @@ def schema(suite: Path) -> Schema:
     return Schema(json.loads((suite / "schema" / "iiif_3_0.json").read_text()))
 
 
-def test_the_suite_knows_good_from_bad(suite: Path, schema: Schema) -> None:
+def test_schema_accepts_the_cookbook_and_refuses_a_broken_manifest(suite: Path, schema: Schema) -> None:
     examples = sorted((suite / "cookbook").glob("*/*manifest*.json"))
     assert len(examples) > 30
     assert {
@@ -143,7 +143,7 @@ def test_the_suite_knows_good_from_bad(suite: Path, schema: Schema) -> None:
     assert schema.faults(broken)
 
 
-def test_the_models_that_check_ours_take_every_example(suite: Path) -> None:
+def test_prezi3_models_read_every_cookbook_manifest(suite: Path) -> None:
     for path in sorted((suite / "cookbook").glob("*/manifest*.json")):
         document = json.loads(path.read_text())
         document.pop("@context")
@@ -153,7 +153,7 @@ def test_the_models_that_check_ours_take_every_example(suite: Path) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
-def test_every_work_has_a_valid_manifest(schema: Schema, work: Work, provider: str, tile_size: int) -> None:
+def test_manifest_of_any_work_is_valid(schema: Schema, work: Work, provider: str, tile_size: int) -> None:
     pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, tile_size) for image in work.images()}
     body = build_manifest(work, pyramids, provider)
     manifest = json.loads(body)
@@ -174,7 +174,7 @@ def _canvas_references(ranges_: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @settings(max_examples=30, deadline=None)
 @given(titles=st.lists(words, max_size=4), cover=st.none() | st.just("i1"))
-def test_every_list_of_works_has_a_valid_collection(schema: Schema, titles: list[str], cover: str | None) -> None:
+def test_collection_of_any_works_is_valid(schema: Schema, titles: list[str], cover: str | None) -> None:
     works_ = [WorkSummary(f"w{n}", t, (), None, cover, 1, 1, WorkState.PUBLISHED) for n, t in enumerate(titles)]
     collection = json.loads(build_collection(works_))
     assert schema.faults(collection, "collection") == []
@@ -183,7 +183,7 @@ def test_every_list_of_works_has_a_valid_collection(schema: Schema, titles: list
 
 @settings(max_examples=30, deadline=None)
 @given(time=st.datetimes(datetime(1000, 1, 1)), count=st.integers(0, 3))
-def test_every_division_of_the_collection_has_valid_documents(schema: Schema, time: datetime, count: int) -> None:
+def test_collections_of_any_division_are_valid(schema: Schema, time: datetime, count: int) -> None:
     accessioned, part = timestamp(time.replace(tzinfo=UTC)), ALL
     while not part.is_smallest:
         division = part.division(accessioned)

@@ -1,3 +1,5 @@
+"""Our Merkle trees, notes and signatures on the vectors of C2SP, Certificate Transparency and Wycheproof."""
+
 from __future__ import annotations
 
 import base64
@@ -57,7 +59,7 @@ def subtree_consistency(vector: dict[str, Any]) -> bool:
         ("subtreeconsistency", subtree_consistency, 60),
     ],
 )
-def test_every_merkle_vector_gets_its_verdict(shared: Path, kind: str, verify: Any, count: int) -> None:
+def test_merkle_vectors_get_their_verdicts(shared: Path, kind: str, verify: Any, count: int) -> None:
     vectors = read_vectors(shared / "conformance" / "tlog" / "merkle-vectors" / kind)
     wrong = [name for name, vector in vectors if verify(vector) is vector["wantErr"]]
     assert len(vectors) == count
@@ -70,13 +72,13 @@ def answers(shared: Path) -> dict[str, Any]:
     return loaded
 
 
-def test_the_known_roots_come_out_by_both_ways(answers: dict[str, Any]) -> None:
+def test_tree_hash_and_compact_range_give_the_known_roots(answers: dict[str, Any]) -> None:
     leaves = [merkle.leaf_hash(bytes.fromhex(entry)) for entry in answers["rfc6962_leaf_inputs_hex"]]
     for size, root in enumerate(answers["rfc6962_roots_hex_by_size"]):
         assert merkle.tree_hash(leaves[:size]).hex() == merkle.CompactRange.over(leaves[:size]).root().hex() == root
 
 
-def test_the_known_roots_of_long_logs_come_out_of_the_growing_edge(answers: dict[str, Any]) -> None:
+def test_edge_gives_the_known_roots_of_long_logs(answers: dict[str, Any]) -> None:
     roots = {int(size): root for size, root in answers["roots_of_entry-i_base64_by_size"].items()}
     edge = Edge()
     for number in range(max(roots)):
@@ -86,7 +88,7 @@ def test_the_known_roots_of_long_logs_come_out_of_the_growing_edge(answers: dict
     assert not roots
 
 
-def test_the_known_record_and_note(answers: dict[str, Any]) -> None:
+def test_known_record_hash_and_signed_note(answers: dict[str, Any]) -> None:
     record = answers["record_hash"]
     assert notes.encode_base64(merkle.leaf_hash(record["input_utf8"].encode())) == record["base64"]
     note = answers["signed_note"]
@@ -96,7 +98,7 @@ def test_the_known_record_and_note(answers: dict[str, Any]) -> None:
     assert notes.verify_note(content.encode(), [key]).text == note["text"]
 
 
-def test_the_log_of_300_leaves_has_the_root_its_cosigner_signed(shared: Path) -> None:
+def test_log_of_300_leaves_has_the_cosigned_root(shared: Path) -> None:
     folder = shared / "conformance" / "tlog" / "tiles-300"
     line = json.loads((folder / "mirror.v0.json").read_text("utf-8"))["verifier_keys"][0]
     key = notes.parse_verifier_key(line)
@@ -116,7 +118,7 @@ def test_the_log_of_300_leaves_has_the_root_its_cosigner_signed(shared: Path) ->
         notes.read_checkpoint(note.replace(b"\n300\n", b"\n301\n"), [key])
 
 
-def test_every_ed25519_vector_of_wycheproof_gets_its_verdict(shared: Path) -> None:
+def test_ed25519_vectors_of_wycheproof_get_their_verdicts(shared: Path) -> None:
     vectors = json.loads((shared / "conformance" / "wycheproof" / "ed25519_test.json").read_text("utf-8"))
     counted = 0
     for group in vectors["testGroups"]:

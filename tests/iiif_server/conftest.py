@@ -1,4 +1,4 @@
-"""Pictures held in a repository in memory, for tests of the image service."""
+"""Published pictures in a repository in memory, for tests of the image service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HoldPicture = Callable[..., str]
 
 @pytest.fixture
 def hold_picture(tmp_path: Path) -> HoldPicture:
-    """A function that holds a picture as a published work of one page, and gives its image's identifier."""
+    """Return a function that publishes a picture as a work of one page, and returns its image's identifier."""
 
     def hold(
         repository: Repository,
@@ -48,7 +48,7 @@ def hold_picture(tmp_path: Path) -> HoldPicture:
 
 
 def coloured(width: int, height: int) -> pyvips.Image:
-    """A picture whose pixels tell where they are: red grows to the right, green downwards, blue in rings."""
+    """Return a picture whose colour shows the position: red grows to the right, green downwards, blue in rings."""
     places = pyvips.Image.xyz(width, height)
     red, green = places[0] * (255 / max(1, width - 1)), places[1] * (255 / max(1, height - 1))
     blue = ((red - 128) ** 2 + (green - 128) ** 2) ** 0.5

@@ -1,4 +1,4 @@
-"""What a manifest says of a work."""
+"""Manifests and collections built from works."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def behaviors(manifest: Json) -> list[Any]:
 
 
 def outline(ranges: list[Json]) -> list[Any]:
-    """Ranges as nested lists: a label, then its items; canvases by their numbers."""
+    """Return ranges as nested lists: a label, then its items; canvases by their numbers."""
     return [
         [next(iter(item["label"].values()))[0], *outline(item["items"])]
         if item["type"] == "Range"
@@ -79,7 +79,7 @@ def outline(ranges: list[Json]) -> list[Any]:
     ]
 
 
-def test_a_canvas_is_its_picture_and_is_painted_by_its_image_service() -> None:
+def test_canvas_has_the_size_of_its_picture_and_is_painted_by_its_image_service() -> None:
     (canvas,) = built(work_of(page("0001")))["items"]
     (annotation,) = canvas["items"][0]["items"]
     assert (canvas["id"], canvas["width"], canvas["height"]) == (f"{BASE}/canvas/1", 4000, 5000)
@@ -100,7 +100,7 @@ def test_canvases_are_numbered_through_all_volumes() -> None:
     assert [canvas["id"] for canvas in manifest["items"]] == [f"{BASE}/canvas/{n}" for n in (1, 2, 3)]
 
 
-def test_the_context_stands_first_and_the_same_work_gives_the_same_bytes() -> None:
+def test_context_is_first_and_the_same_work_gives_the_same_bytes() -> None:
     work = work_of(page("0001"), missing("0002"))
     pyramids = {"i-0001": Pyramid("key", "0" * 64, 1, 512)}
     body = build_manifest(work, pyramids, "某館")
@@ -111,7 +111,7 @@ def test_the_context_stands_first_and_the_same_work_gives_the_same_bytes() -> No
 @pytest.mark.parametrize(
     ("size", "tile_size"), [((4000, 5000), 512), ((31502, 1516), 512), ((513, 1), 512), ((100, 80), 256)]
 )
-def test_a_thumbnail_is_the_one_stored_tile_of_the_smallest_level(size: tuple[int, int], tile_size: int) -> None:
+def test_thumbnail_is_the_stored_tile_of_the_smallest_level(size: tuple[int, int], tile_size: int) -> None:
     work = work_of(page("0001", size=size))
     manifest = json.loads(build_manifest(work, {"i-0001": Pyramid("key", "0" * 64, 1, tile_size)}, ""))
     (thumbnail,) = manifest["thumbnail"]
@@ -124,14 +124,14 @@ def test_a_thumbnail_is_the_one_stored_tile_of_the_smallest_level(size: tuple[in
     assert manifest["items"][0]["thumbnail"] == [thumbnail]
 
 
-def test_two_photographs_of_a_page_are_a_choice_with_labels() -> None:
+def test_two_photographs_of_a_page_become_a_choice_with_labels() -> None:
     both = Page("0001", "一", (image("visible"), image("infrared")))
     body = built(work_of(both))["items"][0]["items"][0]["items"][0]["body"]
     assert body["type"] == "Choice"
     assert [choice["label"]["none"] for choice in body["items"]] == [["visible"], ["infrared"]]
 
 
-def test_a_missing_leaf_is_an_empty_canvas_of_its_neighbours_size() -> None:
+def test_missing_leaf_becomes_an_empty_canvas_of_its_neighbours_size() -> None:
     pages = (missing("1"), page("2", size=(30, 40)), missing("3"), page("4", size=(50, 60)))
     canvases = built(work_of(*pages))["items"]
     assert [(canvas["width"], canvas["height"]) for canvas in canvases] == [(30, 40), (30, 40), (30, 40), (50, 60)]
@@ -140,7 +140,7 @@ def test_a_missing_leaf_is_an_empty_canvas_of_its_neighbours_size() -> None:
     assert canvases[2]["label"] == {"zh-Hans": ["3（缺叶）"], "en": ["3 (missing leaf)"]}
 
 
-def test_reading_starts_at_the_first_leaf_that_is_there() -> None:
+def test_start_is_the_first_canvas_with_a_picture() -> None:
     assert built(work_of(missing("1"), page("2")))["start"] == {"id": f"{BASE}/canvas/2", "type": "Canvas"}
     assert "start" not in built(work_of(missing("1")))
 
@@ -157,14 +157,14 @@ def test_reading_starts_at_the_first_leaf_that_is_there() -> None:
         ("sequence", [None], [None, None]),
     ],
 )
-def test_the_behaviour_of_a_page_becomes_a_word_that_may_stand_on_a_canvas(
+def test_behavior_of_a_page_becomes_a_behavior_of_its_canvas(
     of_work: str, of_pages: list[str | None], expected: list[Any]
 ) -> None:
     pages = [page(str(number), behavior=behavior) for number, behavior in enumerate(of_pages)]
     assert behaviors(built(work_of(*pages, behavior=of_work))) == expected
 
 
-def test_the_viewing_direction_is_that_of_the_work() -> None:
+def test_viewing_direction_is_that_of_the_work() -> None:
     assert built(work_of(page("1")))["viewingDirection"] == "right-to-left"
     downward = work_of(page("1"), viewing_direction=ViewingDirection.TOP_TO_BOTTOM)
     assert built(downward)["viewingDirection"] == "top-to-bottom"
@@ -173,17 +173,17 @@ def test_the_viewing_direction_is_that_of_the_work() -> None:
 @pytest.mark.parametrize(
     ("language", "key"), [(("lzh",), "lzh"), (("zh-Hant",), "zh-Hant"), ((), "none"), (("lzh", "mnc"), "none")]
 )
-def test_the_title_is_in_the_language_of_the_record(language: tuple[str, ...], key: str) -> None:
+def test_title_has_the_language_of_the_record(language: tuple[str, ...], key: str) -> None:
     assert described(Record("四庫全書", language=language))["label"] == {key: ["四庫全書"]}
 
 
-def test_a_language_tag_that_the_schema_cannot_hold_is_told_in_the_metadata_alone() -> None:
+def test_language_tag_that_the_schema_refuses_is_in_the_metadata_only() -> None:
     manifest = described(Record("書", language=("es-419",)))
     assert manifest["label"] == {"none": ["書"]}
     assert metadata(manifest)["Language"] == {"zh-Hans": ["es-419"], "en": ["es-419"]}
 
 
-def test_the_metadata_is_bilingual_and_tells_only_what_the_record_has() -> None:
+def test_metadata_is_bilingual_and_has_only_what_the_record_has() -> None:
     assert "metadata" not in described(Record("論語"))
     manifest = described(
         Record(
@@ -199,7 +199,7 @@ def test_the_metadata_is_bilingual_and_tells_only_what_the_record_has() -> None:
     assert {row["label"]["zh-Hans"][0] for row in manifest["metadata"]} == {"责任者", "年代", "索书号", "语种"}
 
 
-def test_catalogued_words_are_never_taken_for_markup() -> None:
+def test_catalogued_text_is_never_markup() -> None:
     manifest = described(Record("<b>書</b>", summary="<script>x</script>", edition="<i>刻本</i>"))
     assert manifest["label"] == {"none": ["<b>書</b>"]}
     assert manifest["summary"]["none"][0].endswith("> ")
@@ -217,17 +217,17 @@ def test_catalogued_words_are_never_taken_for_markup() -> None:
         (None, None),
     ],
 )
-def test_rights_holds_only_the_statements_that_iiif_names(uri: str | None, expected: str | None) -> None:
+def test_rights_has_only_the_statements_that_iiif_allows(uri: str | None, expected: str | None) -> None:
     assert described(Record("論語"), rights=Rights(uri)).get("rights") == expected
 
 
-def test_other_terms_of_use_are_required_reading() -> None:
+def test_other_terms_of_use_are_a_required_statement() -> None:
     manifest = described(Record("論語", holder="某館"), rights=Rights("https://library.example/terms"), provider="某館")
     assert manifest["requiredStatement"]["value"] == {"none": ["某館", "https://library.example/terms"]}
     assert metadata(manifest)["Rights"] == {"none": ["https://library.example/terms"]}
 
 
-def test_the_provider_is_named_when_there_is_one() -> None:
+def test_provider_is_present_when_configured() -> None:
     assert "provider" not in described(Record("論語"))
     assert "requiredStatement" not in described(Record("論語"))
     (agent,) = described(Record("論語"), provider="某館")["provider"]
@@ -238,7 +238,7 @@ def test_the_provider_is_named_when_there_is_one() -> None:
     )
 
 
-def test_a_manifest_links_to_its_page_its_record_and_the_top_collection() -> None:
+def test_manifest_links_to_its_page_its_record_and_the_top_collection() -> None:
     manifest = built(work_of(page("1")))
     assert manifest["homepage"][0]["id"] == "https://base.invalid/works/w1"
     assert (manifest["seeAlso"][0]["id"], manifest["seeAlso"][0]["format"]) == (
@@ -261,14 +261,14 @@ def test_reduced_access_shows_thumbnails_within_its_limit_and_restricted_access_
     assert "thumbnail" not in restricted["items"][0]
 
 
-def test_ranges_nest_as_catalogued_and_empty_ones_are_left_out() -> None:
+def test_ranges_nest_as_catalogued_without_empty_ones() -> None:
     parts = (Range("卷一", ("1",), (Range("學而", ("2", "3")), Range("佚篇"))), Range("卷二", ("3",)))
     manifest = built(work_of(page("1"), page("2"), page("3"), ranges=parts))
     assert outline(manifest["structures"]) == [["卷一", 1, ["學而", 2, 3]], ["卷二", 3]]
     assert "structures" not in built(work_of(page("1")))
 
 
-def test_volumes_hold_the_ranges_within_them_and_ranges_across_volumes_follow() -> None:
+def test_volumes_contain_their_ranges_and_ranges_across_volumes_follow() -> None:
     volumes = (Volume("上冊", (page("a/1"), page("a/2"))), Volume("", (page("b/1"), page("b/2"))))
     parts = (Range("卷一", ("a/2",)), Range("卷二", ("a/2", "b/1")), Range("卷三", ("b/1", "b/2")))
     manifest = built(replace(work_of(ranges=parts), volumes=volumes))
@@ -279,7 +279,7 @@ def test_volumes_hold_the_ranges_within_them_and_ranges_across_volumes_follow() 
     ]
 
 
-def test_every_range_has_an_identifier_of_its_own() -> None:
+def test_identifiers_of_ranges_are_unique() -> None:
     parts = tuple(Range(f"卷{n}", ("1",), (Range("篇", ("1",)),)) for n in range(3))
     manifest = built(work_of(page("1"), ranges=parts))
 
@@ -290,7 +290,7 @@ def test_every_range_has_an_identifier_of_its_own() -> None:
     assert len(found) == len(set(found)) == 6
 
 
-def test_the_top_collection_lists_published_works_in_the_order_given() -> None:
+def test_collection_lists_published_works_in_the_given_order() -> None:
     def summary(name: str, state: WorkState = WorkState.PUBLISHED, cover: str | None = "i1") -> WorkSummary:
         return WorkSummary(name, name.upper(), (), None, cover, 1, 1, state)
 
@@ -305,7 +305,7 @@ def test_the_top_collection_lists_published_works_in_the_order_given() -> None:
 
 
 def calls_in(action: Callable[[], object]) -> int:
-    """How many Python functions an action calls: a measure of work that no other process disturbs."""
+    """Return the number of Python functions that an action calls: a measure of cost independent of other processes."""
     count = 0
 
     def on_event(_frame: FrameType, event: str, _argument: object) -> None:
@@ -321,7 +321,7 @@ def calls_in(action: Callable[[], object]) -> int:
     return count
 
 
-def test_the_work_of_building_grows_no_faster_than_the_pages() -> None:
+def test_cost_of_building_grows_linearly_with_the_pages() -> None:
     built(work_of(page("warm")))
     small, large = (calls_in(lambda n=n: built(work_of(*(page(str(key)) for key in range(n))))) for n in (50, 400))
     assert large < 8.5 * small

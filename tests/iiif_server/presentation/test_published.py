@@ -1,4 +1,4 @@
-"""Published documents: put once, served under any public address."""
+"""Published documents: stored once, served under any public address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def store() -> ObjectStore:
     return memory_store()
 
 
-def test_every_identifier_stands_under_the_public_address(store: ObjectStore) -> None:
+def test_identifiers_begin_with_the_public_address(store: ObjectStore) -> None:
     publish_manifest(store, WORK, STORED)
     served = PresentationService(store).manifest(WORK, "https://library.example/shanben")
     assert served.body == (
@@ -30,13 +30,13 @@ def test_every_identifier_stands_under_the_public_address(store: ObjectStore) ->
     )
 
 
-def test_a_slash_at_the_end_of_the_address_is_not_doubled(store: ObjectStore) -> None:
+def test_final_slash_of_the_address_is_not_doubled(store: ObjectStore) -> None:
     publish_manifest(store, WORK, STORED)
     service = PresentationService(store)
     assert service.manifest(WORK, "http://a.example/") == service.manifest(WORK, "http://a.example")
 
 
-def test_the_entity_tag_follows_the_document_and_the_address(store: ObjectStore) -> None:
+def test_entity_tag_depends_on_the_document_and_the_address(store: ObjectStore) -> None:
     service = PresentationService(store)
     publish_manifest(store, WORK, STORED)
     first, again = (service.manifest(WORK, "http://a.example").etag for _ in range(2))
@@ -48,14 +48,14 @@ def test_the_entity_tag_follows_the_document_and_the_address(store: ObjectStore)
     assert first[0] == first[-1] == '"'
 
 
-def test_an_address_cannot_break_out_of_its_string(store: ObjectStore) -> None:
+def test_address_is_escaped_for_json(store: ObjectStore) -> None:
     publish_manifest(store, WORK, STORED)
     hostile = 'http://a.example/","evil":"\\'
     body = json.loads(PresentationService(store).manifest(WORK, hostile).body)
     assert body == {"id": hostile + "/a", "items": [{"id": hostile + "/b"}]}
 
 
-def test_publishing_the_same_bytes_again_writes_nothing(store: ObjectStore) -> None:
+def test_publishing_the_same_bytes_writes_nothing(store: ObjectStore) -> None:
     assert publish_manifest(store, WORK, STORED)
     assert not publish_manifest(store, WORK, STORED)
     assert publish_manifest(store, WORK, STORED + b" ")
@@ -67,18 +67,18 @@ def test_collections_are_published_by_name(store: ObjectStore) -> None:
     assert b"http://a.example/a" in PresentationService(store).collection("top", "http://a.example").body
 
 
-def test_a_work_that_is_not_published_is_not_held(store: ObjectStore) -> None:
+def test_unpublished_work_is_not_found(store: ObjectStore) -> None:
     with pytest.raises(NotFound):
         PresentationService(store).manifest(WORK, "http://a.example")
 
 
-def test_a_mistyped_work_is_told_apart_from_an_absent_one(store: ObjectStore) -> None:
+def test_mistyped_identifier_differs_from_an_absent_work(store: ObjectStore) -> None:
     mistyped = WORK[:-1] + ("0" if WORK[-1] != "0" else "1")
     with pytest.raises(IdentifierInvalid):
         PresentationService(store).manifest(mistyped, "http://a.example")
 
 
 @pytest.mark.parametrize("name", ["..", "../works/x", "TOP", "", "a/b", "top.json", "top\n"])
-def test_a_collection_name_never_becomes_another_key(store: ObjectStore, name: str) -> None:
+def test_collection_name_never_becomes_another_key(store: ObjectStore, name: str) -> None:
     with pytest.raises(NotFound):
         PresentationService(store).collection(name, "http://a.example")

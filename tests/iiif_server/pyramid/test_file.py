@@ -1,3 +1,5 @@
+"""The pyramid file: what the writer writes, and what the reader refuses."""
+
 from __future__ import annotations
 
 import hashlib
@@ -36,7 +38,7 @@ SIZES = [(1, 1), (511, 3), (512, 512), (513, 512), (1023, 1025), (1025, 1025), (
 
 
 def ramp(width: int, height: int, bands: int = 3) -> pyvips.Image:
-    """An image whose every place looks different from its neighbours, slowly enough for JPEG."""
+    """Return an image of smooth gradients, in which every position has another colour."""
     across, down = pyvips.Image.xyz(width, height).bandsplit()
     ramps = [(across * 0.4) % 256, (down * 0.3) % 256, ((across + down) * 0.2) % 256]
     return ramps[0].bandjoin(ramps[1:bands]).cast("uchar").copy(interpretation="srgb" if bands == 3 else "b-w")
@@ -65,14 +67,14 @@ def places(directory: PyramidDirectory) -> list[tuple[int, int, int]]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The pyramid of 131 by 131 pixels in tiles of 64: 13 tiles with odd edges, and no corner twice."""
+    """A pyramid of 131 by 131 pixels in tiles of 64: 13 tiles with odd edges and no repeated corner."""
     target = tmp_path_factory.mktemp("small") / "pyramid.zip"
     write_pyramid(noise(131, 131), target, 64, 80)
     return target.read_bytes()
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_every_tile_is_a_jpeg_of_its_exact_size_showing_its_region(width: int, height: int, tmp_path: Path) -> None:
+def test_tile_is_a_jpeg_of_its_exact_size_showing_its_region(width: int, height: int, tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     image = ramp(width, height)
     summary = write_pyramid(image, target, 512, 90)
@@ -93,9 +95,7 @@ def test_every_tile_is_a_jpeg_of_its_exact_size_showing_its_region(width: int, h
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_others_find_in_it_the_tiles_that_dzsave_writes_and_an_info_json(
-    width: int, height: int, tmp_path: Path
-) -> None:
+def test_zipfile_finds_the_tiles_of_dzsave_and_an_info_json(width: int, height: int, tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     write_pyramid(ramp(width, height), target, 512, 80)
     grid = TileGrid(width, height, 512)
@@ -111,7 +111,7 @@ def test_others_find_in_it_the_tiles_that_dzsave_writes_and_an_info_json(
     assert all(other.read(name) == archive.read(name) for name in grid.names())
 
 
-def test_the_info_json_describes_a_static_image_service(tmp_path: Path) -> None:
+def test_info_json_describes_a_static_image_service(tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     write_pyramid(ramp(1300, 700), target, 512, 80)
     assert json.loads(zipfile.ZipFile(target).read("info.json")) == {
@@ -127,11 +127,11 @@ def test_the_info_json_describes_a_static_image_service(tmp_path: Path) -> None:
     }
 
 
-def test_the_longest_info_json_still_fits_the_room_kept_for_it() -> None:
+def test_longest_info_json_fits_its_limit() -> None:
     assert len(level0_info(TileGrid(999_999_999, 999_999_999, 1))) < 900
 
 
-def test_grey_stays_grey(tmp_path: Path) -> None:
+def test_grey_image_has_grey_tiles(tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     write_pyramid(ramp(600, 30, bands=1), target, 512, 80)
     archive = zipfile.ZipFile(target)
@@ -140,12 +140,12 @@ def test_grey_stays_grey(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("image", [pyvips.Image.black(9, 9, bands=4), pyvips.Image.black(9, 9).cast("ushort")])
-def test_an_image_that_is_neither_grey_nor_srgb_is_refused(image: pyvips.Image, tmp_path: Path) -> None:
+def test_write_pyramid_refuses_an_image_that_is_neither_grey_nor_srgb(image: pyvips.Image, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither 8-bit grey nor sRGB"):
         write_pyramid(image, tmp_path / "pyramid.zip", 512, 80)
 
 
-def test_nothing_of_the_masters_metadata_or_of_the_hour_gets_in(tmp_path: Path) -> None:
+def test_pyramid_contains_neither_metadata_of_the_master_nor_the_time(tmp_path: Path) -> None:
     master = tmp_path / "private-name.tif"
     image = ramp(700, 600).copy()
     for name in ("exif-ifd0-Artist", "jpeg-comment", "png-comment-0-Author", "anything"):
@@ -161,7 +161,7 @@ def test_nothing_of_the_masters_metadata_or_of_the_hour_gets_in(tmp_path: Path) 
     assert len(fingerprints) == 1
 
 
-def test_equal_pixels_have_equal_fingerprints_and_one_pixel_makes_another(tmp_path: Path) -> None:
+def test_fingerprint_depends_on_every_pixel_and_on_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     image = noise(1025, 1025).copy_memory()  # its corner is named by two levels
     first = {write_pyramid(image, target, 512, 80).fingerprint for _ in range(4)}
@@ -171,27 +171,27 @@ def test_equal_pixels_have_equal_fingerprints_and_one_pixel_makes_another(tmp_pa
     assert write_pyramid(image, target, 512, 81).fingerprint not in first
 
 
-def test_the_fingerprint_is_the_digest_of_names_sizes_and_checksums(small: bytes) -> None:
+def test_fingerprint_is_the_digest_of_names_sizes_and_checksums(small: bytes) -> None:
     archive = zipfile.ZipFile(io.BytesIO(small))
     tiles = [archive.getinfo(name) for name in TileGrid(131, 131, 64).names()]
     lines = "".join(f"{tile.filename} {tile.file_size} {tile.CRC:08x}\n" for tile in tiles)
     assert read(small).fingerprint == hashlib.sha256(lines.encode()).hexdigest()
 
 
-def test_a_recipe_names_what_decides_the_bytes() -> None:
+def test_recipe_depends_on_tile_size_and_quality() -> None:
     recipes = {recipe(512, 80), recipe(512, 81), recipe(256, 80), recipe(512, 80)}
     assert len(recipes) == 3
     assert all(len(name) == 12 and int(name, 16) >= 0 for name in recipes)
 
 
-def test_any_name_of_a_target_will_do(tmp_path: Path) -> None:
+def test_target_may_have_any_file_name(tmp_path: Path) -> None:
     target = tmp_path / "卷一 [Q=5] 100%.zip"
     write_pyramid(ramp(600, 10), target, 512, 80)
     assert zipfile.ZipFile(target).testzip() is None
 
 
 @pytest.mark.parametrize(("side", "reads"), [(700, 1), (3000, 2)])
-def test_the_directory_is_read_at_once_or_at_twice_when_it_is_long(side: int, reads: int, tmp_path: Path) -> None:
+def test_directory_takes_one_read_or_two_when_long(side: int, reads: int, tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     write_pyramid(pyvips.Image.black(side, side), target, 64, 80)
     whole = reader_of(target.read_bytes())
@@ -208,15 +208,15 @@ def test_the_directory_is_read_at_once_or_at_twice_when_it_is_long(side: int, re
     assert directory.memory < 16 * directory.grid.count + 2000
 
 
-def test_every_store_can_hold_it(small: bytes, tmp_path: Path) -> None:
+def test_pyramid_is_read_from_every_store(small: bytes, tmp_path: Path) -> None:
     for store in (FolderStore(tmp_path / "store"), memory_store()):
         store.put("pyramids/x.zip", small)
         directory = read_directory(lambda start, length, s=store: s.read_range("pyramids/x.zip", start, length), "x")
         assert places(directory) == places(read(small))
 
 
-def test_a_pyramid_larger_than_four_gigabytes_is_read(tmp_path: Path) -> None:
-    """A sparse file: the one hole that a twice-named corner leaves is made five gigabytes wide."""
+def test_pyramid_larger_than_four_gigabytes_is_read(tmp_path: Path) -> None:
+    """The file is sparse: the hole of its repeated corner is widened to five gigabytes."""
     target = tmp_path / "pyramid.zip"
     write_pyramid(noise(1025, 1025), target, 512, 80)
     file = target.read_bytes()
@@ -246,7 +246,7 @@ def test_a_pyramid_larger_than_four_gigabytes_is_read(tmp_path: Path) -> None:
 
 
 def rebuilt(file: bytes, change: Callable[[list[zip_directory.Entry]], list[bytes]]) -> bytes:
-    """The same file with another directory: `change` gives its records."""
+    """Return the file with another directory, whose records `change` returns."""
     end = zip_directory.read_end(file)
     entries = list(zip_directory.read_entries(file[end.offset : end.offset + end.size]))
     records = change(entries)
@@ -272,7 +272,7 @@ DAMAGES: dict[str, Callable[[list[zip_directory.Entry]], list[bytes]]] = {
     "a tile is shorter than it is": lambda e: records_with(e, 3, size=e[3].size - 1),
     "a tile is larger than the file": lambda e: records_with(e, 3, size=0xFFFFFFF0),
     "a tile lies elsewhere": lambda e: records_with(e, 3, offset=e[3].offset + 1),
-    "a tile lies where another does": lambda e: records_with(e, 3, offset=e[4].offset),
+    "a tile at the offset of another": lambda e: records_with(e, 3, offset=e[4].offset),
     "a tile lies beyond the file": lambda e: records_with(e, 3, offset=1 << 60),
     "a tile has another name": lambda e: records_with(e, 3, name=b"../../../etc/passwd"),
     "a tile has no descriptor": lambda e: records_with(e, 3, streamed=False),
@@ -280,13 +280,13 @@ DAMAGES: dict[str, Callable[[list[zip_directory.Entry]], list[bytes]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_directory_that_is_not_just_that_of_the_grid_is_refused(damage: str, small: bytes) -> None:
+def test_directory_that_differs_from_its_grid_is_refused(damage: str, small: bytes) -> None:
     assert places(read(rebuilt(small, lambda entries: [entry.record for entry in entries]))) == places(read(small))
     with pytest.raises(PyramidCorrupt):
         read(rebuilt(small, DAMAGES[damage]))
 
 
-def test_a_plain_zip_of_the_same_tiles_is_refused(small: bytes) -> None:
+def test_plain_zip_of_the_same_tiles_is_refused(small: bytes) -> None:
     source, other = zipfile.ZipFile(io.BytesIO(small)), io.BytesIO()
     with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in source.namelist():
@@ -295,25 +295,25 @@ def test_a_plain_zip_of_the_same_tiles_is_refused(small: bytes) -> None:
         read(other.getvalue())
 
 
-def test_an_info_json_of_other_sides_is_refused(small: bytes) -> None:
+def test_info_json_of_other_sides_is_refused(small: bytes) -> None:
     for sides in (b'"width":132,"height":131', b'"width":131,"height":  1', b'"width":000,"height":131'):
         with pytest.raises(PyramidCorrupt):
             read(small.replace(b'"width":131,"height":131', sides))
 
 
-def test_a_file_cut_anywhere_is_refused(small: bytes) -> None:
+def test_truncated_file_is_refused(small: bytes) -> None:
     for length in (*range(0, len(small) - 2000, 97), *range(len(small) - 2000, len(small))):
         with pytest.raises(PyramidCorrupt):
             read(small[:length])
 
 
-def test_a_file_that_lost_or_gained_bytes_is_refused(small: bytes) -> None:
+def test_file_that_lost_or_gained_bytes_is_refused(small: bytes) -> None:
     for file in (small[1:], b"x" + small, small + b"x", small[:500] + small[501:], small[:500] + b"x" + small[500:]):
         with pytest.raises(PyramidCorrupt):
             read(file)
 
 
-def test_a_large_pyramid_that_lost_its_first_byte_is_refused(tmp_path: Path) -> None:
+def test_large_pyramid_that_lost_its_first_byte_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     write_pyramid(pyvips.Image.black(3000, 3000), target, 64, 80)
     with pytest.raises(PyramidCorrupt):
@@ -321,8 +321,8 @@ def test_a_large_pyramid_that_lost_its_first_byte_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("length", "accepted"), [(0, False), (1, True), (90_000, True), (200_000, False)])
-def test_a_tile_has_a_plausible_size(length: int, accepted: bool) -> None:
-    """A forged pyramid of one tile of 64 by 64 pixels, in itself consistent."""
+def test_tile_of_implausible_size_is_refused(length: int, accepted: bool) -> None:
+    """The file is a forged but consistent pyramid of one tile of 64 by 64 pixels."""
     grid, content = TileGrid(64, 64, 64), bytes(length)
     file, records = b"", []
     for name, what, streamed in (
@@ -342,7 +342,7 @@ def test_a_tile_has_a_plausible_size(length: int, accepted: bool) -> None:
             read(file)
 
 
-def test_any_flipped_bit_after_the_tiles_is_refused_or_shows_in_the_fingerprint_or_says_nothing(small: bytes) -> None:
+def test_flipped_bit_after_the_tiles_is_refused_or_changes_the_fingerprint_or_is_irrelevant(small: bytes) -> None:
     whole = read(small)
     end = zip_directory.read_end(small)
     first = max(offset + length for offset, length, _ in places(whole))
@@ -365,14 +365,14 @@ def test_any_flipped_bit_after_the_tiles_is_refused_or_shows_in_the_fingerprint_
 
 
 @given(st.binary(max_size=400))
-def test_garbage_is_refused(garbage: bytes) -> None:
+def test_read_directory_refuses_garbage(garbage: bytes) -> None:
     with pytest.raises(PyramidCorrupt):
         read(garbage)
 
 
 @settings(max_examples=300)
 @given(data=st.data())
-def test_mangled_pyramids_are_refused_or_the_same(small: bytes, data: st.DataObject) -> None:
+def test_mangled_pyramid_is_refused_or_unchanged(small: bytes, data: st.DataObject) -> None:
     mangled = bytearray(small)
     end = zip_directory.read_end(small)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -388,9 +388,7 @@ def test_mangled_pyramids_are_refused_or_the_same(small: bytes, data: st.DataObj
 
 @settings(max_examples=300)
 @given(numbers=st.tuples(*[st.integers(0, (1 << 63) - 1)] * 3), padding=st.sampled_from([0, 300, 70_000]))
-def test_an_end_that_claims_anything_is_refused_without_reading_the_moon(
-    numbers: tuple[int, int, int], padding: int
-) -> None:
+def test_false_end_record_is_refused_with_bounded_reads(numbers: tuple[int, int, int], padding: int) -> None:
     end = zip_directory.end_record(*numbers)
     with pytest.raises(PyramidCorrupt):
         read(bytes(padding) + end)
@@ -412,7 +410,7 @@ except (pyvips.Error, OSError, PyramidCorrupt) as fault:
 
 
 @pytest.mark.parametrize("missing", [1, 100, 2_000, 300_000])
-def test_a_full_disk_is_an_error_and_never_a_pyramid(missing: int, tmp_path: Path) -> None:
+def test_full_disk_is_an_error_and_never_a_pyramid(missing: int, tmp_path: Path) -> None:
     target = tmp_path / "pyramid.zip"
     image = pyvips.Image.gaussnoise(1500, 1500).cast("uchar")
     size = write_pyramid(image, target, 512, 80).bytes
@@ -432,7 +430,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_memory_grows_with_the_width_and_not_with_the_height(tmp_path: Path) -> None:
+def test_memory_grows_with_the_width_but_not_with_the_height(tmp_path: Path) -> None:
     peaks = []
     for height in (3_000, 60_000):
         master = tmp_path / f"{height}.tif"

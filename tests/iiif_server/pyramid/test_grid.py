@@ -1,3 +1,5 @@
+"""The tile grid against the tiles that libvips' dzsave writes."""
+
 from __future__ import annotations
 
 import io
@@ -44,7 +46,7 @@ def names_by_dzsave(width: int, height: int, tile_size: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "height", "tile_size"), REAL_SIZES)
-def test_the_grid_holds_just_the_tiles_that_dzsave_writes(width: int, height: int, tile_size: int) -> None:
+def test_grid_has_exactly_the_tiles_of_dzsave(width: int, height: int, tile_size: int) -> None:
     grid = TileGrid(width, height, tile_size)
     written = Counter(names_by_dzsave(width, height, tile_size))
     assert sorted(written) == sorted(grid.names())
@@ -68,7 +70,7 @@ def test_the_grid_holds_just_the_tiles_that_dzsave_writes(width: int, height: in
         ),
     ],
 )
-def test_levels_and_tiles_are_counted(size: tuple[int, int, int], scale_factors: tuple[int, ...], count: int) -> None:
+def test_grid_counts_levels_and_tiles(size: tuple[int, int, int], scale_factors: tuple[int, ...], count: int) -> None:
     grid = TileGrid(*size)
     assert grid.scale_factors == scale_factors
     assert grid.tiles == [{"width": 512, "height": 512, "scaleFactors": list(scale_factors)}]
@@ -84,7 +86,7 @@ def test_levels_and_tiles_are_counted(size: tuple[int, int, int], scale_factors:
         ((0, 0, 1300, 7, 325, 2), "full/325,2/0/default.jpg"),
     ],
 )
-def test_edges_have_their_exact_size_and_the_whole_is_called_full(request_: tuple[int, ...], name: str) -> None:
+def test_edge_tiles_have_their_exact_size_and_the_whole_image_is_full(request_: tuple[int, ...], name: str) -> None:
     grid = TileGrid(1300, 7, 512)
     ordinal = grid.ordinal_of(*request_)
     assert ordinal is not None
@@ -93,7 +95,7 @@ def test_edges_have_their_exact_size_and_the_whole_is_called_full(request_: tupl
 
 @given(GRIDS)
 @example(TileGrid(129, 130, 32))
-def test_every_tile_has_one_name_and_one_ordinal(grid: TileGrid) -> None:
+def test_names_and_ordinals_of_tiles_are_unique(grid: TileGrid) -> None:
     names = list(grid.names())
     assert len(set(names)) == len(names) == grid.count
     assert names == [grid.name_of(ordinal) for ordinal in range(grid.count)]
@@ -101,7 +103,7 @@ def test_every_tile_has_one_name_and_one_ordinal(grid: TileGrid) -> None:
 
 
 @given(GRIDS)
-def test_the_tiles_of_a_level_cover_it_without_gap_or_overlap(grid: TileGrid) -> None:
+def test_tiles_of_a_level_cover_it_without_gap_or_overlap(grid: TileGrid) -> None:
     for index, level in enumerate(grid.levels):
         last = grid.levels[index + 1].first if index + 1 < len(grid.levels) else grid.count
         painted = numpy.zeros((level.height, level.width), int)
@@ -119,20 +121,20 @@ def test_the_tiles_of_a_level_cover_it_without_gap_or_overlap(grid: TileGrid) ->
 
 
 @given(GRIDS, st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS))
-def test_a_request_is_a_tile_only_when_it_is_exactly_that_tile(grid: TileGrid, request_: tuple[int, ...]) -> None:
+def test_ordinal_of_is_the_inverse_of_request_of(grid: TileGrid, request_: tuple[int, ...]) -> None:
     ordinal = grid.ordinal_of(*request_)
     assert ordinal is None or grid.request_of(ordinal) == request_
 
 
 @given(GRIDS, st.data())
-def test_a_request_one_pixel_beside_a_tile_is_not_that_tile(grid: TileGrid, data: st.DataObject) -> None:
+def test_request_that_differs_by_one_pixel_is_not_a_tile(grid: TileGrid, data: st.DataObject) -> None:
     ordinal = data.draw(st.integers(0, grid.count - 1))
     numbers = list(grid.request_of(ordinal))
     numbers[data.draw(st.integers(0, 5))] += data.draw(st.sampled_from([-1, 1]))
     assert grid.ordinal_of(*numbers) != ordinal
 
 
-def test_a_corner_that_two_levels_share_is_the_tile_of_the_lower() -> None:
+def test_corner_of_two_levels_is_the_tile_of_the_smaller_factor() -> None:
     grid = TileGrid(1025, 1025, 512)
     assert grid.repeats == 1
     assert grid.ordinal_of(1024, 1024, 1, 1, 1, 1) == 8
@@ -140,13 +142,13 @@ def test_a_corner_that_two_levels_share_is_the_tile_of_the_lower() -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 1, 512), (1, 0, 512), (1, 1, 0), (-1, 1, 1)])
-def test_there_is_no_grid_without_pixels(size: tuple[int, int, int]) -> None:
+def test_grid_refuses_sides_below_one(size: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no grid"):
         TileGrid(*size)
 
 
 @pytest.mark.parametrize("ordinal", [-1, 9])
-def test_an_ordinal_beyond_the_grid_is_refused(ordinal: int) -> None:
+def test_ordinal_beyond_the_grid_is_refused(ordinal: int) -> None:
     grid = TileGrid(1025, 1024, 512)
     with pytest.raises(IndexError):
         grid.name_of(ordinal)

@@ -1,3 +1,5 @@
+"""The ZIP directory, written and read, against Python's zipfile."""
+
 from __future__ import annotations
 
 import io
@@ -16,7 +18,7 @@ NAMES = st.text("abc/,0123456789", min_size=1, max_size=40).map(str.encode)
 
 
 def a_zip(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A whole file made by the functions under test alone."""
+    """Return a complete file written by the functions under test."""
     pieces, records, place = [], [], 0
     for name, content in entries:
         crc = zlib.crc32(content)
@@ -33,7 +35,7 @@ def directory_of(file: bytes) -> tuple[End, bytes]:
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=50), max_size=8))
-def test_what_is_written_is_read_back_here_and_by_others(contents: dict[bytes, bytes]) -> None:
+def test_written_zip_is_read_back_and_by_zipfile(contents: dict[bytes, bytes]) -> None:
     file = a_zip(list(contents.items()))
     end, directory = directory_of(file)
     assert end.total == len(file)
@@ -45,7 +47,7 @@ def test_what_is_written_is_read_back_here_and_by_others(contents: dict[bytes, b
     assert other.testzip() is None
 
 
-def test_more_entries_than_sixteen_bits_count_need_zip64() -> None:
+def test_more_entries_than_16_bits_need_zip64() -> None:
     file = a_zip([(b"%d" % number, b"") for number in range(65_535)])
     end, directory = directory_of(file)
     assert (end.count, end.length) == (65_535, zip_directory.LONGEST_END)
@@ -54,7 +56,7 @@ def test_more_entries_than_sixteen_bits_count_need_zip64() -> None:
 
 
 @pytest.mark.parametrize("offset", [0xFFFFFFFE, 0xFFFFFFFF, 5 << 30])
-def test_an_offset_beyond_four_gigabytes_is_kept_whole(offset: int) -> None:
+def test_offset_beyond_four_gigabytes_needs_zip64(offset: int) -> None:
     record = zip_directory.record(b"tile", 3, 4, offset, streamed=True)
     (entry,) = zip_directory.read_entries(record)
     assert (entry.offset, entry.size, entry.crc, entry.streamed) == (offset, 3, 4, True)
@@ -77,7 +79,7 @@ def test_an_offset_beyond_four_gigabytes_is_kept_whole(offset: int) -> None:
         (42, b"\xff\xff\xff\xff", "a ZIP64 offset that is not there"),
     ],
 )
-def test_a_record_that_is_not_that_of_a_stored_entry_is_refused(place: int, value: bytes, what: str) -> None:
+def test_record_of_an_entry_that_is_not_stored_is_refused(place: int, value: bytes, what: str) -> None:
     record = bytearray(zip_directory.record(b"tile", 3, 4, 5))
     record[place : place + len(value)] = value
     with pytest.raises(ZipInvalid):
@@ -86,7 +88,7 @@ def test_a_record_that_is_not_that_of_a_stored_entry_is_refused(place: int, valu
 
 
 @pytest.mark.parametrize("extra", [struct.pack("<2HQ", 2, 8, 7), struct.pack("<2HQ", 1, 9, 7), b"\0" * 4])
-def test_an_extra_field_that_is_not_a_zip64_offset_is_refused(extra: bytes) -> None:
+def test_extra_field_that_is_not_a_zip64_offset_is_refused(extra: bytes) -> None:
     record = bytearray(zip_directory.record(b"tile", 3, 4, 5 << 30)[:-12] + extra)
     record[30:32] = struct.pack("<H", len(extra))
     with pytest.raises(ZipInvalid):
@@ -94,12 +96,12 @@ def test_an_extra_field_that_is_not_a_zip64_offset_is_refused(extra: bytes) -> N
 
 
 @given(st.binary(max_size=200))
-def test_garbage_is_no_end_record(garbage: bytes) -> None:
+def test_read_end_refuses_garbage(garbage: bytes) -> None:
     with pytest.raises(ZipInvalid):
         zip_directory.read_end(garbage)
 
 
 @given(st.binary(min_size=1, max_size=300))
-def test_garbage_is_no_directory(garbage: bytes) -> None:
+def test_read_entries_refuses_garbage(garbage: bytes) -> None:
     with pytest.raises(ZipInvalid):
         list(zip_directory.read_entries(garbage))

@@ -1,3 +1,5 @@
+"""The cache of decoded tiles changes what is read and decoded, never an answer."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -43,7 +45,7 @@ regions = st.tuples(st.integers(0, 600), st.integers(0, 400), st.integers(20, 70
     qualities=st.lists(st.sampled_from(["default", "gray", "bitonal"]), min_size=12, max_size=12),
     budget=st.sampled_from([0, 200_000, ALL]),
 )
-def test_answers_are_the_same_whatever_was_asked_before(
+def test_rendering_does_not_depend_on_the_cache(
     held: TiledPicture, boxes: list[tuple[int, int, int, int]], qualities: list[str], budget: int
 ) -> None:
     cache = DecodedTiles(budget).of(PYRAMID)
@@ -52,7 +54,7 @@ def test_answers_are_the_same_whatever_was_asked_before(
         assert answered(held, text, cache) == answered(held, text, None)
 
 
-def test_a_tile_is_read_again_only_when_more_of_it_is_wanted(held: TiledPicture) -> None:
+def test_tile_is_decoded_again_only_when_more_rows_are_needed(held: TiledPicture) -> None:
     cache = DecodedTiles().of(PYRAMID)
     reads = []
     for rows in (30, 20, 100, 128, 128):
@@ -64,7 +66,7 @@ def test_a_tile_is_read_again_only_when_more_of_it_is_wanted(held: TiledPicture)
     assert sum(reads[2:]) == 1
 
 
-def test_what_is_hidden_of_one_answer_is_not_hidden_of_another_nor_shown(held: TiledPicture) -> None:
+def test_cache_is_independent_of_redactions(held: TiledPicture) -> None:
     cache = DecodedTiles().of(PYRAMID)
     box, hidden = Box(0, 0, 200, 200), Protection((Box(50, 50, 60, 60),))
     plain = Assembler(held.grid, 1, held.tiles, False)
@@ -74,7 +76,7 @@ def test_what_is_hidden_of_one_answer_is_not_hidden_of_another_nor_shown(held: T
         assert numpy.array_equal(plain._replace(cache=cache).whole(box), plain.whole(box))
 
 
-def test_tiles_of_another_pyramid_or_made_anew_are_others() -> None:
+def test_cache_distinguishes_pyramids_and_fingerprints() -> None:
     tiles = DecodedTiles()
     tiles.of(PYRAMID).put(3, False, numpy.ones((8, 8, 3), numpy.uint8))
     assert tiles.of(PYRAMID).get(3, False) is not None
@@ -83,7 +85,7 @@ def test_tiles_of_another_pyramid_or_made_anew_are_others() -> None:
         assert tiles.of(other).get(3, False) is None
 
 
-def test_the_budget_is_kept_and_nothing_kept_can_be_changed() -> None:
+def test_cache_stays_within_its_budget_and_its_tiles_are_read_only() -> None:
     tiles = DecodedTiles(10_000)
     for ordinal in range(50):
         tiles.of(PYRAMID).put(ordinal, False, numpy.zeros((30, 30, 3), numpy.uint8))
@@ -93,7 +95,7 @@ def test_the_budget_is_kept_and_nothing_kept_can_be_changed() -> None:
         found[0][0, 0] = 1
 
 
-def test_what_is_looked_at_once_drives_out_little(held: TiledPicture) -> None:
+def test_tiles_requested_once_evict_little(held: TiledPicture) -> None:
     picture = Box(0, 0, 700, 500)
     tiles = DecodedTiles(700 * 500 * 3)
     first = Assembler(held.grid, 1, held.tiles, False, cache=tiles.of(PYRAMID))

@@ -1,3 +1,5 @@
+"""JPEGs shortened to their upper rows."""
+
 from __future__ import annotations
 
 import io
@@ -15,7 +17,7 @@ WIDTH, HEIGHT = 150, 203
 
 
 def jpeg(mode: str = "RGB", **options: object) -> bytes:
-    """Noise in every colour, so that each row shows in its neighbours' colour."""
+    """Return a JPEG of noise in every colour, so that each row affects the chroma of its neighbours."""
     noise = numpy.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), numpy.uint8)
     target = io.BytesIO()
     Image.fromarray(noise).convert(mode).save(target, "JPEG", **{"quality": 80, **options})
@@ -34,7 +36,7 @@ KINDS = {
 
 @settings(deadline=None, max_examples=60)
 @given(kind=st.sampled_from(sorted(KINDS)), rows=st.integers(1, HEIGHT), grey=st.booleans())
-def test_the_upper_rows_are_those_of_the_whole(kind: str, rows: int, grey: bool) -> None:
+def test_upper_part_has_the_rows_of_the_whole(kind: str, rows: int, grey: bool) -> None:
     whole = decode_tile(KINDS[kind], (HEIGHT, WIDTH), grey)
     upper = decode_tile(KINDS[kind], (HEIGHT, WIDTH), grey, rows)
     assert rows <= len(upper) <= HEIGHT
@@ -42,30 +44,30 @@ def test_the_upper_rows_are_those_of_the_whole(kind: str, rows: int, grey: bool)
 
 
 @pytest.mark.parametrize("kind", ["half", "across", "full", "grey", "marked"])
-def test_what_lies_below_is_not_decoded(kind: str) -> None:
+def test_upper_part_does_not_decode_the_rows_below(kind: str) -> None:
     shortened, height = upper_part(KINDS[kind], 20, HEIGHT)
     assert height in {24, 32}
     with Image.open(io.BytesIO(shortened)) as upper:
         assert upper.size == (WIDTH, height)
 
 
-def test_a_picture_of_which_nearly_all_is_wanted_is_left_as_it_is() -> None:
+def test_upper_part_of_nearly_all_rows_is_the_whole() -> None:
     for rows in (HEIGHT, HEIGHT - 1):
         assert upper_part(KINDS["half"], rows, HEIGHT) == (KINDS["half"], HEIGHT)
 
 
 @pytest.mark.parametrize("kind", ["progressive", "half"])
-def test_what_cannot_be_shortened_is_left_as_it_is(kind: str) -> None:
+def test_jpeg_that_cannot_be_shortened_is_unchanged(kind: str) -> None:
     height = HEIGHT if kind == "progressive" else HEIGHT + 1
     assert upper_part(KINDS[kind], 20, height) == (KINDS[kind], height)
 
 
 @given(data=st.binary(max_size=60), start=st.sampled_from([b"", b"\xff\xd8", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xe0"]))
-def test_what_is_no_jpeg_is_left_as_it_is(data: bytes, start: bytes) -> None:
+def test_data_that_is_not_a_jpeg_is_unchanged(data: bytes, start: bytes) -> None:
     assert upper_part(start + data, 1, 70_000) == (start + data, 70_000)
 
 
-def test_a_jpeg_cut_anywhere_in_its_header_is_left_as_it_is_or_shortened() -> None:
+def test_jpeg_with_a_truncated_header_is_unchanged_or_shortened() -> None:
     whole = KINDS["half"]
     for length in range(len(whole[:700])):
         shortened, height = upper_part(whole[:length], 20, HEIGHT)

@@ -1,3 +1,5 @@
+"""The threshold of the bitonal quality."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,14 +16,14 @@ BOOKS = Path(__file__).resolve().parents[4] / "shared" / "data" / "books"
 
 
 @pytest.mark.parametrize(("ink", "paper", "part"), [(20, 220, 0.1), (60, 150, 0.02), (0, 255, 0.5), (110, 140, 0.3)])
-def test_ink_and_paper_are_parted_between_the_two(ink: int, paper: int, part: float) -> None:
+def test_threshold_is_between_ink_and_paper(ink: int, paper: int, part: float) -> None:
     chance = numpy.random.default_rng(1)
     tones = numpy.where(chance.random((400, 400)) < part, ink, paper)
     grey = numpy.clip(tones + chance.normal(0, 4, tones.shape), 0, 255).astype(numpy.uint8)
     assert ink + 8 < otsu_threshold(grey) <= paper - 8
 
 
-def test_a_picture_of_one_tone_has_no_ink() -> None:
+def test_threshold_of_one_tone_is_the_middle() -> None:
     assert otsu_threshold(numpy.full((9, 9), 7, numpy.uint8)) == 128
     grain = numpy.random.default_rng(2).normal(200, 2, (99, 99)).astype(numpy.uint8)
     assert otsu_threshold(grain) == 128
@@ -31,7 +33,7 @@ SCANS = [BOOKS / name for name in ("siku-zongmu/0002.png", "siku-jianming/0001.j
 
 
 def pieces(black: numpy.ndarray) -> int:
-    """How many connected pieces of some size a picture's black is in."""
+    """Return the number of connected black areas of some size."""
     mask = pyvips.Image.new_from_array((black * 255).astype(numpy.uint8))
     labels = mask.labelregions().numpy().ravel()
     sizes = numpy.bincount(labels)
@@ -41,7 +43,7 @@ def pieces(black: numpy.ndarray) -> int:
 
 
 @pytest.mark.parametrize("scan", SCANS, ids=lambda path: path.parent.name)
-def test_strokes_of_a_woodblock_page_hold_together_and_its_paper_is_white(scan: Path, tmp_path: Path) -> None:
+def test_threshold_of_a_woodblock_page_keeps_strokes_connected_and_paper_white(scan: Path, tmp_path: Path) -> None:
     require(scan, f"the scan {scan}", demanded_by=())
     page = pyvips.Image.new_from_file(str(scan))
     held = TiledPicture.of(page[:3] if page.bands > 2 else page[0], tmp_path, 512, 80)

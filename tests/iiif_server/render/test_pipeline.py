@@ -1,3 +1,5 @@
+"""Rendered answers: their format, size and pixels, and the tiles that are read for them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,7 +20,7 @@ from repository.errors import PyramidCorrupt
 
 @pytest.fixture(scope="module")
 def smooth() -> pyvips.Image:
-    """700 by 500 pixels: red tells x, green tells y, blue is a slow wave."""
+    """A picture of 700 by 500 pixels: red grows with x, green with y, blue is a slow wave."""
     places = pyvips.Image.xyz(700, 500)
     wave = ((places[0] * 0.6).sin() + 1) * 100
     bands = (places[0] * (255 / 699)).bandjoin([places[1] * (255 / 499), wave])
@@ -36,7 +38,7 @@ def whole(smooth: pyvips.Image) -> Image.Image:
 
 
 def difference(got: Image.Image, expected: Image.Image) -> float:
-    """The mean absolute difference of the pixels, out of 255."""
+    """Return the mean absolute difference of the pixels, of 255."""
     assert got.size == expected.size
     pair = [numpy.asarray(picture.convert("RGB"), numpy.float64) for picture in (got, expected)]
     return float(numpy.abs(pair[0] - pair[1]).mean())
@@ -52,7 +54,7 @@ numbers = st.integers(0, 499)
     turn=st.sampled_from([0, 90, 180, 270]),
     mirrored=st.booleans(),
 )
-def test_any_region_size_and_turn_shows_what_an_independent_way_shows(
+def test_rendering_agrees_with_pillow(
     tiles: TiledPicture, whole: Image.Image, box: tuple[int, int, int, int], width: int, turn: int, mirrored: bool
 ) -> None:
     x, y, w, h = box
@@ -76,7 +78,7 @@ def test_any_region_size_and_turn_shows_what_an_independent_way_shows(
         ("128,128,256,256/^300,300/0/default.png", 4),
     ],
 )
-def test_only_the_tiles_that_are_needed_are_read(tiles: TiledPicture, text: str, most: int) -> None:
+def test_rendering_reads_only_the_tiles_it_needs(tiles: TiledPicture, text: str, most: int) -> None:
     tiles.read.clear()
     tiles.answer(text)
     assert len(tiles.read) <= most
@@ -85,7 +87,7 @@ def test_only_the_tiles_that_are_needed_are_read(tiles: TiledPicture, text: str,
 @pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "gif", "jp2", "avif"])
 @pytest.mark.parametrize("quality", ["default", "color", "gray", "bitonal"])
 @pytest.mark.parametrize("turn", ["0", "!90", "30"])
-def test_every_format_quality_and_turn_is_what_it_says(
+def test_answer_has_the_format_quality_and_size_requested(
     tiles: TiledPicture, whole: Image.Image, name: str, quality: str, turn: str
 ) -> None:
     got = tiles.answer(f"full/350,250/{turn}/{quality}.{name}")
@@ -100,7 +102,7 @@ def test_every_format_quality_and_turn_is_what_it_says(
         assert ((pixels < 40) | (pixels > 215)).mean() > 0.99
 
 
-def test_a_quarter_turn_goes_clockwise_and_so_does_a_slanted_one(tiles: TiledPicture) -> None:
+def test_rotation_is_clockwise(tiles: TiledPicture) -> None:
     upright = numpy.asarray(tiles.answer("full/70,50/0/default.png").convert("RGB"))
     turned = numpy.asarray(tiles.answer("full/70,50/90/default.png").convert("RGB"))
     nearly = numpy.asarray(tiles.answer("full/70,50/89.9/default.png").convert("RGB"))
@@ -111,7 +113,7 @@ def test_a_quarter_turn_goes_clockwise_and_so_does_a_slanted_one(tiles: TiledPic
 @pytest.mark.parametrize(
     ("name", "corner"), [("png", (0, 0, 0, 0)), ("webp", (0, 0, 0, 0)), ("jpg", (255, 255, 255, 255))]
 )
-def test_corners_of_a_slanted_picture_are_transparent_or_white(
+def test_corners_of_a_rotated_picture_are_transparent_or_white(
     tiles: TiledPicture, name: str, corner: tuple[int, ...]
 ) -> None:
     got = tiles.answer(f"full/350,250/45/default.{name}").convert("RGBA").getpixel((1, 1))
@@ -121,7 +123,7 @@ def test_corners_of_a_slanted_picture_are_transparent_or_white(
 
 
 @pytest.mark.parametrize("quality", ["default", "color", "gray", "bitonal"])
-def test_a_grey_picture_has_every_quality(tmp_path: Path, quality: str) -> None:
+def test_grey_picture_has_every_quality(tmp_path: Path, quality: str) -> None:
     grey = (pyvips.Image.xyz(300, 200)[0] * 0.8).cast("uchar").copy(interpretation="b-w")
     got = TiledPicture.of(grey, tmp_path).answer(f"full/150,100/0/{quality}.png")
     assert got.mode in ("L", "1")
@@ -137,7 +139,7 @@ def test_reduced_access_shows_no_detail_of_the_full_image(tmp_path: Path) -> Non
         assert 96 < pixel < 160
 
 
-def test_tiles_that_do_not_decode_are_a_corrupt_pyramid(tiles: TiledPicture) -> None:
+def test_tile_that_does_not_decode_raises_pyramid_corrupt(tiles: TiledPicture) -> None:
     task = plan(parse("full/max/90/default.png"), tiles.grid, OPEN)
     with pytest.raises(PyramidCorrupt):
         render(task, choose_source(task, tiles.grid, OPEN), tiles.grid, lambda some: [b"not a picture"] * len(some), 80)

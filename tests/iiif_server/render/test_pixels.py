@@ -1,4 +1,4 @@
-"""Rendered answers against an independent rendering of the same request by Pillow and numpy (`tiled.expected`)."""
+"""Rendered answers against an independent rendering by Pillow and numpy (`tiled_picture.expected`)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def whole(held: TiledPicture) -> Image.Image:
 
 
 def otsu(grey: Image.Image) -> int:
-    """The threshold by the definition: every split tried, the variances within both parts added."""
+    """Return the threshold by its definition: the split with the least sum of variances within both parts."""
     values = numpy.asarray(grey.convert("L"), numpy.float64).ravel()
     costs = {}
     for level in range(1, 256):

@@ -1,4 +1,4 @@
-"""Pictures with hidden parts, and with the library's mark: nothing hidden is ever shown, and tiles fit together."""
+"""Pictures with redactions and with the watermark: nothing hidden is shown, and tiles fit together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HIDDEN = Rectangle(300, 280, 120, 90)
 
 @pytest.fixture
 def served(hold_picture: Callable[..., str], picture: pyvips.Image, tmp_path: Path) -> Served:
-    """A service, and the image that it serves: `picture`, bright all over so that black is only what is hidden."""
+    """Return a service and the image it serves: `picture`, brightened so that only redactions are black."""
 
     def serve(settings: Settings | None = None, **held: object) -> tuple[ImageService, str]:
         repository = memory_repository(settings or Settings(data=tmp_path))
@@ -37,7 +37,7 @@ def served(hold_picture: Callable[..., str], picture: pyvips.Image, tmp_path: Pa
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Settings:
-    """Settings with a mark: a red frame, half transparent."""
+    """Settings with a watermark: a red frame, half transparent."""
     frame = Image.new("RGBA", (60, 40), (0, 0, 0, 0))
     for x in range(60):
         for y in (*range(8), *range(32, 40)):
@@ -67,7 +67,7 @@ def pixels(service: ImageService, image: str, request: str) -> NDArray[numpy.uin
         "full/500,/37/default.png",
     ],
 )
-def test_what_is_hidden_is_black_wherever_it_is_asked_for(served: Served, request_text: str) -> None:
+def test_redaction_is_black_in_every_request(served: Served, request_text: str) -> None:
     service, image = served(redactions=(HIDDEN,))
     plain_service, plain = served()
     treated, untreated = pixels(service, image, request_text), pixels(plain_service, plain, request_text)
@@ -76,7 +76,7 @@ def test_what_is_hidden_is_black_wherever_it_is_asked_for(served: Served, reques
     assert treated.min() == 0
 
 
-def test_not_a_pixel_of_what_is_hidden_is_left(served: Served) -> None:
+def test_no_pixel_of_a_redaction_remains(served: Served) -> None:
     service, image = served(redactions=(HIDDEN,))
     for width in (1500, 750, 600, 375, 150, 60):
         scale = width / 1500
@@ -86,14 +86,14 @@ def test_not_a_pixel_of_what_is_hidden_is_left(served: Served) -> None:
         assert shown[top:bottom, left:right].max() <= 12, width
 
 
-def test_tiles_without_anything_hidden_are_the_stored_ones(served: Served) -> None:
+def test_tile_without_redaction_is_the_stored_one(served: Served) -> None:
     service, image = served(redactions=(HIDDEN,))
     plain_service, plain = served()
     request = "768,512,256,256/256,256/0/default.jpg"
     assert (pixels(service, image, request) == pixels(plain_service, plain, request)).all()
 
 
-def test_a_variant_has_its_own_validator(served: Served) -> None:
+def test_protection_changes_the_entity_tag(served: Served) -> None:
     etags = set()
     for held in ({}, {"redactions": (HIDDEN,)}, {"redactions": (Rectangle(300, 280, 121, 90),)}):
         service, image = served(**held)
@@ -102,7 +102,7 @@ def test_a_variant_has_its_own_validator(served: Served) -> None:
     assert len(etags) == 3
 
 
-def test_the_mark_lies_over_every_picture_and_tiles_fit_together(served: Served, mark: Settings) -> None:
+def test_watermark_covers_every_picture_and_tiles_fit_together(served: Served, mark: Settings) -> None:
     service, image = served(mark, rights=Rights(watermark=True))
     plain_service, plain = served()
     left = pixels(service, image, "0,0,256,256/256,256/0/default.png").astype(int)
@@ -116,7 +116,7 @@ def test_the_mark_lies_over_every_picture_and_tiles_fit_together(served: Served,
 
 
 @pytest.mark.parametrize("turn", ["90", "180", "270", "!0", "!90"])
-def test_the_mark_is_turned_with_its_picture(served: Served, mark: Settings, turn: str) -> None:
+def test_watermark_is_rotated_with_its_picture(served: Served, mark: Settings, turn: str) -> None:
     service, image = served(mark, rights=Rights(watermark=True))
     upright = pixels(service, image, "0,0,512,256/512,256/0/default.png")
     turned = numpy.fliplr(upright) if "!" in turn else upright
@@ -125,7 +125,7 @@ def test_the_mark_is_turned_with_its_picture(served: Served, mark: Settings, tur
     assert numpy.abs(shown.astype(int) - turned.astype(int)).max() <= 2
 
 
-def test_a_work_that_must_be_marked_is_not_shown_without_a_mark(served: Served) -> None:
+def test_work_that_needs_a_watermark_is_refused_without_one(served: Served) -> None:
     service, image = served(rights=Rights(watermark=True))
     response = service.answer(ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org"))
     assert response.status == 503

@@ -1,3 +1,5 @@
+"""Pictures streamed through libvips in strips."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ COLOUR = numpy.random.default_rng(1).integers(0, 256, (300, 211, 3), numpy.uint8
 
 @pytest.mark.parametrize("pixels", [COLOUR, numpy.ascontiguousarray(COLOUR[..., 0]), COLOUR[:1], COLOUR[:16]])
 @pytest.mark.parametrize("high", [7, 16, 100, 1000])
-def test_strips_are_the_picture_they_were_cut_from(pixels: Pixels, high: int) -> None:
+def test_strip_image_has_the_pixels_of_its_strips(pixels: Pixels, high: int) -> None:
     strips = (pixels[start : start + high] for start in range(0, len(pixels), high))
     flow = StripImage(211, len(pixels), strips)
     assert flow.image.interpretation == ("srgb" if pixels.ndim > 2 else "b-w")
@@ -22,7 +24,7 @@ def test_strips_are_the_picture_they_were_cut_from(pixels: Pixels, high: int) ->
     flow.check()
 
 
-def test_what_goes_wrong_with_a_strip_is_told_at_the_end() -> None:
+def test_check_raises_the_error_of_a_strip() -> None:
     def strips() -> Iterator[Pixels]:
         yield COLOUR[:100]
         raise PyramidCorrupt(key="pyramid", reason="tile")
@@ -34,7 +36,7 @@ def test_what_goes_wrong_with_a_strip_is_told_at_the_end() -> None:
         flow.check()
 
 
-def test_who_takes_the_bytes_may_go_away() -> None:
+def test_error_of_the_sink_ends_the_stream() -> None:
     taken: list[bytes] = []
 
     def sink(data: bytes) -> None:

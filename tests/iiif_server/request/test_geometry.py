@@ -1,3 +1,5 @@
+"""Plans of image requests: regions, sizes, canonical forms, limits and the pixels to decode."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -33,12 +35,12 @@ def asked(
         ("0,0,9999999999,1", (0, 0, 300, 1)),
     ],
 )
-def test_the_regions_of_the_specification(region: str, box: tuple[int, ...]) -> None:
+def test_regions_of_the_specification(region: str, box: tuple[int, ...]) -> None:
     assert asked(f"{region}/max/0/default.jpg").region == box
 
 
 @pytest.mark.parametrize("region", ["300,0,1,1", "0,200,1,1", "5,5,0,5", "5,5,5,0", "pct:100,0,1,1", "pct:0,0,0.1,9"])
-def test_a_region_outside_or_empty_is_refused(region: str) -> None:
+def test_region_outside_the_image_or_empty_is_refused(region: str) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         asked(f"{region}/max/0/default.jpg")
     assert refusal.value.details["part"] == "region"
@@ -65,7 +67,7 @@ def test_a_region_outside_or_empty_is_refused(region: str) -> None:
         ("3,", (3, 2)),
     ],
 )
-def test_the_sizes_of_the_specification(size: str, sides: tuple[int, int]) -> None:
+def test_sizes_of_the_specification(size: str, sides: tuple[int, int]) -> None:
     task = asked(f"full/{size}/0/default.jpg")
     assert (task.width, task.height) == sides
 
@@ -74,13 +76,13 @@ def test_the_sizes_of_the_specification(size: str, sides: tuple[int, int]) -> No
     "size",
     ["301,", ",201", "pct:101", "301,1", "1,201", "!301,201", "0,", ",0", "0,0", "pct:0", "pct:0.1", "^0,", "!0,5"],
 )
-def test_a_size_of_nothing_or_beyond_the_region_is_refused(size: str) -> None:
+def test_size_below_a_pixel_or_beyond_the_region_is_refused(size: str) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         asked(f"full/{size}/0/default.jpg")
     assert refusal.value.details["part"] == "size"
 
 
-def test_a_size_beyond_the_area_is_refused_and_max_stays_within() -> None:
+def test_size_beyond_the_area_is_refused_and_max_stays_within() -> None:
     limits = ImageLimits(10_000)
     for size in ["max", "^max", "!300,200", "^!900,900"]:
         task = asked(f"full/{size}/0/default.jpg", limits=limits)
@@ -103,7 +105,7 @@ def test_a_size_beyond_the_area_is_refused_and_max_stays_within() -> None:
         ("full/^600,1/0/default.jpg", "full/^600,1/0/default.jpg"),
     ],
 )
-def test_the_canonical_form(text: str, canonical: str) -> None:
+def test_canonical_form(text: str, canonical: str) -> None:
     assert asked(text).canonical == canonical
 
 
@@ -125,7 +127,7 @@ def test_every_spelling_of_a_tile_means_that_tile(grid: TileGrid, data: st.DataO
 
 
 @given(grids, st.data())
-def test_a_plan_is_a_fixed_point_of_its_canonical_form(grid: TileGrid, data: st.DataObject) -> None:
+def test_canonical_form_has_the_same_plan(grid: TileGrid, data: st.DataObject) -> None:
     text = f"{data.draw(regions)}/{data.draw(sizes)}/{data.draw(turns)}/default.{data.draw(formats)}"
     limits = ImageLimits(
         data.draw(st.sampled_from([50, 10_000, 64_000_000])), data.draw(st.none() | st.integers(1, 5000))
@@ -167,13 +169,13 @@ turns = st.sampled_from(["0", "90", "!180", "!0", "22.5"])
 formats = st.sampled_from(["jpg", "png", "webp"])
 
 
-def test_a_large_region_at_a_small_size_is_read_from_a_small_level() -> None:
+def test_large_region_at_a_small_size_uses_a_small_level() -> None:
     grid = TileGrid(60_000, 60_000, 512)
     source = choose_source(plan(parse("full/600,600/0/default.jpg"), grid, OPEN), grid, OPEN)
     assert (source.factor, source.box) == (64, Box(0, 0, 938, 938))
 
 
-def test_a_picture_squeezed_one_way_only_stays_within_the_memory_bound() -> None:
+def test_picture_squeezed_along_one_side_stays_within_the_memory_bound() -> None:
     grid = TileGrid(60_000, 60_000, 512)
     source = choose_source(plan(parse("full/60000,10/0/default.jpg"), grid, OPEN), grid, OPEN)
     assert source.box.width * source.box.height <= 4 * OPEN.max_area
@@ -223,17 +225,17 @@ class TestReducedAccess:
     @pytest.mark.parametrize(
         "size", ["max", "^max", "1000,", ",750", "!4000,3000", "!1000,1000", "^!9000,9000", "pct:25"]
     )
-    def test_the_whole_image_is_given_at_the_allowed_size(self, size: str) -> None:
+    def test_whole_image_has_the_allowed_size(self, size: str) -> None:
         task = self.task(f"full/{size}")
         assert (task.width, task.height) == (1000, 750)
         assert task.canonical == "full/max/0/default.jpg"
 
     @pytest.mark.parametrize("size", ["1001,", ",751", "1001,750", "pct:25.1", "4000,3000", "^1001,", "^4001,3001"])
-    def test_a_larger_size_is_refused(self, size: str) -> None:
+    def test_larger_size_is_refused(self, size: str) -> None:
         with pytest.raises(AccessRefused):
             self.task(f"full/{size}")
 
-    def test_tiles_of_larger_levels_are_refused_and_those_of_the_others_given(self) -> None:
+    def test_tiles_of_larger_levels_are_refused(self) -> None:
         for ordinal in range(self.grid.count):
             x, y, w, h, out_w, out_h = self.grid.request_of(ordinal)
             text = f"{x},{y},{w},{h}/{out_w},{out_h}"
@@ -243,15 +245,15 @@ class TestReducedAccess:
                 with pytest.raises(AccessRefused):
                     self.task(text)
 
-    def test_a_region_is_given_at_the_scale_of_the_whole(self) -> None:
+    def test_region_has_the_scale_of_the_whole(self) -> None:
         task = self.task("0,0,400,400/max")
         assert (task.width, task.height) == (100, 100)
 
     @pytest.mark.parametrize("region", ["7,7,1,1", "0,0,4,4", "1000,1000,400,1"])
-    def test_no_region_is_drawn_from_a_larger_level(self, region: str) -> None:
+    def test_region_is_never_rendered_from_a_larger_level(self, region: str) -> None:
         assert choose_source(self.task(f"{region}/max"), self.grid, self.limits).factor == 4
 
-    def test_below_the_smallest_level_the_picture_is_first_made_smaller(self) -> None:
+    def test_size_below_the_smallest_level_is_reduced_first(self) -> None:
         limits = ImageLimits(64_000_000, 100)
         task = plan(parse("40,40,40,40/max/0/default.jpg"), self.grid, limits)
         assert (task.width, task.height) == (1, 1)
@@ -268,13 +270,13 @@ class TestReducedAccess:
         ("full/max/0/a.avif", 32_769, 10),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused_by_name(text: str, width: int, height: int) -> None:
+def test_picture_too_large_for_its_format_is_refused(text: str, width: int, height: int) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         asked(text.replace("/a.", "/default."), width, height)
     assert refusal.value.details["part"] == "format"
 
 
-def test_a_strip_turned_aslant_must_fit_the_area_too() -> None:
+def test_rotated_strip_must_fit_the_area() -> None:
     with pytest.raises(RequestInvalid) as refusal:
         asked("full/max/45/default.png", 60_000, 1000)
     assert refusal.value.details["part"] == "rotation"
@@ -284,5 +286,5 @@ def test_a_strip_turned_aslant_must_fit_the_area_too() -> None:
 @pytest.mark.parametrize(
     ("degrees", "box"), [("0", (30, 20)), ("90", (20, 30)), ("180", (30, 20)), ("270", (20, 30)), ("45", (36, 36))]
 )
-def test_the_box_around_a_turned_picture(degrees: str, box: tuple[int, int]) -> None:
+def test_rotated_size_is_the_bounding_box(degrees: str, box: tuple[int, int]) -> None:
     assert rotated_size(30, 20, Decimal(degrees)) == box

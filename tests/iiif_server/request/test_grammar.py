@@ -1,3 +1,5 @@
+"""The grammar of image requests, parsed and written."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -65,7 +67,7 @@ def request(
         ("full/max/360/default.jpg", request(rotation=Rotation(Decimal(360)))),
     ],
 )
-def test_every_form_of_the_specification_is_understood(text: str, expected: ImageRequest) -> None:
+def test_parse_reads_every_form_of_the_specification(text: str, expected: ImageRequest) -> None:
     assert parse(text) == expected
 
 
@@ -116,7 +118,7 @@ def test_every_form_of_the_specification_is_understood(text: str, expected: Imag
         ("full/max/0/default.bmp", "format"),
     ],
 )
-def test_a_refusal_names_the_part_at_fault(text: str, part: str) -> None:
+def test_refusal_names_the_part_at_fault(text: str, part: str) -> None:
     with pytest.raises(RequestInvalid) as refusal:
         parse(text)
     assert refusal.value.details["part"] == part
@@ -156,7 +158,7 @@ requests = requests_of(ApiVersion.THREE, sizes(st.booleans())) | requests_of(
 
 
 @given(requests)
-def test_spelling_is_the_inverse_of_parsing(asked: ImageRequest) -> None:
+def test_spell_is_the_inverse_of_parse(asked: ImageRequest) -> None:
     text = spell(asked)
     assert parse(text, asked.version) == asked
     assert spell(parse(text, asked.version)) == text
@@ -166,7 +168,7 @@ alphabet = st.text("0123456789.,:!^/%pctfulmaxsqregndbio jw-+eE\x00é", max_size
 
 
 @given(alphabet | st.text(max_size=40), st.sampled_from(ApiVersion))
-def test_any_text_is_a_request_or_a_refusal(text: str, version: ApiVersion) -> None:
+def test_parse_returns_a_request_or_refuses_any_text(text: str, version: ApiVersion) -> None:
     try:
         asked = parse(text, version)
     except RequestInvalid:

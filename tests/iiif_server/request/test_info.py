@@ -1,3 +1,5 @@
+"""info.json of both versions."""
+
 from __future__ import annotations
 
 import json
@@ -31,7 +33,7 @@ def info(
     return document
 
 
-def test_the_document_says_what_the_specification_requires() -> None:
+def test_info_json_of_3_0_has_what_the_specification_requires() -> None:
     document = info(TileGrid(3000, 2000, 512), ImageLimits(64_000_000), RIGHTS)
     assert next(iter(document)) == "@context"
     assert document == {
@@ -73,7 +75,7 @@ def test_the_document_says_what_the_specification_requires() -> None:
     }
 
 
-def test_the_document_of_2_1_says_the_same_in_its_own_words() -> None:
+def test_info_json_of_2_1_has_what_the_specification_requires() -> None:
     document = info(TileGrid(3000, 2000, 512), ImageLimits(64_000_000), RIGHTS, ApiVersion.TWO)
     assert next(iter(document)) == "@context"
     assert document == {
@@ -99,14 +101,14 @@ def test_the_document_of_2_1_says_the_same_in_its_own_words() -> None:
 
 
 @pytest.mark.parametrize("version", ApiVersion)
-def test_enlarging_is_not_told_of_an_image_that_may_only_be_shown_reduced(version: ApiVersion) -> None:
+def test_image_under_reduced_access_does_not_offer_upscaling(version: ApiVersion) -> None:
     said = [
         json.dumps(info(TileGrid(400, 300, 256), ImageLimits(9_999, most), version=version)) for most in (100, 400, 401)
     ]
     assert [("sizeUpscaling" in text or "sizeAboveFull" in text) for text in said] == [False, False, True]
 
 
-def test_reduced_access_is_told_by_its_largest_width_and_no_larger_tiles() -> None:
+def test_reduced_access_states_its_largest_width_and_no_larger_tiles() -> None:
     document = info(TileGrid(4000, 3000, 256), ImageLimits(64_000_000, 1100))
     assert (document["maxWidth"], document["maxHeight"]) == (1100, 1100)
     assert document["sizes"] == [
@@ -118,7 +120,7 @@ def test_reduced_access_is_told_by_its_largest_width_and_no_larger_tiles() -> No
     assert document["tiles"] == [{"width": 256, "height": 256, "scaleFactors": [4, 8, 16]}]
 
 
-def test_no_tiles_are_told_that_are_themselves_larger_than_the_image_may_be_shown() -> None:
+def test_tiles_larger_than_the_limits_are_not_offered() -> None:
     assert "tiles" not in info(TileGrid(4000, 3000, 512), ImageLimits(64_000_000, 511))
 
 
@@ -126,7 +128,7 @@ def test_no_tiles_are_told_that_are_themselves_larger_than_the_image_may_be_show
 @pytest.mark.parametrize(
     "limits", [ImageLimits(64_000_000), ImageLimits(90_000), ImageLimits(64_000_000, 800), ImageLimits(1000, 100)]
 )
-def test_every_size_and_tile_that_is_told_can_be_asked_for(grid: TileGrid, limits: ImageLimits) -> None:
+def test_offered_sizes_and_tiles_can_be_requested(grid: TileGrid, limits: ImageLimits) -> None:
     document = info(grid, limits)
     shown_as_2 = info(grid, limits, version=ApiVersion.TWO)
     assert [shown_as_2["sizes"], shown_as_2.get("tiles")] == [document["sizes"], document.get("tiles")]
