@@ -74,8 +74,8 @@ def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
 
 def published_collections(store: ObjectStore) -> Iterator[str]:
     """Yield the names of the published collections."""
-    for found in store.list(paths.COLLECTIONS):
-        if name := paths.name_of_collection(found.key):
+    for entry in store.list(paths.COLLECTIONS):
+        if name := paths.name_of_collection(entry.key):
             yield name
 
 

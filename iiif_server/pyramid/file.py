@@ -248,11 +248,11 @@ def read_directory(read_range: ReadRange, key: str) -> PyramidDirectory:
 
 def _read_directory(read_range: ReadRange) -> PyramidDirectory:
     tail, end = _read_tail(read_range)  # 1
-    place = len(tail) - end.length - end.size
-    grid = _read_grid(tail[max(0, place - _LARGEST_INFO) : place])  # 2
+    position = len(tail) - end.length - end.size
+    grid = _read_grid(tail[max(0, position - _LARGEST_INFO) : position])  # 2
     info = level0_info(grid)
     record, limit = _expected_record(_INFO, len(info), isal_zlib.crc32(info), end.offset)
-    directory = tail[place : place + end.size]
+    directory = tail[position : position + end.size]
     single = grid.count == 1
     if end.count != 1 + grid.count + single or not directory.startswith(record):
         raise ZipInvalid("the directory is not that of its grid")
@@ -263,7 +263,7 @@ def _read_directory(read_range: ReadRange) -> PyramidDirectory:
         record, limit = _expected_record(_MAX, tiles[0].size, tiles[0].crc, limit)
     if next(entries, None) or (single and (not copy or copy.record != record)):
         raise ZipInvalid("the directory lists something other than the tiles of its grid")
-    _check_places(tiles, limit, grid.repeats)  # 4
+    _check_positions(tiles, limit, grid.repeats)  # 4
     return PyramidDirectory(grid, tiles, end.total)
 
 
@@ -285,8 +285,8 @@ def _read_tail(read_range: ReadRange) -> tuple[bytes, End]:
 
 def _read_grid(before: bytes) -> TileGrid:
     """Return the grid of the info.json at the end of `before`, which must be byte for byte what that grid demands."""
-    found = _SIDES.search(before)
-    sides = [int(digits) for digits in found.groups()] if found else [0]
+    match = _SIDES.search(before)
+    sides = [int(digits) for digits in match.groups()] if match else [0]
     if min(sides) < 1:
         raise ZipInvalid("info.json is not that of a pyramid")
     grid = TileGrid(*sides)
@@ -311,15 +311,15 @@ def _checked(entry: Entry | None, name: bytes, tile_size: int) -> Entry:
     return entry
 
 
-def _check_places(tiles: list[Entry], limit: int, repeats: int) -> None:
+def _check_positions(tiles: list[Entry], limit: int, repeats: int) -> None:
     """Check that the tiles fill the file up to `limit`, with at most one hole for each repeated corner."""
-    place = holes = 0
+    position = holes = 0
     for offset, end in sorted((tile.offset, tile.end) for tile in tiles):
-        if offset < place:
+        if offset < position:
             raise ZipInvalid(f"tiles overlap at {offset}")
-        holes += offset > place
-        place = end
-    if holes + (limit > place) > repeats or limit < place:
+        holes += offset > position
+        position = end
+    if holes + (limit > position) > repeats or limit < position:
         raise ZipInvalid("there are bytes between the tiles that belong to no tile")
 
 

@@ -142,10 +142,10 @@ class TileGrid:
             yield from (f"{x},{y},{w},{h}/{out_w},{out_h}{SUFFIX}" for x, w, out_w in columns[:left])
             left -= level.columns
 
-    def _side(self, index: int, place: int, whole: int) -> tuple[int, int, int]:
+    def _side(self, index: int, number: int, whole: int) -> tuple[int, int, int]:
         """Return start, length and output length of the tiles at a column or row, along that side of the image."""
         step = self._steps[index][2]
-        start = place * step
+        start = number * step
         length = min(step, whole - start)
         return start, length, (length - 1 >> index) + 1
 

@@ -87,41 +87,41 @@ def _read_end_64(tail: bytes) -> End:
         raise ZipInvalid("shorter than the ZIP64 end records")
     start = len(tail) - LONGEST_END
     signature, length, _, _, disk, first_disk, here, count, size, offset = END_64.unpack_from(tail, start)
-    locator, locator_disk, place, disks = LOCATOR_64.unpack_from(tail, start + END_64.size)
+    locator, locator_disk, position, disks = LOCATOR_64.unpack_from(tail, start + END_64.size)
     sound = signature == b"PK\6\6" and locator == b"PK\6\7" and length == END_64.size - 12 and here == count
-    if not sound or disk or first_disk or locator_disk or disks != 1 or place != offset + size:
+    if not sound or disk or first_disk or locator_disk or disks != 1 or position != offset + size:
         raise ZipInvalid("no ZIP64 end record")
     return End(count, offset, size, LONGEST_END)
 
 
-def read_entries(directory: bytes, place: int = 0) -> Iterator[Entry]:
-    """Yield the entries of a directory from `place` on, in order. Raises `ZipInvalid` at the first invalid one.
+def read_entries(directory: bytes, position: int = 0) -> Iterator[Entry]:
+    """Yield the entries of a directory from `position` on, in order. Raises `ZipInvalid` at the first invalid one.
 
     A valid entry is stored, neither encrypted nor split, without comment and without extra fields except for the ZIP64
     offset where it is needed.
     """
-    while place < len(directory):
-        entry = _read_entry(directory, place)
+    while position < len(directory):
+        entry = _read_entry(directory, position)
         yield entry
-        place += len(entry.record)
+        position += len(entry.record)
 
 
-def _read_entry(directory: bytes, place: int) -> Entry:
-    if len(directory) - place < RECORD.size:
+def _read_entry(directory: bytes, position: int) -> Entry:
+    if len(directory) - position < RECORD.size:
         raise ZipInvalid("a record is truncated")
     signature, _, _, flags, method, _, _, crc, packed, size, name_length, extra_length, comment, disk, _, _, offset = (
-        RECORD.unpack_from(directory, place)
+        RECORD.unpack_from(directory, position)
     )
     if signature != b"PK\1\2" or flags not in (0, _STREAMED) or method or packed != size or comment or disk:
         raise ZipInvalid("a record is not that of a stored entry")
-    name_end = place + RECORD.size + name_length
+    name_end = position + RECORD.size + name_length
     end = name_end + extra_length
     if end > len(directory):
         raise ZipInvalid("a record is truncated")
-    name = directory[place + RECORD.size : name_end]
+    name = directory[position + RECORD.size : name_end]
     if offset == _WIDE or extra_length:
         offset = _wide_offset(directory[name_end:end], offset)
-    return Entry(name, size, crc, offset, flags == _STREAMED, directory[place:end])
+    return Entry(name, size, crc, offset, flags == _STREAMED, directory[position:end])
 
 
 def _wide_offset(extra: bytes, offset: int) -> int:

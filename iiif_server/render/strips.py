@@ -70,8 +70,8 @@ class StripImage:
         else:
             while self._position >= self._start + len(self._window) and self._advance():
                 pass
-            place = self._position - self._start
-            data = bytes(self._window[place : place + length]) if place >= 0 else b""
+            position = self._position - self._start
+            data = bytes(self._window[position : position + length]) if position >= 0 else b""
         self._position += len(data)
         return data
 
