@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
@@ -24,15 +24,13 @@ from repository.errors import (
     IntegrityError,
     NotFound,
     RequestInvalid,
+    RequestLimited,
     SettingInvalid,
     ShanbenError,
     SystemFault,
     Withdrawn,
 )
 from repository.localized import Language, LocalizedText
-
-if TYPE_CHECKING:
-    from iiif_server.render.pool import RenderedStream
 
 CORS: Final = ("Access-Control-Allow-Origin", "*")
 """The header of every response of the image service: pages of any other site may use it."""
@@ -42,6 +40,7 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     ContentError: HTTPStatus.UNPROCESSABLE_ENTITY,
     CallError: HTTPStatus.BAD_REQUEST,
     RequestInvalid: HTTPStatus.BAD_REQUEST,
+    RequestLimited: HTTPStatus.TOO_MANY_REQUESTS,
     NotFound: HTTPStatus.NOT_FOUND,
     IdentifierInvalid: HTTPStatus.NOT_FOUND,
     Withdrawn: HTTPStatus.GONE,
@@ -66,6 +65,7 @@ _TITLES: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: "不允许的方法",
     HTTPStatus.GONE: "已撤下",
     HTTPStatus.UNPROCESSABLE_ENTITY: "内容有误",
+    HTTPStatus.TOO_MANY_REQUESTS: "请求过于频繁",
     HTTPStatus.INTERNAL_SERVER_ERROR: "服务器内部错误",
     HTTPStatus.SERVICE_UNAVAILABLE: "服务暂不可用",
 }
@@ -76,14 +76,6 @@ INTERNAL: Final = LocalizedText(
 _UNAVAILABLE: Final = LocalizedText(
     "服务暂不可用，请稍后重试", "The service is temporarily unavailable; please try again shortly"
 )
-
-
-class Response(NamedTuple):
-    """An HTTP response. A body in parts must be read to its end, or closed."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes | RenderedStream = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +100,15 @@ def problem(error: ShanbenError, language: Language) -> Problem:
         detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else INTERNAL
     part = error.details.get("part")
     members = {"part": str(part)} if part else {}
-    retry = _RETRY_SECONDS if error.transient else _RETRY_AFTER_HELP_SECONDS
+    retry = _retry_seconds(error)
     return problem_document(status, error.code, detail, language, members, retry_seconds=retry)
+
+
+def _retry_seconds(error: ShanbenError) -> int:
+    seconds = error.details.get("seconds")
+    if isinstance(error, RequestLimited) and isinstance(seconds, int):
+        return seconds
+    return _RETRY_SECONDS if error.transient else _RETRY_AFTER_HELP_SECONDS
 
 
 def problem_document(
@@ -137,7 +136,7 @@ def problem_document(
         ("Vary", "Accept-Language"),
         ("Cache-Control", "no-store"),
     ]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers.append(("Retry-After", str(retry_seconds)))
     return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
 

@@ -35,6 +35,8 @@ class Settings:
     replicas: tuple[str, ...] = ()
     broker: str = ""
     base_url: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
     log_origin: str = ""
     provider: str = ""
     tile_size: int = 512
@@ -43,6 +45,7 @@ class Settings:
     max_area: int = 64_000_000
     decode_seconds: int = 900
     render_seconds: int = 60
+    client_pixels: int = 20_000_000
     watermark: str = ""
     cache_bytes: int = 0
     request_log: str = ""
@@ -88,6 +91,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "max_area": (1, 1 << 32),
     "decode_seconds": (1, 86_400),
     "render_seconds": (1, 3600),
+    "client_pixels": (0, 1 << 40),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),

@@ -391,6 +391,16 @@ class RenderingBusy(SystemFault):
     text = LocalizedText("正在生成其他大图；请稍后重试", "Other large images are being rendered; try again shortly")
 
 
+class RequestLimited(CallError):
+    """A client has requested more rendering than its budget allows."""
+
+    code = "request.limit"
+    text = LocalizedText(
+        "请求的图像生成量过大；请在 {seconds} 秒后重试",
+        "This address has requested too much rendering; try again in {seconds} seconds",
+    )
+
+
 class DependencyMissing(SystemFault):
     """A key, broker or built file is missing."""
 

@@ -157,6 +157,12 @@ class SandboxSession:
             child.kill()
             self._release(None)
 
+    def abort(self) -> None:
+        """Kill the child, from any thread; a thread that waits for a part gets `SandboxFailed`. Call `close` too."""
+        child = self._child
+        if child is not None:
+            child.interrupt()
+
     def __enter__(self) -> Self:
         return self
 
@@ -316,6 +322,10 @@ class _Child:
             return self._pipe.recv() if self._pipe.poll(max(seconds, 0)) else None
         except (EOFError, OSError) as fault:
             raise SandboxFailed(reason=self.exit_reason()) from fault
+
+    def interrupt(self) -> None:
+        """Send SIGKILL to the process; its resources stay until `kill`."""
+        self._process.kill()
 
     def kill(self) -> None:
         """Kill the process if it is alive, and release its resources."""

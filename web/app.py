@@ -1,4 +1,4 @@
-"""The Flask application: what people and programs see, but for pictures, which `ImageApplication` serves in front."""
+"""The Flask application: pages and services, that is everything but the images, which `ImageApplication` serves."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ from typing import Any, Final
 from flask import Flask, Response, request
 
 from iiif_server import urls
-from iiif_server.metrics import Observations
 from repository.localized import Language
 from repository.repository import Repository
 from web.messages.interface import translate
 from web.operations import status_page
-from web.services import health, log, presentation, scoreboard_metrics
+from web.services import health, log, metrics, presentation
 from web.site import error_pages, pages
 from web.site.cors import allow_any_origin
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import StaticFiles, read_static_files
 from web.site.urls import local_url, origin
-from web.telemetry.scoreboard import Scoreboard
+from web.telemetry.process_metrics import ProcessMetrics
 
 _HERE: Final = Path(__file__).parent
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
-def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> Flask:
-    """The application over a repository. It reads the names of the reader's built files once, here.
+def create_app(repository: Repository, process_metrics: ProcessMetrics | None = None) -> Flask:
+    """Return the application over a repository. It reads the names of the reader's built files.
 
-    `scoreboard` has the numbers that ``/metrics`` tells; without it, those of a process that counts nothing.
+    ``/metrics`` reports `process_metrics`; without it, those of a process that counts nothing.
     """
-    scoreboard = scoreboard or Scoreboard(repository.settings.metrics, Observations())
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     static_files = read_static_files(_HERE / "static")
@@ -40,7 +38,7 @@ def create_app(repository: Repository, scoreboard: Scoreboard | None = None) -> 
         presentation.blueprint(repository),
         log.blueprint(repository),
         health.blueprint(repository),
-        scoreboard_metrics.blueprint(repository, scoreboard),
+        metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
     ):
         app.register_blueprint(blueprint)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from iiif_server.asgi_messages import Application, Receive, Scope, Send, header, send_problem
 from iiif_server.problems import preferred_language, problem_document
 from repository.localized import LocalizedText
-from web.asgi_messages import Application, Receive, Scope, Send, header, send_problem
 
 MAX_URL_BYTES: Final = 4096
 """The limit of a path and its query together, as sent. The longest image request has about 200 bytes."""

@@ -5,8 +5,9 @@ A request with a header field that proxies add was made on behalf of somebody el
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -64,3 +65,18 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """Return the address of the client that an ASGI request came from; '' for a program on this machine.
+
+    A proxy on a private network is believed to report its client in the last element of ``X-Forwarded-For``.
+    """
+    peer = scope.get("client")
+    address: str = peer[0] if peer else ""
+    if not is_private_address(address):
+        return address
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-for":
+            return value.decode("latin-1").rpartition(",")[2].strip() or address
+    return "" if _is_loopback(address) else address

@@ -1,56 +1,85 @@
-"""What was understood of a request's path, kept for the next one like it."""
+"""What the image service caches: images as the catalogue describes them, and requests resolved against them."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from collections.abc import Sequence
 from typing import Final
 
-from iiif_server.image.cached_image import CachedImage
-from iiif_server.problems import CORS
-from iiif_server.request.geometry import RenderPlan
-from iiif_server.whole_answer import head_lines
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import ImageLimits, RenderPlan
+from iiif_server.request.protection import Protection
+from iiif_server.tiles.spans import TileSpan
+from repository.model import HeldImage
 
-_CACHED: Final = ("Cache-Control", "public, max-age=3600")
+TRUSTED_SECONDS: Final = 5.0
+"""How long a catalogue query is trusted; a withdrawal takes effect within this time."""
+
+GRACE_SECONDS: Final = 60.0
+"""How long after its last confirmation an image is served while the database is unavailable."""
+
+_RETRY_SECONDS: Final = 1.0
+_CACHE_CONTROL: Final = (b"cache-control", b"public, max-age=3600")
+_CORS: Final = (b"access-control-allow-origin", b"*")
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Header fields as ASGI sends them: names in lower case, values in Latin-1."""
+
+
+class CachedImage:
+    """An image as the catalogue describes it, valid until `expires` on the service's clock."""
+
+    __slots__ = ("confirmed", "expires", "grid", "image", "limits", "protection")
+
+    def __init__(self, image: HeldImage, limits: ImageLimits, protection: Protection, now: float) -> None:
+        self.image = image
+        self.limits = limits
+        self.protection = protection
+        self.grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
+        self.confirm(now)
+
+    def confirm(self, now: float) -> None:
+        """Record that the catalogue has just returned this description."""
+        self.confirmed = now
+        self.expires = now + TRUSTED_SECONDS
+
+    def serve_stale(self, now: float) -> bool:
+        """Extend the validity while the catalogue is unavailable; return False after `GRACE_SECONDS`."""
+        end = self.confirmed + GRACE_SECONDS
+        self.expires = min(now + _RETRY_SECONDS, end)
+        return now <= end
 
 
 class ResolvedRequest:
-    """A spelling already understood: the image, the plan, the validator, and what the headers of its answer say.
+    """A request path resolved against an image: its plan, validator and response headers.
 
-    `link` is the canonical path and the rest of its header. `place` is where a stored tile lies in its pyramid (offset,
-    length, CRC-32), once somebody has looked: it is that of the pyramid that `known` is of. Used by many threads: what
-    changes is replaced whole.
+    `link` is the canonical path and the rest of its header field. `span` locates a stored tile in its pyramid; it is
+    None until the pyramid's directory has been read.
     """
 
-    __slots__ = ("_lines", "etag", "known", "link", "media_type", "place", "task")
+    __slots__ = ("_base_url", "_headers", "etag", "image", "link", "media_type", "plan", "span")
 
-    def __init__(self, known: CachedImage, task: RenderPlan, etag: str, media_type: str, link: str) -> None:
-        self.known = known
-        self.task = task
+    def __init__(self, image: CachedImage, plan: RenderPlan, etag: str, media_type: str, link: str) -> None:
+        self.image = image
+        self.plan = plan
         self.etag = etag
         self.media_type = media_type
         self.link = link
-        self.place: tuple[int, int, int] | None = None
-        self._lines = ("", b"", b"")
+        self.span: TileSpan | None = None
+        self._base_url = ""
+        self._headers: Headers = ()
 
-    def headers(self, base_url: str) -> list[tuple[str, str]]:
-        """The headers of a picture under a public address; the first, alone, is not one of a 304."""
-        return [
-            ("Content-Type", self.media_type),
-            ("ETag", self.etag),
-            ("Link", f"<{base_url}{self.link}"),
-            _CACHED,
-            CORS,
-        ]
+    def headers(self, base_url: str) -> Headers:
+        """Return the header fields of the image response; the first, Content-Type, is not part of a 304.
 
-    def lines(self, base_url: str) -> tuple[bytes, bytes]:
-        """Status line and headers as they are sent, of the picture (200) and for who has it already (304).
-
-        Those of the address last asked for are kept: a site has one, or few. Raises `ValueError` for an address that
-        cannot stand in a header.
+        Those for the last `base_url` are cached: a site has one, or few.
         """
-        kept, picture, unchanged = self._lines
-        if kept != base_url:
-            headers = self.headers(base_url)
-            picture, unchanged = head_lines(HTTPStatus.OK, headers), head_lines(HTTPStatus.NOT_MODIFIED, headers[1:])
-            self._lines = base_url, picture, unchanged
-        return picture, unchanged
+        if base_url != self._base_url or not self._headers:
+            self._headers = (
+                (b"content-type", self.media_type.encode("latin-1")),
+                (b"etag", self.etag.encode("latin-1")),
+                (b"link", f"<{base_url}{self.link}".encode("latin-1", "replace")),
+                _CACHE_CONTROL,
+                _CORS,
+            )
+            self._base_url = base_url
+        return self._headers

@@ -1,13 +1,17 @@
-"""Image requests, and those answers to them that are not pictures: info.json, redirects, preflights, refusals."""
+"""Image requests and responses, and those responses that carry no image: info.json, redirects, refusals."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from iiif_server.problems import CORS, Response, matches, media_weight, preferred_language, problem, problem_document
+from iiif_server.image.resolved import Headers
+from iiif_server.metrics import RequestClass
+from iiif_server.problems import CORS, matches, media_weight, preferred_language, problem, problem_document
+from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
 from iiif_server.urls import IMAGE_PREFIXES, image_service_path, parse_image_path
@@ -15,10 +19,10 @@ from repository.errors import ShanbenError
 from repository.localized import LocalizedText
 
 PREFIXES: Final = IMAGE_PREFIXES
-"""Where the image service of each version begins."""
+"""The path prefixes of the image service, one for each version of the API."""
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
-_INFO_CACHED: Final = ("Cache-Control", "public, max-age=300")
+_INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300")
 _JSON_LD: Final = "application/ld+json"
 _JSON: Final = "application/json"
 
@@ -26,7 +30,10 @@ _LOG: Final = logging.getLogger("shanben.image")
 
 
 class ImageCall(NamedTuple):
-    """One request. `path` begins with one of `PREFIXES`, percent-decoded once; `base_url` has no final slash."""
+    """One request. `path` begins with one of `PREFIXES`, percent-decoded once; `base_url` has no final slash.
+
+    `client` identifies the client for the rendering budget; it is empty for a client without a limit.
+    """
 
     path: str
     base_url: str
@@ -34,10 +41,20 @@ class ImageCall(NamedTuple):
     if_none_match: str | None = None
     accept: str | None = None
     accept_language: str | None = None
+    client: str = ""
+
+
+class ImageResponse(NamedTuple):
+    """A response. A `RenderedStream` must be read to its end or closed."""
+
+    status: int
+    headers: Headers
+    body: bytes | bytearray | RenderedStream = b""
+    request_class: RequestClass = "info"
 
 
 class Address(NamedTuple):
-    """The parts of a path: `rest` is what follows the image's identifier, without the slash between."""
+    """The parts of a path: `rest` follows the image's identifier, without the slash between them."""
 
     version: ApiVersion
     identifier: str
@@ -45,43 +62,43 @@ class Address(NamedTuple):
 
 
 def address_of(path: str) -> Address:
-    """The parts of a path that begins with one of `PREFIXES`."""
+    """Return the parts of a path that begins with one of `PREFIXES`."""
     parts = parse_image_path(path)
     assert parts is not None  # noqa: S101 - the caller has compared the prefix
     return Address(ApiVersion(parts.version), parts.image, parts.rest)
 
 
 def base_uri(version: ApiVersion, identifier: str) -> str:
-    """The path of an image's service."""
+    """Return the path of an image's service."""
     return image_service_path(identifier, version)
 
 
-def redirect(call: ImageCall, address: Address) -> Response:
-    """From the base URI to the information document (section 2 of 2.1.1, 2.2 of 3.0)."""
+def redirect(call: ImageCall, address: Address) -> ImageResponse:
+    """Redirect from the base URI to the information document (section 2 of 2.1.1, 2.2 of 3.0)."""
     location = f"{call.base_url}{base_uri(address.version, address.identifier)}/info.json"
-    return Response(HTTPStatus.SEE_OTHER, [("Location", location), CORS])
+    return ImageResponse(HTTPStatus.SEE_OTHER, encode_headers([("Location", location), CORS]))
 
 
-def information(call: ImageCall, version: ApiVersion, image: Described, offered: Offered) -> Response:
-    """The information document, in the media type that the version's section 5.1 asks for."""
+def information(call: ImageCall, version: ApiVersion, image: Described, offered: Offered) -> ImageResponse:
+    """Return the information document, in the media type that section 5.1 of each version asks for."""
     body = image_info(version, image, offered)
     media_type = _media_type(version, call.accept)
     etag = f'"{hashlib.blake2b(media_type.encode() + body, digest_size=12).hexdigest()}"'
-    headers = [
+    headers = encode_headers([
         ("Content-Type", media_type),
         ("ETag", etag),
         ("Link", f'<{PROFILES[version]}>;rel="profile"'),
         ("Vary", "Accept"),
-        _INFO_CACHED,
+        _INFO_CACHE_CONTROL,
         CORS,
-    ]
+    ])  # fmt: skip
     if matches(call.if_none_match, etag):
-        return Response(HTTPStatus.NOT_MODIFIED, headers[1:])
-    return Response(HTTPStatus.OK, headers, body)
+        return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:])
+    return ImageResponse(HTTPStatus.OK, headers, body)
 
 
 def _media_type(version: ApiVersion, accept: str | None) -> str:
-    """3.0: JSON-LD unless plain JSON is preferred, or a browser asks. 2.1: JSON unless JSON-LD is asked for by name."""
+    """3.0: JSON-LD unless the client prefers plain JSON or is a browser. 2.1: JSON unless JSON-LD is named."""
     linked, plain = (media_weight(accept, kind) if accept else 0.0 for kind in (_JSON_LD, _JSON))
     if version is ApiVersion.TWO:
         return _JSON_LD if accept and _JSON_LD in accept.lower() and linked and linked >= plain else _JSON
@@ -90,8 +107,8 @@ def _media_type(version: ApiVersion, accept: str | None) -> str:
     return f'{_JSON_LD};profile="{CONTEXTS[version]}"'
 
 
-def preflight() -> Response:
-    """The answer to OPTIONS: who may ask, and how (CORS)."""
+def preflight() -> ImageResponse:
+    """Return the response to OPTIONS: which cross-origin requests are allowed (CORS)."""
     headers = [
         CORS,
         ("Access-Control-Allow-Methods", _METHODS),
@@ -99,23 +116,31 @@ def preflight() -> Response:
         ("Access-Control-Max-Age", "86400"),
         ("Allow", _METHODS),
     ]
-    return Response(HTTPStatus.NO_CONTENT, headers)
+    return ImageResponse(HTTPStatus.NO_CONTENT, encode_headers(headers))
 
 
-def method_refused(call: ImageCall) -> Response:
-    """Nothing but reading is done here."""
-    detail = LocalizedText("图像服务只接受 {methods}", "The image service takes only {methods}").format(
-        methods=_METHODS
-    )
+def method_refused(call: ImageCall) -> ImageResponse:
+    """Return 405: the image service is read-only."""
+    detail = LocalizedText("图像服务只接受 {methods}", "The image service accepts only {methods}")
     document = problem_document(
-        HTTPStatus.METHOD_NOT_ALLOWED, "method", detail, preferred_language(call.accept_language), {}
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "method",
+        detail.format(methods=_METHODS),
+        preferred_language(call.accept_language),
+        {},
     )
-    return Response(HTTPStatus.METHOD_NOT_ALLOWED, [*document.headers, ("Allow", _METHODS), CORS], document.body)
+    headers = encode_headers([*document.headers, ("Allow", _METHODS), CORS])
+    return ImageResponse(document.status, headers, document.body, "refused")
 
 
-def refusal(error: ShanbenError, call: ImageCall) -> Response:
-    """An error of the domain as a problem document; those of ours are logged."""
+def refusal(error: ShanbenError, call: ImageCall) -> ImageResponse:
+    """Return a domain error as a problem document; a fault of the server is logged."""
     document = problem(error, preferred_language(call.accept_language))
     if document.status >= 500:
-        _LOG.error("%s %s: %s", call.method, call.path, error)
-    return Response(document.status, [*document.headers, CORS], document.body)
+        _LOG.error("%s %a: %s", call.method, call.path, error)
+    return ImageResponse(document.status, encode_headers([*document.headers, CORS]), document.body, "refused")
+
+
+def encode_headers(headers: Sequence[tuple[str, str]]) -> Headers:
+    """Return header fields in the form of ASGI."""
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers)

@@ -1,38 +1,39 @@
-"""The order of one image request.
+"""The image service: looks up an image, decides access, resolves the request and responds.
 
-`ImageService.answer` knows no framework; `image/wsgi.py` calls it. One request goes this way:
+`ImageService.respond` knows no web framework; `asgi.py` calls it. Every request takes one path:
 
-1. the identifier is looked up: one catalogue query, trusted for `TRUSTED_SECONDS` so that a withdrawal is soon seen.
-   While the database does not answer, what was known goes on being served for `GRACE_SECONDS` after it was last
-   confirmed, and not longer: then everything is refused until the database is back;
-2. `access.decide`: what may not be shown ends here, before anything else is read;
-3. the rest of the path is parsed and laid on the image (`geometry.plan`); the result is kept under its spelling;
-4. a matching ``If-None-Match`` ends it: 304, nothing read from storage;
-5. a stored tile: one ranged read, its CRC-32 checked, its bytes sent (`tiles/source.py`);
-6. anything else: the fewest tiles of one level, each read and checked as in 5, rendered (`render/pipeline.py`); what
-   costs much (`request/cost.py`) in a process of its own, one at a time, and given in parts (`render/pool.py`).
+1. **Look up** the image: one catalogue query, trusted for `TRUSTED_SECONDS`. While the database is unavailable the last
+   description is served for up to `GRACE_SECONDS`; after that every request for the image is refused.
+2. **Decide access** (`access.decide`): a request for an image that must not be shown ends here.
+3. **Resolve** the rest of the path: parse it (`grammar`), plan it on the image (`geometry`), protect it (`watermark`).
+   The result is cached under its path. A matching ``If-None-Match`` ends the request: 304, nothing is read.
+4. **Respond**: a stored tile by one verified read (`tiles`); any other image by rendering (`render`): a cheap one in a
+   thread, a costly one (`cost.is_slow`) streamed from a sandboxed process (`pool.py`).
 
-A tile that does not fit its checksum is never sent. What is known of its image is then read again, once, in case the
-pyramid was made anew meanwhile; a second time it is an error.
+When a pyramid proves damaged or absent, the image is looked up again once, because the pyramid may have been replaced;
+a second failure is reported as damage and refused.
 
-Image API 3.0 and 2.1.1 stand beside each other, and differ in the grammar, the canonical form and info.json alone: what
-a tile is, is the same in both, and so are its bytes.
+Image API 3.0 and 2.1.1 differ in their grammar, canonical form and info.json; the bytes of a tile are the same.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
 from iiif_server.image import capabilities
-from iiif_server.image.cached_image import CachedImage
-from iiif_server.image.resolved import ResolvedRequest
+from iiif_server.image.client_budget import ClientBudget
+from iiif_server.image.resolved import CachedImage, Headers, ResolvedRequest
 from iiif_server.image.responses import (
     Address,
     ImageCall,
+    ImageResponse,
     address_of,
     base_uri,
     information,
@@ -41,21 +42,21 @@ from iiif_server.image.responses import (
     redirect,
     refusal,
 )
-from iiif_server.metrics import Observer, RequestClass, Unobserved
-from iiif_server.problems import Response, matches
+from iiif_server.metrics import Metrics, NoMetrics
+from iiif_server.problems import matches
 from iiif_server.pyramid.file import PyramidDirectory
 from iiif_server.render import pipeline
 from iiif_server.render.decoded_cache import DecodedTiles
-from iiif_server.render.pool import RenderedStream, RenderPool
+from iiif_server.render.pool import RenderPool, blocking_reader
 from iiif_server.render.watermark import apply_protection, protection_of, read_watermark
-from iiif_server.request.cost import is_slow
-from iiif_server.request.geometry import ImageLimits, RenderPlan, choose_source, plan
+from iiif_server.request.cost import cost, is_slow
+from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
 from iiif_server.request.info import PROFILES, Described, Offered
 from iiif_server.tiles.circuit_breaker import CircuitBreaker
-from iiif_server.tiles.source import open_tile_source
+from iiif_server.tiles.single_flight import SingleFlight
+from iiif_server.tiles.source import TileBytes, open_tile_source
 from iiif_server.tiles.spans import TileSpan
-from iiif_server.whole_answer import Whole
 from repository.access import AccessVerdict, Decision, decide
 from repository.clock_cache import ClockCache
 from repository.errors import (
@@ -65,6 +66,7 @@ from repository.errors import (
     NotFound,
     PyramidCorrupt,
     RequestInvalid,
+    RequestLimited,
     ShanbenError,
     Withdrawn,
 )
@@ -74,27 +76,28 @@ from repository.model import HeldImage
 from repository.repository import Repository
 
 PREFIX: Final = base_uri(ApiVersion.THREE, "")
-"""Where the addresses of Image API 3.0 begin, which are the ones our own pages use."""
+"""The path prefix of Image API 3.0, which our own pages use."""
 
-_NO_ANSWER: Final = LocalizedText("数据库暂时没有应答", "it does not answer just now")
-
-_OK, _NOT_MODIFIED = HTTPStatus.OK.value, HTTPStatus.NOT_MODIFIED.value
-_HELD_IMAGES: Final = 4096
-_PREPARED: Final = 16_384
+_DATABASE_UNAVAILABLE: Final = LocalizedText("数据库暂时没有应答，请稍后重试", "it does not respond; try again shortly")
+_CACHED_IMAGES: Final = 4096
+_CACHED_REQUESTS: Final = 16_384
 _DIRECTORY_BYTES: Final = 64 << 20
-_THUMBNAILS_BYTES: Final = 32 << 20
-_THUMBNAIL: Final = 128 << 10
-"""Bytes up to which a picture of a whole image is kept: lists of a work's pages ask for the same over and over."""
+_THUMBNAIL_BYTES: Final = 32 << 20
+_MAX_THUMBNAIL: Final = 128 << 10
+"""Bytes up to which an image of the full region is cached: lists of a work's pages request the same ones repeatedly."""
+
+_LOOK_UP_THREADS: Final = 4
+_RENDER_THREADS: Final = 2
 
 
 class ImageService:
-    """Answers image requests for one repository. Safe to use from many threads; what it remembers is bounded.
+    """Responds to image requests for one repository. Used from one event loop; its caches are bounded.
 
-    `offered` is what may be asked for; when it is not given, what works is found out first (a fifth of a second; raises
-    `DependencyMissing` when that is too little).
+    `offered` is what may be requested; without it, `capabilities.probe` finds out (a fifth of a second; raises
+    `DependencyMissing` when level 2 of the API cannot be served).
 
-    Held at most: 4,096 images, 16,384 understood spellings (about 1 KB each), 64 MiB of pyramids' directories,
-    32 MiB of small pictures of whole images, each under its ETag, 64 MiB of decoded tiles.
+    Memory at most: 4,096 images, 16,384 resolved requests (about 1 KB each), 64 MiB of pyramid directories, 32 MiB of
+    thumbnails, 64 MiB of decoded tiles, and two images of 4 megapixels being rendered.
     """
 
     def __init__(
@@ -102,286 +105,247 @@ class ImageService:
         repository: Repository,
         clock: Callable[[], float] = monotonic,
         offered: Offered | None = None,
-        observer: Observer | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._observer = observer = observer or Unobserved()
+        settings = repository.settings
+        self._metrics = metrics = metrics or NoMetrics()
         self._catalogue = repository.catalogue
-        self._fuse = CircuitBreaker(DatabaseFault)
-        self._tiles = open_tile_source(repository.settings, repository.store, observer)
-        self._mark = read_watermark(repository.settings.watermark)
-        self._max_area = repository.settings.max_area
-        self._jpeg_quality = repository.settings.jpeg_quality
+        self._breaker = CircuitBreaker(DatabaseFault)
+        self._look_ups: SingleFlight[CachedImage] = SingleFlight()
+        self._tiles = open_tile_source(settings, repository.store, metrics)
+        self._watermark = read_watermark(settings.watermark)
+        self._max_area = settings.max_area
+        self._jpeg_quality = settings.jpeg_quality
         self._clock = clock
-        self._known: ClockCache[str, CachedImage] = ClockCache(_HELD_IMAGES)
-        self._prepared: ClockCache[str, ResolvedRequest] = ClockCache(_PREPARED)
-        self._directories: ClockCache[str, PyramidDirectory] = ClockCache(_DIRECTORY_BYTES, _memory)
-        self._thumbnails: ClockCache[str, bytes] = ClockCache(_THUMBNAILS_BYTES, len)
+        self._images: ClockCache[str, CachedImage] = ClockCache(_CACHED_IMAGES)
+        self._resolved: ClockCache[str, ResolvedRequest] = ClockCache(_CACHED_REQUESTS)
+        self._directories: ClockCache[str, PyramidDirectory] = ClockCache(_DIRECTORY_BYTES, lambda found: found.memory)
+        self._thumbnails: ClockCache[str, bytes] = ClockCache(_THUMBNAIL_BYTES, len)
         self._decoded = DecodedTiles()
-        self._edition = pipeline.renderer_version()
-        self._slow = RenderPool(repository.settings.render_seconds, observer)
+        self._renderer_version = pipeline.renderer_version()
+        self._look_up_threads = ThreadPoolExecutor(_LOOK_UP_THREADS, "look-up")
+        self._render_threads = ThreadPoolExecutor(_RENDER_THREADS, "render")
+        self._pool = RenderPool(settings.render_seconds, metrics)
+        self._budget = ClientBudget(settings.client_pixels, clock)
         pipeline.use_little_memory()
         self._offered = offered or capabilities.probe()
-        observer.watched("database-fuse", lambda: float(self._fuse.is_open))
+        metrics.register_gauge("database-breaker-open", lambda: float(self._breaker.is_open))
 
-    def answer(self, call: ImageCall) -> Response:
-        """The response to one request; errors of the domain become problem documents."""
+    async def respond(self, call: ImageCall) -> ImageResponse:
+        """Return the response to a request; domain errors become problem documents."""
         if call.method == "OPTIONS":
-            self._observer.took("info")
             return preflight()
         if call.method not in {"GET", "HEAD"}:
-            self._observer.took("refused")
             return method_refused(call)
         try:
             try:
-                return self._answer(call)
+                return await self._respond(call)
             except (PyramidCorrupt, KeyNotFound):
-                return self._answer_anew(call, address_of(call.path).identifier)
+                return await self._respond_afresh(call)
         except ShanbenError as error:
-            self._observer.took("refused")
             return refusal(error, call)
 
-    def at_once(self, call: ImageCall) -> tuple[Whole, RequestClass] | None:
-        """The response to a request, and the way it went, if it can be had without waiting for anything; else None.
+    def close(self) -> None:
+        """End the rendering process and the threads."""
+        self._pool.close()
+        self._render_threads.shutdown(wait=False, cancel_futures=True)
+        self._look_up_threads.shutdown(wait=False, cancel_futures=True)
 
-        That is what the memory of this process or of the machine holds: what is known of the image, its pyramid's
-        directory, the stored tile, or the thumbnail. `answer` gives the same. Nobody is told of it.
-        """
-        if call.method not in {"GET", "HEAD"}:
-            return None
-        try:
-            prepared = self._prepared_at_once(call.path)
-            if prepared is None:
-                return None
-            picture, unchanged = prepared.lines(call.base_url)
-            if call.if_none_match and matches(call.if_none_match, prepared.etag):
-                return Whole(_NOT_MODIFIED, unchanged), "not-modified"
-            body = self._pixels_at_once(prepared) if call.method == "GET" else None
-        except (ShanbenError, ValueError):
-            return None
-        if body is None:
-            return None
-        return Whole(_OK, picture, body), "stored" if prepared.place else "rendered"
-
-    def soon(self, call: ImageCall) -> Awaitable[tuple[Whole, RequestClass] | None] | None:
-        """The same for a stored tile that `at_once` has just not had, and that the event loop can read; else None.
-
-        What is awaited may be None too: then, as otherwise, it is for `answer`.
-        """
-        prepared = self._prepared.get(call.path)
-        if call.method != "GET" or prepared is None or prepared.place is None:
-            return None
-        if prepared.known.expires < self._clock():
-            return None
-        reading = self._tiles.soon(prepared.known.image.pyramid.key, *prepared.place)
-        return self._answer_soon(prepared.lines(call.base_url)[0], reading) if reading else None
-
-    async def _answer_soon(self, lines: bytes, reading: Awaitable[bytes | None]) -> tuple[Whole, RequestClass] | None:
-        tile = await reading
-        return None if tile is None else (Whole(_OK, lines, tile), "stored")
-
-    def _prepared_at_once(self, path: str) -> ResolvedRequest | None:
-        prepared = self._prepared.get(path)
-        now = self._clock()
-        if prepared and prepared.known.expires >= now:
-            return prepared
-        address = address_of(path)
-        known = self._known.get(address.identifier)
-        if known is None or known.expires < now or address.rest in {"", "info.json"}:
-            return None
-        return self._prepare(path, address, known)
-
-    def _pixels_at_once(self, prepared: ResolvedRequest) -> bytes | bytearray | None:
-        if prepared.task.tile is None:
-            return self._thumbnails.get(prepared.etag)
-        key = prepared.known.image.pyramid.key
-        place = prepared.place
-        if place is None:
-            directory = self._directories.get(key)
-            if directory is None:
-                return None
-            prepared.place = place = directory.locate(prepared.task.tile)
-        return self._tiles.near(key, *place)
-
-    def _answer_anew(self, call: ImageCall, identifier: str) -> Response:
-        """The answer by what is known now of an image; what is damaged then is damaged, and is reported."""
-        self._forget(identifier)
-        try:
-            return self._answer(call)
-        except (PyramidCorrupt, KeyNotFound) as error:
-            if known := self._known.get(identifier):
-                self._report(known, error)
-            raise
-
-    def _report(self, known: CachedImage, error: ShanbenError) -> None:
-        self._observer.damaged(known.image.identifier, known.image.work, str(error))
-
-    def _answer(self, call: ImageCall) -> Response:
-        prepared = self._prepared.get(call.path)
-        if prepared is None or prepared.known.expires < self._clock():
+    async def _respond(self, call: ImageCall) -> ImageResponse:
+        resolved = self._resolved.get(call.path)
+        if resolved is None or resolved.image.expires < self._clock():
             address = address_of(call.path)
-            known = self._look_up(address.identifier)  # 1, 2
-            self._observer.took("info")
+            image = await self._look_up(address.identifier)
             if not address.rest:
                 return redirect(call, address)
             if address.rest == "info.json":
-                return information(call, address.version, _described(call, address, known), self._offered)
-            prepared = self._prepare(call.path, address, known)  # 3
-        headers = prepared.headers(call.base_url)
-        if call.if_none_match and matches(call.if_none_match, prepared.etag):
-            self._observer.took("not-modified")
-            return Response(HTTPStatus.NOT_MODIFIED, headers[1:])  # 4
+                return information(call, address.version, _described(call, address, image), self._offered)
+            resolved = self._resolve(call.path, address, image)
+        headers = resolved.headers(call.base_url)
+        if call.if_none_match and matches(call.if_none_match, resolved.etag):
+            return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
         if call.method == "HEAD":
-            self._observer.took("info")
-            return Response(HTTPStatus.OK, [*headers, *self._length(prepared)])
-        return Response(HTTPStatus.OK, headers, self._pixels(prepared))
+            return ImageResponse(HTTPStatus.OK, [*headers, *await self._content_length(resolved)])
+        if resolved.plan.tile is None:
+            return await self._render(call, resolved, headers)
+        span = resolved.span or await self._locate(resolved)
+        tile = await self._tiles.tile(resolved.image.image.pyramid.key, span)
+        return ImageResponse(HTTPStatus.OK, headers, tile, "stored")
 
-    def _length(self, prepared: ResolvedRequest) -> list[tuple[str, str]]:
-        """The length of a stored tile; that of anything else is not known before it is made."""
-        if prepared.task.tile is None:
-            return []
-        return [("Content-Length", str(self._locate(prepared.known, prepared.task.tile)[1]))]
-
-    def _look_up(self, identifier: str) -> CachedImage:
-        """What is known of an image that may be shown. Raises `NotFound`, `Withdrawn`, `AccessRefused`."""
-        known = self._known.get(identifier)
-        now = self._clock()
-        if known and known.expires >= now:
-            return known
+    async def _respond_afresh(self, call: ImageCall) -> ImageResponse:
+        """Respond after a new look-up; report the pyramid as damaged when it fails again."""
+        identifier = address_of(call.path).identifier
+        self._forget(identifier)
         try:
-            image = self._ask(identifier) if is_valid(identifier, Kind.IMAGE) else None
-        except DatabaseFault:
-            if known and known.serve_stale(self._clock()):
-                return known
+            return await self._respond(call)
+        except (PyramidCorrupt, KeyNotFound) as error:
+            if image := self._images.get(identifier):
+                self._report_damage(image, error)
             raise
-        if image is None:
-            self._known.forget(identifier)
-            raise NotFound(what=LocalizedText("图像 {name}", "The image {name}").format(name=identifier))
-        decision = decide(image.rights, image.state)
-        if not decision.shows_pixels:
-            self._known.forget(identifier)
-            raise _denial(decision, identifier)
-        if known and known.image == image:
+
+    # 1 and 2: look up, decide access
+
+    async def _look_up(self, identifier: str) -> CachedImage:
+        """Return an image that may be shown. Raises `NotFound`, `Withdrawn`, `AccessRefused`, `DatabaseFault`."""
+        image = self._images.get(identifier)
+        if image and image.expires >= self._clock():
+            return image
+        if not is_valid(identifier, Kind.IMAGE):
+            raise _not_found(identifier)
+        try:
+            return await self._look_ups.run(identifier, partial(self._look_up_in_catalogue, identifier))
+        except DatabaseFault:
+            if image and image.serve_stale(self._clock()):
+                return image
+            raise
+
+    async def _look_up_in_catalogue(self, identifier: str) -> CachedImage:
+        now, known = self._clock(), self._images.get(identifier)
+        query = partial(self._in_thread, self._catalogue.image, identifier)
+        held = await self._breaker.call(query, reason=_DATABASE_UNAVAILABLE)
+        decision = decide(held.rights, held.state) if held else None
+        if held is None or decision is None or not decision.shows_pixels:
+            self._images.forget(identifier)
+            raise _not_found(identifier) if decision is None else _denial(decision, identifier)
+        if known and known.image == held:
             known.confirm(now)
             return known
-        known = CachedImage(
-            image, ImageLimits(self._max_area, decision.max_size), protection_of(image, self._mark), now
-        )
-        self._known.put(identifier, known)
-        return known
+        limits = ImageLimits(self._max_area, decision.max_size)
+        image = CachedImage(held, limits, protection_of(held, self._watermark), now)
+        self._images.put(identifier, image)
+        return image
 
-    def _ask(self, identifier: str) -> HeldImage | None:
-        return self._fuse.run(lambda: self._catalogue.image(identifier), reason=_NO_ANSWER)
+    def _in_thread(self, query: Callable[[str], HeldImage | None], identifier: str) -> Awaitable[HeldImage | None]:
+        return asyncio.get_running_loop().run_in_executor(self._look_up_threads, query, identifier)
 
-    def _prepare(self, path: str, address: Address, known: CachedImage) -> ResolvedRequest:
-        prepared = self._prepared.get(path)
-        if prepared and prepared.known is known:
-            return prepared
-        asked = parse(address.rest, address.version)
-        if asked.format not in self._offered.formats:
-            raise RequestInvalid(part="format", reason=_not_offered(asked.format, self._offered.formats))
-        if asked.quality not in self._offered.qualities:
-            raise RequestInvalid(part="quality", reason=_not_offered(asked.quality, self._offered.qualities))
-        task = apply_protection(plan(asked, known.grid, known.limits), known.protection, known.grid)
+    def _forget(self, identifier: str) -> None:
+        image = self._images.get(identifier)
+        if image:
+            image.expires = -1.0
+            self._directories.forget(image.image.pyramid.key)
+            self._tiles.forget(image.image.pyramid)
+            self._images.forget(identifier)
+
+    # 3: resolve
+
+    def _resolve(self, path: str, address: Address, image: CachedImage) -> ResolvedRequest:
+        resolved = self._resolved.get(path)
+        if resolved and resolved.image is image:
+            return resolved
+        request = parse(address.rest, address.version)
+        if request.format not in self._offered.formats:
+            raise RequestInvalid(part="format", reason=_not_offered(request.format, self._offered.formats))
+        if request.quality not in self._offered.qualities:
+            raise RequestInvalid(part="quality", reason=_not_offered(request.quality, self._offered.qualities))
+        planned = apply_protection(plan(request, image.grid, image.limits), image.protection, image.grid)
         uri = base_uri(address.version, address.identifier)
-        link = f'{uri}/{task.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
-        prepared = ResolvedRequest(known, task, self._etag(known, task), pipeline.MEDIA_TYPES[task.format], link)
-        self._prepared.put(path, prepared)
-        return prepared
+        link = f'{uri}/{planned.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
+        media_type = pipeline.MEDIA_TYPES[planned.format]
+        resolved = ResolvedRequest(image, planned, self._etag(image, planned), media_type, link)
+        self._resolved.put(path, resolved)
+        return resolved
 
-    def _etag(self, known: CachedImage, task: RenderPlan) -> str:
-        """A strong validator: the pyramid, the answer, and for what is not stored, all that decides its rendering."""
-        pyramid = known.image.pyramid.fingerprint[:16]
-        if task.tile is not None:
-            return f'"{pyramid}-{task.tile}"'
-        made = f"{self._edition} {self._jpeg_quality} {task.protection.variant}"
-        decided = f"{task.canonical} {task.width},{task.height} {known.limits} {made}"
-        return f'"{pyramid}-{hashlib.blake2b(decided.encode(), digest_size=8).hexdigest()}r"'
+    def _etag(self, image: CachedImage, planned: RenderPlan) -> str:
+        """Return a strong validator: the pyramid, the tile, or everything that determines a rendering."""
+        pyramid = image.image.pyramid.fingerprint[:16]
+        if planned.tile is not None:
+            return f'"{pyramid}-{planned.tile}"'
+        renderer = f"{self._renderer_version} {self._jpeg_quality} {planned.protection.variant}"
+        determined = f"{planned.canonical} {planned.width},{planned.height} {image.limits} {renderer}"
+        return f'"{pyramid}-{hashlib.blake2b(determined.encode(), digest_size=8).hexdigest()}r"'
 
-    def _pixels(self, prepared: ResolvedRequest) -> bytes | RenderedStream:
-        known, task = prepared.known, prepared.task
-        if task.tile is not None:
-            self._observer.took("stored")
-            return self._read_tile(known, task.tile)  # 5
-        thumbnail = self._thumbnails.get(prepared.etag)
+    # 4: respond
+
+    async def _content_length(self, resolved: ResolvedRequest) -> Headers:
+        """Return the length of a stored tile; that of a rendering is unknown before it is made."""
+        if resolved.plan.tile is None:
+            return ()
+        span = resolved.span or await self._locate(resolved)
+        return ((b"content-length", str(span.length).encode()),)
+
+    async def _locate(self, resolved: ResolvedRequest) -> TileSpan:
+        """Return where a stored tile is in its pyramid, and keep it with the request."""
+        assert resolved.plan.tile is not None  # noqa: S101 - the caller has checked
+        directory = await self._directory(resolved.image)
+        resolved.span = span = TileSpan(*directory.locate(resolved.plan.tile))
+        return span
+
+    async def _render(self, call: ImageCall, resolved: ResolvedRequest, headers: Headers) -> ImageResponse:
+        thumbnail = self._thumbnails.get(resolved.etag)
         if thumbnail is not None:
-            self._observer.took("rendered")
-            return thumbnail
-        source = choose_source(task, known.grid, known.limits)  # 6
-        if is_slow(task, source):
-            self._observer.took("slow")
-            return self._slow.render(task, source, known.grid, self._slow_reader(known), self._jpeg_quality)
-        self._observer.took("rendered")
-        began = monotonic()
+            return ImageResponse(HTTPStatus.OK, headers, thumbnail, "rendered")
+        image, planned = resolved.image, resolved.plan
+        source = choose_source(planned, image.grid, image.limits)
+        if seconds := self._budget.spend(call.client, cost(planned, source)):
+            self._metrics.increment("slow-refused")
+            raise RequestLimited(seconds=round(seconds))
+        if is_slow(planned, source):
+            read = partial(self._read_tiles_of_stream, image)
+            body = await self._pool.render(planned, source, image.grid, read, self._jpeg_quality)
+            return ImageResponse(HTTPStatus.OK, headers, body, "slow")
+        rendered = await self._render_in_thread(image, planned, source)
+        if planned.region[2:] == (image.grid.width, image.grid.height) and len(rendered) <= _MAX_THUMBNAIL:
+            self._thumbnails.put(resolved.etag, rendered)
+        return ImageResponse(HTTPStatus.OK, headers, rendered, "rendered")
+
+    async def _render_in_thread(self, image: CachedImage, planned: RenderPlan, source: Source) -> bytes:
+        loop, began = asyncio.get_running_loop(), monotonic()
+        read = blocking_reader(partial(self._read_tiles, image), loop)
+        decoded = self._decoded.of(image.image.pyramid)
+        render = partial(pipeline.render, planned, source, image.grid, read, self._jpeg_quality, decoded)
         try:
-            read, kept = lambda ordinals: self._read_tiles(known, ordinals), self._decoded.of(known.image.pyramid)
-            made = pipeline.render(task, source, known.grid, read, self._jpeg_quality, kept)
+            return await loop.run_in_executor(self._render_threads, render)
         finally:
-            self._observer.counted("decode-seconds", monotonic() - began)
-        if task.region[2:] == (known.grid.width, known.grid.height) and len(made) <= _THUMBNAIL:
-            self._thumbnails.put(prepared.etag, made)
-        return made
+            self._metrics.increment("decode-seconds", monotonic() - began)
 
-    def _slow_reader(self, known: CachedImage) -> pipeline.ReadTiles:
-        """Reads tiles for an answer that may have been begun when one proves damaged: there is no second time then."""
+    async def _read_tiles_of_stream(self, image: CachedImage, ordinals: Sequence[int]) -> list[TileBytes]:
+        """Read tiles for a response that may have begun: it cannot be retried, so damage is reported here."""
+        try:
+            return await self._read_tiles(image, ordinals)
+        except (PyramidCorrupt, KeyNotFound) as error:
+            self._report_damage(image, error)
+            raise
 
-        def read(ordinals: Sequence[int]) -> list[bytes]:
-            try:
-                return self._read_tiles(known, ordinals)
-            except (PyramidCorrupt, KeyNotFound) as error:
-                self._report(known, error)
-                raise
+    async def _read_tiles(self, image: CachedImage, ordinals: Sequence[int]) -> list[TileBytes]:
+        directory = await self._directory(image)
+        spans = [TileSpan(*directory.locate(ordinal)) for ordinal in ordinals]
+        return await self._tiles.tiles(image.image.pyramid.key, spans)
 
-        return read
-
-    def _read_tile(self, known: CachedImage, ordinal: int) -> bytes:
-        """The stored bytes of a tile. Raises `PyramidCorrupt` rather than give other bytes."""
-        return self._tiles.tile(known.image.pyramid.key, *self._locate(known, ordinal))
-
-    def _locate(self, known: CachedImage, ordinal: int) -> tuple[int, int, int]:
-        """Where a tile lies in its pyramid: its offset, length and CRC-32."""
-        directory = self._directories.get(known.image.pyramid.key) or self._read_directory(known)
-        return directory.locate(ordinal)
-
-    def _read_tiles(self, known: CachedImage, ordinals: Sequence[int]) -> list[bytes]:
-        """The stored bytes of many tiles, read together. Raises as `_read_tile` does."""
-        key = known.image.pyramid.key
-        directory = self._directories.get(key) or self._read_directory(known)
-        return self._tiles.tiles(key, [TileSpan(*directory.locate(ordinal)) for ordinal in ordinals])
-
-    def _read_directory(self, known: CachedImage) -> PyramidDirectory:
-        """The directory of a pyramid, which must be the one that the catalogue knows."""
-        pyramid = known.image.pyramid
-        self._observer.counted("directory-read")
-        directory = self._tiles.directory(pyramid)
-        if directory.grid != known.grid:
-            raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.grid} ≠ {known.grid}")
+    async def _directory(self, image: CachedImage) -> PyramidDirectory:
+        """Return the directory of an image's pyramid. Raises `PyramidCorrupt` when it describes another image."""
+        pyramid = image.image.pyramid
+        directory = self._directories.get(pyramid.key)
+        if directory is not None:
+            return directory
+        self._metrics.increment("directory-read")
+        directory = await self._tiles.directory(pyramid)
+        if directory.grid != image.grid:
+            raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.grid} ≠ {image.grid}")
         self._directories.put(pyramid.key, directory)
         return directory
 
-    def _forget(self, identifier: str) -> None:
-        known = self._known.get(identifier)
-        if known:
-            known.expires = -1.0
-            self._directories.forget(known.image.pyramid.key)
-            self._tiles.forget(known.image.pyramid)
-            self._known.forget(identifier)
+    def _report_damage(self, image: CachedImage, error: ShanbenError) -> None:
+        self._metrics.report_damage(image.image.identifier, image.image.work, str(error))
 
 
-def _described(call: ImageCall, address: Address, known: CachedImage) -> Described:
+def _described(call: ImageCall, address: Address, image: CachedImage) -> Described:
     uri = call.base_url + base_uri(address.version, address.identifier)
-    return Described(uri, call.base_url, known.image.work, known.image.rights.uri, known.grid, known.limits)
+    return Described(uri, call.base_url, image.image.work, image.image.rights.uri, image.grid, image.limits)
 
 
-def _not_offered(wanted: str, offered: Iterable[str]) -> LocalizedText:
-    return LocalizedText(
-        "本服务不提供 {wanted}，可用：{offered}", "{wanted} is not offered here; there are: {offered}"
-    ).format(wanted=wanted, offered=", ".join(offered))
+def _not_offered(name: str, offered: Iterable[str]) -> LocalizedText:
+    text = LocalizedText("本服务不提供 {name}，可用：{offered}", "{name} is not offered here; available: {offered}")
+    return text.format(name=name, offered=", ".join(offered))
 
 
-def _memory(directory: PyramidDirectory) -> int:
-    return directory.memory
+def _image_name(identifier: str) -> LocalizedText:
+    return LocalizedText("图像 {name}", "The image {name}").format(name=identifier)
+
+
+def _not_found(identifier: str) -> NotFound:
+    return NotFound(what=_image_name(identifier))
 
 
 def _denial(decision: Decision, identifier: str) -> ShanbenError:
-    what = LocalizedText("图像 {name}", "The image {name}").format(name=identifier)
+    what = _image_name(identifier)
     return Withdrawn(what=what) if decision.verdict is AccessVerdict.WITHDRAWN else AccessRefused(what=what)

@@ -1,33 +1,36 @@
-"""The lane of slow pictures: made in a child process, given as they are made, and never in the way of tiles.
+"""The render pool: makes costly images in a sandboxed process and streams them with backpressure.
 
-What makes many pixels goes through here, so that a process that serves
+A process that serves never uses its own interpreter, memory or processor time for a costly image:
 
-- never holds its interpreter, its memory or its processor for them: a child makes them, one at a time for each process
-  that serves, nicely (nice(2)), with bounded memory and bounded time (`Settings.render_seconds`);
-- keeps threads for tiles: at most `PLACES` requests are in the lane; one more is refused (`RenderingBusy`, 503);
-- stays whole when a picture is not: a child that crashes, or is killed, ends one answer (`RenderingFailed`).
+- a child makes it, one at a time for each serving process, at a low priority (nice(2)), with bounded memory and
+  time (`Settings.render_seconds`);
+- at most `PLACES` requests wait or run; a further request is refused (`RenderingBusy`, 503);
+- a child that crashes or is killed fails one response (`RenderingFailed`).
 
-The child opens nothing. It asks for tiles by their ordinals, a strip at a time, and its parent reads them where all
-tiles are read, their checksums verified; so it has no credentials, and can only ask for tiles of the one image.
+The child opens nothing. It asks for tiles by their ordinals, a strip at a time, and its parent reads and verifies them;
+so it holds no credentials and can ask for tiles of one image only.
 
-JPEG, PNG and PDF come in parts while tiles are still being decoded (`codecs.STREAMED`), unless they are slanted. The
-other formats hold the whole picture, so `request/geometry.py` bounds their pixels. A small answer is given whole, its
-length known.
+JPEG, PNG and PDF are streamed while tiles are still being decoded (`codecs.STREAMED`), unless they are rotated by other
+than quarters. The encoders of the other formats hold the whole image, so `geometry.py` bounds their pixels. The next
+part is requested from the child when the client has accepted the one before. A short image is returned whole.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from time import monotonic
-from typing import Final, Self
+from typing import Any, Final
 
-from iiif_server.metrics import Observer
+from iiif_server.metrics import Metrics
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render import pipeline
 from iiif_server.request.geometry import RenderPlan, Source
@@ -36,174 +39,206 @@ from repository.localized import LocalizedText
 from repository.sandbox import Channel, Quota, SandboxPool, SandboxSession
 
 MEMORY: Final = 768 << 20
-"""Bytes of private memory that a child may take: half as much again as the largest answer that is held whole."""
+"""Bytes of private memory of a child: half as much again as the largest image that is held whole."""
 
 WAITING: Final = 4
-"""Requests of one process that may wait for the one being made."""
+"""Requests of one process that may wait for the one being rendered."""
 
 PLACES: Final = 1 + WAITING
-"""Requests in the lane, each of which keeps a thread of its process."""
+"""Requests in the pool."""
 
 PATIENCE_SECONDS: Final = 20.0
-"""How long a request waits for its turn before it is told to come again."""
+"""How long a request waits for its turn before it is refused."""
 
 _WHOLE: Final = 256 << 10
-"""Bytes up to which an answer is given whole."""
+"""Bytes up to which an image is returned whole."""
 
 _PART: Final = 128 << 10
-_NICENESS: Final = 10  # leaves it a tenth of a processor that others want; with much less it hardly ends
+_NICENESS: Final = 10  # leaves it a tenth of a busy processor; at 19 it hardly makes progress
 _MMAP_THRESHOLD, _ARENAS = -3, -8  # malloc.h
+
+ReadTilesAsync = Callable[[Sequence[int]], Coroutine[Any, Any, Sequence[bytes | bytearray]]]
+"""Returns the verified bytes of tiles, by their ordinals, in the order requested."""
 
 
 class RenderingFailed(SystemFault):
-    """A picture was not finished: it took too long or too much memory, or its process ended."""
+    """An image was not finished: it took too long or too much memory, or its process ended."""
 
     code = "rendering.lost"
-    text = LocalizedText("未能生成图像：{reason}", "The picture was not finished: {reason}")
+    text = LocalizedText("未能生成图像：{reason}", "The image was not finished: {reason}")
+
+
+def blocking_reader(read: ReadTilesAsync, loop: asyncio.AbstractEventLoop) -> pipeline.ReadTiles:
+    """Return `read` as a function for a thread, which waits for the event loop's result."""
+
+    def read_and_wait(ordinals: Sequence[int]) -> list[bytes]:
+        return [bytes(tile) for tile in asyncio.run_coroutine_threadsafe(read(ordinals), loop).result()]
+
+    return read_and_wait
 
 
 class RenderPool:
-    """Makes slow pictures for one process. Safe to use from many threads. The child starts when it is first needed.
+    """Makes costly images for one serving process. Used from one event loop. The child starts with the first image.
 
-    `waiting` and `running` tell how many requests are in the lane.
+    `waiting` and `running` are the numbers of requests in the pool.
     """
 
-    def __init__(self, seconds: float, observer: Observer, memory: int = MEMORY) -> None:
-        limits = Quota(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
-        self._children = SandboxPool(1, Path(gettempdir()), limits)
-        self._places = threading.BoundedSemaphore(PLACES)
-        self._turn = threading.BoundedSemaphore(1)
-        self._observer = observer
-        self._count = threading.Lock()
+    def __init__(self, seconds: float, metrics: Metrics, memory: int = MEMORY) -> None:
+        quota = Quota(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
+        self._sandboxes = SandboxPool(1, Path(gettempdir()), quota)
+        self._threads = ThreadPoolExecutor(PLACES, "render-pool")
+        self._turn = asyncio.Semaphore(1)
+        self._metrics = metrics
         self.waiting = self.running = 0
-        self._began = 0.0
-        observer.watched("slow-running", lambda: self.running)
-        observer.watched("slow-waiting", lambda: self.waiting)
+        metrics.register_gauge("slow-running", lambda: float(self.running))
+        metrics.register_gauge("slow-waiting", lambda: float(self.waiting))
 
-    def render(
-        self, task: RenderPlan, source: Source, grid: TileGrid, read_tiles: pipeline.ReadTiles, jpeg_quality: int
+    async def render(
+        self, plan: RenderPlan, source: Source, grid: TileGrid, read_tiles: ReadTilesAsync, jpeg_quality: int
     ) -> bytes | RenderedStream:
-        """The encoded picture, or its parts when it is long: they must be read to their end, or closed.
+        """Return the encoded image, or a stream when it is long, which must be read to its end or closed.
 
         Raises `RenderingBusy`, `RenderingFailed`, what `read_tiles` raises, and `PyramidCorrupt` for tiles that do not
-        decode; of parts, `next` raises the same.
+        decode; reading the stream raises the same.
         """
-        self._enter()
-        with ExitStack() as on_failure:
-            on_failure.callback(self._leave)
-            with _as_rendering():
-                session = self._children.open_session(_render, task, source, grid, jpeg_quality, respond=read_tiles)
-            parts = RenderedStream(session, self._leave)
-            on_failure.pop_all()
-        return parts.whole_or_begun()
+        await self._enter()
+        stream = RenderedStream(self._threads, partial(self._leave, monotonic()))
+        reader = blocking_reader(read_tiles, asyncio.get_running_loop())
+        begin = partial(self._sandboxes.open_session, _render, plan, source, grid, jpeg_quality, respond=reader)
+        try:
+            await stream.begin(begin)
+            return await stream.whole_or_begun()
+        except BaseException:
+            await stream.close()
+            raise
 
     def close(self) -> None:
-        """End the child, when no picture is being made."""
-        self._children.close()
+        """End the child when no image is being rendered."""
+        self._sandboxes.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _enter(self) -> None:
-        """Take a place in the lane, and wait for the turn."""
-        if not self._places.acquire(blocking=False):
-            self._observer.counted("slow-refused")
+    async def _enter(self) -> None:
+        """Take a place in the pool and wait for the turn."""
+        if self.waiting + self.running >= PLACES:
+            self._metrics.increment("slow-refused")
             raise RenderingBusy
-        self._add(1, 0)
-        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
-            self._add(-1, 0)
-            self._places.release()
-            self._observer.counted("slow-refused")
-            raise RenderingBusy
-        self._add(-1, 1)
-        self._began = monotonic()
+        self.waiting += 1
+        try:
+            # Not wait_for: in Python 3.11 it loses what was acquired when it is cancelled.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as fault:
+            self._metrics.increment("slow-refused")
+            raise RenderingBusy from fault
+        finally:
+            self.waiting -= 1
+        self.running += 1
 
-    def _leave(self) -> None:
-        self._observer.counted("decode-seconds", monotonic() - self._began)
-        self._add(0, -1)
+    def _leave(self, began: float) -> None:
+        self._metrics.increment("decode-seconds", monotonic() - began)
+        self.running -= 1
         self._turn.release()
-        self._places.release()
-
-    def _add(self, waiting: int, running: int) -> None:
-        with self._count:
-            self.waiting += waiting
-            self.running += running
 
 
 class RenderedStream:
-    """An answer on its way: an iterator of bytes. `close` gives up the rest, and ends the child that makes it."""
+    """An image that is being rendered, read part by part. `close` ends the child that makes it."""
 
-    def __init__(self, session: SandboxSession, release: Callable[[], None]) -> None:
-        self._session = session
+    def __init__(self, threads: Executor, release: Callable[[], None]) -> None:
+        self._threads = threads
         self._release = release
+        self._session: SandboxSession | None = None
         self._begun: deque[bytes] = deque()
+        self._step: asyncio.Future[Any] | None = None
         self._closed = False
 
-    def whole_or_begun(self) -> bytes | Self:
-        """The whole answer when it is short; else this, its beginning read: errors there are raised here."""
-        begun: list[bytes] = []
-        while sum(map(len, begun)) < _WHOLE:
-            part = next(self, None)
+    async def begin(self, start: Callable[[], SandboxSession]) -> None:
+        """Start the rendering."""
+        self._session = await self._in_thread(start)
+
+    async def whole_or_begun(self) -> bytes | RenderedStream:
+        """Return the whole image when it is short; otherwise this stream, of which the first parts have been read."""
+        size = 0
+        while size < _WHOLE:
+            part = await self._next()
             if part is None:
-                return b"".join(begun)
-            begun.append(part)
-        self._begun.extend(begun)
+                return b"".join(self._begun)
+            self._begun.append(part)
+            size += len(part)
         return self
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+    async def next_part(self) -> bytes | None:
+        """Return the next part, None at the end. After an error the parts before it are not an image."""
+        return self._begun.popleft() if self._begun else await self._next()
 
-    def __next__(self) -> bytes:
-        """The next part. Raises `RenderingFailed` and the rest: what came before is then not a picture."""
-        if self._begun:
-            return self._begun.popleft()
-        with ExitStack() as at_end, _as_rendering():
-            at_end.callback(self.close)
-            part = next(self._session, None)
-            if part is not None:
-                at_end.pop_all()
+    async def close(self) -> None:
+        """End the rendering; does nothing after the end of the stream. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._step is not None and not self._step.done():
+                if self._session is not None:
+                    self._session.abort()
+                await asyncio.wait({self._step})
+            if self._session is None and self._step is not None and not self._step.exception():
+                self._session = self._step.result()
+            if self._session is not None:
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._session.close)
+        finally:
+            self._release()
+
+    async def _next(self) -> bytes | None:
+        """Return the next part from the child, None at the end."""
+        if self._closed or self._session is None:
+            return None
+        try:
+            part: bytes | None = await self._in_thread(partial(next, self._session, None))
+        except BaseException:
+            await self.close()
+            raise
         if part is None:
-            raise StopIteration
+            await self.close()
         return part
 
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Take no more. May be called again."""
-        if not self._closed:
-            self._closed = True
-            self._session.close()
-            self._release()
+    async def _in_thread(self, action: Callable[[], Any]) -> Any:
+        """Run a step of the session in a thread. A cancelled caller leaves the step to `close`."""
+        self._step = asyncio.get_running_loop().run_in_executor(self._threads, action)
+        with _as_rendering():
+            return await asyncio.shield(self._step)
 
 
 @contextmanager
 def _as_rendering() -> Iterator[None]:
-    """The loss of a child, told as what it means here."""
+    """Raise the failure of a sandbox as a failure of rendering."""
     try:
         yield
-    except SandboxFailed as lost:
-        raise RenderingFailed(reason=lost.details["reason"]) from lost
+    except SandboxFailed as failure:
+        raise RenderingFailed(reason=failure.details["reason"]) from failure
 
 
-def _render(channel: Channel, task: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
-    """What the child does: the picture, given in parts of a useful size."""
+def _render(channel: Channel, plan: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
+    """Render in the child and send parts of a useful size."""
     gathered = bytearray()
+    lock = threading.Lock()
 
     def sink(data: bytes) -> None:
-        gathered.extend(data)
-        if len(gathered) >= _PART:
-            channel.send(bytes(gathered))
-            gathered.clear()
+        with lock:
+            gathered.extend(data)
+            if len(gathered) >= _PART:
+                channel.send(bytes(gathered))
+                gathered.clear()
 
     pipeline.use_little_memory()
-    _give_memory_back()
-    pipeline.write(task, source, grid, channel.request, jpeg_quality, sink)
+    _return_memory()
+    pipeline.write(plan, source, grid, channel.request, jpeg_quality, sink)
     if gathered:
         channel.send(bytes(gathered))
 
 
-def _give_memory_back() -> None:
-    """Has glibc give large blocks back to the system as soon as they are freed (mallopt(3)).
+def _return_memory() -> None:
+    """Make glibc return large blocks to the system as soon as they are freed (mallopt(3)).
 
-    Else it keeps what a strip took for the next one, in each thread's arena: twice the memory after a few pictures.
+    Otherwise it keeps the blocks of each strip in each thread's arena: twice the memory after a few images.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # not in every C library

@@ -1,9 +1,8 @@
-"""A fuse before a service that may be away: so that not every thread comes to wait for it. (pure)"""
+"""A circuit breaker: limits calls to a service that is known to be unavailable. (pure)"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from repository.errors import SystemFault
@@ -12,37 +11,39 @@ Value = TypeVar("Value")
 
 
 class CircuitBreaker:
-    """After a passing fault of the kind given, only one thread at a time tries; one success, and all go on as before.
+    """Opens after a transient `fault` and closes after the next success. Used from one event loop.
 
-    So a service that is away holds, once it is known to be, one thread and not all, for as long as its time-outs last.
+    While it is open one call at a time probes the service and every other call fails immediately, so that an outage
+    does not make all requests wait for its timeouts.
     """
 
-    def __init__(self, kind: type[SystemFault]) -> None:
-        self._kind = kind
-        self._blown = False
-        self._trial = Lock()
+    def __init__(self, fault: type[SystemFault]) -> None:
+        self._fault = fault
+        self._open = False
+        self._probing = False
 
     @property
     def is_open(self) -> bool:
-        """Whether the last that was heard of the service is that it is away."""
-        return self._blown
+        """Whether the last call found the service unavailable."""
+        return self._open
 
-    def run(self, act: Callable[[], Value], **details: object) -> Value:
-        """What `act` gives. While another thread tries, raises the fault at once, with `details`."""
-        if not self._blown:
-            return self._try(act)
-        if not self._trial.acquire(blocking=False):
-            raise self._kind(**details)
+    async def call(self, action: Callable[[], Awaitable[Value]], **details: object) -> Value:
+        """Return the result of `action`. Raises `fault` with `details` while another call probes the service."""
+        if not self._open:
+            return await self._attempt(action)
+        if self._probing:
+            raise self._fault(**details)
+        self._probing = True
         try:
-            return self._try(act)
+            return await self._attempt(action)
         finally:
-            self._trial.release()
+            self._probing = False
 
-    def _try(self, act: Callable[[], Value]) -> Value:
+    async def _attempt(self, action: Callable[[], Awaitable[Value]]) -> Value:
         try:
-            value = act()
-        except self._kind as fault:
-            self._blown = fault.transient
+            value = await action()
+        except self._fault as fault:
+            self._open = fault.transient
             raise
-        self._blown = False
+        self._open = False
         return value

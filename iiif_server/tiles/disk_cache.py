@@ -20,6 +20,7 @@ of use and begun anew.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -187,10 +188,21 @@ class TileCache:
             self._pause(fault)
             return None
 
-    def get_at_once(self, name: bytes, crc: int) -> bytearray | None:
-        """The same, if it lies in the system's memory and nothing else is to be done: never waits (RWF_NOWAIT).
+    async def read(self, name: bytes, crc: int) -> bytes | bytearray | None:
+        """Return what `get` returns, without blocking the event loop.
 
-        None also for what is old and to be written again, and when it is time to look after the file: `get` does that.
+        A record in the page cache is read here (RWF_NOWAIT); a thread reads all others, unless the buckets in the page
+        cache show that there is none.
+        """
+        data = self._get_resident(name, crc)
+        if data is not None or self._surely_lacks(name):
+            return data
+        return await asyncio.to_thread(self.get, name, crc)
+
+    def _get_resident(self, name: bytes, crc: int) -> bytearray | None:
+        """Return a record that the page cache holds and that needs no further work; None otherwise.
+
+        None also for an old record, which `get` writes again, and when the file is due for its check.
         """
         ring = self._ring
         if ring is None or self._clock() - self._checked >= _CHECK_SECONDS:
@@ -203,12 +215,12 @@ class TileCache:
                 data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
                 if place and data is not None:
                     self._places.put(name, place)
-        except OSError:  # not in memory, or a file system that cannot tell
+        except OSError:  # not in memory, or a file system without RWF_NOWAIT
             return None
         return data if place and not ring.is_old(place[1]) else None
 
-    def surely_lacks(self, name: bytes) -> bool:
-        """Whether nothing lies under a name; False too when that cannot be told without waiting for the disk."""
+    def _surely_lacks(self, name: bytes) -> bool:
+        """Return whether no record has this name; False when the page cache cannot tell."""
         ring = self._ring
         if ring is None:
             return True
@@ -216,10 +228,6 @@ class TileCache:
             return self._places.get(name) is None and ring.find(name, os.RWF_NOWAIT) is None
         except OSError:
             return False
-
-    def remembers(self, name: bytes) -> bool:
-        """Whether this process remembers where the name lies: it put it, or found it, lately."""
-        return self._places.get(name) is not None
 
     def put(self, name: bytes, data: bytes, crc: int) -> bool:
         """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much.

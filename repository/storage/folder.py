@@ -6,6 +6,7 @@ obstore has a folder store too, but a promise to keep needs `fsync`, which it ne
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import stat
@@ -64,20 +65,25 @@ class FolderStore:
             raise _read_fault(key, fault) from fault
         return data
 
-    def read_range_at_once(self, key: str, start: int, length: int) -> bytearray | None:
-        """The same of a file that was read lately, if all of it lies in the system's memory; None otherwise.
+    async def read_range_async(self, key: str, start: int, length: int) -> bytes | bytearray:
+        """Return what `read_range` returns, without blocking the event loop.
 
-        Never waits for a disk (RWF_NOWAIT, preadv2(2)), and never raises. `start` is not negative.
+        Bytes of a file that was read recently are read here when the page cache holds them (RWF_NOWAIT, preadv2(2));
+        a thread reads all others. `start` is not negative.
         """
+        data = self._read_from_page_cache(key, start, length)
+        return data if data is not None else await asyncio.to_thread(self.read_range, key, start, length)
+
+    def _read_from_page_cache(self, key: str, start: int, length: int) -> bytearray | None:
         file = self._open_files.get(key)
         if file is None:
             return None
         data = bytearray(length)
         try:
-            found = os.preadv(file.descriptor, [data], start, os.RWF_NOWAIT)
+            count = os.preadv(file.descriptor, [data], start, os.RWF_NOWAIT)
         except OSError:
             return None
-        return data if found == length else None
+        return data if count == length else None
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
         """The object in pieces of at most `size` bytes; opened, and absent, at the call rather than the first piece."""

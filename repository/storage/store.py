@@ -32,6 +32,9 @@ class ObjectStore(Protocol):
         May answer from an object replaced by another process up to a second ago; `read` and `chunks` never do.
         """
 
+    async def read_range_async(self, key: str, start: int, length: int) -> bytes | bytearray:
+        """Return what `read_range` returns, without blocking the event loop; `start` is not negative."""
+
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
         """The object in pieces of at most `size` bytes, in bounded memory."""
 

@@ -29,7 +29,6 @@ from workers.execution.scratch import scratch_directory
 from workers.maintenance.rebuild import rebuild as rebuild_catalogue
 from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.service.local import local_runner
-from workers.service.local_process import LocalWorkerProcess
 from workers.service.worker import run_worker
 
 FOLDER = click.Path(path_type=Path)
@@ -108,12 +107,12 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     settings = process_settings()
     if fault := bootstrap_to_serve(settings):
         terminal.warn(_without_store(fault))
-    address = settings.base_url or f"http://{host}:{port}"
-    # Imported here because only this command makes pictures, and what that needs takes long to load.
-    from web.server import run_server  # noqa: PLC0415
+    scheme = "https" if settings.tls_certificate else "http"
+    address = settings.base_url or f"{scheme}://{host}:{port}"
+    # Imported here because only this command needs a web server, which takes long to load.
+    from web.cli.serve import serve as serve_site  # noqa: PLC0415
 
-    local_worker = None if settings.broker else LocalWorkerProcess()
-    return run_server(host, port, workers, lambda: terminal.write(_address(address)), local_worker)
+    return serve_site(settings, host, port, workers, announce=lambda: terminal.write(_address(address)))
 
 
 @contextmanager

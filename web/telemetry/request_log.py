@@ -28,9 +28,9 @@ from time import monotonic, perf_counter
 from traceback import format_exc
 from typing import Any, Final, Protocol
 
+from iiif_server.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
 from iiif_server.problems import INTERNAL, preferred_language, problem_document
-from web.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from web.trusted_networks import is_private_address
 
 SLOW_SECONDS: Final[dict[RequestClass, float]] = {"rendered": 10.0, "slow": 60.0}

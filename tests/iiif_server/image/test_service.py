@@ -1,27 +1,31 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
 import pyvips
+from asgi_client import AsgiClient
 from PIL import Image
+from werkzeug.datastructures import Headers
 
 from iiif_server.image import service
-from iiif_server.image.cached_image import GRACE_SECONDS, TRUSTED_SECONDS
+from iiif_server.image.asgi import ImageApplication
 from iiif_server.image.capabilities import probe
-from iiif_server.image.responses import ImageCall
+from iiif_server.image.resolved import GRACE_SECONDS, TRUSTED_SECONDS
+from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import PREFIX, ImageService
-from iiif_server.image.wsgi import ImageApplication
-from iiif_server.problems import Response
+from iiif_server.metrics import REQUEST_CLASS_KEY
 from iiif_server.pyramid.file import read_directory
 from iiif_server.pyramid.grid import TileGrid
+from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from repository.config import Settings
-from repository.errors import DatabaseFault
+from repository.errors import DatabaseFault, PyramidCorrupt
 from repository.model import Access, HeldImage, Pyramid, Rights, WorkState
 from repository.repository import Repository, memory_repository
 from repository.storage.store import ObjectStore
@@ -53,6 +57,9 @@ class CountingStore:
         data = self._store.read_range(key, start, length)
         return data[:-1] + bytes([data[-1] ^ 1]) if self.damaged and start >= 0 else data
 
+    async def read_range_async(self, key: str, start: int, length: int) -> bytes:
+        return self.read_range(key, start, length)
+
 
 class Clock:
     """Seconds that pass when told."""
@@ -82,18 +89,41 @@ class Catalogued:
         return image and replace(image, state=self.state, pyramid=self.pyramid or image.pyramid)
 
 
+@dataclass(frozen=True)
+class Response:
+    """A response whose body has been read to its end."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def wire_headers(response: ImageResponse) -> Headers:
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers])
+
+
+async def body_of(response: ImageResponse) -> bytes:
+    if not isinstance(response.body, RenderedStream):
+        return bytes(response.body)
+    parts = []
+    while (part := await response.body.next_part()) is not None:
+        parts.append(part)
+    return b"".join(parts)
+
+
 class House:
     """A service over one held picture, and what went on below it."""
 
     def __init__(
         self, hold: Callable[..., str], picture: pyvips.Image, rights: Rights | None = None, **more: int
     ) -> None:
-        self.repository = memory_repository(Settings(max_area=more.get("max_area", 64_000_000)))
+        self.repository = memory_repository(Settings(**more))
         self.image = hold(self.repository, picture, rights)
         self.store = CountingStore(self.repository.store)
         self.catalogue = Catalogued(self.repository)
         self.clock = Clock()
         below = replace(self.repository, store=self.store, catalogue=self.catalogue)  # type: ignore[arg-type]
+        self.runner = asyncio.Runner()
         self.service = ImageService(below, self.clock, what_works())
         held = self.repository.catalogue.image(self.image)
         assert held
@@ -104,7 +134,18 @@ class House:
 
     def ask_version(self, version: int, rest: str = "", method: str = "GET", **headers: str) -> Response:
         path = f"/iiif/image/{version}/{self.image}"
-        return self.service.answer(ImageCall(f"{path}/{rest}" if rest else path, BASE, method, **headers))
+        return self.respond(ImageCall(f"{path}/{rest}" if rest else path, BASE, method, **headers))
+
+    def respond(self, call: ImageCall, service: ImageService | None = None) -> Response:
+        return self.runner.run(self._respond(call, service or self.service))
+
+    async def _respond(self, call: ImageCall, service: ImageService) -> Response:
+        response = await service.respond(call)
+        return Response(response.status, wire_headers(response), await body_of(response))
+
+    def close(self) -> None:
+        self.service.close()
+        self.runner.close()
 
     def stored(self, ordinal: int) -> bytes:
         key = self.held.pyramid.key
@@ -114,12 +155,14 @@ class House:
 
 
 @pytest.fixture
-def house(hold_picture: Callable[..., str], picture: pyvips.Image) -> House:
-    return House(hold_picture, picture)
+def house(hold_picture: Callable[..., str], picture: pyvips.Image) -> Iterator[House]:
+    house = House(hold_picture, picture)
+    yield house
+    house.close()
 
 
-def headers(response: Response) -> dict[str, str]:
-    return dict(response.headers)
+def headers(response: Response) -> Headers:
+    return response.headers
 
 
 def told(response: Response) -> dict[str, object]:
@@ -339,14 +382,20 @@ class TestLargePictures:
         house = House(hold_picture, coloured(4000, 3000))
         large = house.ask("full/max/0/gray.png").body
         monkeypatch.setattr(service, "is_slow", lambda *_: False)
-        assert (large if isinstance(large, bytes) else b"".join(large)) == house.ask("full/max/0/gray.png").body
+        assert large == house.ask("full/max/0/gray.png").body
 
-    def test_tiles_go_on_meanwhile(self, hold_picture: Callable[..., str]) -> None:
+    def test_stored_tiles_are_served_while_a_large_image_is_rendered(self, hold_picture: Callable[..., str]) -> None:
         house = House(hold_picture, coloured(4000, 3000))
-        under_way = house.ask("full/max/0/default.png")
-        assert not isinstance(under_way.body, bytes)
-        assert house.ask("0,0,256,256/256,256/0/default.jpg").status == 200
-        under_way.body.close()
+        path = f"{PREFIX}{house.image}"
+
+        async def both() -> int:
+            rendered = await house.service.respond(ImageCall(f"{path}/full/max/0/default.png", BASE))
+            assert isinstance(rendered.body, RenderedStream)
+            tile = await house.service.respond(ImageCall(f"{path}/0,0,256,256/256,256/0/default.jpg", BASE))
+            await rendered.body.close()
+            return tile.status
+
+        assert house.runner.run(both()) == 200
 
     def test_asking_for_the_head_makes_nothing(self, hold_picture: Callable[..., str]) -> None:
         house = House(hold_picture, coloured(4000, 3000))
@@ -406,7 +455,7 @@ class TestInformation:
         ],
     )
     def test_its_media_type_is_negotiated(self, house: House, accept: str | None, media_type: str) -> None:
-        response = house.service.answer(ImageCall(f"{PREFIX}{house.image}/info.json", BASE, accept=accept))
+        response = house.respond(ImageCall(f"{PREFIX}{house.image}/info.json", BASE, accept=accept))
         assert headers(response)["Content-Type"] == media_type
         assert headers(response)["Vary"] == "Accept"
         assert told(response)["id"] == f"{BASE}{PREFIX}{house.image}"
@@ -527,7 +576,10 @@ class TestVersion2:
 def test_what_did_not_work_at_the_start_is_neither_told_nor_tried(house: House) -> None:
     less = what_works()._replace(formats=(OutputFormat.JPG, OutputFormat.PNG), qualities=(Quality.DEFAULT,))
     service = ImageService(house.repository, offered=less)
-    ask = lambda version, rest: service.answer(ImageCall(f"/iiif/image/{version}/{house.image}/{rest}", BASE))  # noqa: E731
+
+    def ask(version: int, rest: str) -> Response:
+        return house.respond(ImageCall(f"/iiif/image/{version}/{house.image}/{rest}", BASE), service)
+
     for version in ApiVersion:
         for rest, part in [("default.webp", "format"), ("gray.jpg", "quality")]:
             response = ask(version, f"full/40,/0/{rest}")
@@ -572,7 +624,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("identifier", ["", "nothing", "a/b", "[frob]", "i0000000000000000x", "../etc/passwd"])
     def test_what_is_not_held_is_not_found_and_the_catalogue_is_not_asked(self, house: House, identifier: str) -> None:
-        response = house.service.answer(ImageCall(f"{PREFIX}{identifier}/full/max/0/default.jpg", BASE))
+        response = house.respond(ImageCall(f"{PREFIX}{identifier}/full/max/0/default.jpg", BASE))
         assert response.status == 404
         assert house.catalogue.look_ups == 0
 
@@ -589,52 +641,100 @@ class TestRefusals:
 
 
 class TestApplication:
-    def call(self, house: House, path: str, **environ: str) -> tuple[str, dict[str, str], bytes]:
-        seen: list[tuple[str, list[tuple[str, str]]]] = []
-        given_ = {
-            "PATH_INFO": path,
-            "REQUEST_METHOD": "GET",
-            "wsgi.url_scheme": "http",
-            "HTTP_HOST": "here:8000",
-            "SERVER_NAME": "here",
-            "SERVER_PORT": "8000",
-            **environ,
-        }
+    @pytest.fixture
+    def client(self, house: House) -> Iterator[AsgiClient]:
+        with AsgiClient(ImageApplication(ImageService(house.repository, offered=what_works()))) as client:
+            yield client
 
-        def start(status: str, fields: list[tuple[str, str]], *_: object) -> None:
-            seen.append((status, fields))
-
-        def behind(_: object, begin: Callable[..., object]) -> list[bytes]:
-            begin("204 behind", [])
-            return []
-
-        service = ImageService(house.repository, offered=what_works())
-        application = ImageApplication(house.repository, behind, service)  # type: ignore[arg-type]
-        body = b"".join(application(given_, start))  # type: ignore[arg-type]
-        return seen[0][0], dict(seen[0][1]), body
-
-    def test_what_is_not_an_image_request_is_handed_on(self, house: House) -> None:
+    def test_a_path_outside_the_image_service_is_not_found(self, client: AsgiClient) -> None:
         for path in ["/", "/works", "/iiif/image/3", "/iiif/presentation/3/x/manifest"]:
-            assert self.call(house, path)[0] == "204 behind"
+            assert client.get(path).status == 404
 
-    def test_addresses_are_those_the_request_was_sent_to_and_forwarding_headers_are_not_believed(
-        self, house: House
+    def test_addresses_are_those_of_the_request_and_forwarding_fields_are_not_believed(
+        self, client: AsgiClient, house: House
     ) -> None:
-        _, fields, _ = self.call(house, f"{PREFIX}{house.image}", HTTP_X_FORWARDED_HOST="evil.example")
-        assert fields["Location"] == f"http://here:8000{PREFIX}{house.image}/info.json"
+        fields = {"host": "here:8000", "x-forwarded-host": "evil.example"}
+        response = client.get(f"{PREFIX}{house.image}", fields)
+        assert response.headers["location"] == f"http://here:8000{PREFIX}{house.image}/info.json"
 
-    def test_a_head_request_has_the_headers_and_no_body(self, house: House) -> None:
+    def test_a_head_request_gets_the_headers_without_the_body(self, client: AsgiClient, house: House) -> None:
         for rest in ["info.json", "full/100,/0/default.jpg", "0,0,256,256/max/0/default.jpg", "nonsense"]:
             path = f"{PREFIX}{house.image}/{rest}"
-            got, head = self.call(house, path), self.call(house, path, REQUEST_METHOD="HEAD")
-            length = head[1].pop("Content-Length", None)
-            assert head[:2] == got[:2]
-            assert head[2] == b""
-            assert length == (None if rest.startswith("full") else str(len(got[2])))
+            got, head = client.get(path), client.request("HEAD", path)
+            assert head.status == got.status
+            assert head.body == b""
+            length = None if rest.startswith("full") else str(len(got.body))
+            assert head.headers.get("content-length") == length
+            others = [
+                {name: value for name, value in r.headers.items() if name != "content-length"} for r in (got, head)
+            ]
+            assert others[0] == others[1]
 
-    def test_a_path_in_any_bytes_is_a_refusal(self, house: House) -> None:
-        status, _, body = self.call(
-            house, f"{PREFIX}{house.image}/" + "善\udcff".encode("utf-8", "surrogateescape").decode("latin-1")
-        )
-        assert status == "400 Bad Request"
-        assert json.loads(body)["part"] == "path"
+    def test_a_path_that_is_not_a_request_is_refused(self, client: AsgiClient, house: House) -> None:
+        response = client.get(f"{PREFIX}{house.image}/善\x1b")
+        assert (response.status, response.json()["part"]) == (400, "path")
+
+    def test_the_scope_names_the_class_of_the_request(self, client: AsgiClient, house: House) -> None:
+        classes = {
+            "0,0,256,256/max/0/default.jpg": "stored",
+            "full/100,/0/default.jpg": "rendered",
+            "info.json": "info",
+            "nonsense": "refused",
+        }
+        for rest, name in classes.items():
+            assert client.get(f"{PREFIX}{house.image}/{rest}").scope[REQUEST_CLASS_KEY] == name
+
+    def test_a_client_that_disconnects_ends_the_rendering(self, hold_picture: Callable[..., str]) -> None:
+        house = House(hold_picture, coloured(4000, 3000))
+        service = ImageService(house.repository, offered=what_works())
+        with AsgiClient(ImageApplication(service)) as client:
+            response = client.get(f"{PREFIX}{house.image}/full/max/0/default.png", disconnect_after=1)
+            assert not response.is_complete
+            assert service._pool.running == 0
+            assert client.get(f"{PREFIX}{house.image}/full/max/0/gray.jpg").is_complete
+
+    def test_a_rendering_that_fails_midway_raises_so_that_the_server_aborts(
+        self, hold_picture: Callable[..., str]
+    ) -> None:
+        house = House(hold_picture, coloured(4000, 3000))
+
+        async def damage_the_rest(_: bytes) -> None:
+            house.store.damaged = True
+
+        with AsgiClient(ImageApplication(house.service)) as client:
+            response = client.get(
+                f"{PREFIX}{house.image}/full/max/0/default.png", on_part=damage_the_rest, keep_error=True
+            )
+        assert response.status == 200
+        assert not response.is_complete
+        assert isinstance(response.error, PyramidCorrupt)
+
+
+def without_length(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name != "content-length"}
+
+
+class TestClientBudget:
+    REQUEST = "0,0,1400,1000/,1000/90/default.png"
+
+    def ask(self, house: House, client: str, number: int) -> Response:
+        path = f"{PREFIX}{house.image}/{number},0,1400,1000/,900/90/default.png"
+        return house.respond(ImageCall(path, BASE, client=client))
+
+    def test_a_client_beyond_its_budget_is_refused_and_others_are_served(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image
+    ) -> None:
+        house = House(hold_picture, picture, client_pixels=100_000)
+        assert [self.ask(house, "192.0.2.1", number).status for number in range(3)] == [200, 429, 429]
+        refused = self.ask(house, "192.0.2.1", 4)
+        assert int(headers(refused)["Retry-After"]) > 1
+        assert told(refused)["code"] == "request.limit"
+        assert self.ask(house, "192.0.2.2", 5).status == 200
+        assert self.ask(house, "", 6).status == self.ask(house, "", 7).status == 200
+        house.clock.now += int(headers(refused)["Retry-After"])
+        assert self.ask(house, "192.0.2.1", 8).status == 200
+
+    def test_stored_tiles_are_not_limited(self, hold_picture: Callable[..., str], picture: pyvips.Image) -> None:
+        house = House(hold_picture, picture, client_pixels=1)
+        path = f"{PREFIX}{house.image}/0,0,256,256/max/0/default.jpg"
+        assert {house.respond(ImageCall(path, BASE, client="192.0.2.1")).status for _ in range(50)} == {200}

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import cos, radians, sin
-from typing import Any
 
 import pytest
 import pyvips
+from asgi_client import AsgiClient
 from grammar_oracle import FORMATS, QUALITIES, Expected, Shown, before_turning, expected, may_be_too_large
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from iiif_server.image.asgi import ImageApplication
 from iiif_server.image.capabilities import probe
 from iiif_server.image.service import ImageService
-from iiif_server.image.wsgi import ImageApplication
 from repository.config import Settings
 from repository.model import Access, Rights
 from repository.repository import memory_repository
@@ -33,21 +33,15 @@ what_works = cache(probe)
 
 @dataclass
 class Site:
-    """A WSGI application that serves one picture under certain limits."""
+    """An ASGI client of an image application that serves one picture under certain limits."""
 
-    application: ImageApplication
+    client: AsgiClient
     image: str
 
     def ask(self, version: int, rest: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        seen: list[Any] = []
-        environ = {
-            "PATH_INFO": f"/iiif/image/{version}/{self.image}/{rest}".encode().decode("latin-1"),
-            "REQUEST_METHOD": method,
-            "wsgi.url_scheme": "http",
-            "HTTP_HOST": "here",
-        }
-        body = self.application(environ, lambda *given: seen.extend(given[:2]))  # type: ignore[arg-type, func-returns-value]
-        return int(seen[0][:3]), dict(seen[1]), b"".join(body)
+        response = self.client.request(method, f"/iiif/image/{version}/{self.image}/{rest}", {"host": "here"})
+        fields = {name.title().replace("Etag", "ETag"): value for name, value in response.headers.items()}
+        return response.status, fields, response.body
 
 
 @pytest.fixture
@@ -62,12 +56,8 @@ def sites(hold_picture: Callable[..., str]) -> dict[Shown, Site]:
         rights = Rights(access=Access.REDUCED, max_size=shown.max_size) if shown.max_size else None
         image = hold_picture(repository, picture, rights, TILE)
         service = ImageService(repository, offered=what_works())
-        found[shown] = Site(ImageApplication(repository, _nothing_behind, service), image)
+        found[shown] = Site(AsgiClient(ImageApplication(service)), image)
     return found
-
-
-def _nothing_behind(*_: object) -> list[bytes]:
-    pytest.fail("an image request was handed on")
 
 
 sides = st.integers(0, 700) | st.sampled_from([0, 1, 2, 76, 77, 152, 153, 154, 244, 256, 305, 306, 487, 488, 611, 612])

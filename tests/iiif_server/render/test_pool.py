@@ -1,22 +1,22 @@
-"""The lane of slow pictures: real children, over the tiles of a real pyramid."""
+"""The render pool: real sandboxed processes over the tiles of a real pyramid."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import pyvips
 
-from iiif_server.metrics import Observations
+from iiif_server.metrics import Event, GaugeName, NoMetrics
 from iiif_server.pyramid.file import read_directory, write_pyramid
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render import pipeline
-from iiif_server.render.pool import WAITING, RenderedStream, RenderingFailed, RenderPool
+from iiif_server.render.pool import WAITING, ReadTilesAsync, RenderedStream, RenderingFailed, RenderPool
 from iiif_server.request.cost import is_slow
 from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
@@ -26,6 +26,20 @@ GRID = TileGrid(3000, 2400, 256)
 LIMITS = ImageLimits(64_000_000, None)
 
 Tiles = Callable[[Sequence[int]], list[bytes]]
+
+
+class RecordedMetrics(NoMetrics):
+    """Keeps what is reported."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+        self.gauges: dict[str, Callable[[], float]] = {}
+
+    def increment(self, event: Event, amount: float = 1) -> None:
+        self.events[event] += 1
+
+    def register_gauge(self, name: GaugeName, read: Callable[[], float]) -> None:
+        self.gauges[name] = read
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +58,32 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Tiles:
 
 
 @pytest.fixture
-def observations() -> Observations:
-    return Observations()
+def metrics() -> RecordedMetrics:
+    return RecordedMetrics()
 
 
 @pytest.fixture
-def pool(observations: Observations) -> Iterator[RenderPool]:
-    pool = RenderPool(20, observations)
+def pool(metrics: RecordedMetrics) -> Iterator[RenderPool]:
+    pool = RenderPool(20, metrics)
     yield pool
     pool.close()
+
+
+def asynchronous(tiles: Tiles) -> ReadTilesAsync:
+    async def read(ordinals: Sequence[int]) -> list[bytes]:
+        return tiles(ordinals)
+
+    return read
+
+
+async def whole(rendered: bytes | RenderedStream) -> bytes:
+    """Return an image, of which a stream is read to its end."""
+    if isinstance(rendered, bytes):
+        return rendered
+    parts = []
+    while (part := await rendered.next_part()) is not None:
+        parts.append(part)
+    return b"".join(parts)
 
 
 def job(request: str) -> tuple[RenderPlan, Source, TileGrid]:
@@ -72,94 +103,128 @@ def child() -> int:
     return found[0]
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("request_", ["full/max/0/default.jpg", "full/max/0/gray.png", "full/500,/90/default.jpg"])
-def test_a_picture_is_the_one_that_is_made_in_the_process(pool: RenderPool, tiles: Tiles, request_: str) -> None:
-    made = pool.render(*job(request_), tiles, 80)
-    parts = [made] if isinstance(made, bytes) else list(made)
-    assert b"".join(parts) == pipeline.render(*job(request_), tiles, 80)
+def test_an_image_of_the_pool_equals_one_rendered_in_the_process(pool: RenderPool, tiles: Tiles, request_: str) -> None:
+    async def scenario() -> bytes:
+        return await whole(await pool.render(*job(request_), asynchronous(tiles), 80))
+
+    assert asyncio.run(scenario()) == pipeline.render(*job(request_), tiles, 80)
     assert (pool.running, pool.waiting) == (0, 0)
 
 
-def test_a_long_one_begins_before_it_is_finished(pool: RenderPool, tiles: Tiles) -> None:
-    made = pool.render(*job("full/max/0/default.png"), tiles, 80)
-    assert isinstance(made, RenderedStream)
-    assert pool.running == 1
-    assert next(made).startswith(b"\x89PNG")
-    made.close()
-    assert pool.running == 0
+def test_a_long_image_is_streamed_before_it_is_finished(pool: RenderPool, tiles: Tiles) -> None:
+    async def scenario() -> None:
+        stream = await pool.render(*job("full/max/0/default.png"), asynchronous(tiles), 80)
+        assert isinstance(stream, RenderedStream)
+        assert pool.running == 1
+        first = await stream.next_part()
+        assert first is not None
+        assert first.startswith(b"\x89PNG")
+        await stream.close()
+        assert pool.running == 0
+        assert await stream.next_part() is not None  # what was read before the stream was closed
+        await stream.close()
+
+    asyncio.run(scenario())
 
 
-def test_one_is_made_at_a_time_some_wait_and_the_next_is_refused(
-    pool: RenderPool, observations: Observations, tiles: Tiles
+def test_the_pool_renders_one_image_lets_some_wait_and_refuses_the_next(
+    pool: RenderPool, metrics: RecordedMetrics, tiles: Tiles
 ) -> None:
-    first = pool.render(*job("full/max/0/default.png"), tiles, 80)
-    assert isinstance(first, RenderedStream)
-    with ThreadPoolExecutor(WAITING) as threads:
-        others = [threads.submit(pool.render, *job("full/300,/0/gray.jpg"), tiles, 80) for _ in range(WAITING)]
-        wait_until(lambda: pool.waiting == WAITING)
-        assert observations.snapshot().gauges == {"slow-running": 1, "slow-waiting": WAITING}
+    async def scenario() -> None:
+        read = asynchronous(tiles)
+        first = await pool.render(*job("full/max/0/default.png"), read, 80)
+        assert isinstance(first, RenderedStream)
+        others = [asyncio.create_task(pool.render(*job("full/300,/0/gray.jpg"), read, 80)) for _ in range(WAITING)]
+        while pool.waiting < WAITING:
+            await asyncio.sleep(0.01)
+        assert {name: value() for name, value in metrics.gauges.items()} == {
+            "slow-running": 1,
+            "slow-waiting": WAITING,
+        }
         with pytest.raises(RenderingBusy):
-            pool.render(*job("full/300,/0/gray.jpg"), tiles, 80)
-        assert observations.snapshot().count("slow-refused") == 1
-        first.close()
-        assert {type(other.result(20)) for other in others} == {bytes}
+            await pool.render(*job("full/300,/0/gray.jpg"), read, 80)
+        assert metrics.events["slow-refused"] == 1
+        await first.close()
+        assert {type(other) for other in await asyncio.gather(*others)} == {bytes}
+
+    asyncio.run(scenario())
     assert (pool.running, pool.waiting) == (0, 0)
 
 
-def test_a_child_that_is_killed_fails_its_picture_alone(pool: RenderPool, tiles: Tiles) -> None:
-    made = pool.render(*job("full/max/0/default.png"), tiles, 80)
-    os.kill(child(), signal.SIGKILL)
-    with pytest.raises(RenderingFailed, match="SIGKILL"):
-        b"".join(made)
-    assert pool.running == 0
-    assert isinstance(pool.render(*job("full/300,/0/gray.jpg"), tiles, 80), bytes)
+def test_a_killed_process_fails_its_image_only(pool: RenderPool, tiles: Tiles) -> None:
+    async def scenario() -> None:
+        stream = await pool.render(*job("full/max/0/default.png"), asynchronous(tiles), 80)
+        os.kill(child(), signal.SIGKILL)
+        with pytest.raises(RenderingFailed, match="SIGKILL"):
+            await whole(stream)
+        assert pool.running == 0
+        assert isinstance(await pool.render(*job("full/300,/0/gray.jpg"), asynchronous(tiles), 80), bytes)
+
+    asyncio.run(scenario())
 
 
-def test_what_takes_too_long_is_given_up(tiles: Tiles, observations: Observations) -> None:
-    pool = RenderPool(0.2, observations)
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.3])
+def test_a_cancelled_request_ends_the_rendering_and_frees_its_place(
+    pool: RenderPool, tiles: Tiles, seconds: float
+) -> None:
+    async def scenario() -> None:
+        async def read_slowly(ordinals: Sequence[int]) -> list[bytes]:
+            await asyncio.sleep(0.5)
+            return tiles(ordinals)
 
-    def dawdle(ordinals: Sequence[int]) -> list[bytes]:
-        time.sleep(0.3)
-        return tiles(ordinals)
+        task = asyncio.create_task(pool.render(*job("full/max/0/default.png"), read_slowly, 80))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.wait({task})
+        assert (pool.running, pool.waiting) == (0, 0)
+        assert isinstance(await pool.render(*job("full/300,/0/gray.jpg"), asynchronous(tiles), 80), bytes)
 
-    with pytest.raises(RenderingFailed, match=r"0\.2 s"):
-        pool.render(*job("full/max/0/default.jpg"), dawdle, 80)
-    pool.close()
+    asyncio.run(scenario())
 
 
-def test_what_takes_too_much_memory_is_given_up(tiles: Tiles, observations: Observations) -> None:
-    pool = RenderPool(20, observations, memory=64 << 20)
-    with pytest.raises((RenderingFailed, PyramidCorrupt)):
-        pool.render(*job("full/max/0/default.webp"), tiles, 80)
-    pool.close()
+def test_a_rendering_that_takes_too_long_fails(tiles: Tiles, metrics: RecordedMetrics) -> None:
+    async def scenario() -> None:
+        pool = RenderPool(0.2, metrics)
+
+        async def read_slowly(ordinals: Sequence[int]) -> list[bytes]:
+            await asyncio.sleep(0.3)
+            return tiles(ordinals)
+
+        with pytest.raises(RenderingFailed, match=r"0\.2 s"):
+            await pool.render(*job("full/max/0/default.jpg"), read_slowly, 80)
+        pool.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_rendering_that_takes_too_much_memory_fails(tiles: Tiles, metrics: RecordedMetrics) -> None:
+    async def scenario() -> None:
+        pool = RenderPool(20, metrics, memory=64 << 20)
+        with pytest.raises((RenderingFailed, PyramidCorrupt)):
+            await pool.render(*job("full/max/0/default.webp"), asynchronous(tiles), 80)
+        pool.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("error", [StoreFault(key="k", reason="away"), PyramidCorrupt(key="k", reason="CRC-32")])
-def test_tiles_that_cannot_be_read_are_told_as_what_they_are(pool: RenderPool, error: ShanbenError) -> None:
-    def fail(_: Sequence[int]) -> list[bytes]:
+def test_an_error_of_reading_tiles_is_raised(pool: RenderPool, error: ShanbenError) -> None:
+    async def fail(_: Sequence[int]) -> list[bytes]:
         raise error
 
     with pytest.raises(type(error)):
-        pool.render(*job("full/max/0/default.jpg"), fail, 80)
+        asyncio.run(pool.render(*job("full/max/0/default.jpg"), fail, 80))
     assert pool.running == 0
 
 
-def test_tiles_that_do_not_decode_are_a_damaged_pyramid(pool: RenderPool, tiles: Tiles) -> None:
-    with pytest.raises(PyramidCorrupt):
-        b"".join(pool.render(*job("full/max/0/default.jpg"), lambda ordinals: [b"no JPEG"] * len(ordinals), 80))
+def test_tiles_that_do_not_decode_are_a_damaged_pyramid(pool: RenderPool) -> None:
+    async def scenario() -> None:
+        read = asynchronous(lambda ordinals: [b"no JPEG"] * len(ordinals))
+        with pytest.raises(PyramidCorrupt):
+            await whole(await pool.render(*job("full/max/0/default.jpg"), read, 80))
 
-
-def test_what_was_forgotten_gives_its_place_back(pool: RenderPool, tiles: Tiles) -> None:
-    made = pool.render(*job("full/max/0/default.png"), tiles, 80)
-    del made
-    assert pool.running == 0
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -174,6 +239,6 @@ def test_what_was_forgotten_gives_its_place_back(pool: RenderPool, tiles: Tiles)
         ("0,0,300,300/max/0/default.gif", False),
     ],
 )
-def test_what_costs_much_is_slow(request_: str, slow: bool) -> None:
+def test_a_costly_request_is_rendered_by_the_pool(request_: str, slow: bool) -> None:
     task, source, _ = job(request_)
     assert is_slow(task, source) is slow

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
 
 import pytest
 
@@ -9,39 +8,61 @@ from iiif_server.tiles.circuit_breaker import CircuitBreaker
 from repository.errors import KeyNotFound, StoreFault
 
 
-def fail() -> bytes:
-    raise StoreFault(key="k", reason="away")
+async def fail() -> bytes:
+    raise StoreFault(key="k", reason="unavailable")
 
 
-def absent() -> bytes:
+async def miss() -> bytes:
     raise KeyNotFound(key="k")
 
 
-def test_once_the_store_is_away_one_thread_tries_and_the_others_are_refused_at_once() -> None:
-    fuse, entered, go_on = CircuitBreaker(StoreFault), threading.Event(), threading.Event()
-    with pytest.raises(StoreFault):
-        fuse.run(fail, key="k", reason="first")
+async def succeed() -> bytes:
+    return b"data"
 
-    def slow() -> bytes:
-        entered.set()
-        assert go_on.wait(10)
-        return b"there"
 
-    with ThreadPoolExecutor(1) as pool:
-        trial = pool.submit(fuse.run, slow, key="k", reason="trial")
-        assert entered.wait(10)
+def test_an_open_circuit_breaker_lets_one_call_probe_and_fails_the_others() -> None:
+    async def scenario() -> None:
+        breaker, finish = CircuitBreaker(StoreFault), asyncio.Event()
+        with pytest.raises(StoreFault, match="unavailable"):
+            await breaker.call(fail, key="k", reason="first")
+        assert breaker.is_open
+
+        async def probe() -> bytes:
+            await finish.wait()
+            return b"probe"
+
+        probing = asyncio.create_task(breaker.call(probe, key="k", reason="probe"))
+        await asyncio.sleep(0)
         with pytest.raises(StoreFault, match="refused"):
-            fuse.run(lambda: b"never called", key="k", reason="refused")
-        go_on.set()
-        assert trial.result(10) == b"there"
-    assert fuse.run(lambda: b"again", key="k", reason="") == b"again"
+            await breaker.call(succeed, key="k", reason="refused")
+        finish.set()
+        assert await probing == b"probe"
+        assert not breaker.is_open
+        assert await breaker.call(succeed, key="k", reason="") == b"data"
+
+    asyncio.run(scenario())
 
 
-def test_an_answer_that_something_is_absent_does_not_blow_it() -> None:
-    fuse = CircuitBreaker(StoreFault)
-    with pytest.raises(KeyNotFound):
-        fuse.run(absent, key="k", reason="")
-    with ThreadPoolExecutor(2) as pool:
-        barrier = threading.Barrier(2)
-        both = [pool.submit(fuse.run, lambda: barrier.wait(10), key="k", reason="") for _ in range(2)]
-        assert {flight.result(10) for flight in both} == {0, 1}
+def test_a_failed_or_cancelled_probe_lets_the_next_call_probe() -> None:
+    async def scenario() -> None:
+        breaker = CircuitBreaker(StoreFault)
+        for _ in range(2):
+            with pytest.raises(StoreFault, match="unavailable"):
+                await breaker.call(fail, key="k", reason="refused")
+        probing = asyncio.create_task(breaker.call(lambda: asyncio.sleep(60, b""), key="k", reason="refused"))
+        await asyncio.sleep(0)
+        probing.cancel()
+        await asyncio.wait({probing})
+        assert await breaker.call(succeed, key="k", reason="refused") == b"data"
+
+    asyncio.run(scenario())
+
+
+def test_a_missing_key_does_not_open_the_circuit_breaker() -> None:
+    async def scenario() -> None:
+        breaker = CircuitBreaker(StoreFault)
+        with pytest.raises(KeyNotFound):
+            await breaker.call(miss, key="k", reason="")
+        assert not breaker.is_open
+
+    asyncio.run(scenario())

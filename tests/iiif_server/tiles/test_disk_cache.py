@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -71,46 +72,53 @@ def test_another_checksum_than_asked_for_is_not_a_hit(tmp_path: Path) -> None:
     assert cache.get(name_of(1), 12345) is None
 
 
-def at_once(cache: TileCache, number: int) -> bytearray | None:
-    return cache.get_at_once(name_of(number), isal_zlib.crc32(content_of(number)))
+def resident(cache: TileCache, number: int) -> bytearray | None:
+    """Return what the cache finds without blocking."""
+    return cache._get_resident(name_of(number), isal_zlib.crc32(content_of(number)))
 
 
-def test_what_is_in_memory_can_be_had_at_once_by_every_process_and_nothing_else_can(tmp_path: Path) -> None:
+def read(cache: TileCache, number: int) -> bytes | bytearray | None:
+    return asyncio.run(cache.read(name_of(number), isal_zlib.crc32(content_of(number))))
+
+
+def test_a_record_in_the_page_cache_is_read_by_every_process_without_blocking(tmp_path: Path) -> None:
     first, second = TileCache(tmp_path, BUDGET), TileCache(tmp_path, BUDGET)
     put(first, 1)
-    assert kept(second, range(1)) == []  # has opened the file
-    assert at_once(first, 1) == at_once(second, 1) == content_of(1)
-    assert at_once(first, 2) is None
-    assert first.get_at_once(name_of(1), 12345) is None
+    assert kept(second, range(1)) == []  # opens the file
+    assert resident(first, 1) == resident(second, 1) == read(first, 1) == read(second, 1) == content_of(1)
+    assert resident(first, 2) is read(first, 2) is None
+    assert asyncio.run(first.read(name_of(1), 12345)) is None
 
 
-def test_what_is_old_is_not_had_at_once_until_it_was_written_again(tmp_path: Path) -> None:
+def test_an_old_record_is_read_in_a_thread_which_writes_it_again(tmp_path: Path) -> None:
     clock = Clock()
     cache, number = TileCache(tmp_path, BUDGET, clock), 0
-    while at_once(cache, 0) is not None or number == 0:
+    while resident(cache, 0) is not None or number == 0:
         put(cache, number)
         number += 1
-    assert kept(cache, range(1)) == [0]
-    assert at_once(cache, 0) == content_of(0)
+    assert read(cache, 0) == content_of(0)
+    assert resident(cache, 0) == content_of(0)
 
 
-def test_the_file_is_looked_after_by_who_may_wait(tmp_path: Path) -> None:
+def test_a_file_due_for_its_check_is_read_in_a_thread(tmp_path: Path) -> None:
     clock = Clock()
     cache = TileCache(tmp_path, BUDGET, clock)
     put(cache, 1)
     clock.now += 2
-    assert at_once(cache, 1) is None
+    assert resident(cache, 1) is None
     assert kept(cache, range(3)) == [1]
-    assert at_once(cache, 1) == content_of(1)
+    assert resident(cache, 1) == content_of(1)
 
 
 @pytest.mark.parametrize("length", [0, 10, 4096, 100_000])
-def test_of_a_file_that_is_cut_short_nothing_wrong_is_had_at_once(tmp_path: Path, length: int) -> None:
+def test_a_truncated_cache_file_never_returns_wrong_bytes(tmp_path: Path, length: int) -> None:
     cache = TileCache(tmp_path, BUDGET)
     for number in range(50):
         put(cache, number)
     os.truncate(tmp_path / "tiles", length)
-    assert all(at_once(cache, number) in (None, content_of(number)) for number in range(50))
+    for number in range(50):
+        assert resident(cache, number) in (None, content_of(number))
+        assert read(cache, number) in (None, content_of(number))
 
 
 def test_what_is_dropped_is_gone_for_who_looks_next(tmp_path: Path) -> None:
@@ -175,7 +183,7 @@ def test_damaged_bytes_are_never_given(tmp_path: Path, seed: int) -> None:
         for _ in range(2000):
             file.seek(chance.randrange(4096, BUDGET))
             file.write(chance.randbytes(3))
-    assert all(at_once(cache, number) in (None, content_of(number)) for number in range(150))
+    assert all(resident(cache, number) in (None, content_of(number)) for number in range(150))
     left = kept(cache, range(150))
     assert len(left) < 150
     for number in range(150):

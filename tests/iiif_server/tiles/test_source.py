@@ -4,8 +4,7 @@ import asyncio
 import shutil
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import pytest
 import pyvips
 from isal import isal_zlib
 
-from iiif_server.image.responses import ImageCall
+from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import PREFIX, ImageService
-from iiif_server.tiles import single_flight
+from iiif_server.metrics import NoMetrics
 from iiif_server.tiles.disk_cache import TileCache
-from iiif_server.tiles.source import DistantTiles, NearTiles, open_tile_source
+from iiif_server.tiles.source import FolderTiles, RemoteTiles, TileBytes, TileSource, open_tile_source
 from iiif_server.tiles.spans import TileSpan
 from repository.config import Settings
 from repository.errors import PyramidCorrupt, StoreFault
@@ -29,10 +28,11 @@ from repository.storage.store import ObjectStore
 TILE = bytes(range(256)) * 40
 CRC = isal_zlib.crc32(TILE)
 KEY = "pyramids/one.zip"
+SPAN = TileSpan(6, len(TILE), CRC)
 
 
 class SlowStore:
-    """A store across a long line: counts what is read, and can be away."""
+    """A store across a network with some latency: counts reads, can be unavailable, can return wrong bytes."""
 
     def __init__(self, store: ObjectStore, seconds: float = 0.0) -> None:
         self._store = store
@@ -50,171 +50,186 @@ class SlowStore:
         data = self._store.read_range(key, start, length)
         return bytes(len(data)) if self.damaged else data
 
+    async def read_range_async(self, key: str, start: int, length: int) -> bytes:
+        return await asyncio.to_thread(self.read_range, key, start, length)
+
 
 @pytest.fixture
 def store() -> SlowStore:
     repository = memory_repository()
     repository.store.put(KEY, b"before" + TILE + b"after")
-    return SlowStore(repository.store, 0.3)
+    return SlowStore(repository.store, 0.1)
 
 
-def distant(store: SlowStore, cache: TileCache | None = None) -> DistantTiles:
-    return DistantTiles(store, cache)  # type: ignore[arg-type]
+def remote(store: SlowStore, cache: TileCache | None = None) -> RemoteTiles:
+    return RemoteTiles(store, cache, NoMetrics())  # type: ignore[arg-type]
 
 
-def at_once(source: DistantTiles, times: int) -> list[bytes | Exception]:
-    """What many threads get that ask for one tile at the same time."""
-
-    def ask() -> bytes | Exception:
-        try:
-            return source.tile(KEY, 6, len(TILE), CRC)
-        except (StoreFault, PyramidCorrupt) as fault:
-            return fault
-
-    with ThreadPoolExecutor(times) as pool:
-        return [flight.result(30) for flight in [pool.submit(ask) for _ in range(times)]]
+async def settle() -> None:
+    """Wait until nothing else runs: tiles are written to the disk cache after the response."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
 
 
-def test_threads_that_want_the_same_tile_at_once_cost_one_read(store: SlowStore) -> None:
-    assert at_once(distant(store), 8) == [TILE] * 8
+def concurrently(source: TileSource, times: int = 1, span: TileSpan = SPAN) -> list[TileBytes | BaseException]:
+    """The results of requests for one tile at the same time."""
+
+    async def ask() -> list[TileBytes | BaseException]:
+        results = await asyncio.gather(*(source.tile(KEY, span) for _ in range(times)), return_exceptions=True)
+        await settle()
+        return results
+
+    return asyncio.run(ask())
+
+
+def together(source: TileSource, *requests: Sequence[TileSpan]) -> list[list[TileBytes]]:
+    """The results of requests for several tiles each, at the same time."""
+
+    async def ask() -> list[list[TileBytes]]:
+        results = await asyncio.gather(*(source.tiles(KEY, spans) for spans in requests))
+        await settle()
+        return results
+
+    return asyncio.run(ask())
+
+
+def test_concurrent_requests_for_a_tile_share_one_read(store: SlowStore) -> None:
+    assert concurrently(remote(store), 8) == [TILE] * 8
     assert store.reads == 1
 
 
-def test_they_share_its_error_too_and_the_next_one_tries_again(store: SlowStore) -> None:
-    source = distant(store)
+def test_concurrent_requests_share_an_error_and_the_next_request_reads_again(store: SlowStore) -> None:
+    source = remote(store)
     store.away = True
-    assert {type(answer) for answer in at_once(source, 8)} == {StoreFault}
+    assert {type(result) for result in concurrently(source, 8)} == {StoreFault}
     assert store.reads == 1
     store.away, store.damaged = False, True
-    assert {type(answer) for answer in at_once(source, 8)} == {PyramidCorrupt}
+    assert {type(result) for result in concurrently(source, 8)} == {PyramidCorrupt}
     assert store.reads == 2
     store.damaged = False
-    assert source.tile(KEY, 6, len(TILE), CRC) == TILE
+    assert concurrently(source) == [TILE]
 
 
-def test_nobody_waits_for_ever_for_another(store: SlowStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_flight, "WAIT_SECONDS", 0.05)
-    answers = at_once(distant(store), 4)
-    assert answers.count(TILE) == 1
-    assert [type(answer) for answer in answers].count(StoreFault) == 3
+def test_different_tiles_are_read_in_parallel(store: SlowStore) -> None:
+    source = remote(store)
 
+    async def ask() -> list[TileBytes]:
+        return await asyncio.gather(*(source.tile(KEY, span) for span in spans_of((start, 9) for start in range(4))))
 
-def test_different_tiles_are_read_side_by_side(store: SlowStore) -> None:
-    source = distant(store)
     began = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        crcs = [isal_zlib.crc32(TILE[start : start + 9]) for start in range(8)]
-        flights = [pool.submit(source.tile, KEY, 6 + start, 9, crcs[start]) for start in range(8)]
-        assert [flight.result(30) for flight in flights] == [TILE[start : start + 9] for start in range(8)]
-    assert time.monotonic() - began < 4 * 0.3
+    assert asyncio.run(ask()) == [TILE[start : start + 9] for start in range(4)]
+    assert time.monotonic() - began < 4 * 0.1
 
 
-def places(*spans: tuple[int, int]) -> list[TileSpan]:
-    """Pieces of the tile, as if each were one."""
-    return [TileSpan(6 + start, length, isal_zlib.crc32(TILE[start : start + length])) for start, length in spans]
+def spans_of(pieces: object) -> list[TileSpan]:
+    """Spans of pieces (start, length) of the tile, as if each were a tile."""
+    return [
+        TileSpan(6 + start, length, isal_zlib.crc32(TILE[start : start + length]))
+        for start, length in pieces  # type: ignore[attr-defined]
+    ]
 
 
-SPANS = ((5000, 900), (0, 1000), (1000, 4000), (9000, 100))
+PIECES = ((5000, 900), (0, 1000), (1000, 4000), (9000, 100))
+EXPECTED = [TILE[start : start + length] for start, length in PIECES]
 
 
-def test_tiles_that_lie_together_are_read_as_one_and_given_in_the_order_asked(store: SlowStore) -> None:
-    assert distant(store).tiles(KEY, places(*SPANS)) == [TILE[start : start + length] for start, length in SPANS]
+def test_adjacent_tiles_are_read_as_one_range_and_returned_in_order(store: SlowStore) -> None:
+    assert together(remote(store), spans_of(PIECES)) == [EXPECTED]
     assert store.reads == 1
 
 
-def test_a_folder_store_reads_no_more_in_vain_than_a_few_kilobytes(tmp_path: Path) -> None:
+def test_a_folder_store_reads_few_unneeded_bytes(tmp_path: Path) -> None:
     folder = FolderStore(tmp_path)
     folder.put(KEY, b"before" + TILE + bytes(50_000) + TILE)
-    source = NearTiles(folder)
-    far = [*places(*SPANS), TileSpan(6 + len(TILE) + 50_000, len(TILE), CRC)]
-    assert source.tiles(KEY, far) == [*(TILE[start : start + length] for start, length in SPANS), TILE]
+    source = FolderTiles(folder, NoMetrics())
+    far = [*spans_of(PIECES), TileSpan(6 + len(TILE) + 50_000, len(TILE), CRC)]
+    assert together(source, far) == [[*EXPECTED, TILE]]
     with pytest.raises(PyramidCorrupt):
-        source.tiles(KEY, [*far, TileSpan(6, 9, 0)])
+        together(source, [*far, TileSpan(6, 9, 0)])
 
 
-def test_of_tiles_wanted_at_once_by_several_threads_each_is_read_once(store: SlowStore, tmp_path: Path) -> None:
-    source = distant(store, TileCache(tmp_path, 4 << 20))
-    with ThreadPoolExecutor(4) as pool:
-        flights = [pool.submit(source.tiles, KEY, places(*SPANS[turn:])) for turn in (0, 1, 2, 0)]
-        for turn, flight in zip((0, 1, 2, 0), flights, strict=True):
-            assert flight.result(30) == [TILE[start : start + length] for start, length in SPANS[turn:]]
-    assert store.reads <= 2
-    assert source.tiles(KEY, places(*SPANS)) == [TILE[start : start + length] for start, length in SPANS]
-    assert store.reads <= 2
-
-
-def test_one_bad_tile_among_many_is_not_given_and_the_others_are_kept(store: SlowStore, tmp_path: Path) -> None:
-    source = distant(store, TileCache(tmp_path, 4 << 20))
-    good = places(*SPANS)
-    with pytest.raises(PyramidCorrupt):
-        source.tiles(KEY, [good[0], good[1]._replace(crc=1), *good[2:]])
-    store.away = True
-    assert source.tiles(KEY, [good[0], *good[2:]]) == [TILE[s : s + n] for s, n in (SPANS[0], *SPANS[2:])]
-
-
-def test_once_a_store_is_away_threads_are_not_held(store: SlowStore) -> None:
-    source = distant(store)
-    store.away = True
-    at_once(source, 1)
-    began = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        for flight in [pool.submit(source.tile, KEY, place, 5, 0) for place in range(40)]:
-            assert isinstance(flight.exception(30), StoreFault)
-    assert time.monotonic() - began < 5 * 0.3
-    store.away = False
-    assert source.tile(KEY, 6, len(TILE), CRC) == TILE
-
-
-def test_what_is_in_the_cache_is_not_read_again_by_any_process(store: SlowStore, tmp_path: Path) -> None:
-    first, second = (distant(store, TileCache(tmp_path, 4 << 20)) for _ in range(2))
-    assert at_once(first, 8) == [TILE] * 8
-    store.away = True
-    assert at_once(first, 4) == at_once(second, 4) == [TILE] * 4
+def test_concurrent_requests_for_the_same_tiles_share_their_ranges(store: SlowStore, tmp_path: Path) -> None:
+    source = remote(store, TileCache(tmp_path, 4 << 20))
+    assert together(source, *([spans_of(PIECES)] * 4)) == [EXPECTED] * 4
+    assert store.reads == 1
+    assert together(source, spans_of(PIECES)) == [EXPECTED]
     assert store.reads == 1
 
 
-def test_a_tile_in_the_cache_is_near_and_one_that_is_not_costs_no_read(store: SlowStore, tmp_path: Path) -> None:
-    source = distant(store, TileCache(tmp_path, 4 << 20))
-    assert source.near(KEY, 6, len(TILE), CRC) is None
-    assert distant(store).near(KEY, 6, len(TILE), CRC) is None
-    assert store.reads == 0
-    assert at_once(source, 1) == [TILE]
+def test_a_corrupt_tile_among_many_is_an_error_and_the_others_are_cached(store: SlowStore, tmp_path: Path) -> None:
+    source = remote(store, TileCache(tmp_path, 4 << 20))
+    good = spans_of(PIECES)
+
+    async def ask() -> None:
+        with pytest.raises(PyramidCorrupt):
+            await source.tiles(KEY, [good[0], good[1]._replace(crc=1), *good[2:]])
+        await settle()
+
+    asyncio.run(ask())
     store.away = True
-    assert source.near(KEY, 6, len(TILE), CRC) == TILE
+    assert together(source, [good[0], *good[2:]]) == [[EXPECTED[0], *EXPECTED[2:]]]
 
 
-def test_a_tile_of_a_folder_is_near_once_its_file_was_read_and_is_checked(tmp_path: Path) -> None:
-    folder = FolderStore(tmp_path)
-    folder.put(KEY, b"before" + TILE)
-    source = NearTiles(folder)
-    assert source.near(KEY, 6, len(TILE), CRC) is None
-    assert source.tile(KEY, 6, len(TILE), CRC) == source.near(KEY, 6, len(TILE), CRC) == TILE
-    with pytest.raises(PyramidCorrupt):
-        source.near(KEY, 6, len(TILE), 1)
+def test_requests_fail_immediately_while_the_store_is_known_to_be_unavailable(store: SlowStore) -> None:
+    source = remote(store)
+    store.away = True
+    concurrently(source)
+
+    async def ask() -> list[TileBytes | BaseException]:
+        reads = (source.tile(KEY, TileSpan(start, 5, 0)) for start in range(40))
+        return await asyncio.gather(*reads, return_exceptions=True)
+
+    assert {type(result) for result in asyncio.run(ask())} == {StoreFault}
+    assert store.reads == 2
+    store.away = False
+    assert concurrently(source) == [TILE]
 
 
-def test_a_bad_entry_of_the_cache_is_read_anew(store: SlowStore, tmp_path: Path) -> None:
-    source = distant(store, TileCache(tmp_path, 4 << 20))
-    at_once(source, 1)
-    content = (tmp_path / "tiles").read_bytes()
-    (tmp_path / "tiles").write_bytes(content.replace(TILE, TILE[:-1] + b"!"))
-    assert at_once(source, 1) == at_once(source, 1) == [TILE]
+def test_a_cached_tile_is_not_read_again_by_any_process(store: SlowStore, tmp_path: Path) -> None:
+    first, second = (remote(store, TileCache(tmp_path, 4 << 20)) for _ in range(2))
+    assert concurrently(first, 8) == [TILE] * 8
+    store.away = True
+    assert concurrently(first, 4) == concurrently(second, 4) == [TILE] * 4
+    assert store.reads == 1
+
+
+def test_without_a_cache_nothing_is_kept(store: SlowStore) -> None:
+    source = remote(store)
+    assert concurrently(source) == concurrently(source) == [TILE]
     assert store.reads == 2
 
 
-def test_wrong_bytes_of_the_store_are_not_kept(store: SlowStore, tmp_path: Path) -> None:
-    source = distant(store, TileCache(tmp_path, 4 << 20))
+def test_a_folder_tile_is_verified_whether_the_page_cache_holds_it_or_not(tmp_path: Path) -> None:
+    folder = FolderStore(tmp_path)
+    folder.put(KEY, b"before" + TILE)
+    source = FolderTiles(folder, NoMetrics())
+    for _ in range(2):
+        assert concurrently(source) == [TILE]
+        assert {type(result) for result in concurrently(source, span=SPAN._replace(crc=1))} == {PyramidCorrupt}
+
+
+def test_a_damaged_cache_entry_is_read_again_from_the_store(store: SlowStore, tmp_path: Path) -> None:
+    source = remote(store, TileCache(tmp_path, 4 << 20))
+    concurrently(source)
+    content = (tmp_path / "tiles").read_bytes()
+    (tmp_path / "tiles").write_bytes(content.replace(TILE, TILE[:-1] + b"!"))
+    assert concurrently(source) == concurrently(source) == [TILE]
+    assert store.reads == 2
+
+
+def test_wrong_bytes_of_the_store_are_not_cached(store: SlowStore, tmp_path: Path) -> None:
+    source = remote(store, TileCache(tmp_path, 4 << 20))
     store.damaged = True
-    assert {type(answer) for answer in at_once(source, 2)} == {PyramidCorrupt}
+    assert {type(result) for result in concurrently(source, 2)} == {PyramidCorrupt}
     store.damaged = False
-    assert at_once(source, 2) == [TILE] * 2
+    assert concurrently(source, 2) == [TILE] * 2
 
 
-def test_the_kind_of_store_decides(tmp_path: Path) -> None:
+def test_the_kind_of_store_selects_the_source(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, cache_bytes=4 << 20)
-    assert isinstance(open_tile_source(settings, FolderStore(tmp_path / "store")), NearTiles)
+    assert isinstance(open_tile_source(settings, FolderStore(tmp_path / "store"), NoMetrics()), FolderTiles)
     assert not settings.cache.exists()
-    assert isinstance(open_tile_source(settings, memory_repository().store), DistantTiles)
+    assert isinstance(open_tile_source(settings, memory_repository().store, NoMetrics()), RemoteTiles)
     assert (settings.cache / "tiles").exists()
 
 
@@ -238,8 +253,16 @@ class Reading:
 
     def ask(self, service: ImageService) -> tuple[int, bytes, dict[str, str]]:
         path = f"{PREFIX}{self.image}/0,0,256,256/256,256/0/default.jpg"
-        answer = service.answer(ImageCall(path, "https://books.example"))
-        return answer.status, answer.body, dict(answer.headers)
+        response = asyncio.run(respond_and_settle(service, ImageCall(path, "https://books.example")))
+        fields = {name.decode(): value.decode() for name, value in response.headers}
+        return response.status, bytes(response.body), fields
+
+
+async def respond_and_settle(service: ImageService, call: ImageCall) -> ImageResponse:
+    """Respond, and wait until the tiles read are in the disk cache."""
+    response = await service.respond(call)
+    await settle()
+    return response
 
 
 @pytest.fixture
@@ -247,24 +270,24 @@ def reading(hold_picture: Callable[..., str], picture: pyvips.Image, tmp_path: P
     return Reading(hold_picture, picture, tmp_path / "var")
 
 
-def test_a_new_process_needs_the_store_neither_for_directory_nor_tile(reading: Reading) -> None:
+def test_a_new_process_finds_directory_and_tile_in_the_disk_cache(reading: Reading) -> None:
     status, body, _ = reading.ask(reading.service())
     assert (status, reading.store.reads) == (200, 2)
     reading.store.away = True
     assert reading.ask(reading.service())[:2] == (200, body)
 
 
-def test_a_store_that_is_away_is_a_503_that_says_when_to_come_again_and_ends_by_itself(reading: Reading) -> None:
+def test_an_unavailable_store_gives_503_with_retry_after_until_it_is_back(reading: Reading) -> None:
     service = reading.service()
     reading.store.away = True
     for _ in range(3):
         status, _, fields = reading.ask(service)
-        assert (status, fields["Retry-After"], fields["Cache-Control"]) == (503, "5", "no-store")
+        assert (status, fields["retry-after"], fields["cache-control"]) == (503, "5", "no-store")
     reading.store.away = False
     assert reading.ask(service)[0] == 200
 
 
-def test_a_pyramid_made_anew_with_its_tiles_elsewhere_is_found_though_its_old_directory_is_in_the_cache(
+def test_a_replaced_pyramid_is_served_although_its_old_directory_is_cached(
     reading: Reading, hold_picture: Callable[..., str], picture: pyvips.Image
 ) -> None:
     _, body, _ = reading.ask(reading.service())
@@ -280,7 +303,7 @@ def test_a_pyramid_made_anew_with_its_tiles_elsewhere_is_found_though_its_old_di
     assert reading.ask(reading.service())[:2] == (200, body)
 
 
-def test_the_cache_may_go_while_it_is_read(reading: Reading) -> None:
+def test_the_disk_cache_may_be_deleted_while_it_is_in_use(reading: Reading) -> None:
     service = reading.service()
     _, body, _ = reading.ask(service)
     for _ in range(3):
@@ -289,83 +312,3 @@ def test_the_cache_may_go_while_it_is_read(reading: Reading) -> None:
         time.sleep(1.1)
         assert reading.ask(service)[:2] == (200, body)
         assert (reading.folder / "cache" / "tiles").exists()
-
-
-class Reads:
-    """Ranges read in an event loop, as `RangedReads` gives them, of a store that counts."""
-
-    def __init__(self, store: SlowStore) -> None:
-        self._store = store
-
-    async def read(self, key: str, start: int, length: int) -> bytes:
-        return await asyncio.to_thread(self._store.read_range, key, start, length)
-
-
-def soon(source: DistantTiles, times: int = 1, crc: int = CRC) -> list[bytes | None]:
-    """What an event loop gets that wants one tile so often at the same time, and waits for the cache to be written."""
-
-    async def ask() -> bytes | None:
-        coming = source.soon(KEY, 6, len(TILE), crc)
-        return await coming if coming else None
-
-    async def work() -> list[bytes | None]:
-        got = await asyncio.gather(*(ask() for _ in range(times)))
-        near = source.near(KEY, 6, len(TILE), crc)  # on its way into the cache, if there is one
-        assert near in (None, TILE)
-        await asyncio.sleep(0.2)
-        return got
-
-    return asyncio.run(work())
-
-
-def going_both_ways(store: SlowStore, cache: TileCache | None = None) -> DistantTiles:
-    return DistantTiles(store, cache, reads=Reads(store))  # type: ignore[arg-type]
-
-
-def test_in_the_event_loop_a_tile_is_read_once_for_all_and_then_lies_in_the_cache(
-    store: SlowStore, tmp_path: Path
-) -> None:
-    source = going_both_ways(store, TileCache(tmp_path, 4 << 20))
-    assert soon(source, 8) == [TILE] * 8
-    assert store.reads == 1
-    assert source.near(KEY, 6, len(TILE), CRC) == TILE
-    assert soon(source) == at_once(source, 1) == [TILE]
-    assert store.reads == 1
-
-
-def test_a_tile_that_another_process_has_put_into_the_cache_is_not_read_again(store: SlowStore, tmp_path: Path) -> None:
-    first, second = (going_both_ways(store, TileCache(tmp_path, 4 << 20)) for _ in range(2))
-    assert soon(first) == soon(second) == [TILE]
-    assert store.reads == 1
-
-
-def test_in_the_event_loop_without_a_cache_nothing_is_kept(store: SlowStore) -> None:
-    source = going_both_ways(store)
-    assert soon(source) == soon(source) == [TILE]
-    assert store.reads == 2
-
-
-def test_what_fails_in_the_event_loop_is_left_to_who_may_wait(
-    store: SlowStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = going_both_ways(store)
-    assert soon(source, crc=CRC ^ 1) == [None]  # its bytes are not the tile's
-    store.away = True
-    assert soon(source) == [None]
-    assert source.soon(KEY, 6, len(TILE), CRC) is None  # left alone for a while
-    assert "a direct read of the store failed" in caplog.text
-    store.away = False
-    assert at_once(source, 1) == [TILE]
-
-
-def test_while_the_store_is_known_to_be_away_the_event_loop_does_not_try(store: SlowStore) -> None:
-    source = going_both_ways(store)
-    store.away = True
-    assert {type(answer) for answer in at_once(source, 1)} == {StoreFault}
-    assert source.soon(KEY, 6, len(TILE), CRC) is None
-
-
-def test_a_folder_is_never_read_in_the_event_loop(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    store.put(KEY, b"before" + TILE)
-    assert NearTiles(store).soon(KEY, 6, len(TILE), CRC) is None

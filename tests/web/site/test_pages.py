@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from iiif_server.image.wsgi import ImageApplication
 from sqlalchemy import text
 
-from iiif_server.image.wsgi import ImageApplication
 from repository.model import Access, Rights
 from repository.repository import Repository
 from web.app import create_app

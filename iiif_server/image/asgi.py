@@ -1,0 +1,147 @@
+"""The ASGI application of the image service. It runs on its own: ``uvicorn --factory iiif_server.image.asgi:create``.
+
+The public address in links is `Settings.base_url`, else the scheme and host of the request. ``X-Forwarded-*`` fields do
+not change it: behind a proxy, set the base URL.
+
+A response that fails after it has begun raises its error, so that the server aborts the connection: an HTTP client must
+not take part of an image for the whole (RFC 9112, section 8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from iiif_server.asgi_messages import Message, Receive, Scope, Send
+from iiif_server.image.responses import PREFIXES, ImageCall, ImageResponse, refusal
+from iiif_server.image.service import ImageService
+from iiif_server.metrics import REQUEST_CLASS_KEY, NoMetrics
+from iiif_server.render.pool import RenderedStream
+from repository.config import process_settings
+from repository.errors import NotFound
+from repository.repository import open_repository
+
+CLIENT_KEY: Final = "shanben.client"
+"""The key of the scope that names the client for the rendering budget; without it, the peer's address."""
+
+SEND_SECONDS: Final = 60.0
+"""How long a client may take to accept one part of a streamed image before the connection is aborted."""
+
+
+class SlowClient(Exception):
+    """A client did not read its response in time."""
+
+
+class ImageApplication:
+    """ASGI application over an image service. `base_url` is the public address, '' for that of each request."""
+
+    def __init__(self, service: ImageService, base_url: str = "") -> None:
+        self._service = service
+        self._base_url = base_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request, or to the events of the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._respond(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._service.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._call(scope)
+        if call.path.startswith(PREFIXES):
+            response = await self._service.respond(call)
+        else:
+            response = refusal(NotFound(what=call.path), call)
+        scope[REQUEST_CLASS_KEY] = response.request_class
+        body = response.body
+        if isinstance(body, RenderedStream):
+            await _stream(response, body, receive, send)
+            return
+        headers = [*response.headers]
+        if body or call.method != "HEAD":
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
+
+    def _call(self, scope: Scope) -> ImageCall:
+        fields = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FIELDS}
+        peer = scope.get("client")
+        return ImageCall(
+            scope["path"],
+            self._base_url or _own_address(scope, fields.get(b"host")),
+            scope["method"],
+            fields.get(b"if-none-match"),
+            fields.get(b"accept"),
+            fields.get(b"accept-language"),
+            scope.get(CLIENT_KEY, peer[0] if peer else ""),
+        )
+
+
+_FIELDS: Final = frozenset({b"host", b"if-none-match", b"accept", b"accept-language"})
+
+
+def create() -> ImageApplication:
+    """Return the application for this process's settings."""
+    repository = open_repository(process_settings())
+    return ImageApplication(ImageService(repository, metrics=NoMetrics()), repository.settings.base_url)
+
+
+def _own_address(scope: Scope, host: str | None) -> str:
+    """Return the address the request was sent to."""
+    if host is None:
+        server = scope.get("server") or ("localhost", None)
+        name = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+    else:
+        name = host
+    return f"{scope.get('scheme', 'http')}://{name}{scope.get('root_path', '')}"
+
+
+async def _stream(response: ImageResponse, stream: RenderedStream, receive: Receive, send: Send) -> None:
+    """Send an image as it is rendered, until the client disconnects."""
+    gone = asyncio.ensure_future(_disconnect(receive))
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers]})
+        async for part in _until(gone, stream):
+            await _accept(send, {"type": "http.response.body", "body": part, "more_body": True})
+        if not gone.done():
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        await stream.close()
+
+
+async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIterator[bytes]:
+    """Yield the parts of a stream until `gone` is done."""
+    while not gone.done():
+        step: asyncio.Future[bytes | None] = asyncio.ensure_future(stream.next_part())
+        await asyncio.wait((step, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not step.done():
+            step.cancel()
+            return
+        part = step.result()
+        if part is None:
+            return
+        yield part
+
+
+async def _accept(send: Send, message: Message) -> None:
+    """Send one part. Raises `SlowClient` when the client does not accept it in time."""
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send(message)
+    except TimeoutError as fault:
+        raise SlowClient from fault
+
+
+async def _disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

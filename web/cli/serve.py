@@ -1,0 +1,143 @@
+"""`shanben serve`: runs the site in several processes of uvicorn, and without a broker a local worker beside them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from repository.config import Settings
+from repository.errors import DependencyMissing, SettingInvalid
+from repository.localized import LocalizedText
+from web.http_limits import LimitedHttpProtocol
+from workers.service.local_process import LocalWorkerProcess
+
+STOP_SECONDS: Final = 30
+"""How long requests in progress may take to end when a process stops; then they are aborted."""
+
+KEEP_ALIVE_SECONDS: Final = 75
+_BACKLOG: Final = 2048
+_OPEN_FILES: Final = 8192
+
+
+def serve(settings: Settings, host: str, port: int, processes: int, announce: Callable[[], None]) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    SIGHUP replaces the processes one after the other; the new ones read the settings again. A process that ends is
+    replaced. Raises `DependencyMissing` when the port is taken, `SettingInvalid` for TLS files that cannot be used.
+    """
+    certificate, key = _tls_files(settings)
+    config = uvicorn.Config(
+        "web.asgi:create",
+        factory=True,
+        workers=processes,
+        http=LimitedHttpProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    _raise_file_limit()
+    with _listen(host, port) as listener:
+        announce()
+        supervisor = Supervisor(config, [listener], None if settings.broker else LocalWorkerProcess())
+        supervisor.run()
+    return supervisor.exit_code
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor, which also keeps a local worker running."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], worker: LocalWorkerProcess | None) -> None:
+        super().__init__(config, sockets)
+        self._worker = worker
+
+    @property
+    def exit_code(self) -> int:
+        """1 when the processes could not start, else 0."""
+        return int(any(process.exitcode == STARTUP_FAILURE for process in self.processes))
+
+    def init_processes(self) -> None:
+        """Start the web processes and the worker."""
+        super().init_processes()
+        if self._worker:
+            self._worker.start()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace what has ended."""
+        super().keep_subprocess_alive()
+        if self._worker and not self.should_exit.is_set():
+            self._worker.ensure_running()
+
+    def handle_hup(self) -> None:
+        """Replace all processes."""
+        if self._worker:
+            self._worker.stop()
+            self._worker.start()
+        super().handle_hup()
+
+    def terminate_all(self) -> None:
+        """Ask all processes to end."""
+        if self._worker:
+            self._worker.terminate()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait until all processes have ended."""
+        super().join_all()
+        if self._worker:
+            self._worker.stop()
+
+
+def _tls_files(settings: Settings) -> tuple[str | None, str | None]:
+    """Return the files of the certificate and its key, None without TLS. Raises `SettingInvalid`."""
+    files = {"tls_certificate": settings.tls_certificate, "tls_key": settings.tls_key}
+    if not any(files.values()):
+        return None, None
+    for name, file in files.items():
+        if not file or not os.access(file, os.R_OK):
+            reason = LocalizedText(
+                f"须为可读的 PEM 文件，且证书与私钥须同时设置：{file or '（未设置）'}",
+                f"it must be a readable PEM file; set the certificate and its key together: {file or '(not set)'}",
+            )
+            raise SettingInvalid(name=name, reason=reason)
+    return settings.tls_certificate, settings.tls_key
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as fault:
+        listener.close()
+        remedy = LocalizedText(
+            f"请以 --port 指定其他端口（{fault.strerror}）", f"choose another --port ({fault.strerror})"
+        )
+        what = LocalizedText(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}")
+        raise DependencyMissing(what=what, remedy=remedy) from fault
+    listener.set_inheritable(True)
+    return listener
+
+
+def _raise_file_limit() -> None:
+    """Allow each process as many open files as the system permits, for connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,65 @@
+"""Limits of an HTTP request's head that uvicorn does not have: its size and the time it may take to arrive.
+
+uvicorn's httptools protocol collects header fields without a bound, and waits for a first request without a limit. This
+subclass counts the bytes of each head and lets the keep-alive timer run until the head is complete; parsing and
+responding remain uvicorn's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES: Final = 32 << 10
+"""Bytes of a request line and its header fields together."""
+
+HEAD_SECONDS: Final = 15.0
+"""How long a request's head may take to arrive, counted from its first byte or from the connection."""
+
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol with limits for the head of a request."""
+
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the timer for the first head."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse data, unless it exceeds the limit of a head that is not complete."""
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(f"The request line and header fields exceed {MAX_HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        """Start the timer for the head of a further request."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
+
+    def on_headers_complete(self) -> None:
+        """Stop the timer: the head is complete."""
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, message: str) -> None:
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self.send_400_response(message)
