@@ -23,6 +23,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with limits for the head of a request."""
 
     _head_bytes = 0
+    _chunk_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -37,6 +38,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse data, unless it exceeds the limit of a head that is not complete."""
+        self._chunk_bytes = len(data)
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
@@ -45,7 +47,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the timer for the head of a further request."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes = self._chunk_bytes
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
 

@@ -63,8 +63,10 @@ class ImageApplication:
         scope[REQUEST_CLASS_KEY] = response.request_class
         body = response.body
         if isinstance(body, RenderedStream):
-            await _stream(response, body, receive, send)
-            return
+            if scope["http_version"] != "1.0":
+                await _stream(response, body, receive, send)
+                return
+            body = await _whole(body)  # HTTP/1.0 has no chunks: its client needs the length (RFC 9112, section 6)
         headers = [*response.headers]
         if body or call.method != "HEAD":
             headers.append((b"content-length", b"%d" % len(body)))
@@ -116,6 +118,17 @@ async def _stream(response: ImageResponse, stream: RenderedStream, receive: Rece
     finally:
         gone.cancel()
         await stream.close()
+
+
+async def _whole(stream: RenderedStream) -> bytes:
+    """Return an image as one body."""
+    parts = []
+    try:
+        while (part := await stream.next_part()) is not None:
+            parts.append(part)
+    finally:
+        await stream.close()
+    return b"".join(parts)
 
 
 async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIterator[bytes]:

@@ -169,6 +169,16 @@ class TestAnAnswerOnItsWay:
         wait_for_end([renderer], 10)
         assert web.get("full/max/0/default.jpg")[0] == 200
 
+    def test_a_client_that_stops_reading_stalls_only_its_own_response(self, web: Web) -> None:
+        with web.slowly("full/max/0/default.png") as client:
+            client.take(1 << 20)
+            began = time.monotonic()
+            for path in web.tiles()[:20]:
+                with urllib.request.urlopen(f"http://127.0.0.1:{web.port}{path}", timeout=20) as answer:
+                    assert answer.status == 200
+            assert web.get("info.json")[0] == web.get("full/300,/0/default.jpg")[0] == 200
+            assert time.monotonic() - began < 20
+
     def test_a_process_that_is_killed_in_the_middle_breaks_it_and_no_other(self, web: Web) -> None:
         with web.slowly("full/max/0/default.png") as client:
             client.take(1 << 20)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -12,11 +15,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from ports import reserve_port
 from server_process import descendants, is_alive, wait_for_end
+
+from web.http_limits import HEAD_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -75,6 +85,14 @@ def serving(folder: Path, **settings: str) -> Iterator[Serving]:
         server.process.stderr.close()
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One server for the tests that leave it whole."""
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        wait_until(server.answers)
+        yield server
+
+
 def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -83,7 +101,7 @@ def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_it_is_told_to_and_leaves_nobody(tmp_path: Path, number: int) -> None:
+def test_a_signal_ends_serve_and_all_its_processes(tmp_path: Path, number: int) -> None:
     with serving(tmp_path) as server:
         wait_until(server.answers)
         wait_until(lambda: len(server.workers()) == 2)
@@ -93,7 +111,7 @@ def test_it_ends_when_it_is_told_to_and_leaves_nobody(tmp_path: Path, number: in
         wait_for_end(family, 5)
 
 
-def test_its_processes_end_with_it_when_it_is_killed(tmp_path: Path) -> None:
+def test_the_processes_of_serve_end_when_it_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         wait_until(server.answers)
         family = descendants(server.process.pid)
@@ -102,7 +120,7 @@ def test_its_processes_end_with_it_when_it_is_killed(tmp_path: Path) -> None:
         wait_for_end(family, 10)
 
 
-def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_serve_replaces_a_killed_process(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         wait_until(server.answers)
         wait_until(lambda: len(server.workers()) == 2)
@@ -114,7 +132,7 @@ def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
         assert not any(is_alive(pid) for pid in before)
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+def test_serve_reports_a_port_in_use(tmp_path: Path) -> None:
     with serving(tmp_path) as first:
         wait_until(first.answers)
         command = [SHANBEN, "serve", "--port", str(first.port)]
@@ -124,7 +142,7 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         assert str(first.port) in ended.stderr
 
 
-def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
+def test_serve_reports_a_setting_it_cannot_use_and_ends(tmp_path: Path) -> None:
     with serving(tmp_path, SHANBEN_WATERMARK=str(tmp_path / "absent.png")) as server:
         assert server.process.wait(60) == 1
         assert server.process.stderr
@@ -133,7 +151,7 @@ def test_one_that_cannot_begin_says_why_and_ends(tmp_path: Path) -> None:
         assert "Traceback" not in told
 
 
-def test_it_begins_while_its_store_is_away(tmp_path: Path) -> None:
+def test_serve_starts_while_the_store_is_unavailable(tmp_path: Path) -> None:
     away = {
         "SHANBEN_STORE": "s3://shanben/library",
         "SHANBEN_S3_ENDPOINT": f"http://127.0.0.1:{reserve_port()}",
@@ -159,8 +177,93 @@ def test_it_begins_while_its_store_is_away(tmp_path: Path) -> None:
     assert "连接不上存储服务" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000, b"HTTP/1.1 400 "),
+        (b"GET /" + b"a" * 40_000, b"HTTP/1.1 400 "),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Many: 1\r\n" * 4000, b"HTTP/1.1 400 "),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 414 "),
+        (b"GET /?" + b"q" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 414 "),
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 "),
+    ],
+    ids=["header field", "request line", "many header fields", "path", "query", "no request"],
+)
+def test_an_oversized_or_malformed_request_gets_a_clear_4xx(
+    shared_server: Serving, sent: bytes, expected: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=30) as connection:
+        connection.sendall(sent)
+        assert connection.recv(4096).startswith(expected)
+    assert shared_server.answers()
+
+
+def test_a_head_that_arrives_too_slowly_is_refused(shared_server: Serving) -> None:
+    with socket.create_connection(("127.0.0.1", shared_server.port), timeout=60) as connection:
+        began = time.monotonic()
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        connection.settimeout(2)
+        while time.monotonic() - began < HEAD_SECONDS + 10:
+            with contextlib.suppress(OSError):
+                connection.sendall(b"X-Slow: 1\r\n")
+            try:
+                answer = connection.recv(4096)
+            except TimeoutError:
+                continue
+            break
+        assert answer.startswith(b"HTTP/1.1 400 ")
+    assert shared_server.answers()
+
+
+def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    settings = {"SHANBEN_TLS_CERTIFICATE": str(certificate), "SHANBEN_TLS_KEY": str(key)}
+    trusted = ssl.create_default_context(cafile=str(certificate))
+
+    def answer() -> bytes:
+        address = f"https://localhost:{server.port}/"
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=10, context=trusted) as response:
+            return bytes(response.read())
+        return b""
+
+    with serving(tmp_path, **settings) as server:
+        wait_until(answer)
+        assert b"https://localhost" in answer()
+    with serving(tmp_path, SHANBEN_TLS_CERTIFICATE=str(certificate)) as incomplete:
+        assert incomplete.process.wait(60) == 1
+        assert incomplete.process.stderr
+        message = incomplete.process.stderr.read()
+        assert "tls_key" in message
+        assert "Traceback" not in message
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a self-signed certificate for localhost and its key."""
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private_key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "certificate.pem", folder / "key.pem"
+
+
 @pytest.mark.parametrize("setting", ['watermark = "/absent.png"', "nonsense = 1"])
-def test_a_reload_that_cannot_begin_leaves_the_old_processes(tmp_path: Path, setting: str) -> None:
+def test_a_reload_with_unusable_settings_keeps_the_old_processes(tmp_path: Path, setting: str) -> None:
     with serving(tmp_path) as server:
         wait_until(server.serves_by_two)
         before = set(server.workers())
