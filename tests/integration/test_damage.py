@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_requests import respond
 from ports import reserve_port
 from server_process import ServerProcess, answers
 
@@ -173,7 +174,7 @@ def test_a_damaged_directory_too(small_library: Library) -> None:
 def test_a_large_picture_never_holds_a_damaged_tile(small_library: Library) -> None:
     whole = f"{PREFIX}{small_library.image.identifier}/full/max/0/default.png"
     # Not asked of the server, which would keep the tiles that it has decoded.
-    right = ImageService(small_library.repository).answer(ImageCall(whole, "")).body
+    right = respond(ImageService(small_library.repository), ImageCall(whole, "")).body
     small_library.damage_tile()
     statuses = set()
 

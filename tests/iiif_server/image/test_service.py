@@ -4,12 +4,14 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import pyvips
 from asgi_client import AsgiClient
+from image_requests import WholeResponse as Response
+from image_requests import respond
 from PIL import Image
 from werkzeug.datastructures import Headers
 
@@ -17,7 +19,7 @@ from iiif_server.image import service
 from iiif_server.image.asgi import ImageApplication
 from iiif_server.image.capabilities import probe
 from iiif_server.image.resolved import GRACE_SECONDS, TRUSTED_SECONDS
-from iiif_server.image.responses import ImageCall, ImageResponse
+from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import PREFIX, ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY
 from iiif_server.pyramid.file import read_directory
@@ -89,28 +91,6 @@ class Catalogued:
         return image and replace(image, state=self.state, pyramid=self.pyramid or image.pyramid)
 
 
-@dataclass(frozen=True)
-class Response:
-    """A response whose body has been read to its end."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-
-def wire_headers(response: ImageResponse) -> Headers:
-    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers])
-
-
-async def body_of(response: ImageResponse) -> bytes:
-    if not isinstance(response.body, RenderedStream):
-        return bytes(response.body)
-    parts = []
-    while (part := await response.body.next_part()) is not None:
-        parts.append(part)
-    return b"".join(parts)
-
-
 class House:
     """A service over one held picture, and what went on below it."""
 
@@ -137,11 +117,7 @@ class House:
         return self.respond(ImageCall(f"{path}/{rest}" if rest else path, BASE, method, **headers))
 
     def respond(self, call: ImageCall, service: ImageService | None = None) -> Response:
-        return self.runner.run(self._respond(call, service or self.service))
-
-    async def _respond(self, call: ImageCall, service: ImageService) -> Response:
-        response = await service.respond(call)
-        return Response(response.status, wire_headers(response), await body_of(response))
+        return respond(service or self.service, call, self.runner)
 
     def close(self) -> None:
         self.service.close()

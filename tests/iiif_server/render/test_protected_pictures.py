@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 import pyvips
+from image_requests import respond
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -47,10 +48,9 @@ def mark(tmp_path: Path) -> Settings:
 
 
 def pixels(service: ImageService, image: str, request: str) -> NDArray[numpy.uint8]:
-    response = service.answer(ImageCall(f"/iiif/image/3/{image}/{request}", "https://example.org"))
+    response = respond(service, ImageCall(f"/iiif/image/3/{image}/{request}", "https://example.org"))
     assert response.status == 200, response
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-    return numpy.asarray(Image.open(io.BytesIO(body)).convert("RGB"))
+    return numpy.asarray(Image.open(io.BytesIO(response.body)).convert("RGB"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_protection_changes_the_entity_tag(served: Served) -> None:
     for held in ({}, {"redactions": (HIDDEN,)}, {"redactions": (Rectangle(300, 280, 121, 90),)}):
         service, image = served(**held)
         call = ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org")
-        etags.add(dict(service.answer(call).headers)["ETag"])
+        etags.add(respond(service, call).headers["ETag"])
     assert len(etags) == 3
 
 
@@ -127,5 +127,5 @@ def test_watermark_is_rotated_with_its_picture(served: Served, mark: Settings, t
 
 def test_work_that_needs_a_watermark_is_refused_without_one(served: Served) -> None:
     service, image = served(rights=Rights(watermark=True))
-    response = service.answer(ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org"))
+    response = respond(service, ImageCall(f"/iiif/image/3/{image}/full/100,/0/default.jpg", "https://example.org"))
     assert response.status == 503

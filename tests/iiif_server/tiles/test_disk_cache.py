@@ -215,7 +215,7 @@ WRITER = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from test_tile_cache import BUDGET, TileCache, put
+from test_disk_cache import BUDGET, TileCache, put
 cache, number = TileCache(Path(sys.argv[1]), BUDGET), int(sys.argv[2])
 print("begun", flush=True)
 while True:

@@ -8,13 +8,16 @@ import re
 from typing import Any
 
 import pytest
+from asgi_client import AsgiClient
 from flask.testing import FlaskClient
-from iiif_server.image.wsgi import ImageApplication
 from sqlalchemy import text
 
+from iiif_server.image.service import ImageService
 from repository.model import Access, Rights
 from repository.repository import Repository
 from web.app import create_app
+from web.asgi import compose
+from web.telemetry.process_metrics import ProcessMetrics
 
 
 def hrefs(page: str) -> list[str]:
@@ -102,9 +105,7 @@ def test_every_picture_of_every_page_is_served(repository: Repository, publisher
     tall = publisher.small_work("立軸", size=(300, 5000))
     narrow = publisher.small_work("簽條", size=(150, 1000))
     line = publisher.small_work("界欄", size=(1, 5000))
-    app = create_app(repository)
-    app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
-    client = app.test_client()
+    client = AsgiClient(compose(repository, ImageService(repository), ProcessMetrics()))
     of_works = [
         f"/works/{held.identifier}{page}" for held in (work, wide, tall, narrow, line) for page in ("", "/read")
     ]
@@ -113,8 +114,8 @@ def test_every_picture_of_every_page_is_served(repository: Repository, publisher
         assert addresses, path
         for address in addresses:
             response = client.get(address)
-            assert response.status_code == 200, address
-            assert response.mimetype == "image/jpeg"
+            assert response.status == 200, address
+            assert response.headers["content-type"] == "image/jpeg"
 
 
 def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: FlaskClient, publisher: Any) -> None:
@@ -158,14 +159,12 @@ def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, publ
 
 def test_reduced_work_requests_pictures_within_its_limit(repository: Repository, publisher: Any) -> None:
     work = publisher.book(Rights(access=Access.REDUCED, max_size=200))
-    app = create_app(repository)
-    app.wsgi_app = ImageApplication(repository, app.wsgi_app)  # type: ignore[method-assign,assignment]
-    client = app.test_client()
+    client = AsgiClient(compose(repository, ImageService(repository), ProcessMetrics()))
     for path in (f"/works/{work.identifier}", f"/works/{work.identifier}/read"):
         page = client.get(path).text
         assert pictures(page)
         for address in pictures(page):
-            assert client.get(address).status_code == 200, address
+            assert client.get(address).status == 200, address
 
 
 def test_withdrawn_work_is_gone(client: FlaskClient, publisher: Any, repository: Repository) -> None:

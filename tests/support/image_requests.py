@@ -1,0 +1,41 @@
+"""Sends requests to an image service without a server, and reads each response to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from werkzeug.datastructures import Headers
+
+from iiif_server.image.responses import ImageCall, ImageResponse
+from iiif_server.image.service import ImageService
+from iiif_server.render.pool import RenderedStream
+
+
+@dataclass(frozen=True)
+class WholeResponse:
+    """A response whose body has been read to its end."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+async def read_whole(response: ImageResponse) -> WholeResponse:
+    """Read a response to its end."""
+    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers])
+    if not isinstance(response.body, RenderedStream):
+        return WholeResponse(response.status, headers, bytes(response.body))
+    parts = []
+    while (part := await response.body.next_part()) is not None:
+        parts.append(part)
+    return WholeResponse(response.status, headers, b"".join(parts))
+
+
+def respond(service: ImageService, call: ImageCall, runner: asyncio.Runner | None = None) -> WholeResponse:
+    """Return the whole response to a call, in an event loop of its own unless `runner` has one."""
+
+    async def both() -> WholeResponse:
+        return await read_whole(await service.respond(call))
+
+    return runner.run(both()) if runner else asyncio.run(both())
