@@ -26,7 +26,6 @@ MEDIAN = 10
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 OUTERMOST_LOOPS = {
-    "web.connection",
     "web.telemetry.damage_reports",
     "web.telemetry.request_log",
     "workers.execution.runner",

@@ -23,7 +23,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -105,12 +105,12 @@ class RenderPool:
         stream = RenderedStream(self._threads, partial(self._leave, monotonic()))
         reader = blocking_reader(read_tiles, asyncio.get_running_loop())
         begin = partial(self._sandboxes.open_session, _render, plan, source, grid, jpeg_quality, respond=reader)
-        try:
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(stream.close)
             await stream.begin(begin)
-            return await stream.whole_or_begun()
-        except BaseException:
-            await stream.close()
-            raise
+            rendered = await stream.whole_or_begun()
+            on_failure.pop_all()
+        return rendered
 
     def close(self) -> None:
         """End the child when no image is being rendered."""
@@ -191,13 +191,11 @@ class RenderedStream:
         """Return the next part from the child, None at the end."""
         if self._closed or self._session is None:
             return None
-        try:
+        async with AsyncExitStack() as at_end:
+            at_end.push_async_callback(self.close)
             part: bytes | None = await self._in_thread(partial(next, self._session, None))
-        except BaseException:
-            await self.close()
-            raise
-        if part is None:
-            await self.close()
+            if part is not None:
+                at_end.pop_all()
         return part
 
     async def _in_thread(self, action: Callable[[], Any]) -> Any:
