@@ -6,6 +6,7 @@ A master is hashed only if the catalogue has one of the same size, so that new b
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from iiif_server.pyramid.file import PyramidSummary, recipe
@@ -13,7 +14,15 @@ from repository import paths
 from repository.config import Settings
 from repository.model import Image, Pyramid
 from repository.repository import Repository
-from workers.masters.examine import Examined, Examiner
+from workers.masters.examine import Examined
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMaster:
+    """A master that the repository holds: its properties, and the key of a stored pyramid of it."""
+
+    examined: Examined
+    pyramid_key: str
 
 
 def pyramid_key(settings: Settings, image: str) -> str:
@@ -21,32 +30,22 @@ def pyramid_key(settings: Settings, image: str) -> str:
     return paths.pyramid(image, recipe(settings.tile_size, settings.jpeg_quality))
 
 
-class DeduplicatingExaminer:
-    """An examiner that looks a master up in the catalogue and calls another examiner for new masters only."""
+def find_known_master(repository: Repository, path: Path) -> KnownMaster | None:
+    """Look up a master in the catalogue. Return None unless a pyramid of it by the current settings is in the store.
 
-    def __init__(self, repository: Repository, examiner: Examiner) -> None:
-        self._repository = repository
-        self._examiner = examiner
-        self.concurrency = examiner.concurrency
-
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """Return what is known of a master. Writes no file `pyramid` when the store holds its pyramid already."""
-        return self._look_up(path) or self._examiner(path, pyramid)
-
-    def _look_up(self, path: Path) -> Examined | None:
-        if not self._repository.catalogue.has_master_of_length(path.stat().st_size):
+    Returns None for a file that cannot be read, too: the examiner reports its fault. Raises `DatabaseFault`,
+    `StoreFault`.
+    """
+    try:
+        if not repository.catalogue.has_master_of_length(path.stat().st_size):
             return None
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        duplicate = find_duplicate(self._repository, digest)
-        return _examined(*duplicate) if duplicate else None
-
-
-def find_duplicate(repository: Repository, sha256: str) -> tuple[Image, Pyramid] | None:
-    """Return an image of any work with this master whose pyramid is in the store and follows the current settings."""
-    for image, pyramid in repository.catalogue.images_of_master(sha256):
+    except OSError:
+        return None
+    for image, pyramid in repository.catalogue.images_of_master(digest):
         if pyramid.key == pyramid_key(repository.settings, image.identifier) and repository.store.exists(pyramid.key):
-            return image, pyramid
+            return KnownMaster(_examined(image, pyramid), pyramid.key)
     return None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from iiif_server.pyramid.file import PyramidSummary
 from preservation.ocfl import objects
 from repository.database.outbox import Job
-from repository.errors import DigestMismatch, KeyNotFound, MasterUnreadable
+from repository.errors import DigestMismatch, MasterUnreadable
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.repository import Repository
@@ -24,7 +24,7 @@ from workers.deposit.assemble import PageResult, image_identifier, master_fault,
 from workers.deposit.survey import file_signature
 from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
-from workers.masters.duplicates import DeduplicatingExaminer, find_duplicate, pyramid_key
+from workers.masters.duplicates import find_known_master, pyramid_key
 from workers.masters.examine import Examined
 
 
@@ -79,12 +79,22 @@ def _ingest(context: TaskContext, path: Path, arguments: Mapping[str, str]) -> E
     repository, work = context.repository, arguments["work"]
     if not work:
         return context.examiner(path, None)
+    if known := find_known_master(repository, path):
+        _store_master(repository, path, arguments, known.examined.sha256)
+        key = _pyramid_key(repository, work, known.examined)
+        if not repository.store.exists(key):
+            repository.store.put(key, repository.store.chunks(known.pyramid_key))
+        return known.examined
     with scratch_directory(repository.settings.staging) as folder:
         pyramid = folder / "pyramid.zip"
-        examined = DeduplicatingExaminer(repository, context.examiner)(path, pyramid)
+        examined = context.examiner(path, pyramid)
         _store_master(repository, path, arguments, examined.sha256)
-        _store_pyramid(repository, image_identifier(work, examined.sha256), pyramid, examined.sha256)
+        repository.store.put(_pyramid_key(repository, work, examined), MovableFile(pyramid))
     return examined
+
+
+def _pyramid_key(repository: Repository, work: str, examined: Examined) -> str:
+    return pyramid_key(repository.settings, image_identifier(work, examined.sha256))
 
 
 def _store_master(repository: Repository, path: Path, arguments: Mapping[str, str], digest: str) -> None:
@@ -92,18 +102,6 @@ def _store_master(repository: Repository, path: Path, arguments: Mapping[str, st
     head = objects.read_inventory(repository.store, work) if version > 1 else None
     if head is None or digest not in head.manifest:
         objects.put_content(repository.store, work, version, master_path(arguments["file"]), source=path, digest=digest)
-
-
-def _store_pyramid(repository: Repository, image: str, pyramid: Path, master: str) -> None:
-    """Store a new pyramid. The pyramid of a known master stays, or is copied from another image with this master."""
-    key = pyramid_key(repository.settings, image)
-    if pyramid.exists():
-        repository.store.put(key, MovableFile(pyramid))
-    elif not repository.store.exists(key):
-        duplicate = find_duplicate(repository, master)
-        if duplicate is None:
-            raise KeyNotFound(key=key)
-        repository.store.put(key, repository.store.chunks(duplicate[1].key))
 
 
 def _changed_fault(file: str) -> Fault:

@@ -21,6 +21,8 @@ from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.progress import SilentProgress
 from workers.service.local import local_runner
+from workers.tasks.ingest import IngestPlan
+from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import ingest_job
 
 
@@ -262,3 +264,18 @@ def test_deposit_that_keeps_changing_is_refused_and_leaves_nothing(context, depo
     assert job.state is JobState.FAILED
     assert [fault["code"] for fault in job.result["faults"]] == ["deposit.changing"]
     assert contents(context.repository) == before
+
+
+def test_plans_and_page_results_of_release_0_1_are_read():
+    """They are stored with waiting jobs, so that their keys must not change."""
+    plan = {"work": "w", "version": 2, "time": "2026-01-01T12:00:00Z", "kept": "ab"}
+    assert IngestPlan.of_json(plan).to_json() == plan
+    pyramid = {"fingerprint": "12", "bytes": 9, "width": 700, "height": 900}
+    examined = {"sha256": "cd", "bytes": 5, "media_type": "image/tiff", "width": 700, "height": 900, "pixels": "12"}
+    fault = {"file": "0002.tif", "place": "", "code": "master.empty", "message": {"zh": "空", "en": "empty"}}
+    pages = [
+        {"file": "0001.tif", "signature": "5 1", "examined": {**examined, "pyramid": pyramid}},
+        {"file": "0001.tif", "signature": "5 1", "examined": {**examined, "pyramid": None}},
+        {"file": "0002.tif", "signature": "", "fault": fault},
+    ]
+    assert [IngestedPage.of_json(page).to_json() for page in pages] == pages
