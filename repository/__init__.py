@@ -1,5 +1,5 @@
-"""What the library holds, where it is stored and who may see it.
+"""The domain model, storage, the database and configuration: what every other package is built on.
 
-`Repository` is built once for each process from `Settings` and passed to everything else. Every other package may
-import this one; it imports none of them.
+Each process builds a `Repository` from `Settings` and passes it to everything else. Every package may import this one;
+it imports none of them.
 """

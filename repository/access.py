@@ -1,11 +1,11 @@
-"""Who may see what: one decision for a work or any of its images. (pure)
+"""Access decisions: who may see a work or any of its images. (pure)
 
-The rules, in order; whatever no rule allows is refused:
+The rules, in order; anything that no rule allows is refused:
 
-1. a work that is withdrawn is shown to nobody;
-2. open access shows everything;
-3. reduced access with a positive `max_size` shows pictures whose longest side, for the whole image, is at most that;
-4. anything else, reduced access without a size included, is refused.
+1. A withdrawn work is shown to nobody.
+2. Open access shows everything.
+3. Reduced access with a positive `max_size` shows images whose longest side, for the whole image, is at most that.
+4. Everything else, including reduced access without a size, is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from repository.model import Access, Rights, WorkState
 
 
 class AccessVerdict(StrEnum):
-    """What is decided."""
+    """The outcome of a decision."""
 
     OPEN = "open"
     REDUCED = "reduced"
@@ -27,7 +27,7 @@ class AccessVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict; `max_size` is the longest side in pixels of the whole image as it may be shown, when reduced."""
+    """A verdict; for reduced access, `max_size` limits the longest side of the whole image in pixels."""
 
     verdict: AccessVerdict
     max_size: int | None = None
@@ -39,7 +39,7 @@ class Decision:
 
 
 def decide(rights: Rights, state: WorkState) -> Decision:
-    """What the public may see of a work with these rights, in this state, or of any of its images."""
+    """Decide what the public may see of a work with these rights in this state, and of any of its images."""
     if state is WorkState.WITHDRAWN:
         return Decision(AccessVerdict.WITHDRAWN)
     if state is not WorkState.PUBLISHED:

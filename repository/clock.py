@@ -1,4 +1,4 @@
-"""The time, and how it is written: RFC 3339 in UTC, to the second."""
+"""The current time, and its notation: RFC 3339 in UTC, to the second."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Now, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def timestamp(moment: datetime) -> str:
-    """``2026-01-31T08:00:00Z``."""
+    """Return a time in the form ``2026-01-31T08:00:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

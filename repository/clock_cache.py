@@ -1,4 +1,4 @@
-"""A bounded memory of what was used lately, for many threads. (pure)"""
+"""A bounded cache with the CLOCK replacement policy, for many threads. (pure)"""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ Value = TypeVar("Value")
 
 
 class _Entry(Generic[Value]):
-    __slots__ = ("cost", "touched", "value")
+    __slots__ = ("cost", "value", "was_read")
 
     def __init__(self, value: Value, cost: int) -> None:
         self.value = value
         self.cost = cost
-        self.touched = False
+        self.was_read = False
 
 
-def _one(_: object) -> int:
+def _cost_of_one(_: object) -> int:
     return 1
 
 
 class ClockCache(Generic[Key, Value]):
-    """A mapping that forgets, to stay within a budget: `capacity` in the units of `cost`, entries unless told.
+    """A mapping whose values cost at most `capacity` together; without a `cost` function each value costs 1.
 
-    What was not asked for since the last round of forgetting goes first (the CLOCK rule), so that a hit, which every
-    tile is, sets one flag and takes no lock. A value that alone is over the budget is not kept.
+    To make room it evicts the oldest entry that was not read since the last scan (the CLOCK policy), so that a hit sets
+    one flag and takes no lock. A value that costs more than `capacity` is not stored.
     """
 
-    def __init__(self, capacity: int, cost: Callable[[Value], int] = _one) -> None:
+    def __init__(self, capacity: int, cost: Callable[[Value], int] = _cost_of_one) -> None:
         self._capacity = capacity
         self._cost = cost
         self._used = 0
@@ -38,37 +38,37 @@ class ClockCache(Generic[Key, Value]):
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """The value kept under `key`, or None."""
+        """Return the value of a key, or None."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        entry.touched = True
+        entry.was_read = True
         return entry.value
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep a value, and forget others for it."""
+        """Store a value, and evict others to make room."""
         entry = _Entry(value, self._cost(value))
         with self._lock:
             self._remove(key)
             if entry.cost > self._capacity:
                 return
             while self._used + entry.cost > self._capacity:
-                self._forget_one()
+                self._evict_one()
             self._entries[key] = entry
             self._used += entry.cost
 
     def forget(self, key: Key) -> None:
-        """Drop what is kept under `key`, if anything is."""
+        """Remove the value of a key, if there is one."""
         with self._lock:
             self._remove(key)
 
-    def _forget_one(self) -> None:
-        """Drop the oldest entry that was not asked for; those that were get one more round."""
+    def _evict_one(self) -> None:
+        """Evict the oldest entry that was not read; entries that were read move to the end."""
         while True:
             key, entry = next(iter(self._entries.items()))
-            if not entry.touched:
+            if not entry.was_read:
                 break
-            entry.touched = False
+            entry.was_read = False
             self._entries[key] = self._entries.pop(key)
         self._remove(key)
 

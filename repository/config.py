@@ -1,7 +1,7 @@
-"""Settings, read once: from the environment, and from `shanben.toml` where the environment is silent.
+"""Settings, read once from the environment, and from `shanben.toml` for names that the environment lacks.
 
-The only module that reads either. Each field's environment name is ``SHANBEN_`` and the field in capitals; in the TOML
-file it stands in lower case. docs/settings.md explains each, and a test holds that page to this class.
+No other module reads either. The environment variable of a field is ``SHANBEN_`` and its name in capitals; in the TOML
+file it is the name. docs/settings.md explains every setting, and a test compares that page with this class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SETTINGS_FILE: Final = "shanben.toml"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator may set. Paths are used as given; empty strings mean "the default"."""
+    """The settings of an operator. Paths are used as given; an empty string means the default."""
 
     data: Path = Path("var")
     database: str = ""
@@ -55,32 +55,32 @@ class Settings:
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy address of the database."""
+        """The SQLAlchemy URL of the database."""
         return self.database or f"sqlite:///{self.data / 'shanben.sqlite'}"
 
     @property
     def store_url(self) -> str:
-        """Where the store is: a folder's path or ``s3://bucket/prefix``."""
+        """The address of the store: a folder's path or ``s3://bucket/prefix``."""
         return self.store or str(self.data / "store")
 
     @property
     def keys(self) -> Path:
-        """The folder of the log's signing key: never in the store."""
+        """The folder of the log's signing key, which is never in the store."""
         return self.data / "keys"
 
     @property
     def cache(self) -> Path:
-        """Where tiles of a distant store are kept at hand; may be deleted at any time."""
+        """The folder of the disk cache for tiles of an S3 store; may be deleted at any time."""
         return self.data / "cache"
 
     @property
     def metrics(self) -> Path:
-        """Where the web processes of a machine share their numbers; may be deleted at any time."""
+        """The folder where web processes of a machine share their metrics; may be deleted at any time."""
         return self.data / "metrics"
 
     @property
     def staging(self) -> Path:
-        """Where work in progress lies; may be emptied when nothing runs."""
+        """The folder of scratch files; may be emptied when nothing runs."""
         return self.data / "staging"
 
 
@@ -100,42 +100,42 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
 
 
 def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Settings:
-    """Settings from `environ`, then from `shanben.toml` in `folder`. Raises `SettingInvalid` for what cannot be used.
+    """Return the settings of `environ`, then of `shanben.toml` in `folder`. Raises `SettingInvalid`.
 
-    An unknown name in the file is a fault: a mistyped setting must not pass in silence. The environment belongs to
-    others too; `unknown_names` tells what in it was not understood.
+    An unknown name in the file is an error, so that a mistyped setting is not ignored. The environment has variables of
+    other programs; `unknown_names` finds mistyped settings in it.
     """
-    known = {field.name for field in fields(Settings)}
+    names = {field.name for field in fields(Settings)}
     values: dict[str, Any] = _read_file(folder / SETTINGS_FILE) if folder else {}
-    if unknown := sorted(values.keys() - known):
+    if unknown := sorted(values.keys() - names):
         raise SettingInvalid(name=unknown[0], reason=LocalizedText("没有这项设置", "there is no such setting"))
-    values |= {name: environ[PREFIX + name.upper()] for name in known if PREFIX + name.upper() in environ}
+    values |= {name: environ[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environ}
     return replace(Settings(), **{name: _convert(name, value) for name, value in values.items() if value != ""})
 
 
 def read_language(environ: Mapping[str, str]) -> Language | None:
-    """The language of the person at the terminal, by POSIX's locale variables; None when they say neither of ours."""
+    """Return the interface language of POSIX's locale variables; None when they name neither Chinese nor English."""
     locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     return {"zh": Language.CHINESE, "en": Language.ENGLISH}.get(locale[:2].lower())
 
 
 def process_settings() -> Settings:
-    """The settings of this process: its environment, and the file in the folder it was started in."""
+    """Return the settings of this process, from its environment and the file in its current folder."""
     return read_settings(os.environ, Path.cwd())
 
 
 def process_language() -> Language | None:
-    """The language of the person who started this process."""
+    """Return the interface language of this process's environment."""
     return read_language(os.environ)
 
 
 def process_unknown_names() -> list[str]:
-    """Names in this process's environment that look like settings of ours and are none."""
+    """Return the unknown names with our prefix in this process's environment."""
     return unknown_names(os.environ)
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """Names in the environment that look like settings of ours and are none."""
+    """Return the names in the environment that have our prefix and are no settings."""
     known = {PREFIX + field.name.upper() for field in fields(Settings)}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
@@ -162,7 +162,7 @@ def _convert(name: str, value: Any) -> Any:
 
 
 def _checked_base_url(name: str, text: str) -> str:
-    """What every identifier and some headers begin with."""
+    """Return the base URL, which begins every IIIF identifier, if it is valid."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
@@ -171,7 +171,7 @@ def _checked_base_url(name: str, text: str) -> str:
     if not usable or not text.isprintable() or set(text) & set(" ?#"):
         reason = LocalizedText(
             "应为 http:// 或 https:// 加主机名，不含查询（?）与片段（#），如 https://library.example",
-            "it is to be http:// or https:// and a host, without query or fragment, like https://library.example",
+            "it must be http:// or https:// and a host, without query or fragment, like https://library.example",
         )
         raise SettingInvalid(name=name, reason=reason)
     return text

@@ -1,9 +1,9 @@
-"""Identifiers of works and images: minted from what they name, checked when typed. (pure)
+"""Identifiers of works and images: minted from digests, and verified by a check character. (pure)
 
 An identifier is a letter for its kind (``w`` work, ``i`` image), sixteen characters of the NOID alphabet (digits and
-consonants: no words form by chance, nothing is mistaken for something else), and a check character over all of it by
-the NOID Check Digit Algorithm. It is minted from a digest, so that doing the same thing twice names the same thing. An
-identifier never becomes a path by itself: `paths.py` hashes or shards it.
+consonants, so that no words form and no characters are confused), and a check character over all of it by the NOID
+Check Digit Algorithm. It is minted from a digest, so that the same content gets the same identifier. An identifier is
+never used as a path: `paths.py` hashes or shards it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _BODY = 16
 
 
 class Kind(StrEnum):
-    """What an identifier names; its first letter."""
+    """The kind of an identifier, which is its first letter."""
 
     WORK = "w"
     IMAGE = "i"
 
 
 def check_character(text: str) -> str:
-    """NOID's check character: each ordinal weighted by its place (from 1), summed, modulo the alphabet's size."""
-    total = sum(place * _ORDINAL.get(character, 0) for place, character in enumerate(text, start=1))
+    """Return NOID's check character: the sum of ordinals times positions (from 1), modulo the alphabet's size."""
+    total = sum(position * _ORDINAL.get(character, 0) for position, character in enumerate(text, start=1))
     return ALPHABET[total % len(ALPHABET)]
 
 
 def mint(kind: Kind, *parts: str) -> str:
-    """The identifier of what `parts` name; the same parts give the same identifier. Parts may hold any characters."""
+    """Return the identifier of `parts`, which may contain any characters. The same parts give the same identifier."""
     framed = b"".join(len(raw).to_bytes(8, "big") + raw for raw in (part.encode() for part in (kind.value, *parts)))
     number = int.from_bytes(hashlib.sha256(framed).digest(), "big")
     body = ""
@@ -44,7 +44,7 @@ def mint(kind: Kind, *parts: str) -> str:
 
 
 def is_valid(identifier: str, kind: Kind) -> bool:
-    """Whether `identifier` has the form and the check character of its kind."""
+    """Return whether `identifier` has the form of its kind and a correct check character."""
     return (
         len(identifier) == _BODY + 2
         and identifier[0] == kind.value
@@ -54,7 +54,7 @@ def is_valid(identifier: str, kind: Kind) -> bool:
 
 
 def parse(identifier: str, kind: Kind) -> str:
-    """The identifier, in lower case and without surrounding space. Raises `IdentifierInvalid`."""
+    """Return the identifier in lower case without surrounding space. Raises `IdentifierInvalid`."""
     candidate = identifier.strip().lower()
     if not is_valid(candidate, kind):
         raise IdentifierInvalid(identifier=identifier)

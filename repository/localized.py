@@ -1,4 +1,4 @@
-"""Words for people, in the two languages of the house: Chinese first, English beside it. (pure)"""
+"""Texts for people in the two interface languages, Chinese and English. (pure)"""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """The same words in Chinese and in English; `{name}` places take details."""
+    """A text in Chinese and English; `format` fills its `{name}` fields."""
 
     zh: str
     en: str
 
     def in_language(self, language: Language | None) -> str:
-        """The words in one language, or in both when it is not known which the reader wants."""
+        """Return the text in one language, or in both for None."""
         if language is None:
             return str(self)
         return self.zh if language is Language.CHINESE else self.en

@@ -1,7 +1,7 @@
-"""What is held: frozen values that every floor speaks of. (pure)
+"""The domain model: frozen values that every package uses. (pure)
 
-``Work`` > ``Volume`` > ``Page`` > ``Image``; ranges (卷, 篇) point at pages across volumes. The words are those of
-ARCHITECTURE.md. Nothing here knows where bytes lie: `paths.py` does.
+``Work`` > ``Volume`` > ``Page`` > ``Image``; ranges (卷, 篇) refer to pages across volumes. ARCHITECTURE.md defines the
+terms. The model does not know where bytes are stored: `paths.py` does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Access(StrEnum):
 
 
 class ViewingDirection(StrEnum):
-    """IIIF Presentation 3.0, viewingDirection."""
+    """The viewingDirection of IIIF Presentation 3.0."""
 
     RIGHT_TO_LEFT = "right-to-left"
     LEFT_TO_RIGHT = "left-to-right"
@@ -29,7 +29,7 @@ class ViewingDirection(StrEnum):
 
 
 class WorkState(StrEnum):
-    """Where a work stands with the public."""
+    """Whether a work is in public view."""
 
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
@@ -37,10 +37,10 @@ class WorkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What may be done with a work.
+    """The rights to a work.
 
-    `max_size` is the longest side in pixels shown when access is reduced; with `watermark` the library's mark lies over
-    every picture shown.
+    `max_size` is the longest side in pixels that reduced access shows; `watermark` adds the library's mark to every
+    image shown.
     """
 
     uri: str | None = None
@@ -63,7 +63,8 @@ class Master:
 class Pyramid:
     """The access file of an image.
 
-    `fingerprint` (64 hex digits) changes when any tile's bytes do; it stands in every ETag. `bytes` is the file's size.
+    `fingerprint` (64 hexadecimal digits) changes when the bytes of any tile change, and is part of every ETag; `bytes`
+    is the file's size.
     """
 
     key: str
@@ -74,7 +75,7 @@ class Pyramid:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A part of an image: its upper left corner and its sides, in pixels of the whole image."""
+    """A part of an image: its upper left corner, width and height, in pixels of the whole image."""
 
     x: int
     y: int
@@ -84,8 +85,9 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One photograph of a page. Width and height are in pixels, upright, as served; what lies in `redactions` is shown
-    to nobody.
+    """One photograph of a page.
+
+    Width and height are in pixels, upright, as served; `redactions` are parts that nobody is shown.
     """
 
     identifier: str
@@ -99,8 +101,8 @@ class Image:
 class Page:
     """One side or spread as photographed.
 
-    `key` is its place in the deposit without suffix: ``volume-1/0001``, or ``0001`` when there are no volume folders.
-    `behavior` is IIIF's word when it differs from the work's; `leaf` what it shows of a woodblock leaf, as catalogued.
+    `key` is its path in the deposit without suffix: ``volume-1/0001``, or ``0001`` without volume folders. `behavior`
+    is IIIF's behavior when it differs from the work's; `leaf` says, as catalogued, what it shows of a woodblock leaf.
     A missing leaf is a page without images.
     """
 
@@ -113,7 +115,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A physical volume (册). A work without volume folders has one, with the label ''."""
+    """A physical volume (册). A work without volume folders has one volume with an empty label."""
 
     label: str = ""
     pages: tuple[Page, ...] = ()
@@ -121,7 +123,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A part of the text (卷, 篇): keys of its own pages, in order, and ranges within it."""
+    """A section of the text (卷, 篇): the keys of its pages, in order, and its subsections."""
 
     label: str = ""
     pages: tuple[str, ...] = ()
@@ -130,7 +132,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Dating:
-    """A date as catalogued, and machine dates (ISO 8601: year, year-month or day; a leading ``-`` for BCE)."""
+    """A date as catalogued, and machine-readable bounds (ISO 8601: year, month or day; a leading ``-`` for BCE)."""
 
     text: str = ""
     earliest: str | None = None
@@ -139,7 +141,7 @@ class Dating:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The catalogue record: only `title` is required. `identifier` is the library's own."""
+    """The catalogue record, of which only `title` is required. `identifier` is the library's own."""
 
     title: str
     identifier: str | None = None
@@ -156,7 +158,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is catalogued: one bibliographic thing, one OCFL object."""
+    """A catalogued bibliographic entity, preserved as one OCFL object."""
 
     identifier: str
     record: Record
@@ -167,19 +169,19 @@ class Work:
     behavior: str = "paged"
 
     def pages(self) -> Iterator[Page]:
-        """Every page of every volume, in order."""
+        """Yield every page of every volume, in order."""
         for volume in self.volumes:
             yield from volume.pages
 
     def images(self) -> Iterator[Image]:
-        """Every image of every page, in order."""
+        """Yield every image of every page, in order."""
         for page in self.pages():
             yield from page.images
 
 
 @dataclass(frozen=True, slots=True)
 class HeldImage:
-    """What the image service must know of an image to answer for it: one catalogue lookup."""
+    """What the image service needs of an image, from one catalogue lookup."""
 
     identifier: str
     work: str
@@ -193,7 +195,7 @@ class HeldImage:
 
 @dataclass(frozen=True, slots=True)
 class WorkSummary:
-    """A work as a list shows it; `cover` is the identifier of its first image, None where nobody may see it."""
+    """A work as lists show it; `cover` is the identifier of its first image, None when access is restricted."""
 
     identifier: str
     title: str
@@ -207,10 +209,10 @@ class WorkSummary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a work or one of its images, in the terms of PREMIS 3.
+    """An event of PREMIS 3 in the life of a work or one of its images.
 
-    `identifier` is derived from what happened, so that the same happening told twice is one event. `time` is RFC 3339
-    in UTC to the second. `detail` holds strings only and nothing personal: it is published in the log.
+    `identifier` is derived from the content, so that recording an event twice yields one event. `time` is RFC 3339 in
+    UTC to the second. `detail` holds only strings, and nothing personal because the log publishes it.
     """
 
     identifier: str

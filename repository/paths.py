@@ -1,15 +1,15 @@
-"""Every object key in the store, and its inverse where there is one. (pure)
+"""The keys of all objects in the store, with their inverses. (pure)
 
 ::
 
     ocfl/0=ocfl_1.1, ocfl/ocfl_layout.json         an OCFL 1.1 storage root, layout extension 0003
-    ocfl/{3}/{3}/{3}/shanben%3a{work}/...          one OCFL object a work
-    pyramids/{3}/{image}/{recipe}.zip              one pyramid an image and recipe
+    ocfl/{3}/{3}/{3}/shanben%3a{work}/...          one OCFL object per work
+    pyramids/{3}/{image}/{recipe}.zip              one pyramid per image and recipe
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
 
-Only identifiers that `identifiers.parse` has accepted come here. Keys are relative, use ``/``, and hold no ``.`` or
+Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
 ``..`` segment.
 """
 
@@ -30,29 +30,29 @@ _OCFL_ID_PREFIX: Final = "shanben:"
 
 
 def ocfl_id(work: str) -> str:
-    """The OCFL object identifier of a work (a URI, OCFL 1.1 section 3.5.1)."""
+    """Return the OCFL object identifier of a work (a URI, OCFL 1.1 section 3.5.1)."""
     return _OCFL_ID_PREFIX + work
 
 
 def work_of_ocfl_id(identifier: str) -> str | None:
-    """The work an OCFL object identifier names; None when it is not one of ours."""
+    """Return the work of an OCFL object identifier; None for an identifier of another form."""
     return identifier.removeprefix(_OCFL_ID_PREFIX) if identifier.startswith(_OCFL_ID_PREFIX) else None
 
 
 def ocfl_object(work: str) -> str:
-    """The object root of a work, by extension 0003-hash-and-id-n-tuple-storage-layout (sha256, 3 by 3)."""
+    """Return a work's object root by extension 0003-hash-and-id-n-tuple-storage-layout (sha256, 3 by 3)."""
     identifier = ocfl_id(work)
     digest = hashlib.sha256(identifier.encode()).hexdigest()
     return f"{OCFL_ROOT}/{digest[0:3]}/{digest[3:6]}/{digest[6:9]}/{identifier.replace(':', '%3a')}"
 
 
 def pyramid(image: str, recipe: str) -> str:
-    """The pyramid of an image made by a recipe (a short hexadecimal name of all that decides its bytes)."""
+    """Return the key of an image's pyramid; `recipe` is a short hexadecimal digest of all that decides its bytes."""
     return f"{PYRAMIDS}/{image[1:4]}/{image}/{recipe}.zip"
 
 
 def image_of_pyramid(key: str) -> tuple[str, str]:
-    """The image and recipe of a pyramid's key: the inverse of `pyramid`. Raises `ValueError` for any other key."""
+    """Return the image and recipe of a pyramid's key: the inverse of `pyramid`. Raises `ValueError`."""
     root, shard, image, name = key.split("/")
     recipe = name.removesuffix(".zip")
     if pyramid(image, recipe) != key:
@@ -61,33 +61,33 @@ def image_of_pyramid(key: str) -> tuple[str, str]:
 
 
 def manifest(work: str) -> str:
-    """The published manifest of a work."""
+    """Return the key of a work's published manifest."""
     return f"{PUBLISHED}/works/{work[1:4]}/{work}/manifest.json"
 
 
 def collection(name: str) -> str:
-    """A published collection."""
+    """Return the key of a published collection."""
     return f"{COLLECTIONS}/{name}.json"
 
 
 def name_of_collection(key: str) -> str | None:
-    """The name of a collection's key: the inverse of `collection`; None for any other key."""
+    """Return the name of a collection's key: the inverse of `collection`; None for any other key."""
     name = key.removeprefix(f"{COLLECTIONS}/").removesuffix(".json")
     return name if name and "/" not in name and collection(name) == key else None
 
 
 def log_tile(level: int, index: int, width: int = TILE_WIDTH) -> str:
-    """A Merkle tree tile (C2SP tlog-tiles, "Merkle Tree"); narrower than 256 hashes it is a partial tile."""
+    """Return the key of a Merkle tree tile (C2SP tlog-tiles, "Merkle Tree"), partial if narrower than 256 hashes."""
     return f"{LOG}/tile/{level}/{_log_index(index)}{_partial(width)}"
 
 
 def log_entries(index: int, width: int = TILE_WIDTH) -> str:
-    """An entry bundle (C2SP tlog-tiles, "Log Entries")."""
+    """Return the key of an entry bundle (C2SP tlog-tiles, "Log Entries")."""
     return f"{LOG}/tile/entries/{_log_index(index)}{_partial(width)}"
 
 
 def _log_index(index: int) -> str:
-    """Zero-padded groups of three digits, all but the last led by x: 1234067 is x001/x234/067."""
+    """Return zero-padded groups of three digits, all but the last prefixed by x: 1234067 is x001/x234/067."""
     groups = [f"{index % 1000:03d}"]
     while index >= 1000:
         index //= 1000
@@ -100,9 +100,9 @@ def _partial(width: int) -> str:
 
 
 def parse_log_path(path: str) -> tuple[str, int, int] | None:
-    """What a path below ``log/`` names: (level digits or "entries", index, width); None when it names no tile.
+    """Return (level in digits or "entries", index, width) of a path below ``log/``; None when it is no tile's path.
 
-    The inverse of `log_tile` and `log_entries`: a path is accepted only in the one form they give it.
+    The inverse of `log_tile` and `log_entries`: a path is accepted only in the form that they return.
     """
     segments = path.split("/")
     if len(segments) < 3 or segments[0] != "tile":

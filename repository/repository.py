@@ -1,4 +1,4 @@
-"""The repository as one thing: settings, store, catalogue, jobs, locks and clock, built once a process, passed in."""
+"""`Repository` bundles settings, stores, database and clock. A process builds one and passes it to its functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WAIT_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What every floor above works on. Nothing in it is global; a process may hold several."""
+    """The settings, stores and database of one installation. Nothing in it is global; a process may have several."""
 
     settings: Settings
     store: ObjectStore
@@ -38,16 +38,18 @@ class Repository:
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
-    """The repository that `settings` describe, its tables in the newest form. Raises `DatabaseFault`, `StoreFault`."""
-    # Processes that start together must not make the same tables twice.
+    """Return the repository of `settings`, its tables migrated. Raises `DatabaseFault`, `StoreFault`, `Busy`."""
+    # Processes that start together must not migrate the same tables.
     with hold_lock_file(
-        settings.data / "database.lock", _WAIT_SECONDS, Busy(what=LocalizedText("数据库的升级", "the database"))
+        settings.data / "database.lock",
+        _WAIT_SECONDS,
+        Busy(what=LocalizedText("数据库的升级", "the database migration")),
     ):
         return _build(settings, settings.database_url, open_store(settings), clock)
 
 
 def memory_repository(settings: Settings | None = None, clock: Clock = system_clock) -> Repository:
-    """A whole repository in memory, for tests and trials: the real classes on the memory store."""
+    """Return a repository in memory for tests and trials: the same classes on the memory store."""
     return _build(settings or Settings(), "sqlite://", memory_store(), clock)
 
 

@@ -165,7 +165,7 @@ def migrate(engine: Engine) -> None:
                 _upgrade(connection)
     except SQLAlchemyError as fault:
         if sql_state(fault) == LOCK_NOT_AVAILABLE:
-            raise Busy(what=LocalizedText("数据库的升级", "the database")) from fault
+            raise Busy(what=LocalizedText("数据库的升级", "the database migration")) from fault
         raise database_fault(fault) from fault
 
 

@@ -1,15 +1,15 @@
-"""Where a store is, as an operator writes it, and what it may be called where others can read it.
+"""Addresses of stores, as an operator writes them, and their names without secrets.
 
 ::
 
     /srv/shanben/store                      a folder
     file:///srv/%E5%96%84%E6%9C%AC%2Cstore  the same, percent-encoded: a path with a comma in a list of replicas
-    s3://bucket/prefix                      the rest from the SHANBEN_S3_ settings
+    s3://bucket/prefix                      the rest comes from the SHANBEN_S3_ settings
     s3://bucket/prefix?endpoint=https://s3.example:9000&access_key=...&secret_key=...&region=...
 
-What an S3 address leaves out comes from the settings; ``endpoint=`` with nothing behind it is Amazon's. Everything may
-be percent-encoded, and ``%``, ``&`` and ``,`` must be; a ``+`` is a plus. No secret is ever in a name, a fault or a
-`repr` made here.
+Parameters that an S3 address leaves out come from the settings; an empty ``endpoint=`` is Amazon S3. Any character may
+be percent-encoded, and ``%``, ``&`` and ``,`` must be; ``+`` stands for itself. Names, errors and `repr` of this module
+never contain a secret.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _FILE_SCHEME: Final = "file://"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{0,2}")
 _PARAMETERS: Final = ("endpoint", "access_key", "secret_key", "region")
 _AMAZON: Final = "https://s3.amazonaws.com"
-_LONGEST_NAME: Final = 180  # a job's key, of 255 characters, names it beside a work
+_LONGEST_NAME: Final = 180  # a job's key, of 255 characters, holds the name and an identifier
 
 
 @dataclass(frozen=True, slots=True)
 class S3Address:
-    """A store in S3: its bucket, its prefix ('' for none), its server ('' for Amazon's) and how to be let in."""
+    """A store in S3: bucket, prefix ('' for none), endpoint ('' for Amazon S3), region and credentials."""
 
     bucket: str
     prefix: str
@@ -46,22 +46,22 @@ class S3Address:
     secret_key: str = field(repr=False)
 
     def key(self, key: str) -> str:
-        """The key in the bucket of a key in the store."""
+        """Return the bucket's key of a key of the store."""
         return f"{self.prefix}/{key}" if self.prefix and key else self.prefix or key
 
     @property
-    def place(self) -> str:
-        """What two addresses of one and the same store have in common, and of no other."""
+    def location(self) -> str:
+        """The same string for every address of one store, and for no other store."""
         return f"{self.endpoint or _AMAZON}/{self.bucket}/{self.prefix}".rstrip("/") + "/"
 
 
 StoreAddress = Path | S3Address
-"""Where a store is, once its address has been read."""
+"""A parsed address: a folder or a store in S3."""
 
 
 def parse_address(address: str, settings: Settings, name: str = "store") -> StoreAddress:
-    """Read an address. Raises `SettingInvalid`, which calls the setting `name` and tells no secret."""
-    scheme = _SCHEME.match(address)  # a folder so called is written ./x:y
+    """Parse an address. Raises `SettingInvalid`, which names the setting `name` and contains no secret."""
+    scheme = _SCHEME.match(address)  # a folder with a colon is written ./x:y
     if not scheme:
         return Path(address)
     if address.startswith(_FILE_SCHEME):
@@ -72,24 +72,24 @@ def parse_address(address: str, settings: Settings, name: str = "store") -> Stor
             name=name,
             reason=LocalizedText(
                 f"{scheme[0]} 开头的地址无法用作存储；{setting} 应为文件夹路径或 s3://bucket/prefix",
-                f"an address that begins with {scheme[0]} is no store; give {setting} a folder's path or s3://bucket/prefix",
+                f"{scheme[0]} is not the scheme of a store; set {setting} to a folder's path or s3://bucket/prefix",
             ),
         )
     place, _, query = address.removeprefix(S3_SCHEME).partition("?")
     bucket, _, prefix = (unquote(part) for part in place.partition("/"))
-    given = _parameters(query, name)
+    parameters = _parse_parameters(query, name)
     return S3Address(
         bucket=_checked_bucket(bucket, name),
         prefix=_checked_prefix(prefix.strip("/"), name),
-        endpoint=_checked_endpoint(given.get("endpoint", settings.s3_endpoint), name),
-        region=given.get("region", settings.s3_region),
-        access_key=given.get("access_key", settings.s3_access_key),
-        secret_key=given.get("secret_key", settings.s3_secret_key),
+        endpoint=_checked_endpoint(parameters.get("endpoint", settings.s3_endpoint), name),
+        region=parameters.get("region", settings.s3_region),
+        access_key=parameters.get("access_key", settings.s3_access_key),
+        secret_key=parameters.get("secret_key", settings.s3_secret_key),
     )
 
 
 def store_name(address: str) -> str:
-    """What a store is called in messages, pages and tables: its address without secrets. Raises `SettingInvalid`."""
+    """Return a store's name in messages, pages and tables: its address without secrets. Raises `SettingInvalid`."""
     parsed = parse_address(address, Settings())
     if isinstance(parsed, Path):
         return str(parsed)
@@ -97,64 +97,66 @@ def store_name(address: str) -> str:
     return f"{place}?endpoint={quote(parsed.endpoint, safe=':/[]')}" if parsed.endpoint else place
 
 
-def distinct_replicas(settings: Settings) -> dict[str, StoreAddress]:
-    """Where the settings' replicas are, by name. Raises `SettingInvalid` when two stores are one, or one in another."""
-    places = [("store", _place(parse_address(settings.store_url, settings)))]
-    found: dict[str, StoreAddress] = {}
+def replica_addresses(settings: Settings) -> dict[str, StoreAddress]:
+    """Return the addresses of the settings' replicas by name. Raises `SettingInvalid` when two stores overlap."""
+    locations = [("store", _location(parse_address(settings.store_url, settings)))]
+    addresses: dict[str, StoreAddress] = {}
     for address in settings.replicas:
         parsed = parse_address(address, settings, "replicas")
-        name, place = store_name(address), _place(parsed)
+        name, location = store_name(address), _location(parsed)
         if len(name) > _LONGEST_NAME:
             reason = LocalizedText(
                 f"{name} 过长（至多 {_LONGEST_NAME} 字）", f"{name} is longer than {_LONGEST_NAME} characters"
             )
             raise SettingInvalid(name="replicas", reason=reason)
-        if other := _overlapping(place, places):
+        if other := _find_overlap(location, locations):
             raise SettingInvalid(
                 name="replicas",
                 reason=LocalizedText(
                     f"{name} 与 {other} 是同一处存储，或一处位于另一处之内；副本须各在一处",
-                    f"{name} is the same store as {other}, or one lies within the other; each needs its own place",
+                    f"{name} and {other} are the same store, or one contains the other; use separate stores",
                 ),
             )
-        places.append((name, place))
-        found[name] = parsed
-    return found
+        locations.append((name, location))
+        addresses[name] = parsed
+    return addresses
 
 
-def _place(address: StoreAddress) -> str:
-    return address.place if isinstance(address, S3Address) else f"{address.resolve()}/"
+def _location(address: StoreAddress) -> str:
+    return address.location if isinstance(address, S3Address) else f"{address.resolve()}/"
 
 
-def _overlapping(place: str, places: Iterable[tuple[str, str]]) -> str | None:
-    return next((name for name, other in places if place.startswith(other) or other.startswith(place)), None)
+def _find_overlap(location: str, locations: Iterable[tuple[str, str]]) -> str | None:
+    return next((name for name, other in locations if location.startswith(other) or other.startswith(location)), None)
 
 
-def _parameters(query: str, name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _parse_parameters(query: str, name: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
     for part in query.split("&") if query else []:
         parameter, _, value = part.partition("=")
-        if parameter not in _PARAMETERS or parameter in found:
+        if parameter not in _PARAMETERS or parameter in parameters:
             known = ", ".join(_PARAMETERS)
             raise SettingInvalid(
                 name=name,
                 reason=LocalizedText(
-                    f"s3:// 地址的参数只能是 {known}，且各一次", f"an s3:// address takes only {known}, each once"
+                    f"s3:// 地址的参数只能是 {known}，且各一次",
+                    f"an s3:// address takes {known}, each once",
                 ),
             )
-        found[parameter] = unquote(value)
-    if ("access_key" in found) != ("secret_key" in found):
+        parameters[parameter] = unquote(value)
+    if ("access_key" in parameters) != ("secret_key" in parameters):
         raise SettingInvalid(
             name=name,
-            reason=LocalizedText("access_key 与 secret_key 须一并给出", "access_key and secret_key belong together"),
+            reason=LocalizedText("access_key 与 secret_key 须一并给出", "give access_key and secret_key together"),
         )
-    return found
+    return parameters
 
 
 def _checked_bucket(bucket: str, name: str) -> str:
     if not bucket or not bucket.isprintable() or set(bucket) & set("@?#\\ "):
         raise SettingInvalid(
-            name=name, reason=LocalizedText("地址应为 s3://bucket/prefix", "it is to be s3://bucket/prefix")
+            name=name,
+            reason=LocalizedText("地址应为 s3://bucket/prefix", "the address must have the form s3://bucket/prefix"),
         )
     return bucket
 
@@ -165,12 +167,12 @@ def _checked_prefix(prefix: str, name: str) -> str:
     except StoreFault as fault:
         raise SettingInvalid(
             name=name,
-            reason=LocalizedText("存储桶后的前缀不合规范", "the prefix behind the bucket is not a clean one"),
+            reason=LocalizedText("存储桶后的前缀不合规范", "the prefix after the bucket is not a valid key"),
         ) from fault
 
 
 def _checked_endpoint(endpoint: str, name: str) -> str:
-    """The endpoint without a slash at its end. One that carries a password would be shown by every fault."""
+    """Return the endpoint without a trailing slash. One with a password is refused, since error messages show it."""
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
@@ -182,7 +184,7 @@ def _checked_endpoint(endpoint: str, name: str) -> str:
             name=name,
             reason=LocalizedText(
                 "S3 服务的地址应为 http(s)://主机:端口，不含密码",
-                "the address of an S3 service is http(s)://host:port, without a password",
+                "the endpoint of an S3 server must have the form http(s)://host:port, without a password",
             ),
         )
     return endpoint.rstrip("/")

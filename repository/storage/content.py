@@ -1,8 +1,8 @@
-"""What goes into a store and under which keys: the words the stores share.
+"""Keys and content of stores: what every kind of store has in common.
 
-A key is relative, with ``/`` between its segments, and means the same in every kind of store: no empty, ``.`` or ``..``
-segment, no control character, at most 255 bytes a segment (file systems) and 1,024 in all (S3). No key may be the
-folder of another: where there is ``a/b`` there is no ``a``.
+A key is relative, uses ``/`` between its segments, and means the same in every kind of store. It has no empty, ``.`` or
+``..`` segment, no control character, at most 255 bytes in a segment (file systems) and 1,024 in all (S3). No key is the
+folder of another: where ``a/b`` exists, ``a`` does not.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _LONGEST_SEGMENT: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class MovableFile:
-    """A file its owner gives away: a store may move it in. It may be gone once the call has returned."""
+    """A file that a store may move instead of copying it. It may no longer exist after the call."""
 
     path: Path
 
 
 Content = bytes | Path | MovableFile | Iterable[bytes]
-"""What can be put: bytes, a file (copied, never moved), a file given away (`MovableFile`), or chunks."""
+"""The content of an object: bytes, a file to copy, a file to move (`MovableFile`), or chunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A key and the size of what lies under it, in bytes."""
+    """The key and the size in bytes of a stored object."""
 
     key: str
     size: int
 
 
 def check_key(key: str) -> str:
-    """The key itself, when it is clean. Raises `StoreFault`."""
+    """Return a valid key unchanged. Raises `StoreFault` for any other."""
     try:
         segments = key.encode().split(b"/")
     except UnicodeEncodeError as fault:
@@ -54,19 +54,19 @@ def check_key(key: str) -> str:
         or any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in key)
         or segments[0] == INCOMING.encode()
     ):
-        raise StoreFault(key=repr(key), reason=LocalizedText("键名不合规范", "the key is not a clean relative key"))
+        raise StoreFault(key=repr(key), reason=LocalizedText("键名不合规范", "the key is not valid"))
     return key
 
 
 def chunks_of(content: Content, size: int = CHUNK) -> Iterator[bytes]:
-    """The content in pieces; of a file or bytes at most `size` bytes each. Raises `OSError` for an unreadable file."""
+    """Yield the content in chunks, of at most `size` bytes for a file or bytes. Raises `OSError`."""
     if isinstance(content, MovableFile):
         content = content.path
     if isinstance(content, bytes):
         yield from (content[start : start + size] for start in range(0, len(content), size))
     elif isinstance(content, Path):
         with content.open("rb", buffering=0) as file:
-            while piece := file.read(size):
-                yield piece
+            while chunk := file.read(size):
+                yield chunk
     else:
         yield from content

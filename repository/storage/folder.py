@@ -1,7 +1,7 @@
-"""The store that is a folder: every object a file, its key its path.
+"""The folder store: every object is a file whose path is its key.
 
-obstore has a folder store too, but a promise to keep needs `fsync`, which it never calls; hence ours.
-`storage/fsync.py` has the writing, `storage/open_files.py` the fast way of reading ranges.
+obstore has a folder store too, but it never calls `fsync`, and preservation needs durable writes. `storage/fsync.py`
+writes; `storage/open_files.py` keeps files open for ranged reads.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _ATTEMPTS: Final = 100
 
 
 class FolderStore:
-    """An `ObjectStore` in a folder, which is made when first written to. Safe to use from many threads and processes.
+    """An `ObjectStore` in a folder, created by the first put. Safe to use from many threads and processes.
 
-    `open_files` is how many files stay open for `read_range`.
+    `open_files` is the number of files that stay open for `read_range`.
     """
 
     def __init__(self, root: Path, open_files: int = 256) -> None:
         self._root = os.path.abspath(root)
         self._folders = DurableFolders(self._root)
         self._incoming = TemporaryFiles(os.path.join(self._root, INCOMING))
-        self._swept = False
+        self._prepared = False
         self._open_files = OpenFiles(self._root, open_files)
 
     def size(self, key: str) -> int:
-        """The object's size in bytes."""
+        """Return the object's size in bytes."""
         with _reading(key):
             status = os.stat(self._path(key))
         if not stat.S_ISREG(status.st_mode):
@@ -50,7 +50,7 @@ class FolderStore:
         return status.st_size
 
     def read(self, key: str) -> bytes:
-        """The whole object."""
+        """Return the whole object."""
         return b"".join(self.chunks(key))
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
@@ -86,34 +86,34 @@ class FolderStore:
         return data if count == length else None
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
-        """The object in pieces of at most `size` bytes; opened, and absent, at the call rather than the first piece."""
+        """Return the object in chunks of at most `size` bytes. The call itself raises `KeyNotFound`."""
         with _reading(key):
             file = OpenFile(self._path(key))
             first = os.pread(file.descriptor, size, 0)
         return _pieces(key, file, first, size)
 
     def put(self, key: str, content: Content) -> None:
-        """Put under `key`, replacing what was there; durable when it returns."""
+        """Store an object, replacing an existing one; it is durable when the call returns."""
         self._put(key, content, os.replace)
 
     def put_new(self, key: str, content: Content) -> None:
-        """Put under a key that is free; durable when it returns. Raises `KeyExists`, whatever lies there."""
+        """Store an object under a new key; it is durable when the call returns. Raises `KeyExists`."""
         if self.exists(key):
             raise KeyExists(key=key)
         self._put(key, content, _rename_new)
 
     def exists(self, key: str) -> bool:
-        """Whether something lies under `key`."""
+        """Return whether an object exists."""
         return os.path.isfile(self._path(key))
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object whose key starts with ``prefix/`` (all for ''), in the order of the keys' bytes."""
+        """Yield every object whose key starts with ``prefix/`` (all for ''), in the byte order of the keys."""
         start = self._path(prefix) if prefix else self._root
         with _writing(prefix):
             yield from _walk(start, f"{prefix}/" if prefix else "")
 
     def delete(self, key: str) -> None:
-        """Take the object away, and the folders it leaves empty; an absent key is no fault."""
+        """Delete the object if it exists, and the folders that become empty."""
         path = self._path(key)
         with _writing(key):
             try:
@@ -122,12 +122,12 @@ class FolderStore:
                 return
             finally:
                 self._open_files.forget(key)
-            self._folders.prune(os.path.dirname(path))
+            self._folders.delete_empty(os.path.dirname(path))
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
-        """Take away the temporary files, last written to so long ago, of writers that live no more; how many."""
+        """Delete temporary files of dead writers that were last written to this long ago; return how many."""
         with _writing(INCOMING):
-            return self._incoming.sweep(older_than_seconds)
+            return self._incoming.remove_abandoned(older_than_seconds)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -135,56 +135,56 @@ class FolderStore:
     def _put(self, key: str, content: Content, rename: Callable[[str, str], None]) -> None:
         target = self._path(key)
         with _writing(key):
-            self._begin()
+            self._prepare()
             if not (isinstance(content, MovableFile) and self._move(content.path, target, rename)):
-                with self._incoming.file() as (descriptor, path):
+                with self._incoming.create() as (descriptor, path):
                     write_all(descriptor, content)
-                    self._settle(path, target, rename)
+                    self._rename_durably(path, target, rename)
             self._open_files.forget(key)
 
-    def _begin(self) -> None:
-        """Before the first write, and when the store was away: the folders, and the leavings of killed writers."""
+    def _prepare(self) -> None:
+        """Create the folders and delete abandoned files before the first put, and again when the store reappears."""
         incoming = os.path.join(self._root, INCOMING)
-        if not (self._swept and os.path.isdir(incoming)):
-            self._folders.forget_all()
-            self._folders.ensure(incoming)
-            self._incoming.sweep()
-            self._swept = True
+        if not (self._prepared and os.path.isdir(incoming)):
+            self._folders.clear_cache()
+            self._folders.create(incoming)
+            self._incoming.remove_abandoned()
+            self._prepared = True
 
     def _move(self, path: Path, target: str, rename: Callable[[str, str], None]) -> bool:
-        """Move a file in; False when it must be copied: a link, or on another file system."""
+        """Move a file into the store; return False when it must be copied: a link, or on another file system."""
         if path.is_symlink():
             return False
         sync_file(str(path))
         try:
-            self._settle(str(path), target, rename)
+            self._rename_durably(str(path), target, rename)
         except OSError as fault:
             if fault.errno == errno.EXDEV:
                 return False
             raise
         return True
 
-    def _settle(self, source: str, target: str, rename: Callable[[str, str], None]) -> None:
-        """Give a synced file its name, and make the name durable.
+    def _rename_durably(self, source: str, target: str, rename: Callable[[str, str], None]) -> None:
+        """Rename a synced file and make the new name durable.
 
-        A deletion elsewhere may prune the target's folder just before the renaming: then it is made again.
+        A concurrent deletion may remove the target's folder just before the rename; then create it again.
         """
         folder = os.path.dirname(target)
         for attempt in range(_ATTEMPTS):
             try:
-                self._folders.ensure(folder)
+                self._folders.create(folder)
                 rename(source, target)
                 break
             except FileNotFoundError:
                 if attempt == _ATTEMPTS - 1:
                     raise
-                self._folders.forget_all()
-        with suppress(FileNotFoundError):  # deleted again already
+                self._folders.clear_cache()
+        with suppress(FileNotFoundError):  # the object and its folder were deleted meanwhile
             sync_folder(folder)
 
 
 def _rename_new(source: str, target: str) -> None:
-    """Rename only when the target is free: a link cannot overwrite."""
+    """Rename only to a new name: a link does not overwrite."""
     os.link(source, target)
     os.unlink(source)
 
@@ -204,13 +204,13 @@ def _pieces(key: str, file: OpenFile, piece: bytes, size: int) -> Iterator[bytes
 
 
 def _walk(folder: str, prefix: str) -> Iterator[StoredObject]:
-    """The files below a folder. A folder sorts as its name and ``/``, for so its keys go on."""
+    """Yield the files below a folder. A folder sorts as its name with ``/``, as its keys do."""
     try:
         with os.scandir(folder) as entries:
-            named = sorted((os.fsencode(entry.name) + b"/" * entry.is_dir(), entry) for entry in entries)
+            items = sorted((os.fsencode(entry.name) + b"/" * entry.is_dir(), entry) for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return
-    for _, entry in named:
+    for _, entry in items:
         key = prefix + entry.name
         if entry.is_dir():
             if key != INCOMING:
@@ -218,7 +218,7 @@ def _walk(folder: str, prefix: str) -> Iterator[StoredObject]:
             continue
         try:
             yield StoredObject(key, entry.stat().st_size)
-        except FileNotFoundError:  # deleted while we walked
+        except FileNotFoundError:  # deleted during the walk
             continue
 
 

@@ -1,8 +1,8 @@
-"""How a folder keeps a promise: names and bytes that outlast a power cut.
+"""Durable files and folders: content and names that survive a power failure.
 
-A file is written under a temporary name in ``.incoming``, synced, and only then given its name; then the folder is
-synced, and so is every folder newly made on the way. A temporary file is locked while its writer lives, so what a
-killed writer left behind is known by being unlocked, and `TemporaryFiles.sweep` takes it away.
+A file is written under a temporary name in ``.incoming``, synced and renamed; then its folder is synced, and so is the
+parent of every folder created on the way. A temporary file is a process mark (`process_marks`), so that
+`TemporaryFiles.remove_abandoned` finds the files of killed writers.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from repository.storage.content import Content, MovableFile, chunks_of
 from repository.storage.process_marks import hold_mark, is_abandoned
 
 _LOCK: Final = "lock"
-_MOST_KNOWN: Final = 8192
+_MOST_CACHED: Final = 8192
 _NO_KERNEL_COPY: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable."""
+    """Sync a folder: the names in it become durable."""
     sync_file(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def sync_file(path: str, flags: int = os.O_RDONLY) -> None:
-    """Make a file's bytes durable."""
+    """Sync a file: its content becomes durable."""
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
@@ -40,7 +40,7 @@ def sync_file(path: str, flags: int = os.O_RDONLY) -> None:
 
 
 def write_all(descriptor: int, content: Content) -> None:
-    """Write the content to an open file and sync it. A file is copied within the kernel where that can be done."""
+    """Write content to an open file and sync it. The kernel copies files where it can."""
     if isinstance(content, MovableFile):
         content = content.path
     if isinstance(content, Path):
@@ -59,17 +59,17 @@ def _write(descriptor: int, chunk: bytes) -> None:
 
 def _copy(path: Path, descriptor: int) -> None:
     with path.open("rb", buffering=0) as file:
-        with _passing_over_no_kernel_copy():
+        with _unsupported_copy_ignored():
             while os.copy_file_range(file.fileno(), descriptor, 1 << 30):
                 pass
-        # What the kernel would not copy (another file system, a file that only seems empty) is copied here.
+        # Copy what the kernel did not: from another file system, or from a file of unknown size as in /proc.
         while chunk := file.read(1 << 20):
             _write(descriptor, chunk)
 
 
 @contextmanager
-def _passing_over_no_kernel_copy() -> Iterator[None]:
-    """Pass over the errors that only say `copy_file_range` is not for these two files."""
+def _unsupported_copy_ignored() -> Iterator[None]:
+    """Ignore the errors by which `copy_file_range` reports that it does not support these two files."""
     try:
         yield
     except OSError as fault:
@@ -78,30 +78,30 @@ def _passing_over_no_kernel_copy() -> Iterator[None]:
 
 
 class TemporaryFiles:
-    """The hidden folder where files are written before they have their name."""
+    """The hidden folder where files are written before they get their name."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     @contextmanager
-    def file(self) -> Iterator[tuple[int, str]]:
-        """A new temporary file, open and locked: its descriptor and path. Gone afterwards, unless it was renamed."""
+    def create(self) -> Iterator[tuple[int, str]]:
+        """Create a temporary file; yield its descriptor and path. It is deleted at the end unless it was renamed."""
         path = os.path.join(self._folder, secrets.token_hex(12))
         with ExitStack() as stack:
             stack.callback(_unlink, path)
-            # The shared lock keeps `sweep` away while the new file is not locked yet.
+            # The shared lock keeps `remove_abandoned` away while the new file is not locked yet.
             with self._locked(fcntl.LOCK_SH):
                 descriptor = stack.enter_context(hold_mark(path))
             yield descriptor, path
 
-    def sweep(self, older_than_seconds: float = 0) -> int:
-        """Take away what killed writers last wrote to so long ago; how many files. No folder, no strays."""
+    def remove_abandoned(self, older_than_seconds: float = 0) -> int:
+        """Delete files of killed writers that were last written to this long ago; return how many."""
         if not os.path.isdir(self._folder):
             return 0
         latest = time.time() - older_than_seconds
         with self._locked(fcntl.LOCK_EX), os.scandir(self._folder) as entries:
-            strays = [entry.path for entry in entries if entry.name != _LOCK]
-            return sum(_unlink_abandoned(path, latest) for path in strays)
+            paths = [entry.path for entry in entries if entry.name != _LOCK]
+            return sum(_unlink_abandoned(path, latest) for path in paths)
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
@@ -131,40 +131,40 @@ def _unlink_abandoned(path: str, latest: float) -> bool:
 
 
 class DurableFolders:
-    """Folders below a root, made so that they outlast a power cut."""
+    """Creates folders below a root so that they survive a power failure."""
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._known: set[str] = set()
+        self._synced: set[str] = set()
 
-    def ensure(self, folder: str) -> None:
-        """Make `folder`, the root or below it, and whatever it lies in, durably.
+    def create(self, folder: str) -> None:
+        """Create `folder`, which is the root or below it, and its parents durably.
 
-        A folder that is there already may have been made a moment ago by another writer who has yet to sync it, so
-        its parent is synced once by every process that first meets it.
+        Another writer may have created an existing folder without having synced its parent yet, so every process
+        syncs the parent of each folder once.
         """
-        if folder in self._known:
+        if folder in self._synced:
             return
         parent = os.path.dirname(folder)
         if folder == self._root:
-            _make_root(folder)
+            _create_root(folder)
         else:
-            self.ensure(parent)
+            self.create(parent)
             with suppress(FileExistsError):
                 os.mkdir(folder)
             sync_folder(parent)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known.add(folder)
+        if len(self._synced) >= _MOST_CACHED:
+            self._synced.clear()
+        self._synced.add(folder)
 
-    def forget_all(self) -> None:
-        """Another process may have taken a folder away: look again, from the root on."""
-        self._known.clear()
+    def clear_cache(self) -> None:
+        """Forget which folders exist, because another process may have deleted one."""
+        self._synced.clear()
 
-    def prune(self, folder: str) -> None:
-        """Take away `folder` and those it lies in as far as they are empty; sync the first that stays."""
+    def delete_empty(self, folder: str) -> None:
+        """Delete `folder` and its parents up to the first that is not empty, and sync that one."""
         while folder != self._root:
-            self._known.discard(folder)
+            self._synced.discard(folder)
             try:
                 os.rmdir(folder)
             except FileNotFoundError:
@@ -176,11 +176,11 @@ class DurableFolders:
             sync_folder(folder)
 
 
-def _make_root(folder: str) -> None:
+def _create_root(folder: str) -> None:
     if os.path.isdir(folder):
         return
     parent = os.path.dirname(folder)
-    _make_root(parent)
+    _create_root(parent)
     with suppress(FileExistsError):
         os.mkdir(folder)
     sync_folder(parent)

@@ -1,4 +1,4 @@
-"""Content on its way into a store in parts: what was sent is counted and summed as it goes."""
+"""Multipart uploads: content on its way into a store is counted and hashed as it is sent."""
 
 from __future__ import annotations
 
@@ -11,47 +11,48 @@ from typing import Final
 from repository.storage.content import Content, chunks_of
 
 PART: Final = 16 << 20
-"""Bytes of every part but the last. S3 takes 10,000 parts: 160 GB an object."""
+"""The size in bytes of every part but the last. S3 accepts 10,000 parts: 160 GB for an object."""
 
-_WAITING: Final = 2
-_LOOK_SECONDS: Final = 0.1
+_QUEUE_SIZE: Final = 2
+_POLL_SECONDS: Final = 0.1
 
 
 class MultipartUpload:
-    """One content being sent. Reads its first 16 MiB: `small` is all of it when there is no more, else None.
+    """The upload of one content. The constructor reads the first 16 MiB.
 
-    Raises `OSError` for a source that cannot be read, here or while it is sent.
+    `whole` is the content when it is no longer than that, and is then put in one request; otherwise it is None. Raises
+    `OSError` when the content cannot be read, in the constructor or while it is sent.
     """
 
     def __init__(self, content: Content) -> None:
         self._remaining = iter(chunks_of(content))
         self._head: list[bytes] = []
-        self.small: bytes | None = None
+        self.whole: bytes | None = None
         self.size = 0
-        self._sums: list[bytes] = []
-        self._sum = hashlib.md5(usedforsecurity=False)
+        self._digests: list[bytes] = []
+        self._hash = hashlib.md5(usedforsecurity=False)
         if isinstance(content, bytes) and len(content) <= PART:
-            self.small = content
+            self.whole = content
             return
-        gathered = 0
-        while gathered <= PART:
+        size = 0
+        while size <= PART:
             chunk = next(self._remaining, None)
             if chunk is None:
-                self.small = b"".join(self._head)
+                self.whole = b"".join(self._head)
                 return
             if chunk:
                 self._head.append(chunk)
-                gathered += len(chunk)
+                size += len(chunk)
 
     def send(self, upload: Callable[[Iterator[bytes]], object]) -> None:
-        """Let `upload` take all the content, once; it is counted and summed as it passes.
+        """Call `upload` with an iterator of the content, and count and hash it meanwhile. May be called once.
 
-        The upload has a thread of its own, because what makes the content may itself read from a store: inside
-        obstore's own calls it may not. What the content or the upload raises is raised here.
+        The upload runs in a thread of its own, because the content may come from another store, and obstore does not
+        allow its functions to be called from within its own calls. Errors of the content and of the upload are raised.
         """
-        queue: Queue[bytes | None] = Queue(_WAITING)
+        queue: Queue[bytes | None] = Queue(_QUEUE_SIZE)
         with ThreadPoolExecutor(1, "upload") as thread:
-            uploading = thread.submit(upload, _arriving(queue))
+            uploading = thread.submit(upload, _received(queue))
             end: bytes | None = None
             try:
                 for chunk in self._chunks():
@@ -65,59 +66,59 @@ class MultipartUpload:
     def _chunks(self) -> Iterator[bytes]:
         self._head.reverse()
         while self._head:
-            yield self._passed(self._head.pop())
+            yield self._count(self._head.pop())
         for chunk in self._remaining:
             if chunk:
-                yield self._passed(chunk)
+                yield self._count(chunk)
 
-    def tag(self) -> str:
-        """The entity tag S3 gives to an upload of these parts: the MD5 of their MD5s, and their number.
+    def entity_tag(self) -> str:
+        """Return the entity tag that S3 assigns to these parts: the MD5 of their MD5s, and their number.
 
-        So it is with Ceph, MinIO and Amazon's S3 unless it encrypts with keys of the customer.
+        Ceph, MinIO and Amazon S3 do so, the latter unless it encrypts with keys of the customer.
         """
-        sums = self._all_sums()
-        return f"{hashlib.md5(b''.join(sums), usedforsecurity=False).hexdigest()}-{len(sums)}"
+        digests = self._all_digests()
+        return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
-    def is_of(self, chunks: Iterator[bytes]) -> bool:
-        """Whether these chunks are the bytes that were sent."""
+    def matches(self, chunks: Iterator[bytes]) -> bool:
+        """Return whether these chunks are the content that was sent."""
         other = MultipartUpload(b"")
         for chunk in chunks:
-            other._passed(chunk)
-        return other._all_sums() == self._all_sums()
+            other._count(chunk)
+        return other._all_digests() == self._all_digests()
 
-    def _passed(self, chunk: bytes) -> bytes:
+    def _count(self, chunk: bytes) -> bytes:
         view = memoryview(chunk)
         while view:
-            room = PART - self.size % PART
-            self._sum.update(view[:room])
-            self.size += min(room, len(view))
+            space = PART - self.size % PART
+            self._hash.update(view[:space])
+            self.size += min(space, len(view))
             if self.size % PART == 0:
-                self._sums.append(self._sum.digest())
-                self._sum = hashlib.md5(usedforsecurity=False)
-            view = view[room:]
+                self._digests.append(self._hash.digest())
+                self._hash = hashlib.md5(usedforsecurity=False)
+            view = view[space:]
         return chunk
 
-    def _all_sums(self) -> list[bytes]:
-        return [*self._sums, self._sum.digest()] if self.size % PART else self._sums
+    def _all_digests(self) -> list[bytes]:
+        return [*self._digests, self._hash.digest()] if self.size % PART else self._digests
 
 
-class _BrokenOffError(Exception):
-    """The content broke off; so must its upload."""
+class _ContentFailedError(Exception):
+    """The content ended with an error, so the upload must fail too."""
 
 
-def _arriving(queue: Queue[bytes | None]) -> Iterator[bytes]:
-    """What is offered, up to an empty piece. Raises `_BrokenOffError` at None."""
+def _received(queue: Queue[bytes | None]) -> Iterator[bytes]:
+    """Yield the chunks of the queue until an empty one. Raises `_ContentFailedError` for None."""
     while chunk := queue.get():
         yield chunk
     if chunk is None:
-        raise _BrokenOffError
+        raise _ContentFailedError
 
 
 def _offer(queue: Queue[bytes | None], chunk: bytes | None, uploading: Future[object]) -> bool:
-    """Wait until there is room for a piece; False when the upload has ended and nothing more is wanted."""
+    """Put a chunk on the queue, waiting for space; return False when the upload has ended."""
     while not uploading.done():
         try:
-            queue.put(chunk, timeout=_LOOK_SECONDS)
+            queue.put(chunk, timeout=_POLL_SECONDS)
         except Full:
             continue
         return True

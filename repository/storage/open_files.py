@@ -1,4 +1,4 @@
-"""Open files kept for reading by ranges: a tile must cost one `pread`, not an `open` besides."""
+"""A cache of open files, so that reading a tile costs one `pread` and no `open`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRUSTED_SECONDS: Final = 1.0
 
 
 class OpenFile:
-    """A file open for reading. Closed when the last reader lets go: never under a reader's hands."""
+    """A file open for reading. It is closed with its last reference, so never while a reader uses it."""
 
     __slots__ = ("_identity", "checked", "descriptor", "path")
 
@@ -28,7 +28,7 @@ class OpenFile:
             os.close(self.descriptor)
 
     def is_current(self) -> bool:
-        """Whether the file at the path is still this one."""
+        """Return whether the path still refers to this file."""
         try:
             current = _identity(os.stat(self.path)) == self._identity
         except OSError:
@@ -38,9 +38,9 @@ class OpenFile:
 
 
 class OpenFiles:
-    """The files last read, open, at most `limit`; safe to use from many threads.
+    """At most `limit` recently used files, open. Safe to use from many threads.
 
-    A file that another process has replaced or deleted is noticed within a second.
+    A file that another process replaces or deletes is noticed within a second.
     """
 
     def __init__(self, root: str, limit: int) -> None:
@@ -48,7 +48,7 @@ class OpenFiles:
         self._files: ClockCache[str, OpenFile] = ClockCache(limit)
 
     def get(self, key: str) -> OpenFile | None:
-        """The open file of a key, if there is one to be trusted."""
+        """Return the open file of a key; None when it is not open or no longer current."""
         file = self._files.get(key)
         if file is None:
             return None
@@ -58,13 +58,13 @@ class OpenFiles:
         return file
 
     def open(self, key: str) -> OpenFile:
-        """The file of a key, opened now and kept. Raises `OSError`."""
+        """Open the file of a key and cache it. Raises `OSError`."""
         file = OpenFile(f"{self._root}/{key}")
         self._files.put(key, file)
         return file
 
     def forget(self, key: str) -> None:
-        """The file of a key has changed: open it anew next time."""
+        """Remove the file of a key, which has changed, from the cache."""
         self._files.forget(key)
 
 

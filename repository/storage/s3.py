@@ -1,8 +1,8 @@
-"""The stores that obstore reaches: S3 and its likes, and memory.
+"""The stores that obstore provides: S3 and memory.
 
-Large content goes up in parts, a few at a time (`storage/multipart.py`). Every request carries the SHA-256 of its body,
-signed, and the server refuses a body that has another; of the whole, the entity tag is checked. Conditional writes are
-never relied on: a Ceph gateway accepts ``If-None-Match`` and ignores it.
+Large content is uploaded in parallel parts (`storage/multipart.py`). Every request carries the SHA-256 of its body in
+its signature, and the server refuses a body that does not match; of the whole object, the entity tag is verified.
+Conditional writes are not used: a Ceph gateway accepts ``If-None-Match`` and ignores it.
 """
 
 from __future__ import annotations
@@ -29,43 +29,43 @@ if TYPE_CHECKING:
 
     from repository.storage.s3_admin import IncompleteUploads
 
-_PARTS_AT_ONCE: Final = 4
-_LISTED_AT_ONCE: Final = 1000
+_PARALLEL_PARTS: Final = 4
+_LIST_SIZE: Final = 1000
 _SMALL: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a kind of request is waited for, in seconds, and how often it is tried again.
+    """The time limits of a kind of request, in seconds, and its retries.
 
-    A request may take `whole` in all and be without a sign of life for `silence`; after a refusal, a lost connection
-    or a 5xx it is sent again up to `retries` times within `trying`, with random waits that grow to `longest_wait`.
+    A request may take `total` and receive nothing for `idle`. After a refused or lost connection or a 5xx it is retried
+    up to `retries` times within `retry_period`, after random pauses that grow to `longest_pause`.
     """
 
-    whole: float
-    silence: float
+    total: float
+    idle: float
     retries: int
-    trying: float
-    longest_wait: float
+    retry_period: float
+    longest_pause: float
 
 
-SMALL_READS: Final = Timeouts(whole=4, silence=4, retries=2, trying=6, longest_wait=0.5)
-"""A tile that does not come within about ten seconds is better refused, so that whoever wants it can ask again."""
+SMALL_READS: Final = Timeouts(total=4, idle=4, retries=2, retry_period=6, longest_pause=0.5)
+"""A tile that takes more than about ten seconds is better refused, so that the viewer can request it again."""
 
-LARGE_READS: Final = Timeouts(whole=86_400, silence=10, retries=2, trying=10, longest_wait=1)
-"""A large object may take as long as its reader does; only silence ends it."""
+LARGE_READS: Final = Timeouts(total=86_400, idle=10, retries=2, retry_period=10, longest_pause=1)
+"""A large object may take as long as its reader; only an idle connection is given up."""
 
-WRITES: Final = Timeouts(whole=180, silence=180, retries=12, trying=120, longest_wait=5)
-"""Writing waits out a server that is started again, for about half a minute of refusals (15 to 45 s, by chance), and
-goes over slow lines: 3 minutes for a part.
+WRITES: Final = Timeouts(total=180, idle=180, retries=12, retry_period=120, longest_pause=5)
+"""Writes survive the restart of a server, with about half a minute of refused connections (15 to 45 s, by chance), and
+slow lines, with 3 minutes for a part.
 """
 
 
 class ObstoreStore:
-    """An `ObjectStore` over obstore. Safe to use from many threads; its connections are kept and used again.
+    """An `ObjectStore` over obstore. Safe to use from many threads; connections are kept and reused.
 
-    To be made after a process has forked: the connections belong to one process. `small` and `large` are the same
-    store with other patience, for small and large reads.
+    Create it after a fork, because connections belong to one process. `small` and `large` are the same store with other
+    timeouts, for small and large reads.
     """
 
     def __init__(
@@ -80,20 +80,20 @@ class ObstoreStore:
         self._large = large or store
         self._address = address
         self._uploads: IncompleteUploads | None = None
-        self._bucket_seen = address is None
-        self._making = threading.Lock()
+        self._bucket_checked = address is None
+        self._creating = threading.Lock()
 
     def size(self, key: str) -> int:
-        """The object's size in bytes."""
+        """Return the object's size in bytes."""
         try:
             with _translated(key):
                 return self._small.head(check_key(key))["size"]
         except KeyNotFound:
-            self._look_for_bucket(key)
+            self._check_bucket(key)
             raise
 
     def read(self, key: str) -> bytes:
-        """The whole object."""
+        """Return the whole object."""
         with _translated(key):
             return self._large.get(check_key(key)).bytes().to_bytes()
 
@@ -131,51 +131,53 @@ class ObstoreStore:
         return data.to_bytes()
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
-        """The object in pieces of at most `size` bytes; asked for at the call, not at the first piece."""
+        """Return the object in chunks of at most `size` bytes. The call itself sends the request."""
         with _translated(key):
-            arriving = iter(self._large.get(check_key(key)).stream(min_chunk_size=size))
-        return _pieces(key, arriving, size)
+            received = iter(self._large.get(check_key(key)).stream(min_chunk_size=size))
+        return _split(key, received, size)
 
     def put(self, key: str, content: Content) -> None:
-        """Put under `key`, replacing what was there; durable when it returns.
+        """Store an object, replacing an existing one; it is durable when the call returns.
 
-        Content of more than 16 MiB goes up in parts, in at most 112 MiB of memory whatever its length (seven parts;
-        66 to 77 were measured), and what lies in the store is then held against what was sent. Who has put a key
-        ends every other upload of it that is not finished, of killed processes and of living ones: those see a
-        passing `StoreFault` and put it again. A put that fails ends its own upload.
+        Content of more than 16 MiB is uploaded in parts, in at most 112 MiB of memory whatever its length (seven parts;
+        66 to 77 MiB were measured), and then the stored object is compared with what was sent. A successful put aborts
+        every other incomplete upload of the key, of killed processes and of running ones: the latter get a transient
+        `StoreFault` and put again. A put that fails aborts its own upload.
         """
         check_key(key)
         with _translated(key, reading=False):
-            sending = MultipartUpload(content)
-            if sending.small is not None:
-                self._store.put(key, sending.small, use_multipart=False)
+            upload = MultipartUpload(content)
+            if upload.whole is not None:
+                self._store.put(key, upload.whole, use_multipart=False)
                 return
-            sending.send(lambda chunks: self._store.put(key, chunks, chunk_size=PART, max_concurrency=_PARTS_AT_ONCE))
+            upload.send(lambda chunks: self._store.put(key, chunks, chunk_size=PART, max_concurrency=_PARALLEL_PARTS))
         if self._address:
-            self._confirm(key, sending)
-            with suppress(StoreFault):  # the object is safe; what cannot be ended now is ended by age
-                self._unfinished(self._address).abort_key(key)
+            self._verify(key, upload)
+            with suppress(StoreFault):  # the object is stored; uploads that cannot be aborted now are aborted by age
+                self._incomplete_uploads(self._address).abort_key(key)
 
-    def _confirm(self, key: str, sending: MultipartUpload) -> None:
-        """Hold what is stored against what was sent: by its tag, or where that means something else, by its bytes."""
+    def _verify(self, key: str, upload: MultipartUpload) -> None:
+        """Compare the stored object with what was sent, by its entity tag, or by its bytes where the tag differs."""
         with _translated(key):
-            found = self._store.head(key)
-        if found["size"] == sending.size and (found["e_tag"] or "").strip('"') == sending.tag():
+            stored = self._store.head(key)
+        if stored["size"] == upload.size and (stored["e_tag"] or "").strip('"') == upload.entity_tag():
             return
-        if found["size"] != sending.size or not sending.is_of(self.chunks(key)):
+        if stored["size"] != upload.size or not upload.matches(self.chunks(key)):
             raise StoreFault(
                 key=key,
-                reason=LocalizedText("存入的内容与所传不符；请重试", "what is stored is not what was sent; try again"),
+                reason=LocalizedText(
+                    "存入的内容与所传不符；请重试", "the stored object is not what was sent; try again"
+                ),
             )
 
     def put_new(self, key: str, content: Content) -> None:
-        """Put under a key that is free. Raises `KeyExists`. Looks, then puts: another writer may come between."""
+        """Store an object under a new key. Raises `KeyExists`. Another writer may put between the check and the put."""
         if self.exists(key):
             raise KeyExists(key=key)
         self.put(key, content)
 
     def exists(self, key: str) -> bool:
-        """Whether something lies under `key`."""
+        """Return whether an object exists."""
         try:
             self.size(key)
         except KeyNotFound:
@@ -183,40 +185,40 @@ class ObstoreStore:
         return True
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Every object whose key starts with ``prefix/`` (all for ''), in the order of the keys' bytes."""
+        """Yield every object whose key starts with ``prefix/`` (all for ''), in the byte order of the keys."""
         with _translated(prefix):
-            for batch in self._large.list(check_key(prefix) if prefix else None, chunk_size=_LISTED_AT_ONCE):
-                yield from (StoredObject(found["path"], found["size"]) for found in batch)
+            for batch in self._large.list(check_key(prefix) if prefix else None, chunk_size=_LIST_SIZE):
+                yield from (StoredObject(entry["path"], entry["size"]) for entry in batch)
 
     def delete(self, key: str) -> None:
-        """Take the object away; an absent key is no fault."""
+        """Delete the object if it exists."""
         with suppress(KeyNotFound), _translated(key):
             self._store.delete(check_key(key))
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
-        """End the unfinished uploads begun so long ago; how many. Memory has none."""
+        """Abort incomplete uploads of this age; return how many. A store in memory has none."""
         if not self._address:
             return 0
-        return self._unfinished(self._address).abort(older_than_seconds=older_than_seconds)
+        return self._incomplete_uploads(self._address).abort(older_than_seconds=older_than_seconds)
 
-    def _unfinished(self, address: S3Address) -> IncompleteUploads:
-        # Imported here because boto3 takes as long to load as all else, and only large uploads need it.
+    def _incomplete_uploads(self, address: S3Address) -> IncompleteUploads:
+        # Imported here because importing boto3 takes as long as everything else, and only large uploads need it.
         from repository.storage.s3_admin import IncompleteUploads  # noqa: PLC0415
 
-        with self._making:
+        with self._creating:
             self._uploads = self._uploads or IncompleteUploads(address)
             return self._uploads
 
-    def _look_for_bucket(self, key: str) -> None:
-        """The answer to a HEAD has no room to say that it is the bucket that is absent: ask once in another way."""
-        if not self._bucket_seen:
+    def _check_bucket(self, key: str) -> None:
+        """Read a byte once, because the response to a HEAD does not say whether the key or the bucket is missing."""
+        if not self._bucket_checked:
             with suppress(KeyNotFound), _translated(key):
                 self._small.get_range(key, start=0, length=1)
-            self._bucket_seen = True
+            self._bucket_checked = True
 
 
 def memory_store() -> ObstoreStore:
-    """A store that is gone with its process."""
+    """Return a store in memory, which ends with the process."""
     return ObstoreStore(MemoryStore())
 
 
@@ -226,9 +228,9 @@ def s3_store(
     large_reads: Timeouts = LARGE_READS,
     writes: Timeouts = WRITES,
 ) -> ObstoreStore:
-    """The store at an address; opens no connection.
+    """Return the store at an address, without connecting.
 
-    Without an access key, the machine's own credentials (of a cloud) are used.
+    Without an access key, it uses the credentials that a cloud gives to the machine.
     """
     return ObstoreStore(
         _client(address, writes),
@@ -238,12 +240,12 @@ def s3_store(
     )
 
 
-def _client(address: S3Address, patience: Timeouts) -> S3Store:
+def _client(address: S3Address, timeouts: Timeouts) -> S3Store:
     config: S3Config = {
         "region": address.region,
         "virtual_hosted_style_request": False,
         "checksum_algorithm": "SHA256",
-        "unsigned_payload": False,  # whatever the environment says: the server is to verify every body
+        "unsigned_payload": False,  # even if the environment sets it: the server must verify every body
     }
     if address.endpoint:
         config["endpoint"] = address.endpoint
@@ -257,42 +259,42 @@ def _client(address: S3Address, patience: Timeouts) -> S3Store:
         client_options={
             "allow_http": True,
             "connect_timeout": timedelta(seconds=3),
-            "timeout": timedelta(seconds=patience.whole),
-            "read_timeout": timedelta(seconds=patience.silence),
+            "timeout": timedelta(seconds=timeouts.total),
+            "read_timeout": timedelta(seconds=timeouts.idle),
             "pool_idle_timeout": timedelta(seconds=30),  # before a gateway closes it, commonly after 60
         },
         retry_config={
-            "max_retries": patience.retries,
-            "retry_timeout": timedelta(seconds=patience.trying),
+            "max_retries": timeouts.retries,
+            "retry_timeout": timedelta(seconds=timeouts.retry_period),
             "backoff": {
                 "init_backoff": timedelta(seconds=0.1),
-                "max_backoff": timedelta(seconds=patience.longest_wait),
-                "base": 6,  # each wait is drawn from the first to six times the last: it about doubles
+                "max_backoff": timedelta(seconds=timeouts.longest_pause),
+                "base": 6,  # each pause is drawn between the first and six times the last: it about doubles
             },
         },
     )
 
 
-def _pieces(key: str, arriving: Iterator[object], size: int) -> Iterator[bytes]:
+def _split(key: str, received: Iterator[object], size: int) -> Iterator[bytes]:
     with _translated(key):
-        for chunk in arriving:
+        for chunk in received:
             view = memoryview(chunk)  # type: ignore[arg-type]
             yield from (bytes(view[start : start + size]) for start in range(0, len(view), size))
 
 
 @contextmanager
 def _translated(key: str, *, reading: bool = True) -> Iterator[None]:
-    """The errors of obstore in our words. A file that is not found when putting is the source, not the key."""
+    """Raise obstore's errors as `StoreFault`. `FileNotFoundError` of a put is about the content, not the key."""
     try:
         yield
     except FileNotFoundError as fault:
         if reading or error_code(str(fault)):
-            raise _absence(key, fault) from fault
+            raise _not_found(key, fault) from fault
         raise StoreFault(key=key, reason=str(fault).partition("\n")[0]) from fault
     except (BaseError, ValueError, OSError) as fault:
         raise fault_of_report(key, str(fault)) from fault
 
 
-def _absence(key: str, fault: FileNotFoundError) -> StoreFault:
-    """What is not there: the key, unless the server names its bucket or its upload."""
+def _not_found(key: str, fault: FileNotFoundError) -> StoreFault:
+    """Return the fault for a missing key, unless the server reports a missing bucket or upload."""
     return fault_of_report(key, str(fault)) if error_code(str(fault)) else KeyNotFound(key=key)

@@ -31,7 +31,7 @@ from repository.storage.store import ObjectStore, open_replicas, open_store, ope
 pytestmark = pytest.mark.integration
 
 MARK = b"<a mark that the proxy looks for>"
-BRIEF = Timeouts(whole=3, silence=3, retries=2, trying=5, longest_wait=0.5)
+BRIEF = Timeouts(total=3, idle=3, retries=2, retry_period=5, longest_pause=0.5)
 LARGE = 40 * MEBIBYTE
 
 
@@ -386,7 +386,7 @@ def test_a_read_over_a_very_slow_connection_times_out(ceph: CephServer, settings
 
 def test_a_consumer_slower_than_every_timeout_still_reads_everything(settings: Settings) -> None:
     content = os.urandom(8 * MEBIBYTE)
-    impatient = Timeouts(whole=60, silence=0.5, retries=0, trying=1, longest_wait=0.2)
+    impatient = Timeouts(total=60, idle=0.5, retries=0, retry_period=1, longest_pause=0.2)
     store = s3_store(place(settings), large_reads=impatient)
     store.put("master", content)
     read = []

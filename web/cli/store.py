@@ -14,7 +14,7 @@ from repository.config import Settings, process_settings
 from repository.errors import SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
-from repository.storage.address import distinct_replicas, parse_address, store_name
+from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
@@ -39,7 +39,7 @@ def copy(terminal: Terminal, source: str, target: str, masters_only: bool) -> in
     """复制并核验整个存储；中断后再次运行即可继续。 Copy and verify a whole store; run it again to continue."""
     settings = process_settings()
     # The same rule as for replicas: the two must be different places, neither within the other.
-    distinct_replicas(replace(settings, store=source, replicas=(target,)))
+    replica_addresses(replace(settings, store=source, replicas=(target,)))
     origin = _open_source(source, settings)
     prepare_store(target, settings)
     destination = NamedStore(store_name(target), open_store_at(target, settings))
@@ -85,7 +85,7 @@ def _open_source(address: str, settings: Settings) -> NamedStore:
 
 def _open_selected(name: str | None, settings: Settings) -> NamedStore:
     """Open the primary store, or the replica with this name. Raises `SettingInvalid`, `StoreFault`."""
-    replicas = dict(zip(distinct_replicas(settings), settings.replicas, strict=True))
+    replicas = dict(zip(replica_addresses(settings), settings.replicas, strict=True))
     primary = store_name(settings.store_url)
     addresses = {_PRIMARY: settings.store_url, primary: settings.store_url, **replicas}
     address = addresses.get(_PRIMARY if name is None else name)

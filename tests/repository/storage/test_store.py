@@ -110,7 +110,7 @@ def test_a_missing_bucket_is_said_to_be_missing_whatever_is_asked(endpoint: str)
 
 def test_a_server_that_is_not_there_is_a_fault_and_not_a_long_wait() -> None:
     closed = Settings(store="s3://b", s3_endpoint="http://127.0.0.1:1", s3_access_key="key", s3_secret_key="secret")
-    brief = Timeouts(whole=1, silence=1, retries=2, trying=2, longest_wait=0.2)
+    brief = Timeouts(total=1, idle=1, retries=2, retry_period=2, longest_pause=0.2)
     address = parse_address(closed.store_url, closed)
     for store, asks in (
         (open_store(closed), ("read", "exists", "chunks")),
