@@ -103,10 +103,8 @@ class Jobs:
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
         query = select(JobRow.state, func.count()).group_by(JobRow.state)
-        counts = dict.fromkeys((state.value for state in JobState), 0)
-        for state, count in self._read(lambda session: session.execute(query).all()):
-            counts[state] = count
-        return counts
+        counts = self._read(lambda session: dict(session.execute(query).tuples().all()))
+        return dict.fromkeys((state.value for state in JobState), 0) | counts
 
     def failed(self, limit: int = 50) -> list[Job]:
         """Return failed jobs, the newest first."""
@@ -143,12 +141,12 @@ class Jobs:
         return self._jobs(select(JobRow).where(JobRow.parent == key).order_by(JobRow.key))
 
     def due(self, limit: int, kinds: Collection[str] | None = None) -> list[Job]:
-        """Return queued jobs whose time has come, of all kinds or of `kinds`: children first, then the oldest."""
+        """Return due jobs, of all kinds or of `kinds`: children first, then the oldest."""
         query = self._due(limit)
         return self._jobs(query if kinds is None else query.where(JobRow.kind.in_(kinds)))
 
     def due_within(self, key: str, limit: int) -> list[Job]:
-        """Return those among one job and its children whose time has come."""
+        """Return those of a job and its children that are due."""
         return self._jobs(self._due(limit).where(or_(JobRow.key == key, JobRow.parent == key)))
 
     def claim_undispatched(self, kinds: Collection[str], limit: int) -> list[Job]:
@@ -282,7 +280,6 @@ class Jobs:
             "held_until": None,
             "updated": now,
         }
-
         change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.rerun_requested)
 
         def end(session: Session) -> bool:
