@@ -45,7 +45,9 @@ def match_page_tables(
         key = keys.get(table.file)
         problem = _table_problem(table, key, volumes)
         if problem is None and (key or table.file) in matches:
-            problem = LocalizedText(f"书页 {table.file} 重复说明", f"{table.file} is described twice")
+            problem = LocalizedText(
+                f"书页 {table.file} 重复说明；请删去一处", f"{table.file} is described twice; remove one table"
+            )
         if problem is None:
             matches[key or table.file] = table
         else:
@@ -98,12 +100,15 @@ def find_outside_redactions(pages: Sequence[ExaminedPage], tables: Mapping[str, 
 def _table_problem(table: PageTable, key: str | None, volumes: set[str]) -> LocalizedText | None:
     if table.missing and key is not None:
         return LocalizedText(
-            f"{table.file} 注明缺叶，却有图像", f"{table.file} is declared missing, but there is an image of it"
+            f"{table.file} 注明缺叶，却有图像；请删去 missing",
+            f"{table.file} is declared missing, but there is an image of it; remove missing",
         )
     if table.missing:
         folder = table.file.rpartition("/")[0]
-        unknown = LocalizedText(f"没有名为 {folder!r} 的册文件夹", f"there is no volume folder {folder!r}")
+        unknown = LocalizedText(
+            f"没有名为 {folder!r} 的册文件夹；请核对", f"there is no volume folder {folder!r}; check it"
+        )
         return None if folder in volumes else unknown
     if key is None:
-        return LocalizedText(f"没有书页 {table.file}", f"there is no page {table.file}")
+        return LocalizedText(f"没有书页 {table.file}；请核对", f"there is no page {table.file}; check the name")
     return None

@@ -90,7 +90,11 @@ def list_deposit(folder: Path) -> Listing:
     pages.sort(key=lambda page: (natural_key(page.volume), natural_key(page.stem), page.name))
     faults += _collisions(pages)
     if not pages and all(fault.file in {RECORD_FILE, *OTHER_RECORDS} for fault in faults):
-        faults.append(_fault(str(folder), "deposit.empty", "文件夹中没有图像", "the folder contains no images"))
+        faults.append(
+            _fault(
+                str(folder), "deposit.empty", "文件夹中没有图像；请放入图像", "the folder contains no images; add them"
+            )
+        )
     return Listing(tuple(pages), documents, tuple(faults))
 
 
@@ -120,14 +124,14 @@ def _entries(folder: Path, prefix: str, faults: list[Fault]) -> list[os.DirEntry
 def _unreadable(folder: Path, prefix: str, fault: OSError) -> Fault:
     name = prefix or str(folder)
     if isinstance(fault, (FileNotFoundError, NotADirectoryError)) and not folder.is_dir():
-        return _fault(name, "deposit.absent", "没有这个文件夹", "there is no such folder")
+        return _fault(name, "deposit.absent", "没有这个文件夹；请核对路径", "there is no such folder; check the path")
     zh, en = f"无法读取文件夹：{fault.strerror}", f"the folder cannot be read: {fault.strerror}"
     return _fault(name, "file.unreadable", zh, en)
 
 
 def _is_plain(entry: os.DirEntry[str], name: str, faults: list[Fault]) -> bool:
     if problem := name_problem(entry.name):
-        faults.append(Fault(printable(name), "", "file.name", problem))
+        faults.append(_fault(name, "file.name", f"{problem.zh}；请改名", f"{problem.en}; rename it"))
         # The content of a file with a printable name is still checked.
         return name.isprintable()
     mode = entry.stat(follow_symlinks=False).st_mode
@@ -153,7 +157,11 @@ def _list_folder(entry: os.DirEntry[str], documents: dict[str, Path], faults: li
         else:
             pages += _list_page(file, entry.name, faults)
     if not files:
-        faults.append(_fault(entry.name, "deposit.empty", "文件夹中没有图像", "the folder contains no images"))
+        faults.append(
+            _fault(
+                entry.name, "deposit.empty", "文件夹中没有图像；请放入图像", "the folder contains no images; add them"
+            )
+        )
     return pages
 
 

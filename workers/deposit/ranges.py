@@ -50,14 +50,27 @@ def _check_parents(tables: Sequence[RangeTable], faults: list[Fault]) -> None:
             if table.pages is None and table.label not in parents.values():
                 faults.append(
                     _range_fault(
-                        table, "pages", "既无书页，也无下级目次", "it has neither pages nor subordinate ranges"
+                        table,
+                        "pages",
+                        "既无书页，也无下级目次；请补上 pages",
+                        "it has neither pages nor subordinate ranges; add pages",
                     )
                 )
         elif labels.count(parent) != 1:
-            zh, en = f"上级目次“{parent}”须有且仅有一个", f'there must be exactly one range "{parent}"'
+            zh, en = (
+                f"上级目次“{parent}”须有且仅有一个；请核对",
+                f'there must be exactly one range "{parent}"; check the labels',
+            )
             faults.append(_range_fault(table, "parent", zh, en))
         elif _is_cyclic(table.label, parents):
-            faults.append(_range_fault(table, "parent", "上下级关系形成循环", "its chain of parents is circular"))
+            faults.append(
+                _range_fault(
+                    table,
+                    "parent",
+                    "上下级关系形成循环；请改正 parent",
+                    "its chain of parents is circular; correct parent",
+                )
+            )
 
 
 def _is_cyclic(label: str, parents: Mapping[str, str | None]) -> bool:
@@ -78,9 +91,13 @@ def _read_pages(table: RangeTable, keys: Sequence[str], faults: list[Fault]) -> 
     for item in (part.strip() for part in (table.pages or "").split(",") if part.strip()):
         run = _find_run(item, positions)
         if run is None:
-            faults.append(_range_fault(table, "pages", f"没有书页 {item}", f"there is no page {item}"))
+            faults.append(
+                _range_fault(table, "pages", f"没有书页 {item}；请核对", f"there is no page {item}; check it")
+            )
         elif run[0] > run[1]:
-            faults.append(_range_fault(table, "pages", f"{item} 起止颠倒", f"{item} ends before it begins"))
+            faults.append(
+                _range_fault(table, "pages", f"{item} 起止颠倒；请对调", f"{item} ends before it begins; swap its ends")
+            )
         else:
             pages += keys[run[0] : run[1] + 1]
     return tuple(dict.fromkeys(pages))

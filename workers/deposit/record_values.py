@@ -47,8 +47,8 @@ def check_order(earliest: str, latest: str) -> LocalizedText | None:
     early, late = _bounds(earliest), _bounds(latest)
     if early and late and early[0] > late[1]:
         return LocalizedText(
-            f"最早日期 {earliest} 晚于最晚日期 {latest}",
-            f"the earliest date {earliest} is after the latest date {latest}",
+            f"最早日期 {earliest} 晚于最晚日期 {latest}；请核对",
+            f"the earliest date {earliest} is after the latest date {latest}; check them",
         )
     return None
 
