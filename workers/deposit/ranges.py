@@ -27,7 +27,7 @@ def build_ranges(tables: Sequence[RangeTable], keys: Sequence[str]) -> tuple[tup
     """
     faults: list[Fault] = []
     nodes = [_Node(table, _read_pages(table, keys, faults)) for table in tables]
-    _check_parents(tables, faults)
+    faults += _parent_faults(tables)
     if faults:
         return (), tuple(faults)
     return _children(None, nodes), ()
@@ -41,36 +41,29 @@ def _children(parent: str | None, nodes: Sequence[_Node]) -> tuple[Range, ...]:
     )
 
 
-def _check_parents(tables: Sequence[RangeTable], faults: list[Fault]) -> None:
+def _parent_faults(tables: Sequence[RangeTable]) -> list[Fault]:
     labels = [table.label for table in tables]
     parents = {table.label: table.parent for table in tables}
-    for table in tables:
-        parent = table.parent
-        if parent is None:
-            if table.pages is None and table.label not in parents.values():
-                faults.append(
-                    _range_fault(
-                        table,
-                        "pages",
-                        "既无书页，也无下级目次；请补上 pages",
-                        "it has neither pages nor subordinate ranges; add pages",
-                    )
-                )
-        elif labels.count(parent) != 1:
-            zh, en = (
-                f"上级目次“{parent}”须有且仅有一个；请核对",
-                f'there must be exactly one range "{parent}"; check the labels',
-            )
-            faults.append(_range_fault(table, "parent", zh, en))
-        elif _is_cyclic(table.label, parents):
-            faults.append(
-                _range_fault(
-                    table,
-                    "parent",
-                    "上下级关系形成循环；请改正 parent",
-                    "its chain of parents is circular; correct parent",
-                )
-            )
+    problems = ((table, _parent_problem(table, labels, parents)) for table in tables)
+    return [_range_fault(table, *problem) for table, problem in problems if problem]
+
+
+def _parent_problem(
+    table: RangeTable, labels: Sequence[str], parents: Mapping[str, str | None]
+) -> tuple[str, str, str] | None:
+    """Return the key at fault and the message in Chinese and English, or None."""
+    parent = table.parent
+    if parent is None:
+        if table.pages is not None or table.label in parents.values():
+            return None
+        zh, en = "既无书页，也无下级目次；请补上 pages", "it has neither pages nor subordinate ranges; add pages"
+        return "pages", zh, en
+    if labels.count(parent) != 1:
+        zh = f"上级目次“{parent}”须有且仅有一个；请核对"
+        return "parent", zh, f'there must be exactly one range "{parent}"; check the labels'
+    if _is_cyclic(table.label, parents):
+        return "parent", "上下级关系形成循环；请改正 parent", "its chain of parents is circular; correct parent"
+    return None
 
 
 def _is_cyclic(label: str, parents: Mapping[str, str | None]) -> bool:
