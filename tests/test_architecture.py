@@ -36,8 +36,8 @@ OUTERMOST_LOOPS = {
 
 def modules() -> list[Path]:
     """Return every module of the project, without those that npm installs below the packages."""
-    found = [path for package in PACKAGES for path in (PROJECT / package).rglob("*.py")]
-    return sorted(path for path in found if "node_modules" not in path.parts)
+    paths = [path for package in PACKAGES for path in (PROJECT / package).rglob("*.py")]
+    return sorted(path for path in paths if "node_modules" not in path.parts)
 
 
 def dotted(path: Path) -> str:
@@ -77,7 +77,7 @@ def test_modules_marked_pure_reach_no_io_and_no_framework() -> None:
     marked = [dotted(path) for path in modules() if says_pure(path)]
     assert len(marked) > 30
     reached = {module: graph.find_upstream_modules(module) & IMPURE for module in marked}
-    assert {module: found for module, found in reached.items() if found} == {}
+    assert {module: imports for module, imports in reached.items() if imports} == {}
 
 
 def test_every_module_of_a_pure_package_is_marked_pure() -> None:

@@ -139,7 +139,7 @@ def instructions() -> list[tuple[str, str]]:
 def test_files_copied_into_an_image_exist_and_are_not_ignored() -> None:
     stages = {rest.rpartition(" AS ")[2] for name, rest in instructions() if name == "FROM"}
     lines = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
-    kept = [line[1:] for line in lines if line.startswith("!")]
+    included = [line[1:] for line in lines if line.startswith("!")]
     copied = [shlex.split(rest) for name, rest in instructions() if name == "COPY"]
     assert len(copied) > 12
     for first, *others in copied:
@@ -148,7 +148,7 @@ def test_files_copied_into_an_image_exist_and_are_not_ignored() -> None:
             continue
         for source in (first, *others)[:-1]:
             assert list(PROJECT.glob(source.removeprefix("./"))), source
-            assert any(source == path or source.startswith(f"{path}/") for path in kept), f"{source} is left out"
+            assert any(source == path or source.startswith(f"{path}/") for path in included), f"{source} is left out"
 
 
 def test_every_module_of_the_project_is_in_the_image() -> None:

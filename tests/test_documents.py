@@ -64,7 +64,7 @@ def test_the_commands_page_has_a_section_for_every_command() -> None:
     assert documented == {name for name, _ in commands(main)}
 
 
-@pytest.mark.parametrize(("name", "command"), [pytest.param(*found, id=found[0]) for found in commands(main)])
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*command, id=command[0]) for command in commands(main)])
 def test_the_section_of_a_command_lists_its_options_with_defaults(name: str, command: click.Command) -> None:
     section = sections(page("commands.md"))[name]
     options = [option for option in command.params if isinstance(option, click.Option) and "--json" not in option.opts]

@@ -63,9 +63,9 @@ def test_the_summary_of_replication_is_right_and_takes_less_than_a_second(replic
     assert replica_status.summary([NEAR]).preserved == summary.verified[NEAR]
     assert replica_status.summary([]).preserved == WORKS
     assert replica_status.summary(["elsewhere"]).preserved == 0
-    took = seconds(lambda: replica_status.summary([NEAR, FAR]))
-    print(f"summary of {WORKS} works: {took * 1000:.1f} ms")
-    assert took < 1
+    duration = seconds(lambda: replica_status.summary([NEAR, FAR]))
+    print(f"summary of {WORKS} works: {duration * 1000:.1f} ms")
+    assert duration < 1
 
 
 def test_a_verified_copy_makes_a_work_preserved_until_its_next_version(replica_status: ReplicaStatus) -> None:
@@ -92,9 +92,9 @@ def test_missing_copies_exclude_those_with_a_job(replica_status: ReplicaStatus, 
     jobs.enqueue(NewJob(f"{prefix}w00010", "replicate", {"work": "w00010", "store": NEAR}))
     assert replica_status.works_without_replica(NEAR, prefix, 3) == ["w00000", "w00020", "w00030"]
     assert len(replica_status.works_without_replica("new", "replicate:new:", WORKS * 2)) == WORKS
-    took = seconds(lambda: replica_status.works_without_replica(NEAR, prefix, 1000))
-    print(f"what is missing of {WORKS} works: {took * 1000:.1f} ms")
-    assert took < 1
+    duration = seconds(lambda: replica_status.works_without_replica(NEAR, prefix, 1000))
+    print(f"what is missing of {WORKS} works: {duration * 1000:.1f} ms")
+    assert duration < 1
 
 
 def test_an_absent_database_is_a_transient_fault() -> None:

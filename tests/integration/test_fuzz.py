@@ -418,8 +418,8 @@ class TestMasters:
             assert done.code == 1, done.errors[-3000:]
             assert "Traceback" not in done.errors, done.errors[-3000:]
             assert done.document, command
-        kept = [path for path in (tmp_path / "var/store").rglob("*") if path.is_file() and "ocfl/sb" in str(path)]
-        assert kept == []
+        stored = [path for path in (tmp_path / "var/store").rglob("*") if path.is_file() and "ocfl/sb" in str(path)]
+        assert stored == []
 
 
 def masters(chance: random.Random) -> list[tuple[str, bytes]]:

@@ -106,11 +106,11 @@ def test_a_lock_is_lost_with_its_connection_and_stays_lost(postgres, engine, tmp
 
 def test_many_locks_leave_the_connections_of_the_pool_free(engine, catalogue, tmp_path):
     locks = open_locks(engine, tmp_path)
-    held = [locks.hold(f"lock {number}", 0, Busy(what="x")) for number in range(20)]
-    for lock in held:
+    holds = [locks.hold(f"lock {number}", 0, Busy(what="x")) for number in range(20)]
+    for lock in holds:
         lock.__enter__()
     assert catalogue.counts().works == 0
-    for lock in held:
+    for lock in holds:
         lock.__exit__(None, None, None)
 
 
@@ -140,12 +140,12 @@ def test_a_wrong_password_is_reported_without_the_password(postgres, database_ur
         rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{before}")
         connection.execute("SELECT pg_reload_conf()")
         try:
-            with pytest.raises(DatabaseFault, match="密码有误.*the user name or password is wrong") as told:
+            with pytest.raises(DatabaseFault, match="密码有误.*the user name or password is wrong") as raised:
                 _migrate_until_refused(url.render_as_string(hide_password=False))
         finally:
             rules.write_text(before)
             connection.execute("SELECT pg_reload_conf()")
-    assert "a secret of mine" not in str(told.value)
+    assert "a secret of mine" not in str(raised.value)
 
 
 def _migrate_until_refused(address):

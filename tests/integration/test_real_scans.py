@@ -1,4 +1,4 @@
-"""Real scans and broken files: taken as an independent decoder shows them, or refused with a reason."""
+"""Real scans and broken files: decoded as an independent decoder does, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.progress import SilentProgress
 
-# Every file of data/images/formats: the most its mean absolute difference from an independent decoding may be (levels
-# of 255), or the code it is refused with. A file that moves from one to the other changes what libraries can hand in.
-# CMYK without a profile has no one right rendering: the bound only tells a picture from its negative.
+# Every file of data/images/formats: the largest mean absolute difference from an independent decoding (levels of 255),
+# or the code of the refusal. A change from one to the other changes what libraries can deposit. CMYK without a profile
+# has no single right rendering: the bound only distinguishes a picture from its negative.
 EXACT, CLOSE, DEEP, UNMANAGED = 0.0, 0.01, 0.5, 35.0
 FORMATS: dict[str, float | str] = {
     "jp2/16-bit-gray.jp2": EXACT,
@@ -123,7 +123,7 @@ for number, path in enumerate(sys.argv[2:]):
 """
 
 
-def taken() -> list[str]:
+def accepted() -> list[str]:
     return [name for name, expected in FORMATS.items() if isinstance(expected, float)]
 
 
@@ -131,9 +131,9 @@ def taken() -> list[str]:
 def decoded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Every format that is taken, as a child process decodes it."""
     folder = tmp_path_factory.mktemp("decoded")
-    paths = [str(shared / "data/images/formats" / name) for name in taken()]
+    paths = [str(shared / "data/images/formats" / name) for name in accepted()]
     subprocess.run([sys.executable, "-c", DECODE, str(folder), *paths], check=True, capture_output=True)
-    return {name: np.load(folder / f"{number}.npy") for number, name in enumerate(taken())}
+    return {name: np.load(folder / f"{number}.npy") for number, name in enumerate(accepted())}
 
 
 @pytest.fixture(scope="module")
@@ -146,13 +146,13 @@ def planes(samples: np.ndarray) -> np.ndarray:
     return (samples if samples.ndim == 3 else samples[..., None]).astype(float)
 
 
-def shown_by_pillow(path: Path) -> np.ndarray:
-    """Upright, managed, on white; by Pillow and Little CMS."""
+def decoded_by_pillow(path: Path) -> np.ndarray:
+    """Decode a file by Pillow and Little CMS: upright, colour-managed, on white."""
     with Image.open(path) as opened:
         profile = opened.info.get("icc_profile")
-        if path.name == "tif-rotated.tif":  # Pillow 12 garbles uncompressed TIFFs that are to be turned
+        if path.name == "tif-rotated.tif":  # Pillow 12 garbles uncompressed TIFFs that must be rotated
             image = Image.fromarray(np.rot90(tifffile.imread(path), -1))
-        else:  # it turns a TIFF by its tag itself; a PNG it would turn by XMP too, which we do not heed
+        else:  # Pillow itself rotates a TIFF by its tag, and would rotate a PNG by XMP, which we ignore
             image = ImageOps.exif_transpose(opened) if opened.format == "JPEG" else opened.copy()
     if image.mode.startswith("I"):
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
@@ -165,8 +165,8 @@ def shown_by_pillow(path: Path) -> np.ndarray:
     return planes(np.asarray(image.convert("RGB") if image.mode == "CMYK" else image)) * alpha + 255 * (1 - alpha)
 
 
-def shown_by_tifffile(path: Path) -> np.ndarray:
-    """For the TIFFs that Pillow cannot read: plain RGB, CMYK with alpha."""
+def decoded_by_tifffile(path: Path) -> np.ndarray:
+    """Decode the TIFFs that Pillow cannot read: plain RGB, CMYK with alpha."""
     samples = tifffile.imread(path).astype(float)
     if samples.shape[-1] == 5:
         colour = (255 - samples[..., :3]) * (255 - samples[..., 3:4]) / 255
@@ -178,12 +178,12 @@ def shown_by_tifffile(path: Path) -> np.ndarray:
 BY_TIFFFILE = {"tiff/BigTIFFMotorola.tif", "tiff/cmyk-4c-8b.tiff"}
 
 
-@pytest.mark.parametrize("name", taken())
+@pytest.mark.parametrize("name", accepted())
 def test_an_accepted_format_is_decoded_as_an_independent_decoder_does(
     name: str, shared: Path, decoded: dict[str, np.ndarray]
 ) -> None:
     path = shared / "data/images/formats" / name
-    expected = shown_by_tifffile(path) if name in BY_TIFFFILE else shown_by_pillow(path)
+    expected = decoded_by_tifffile(path) if name in BY_TIFFFILE else decoded_by_pillow(path)
     shown = planes(decoded[name])
     assert shown.shape == expected.shape
     assert np.abs(shown - expected).mean() <= FORMATS[name]
@@ -213,8 +213,8 @@ def test_the_table_lists_every_sample_format(shared: Path) -> None:
 def test_other_formats_are_refused_with_their_codes(shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
     refused = {name: code for name, code in FORMATS.items() if isinstance(code, str)}
     folder = deposit(tmp_path / "deposit", *(shared / "data/images/formats" / name for name in refused))
-    found = codes(checked(folder, examiner).faults)
-    assert {(Path(name).name, code) for name, code in refused.items()} <= found
+    faults = codes(checked(folder, examiner).faults)
+    assert {(Path(name).name, code) for name, code in refused.items()} <= faults
 
 
 def broken(shared: Path) -> list[Path]:

@@ -61,8 +61,8 @@ def through(proxy: TcpProxy, settings: Settings) -> Settings:
 
 
 def unfinished(ceph: CephServer, settings: Settings) -> list[str]:
-    found = ceph.client().list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", [])
-    return sorted(upload["Key"] for upload in found)
+    uploads = ceph.client().list_multipart_uploads(Bucket=bucket_of(settings)).get("Uploads", [])
+    return sorted(upload["Key"] for upload in uploads)
 
 
 class Damage:
@@ -356,12 +356,12 @@ def test_a_read_from_a_silent_server_times_out(ceph: CephServer, settings: Setti
     open_store(settings).put("pyramid", bytes(MEBIBYTE))
     silent = threading.Event()
 
-    def held(piece: bytes) -> bytes:
+    def delay(piece: bytes) -> bytes:
         if silent.is_set():
             time.sleep(30)
         return piece
 
-    with TcpProxy(settings.s3_endpoint, received=held) as proxy:
+    with TcpProxy(settings.s3_endpoint, received=delay) as proxy:
         store = open_store(through(proxy, settings))
         assert store.read_range("pyramid", 0, 3) == bytes(3)
         silent.set()
@@ -405,12 +405,12 @@ def test_preparing_a_bucket_again_keeps_the_lifecycle_rules_of_others(ceph: Ceph
         assert prepare_bucket(settings.store, settings).versioned
         assert prepare_bucket(beside.store, beside) == prepare_bucket(beside.store, beside)
     rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    told = {
+    actions = {
         (rule.get("Filter", rule).get("Prefix", ""), *(set(rule) - {"ID", "Status", "Filter", "Prefix"}))
         for rule in rules
     }
     below = place(settings).prefix
-    assert told == {
+    assert actions == {
         ("elsewhere/", "Expiration"),
         ("", "AbortIncompleteMultipartUpload"),
         ("pyramids/", "NoncurrentVersionExpiration"),
@@ -419,7 +419,7 @@ def test_preparing_a_bucket_again_keeps_the_lifecycle_rules_of_others(ceph: Ceph
         (f"{below}/pyramids/", "NoncurrentVersionExpiration"),
         (f"{below}/published/", "NoncurrentVersionExpiration"),
     }
-    assert len(rules) == len(told)
+    assert len(rules) == len(actions)
 
 
 def test_a_listing_of_many_pages_is_complete_and_can_be_deleted(store: ObjectStore) -> None:

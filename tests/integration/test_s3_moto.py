@@ -45,7 +45,7 @@ def test_a_work_with_a_large_master_is_preserved_in_a_bucket(endpoint: str, tmp_
     assert store.size(file_key(inventory, WORK, "masters/0001.tif")) == 40 << 20
     assert list(works(store)) == [WORK]
     assert validate_object(store, ocfl_object(WORK)).errors == ()
-    for found in store.list("ocfl"):
-        (tmp_path / found.key).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / found.key).write_bytes(store.read(found.key))
+    for entry in store.list("ocfl"):
+        (tmp_path / entry.key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / entry.key).write_bytes(store.read(entry.key))
     assert ocfl.StorageRoot(root=str(tmp_path / "ocfl")).validate()

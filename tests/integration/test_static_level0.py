@@ -188,8 +188,8 @@ def shows(tab: Tab, x: int, y: int, colour: tuple[int, ...]) -> bool:
 @pytest.mark.browser
 @pytest.mark.parametrize("name", SIZES)
 def test_openseadragon_opens_a_static_image_and_zooms_to_its_pixels(name: str, site: Site, tab: Tab) -> None:
-    asked: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    tab.on("request", lambda request: requested.append(request.url))
     service = f"{site.address}/iiif/image/3/{site.images[name]}"
     tab.goto(f"{site.address}/viewer.html?info={service}/info.json")
     tab.wait_for_function("loaded()")
@@ -207,6 +207,6 @@ def test_openseadragon_opens_a_static_image_and_zooms_to_its_pixels(name: str, s
     assert tab.evaluate("failed") == []
     with zipfile.ZipFile(site.pyramids[name]) as pyramid:
         names = {f"{service}/{tile}" for tile in pyramid.namelist()}
-    tiles = {address for address in asked if address.endswith(".jpg")}
+    tiles = {address for address in requested if address.endswith(".jpg")}
     assert tiles
     assert tiles <= names

@@ -49,8 +49,8 @@ def target(library: FolderStore, bucket: S3Settings, tmp_path: Path) -> dict[str
 
 
 def contents(store: ObjectStore) -> dict[str, bytes]:
-    kept = ("ocfl/", "log/", "published/", "pyramids/")
-    return {entry.key: store.read(entry.key) for entry in store.list() if entry.key.startswith(kept)}
+    permanent = ("ocfl/", "log/", "published/", "pyramids/")
+    return {entry.key: store.read(entry.key) for entry in store.list() if entry.key.startswith(permanent)}
 
 
 def store_of(settings: dict[str, object]) -> ObjectStore:
@@ -89,8 +89,8 @@ def test_a_copy_of_the_masters_alone_is_rebuilt_with_its_pyramids(
     back = tmp_path / "back"
     done = shanben.run_json("store", "copy", there, back, **target)
     assert done.code == 0, done.errors
-    kept = {key: body for key, body in contents(library).items() if key.startswith(("ocfl/", "log/"))}
-    assert contents(FolderStore(back)) == kept
+    masters_and_log = {key: body for key, body in contents(library).items() if key.startswith(("ocfl/", "log/"))}
+    assert contents(FolderStore(back)) == masters_and_log
     rebuilt = shanben.run_json("rebuild", store=back)
     assert (rebuilt.code, rebuilt.document["pyramids_made"]) == (0, 3), rebuilt.errors
 
