@@ -33,7 +33,7 @@ from tile_reader import TileReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PAGES, LARGE = 80, 2
+PAGES, LARGE = 60, 1
 INGEST_SECONDS = 150.0
 JOBS_SECONDS = 90.0
 CHANCE = random.Random(1)

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -21,19 +20,18 @@ from typing import Any, Self
 
 import pyvips
 from ceph_server import CephServer
+from command_line import SHANBEN, environment
 from database_server import PostgresServer
 from ports import reserve_port
 from prerequisites import require
-from server_process import ServerProcess, answers, descendants, wait_for_end
+from server_process import Guard, ServerProcess, answers, descendants, kill_family, wait_for_end
 from servers import NginxServer, RedisServer, temporary_paths
 
-from repository.config import PREFIX, Settings
+from repository.config import Settings
 from repository.repository import Repository
 from workers.bootstrap import bootstrap
 
-SHANBEN = Path(sys.executable).with_name("shanben")
 FIRST, SECOND = MACHINES = ("first", "second")
-COMMAND_SECONDS = 120.0
 STOP_SECONDS = 60.0
 DESCENDANT_SECONDS = 5.0
 SMALL_DISK = "size=48m,nr_inodes=600"
@@ -112,8 +110,10 @@ class Instance:
 
     def environment(self, machine: str = FIRST) -> dict[str, str]:
         """The environment of a machine's processes."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        return inherited | _variables(self._settings[machine])
+        settings = self._settings[machine]
+        values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+        texts = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return environment(**{name: text for name, text in texts.items() if text})
 
     def start_web(self) -> None:
         """Start the web application unless it runs, and wait until it answers."""
@@ -126,15 +126,6 @@ class Instance:
     def ingest(self, deposit: Path) -> IngestCommand:
         """Start `shanben ingest` on the first machine."""
         return IngestCommand(self, deposit)
-
-    def run_json(self, *arguments: str) -> Any:
-        """Run a command that must succeed, and return its JSON document."""
-        command = [SHANBEN, *arguments, "--json"]
-        done = subprocess.run(
-            command, env=self.environment(), cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_SECONDS
-        )
-        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return json.loads(done.stdout)
 
     def stop(self) -> None:
         """Stop the web application and the workers by SIGTERM; none may have to be killed, or leave a child."""
@@ -195,10 +186,16 @@ class IngestCommand:
         self._document = instance.folder / f"ingest-{deposit.name}.json"
         with self._log.open("wb") as log, self._document.open("wb") as document:
             command = [SHANBEN, "ingest", deposit, "--json"]
-            environment = instance.environment()
             self.process = subprocess.Popen(
-                command, env=environment, cwd=instance.folder, stdin=subprocess.DEVNULL, stdout=document, stderr=log
+                command,
+                env=instance.environment(),
+                cwd=instance.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=document,
+                stderr=log,
+                start_new_session=True,
             )
+        self._guard = Guard(self.process.pid)
 
     def wait_for_pages(self, pages: int, seconds: float) -> None:
         """Wait until so many of its pages are done, or the command has ended."""
@@ -214,6 +211,7 @@ class IngestCommand:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the ingest did not end in {seconds:.0f} s\n{self.output()}") from None
+        self._guard.dismiss()
         assert code == 0, f"shanben ingest ended with {code}\n{self.output()}"
         return str(json.loads(self._document.read_text("utf-8"))["works"][0]["identifier"])
 
@@ -222,8 +220,9 @@ class IngestCommand:
         return self._log.read_text("utf-8", "replace") + self._document.read_text("utf-8", "replace")
 
     def kill(self) -> None:
-        """End the command by SIGKILL, if it runs."""
-        self.process.kill()
+        """End the command and its children by SIGKILL, if it runs."""
+        kill_family(self.process)
+        self._guard.dismiss()
         self.process.wait()
 
 
@@ -255,9 +254,3 @@ def write_book(folder: Path, pages: int, large: int = 0, seed: int = 0, identifi
     named = f'identifier = "{identifier}"\n' if identifier else ""
     (folder / "work.toml").write_text(f'title = "試書{seed}"\nlanguage = ["lzh"]\n{named}', "utf-8")
     return folder
-
-
-def _variables(settings: Settings) -> dict[str, str]:
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    return {f"{PREFIX}{name.upper()}": text for name, text in texts.items() if text}
