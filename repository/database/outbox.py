@@ -103,7 +103,7 @@ class Jobs:
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
         query = select(JobRow.state, func.count()).group_by(JobRow.state)
-        counts = self._read(lambda session: dict(session.execute(query).tuples().all()))
+        counts = self._read(lambda session: {state: count for state, count in session.execute(query)})  # noqa: C416
         return dict.fromkeys((state.value for state in JobState), 0) | counts
 
     def failed(self, limit: int = 50) -> list[Job]:

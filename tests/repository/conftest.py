@@ -1,4 +1,4 @@
-"""Every database that the repository runs on: a file of SQLite, and PostgreSQL, a fresh one for each test."""
+"""Fixtures for the databases of the repository, a SQLite file and PostgreSQL, new for each test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.integration))
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL shared by the tests of this process; whoever stops it starts it again."""
+    """A PostgreSQL server shared by the tests of this process. A test that stops it starts it again."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a fresh, empty database, of each kind in turn."""
+    """The address of a new, empty database, of each kind in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/catalogue.sqlite"
     return request.getfixturevalue("postgres").create_database()
@@ -31,7 +31,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """A database with its tables, of each kind in turn."""
+    """The engine of a new database with its tables, of each kind in turn."""
     engine = open_database(database_url)
     migrate(engine)
     yield engine

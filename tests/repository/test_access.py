@@ -25,16 +25,16 @@ REFUSED = Decision(AccessVerdict.REFUSED)
         (Rights(access=cast(Access, "a word of next year")), REFUSED),
     ],
 )
-def test_what_a_published_work_shows(rights: Rights, expected: Decision) -> None:
+def test_access_to_a_published_work(rights: Rights, expected: Decision) -> None:
     assert decide(rights, WorkState.PUBLISHED) == expected
 
 
 @pytest.mark.parametrize("access", Access)
-def test_a_withdrawn_work_shows_nothing_whatever_its_rights(access: Access) -> None:
+def test_a_withdrawn_work_shows_nothing(access: Access) -> None:
     decision = decide(Rights(access=access, max_size=800), WorkState.WITHDRAWN)
     assert decision == Decision(AccessVerdict.WITHDRAWN)
     assert not decision.shows_pixels
 
 
-def test_a_state_that_is_not_known_is_refused() -> None:
+def test_an_unknown_state_is_refused() -> None:
     assert decide(Rights(), cast(WorkState, "in preparation")) == REFUSED

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from repository.clock_cache import ClockCache
 
 
-def test_what_was_asked_for_lately_stays_and_the_rest_goes_first() -> None:
+def test_entries_that_were_not_read_are_evicted_first() -> None:
     kept: ClockCache[str, int] = ClockCache(3)
     for number, key in enumerate("abc"):
         kept.put(key, number)
@@ -14,7 +14,7 @@ def test_what_was_asked_for_lately_stays_and_the_rest_goes_first() -> None:
     assert [kept.get(key) for key in "abcd"] == [0, None, 2, 3]
 
 
-def test_the_budget_is_held_by_cost_and_a_value_beyond_it_is_not_kept() -> None:
+def test_the_capacity_bounds_the_total_cost() -> None:
     kept: ClockCache[str, bytes] = ClockCache(10, len)
     kept.put("a", b"x" * 6)
     kept.put("b", b"x" * 5)
@@ -28,7 +28,7 @@ def test_the_budget_is_held_by_cost_and_a_value_beyond_it_is_not_kept() -> None:
     assert kept.get("d") is not None
 
 
-def test_many_threads_may_use_it_at_once() -> None:
+def test_the_cache_may_be_used_by_many_threads() -> None:
     kept: ClockCache[int, int] = ClockCache(50)
 
     def work(start: int) -> None:

@@ -8,19 +8,19 @@ from repository.config import Settings, read_settings, unknown_names
 from repository.errors import SettingInvalid
 
 
-def test_nothing_needs_to_be_set():
+def test_every_setting_has_a_default():
     assert read_settings({}) == Settings()
     assert Settings().database_url == "sqlite:///var/shanben.sqlite"
     assert Settings().store_url == "var/store"
 
 
-def test_the_environment_wins_over_the_file(tmp_path):
+def test_the_environment_takes_precedence_over_the_file(tmp_path):
     (tmp_path / "shanben.toml").write_text('tile_size = 256\njpeg_quality = 90\nreplicas = ["a", "b"]\n')
     settings = read_settings({"SHANBEN_TILE_SIZE": "1024", "HOME": "/"}, tmp_path)
     assert (settings.tile_size, settings.jpeg_quality, settings.replicas) == (1024, 90, ("a", "b"))
 
 
-def test_values_are_made_what_they_should_be():
+def test_values_are_converted_to_their_types():
     settings = read_settings(
         {"SHANBEN_DATA": "/srv", "SHANBEN_REPLICAS": "/a, /b", "SHANBEN_BASE_URL": "https://x.example/"}
     )
@@ -28,7 +28,7 @@ def test_values_are_made_what_they_should_be():
 
 
 @pytest.mark.parametrize("address", ["http://x.example:8000", "https://x.example/shan", "https://[::1]:1"])
-def test_a_public_address_is_taken_as_it_is(address):
+def test_valid_base_urls_are_accepted(address):
     assert read_settings({"SHANBEN_BASE_URL": address}).base_url == address
 
 
@@ -51,7 +51,7 @@ def test_a_public_address_is_taken_as_it_is(address):
         "https://[library.example",
     ],
 )
-def test_what_is_no_public_address_is_refused(address):
+def test_invalid_base_urls_are_refused(address):
     with pytest.raises(SettingInvalid, match="base_url.*https://"):
         read_settings({"SHANBEN_BASE_URL": address})
 
@@ -65,11 +65,11 @@ def test_what_is_no_public_address_is_refused(address):
         ("=", "shanben.toml"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, name):
+def test_an_invalid_file_is_refused_with_the_name_of_the_setting(tmp_path, text, name):
     (tmp_path / "shanben.toml").write_text(text)
     with pytest.raises(SettingInvalid, match=name):
         read_settings({}, tmp_path)
 
 
-def test_a_mistyped_name_in_the_environment_is_told():
+def test_mistyped_names_in_the_environment_are_reported():
     assert unknown_names({"SHANBEN_DATTA": "x", "SHANBEN_DATA": "x", "PATH": "x"}) == ["SHANBEN_DATTA"]

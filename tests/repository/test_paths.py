@@ -1,4 +1,4 @@
-"""Keys are made in one place, and read back by their inverse."""
+"""Object keys and their inverses."""
 
 import pytest
 from hypothesis import given
@@ -12,42 +12,42 @@ WIDTHS = st.integers(1, 256)
 
 
 @given(st.text(), st.text("0123456789abcdef", min_size=1))
-def test_a_pyramids_key_gives_back_its_image_and_recipe(name, recipe):
+def test_pyramid_keys_have_an_inverse(name, recipe):
     image = mint(Kind.IMAGE, name)
     assert paths.image_of_pyramid(paths.pyramid(image, recipe)) == (image, recipe)
 
 
 @pytest.mark.parametrize("name", ["top", "2026-01-31t08-59", "a.json"])
-def test_a_collections_key_gives_back_its_name(name):
+def test_collection_keys_have_an_inverse(name):
     assert paths.name_of_collection(paths.collection(name)) == name
 
 
 @pytest.mark.parametrize(
     "key", ["published/collections/top", "published/collections/.json", "published/collections/a/b.json", "top.json"]
 )
-def test_other_keys_are_no_collections(key):
+def test_other_keys_name_no_collection(key):
     assert paths.name_of_collection(key) is None
 
 
 @given(st.text())
-def test_a_work_comes_back_from_its_ocfl_identifier(name):
+def test_ocfl_identifiers_have_an_inverse(name):
     work = mint(Kind.WORK, name)
     assert paths.work_of_ocfl_id(paths.ocfl_id(work)) == work
 
 
 @given(st.integers(0, 63), INDEXES, WIDTHS)
-def test_a_log_tiles_path_gives_back_level_index_and_width(level, index, width):
+def test_log_tile_paths_have_an_inverse(level, index, width):
     path = paths.log_tile(level, index, width).removeprefix("log/")
     assert paths.parse_log_path(path) == (str(level), index, width)
 
 
 @given(INDEXES, WIDTHS)
-def test_an_entry_bundles_path_gives_back_index_and_width(index, width):
+def test_entry_bundle_paths_have_an_inverse(index, width):
     path = paths.log_entries(index, width).removeprefix("log/")
     assert paths.parse_log_path(path) == ("entries", index, width)
 
 
-def test_the_example_of_the_specification():
+def test_log_tile_paths_match_the_example_of_the_specification():
     assert paths.log_tile(0, 1234067) == "log/tile/0/x001/x234/067"
 
 
@@ -72,5 +72,5 @@ def test_the_example_of_the_specification():
         "tile/0/000.p/٥",
     ],
 )
-def test_other_spellings_name_no_tile(path):
+def test_other_spellings_of_a_path_name_no_tile(path):
     assert paths.parse_log_path(path) is None

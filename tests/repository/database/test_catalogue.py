@@ -1,4 +1,4 @@
-"""The catalogue gives back what was published, and can be emptied and filled again."""
+"""The catalogue: migrations, publication, queries and rebuild."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def log_sequence(engine):
     return LogSequence(sessions_of(engine), shared=False)
 
 
-def test_the_migrations_make_just_the_tables_that_the_code_speaks_of(engine):
+def test_migrations_create_exactly_the_tables_of_the_code(engine):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
 
@@ -38,7 +38,7 @@ def test_migrating_again_changes_nothing(engine):
     migrate(engine)
 
 
-def test_a_migration_that_does_not_come_to_its_end_leaves_no_table(database_url, monkeypatch):
+def test_a_failed_migration_leaves_no_table(database_url, monkeypatch):
     engine = open_database(database_url)
 
     class Died(BaseException):
@@ -59,7 +59,7 @@ def test_a_migration_that_does_not_come_to_its_end_leaves_no_table(database_url,
     engine.dispose()
 
 
-def test_tables_that_a_newer_release_has_changed_are_left_alone(engine):
+def test_tables_of_a_newer_release_are_not_migrated(engine):
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'beyond'")
     with pytest.raises(DatabaseFault, match="更新版本.*newer release"):
@@ -73,7 +73,7 @@ def test_readers_do_not_wait_for_a_writer(engine, catalogue):
         assert [work.title for work in catalogue.works()] == ["甲"]
 
 
-def test_a_published_work_comes_back_whole(catalogue):
+def test_a_published_work_is_read_back_completely(catalogue):
     given = publication("史記")
     catalogue.publish(given, (), NOW)
     assert catalogue.work(given.work.identifier) == given.work
@@ -95,27 +95,27 @@ def test_an_image_is_found_with_the_rights_of_its_work(catalogue):
     assert held.pyramid == given.pyramids[image.identifier]
 
 
-def test_a_restricted_work_shows_no_cover(catalogue):
+def test_the_summary_of_a_restricted_work_has_no_cover(catalogue):
     given = publication("秘")
     given = replace(given, work=replace(given.work, rights=Rights(access=Access.RESTRICTED)))
     catalogue.publish(given, (), NOW)
     assert catalogue.works()[0].cover is None
 
 
-def test_what_is_not_held_is_none(catalogue):
+def test_unknown_identifiers_give_none(catalogue):
     assert catalogue.image("i0") is None
     assert catalogue.work("w0") is None
     assert catalogue.state("w0") is None
 
 
-def test_works_are_listed_in_the_order_of_their_accession_a_page_at_a_time(catalogue):
+def test_works_are_listed_by_accession_in_pages(catalogue):
     for number, name in enumerate("丙乙甲"):
         catalogue.publish(publication(name, accessioned=f"2026-01-0{number + 1}T00:00:00Z"), (), NOW)
     assert [work.title for work in catalogue.works()] == ["丙", "乙", "甲"]
     assert [work.title for work in catalogue.works(offset=1, limit=1)] == ["乙"]
 
 
-def test_works_can_be_listed_from_the_newest_and_walked_through_to_the_end(catalogue):
+def test_works_are_listed_from_the_newest_to_the_last_page(catalogue):
     for number, name in enumerate("丙乙甲"):
         catalogue.publish(publication(name, accessioned=f"2026-01-0{number % 2 + 1}T00:00:00Z"), (), NOW)
     everything = catalogue.works()
@@ -141,7 +141,7 @@ def test_works_are_found_by_the_time_of_their_accession(catalogue, engine):
     ]
 
 
-def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
+def test_masters_are_found_by_length_and_by_digest(catalogue):
     given = publication("史記", images=3)
     catalogue.publish(given, (), NOW)
     assert catalogue.has_master_of_length(1000)
@@ -150,7 +150,7 @@ def test_a_master_is_known_by_its_length_and_then_by_its_digest(catalogue):
     assert catalogue.images_of_master("cd") == []
 
 
-def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_log(catalogue, log_sequence):
+def test_publishing_again_replaces_images_and_keeps_log_positions(catalogue, log_sequence):
     first = publication("史記", images=3)
     catalogue.publish(first, (), NOW)
     assert log_sequence.assign_sequence_numbers(0, 10) == log_sequence.mark_logged(3) == 3
@@ -159,21 +159,21 @@ def test_publishing_again_replaces_the_images_and_keeps_the_events_place_in_the_
     assert log_sequence.newest_log_index(first.events[1].image) == 1
 
 
-def test_replacing_everything_leaves_just_what_was_given(catalogue):
+def test_a_rebuild_leaves_exactly_the_given_works(catalogue):
     catalogue.publish(publication("甲"), (), NOW)
     given = [publication("乙"), publication("丙")]
     assert catalogue.rebuild(given) == 2
     assert {work.title for work in catalogue.works()} == {"乙", "丙"}
 
 
-def test_a_fault_half_way_leaves_the_catalogue_as_it_was(catalogue):
+def test_a_failed_rebuild_changes_nothing(catalogue):
     catalogue.publish(publication("甲"), (), NOW)
     with pytest.raises(DatabaseFault):
         catalogue.rebuild([publication("乙"), publication("乙")])
     assert [work.title for work in catalogue.works()] == ["甲"]
 
 
-def test_follow_up_jobs_are_written_with_the_change_that_needs_them(catalogue, engine):
+def test_follow_up_jobs_are_enqueued_with_the_publication(catalogue, engine):
     jobs = Jobs(sessions_of(engine), system_clock)
     catalogue.publish(publication("甲"), [NewJob("journal", "journal", {})], NOW)
     assert jobs.counts()["queued"] == 1
@@ -183,7 +183,7 @@ def test_follow_up_jobs_are_written_with_the_change_that_needs_them(catalogue, e
     assert jobs.counts()["queued"] == 1
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_both_languages(tmp_path):
+def test_an_unreachable_database_is_reported_in_both_languages(tmp_path):
     with pytest.raises(DatabaseFault, match="数据库.*database"):
         migrate(open_database(f"sqlite:///{tmp_path}/no/such/folder/x.sqlite"))
     with pytest.raises(DatabaseFault):

@@ -1,4 +1,4 @@
-"""The tallies are what counting would give, whatever happens and however many change the catalogue at once."""
+"""The counters equal the counted totals after any changes, also concurrent ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def assert_counted(engine: Engine) -> None:
 
 
 def act(engine: Engine, chance: random.Random) -> None:
-    """One of the things that change what is held."""
+    """Make one random change of the catalogue."""
     catalogue, log_sequence = Catalogue(sessions_of(engine)), LogSequence(sessions_of(engine), shared=False)
     match chance.randrange(8):
         case 0 | 1 | 2:
@@ -45,15 +45,15 @@ def act(engine: Engine, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_after_whatever_was_done_the_tallies_are_what_is_there(engine, seed):
+def test_counters_equal_the_counted_totals_after_random_changes(engine, seed):
     chance = random.Random(seed)
     for _ in range(40):
         act(engine, chance)
         assert_counted(engine)
 
 
-def test_many_that_publish_at_once_wait_for_each_other_and_are_all_counted(engine):
-    """The same works, new ones, the same follow-up jobs in either order, and the log's writer in between."""
+def test_concurrent_publications_are_all_counted(engine):
+    """Publish old and new works with the same follow-up jobs in either order, while the log numbers events."""
     catalogue, log_sequence = Catalogue(sessions_of(engine)), LogSequence(sessions_of(engine), shared=True)
 
     writer = threading.Lock()

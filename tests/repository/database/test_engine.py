@@ -1,4 +1,4 @@
-"""Addresses of databases that cannot be used."""
+"""Addresses of databases that are not valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from repository.errors import DatabaseFault
 
 
 @pytest.mark.parametrize("url", ["nonsense", "postgresql+nope://u:p@host/d", "postgresql+psycopg://u:p@host:port/d"])
-def test_what_is_no_address_of_a_database_is_told_in_each_language_alone(url: str) -> None:
+def test_invalid_database_addresses_are_reported_in_each_language(url: str) -> None:
     with pytest.raises(DatabaseFault) as raised:
         open_database(url)
     message = raised.value.message

@@ -1,4 +1,4 @@
-"""A lock is held by one at a time, whichever database it goes by, and let go when its holder dies."""
+"""A lock has one holder at a time with every kind of database, and is released when the holder dies."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def locks(request, tmp_path):
     engine.dispose()
 
 
-def test_a_second_holder_waits_and_then_hears_that_it_is_busy(tmp_path):
+def test_a_lock_file_held_by_another_process_is_busy(tmp_path):
     path = tmp_path / "locks" / "a.lock"
     with subprocess.Popen([sys.executable, "-c", HOLDER, "file", path], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
@@ -45,7 +45,7 @@ def test_a_second_holder_waits_and_then_hears_that_it_is_busy(tmp_path):
         assert path.exists()
 
 
-def test_a_name_is_held_once_and_another_beside_it(locks):
+def test_locks_of_different_names_are_independent(locks):
     with locks.hold("a", 0, Busy(what="a")) as hold, locks.hold("b", 0, Busy(what="b")):
         hold.check()
         for seconds in (0, 0.2):
@@ -56,14 +56,14 @@ def test_a_name_is_held_once_and_another_beside_it(locks):
         pass
 
 
-def test_a_lock_is_let_go_when_what_it_was_held_for_fails(locks):
+def test_an_exception_releases_the_lock(locks):
     with pytest.raises(ZeroDivisionError), locks.hold("a", 0, Busy(what="a")):
         raise ZeroDivisionError
     with locks.hold("a", 0, Busy(what="a")):
         pass
 
 
-def test_who_waits_gets_the_lock_when_it_is_free(locks):
+def test_a_waiting_holder_gets_a_released_lock(locks):
     order = []
 
     def wait():
@@ -79,7 +79,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(locks):
     assert order == ["first", "second"]
 
 
-def test_a_lock_is_free_when_the_process_that_held_it_was_killed(database_url, tmp_path):
+def test_killing_the_holder_releases_the_lock(database_url, tmp_path):
     engine = open_database(database_url)
     locks = open_locks(engine, tmp_path / "locks")
     command = [sys.executable, "-c", HOLDER, database_url, tmp_path / "locks"]
@@ -93,7 +93,7 @@ def test_a_lock_is_free_when_the_process_that_held_it_was_killed(database_url, t
     engine.dispose()
 
 
-def test_a_lock_file_that_was_taken_away_is_a_lock_lost(tmp_path):
+def test_deleting_the_lock_file_loses_the_lock(tmp_path):
     locks = open_locks(open_database(f"sqlite:///{tmp_path}/x.sqlite"), tmp_path / "locks")
     with locks.hold("a", 0, Busy(what="a")) as hold:
         for path in (tmp_path / "locks").iterdir():

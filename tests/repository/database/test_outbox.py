@@ -1,4 +1,4 @@
-"""The outbox: jobs are taken once, held while their worker lives, tried again, and fan out."""
+"""The outbox: jobs start once, are leased to a worker, are retried, and fan out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = ("journal", "collection")
 
 
 class Watch:
-    """A clock that a test sets."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,7 +67,7 @@ def fanned_out(jobs: Jobs, count: int = 2) -> None:
     assert jobs.fan_out("ingest:1", "a", pages(count), {"work": "w1"}, "w1")
 
 
-def test_a_message_that_comes_twice_is_one_job(jobs: Jobs) -> None:
+def test_a_job_delivered_twice_starts_once(jobs: Jobs) -> None:
     jobs.enqueue(order())
     assert held(jobs).attempts == 1
     assert jobs.start("journal", "b", 60) is None
@@ -76,14 +76,14 @@ def test_a_message_that_comes_twice_is_one_job(jobs: Jobs) -> None:
     assert jobs.start("journal", "b", 60) is None
 
 
-def test_of_many_workers_one_takes_a_job(jobs: Jobs) -> None:
+def test_one_of_many_workers_starts_a_job(jobs: Jobs) -> None:
     jobs.enqueue(order())
     with ThreadPoolExecutor(8) as executor:
         taken = list(executor.map(lambda number: jobs.start("journal", f"{number}", 60), range(8)))
     assert sum(job is not None for job in taken) == 1
 
 
-def test_a_worker_that_gives_no_sign_of_life_loses_its_job_and_is_not_heard(jobs: Jobs, watch: Watch) -> None:
+def test_an_expired_lease_releases_the_job_and_ignores_its_worker(jobs: Jobs, watch: Watch) -> None:
     jobs.enqueue(order())
     held(jobs, seconds=60)
     watch.pass_by(50)
@@ -98,7 +98,7 @@ def test_a_worker_that_gives_no_sign_of_life_loses_its_job_and_is_not_heard(jobs
     assert state(jobs) is JobState.RUNNING
 
 
-def test_what_a_dead_worker_holds_is_released_at_once(jobs: Jobs) -> None:
+def test_jobs_of_a_dead_worker_are_released(jobs: Jobs) -> None:
     for key, holder in (("journal", "dead"), ("collection", "alive")):
         jobs.enqueue(order(key, key))
         held(jobs, key, holder)
@@ -106,7 +106,7 @@ def test_what_a_dead_worker_holds_is_released_at_once(jobs: Jobs) -> None:
     assert (state(jobs, "journal"), state(jobs, "collection")) == (JobState.QUEUED, JobState.RUNNING)
 
 
-def test_a_fault_that_may_pass_puts_a_job_off(jobs: Jobs, watch: Watch) -> None:
+def test_a_transient_error_postpones_the_job(jobs: Jobs, watch: Watch) -> None:
     jobs.enqueue(order())
     held(jobs)
     assert jobs.postpone("journal", "a", {"code": "store"}, 30)
@@ -118,7 +118,7 @@ def test_a_fault_that_may_pass_puts_a_job_off(jobs: Jobs, watch: Watch) -> None:
     assert held(jobs).attempts == 2
 
 
-def test_asking_while_it_runs_runs_it_again_afterwards(jobs: Jobs) -> None:
+def test_enqueueing_a_running_job_runs_it_again_afterwards(jobs: Jobs) -> None:
     jobs.enqueue(order())
     held(jobs)
     jobs.enqueue(order())
@@ -130,7 +130,7 @@ def test_asking_while_it_runs_runs_it_again_afterwards(jobs: Jobs) -> None:
     assert state(jobs) is JobState.DONE
 
 
-def test_asking_for_a_job_that_waits_to_be_tried_again_tries_it_at_once(jobs: Jobs) -> None:
+def test_enqueueing_a_postponed_job_makes_it_due(jobs: Jobs) -> None:
     jobs.enqueue(order())
     held(jobs)
     jobs.postpone("journal", "a", {"code": "store"}, 300)
@@ -138,7 +138,7 @@ def test_asking_for_a_job_that_waits_to_be_tried_again_tries_it_at_once(jobs: Jo
     assert held(jobs).attempts == 1
 
 
-def test_a_job_goes_on_when_the_last_child_has_ended(jobs: Jobs) -> None:
+def test_a_job_continues_when_its_last_child_has_finished(jobs: Jobs) -> None:
     fanned_out(jobs, 3)
     for number in range(3):
         assert state(jobs, "ingest:1") is JobState.WAITING
@@ -153,7 +153,7 @@ def test_a_job_goes_on_when_the_last_child_has_ended(jobs: Jobs) -> None:
     assert jobs.children("ingest:1") == []
 
 
-def test_a_child_ends_once_however_often_it_is_told(jobs: Jobs) -> None:
+def test_a_child_reported_twice_is_counted_once(jobs: Jobs) -> None:
     fanned_out(jobs)
     held(jobs, "page:0")
     jobs.finish("page:0", "a", {})
@@ -161,7 +161,7 @@ def test_a_child_ends_once_however_often_it_is_told(jobs: Jobs) -> None:
     assert state(jobs, "ingest:1") is JobState.WAITING
 
 
-def test_a_work_is_taken_in_by_one_job_at_a_time(jobs: Jobs) -> None:
+def test_a_claim_is_exclusive_until_its_job_finishes(jobs: Jobs) -> None:
     fanned_out(jobs)
     jobs.enqueue(order("ingest:2", "ingest"))
     held(jobs, "ingest:2", "b")
@@ -176,13 +176,13 @@ def test_a_work_is_taken_in_by_one_job_at_a_time(jobs: Jobs) -> None:
     assert jobs.fan_out("ingest:2", "b", [order("page:9", "page")], {}, "w1")
 
 
-def test_a_job_that_goes_on_with_a_plan_is_not_begun_anew(jobs: Jobs) -> None:
+def test_enqueueing_a_job_with_a_plan_keeps_the_plan(jobs: Jobs) -> None:
     fanned_out(jobs)
     jobs.enqueue(order("ingest:1", "ingest"))
     assert (state(jobs, "ingest:1"), jobs.progress("ingest:1")) == (JobState.WAITING, JobProgress(0, 2))
 
 
-def test_a_plan_that_does_not_hold_any_more_is_dropped(jobs: Jobs) -> None:
+def test_a_restart_drops_the_plan_and_the_children(jobs: Jobs) -> None:
     fanned_out(jobs, 1)
     held(jobs, "page:0")
     jobs.finish("page:0", "a", {})
@@ -193,7 +193,7 @@ def test_a_plan_that_does_not_hold_any_more_is_dropped(jobs: Jobs) -> None:
     assert jobs.children("ingest:1") == []
 
 
-def test_children_come_before_what_is_new(jobs: Jobs) -> None:
+def test_children_are_due_before_new_jobs(jobs: Jobs) -> None:
     jobs.enqueue(order("ingest:0", "ingest"))
     fanned_out(jobs)
     assert [job.key for job in jobs.due(10)] == ["page:0", "page:1", "ingest:0"]
@@ -209,7 +209,7 @@ def test_due_jobs_can_be_limited_to_kinds_or_to_one_job_and_its_children(jobs: J
     assert [job.key for job in jobs.due_within("ingest:0", 10)] == ["ingest:0"]
 
 
-def test_messages_that_were_lost_are_noticed(jobs: Jobs, watch: Watch) -> None:
+def test_jobs_with_lost_messages_are_dispatched_again(jobs: Jobs, watch: Watch) -> None:
     jobs.enqueue(order("journal", "journal"))
     assert [job.key for job in jobs.claim_undispatched(KINDS, 10)] == ["journal"]
     jobs.enqueue(order("collection", "collection"))
@@ -220,7 +220,7 @@ def test_messages_that_were_lost_are_noticed(jobs: Jobs, watch: Watch) -> None:
     assert len(jobs.claim_undispatched(("journal",), 10)) == 1
 
 
-def test_what_is_put_off_is_sent_again_in_its_time(jobs: Jobs, watch: Watch) -> None:
+def test_postponed_jobs_are_dispatched_when_due(jobs: Jobs, watch: Watch) -> None:
     jobs.enqueue(order())
     jobs.claim_undispatched(KINDS, 10)
     held(jobs)
@@ -230,7 +230,7 @@ def test_what_is_put_off_is_sent_again_in_its_time(jobs: Jobs, watch: Watch) -> 
     assert [job.key for job in jobs.claim_undispatched(KINDS, 10)] == ["journal"]
 
 
-def test_what_failed_for_good_is_listed_with_its_reason(jobs: Jobs) -> None:
+def test_failed_jobs_are_listed_with_their_reason(jobs: Jobs) -> None:
     jobs.enqueue(order())
     held(jobs)
     jobs.fail("journal", "a", {"code": "log"})
@@ -238,7 +238,7 @@ def test_what_failed_for_good_is_listed_with_its_reason(jobs: Jobs) -> None:
     assert jobs.counts() == {"queued": 0, "running": 0, "waiting": 0, "done": 0, "failed": 1}
 
 
-def test_what_was_done_long_ago_is_forgotten(jobs: Jobs, watch: Watch) -> None:
+def test_old_finished_jobs_are_purged(jobs: Jobs, watch: Watch) -> None:
     for key in ("journal", "collection"):
         jobs.enqueue(order(key, key))
         held(jobs, key)
@@ -252,7 +252,7 @@ def test_what_was_done_long_ago_is_forgotten(jobs: Jobs, watch: Watch) -> None:
     assert state(jobs, "collection") is JobState.FAILED
 
 
-def test_a_deposit_refused_long_ago_is_forgotten_and_no_other_failure_is(jobs: Jobs, watch: Watch) -> None:
+def test_of_old_failures_only_refused_deposits_are_purged(jobs: Jobs, watch: Watch) -> None:
     for key, branch in (("refused", "content"), ("failed", "system")):
         jobs.enqueue(order(key, "ingest"))
         held(jobs, key)

@@ -1,4 +1,4 @@
-"""What is asked often is answered from an index: a million rows must not be looked through for one."""
+"""Frequent queries use an index, so that they do not scan a million rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def catalogue(engine: Engine) -> Catalogue:
 
 
 def plan(engine: Engine, question: Callable[[], object]) -> str:
-    """How the database goes about the statements of a question."""
+    """Return the query plans of the statements that a call executes."""
     asked: list[tuple[str, object]] = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
@@ -74,7 +74,7 @@ def explained(engine: Engine, statement: str, parameters: object) -> Iterator[st
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_is_answered_from_its_index(name, engine, catalogue):
+def test_a_query_uses_its_index(name, engine, catalogue):
     question, indexes = QUESTIONS[name]
     found = plan(engine, lambda: question(catalogue))
     assert "Seq Scan" not in found

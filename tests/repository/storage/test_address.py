@@ -1,4 +1,4 @@
-"""Addresses of stores: what they may say, what they are called, and that no secret is ever told."""
+"""Addresses of stores: their grammar, their names, and the secrecy of credentials."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SECRETS = ("hush", "murmur", "a+b/c", "a%2Bb")
         ("/srv/a:b", Path("/srv/a:b")),
     ],
 )
-def test_an_address_says_where_a_store_is(address: str, expected: object) -> None:
+def test_addresses_are_parsed(address: str, expected: object) -> None:
     assert parse_address(address, OURS) == expected
 
 
@@ -67,14 +67,14 @@ def test_an_address_says_where_a_store_is(address: str, expected: object) -> Non
         "user:murmur@host/bucket",
     ],
 )
-def test_an_address_that_cannot_be_used_is_refused_without_telling_secrets(address: str) -> None:
+def test_invalid_addresses_are_refused_without_revealing_secrets(address: str) -> None:
     with pytest.raises(SettingInvalid) as raised:
         open_store_at(address, OURS)
     assert not any(secret in str(raised.value) for secret in SECRETS)
 
 
 @pytest.mark.parametrize("address", ["s3:/books/main", "s3:books/main", "S3://books", "file:/srv/a", "gs://books"])
-def test_a_mistyped_scheme_is_no_folder(address: str) -> None:
+def test_a_mistyped_scheme_is_refused(address: str) -> None:
     with pytest.raises(SettingInvalid) as raised:
         open_replicas(Settings(store=address))
     message = raised.value.message
@@ -85,7 +85,7 @@ def test_a_mistyped_scheme_is_no_folder(address: str) -> None:
         open_replicas(Settings(replicas=(address,)))
 
 
-def test_a_name_is_the_address_without_its_secrets(tmp_path: Path) -> None:
+def test_a_store_name_is_the_address_without_secrets(tmp_path: Path) -> None:
     address = "s3://copy/x%2C?endpoint=https://other:1&access_key=k&secret_key=murmur&region=eu"
     assert store_name(address) == "s3://copy/x,?endpoint=https://other:1"
     assert store_name("s3://copy") == "s3://copy"
@@ -121,14 +121,14 @@ def test_replicas_are_opened_by_name(tmp_path: Path) -> None:
         ("var/store", ["copies/one", "copies/one/two"]),
     ],
 )
-def test_two_stores_that_are_one_are_refused(store: str, replicas: list[str]) -> None:
+def test_overlapping_stores_are_refused(store: str, replicas: list[str]) -> None:
     settings = Settings(store=store, s3_endpoint=OURS.s3_endpoint, replicas=tuple(replicas))
     with pytest.raises(SettingInvalid, match="same store") as raised:
         open_replicas(settings)
     assert not any(secret in str(raised.value) for secret in SECRETS)
 
 
-def test_stores_that_only_look_alike_are_two() -> None:
+def test_stores_with_similar_addresses_are_distinct() -> None:
     settings = Settings(
         store="s3://books/main", replicas=("s3://books/main2", "s3://books/main?endpoint=http://x", "books/main")
     )

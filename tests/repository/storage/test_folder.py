@@ -1,4 +1,4 @@
-"""What the folder store promises beyond the common tests: survival of kills, full disks and other processes."""
+"""The folder store beyond the common contract: killed writers, full disks, and other processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for number in range(1_000_000):
 """
 
 
-def test_a_killed_writer_leaves_whole_objects_and_its_strays_are_swept(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_complete_objects_and_its_files_are_deleted(tmp_path: Path) -> None:
     strays = 0
     for turn in range(4):
         writer = in_another_process(WRITER, str(tmp_path))
@@ -59,7 +59,7 @@ def test_a_killed_writer_leaves_whole_objects_and_its_strays_are_swept(tmp_path:
     assert strays > 0, "no kill came in the midst of a write: the test proved nothing"
 
 
-def test_a_sweep_leaves_the_files_of_living_writers_alone(tmp_path: Path) -> None:
+def test_files_of_living_writers_are_not_deleted(tmp_path: Path) -> None:
     slow = FolderStore(tmp_path)
 
     def chunks():
@@ -71,7 +71,7 @@ def test_a_sweep_leaves_the_files_of_living_writers_alone(tmp_path: Path) -> Non
     assert slow.read("slow") == b"firstsecond"
 
 
-def test_strays_are_cleared_by_age_and_those_of_living_writers_kept(tmp_path: Path) -> None:
+def test_abandoned_files_are_deleted_by_age(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert store.remove_incomplete_uploads(0) == 0
     store.put("kept", b"x")
@@ -105,7 +105,7 @@ def test_an_object_replaced_by_another_process_is_noticed_within_a_second(tmp_pa
         reader.read_range("log/checkpoint", 0, 9)
 
 
-def test_no_more_files_stay_open_than_allowed_and_all_are_still_read(tmp_path: Path) -> None:
+def test_open_files_stay_within_their_limit(tmp_path: Path) -> None:
     store = FolderStore(tmp_path, open_files=8)
     for number in range(40):
         store.put(f"p/{number}", bytes([number]) * 10)
@@ -116,7 +116,7 @@ def test_no_more_files_stay_open_than_allowed_and_all_are_still_read(tmp_path: P
     assert len(os.listdir("/proc/self/fd")) <= before + 8
 
 
-def test_a_file_given_away_is_moved_in_not_copied(tmp_path: Path) -> None:
+def test_a_movable_file_is_moved(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     given = tmp_path / "pyramid.zip"
     for put, key in ((store.put, "a"), (store.put_new, "b"), (store.put, "a")):
@@ -131,7 +131,7 @@ def test_a_file_given_away_is_moved_in_not_copied(tmp_path: Path) -> None:
     assert given.read_bytes() == b"kept by its owner"
 
 
-def test_a_link_given_away_does_not_become_a_link_in_the_store(tmp_path: Path) -> None:
+def test_a_movable_link_is_copied(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"bytes")
     (tmp_path / "link").symlink_to(tmp_path / "target")
     FolderStore(tmp_path / "store").put("a", MovableFile(tmp_path / "link"))
@@ -139,7 +139,7 @@ def test_a_link_given_away_does_not_become_a_link_in_the_store(tmp_path: Path) -
     assert (tmp_path / "store" / "a").read_bytes() == b"bytes"
 
 
-def test_deleting_takes_empty_folders_away(tmp_path: Path) -> None:
+def test_deleting_an_object_deletes_empty_folders(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put("a/b/c/d", b"x")
     store.put("a/e", b"x")
@@ -179,7 +179,7 @@ store.put("small", b"there is room again")
 """
 
 
-def test_a_full_disk_is_said_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "large").write_bytes(bytes(2 << 20))
     own_mounts = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -190,7 +190,7 @@ def test_a_full_disk_is_said_so_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
-def test_a_store_that_cannot_be_made_says_where(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_created_is_reported_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     store = FolderStore(tmp_path / "file" / "store")
     with pytest.raises(StoreFault, match="file"):

@@ -49,7 +49,7 @@ def test_responses_become_faults_of_their_kind(code: str, status: int, kind: typ
         ("Something quite new\n\nDebug source", "Something quite new"),
     ],
 )
-def test_a_server_that_cannot_be_spoken_with_is_told_in_one_line(report: str, words: str) -> None:
+def test_network_errors_are_reported_in_one_line(report: str, words: str) -> None:
     fault = fault_of_report("k", report)
     assert fault.transient
     assert words in str(fault)

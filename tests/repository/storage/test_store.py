@@ -1,4 +1,4 @@
-"""One set of tests for every kind of store: a folder, memory, and S3 as moto's server speaks it."""
+"""The common contract of stores, for a folder, memory, and S3 as moto's server implements it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 @given(st.text(alphabet="a./\0é", max_size=8))
-def test_a_clean_key_never_leaves_the_store(key: str) -> None:
+def test_keys_that_leave_the_root_are_refused(key: str) -> None:
     try:
         check_key(key)
     except StoreFault:
@@ -58,7 +58,7 @@ def test_a_clean_key_never_leaves_the_store(key: str) -> None:
     assert key
 
 
-def test_of_many_who_would_be_first_at_a_folder_key_one_is(tmp_path: Path) -> None:
+def test_one_of_many_concurrent_put_new_succeeds(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     won: list[int] = []
 
@@ -78,14 +78,14 @@ def test_of_many_who_would_be_first_at_a_folder_key_one_is(tmp_path: Path) -> No
     assert store.read("log/first") == bytes(won) * 100_000
 
 
-def test_the_settings_choose_the_store(tmp_path: Path, endpoint: str) -> None:
+def test_settings_select_the_kind_of_store(tmp_path: Path, endpoint: str) -> None:
     assert isinstance(open_store(Settings(data=tmp_path)), FolderStore)
     assert isinstance(open_store(s3_settings(endpoint)), ObstoreStore)
     with pytest.raises(SettingInvalid):
         open_store(Settings(store="s3://"))
 
 
-def test_two_prefixes_of_one_bucket_are_two_stores(endpoint: str) -> None:
+def test_prefixes_of_one_bucket_are_separate_stores(endpoint: str) -> None:
     settings = s3_settings(endpoint)
     bucket = settings.store.removeprefix("s3://").partition("/")[0]
     here = open_store(settings)
@@ -98,7 +98,7 @@ def test_two_prefixes_of_one_bucket_are_two_stores(endpoint: str) -> None:
     assert keys(there) == ["b", "deep/prefix/a"]
 
 
-def test_a_missing_bucket_is_said_to_be_missing_whatever_is_asked(endpoint: str) -> None:
+def test_every_request_reports_a_missing_bucket(endpoint: str) -> None:
     store = open_store(
         Settings(store="s3://nowhere", s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret")
     )
@@ -108,7 +108,7 @@ def test_a_missing_bucket_is_said_to_be_missing_whatever_is_asked(endpoint: str)
         assert not raised.value.transient
 
 
-def test_a_server_that_is_not_there_is_a_fault_and_not_a_long_wait() -> None:
+def test_an_absent_server_is_reported_soon() -> None:
     closed = Settings(store="s3://b", s3_endpoint="http://127.0.0.1:1", s3_access_key="key", s3_secret_key="secret")
     brief = Timeouts(total=1, idle=1, retries=2, retry_period=2, longest_pause=0.2)
     address = parse_address(closed.store_url, closed)
@@ -125,7 +125,7 @@ def test_a_server_that_is_not_there_is_a_fault_and_not_a_long_wait() -> None:
         assert time.monotonic() - begun < 10
 
 
-def test_an_upload_that_breaks_off_is_not_left_in_the_bucket(endpoint: str) -> None:
+def test_a_failed_upload_is_aborted(endpoint: str) -> None:
     settings = s3_settings(endpoint)
 
     def breaking() -> Iterator[bytes]:
