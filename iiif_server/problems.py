@@ -16,6 +16,7 @@ from typing import Final
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
 
+from iiif_server.request.cost import RequestLimited
 from repository.errors import (
     AccessRefused,
     CallError,
@@ -24,7 +25,6 @@ from repository.errors import (
     IntegrityError,
     NotFound,
     RequestInvalid,
-    RequestLimited,
     SettingInvalid,
     ShanbenError,
     SystemFault,

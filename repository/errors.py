@@ -41,9 +41,9 @@
         ├── RenderingBusy           too many large images are being rendered
         └── DependencyMissing       a key, broker or built file is missing
 
-A module may add an error of its own below these (`iiif_server.render.pool.RenderingFailed`). Errors know nothing of
-HTTP: `iiif_server/problems.py` holds the table of status codes. `code` is a stable identifier for programs; the text is
-for people, and says what happened and what to do.
+A module may add errors of its own below these, such as `iiif_server.render.pool.RenderingFailed`. Errors know nothing
+of HTTP: `iiif_server/problems.py` holds the table of status codes. `code` is a stable identifier for programs; the text
+is for people, and says what happened and what to do.
 """
 
 from __future__ import annotations
@@ -389,16 +389,6 @@ class RenderingBusy(SystemFault):
 
     code = "rendering.busy"
     text = LocalizedText("正在生成其他大图；请稍后重试", "Other large images are being rendered; try again shortly")
-
-
-class RequestLimited(CallError):
-    """A client has requested more rendering than its budget allows."""
-
-    code = "request.limit"
-    text = LocalizedText(
-        "请求的图像生成量过大；请在 {seconds} 秒后重试",
-        "This address has requested too much rendering; try again in {seconds} seconds",
-    )
 
 
 class DependencyMissing(SystemFault):

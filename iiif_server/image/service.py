@@ -49,7 +49,7 @@ from iiif_server.render import pipeline
 from iiif_server.render.decoded_cache import DecodedTiles
 from iiif_server.render.pool import RenderPool, blocking_reader
 from iiif_server.render.watermark import apply_protection, protection_of, read_watermark
-from iiif_server.request.cost import cost, is_slow
+from iiif_server.request.cost import RequestLimited, cost, is_slow
 from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
 from iiif_server.request.info import PROFILES, Described, Offered
@@ -66,7 +66,6 @@ from repository.errors import (
     NotFound,
     PyramidCorrupt,
     RequestInvalid,
-    RequestLimited,
     ShanbenError,
     Withdrawn,
 )

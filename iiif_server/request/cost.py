@@ -19,6 +19,8 @@ from typing import Final
 
 from iiif_server.request.geometry import RenderPlan, Source, rotated_size
 from iiif_server.request.grammar import OutputFormat
+from repository.errors import CallError
+from repository.localized import LocalizedText
 
 SLOW_ABOVE: Final = 4_000_000
 """The largest cost of a request that is rendered in the serving process: under 0.1 s of one core, and 80 MB."""
@@ -30,6 +32,16 @@ _ENCODING: Final[Mapping[OutputFormat, float]] = MappingProxyType(
 
 _OTHER_ENCODING: Final = 20
 _ANY_ANGLE: Final = 3
+
+
+class RequestLimited(CallError):
+    """A client has requested more rendering than its budget allows."""
+
+    code = "request.limit"
+    text = LocalizedText(
+        "请求的图像生成量过大；请在 {seconds} 秒后重试",
+        "This address has requested too much rendering; try again in {seconds} seconds",
+    )
 
 
 def cost(task: RenderPlan, source: Source) -> float:

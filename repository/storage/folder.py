@@ -54,7 +54,7 @@ class FolderStore:
         return b"".join(self.chunks(key))
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, clipped to the object; a negative `start` counts from the end."""
+        """Return `length` bytes from `start`, clipped to the object; a negative `start` counts from the end."""
         try:
             file = self._open_files.get(key) or self._open_files.open(check_key(key))
             if start < 0 or length > _UNCLIPPED:

@@ -98,9 +98,9 @@ class ObstoreStore:
             return self._large.get(check_key(key)).bytes().to_bytes()
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
+        """Return `length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
 
-        Of up to 4 MiB it answers or fails within some ten seconds.
+        A range of up to 4 MiB is returned, or fails, within about ten seconds.
         """
         if length <= 0:
             return b""
@@ -110,7 +110,7 @@ class ObstoreStore:
         except KeyNotFound:
             raise
         except StoreFault as fault:
-            # Stores refuse a range that begins at the end or beyond; it is merely empty here.
+            # S3 refuses a range that begins at the end or beyond; `ObjectStore` defines it as empty.
             if "range" in str(fault.__cause__).lower() and max(start, 0) >= self.size(key):
                 return b""
             raise

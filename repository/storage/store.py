@@ -27,9 +27,10 @@ class ObjectStore(Protocol):
         """Return the whole object."""
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
+        """Return `length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
 
-        May answer from an object replaced by another process up to a second ago; `read` and `chunks` never do.
+        The bytes may be those of an object that another process replaced less than a second ago; `read` and `chunks`
+        never return such bytes.
         """
 
     async def read_range_async(self, key: str, start: int, length: int) -> bytes | bytearray:
