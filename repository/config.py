@@ -136,8 +136,8 @@ def process_unknown_names() -> list[str]:
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """Return the names in the environment that have our prefix and are no settings."""
-    known = {PREFIX + field.name.upper() for field in fields(Settings)}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    variables = {PREFIX + field.name.upper() for field in fields(Settings)}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in variables)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

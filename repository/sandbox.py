@@ -158,7 +158,7 @@ class SandboxSession:
             self._release(None)
 
     def abort(self) -> None:
-        """Kill the child, from any thread; a thread that waits for a part gets `SandboxFailed`. Call `close` too."""
+        """Kill the child, from any thread; a thread that waits for a chunk gets `SandboxFailed`. Call `close` too."""
         child = self._child
         if child is not None:
             child.interrupt()

@@ -193,8 +193,8 @@ def _upgrade(connection: Connection) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(files("repository.database") / "migrations"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    _refuse_newer(connection, known)
+    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    _refuse_newer(connection, revisions)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -222,10 +222,10 @@ def _refuse_old(connection: Connection) -> None:
         raise DatabaseFault(reason=LocalizedText(zh, en))
 
 
-def _refuse_newer(connection: Connection, known: set[str]) -> None:
+def _refuse_newer(connection: Connection, revisions: set[str]) -> None:
     from alembic.migration import MigrationContext  # noqa: PLC0415 - as above
 
-    unknown = [head for head in MigrationContext.configure(connection).get_current_heads() if head not in known]
+    unknown = [head for head in MigrationContext.configure(connection).get_current_heads() if head not in revisions]
     if unknown:
         zh = f"数据库已由更新版本的程序升级（{unknown[0]}）；请升级本程序"
         en = f"a newer release of this program has migrated the database ({unknown[0]}); upgrade this one"

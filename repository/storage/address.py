@@ -135,12 +135,12 @@ def _parse_parameters(query: str, name: str) -> dict[str, str]:
     for part in query.split("&") if query else []:
         parameter, _, value = part.partition("=")
         if parameter not in _PARAMETERS or parameter in parameters:
-            known = ", ".join(_PARAMETERS)
+            names = ", ".join(_PARAMETERS)
             raise SettingInvalid(
                 name=name,
                 reason=LocalizedText(
-                    f"s3:// 地址的参数只能是 {known}，且各一次",
-                    f"an s3:// address takes {known}, each once",
+                    f"s3:// 地址的参数只能是 {names}，且各一次",
+                    f"an s3:// address takes {names}, each once",
                 ),
             )
         parameters[parameter] = unquote(value)

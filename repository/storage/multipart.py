@@ -20,25 +20,25 @@ _POLL_SECONDS: Final = 0.1
 class MultipartUpload:
     """The upload of one content. The constructor reads the first 16 MiB.
 
-    `whole` is the content when it is no longer than that, and is then put in one request; otherwise it is None. Raises
+    `body` is the content when it is no longer than that, and is then put in one request; otherwise it is None. Raises
     `OSError` when the content cannot be read, in the constructor or while it is sent.
     """
 
     def __init__(self, content: Content) -> None:
         self._remaining = iter(chunks_of(content))
         self._head: list[bytes] = []
-        self.whole: bytes | None = None
+        self.body: bytes | None = None
         self.size = 0
         self._digests: list[bytes] = []
         self._hash = hashlib.md5(usedforsecurity=False)
         if isinstance(content, bytes) and len(content) <= PART:
-            self.whole = content
+            self.body = content
             return
         size = 0
         while size <= PART:
             chunk = next(self._remaining, None)
             if chunk is None:
-                self.whole = b"".join(self._head)
+                self.body = b"".join(self._head)
                 return
             if chunk:
                 self._head.append(chunk)

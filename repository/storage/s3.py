@@ -147,8 +147,8 @@ class ObstoreStore:
         check_key(key)
         with _translated(key, reading=False):
             upload = MultipartUpload(content)
-            if upload.whole is not None:
-                self._store.put(key, upload.whole, use_multipart=False)
+            if upload.body is not None:
+                self._store.put(key, upload.body, use_multipart=False)
                 return
             upload.send(lambda chunks: self._store.put(key, chunks, chunk_size=PART, max_concurrency=_PARALLEL_PARTS))
         if self._address:

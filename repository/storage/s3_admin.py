@@ -70,18 +70,18 @@ def prepare_bucket(address: str, settings: Settings) -> Bucket:
     expire: a rule selects by prefix, which does not separate the log's partial tiles from its full tiles. Raises
     `SettingInvalid`, `StoreFault`.
     """
-    place = parse_address(address, settings)
-    if isinstance(place, Path):
+    store = parse_address(address, settings)
+    if isinstance(store, Path):
         raise SettingInvalid(name="store", reason=LocalizedText("文件夹没有存储桶", "a folder has no bucket"))
-    client = _create_client(place)
-    with _translated(place.bucket):
-        if not _bucket_exists(client, place.bucket):
-            _create_bucket(client, place)
-        client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
-        _put_rules(client, place)
-        region = client.get_bucket_location(Bucket=place.bucket)["LocationConstraint"] or _DEFAULT_REGION
-        versioned = client.get_bucket_versioning(Bucket=place.bucket).get("Status") == "Enabled"
-    return Bucket(place.bucket, region, versioned)
+    client = _create_client(store)
+    with _translated(store.bucket):
+        if not _bucket_exists(client, store.bucket):
+            _create_bucket(client, store)
+        client.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"})
+        _put_rules(client, store)
+        region = client.get_bucket_location(Bucket=store.bucket)["LocationConstraint"] or _DEFAULT_REGION
+        versioned = client.get_bucket_versioning(Bucket=store.bucket).get("Status") == "Enabled"
+    return Bucket(store.bucket, region, versioned)
 
 
 def _bucket_exists(client: S3Client, name: str) -> bool:
@@ -94,30 +94,30 @@ def _bucket_exists(client: S3Client, name: str) -> bool:
     return True
 
 
-def _create_bucket(client: S3Client, place: S3Address) -> None:
+def _create_bucket(client: S3Client, store: S3Address) -> None:
     try:
-        if place.region == _DEFAULT_REGION:
-            client.create_bucket(Bucket=place.bucket)
+        if store.region == _DEFAULT_REGION:
+            client.create_bucket(Bucket=store.bucket)
         else:
             client.create_bucket(
-                Bucket=place.bucket,
-                CreateBucketConfiguration={"LocationConstraint": place.region},  # type: ignore[typeddict-item]
+                Bucket=store.bucket,
+                CreateBucketConfiguration={"LocationConstraint": store.region},  # type: ignore[typeddict-item]
             )
     except ClientError as fault:
         if _code_of(fault) != _ALREADY_OURS:  # another process created it meanwhile
             raise
 
 
-def _put_rules(client: S3Client, place: S3Address) -> None:
+def _put_rules(client: S3Client, store: S3Address) -> None:
     """Add the store's lifecycle rules to those of the bucket; do nothing where the server has no lifecycle rules."""
     try:
-        before = _rules_of(client, place.bucket)
-        ours = _store_rules(place)
+        before = _rules_of(client, store.bucket)
+        ours = _store_rules(store)
         names = {rule.get("ID") for rule in ours}
         after = [*(rule for rule in before if rule.get("ID") not in names), *ours]
         if _comparable(after) != _comparable(before):
             client.put_bucket_lifecycle_configuration(
-                Bucket=place.bucket,
+                Bucket=store.bucket,
                 LifecycleConfiguration={"Rules": after},
             )
     except ClientError as fault:
@@ -134,14 +134,14 @@ def _rules_of(client: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]
         raise
 
 
-def _store_rules(place: S3Address) -> list[LifecycleRuleOutputTypeDef]:
+def _store_rules(store: S3Address) -> list[LifecycleRuleOutputTypeDef]:
     """Return the rules of one store. A bucket may hold several stores, so the names of rules depend on the prefix."""
-    name = _RULE_PREFIX + hashlib.sha256(place.prefix.encode()).hexdigest()[:16]
+    name = _RULE_PREFIX + hashlib.sha256(store.prefix.encode()).hexdigest()[:16]
     rules: list[LifecycleRuleOutputTypeDef] = [
         {
             "ID": f"{name}-uploads",
             "Status": "Enabled",
-            "Filter": {"Prefix": f"{place.prefix}/" if place.prefix else ""},
+            "Filter": {"Prefix": f"{store.prefix}/" if store.prefix else ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _UPLOAD_DAYS},
         }
     ]
@@ -149,7 +149,7 @@ def _store_rules(place: S3Address) -> list[LifecycleRuleOutputTypeDef]:
         {
             "ID": f"{name}-{derived}",
             "Status": "Enabled",
-            "Filter": {"Prefix": f"{place.key(derived)}/"},
+            "Filter": {"Prefix": f"{store.key(derived)}/"},
             "NoncurrentVersionExpiration": {"NoncurrentDays": _NONCURRENT_DAYS},
         }
         for derived in _DERIVED

@@ -98,9 +98,9 @@ def fault_of_response(key: str, code: str, status: int) -> StoreFault:
         return KeyNotFound(key=key)
     if status == 400 and not code:  # a response to HEAD has no body that names the reason
         return StoreDenied(key=key, reason=_UNEXPLAINED)
-    known = _BY_CODE.get(code) or _BY_STATUS.get(status)
-    if known:
-        return known[0](key=key, reason=known[1])
+    entry = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    if entry:
+        return entry[0](key=key, reason=entry[1])
     response = f"HTTP {status} {code}".strip()
     return StoreFault(
         key=key, reason=LocalizedText(f"存储服务出错（{response}）", f"the server reported an error ({response})")
