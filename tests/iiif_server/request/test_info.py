@@ -138,10 +138,10 @@ def test_offered_sizes_and_tiles_can_be_requested(grid: TileGrid, limits: ImageL
         assert (task.width, task.height) == (width, height)
         assert task.width * task.height <= limits.max_area
         by_width = plan(parse(f"full/{width},/0/default.jpg", ApiVersion.TWO), grid, limits)
-        widths = [told["width"] for told in document["sizes"]]  # type: ignore[attr-defined]
+        widths = [size["width"] for size in document["sizes"]]  # type: ignore[attr-defined]
         assert by_width[:6] == task[:6] or widths.count(width) > 1
-    told = {factor for tiles in document.get("tiles", []) for factor in tiles["scaleFactors"]}  # type: ignore[attr-defined]
+    offered = {factor for tiles in document.get("tiles", []) for factor in tiles["scaleFactors"]}  # type: ignore[attr-defined]
     for level in grid.levels:
-        if level.scale_factor in told:
+        if level.scale_factor in offered:
             x, y, w, h, out_w, out_h = grid.request_of(level.first)
             assert plan(parse(f"{x},{y},{w},{h}/{out_w},{out_h}/0/default.jpg"), grid, limits).tile is not None
