@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -34,10 +35,16 @@ OUTERMOST_LOOPS = {
 }
 
 
+@cache
 def modules() -> list[Path]:
     """Return every module of the project, without those that npm installs below the packages."""
     paths = [path for package in PACKAGES for path in (PROJECT / package).rglob("*.py")]
     return sorted(path for path in paths if "node_modules" not in path.parts)
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def dotted(path: Path) -> str:
@@ -46,11 +53,11 @@ def dotted(path: Path) -> str:
 
 def says_pure(path: Path) -> bool:
     """Return whether the first paragraph of a module's docstring ends in (pure)."""
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].endswith("(pure)")
+    return (ast.get_docstring(parse(path)) or "").split("\n\n")[0].endswith("(pure)")
 
 
 def functions(path: Path) -> Iterator[FunctionNode]:
-    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FunctionNode))
+    return (node for node in ast.walk(parse(path)) if isinstance(node, FunctionNode))
 
 
 def length(function: FunctionNode) -> int:
@@ -91,16 +98,14 @@ def test_every_module_of_a_pure_package_is_marked_pure() -> None:
 
 def test_every_package_says_what_it_owns_and_who_may_import_it() -> None:
     packages = [path for path in modules() if path.name == "__init__.py" and "migrations" not in path.parts]
-    silent = [
-        dotted(path) for path in packages if "import" not in (ast.get_docstring(ast.parse(path.read_text())) or "")
-    ]
+    silent = [dotted(path) for path in packages if "import" not in (ast.get_docstring(parse(path)) or "")]
     assert silent == []
 
 
 def test_no_two_classes_share_a_name() -> None:
     defined: dict[str, list[str]] = {}
     for path in modules():
-        for node in ast.parse(path.read_text()).body:
+        for node in parse(path).body:
             if isinstance(node, ast.ClassDef):
                 defined.setdefault(node.name, []).append(dotted(path))
     assert {name: places for name, places in defined.items() if len(places) > 1} == {}
@@ -121,7 +126,7 @@ def test_functions_are_short() -> None:
 
 def reads_environment(path: Path) -> bool:
     """Return whether a module reads the environment; setting variables for child processes is allowed."""
-    tree = ast.parse(path.read_text())
+    tree = parse(path)
     set_here = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript) and is_stored(node)}
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in set_here]
     return any(node.attr in {"environ", "getenv", "environb"} for node in names)
@@ -145,7 +150,7 @@ def test_only_the_outermost_loops_catch_every_error() -> None:
     broad = {
         dotted(path)
         for path in modules()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
     }
@@ -168,6 +173,6 @@ def test_tests_reserve_ports_and_never_probe_for_one() -> None:
     probing = {
         str(path.relative_to(PROJECT))
         for path in (PROJECT / "tests").rglob("*.py")
-        if "node_modules" not in path.parts and any(map(probes_for_a_port, ast.walk(ast.parse(path.read_text()))))
+        if "node_modules" not in path.parts and any(map(probes_for_a_port, ast.walk(parse(path))))
     }
     assert probing == {"tests/support/ports.py"}

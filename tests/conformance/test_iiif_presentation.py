@@ -151,6 +151,7 @@ def test_prezi3_models_read_every_cookbook_manifest(suite: Path) -> None:
             assert str(iiif_prezi3.Manifest(**document).id) == document["id"].strip()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
 def test_manifest_of_any_work_is_valid(schema: Schema, work: Work, provider: str, tile_size: int) -> None:

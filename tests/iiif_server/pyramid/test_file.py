@@ -430,6 +430,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_width_but_not_with_the_height(tmp_path: Path) -> None:
     peaks = []
     for height in (3_000, 60_000):

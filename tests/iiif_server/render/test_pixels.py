@@ -95,6 +95,7 @@ def assert_alike(held: TiledPicture, whole: Image.Image, threshold: int, text: s
 sides = st.integers(100, 900)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(
     place=st.tuples(st.integers(0, WIDTH - 100), st.integers(0, HEIGHT - 100), sides, sides),

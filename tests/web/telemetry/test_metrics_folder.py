@@ -44,6 +44,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics"
 
 
+@pytest.mark.slow
 def test_folder_does_not_grow_when_a_thousand_processes_are_replaced(path: Path) -> None:
     for _ in range(1000):
         ended_process(path, 1)

@@ -162,6 +162,7 @@ def test_publication_writes_the_same_number_of_documents_for_any_number_of_works
     assert puts[7::3] == puts[8::3] == [1] * 10
 
 
+@pytest.mark.slow
 def test_publications_give_the_same_documents_as_publishing_everything(repository: Repository) -> None:
     for number, accessioned in enumerate(times(80)):
         publish_with_collections(repository, f"書{number}", accessioned)
@@ -192,6 +193,7 @@ def test_withdrawn_work_leaves_its_period_which_stays(repository: Repository) ->
     assert ("2026-03", "書2") in walk(repository)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 def test_publication_killed_at_any_change_leaves_no_dead_link_and_can_be_repeated(
     repository: Repository, after: bool
