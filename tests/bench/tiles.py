@@ -328,10 +328,10 @@ def rate(folder: Path, size: int, port: int) -> float:
     return float(found(r"Requests/sec: *([0-9.]+)", wrk(folder, port, folder / f"{size}.txt")))
 
 
-def wrk(folder: Path, port: int, paths: Path, seconds: int = SECONDS) -> str:
+def wrk(folder: Path, port: int, paths: Path, seconds: int = SECONDS, host: str = "http://127.0.0.1") -> str:
     """What wrk says after asking for all of `paths` over and over."""
     command = ["wrk", "-t2", "-c8", "--latency", f"-d{seconds}s", "-s", folder / "cycle.lua"]
-    command += [f"http://127.0.0.1:{port}", "--", paths]
+    command += [f"{host}:{port}", "--", paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(done.stdout)

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -15,14 +14,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from deployed_edge import make_certificate
 from ports import reserve_port
 from server_process import descendants, is_alive, wait_for_end
 
@@ -216,9 +211,9 @@ def test_a_head_that_arrives_too_slowly_is_refused(shared_server: Serving) -> No
 
 
 def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path)
+    trusted = make_certificate(tmp_path, "localhost")
+    certificate, key = tmp_path / "fullchain.pem", tmp_path / "key.pem"
     settings = {"SHANBEN_TLS_CERTIFICATE": str(certificate), "SHANBEN_TLS_KEY": str(key)}
-    trusted = ssl.create_default_context(cafile=str(certificate))
 
     def answer() -> bytes:
         address = f"https://localhost:{server.port}/"
@@ -235,31 +230,6 @@ def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
         message = incomplete.process.stderr.read()
         assert "tls_key" in message
         assert "Traceback" not in message
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a self-signed certificate for localhost and its key."""
-    private_key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private_key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(private_key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        private_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return folder / "certificate.pem", folder / "key.pem"
 
 
 @pytest.mark.parametrize("setting", ['watermark = "/absent.png"', "nonsense = 1"])

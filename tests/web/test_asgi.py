@@ -1,0 +1,90 @@
+"""The composed application: routing, startup and the limits of a request's head."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgi_client import AsgiClient
+
+from iiif_server.image.service import PREFIX, ImageService
+from repository.repository import Repository, memory_repository
+from web import asgi
+from web.asgi import Site, compose
+from web.telemetry.process_metrics import ProcessMetrics
+from web.trusted_networks import client_address
+
+
+@pytest.fixture
+def repository() -> Repository:
+    return memory_repository()
+
+
+def lifespan(site: Site) -> list[dict[str, Any]]:
+    """Start and stop a site as a server does; return what it sends."""
+    sent: list[dict[str, Any]] = []
+
+    async def live() -> None:
+        events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+        async def receive() -> dict[str, Any]:
+            return events.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await site({"type": "lifespan"}, receive, send)
+
+    asyncio.run(live())
+    return sent
+
+
+def test_requests_go_to_the_image_service_or_to_flask_by_their_path(repository: Repository) -> None:
+    service = ImageService(repository)
+    with AsgiClient(compose(repository, service, ProcessMetrics())) as client:
+        image = client.get(f"{PREFIX}nothing/info.json")
+        assert (image.status, image.headers["content-type"]) == (404, "application/problem+json")
+        page = client.get("/")
+        assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert client.get("/iiif/presentation/3/collection/nothing").status == 404
+        assert all("x-request-id" in response.headers for response in (image, page))
+    service.close()
+
+
+def test_a_site_starts_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHANBEN_DATA", str(tmp_path / "var"))
+    monkeypatch.setattr(asgi, "_prepare_process", lambda: None)
+    monkeypatch.setattr(asgi, "prepare", lambda _: None)
+    assert [message["type"] for message in lifespan(Site())] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+
+
+def test_a_site_reports_a_setting_it_cannot_use_as_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHANBEN_DATA", str(tmp_path / "var"))
+    monkeypatch.setenv("SHANBEN_WATERMARK", str(tmp_path / "absent.png"))
+    monkeypatch.setattr(asgi, "prepare", lambda _: None)
+    (message,) = lifespan(Site())
+    assert message["type"] == "lifespan.startup.failed"
+    assert "absent.png" in message["message"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.7", None, "192.0.2.7"),
+        ("192.0.2.7", "203.0.113.9", "192.0.2.7"),
+        ("127.0.0.1", None, ""),
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.2", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.2", None, "10.0.0.2"),
+        ("::1", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_the_client_is_the_peer_or_what_a_private_proxy_reports(peer: str, forwarded: str | None, client: str) -> None:
+    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    assert client_address({"client": (peer, 4000) if peer else None, "headers": headers}) == client
