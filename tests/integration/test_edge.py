@@ -225,7 +225,7 @@ def test_an_address_that_is_too_long_and_a_body_are_refused(edge: Edge) -> None:
 
 
 def test_the_application_limits_the_rendering_of_one_client_and_never_tiles(edge: Edge) -> None:
-    requests = ("0,0,512,512/512,512/0/default.jpg", "info.json", "full/300,/0/default.jpg")
+    requests = ("0,0,512,512/512,512/0/default.jpg", "0,512,512,388/512,388/0/default.jpg", "info.json")
     cheap = [edge.picture(request) for request in requests]
     plain = socket.create_connection((INSIDE, edge.nginx.port), 30, ("127.0.0.3", 0))
     with edge.trust.wrap_socket(plain, server_hostname=NAME) as secured:

@@ -21,7 +21,12 @@ from workers.service.local_process import LocalWorkerProcess
 STOP_SECONDS: Final = 30
 """How long requests in progress may take to end when a process stops; then they are aborted."""
 
+START_SECONDS: Final = 60
+"""How long a process may be silent before it is replaced. On a busy machine it needs several seconds to load."""
+
 KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection stays open: longer than the edge keeps one."""
+
 _BACKLOG: Final = 2048
 _OPEN_FILES: Final = 8192
 
@@ -47,6 +52,7 @@ def serve(settings: Settings, host: str, port: int, processes: int, announce: Ca
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_worker_healthcheck=START_SECONDS,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
