@@ -281,7 +281,7 @@ def test_the_staffs_page_is_for_those_whom_the_edge_lets_in(edge: Edge) -> None:
     assert edge.get("/status/").status in {403, 404}
     shown = edge.get("/status", source=INSIDE, Accept_Language="en")
     assert shown.status == 200
-    assert b"Operations" in shown.body
+    assert b"System status" in shown.body
     assert shown.headers["cache-control"] == "no-store"
 
 
@@ -300,7 +300,7 @@ def test_static_files_come_from_nginx_in_parts_if_asked_and_stay_when_named_by_t
     assert plain.headers["content-type"] == "text/css; charset=utf-8"
     assert edge.get("/static/reader/.vite/manifest.json").status == 404
     assert edge.get("/static/../web/cli.py").status == 404
-    address = re.search(r'href="(/static/house\.css\?v=[0-9a-f]+)"', edge.get("/").body.decode())
+    address = re.search(r'href="(/static/site\.css\?v=[0-9a-f]+)"', edge.get("/").body.decode())
     assert address
     assert "immutable" in edge.get(address[1]).headers["cache-control"]
 

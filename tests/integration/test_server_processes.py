@@ -225,7 +225,7 @@ def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
         wait_until(answer)
         assert b"https://localhost" in answer()
     with serving(tmp_path, SHANBEN_TLS_CERTIFICATE=str(certificate)) as incomplete:
-        assert incomplete.process.wait(60) == 1
+        assert incomplete.process.wait(60) == 2
         assert incomplete.process.stderr
         message = incomplete.process.stderr.read()
         assert "tls_key" in message

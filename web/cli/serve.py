@@ -21,7 +21,7 @@ from workers.service.local_process import LocalWorkerProcess
 STOP_SECONDS: Final = 30
 """How long requests in progress may take to end when a process stops; then they are aborted."""
 
-START_SECONDS: Final = 60
+START_SECONDS: Final = 30
 """How long a process may be silent before it is replaced. On a busy machine it needs several seconds to load."""
 
 KEEP_ALIVE_SECONDS: Final = 75

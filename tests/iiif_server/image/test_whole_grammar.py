@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import cos, radians, sin
+from urllib.parse import quote
 
 import pytest
 import pyvips
@@ -39,7 +40,7 @@ class Site:
     image: str
 
     def ask(self, version: int, rest: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        response = self.client.request(method, f"/iiif/image/{version}/{self.image}/{rest}", {"host": "here"})
+        response = self.client.request(method, f"/iiif/image/{version}/{self.image}/{quote(rest)}", {"host": "here"})
         fields = {name.title().replace("Etag", "ETag"): value for name, value in response.headers.items()}
         return response.status, fields, response.body
 
