@@ -1,6 +1,6 @@
 #!/bin/bash
-# A Ceph of one machine with its S3 gateway, to try things with: what is in it lies in one file of FOLDER, once, and
-# whoever reaches the port of this machine may speak to it. A library's own Ceph is set up by Ceph's documentation.
+# A Ceph on one machine with its S3 gateway, for trials: it stores everything once, in one file of FOLDER, and accepts any
+# client that can reach its port. Follow Ceph's documentation to set up a library's own Ceph.
 #
 #   apt-get install --no-install-recommends ceph-mon ceph-osd radosgw ceph-common uuid-runtime curl
 #   deploy/trial-gateway.sh up FOLDER [PORT]    made where it is not yet, and started; prints the settings (port 7480)

@@ -1,9 +1,8 @@
 """A catalogue of 1,000,000 images against one of 1,000: a tile's lookup, the page of a work and of a list, the status.
 
-Works of 20 images, with an event for each image, are written straight into the tables, and a job for each work of the
-last day: those done before are forgotten. Both
-catalogues are asked in turns; what is told is the median. How long the rows took to write, and how much room they take,
-goes to standard error.
+Works of 20 images, with an event for each image and a job for each work of the last day, are written directly into the
+tables. Both catalogues are queried by turns, and the median is reported. The time to write the rows, and their size, go
+to standard error.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ SMALL, LARGE = 1_000, 1_000_000
 IMAGES = 20
 """In a work: so few that the smaller catalogue fills a page of the list too."""
 TODAY = SMALL // IMAGES
-"""Works taken in within a day."""
+"""Works ingested within a day."""
 BATCH = 500
 """Works written at a time."""
 ROUNDS = 200

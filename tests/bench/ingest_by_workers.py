@@ -4,11 +4,11 @@ Real servers: PostgreSQL, Redis, a Ceph gateway that keeps its objects in memory
 one page at a time on one core; all servers share the machine with them. Two kinds of master: raw ones, which are mostly
 bytes to be moved, and compressed ones, which are mostly pixels.
 
-On two cores one worker and the servers it works with take a good part of both, so two workers cannot do twice as much,
-however they are made; nor may two cores that share what is below them do so. The limit is measured beside it: the same
-pages decoded and tiled by one bare process and by two, with no server at all. Whether workers stand in each other's way
-is told by the second measurement, in which each has `SHARE` of a core to itself, a small machine as it were, and the
-servers have what they need. Workers live long, so they have taken in something before.
+On two cores, one worker and its servers use a large part of both, so two workers cannot be twice as fast; nor can two
+cores that share caches and memory. The limit is measured in the same run: the same pages are decoded and tiled by one
+bare process and by two, without any server. A second measurement shows whether workers delay each other: each gets
+`SHARE` of a core, like a small machine, and the servers get what they need. Workers run long, so they have ingested
+something before.
 
 What the queue costs is measured with jobs that look at nothing: a page job with an examiner that answers at once, from
 the outbox through the broker and back.

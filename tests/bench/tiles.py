@@ -231,7 +231,7 @@ def check(urls: list[str], ours: int, nginx: int) -> None:
 
 
 def validators(urls: list[str], port: int) -> dict[str, str]:
-    """The ETag of every tile, each of which is seen to be answered with 304; `RuntimeError` when one is not."""
+    """Return the ETag of every tile; `RuntimeError` when a request with it does not return 304."""
     connection, etags = HTTPConnection("127.0.0.1", port), {}
     for url in urls:
         connection.request("HEAD", url)
