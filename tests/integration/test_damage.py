@@ -1,4 +1,4 @@
-"""Stored pictures are damaged under a running server: wrong bytes are never sent, and soon all is whole again."""
+"""Stored pyramids are damaged while a server runs: wrong bytes are never sent, and repairs follow soon."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from workers.tasks.jobs import pyramid_job
 pytestmark = pytest.mark.integration
 
 SHANBEN = Path(sys.executable).with_name("shanben")
-SOON = 30.0
+REPAIR_SECONDS = 30.0
 
 
-class Library:
-    """A small book that was taken in, and what serves it."""
+class Instance:
+    """A small ingested book, and the processes that serve it."""
 
     def __init__(self, folder: Path, deposit: Path, broker: str) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
@@ -74,8 +74,8 @@ class Library:
             with answer:
                 return answer.code, answer.read()
 
-    def get_right(self, path: str) -> bool:
-        """Whether a tile is sent: its own bytes then. If not, a problem document must say so."""
+    def gets_whole_tile(self, path: str) -> bool:
+        """Whether a tile is sent, whose bytes must be right; if not, a problem document must say so."""
         status, body = self.get(path)
         if status == 200:
             assert body == self.tiles[path]
@@ -86,23 +86,23 @@ class Library:
         assert len(problem["request"]) >= 8
         return False
 
-    def are_all_right(self) -> bool:
-        """Every tile is asked for so often that each web process is."""
-        wrong = [path for path in self.paths for _ in range(4) if not self.get_right(path)]
-        return not wrong
+    def serves_all_tiles(self) -> bool:
+        """Whether every tile is sent, requested so often that each web process is asked for it."""
+        missing = [path for path in self.paths for _ in range(4) if not self.gets_whole_tile(path)]
+        return not missing
 
     def damage_tile(self) -> None:
-        """Flip a bit in the middle of the largest tile, where it lies."""
+        """Flip a bit in the middle of the largest tile of the stored pyramid."""
         tile = max(self.tiles.values(), key=len)
-        flip(self.pyramid, self.pyramid.read_bytes().index(tile) + len(tile) // 2)
+        flip_bit(self.pyramid, self.pyramid.read_bytes().index(tile) + len(tile) // 2)
 
     def job(self) -> Any:
         return self.repository.jobs.get(pyramid_job(self.image.identifier, self.work).key)
 
-    def ask(self, *arguments: str) -> Any:
+    def run(self, *arguments: str) -> Any:
         command = [SHANBEN, *arguments, "--json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
-        return json.loads(done.stdout)
+        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
+        return json.loads(ended.stdout)
 
 
 @pytest.fixture
@@ -112,98 +112,98 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture(params=["by the local worker", "by a worker"])
-def library(request: pytest.FixtureRequest, tmp_path: Path, deposit: Path, stack: ExitStack) -> Library:
+def instance(request: pytest.FixtureRequest, tmp_path: Path, deposit: Path, stack: ExitStack) -> Instance:
     """With a broker and a worker, or with neither: then the local worker repairs."""
     broker = request.getfixturevalue("redis").url if request.param == "by a worker" else ""
-    library = Library(tmp_path, deposit, broker)
-    library.start(stack)
-    return library
+    instance = Instance(tmp_path, deposit, broker)
+    instance.start(stack)
+    return instance
 
 
 @pytest.fixture
-def small_library(tmp_path: Path, deposit: Path, stack: ExitStack) -> Library:
-    library = Library(tmp_path, deposit, "")
-    library.start(stack)
-    return library
+def single_machine(tmp_path: Path, deposit: Path, stack: ExitStack) -> Instance:
+    instance = Instance(tmp_path, deposit, "")
+    instance.start(stack)
+    return instance
 
 
-def flip(file: Path, place: int) -> None:
+def flip_bit(file: Path, offset: int) -> None:
     with file.open("r+b") as opened:
-        opened.seek(place)
+        opened.seek(offset)
         byte = opened.read(1)[0]
-        opened.seek(place)
+        opened.seek(offset)
         opened.write(bytes([byte ^ 1]))
 
 
-def wait_until(holds: Callable[[], bool], server: ServerProcess) -> None:
-    deadline = time.monotonic() + SOON
-    while not holds():
+def wait_until(condition: Callable[[], bool], server: ServerProcess) -> None:
+    deadline = time.monotonic() + REPAIR_SECONDS
+    while not condition():
         assert time.monotonic() < deadline, server.end_of_log()
         time.sleep(0.1)
 
 
-def test_a_damaged_tile_is_never_sent_and_soon_it_is_whole_again(library: Library) -> None:
-    before = library.pyramid.read_bytes()
-    library.damage_tile()
-    assert not library.are_all_right()
-    wait_until(library.are_all_right, library.web)
-    assert library.pyramid.stat().st_size == len(before)
-    job = library.job()
+def test_a_damaged_tile_is_never_sent_and_its_pyramid_is_repaired(instance: Instance) -> None:
+    before = instance.pyramid.read_bytes()
+    instance.damage_tile()
+    assert not instance.serves_all_tiles()
+    wait_until(instance.serves_all_tiles, instance.web)
+    assert instance.pyramid.stat().st_size == len(before)
+    job = instance.job()
     assert job.state is JobState.DONE
-    assert "remade" in job.result  # not, if the other process told of it when it had been mended
-    mended = library.pyramid.read_bytes()
-    assert all(tile in mended for tile in library.tiles.values())
-    status, figures = library.get("/metrics")
+    assert "remade" in job.result  # false, if the other process reported it again after the repair
+    repaired = instance.pyramid.read_bytes()
+    assert all(tile in repaired for tile in instance.tiles.values())
+    status, metrics = instance.get("/metrics")
     assert status == 200
-    found = next(line for line in figures.decode().splitlines() if line.startswith("shanben_pyramids_damaged_total "))
-    assert float(found.rpartition(" ")[2]) >= 1
+    damaged = next(line for line in metrics.decode().splitlines() if line.startswith("shanben_pyramids_damaged_total "))
+    assert float(damaged.rpartition(" ")[2]) >= 1
 
 
-def test_a_pyramid_that_is_gone_comes_back(library: Library) -> None:
-    library.pyramid.unlink()
-    wait_until(lambda: library.are_all_right() and library.pyramid.exists(), library.web)
+def test_a_deleted_pyramid_is_made_again(instance: Instance) -> None:
+    instance.pyramid.unlink()
+    wait_until(lambda: instance.serves_all_tiles() and instance.pyramid.exists(), instance.web)
 
 
-def test_a_damaged_directory_too(small_library: Library) -> None:
-    flip(small_library.pyramid, small_library.pyramid.stat().st_size - 60)
-    small_library.web.stop()  # what is in memory is right
-    small_library.web.start(lambda: answers(f"{small_library.address}/health/ready"))
-    wait_until(small_library.are_all_right, small_library.web)
+def test_a_pyramid_with_a_damaged_directory_is_repaired(single_machine: Instance) -> None:
+    flip_bit(single_machine.pyramid, single_machine.pyramid.stat().st_size - 60)
+    single_machine.web.stop()  # the directory in its memory is right
+    single_machine.web.start(lambda: answers(f"{single_machine.address}/health/ready"))
+    wait_until(single_machine.serves_all_tiles, single_machine.web)
 
 
-def test_a_large_picture_never_holds_a_damaged_tile(small_library: Library) -> None:
-    whole = f"{PREFIX}{small_library.image.identifier}/full/max/0/default.png"
-    # Not asked of the server, which would keep the tiles that it has decoded.
-    right = respond(ImageService(small_library.repository), ImageCall(whole, "")).body
-    small_library.damage_tile()
+def test_a_rendered_picture_never_contains_a_damaged_tile(single_machine: Instance) -> None:
+    whole = f"{PREFIX}{single_machine.image.identifier}/full/max/0/default.png"
+    # Not rendered by the server, which would cache the decoded tiles.
+    expected = respond(ImageService(single_machine.repository), ImageCall(whole, "")).body
+    single_machine.damage_tile()
     statuses = set()
 
-    def is_right() -> bool:
-        status, body = small_library.get(whole)
+    def is_rendered() -> bool:
+        status, body = single_machine.get(whole)
         statuses.add(status)
-        assert status in {500, 503} or body == right
+        assert status in {500, 503} or body == expected
         return status == 200
 
-    wait_until(is_right, small_library.web)
+    wait_until(is_rendered, single_machine.web)
     assert statuses > {200}
 
 
-def test_a_damaged_master_is_told_and_nothing_is_made_of_it(small_library: Library) -> None:
-    library = small_library
-    inventory = objects.read_inventory(library.repository.store, library.work)
+def test_a_damaged_master_fails_the_repair_until_it_is_replaced(single_machine: Instance) -> None:
+    instance = single_machine
+    inventory = objects.read_inventory(instance.repository.store, instance.work)
     assert inventory is not None
-    master = library.store / objects.file_key(inventory, library.work, library.image.master.path)
-    library.damage_tile()
-    flip(master, 5000)
-    assert not library.are_all_right()
-    wait_until(lambda: library.job() is not None and library.job().state is JobState.FAILED, library.web)
-    assert not library.are_all_right()
-    (failed,) = library.ask("status")["failed"]
+    master = instance.store / objects.file_key(inventory, instance.work, instance.image.master.path)
+    instance.damage_tile()
+    flip_bit(master, 5000)
+    assert not instance.serves_all_tiles()
+    wait_until(lambda: instance.job() is not None and instance.job().state is JobState.FAILED, instance.web)
+    assert not instance.serves_all_tiles()
+    (failed,) = instance.run("status")["failed"]
     assert failed["kind"] == "pyramid"
     assert "master" in failed["reason"] or "原图" in failed["reason"]
     for _ in range(20):
-        library.get_right(max(library.tiles, key=lambda path: len(library.tiles[path])))
-    assert library.job().state is JobState.FAILED  # requests alone do not have it tried again
-    flip(master, 5000)
-    library.ask("retry")
-    wait_until(library.are_all_right, library.web)
+        instance.gets_whole_tile(max(instance.tiles, key=lambda path: len(instance.tiles[path])))
+    assert instance.job().state is JobState.FAILED  # further reports do not queue the repair again
+    flip_bit(master, 5000)
+    instance.run("retry")
+    wait_until(instance.serves_all_tiles, instance.web)
