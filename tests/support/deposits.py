@@ -8,7 +8,7 @@ import pyvips
 
 
 def write_deposit(folder: Path, pages: int = 3, title: str = "試書", seed: int = 0) -> Path:
-    """Write a record with a range and `pages` TIFFs of noise, 700 by 900 pixels, each different; `seed` gives other noise."""
+    """Write a record with a range and `pages` TIFFs, 700 by 900 pixels of noise, all different; `seed` changes them."""
     folder.mkdir(parents=True)
     for number in range(1, pages + 1):
         noise = pyvips.Image.gaussnoise(700, 900, mean=200, sigma=30, seed=seed + number).cast("uchar")

@@ -37,7 +37,7 @@ BUSY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.05
 _BATCH: Final = 20
-_NO_REASON: Final = LocalizedText("没有记下原因", "no reason was recorded")
+_NO_REASON: Final = LocalizedText("未记录原因", "no reason was recorded")
 _BUSY_CODES: Final = frozenset({Busy.code, LogBusy.code})
 
 

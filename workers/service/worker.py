@@ -51,5 +51,5 @@ def _warn_if_away(celery: Celery) -> None:
     try:
         queued(celery, QUEUE)
     except DependencyMissing as fault:
-        zh, en = f"{fault.message.zh}。工作进程等它恢复", f"{fault.message.en}. The worker waits until it is back"
+        zh, en = f"{fault.message.zh}。工作进程将等待其恢复", f"{fault.message.en}. The worker waits until it is back"
         _LOG.warning("%s", LocalizedText(zh, en))
