@@ -75,7 +75,7 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(CODE) scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is newer than all that decides what its recipe makes.
+# A stamp is newer than everything its recipe depends on.
 
 .venv/bin/python:
 	scripts/venv.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs those of the named Debian packages that are missing, when run as root. Otherwise says which are missing; that
-# is a failure where CI or REQUIRED is set, since tests would then be left out without anybody noticing.
+# Installs the missing ones of the named Debian packages when run as root, and lists them otherwise. Missing packages are
+# a failure where CI or REQUIRED is set, because tests would be skipped unnoticed.
 set -euo pipefail
 
 missing=()
@@ -21,4 +21,4 @@ else
   echo "缺少 Debian 软件包（请以 root 安装）/ Debian packages are missing; as root: apt-get install ${missing[*]}" >&2
 fi
 if [ -n "${CI:-}${REQUIRED:-}" ]; then exit 3; fi
-echo "需要它们的部分将被略过 / What needs them will be skipped." >&2
+echo "依赖它们的测试将被略过 / Tests that need them will be skipped." >&2

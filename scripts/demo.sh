@@ -1,5 +1,5 @@
 #!/bin/bash
-# The sample book: made once, ingested (again changes nothing), served until Ctrl+C.
+# Makes the sample book once, ingests it (repeating that changes nothing), and serves it until Ctrl+C.
 set -euo pipefail
 
 shanben=.venv/bin/shanben
@@ -14,6 +14,6 @@ fi
 "$shanben" init
 host=${HOST:-127.0.0.1}
 port=${PORT:-8000}
-# The base address is set for what ingest prints; when serving, that of the request will do.
+# The base URL is set for the addresses that ingest prints; the server uses that of the request.
 SHANBEN_BASE_URL=${SHANBEN_BASE_URL:-http://$host:$port} "$shanben" ingest "$book"
 exec "$shanben" serve --host "$host" --port "$port"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Pins every Python package: requirements-test.lock first, since the test packages are the pickier, then
-# requirements.lock within it. Pins that still fit stay; remove a line to let it move.
+# Pins every Python package: first requirements-test.lock, since the test packages have more constraints, then
+# requirements.lock within it. Pins that still fit are kept; remove a line to update it.
 set -euo pipefail
 
 .venv/bin/python -m pip install --quiet --disable-pip-version-check 'pip-tools>=7.5,<8'
