@@ -3,8 +3,8 @@
 # client that can reach its port. Follow Ceph's documentation to set up a library's own Ceph.
 #
 #   apt-get install --no-install-recommends ceph-mon ceph-osd radosgw ceph-common uuid-runtime curl
-#   deploy/trial-gateway.sh up FOLDER [PORT]    made where it is not yet, and started; prints the settings (port 7480)
-#   deploy/trial-gateway.sh down FOLDER         stopped; what it holds stays
+#   deploy/trial-gateway.sh up FOLDER [PORT]    create it unless it exists, start it, print the settings (port 7480)
+#   deploy/trial-gateway.sh down FOLDER         stop it; the data stays
 set -euo pipefail
 
 action=${1:?up or down}
