@@ -226,7 +226,7 @@ def test_the_slower_of_two_uploads_of_one_key_fails_and_can_be_repeated(settings
         open_store(settings).put("master", content)
         yield content[36 * MEBIBYTE :]
 
-    with pytest.raises(StoreFault, match="finished the same object") as raised:
+    with pytest.raises(StoreFault, match="completed the same object") as raised:
         store.put("master", overtaken())
     assert raised.value.transient
     assert store.read("master") == content
@@ -269,7 +269,7 @@ def test_an_exhausted_quota_is_reported_as_a_full_store(ceph: CephServer, tmp_pa
     settings = Settings(data=tmp_path, **ceph.settings(ceph.create_bucket(user=user), user))
     store = open_store(settings)
     store.put("small", bytes(1000))
-    with pytest.raises(StoreFull, match="make room") as raised:
+    with pytest.raises(StoreFull, match="free some space") as raised:
         store.put("large", bytes(size))
     assert raised.value.transient
     assert_short_and_without_secrets(raised.value, settings)
