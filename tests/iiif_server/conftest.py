@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import pyvips
 
-from iiif_server.pyramid.file import recipe, write_pyramid
+from iiif_server.pyramid.file import PyramidSummary, recipe, write_pyramid
 from repository import paths
 from repository.database.catalogue import Publication
 from repository.identifiers import Kind, mint
@@ -17,10 +16,25 @@ from repository.model import Image, Master, Page, Pyramid, Record, Rectangle, Ri
 from repository.repository import Repository
 
 HoldPicture = Callable[..., str]
+WritePyramid = Callable[[pyvips.Image, str, int], tuple[PyramidSummary, bytes]]
+
+
+@pytest.fixture(scope="session")
+def pyramid_of(tmp_path_factory: pytest.TempPathFactory) -> WritePyramid:
+    """Return a function that writes a picture's pyramid; the same picture is written once in a test process."""
+    written: dict[tuple[str, int], tuple[PyramidSummary, bytes]] = {}
+    file = tmp_path_factory.mktemp("pyramids") / "pyramid.zip"
+
+    def write(picture: pyvips.Image, sha256: str, tile_size: int) -> tuple[PyramidSummary, bytes]:
+        if (sha256, tile_size) not in written:
+            written[sha256, tile_size] = write_pyramid(picture, file, tile_size, 90), file.read_bytes()
+        return written[sha256, tile_size]
+
+    return write
 
 
 @pytest.fixture
-def hold_picture(tmp_path: Path) -> HoldPicture:
+def hold_picture(pyramid_of: WritePyramid) -> HoldPicture:
     """Return a function that publishes a picture as a work of one page, and returns its image's identifier."""
 
     def hold(
@@ -32,10 +46,9 @@ def hold_picture(tmp_path: Path) -> HoldPicture:
     ) -> str:
         sha256 = hashlib.sha256(picture.write_to_memory()).hexdigest()
         image = mint(Kind.IMAGE, "test", sha256)
-        file = tmp_path / f"{image}.zip"
-        summary = write_pyramid(picture, file, tile_size, 90)
+        summary, content = pyramid_of(picture, sha256, tile_size)
         key = paths.pyramid(image, recipe(tile_size, 90))
-        repository.store.put(key, file.read_bytes())
+        repository.store.put(key, content)
         master = Master("masters/0001.tif", sha256, summary.bytes, "image/tiff")
         page = Page("0001", "1", (Image(image, picture.width, picture.height, master, redactions),))
         work = Work(mint(Kind.WORK, "test", sha256), Record("試"), (Volume("", (page,)),), rights=rights or Rights())
@@ -55,7 +68,7 @@ def coloured(width: int, height: int) -> pyvips.Image:
     return red.bandjoin([green, blue]).cast("uchar").copy(interpretation="srgb")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def picture() -> pyvips.Image:
     """A colour picture of 1,500 by 1,100 pixels: three levels in tiles of 256, with edges of every kind."""
-    return coloured(1500, 1100)
+    return coloured(1500, 1100).copy_memory()
