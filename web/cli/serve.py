@@ -79,12 +79,14 @@ class Supervisor(Multiprocess):
     def init_processes(self) -> None:
         """Start the web processes and the worker."""
         super().init_processes()
+        self._notice_ends()
         if self._worker:
             self._worker.start()
 
     def keep_subprocess_alive(self) -> None:
         """Replace what has ended."""
         super().keep_subprocess_alive()
+        self._notice_ends()
         if self._worker and not self.should_exit.is_set():
             self._worker.ensure_running()
 
@@ -106,6 +108,14 @@ class Supervisor(Multiprocess):
         super().join_all()
         if self._worker:
             self._worker.stop()
+
+    def _notice_ends(self) -> None:
+        """Close our copies of the processes' ends of their pipes, so that the health check of a dead process ends.
+
+        uvicorn keeps them open, and would wait for the whole time of a health check.
+        """
+        for process in self.processes:
+            process.child_conn.close()
 
 
 def _tls_files(settings: Settings) -> tuple[str | None, str | None]:
