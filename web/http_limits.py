@@ -1,8 +1,8 @@
-"""Limits of an HTTP request's head that uvicorn does not have: its size and the time it may take to arrive.
+"""Limits of an HTTP connection that uvicorn does not have: the size of a request's head, its time, a soft shutdown.
 
-uvicorn's httptools protocol collects header fields without a bound, and waits for a first request without a limit. This
-subclass counts the bytes of each head and lets the keep-alive timer run until the head is complete; parsing and
-responding remain uvicorn's.
+uvicorn's httptools protocol collects header fields without a bound, waits for a first request without a limit, and on
+shutdown closes idle connections immediately, which resets those whose request has just been sent. This subclass counts
+the bytes of each head, starts a timer for it, and lets idle connections linger. Parsing and responding remain uvicorn's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ MAX_HEAD_BYTES: Final = 32 << 10
 
 HEAD_SECONDS: Final = 15.0
 """How long a request's head may take to arrive, counted from its first byte or from the connection."""
+
+LINGER_SECONDS: Final = 1.0
+"""How long an idle connection stays open when the process stops: a request may be on its way."""
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -55,6 +58,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Stop the timer: the head is complete."""
         self._stop_timer()
         super().on_headers_complete()
+
+    def shutdown(self) -> None:
+        """Close the connection after a moment, when the response in progress has ended."""
+        self.loop.call_later(LINGER_SECONDS, super().shutdown)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

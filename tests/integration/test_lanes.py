@@ -371,7 +371,7 @@ class TestTheEnd:
             client.take(1)
             renderers = web.renderers()
             assert web.server.pid
-            parents = [pid for pid in web.processes() if pid not in renderers]
+            parents = [pid for pid in web.processes() if is_worker(pid)]
             victims = [web.server.pid, *parents] if whom == "the server" else [parents[-1]]
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)

@@ -98,7 +98,9 @@ class Supervisor(Multiprocess):
         super().handle_hup()
 
     def terminate_all(self) -> None:
-        """Ask all processes to end."""
+        """Refuse further connections and ask all processes to end."""
+        for listener in self.sockets:
+            listener.close()
         if self._worker:
             self._worker.terminate()
         super().terminate_all()
