@@ -2,7 +2,7 @@
 
 uvicorn's httptools protocol collects header fields without a bound, waits for a first request without a limit, and on
 shutdown closes idle connections immediately, which resets those whose request has just been sent. This subclass counts
-the bytes of each head, starts a timer for it, and lets idle connections linger. Parsing and responding remain uvicorn's.
+the bytes of each head, times it, and lets idle connections linger. Parsing and responding remain uvicorn's.
 """
 
 from __future__ import annotations
