@@ -1,4 +1,4 @@
-"""What this process can render, found by rendering it: nothing is advertised that was not seen to work.
+"""What this process can render, determined by rendering it: only what works is advertised.
 
 A picture of 32 by 24 pixels, a quarter each red, green, blue and yellow, in five tiles, is asked for in every format,
 in every quality and by every feature, through the grammar, the geometry and the renderer that readers' requests go

@@ -163,8 +163,8 @@ class _Ring:
 class TileCache:
     """Bytes by their names, in `folder`, at most `budget` bytes on the disk. Safe to use from many threads.
 
-    A name is `NAME_BYTES` bytes that stand for one content. A disk that is full or will not be written is told to the
-    log once; then nothing is kept for half a minute at a time. No method raises for what is wrong with the cache.
+    A name is `NAME_BYTES` bytes that stand for one content. A disk that is full or cannot be written is logged
+    once; then nothing is stored for half a minute at a time. No method raises for errors of the cache itself.
     """
 
     def __init__(self, folder: Path, budget: int, clock: Callable[[], float] = monotonic) -> None:
@@ -303,7 +303,7 @@ class TileCache:
         return ring
 
     def _open(self, *, insist: bool) -> _Ring | None:
-        """The file, made if need be. One for another budget gives way when we insist: to whoever started last."""
+        """Open the file, or create it. `insist` replaces a file of another budget: the last process wins."""
         if self._budget < SMALLEST_BUDGET:
             return None
         try:

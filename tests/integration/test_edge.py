@@ -314,7 +314,7 @@ def test_odd_spellings_of_an_address_never_stand_for_another(edge: Edge) -> None
     assert (with_space.status, edge.get(edge.picture("full/^800,1029/0/default.jpg")).body) == (200, with_space.body)
 
 
-def test_while_the_web_is_away_kept_tiles_are_sent_and_the_rest_is_told_when_to_come_back(edge: Edge) -> None:
+def test_without_the_web_cached_tiles_are_served_and_other_requests_get_retry_after(edge: Edge) -> None:
     tile = edge.get(edge.tile)
     edge.web.kill()
     try:

@@ -205,7 +205,7 @@ class TestAnAnswerOnItsWay:
 
 
 class TestTheLane:
-    def test_when_it_is_full_others_are_told_to_come_again_and_tiles_are_served(self, web: Web) -> None:
+    def test_a_full_pool_refuses_renderings_with_retry_after_and_tiles_are_served(self, web: Web) -> None:
         statuses: list[int] = []
 
         def wait_in_line() -> None:
@@ -354,7 +354,7 @@ def is_working(pid: int) -> bool:
 
 
 class TestTheEnd:
-    def test_answers_under_way_end_whole_when_the_server_is_told_to_stop(self, library: tuple[Path, str]) -> None:
+    def test_responses_in_progress_complete_when_the_server_stops(self, library: tuple[Path, str]) -> None:
         with serving(library, workers=2) as web, web.slowly() as client:
             begun = client.take(1 << 20)
             family = web.processes()

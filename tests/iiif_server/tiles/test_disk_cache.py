@@ -307,7 +307,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_told_once_and_serving_goes_on(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_is_logged_once_and_serving_continues(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     cache = TileCache(small_disk, BUDGET, clock)
     with caplog.at_level(logging.WARNING):
