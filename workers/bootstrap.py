@@ -10,8 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from preservation.log import signing_key
-from preservation.log.notes import parse_verifier_key
-from preservation.log.sequencer import verifier_key
+from preservation.log.sequencer import log_key
 from preservation.ocfl import objects
 from repository import paths
 from repository.config import Settings
@@ -86,7 +85,9 @@ def _prepare_key(repository: Repository) -> None:
 
 
 def _check_key(repository: Repository) -> None:
-    signing_key.check_origin(parse_verifier_key(verifier_key(repository)).name, repository.settings.log_origin)
+    key = log_key(repository)
+    origin = key.origin if isinstance(key, signing_key.Signer) else key.name
+    signing_key.check_origin(origin, repository.settings.log_origin)
 
 
 def _default_origin(settings: Settings) -> str:

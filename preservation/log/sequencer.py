@@ -50,19 +50,36 @@ def open_log(repository: Repository, seconds: float = _WAIT_SECONDS) -> Provenan
     A writer waits at most `seconds` for the writer lock. Raises `DependencyMissing` when no key exists yet, and
     `SettingInvalid` when this machine's key belongs to another log.
     """
-    key = _log_key(repository)
+    key = log_key(repository)
     return ProvenanceLog(repository.store, key, _writer_lock(repository, key, seconds))
 
 
 def verifier_key(repository: Repository) -> str:
-    """Return the log's public key as a C2SP verifier key line. Raises as `open_log` does."""
-    key = _log_key(repository)
-    return key.verifier_key if isinstance(key, Signer) else key.line()
+    """Return the log's public key as a C2SP verifier key line. Raises `DependencyMissing` when no key exists yet.
+
+    The database has it, so this machine's private key is not read.
+    """
+    return repository.log_sequence.verifier_key() or signing_key.load(repository.settings.keys).verifier_key
+
+
+def log_key(repository: Repository) -> Signer | VerifierKey:
+    """Return this machine's signing key, or the log's verifier key on a machine without one. Raises as `open_log`."""
+    registered = repository.log_sequence.verifier_key()
+    if registered and not (repository.settings.keys / KEY_FILE).exists():
+        return parse_verifier_key(registered)
+    signer = signing_key.load(repository.settings.keys)
+    if registered and signer.verifier_key != registered:
+        reason = LocalizedText(
+            f"此密钥不是日志的密钥（{registered}）；请移走它，需在本机签发时换成日志的密钥",
+            f"it is not the log's key ({registered}); remove it, or replace it with the log's key to sign here",
+        )
+        raise SettingInvalid(name=KEY_FILE, reason=reason)
+    return signer
 
 
 def can_sign(repository: Repository) -> bool:
     """Return whether this machine has the log's signing key and may extend the log. Raises as `open_log` does."""
-    return isinstance(_log_key(repository), Signer)
+    return isinstance(log_key(repository), Signer)
 
 
 def record_events(repository: Repository) -> int:
@@ -92,7 +109,7 @@ def needs_recording(repository: Repository) -> bool:
 
 def exclusive_writer(repository: Repository) -> AbstractContextManager[object]:
     """Hold the writer lock, so that no other process extends the log. Raises `LogBusy` after a long wait."""
-    return _writer_lock(repository, _log_key(repository), _LONG_WAIT_SECONDS).hold()
+    return _writer_lock(repository, log_key(repository), _LONG_WAIT_SECONDS).hold()
 
 
 def log_indexes(log: ProvenanceLog) -> dict[str, int]:
@@ -144,20 +161,6 @@ def _adopt_tail(repository: Repository, log: ProvenanceLog, size: int) -> None:
     while leaves := list(islice(tail, BATCH)):
         log_sequence.adopt_log_indexes({parse_event(leaf).identifier: index for index, leaf in leaves}, size)
     log_sequence.mark_logged(size)
-
-
-def _log_key(repository: Repository) -> Signer | VerifierKey:
-    registered = repository.log_sequence.verifier_key()
-    if registered and not (repository.settings.keys / KEY_FILE).exists():
-        return parse_verifier_key(registered)
-    signer = signing_key.load(repository.settings.keys)
-    if registered and signer.verifier_key != registered:
-        reason = LocalizedText(
-            f"此密钥不是日志的密钥（{registered}）；请移走它，需在本机签发时换成日志的密钥",
-            f"it is not the log's key ({registered}); remove it, or replace it with the log's key to sign here",
-        )
-        raise SettingInvalid(name=KEY_FILE, reason=reason)
-    return signer
 
 
 def _writer_lock(repository: Repository, key: Signer | VerifierKey, seconds: float) -> WriterLock:

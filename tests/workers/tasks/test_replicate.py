@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_log_is_copied_to_the_replica(context: TaskContext, work: str, near: Fol
     assert near.read(paths.LOG_CHECKPOINT) == context.repository.store.read(paths.LOG_CHECKPOINT)
     with pytest.raises(StoreFault):
         replicate_log(context, running(replicate_log_job(name(tmp_path, "far"))))
+
+
+def test_machine_without_the_signing_key_replicates_the_log(
+    context: TaskContext, work: str, near: FolderStore, tmp_path: Path
+) -> None:
+    near.delete(paths.LOG_CHECKPOINT)
+    shutil.rmtree(context.repository.settings.keys)
+    assert replicate_log(context, running(replicate_log_job(name(tmp_path, "near"))))["entries"] == 4
+    assert near.read(paths.LOG_CHECKPOINT) == context.repository.store.read(paths.LOG_CHECKPOINT)
 
 
 def test_job_for_a_removed_replica_is_skipped(context: TaskContext, work: str) -> None:
