@@ -195,7 +195,7 @@ def _validate_folder(
     result = validate_object(store, root, _paths(root, listed), report)
     on_progress(remaining)
     if not result.valid:
-        current = list(store.list(root))  # raises `StoreFault` when the store as a whole is unreachable
+        current = _list_again(store, root, listed)
         if not current:
             return None
         if current != listed:  # a version was written meanwhile
@@ -208,6 +208,18 @@ def _validate_folder(
 
 def _paths(root: str, listed: list[StoredObject]) -> list[str]:
     return [stored.key.removeprefix(f"{root}/") for stored in listed]
+
+
+def _list_again(store: ObjectStore, root: str, listed: list[StoredObject]) -> list[StoredObject]:
+    """List an object again; return what was `listed` for a folder whose name cannot be a key.
+
+    Raises `StoreFault` when the store as a whole is unreachable.
+    """
+    try:
+        return list(store.list(root))
+    except StoreFault:
+        _require_reachable(store)
+        return listed
 
 
 def _require_reachable(store: ObjectStore) -> None:

@@ -10,13 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 Json = Mapping[str, Any]
 
 SPECIFICATIONS: Final = ("1.0", "1.1")
 ALGORITHMS: Final = ("sha512", "sha256")
-VERSION_NAME: Final = re.compile(r"v(0*)([1-9][0-9]*)", re.ASCII)
+# Nine digits at most: longer names are damage, and Python refuses to convert thousands of digits.
+VERSION_NAME: Final = re.compile(r"v(0*)([1-9][0-9]{0,8})", re.ASCII)
 _TYPE: Final = "https://ocfl.io/{}/spec/#inventory"
 _KEYS: Final = {"id", "type", "digestAlgorithm", "head", "contentDirectory", "manifest", "versions", "fixity"}
 _TIME: Final = re.compile(
@@ -148,9 +150,10 @@ def _check_versions(values: Json) -> Violations:
     matches = {name: VERSION_NAME.fullmatch(name) for name in versions}
     for name in (name for name, match in matches.items() if not match):
         yield "E046", name
-    numbers = {int(match[2]): match for match in matches.values() if match}
-    for number in sorted(set(range(1, max(numbers, default=1) + 1)) - numbers.keys()):
-        yield ("E009" if number == 1 else "E010"), f"v{number}"
+    numbers = sorted({int(match[2]) for match in matches.values() if match})
+    for before, number in pairwise([0, *numbers]):
+        if number != before + 1:  # the first number of each gap: a damaged name may leave out millions
+            yield ("E010" if before else "E009"), f"v{before + 1}"
     yield from _check_padding([match[0] for match in matches.values() if match])
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from repository.errors import StoreFault
 from repository.identifiers import Kind, mint
 from repository.paths import ocfl_id, ocfl_object
 from repository.storage.content import StoredObject
+from repository.storage.folder import FolderStore
 from repository.storage.s3 import ObstoreStore, memory_store
 from repository.storage.store import ObjectStore
 
@@ -298,6 +301,20 @@ def test_unreadable_file_is_a_fault_and_the_rest_is_validated(suffix: str) -> No
     keys = [key for _, code, key in found if code == "unreadable"]
     assert keys
     assert all(key.endswith(suffix) for key in keys)
+
+
+@pytest.mark.parametrize("name", [b"stray\x01", b"stray\xff"])
+def test_object_folder_whose_name_cannot_be_a_key_is_a_fault_and_the_rest_is_validated(
+    name: bytes, tmp_path: Path
+) -> None:
+    store = FolderStore(tmp_path)
+    prepare_storage_root(store)
+    write_version(store, WORKS[0], {"a": b"a"}, message="m", created=TIME)
+    folder = os.fsencode(tmp_path) + b"/ocfl/000/000/000/" + name
+    os.makedirs(folder)
+    (Path(os.fsdecode(folder)) / "file").touch()
+    assert {code for _, code, _ in faults(store)} == {"E003", "E063"}
+    assert [part.result.valid for part in validate(store) if part.is_object] == [False, True]
 
 
 @pytest.mark.parametrize("suffix", ["masters/1.tif", "0=ocfl_1.1"])

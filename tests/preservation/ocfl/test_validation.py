@@ -127,6 +127,8 @@ def test_validator_survives_any_value_in_an_inventory(place: tuple[Any, ...], va
         ({"versions": {"v1": 5}}, "E047"),
         ({"versions": {"v1": {}}}, "E048"),
         ({"versions": {"v2": {}}}, "E009"),
+        ({"versions": {"v1": {}, "v999999999": {}}}, "E010"),
+        ({"versions": {"v1": {}, "v" + "9" * 5000: {}}}, "E046"),
         ({"fixity": []}, "E111"),
         ({"fixity": {"md5": []}}, "E057"),
         ({"fixity": {"md5": {"aa": ["v1/content/absent"]}}}, "E093"),
