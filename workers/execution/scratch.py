@@ -65,7 +65,8 @@ def _staging_faults() -> Iterator[None]:
 
 def _delete_abandoned(staging: Path) -> None:
     for folder in staging.glob(f"{_PREFIX}*"):
-        if is_abandoned(folder / _MARK):
+        # Without its mark it is being deleted, by its process or by one that was killed meanwhile.
+        if is_abandoned(folder / _MARK) or not (folder / _MARK).exists():
             shutil.rmtree(folder, ignore_errors=True)
     for folder in staging.glob(f"{_NEW_PREFIX}*"):
         # Its process was killed before it held the mark.

@@ -36,6 +36,14 @@ def test_scratch_directory_passes_on_errors_of_its_user(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_scratch_directory_whose_deletion_was_interrupted_is_deleted_by_the_next_process(tmp_path: Path) -> None:
+    with scratch_directory(tmp_path) as folder:
+        (folder / "pyramid.zip").touch()
+        (folder / "held").rename(tmp_path / "deleted")
+        with scratch_directory(tmp_path):
+            assert not folder.exists()
+
+
 def test_runner_postpones_a_job_and_pauses_when_the_disk_is_full(context: TaskContext) -> None:
     def fill_disk(_: TaskContext, __: Job) -> Mapping[str, object]:
         raise StagingFault(reason="ENOSPC")
