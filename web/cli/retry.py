@@ -9,6 +9,7 @@ from repository.database.outbox import Job, Jobs, JobState, NewJob
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_SYSTEM, Terminal
 from web.operations.status import job_failure, remedy_key
 from workers.service.celery_app import create_celery
@@ -38,21 +39,28 @@ def retry_by_workers(repository: Repository, orders: Sequence[NewJob], terminal:
         submit(celery, repository, order)
     count = len(orders)
     _show_count(terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{count} job(s) queued again"))
-    terminal.result({"queued": [order.key for order in orders], "failed": []})
+    terminal.result({"queued": [order.key for order in orders], "failed": [], "unfinished": []})
     return 0
 
 
 def retry_locally(runner: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) -> int:
-    """Run jobs again in this process. Return the exit code: 3 when one is not done."""
+    """Run jobs and their follow-up jobs again in this process. Return the exit code: 3 when one is not done.
+
+    A follow-up job of a replica that is away is a warning, as for `shanben ingest`.
+    """
     ended = [runner.do(order, lambda: None) for order in orders if order.kind == INGEST]
     ended += runner.attempt([order for order in orders if order.kind != INGEST])
     failed = [job for job in ended if job.state is not JobState.DONE]
+    keys = {job.key for job in ended}
+    unfinished = [each for each in runner.unfinished() if each.job.key not in keys]
     for reason in dict.fromkeys(job_failure(job).reason for job in failed):
         terminal.warn(reason)
     count = len(ended) - len(failed)
     _show_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{count} job(s) done"))
-    terminal.result({"queued": [job.key for job in ended], "failed": [job.key for job in failed]})
-    return EXIT_SYSTEM if failed else 0
+    follow_up_code = show_unfinished(unfinished, terminal)
+    document: dict[str, object] = {"queued": [job.key for job in ended], "failed": [job.key for job in failed]}
+    terminal.result(document | {"unfinished": [unfinished_json(each, terminal.language) for each in unfinished]})
+    return EXIT_SYSTEM if failed else follow_up_code
 
 
 def _show_count(terminal: Terminal, count: int, text: LocalizedText) -> None:

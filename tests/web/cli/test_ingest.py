@@ -28,11 +28,14 @@ from repository.storage.content import Content
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore
 from web.cli.ingest import ingest_by_workers, ingest_job, ingest_locally
+from web.cli.retry import retry_locally
 from web.cli.terminal import Terminal
 from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
 from workers.execution.context import TaskContext
 from workers.progress import SilentProgress
+from workers.service.local import local_runner
+from workers.tasks.jobs import sequence_events_job
 
 
 class RecordingTerminal(Terminal):
@@ -320,3 +323,17 @@ def test_ingest_leaves_jobs_that_it_did_not_cause(
     context.repository.jobs.enqueue(other)
     assert ingest_and_read(context, deposit, capsys)[0] == 0
     assert [job.key for job in context.repository.jobs.due(10)] == [other.key]
+
+
+def test_retry_fails_when_a_follow_up_job_fails(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest_and_read(context, deposit, capsys)
+    denied = with_replica(context, cast(ObjectStore, BrokenStore(KeyNotFound(key="ocfl"))))
+    terminal = RecordingTerminal()
+    with local_runner(denied) as runner:
+        code = retry_locally(runner, [sequence_events_job()], terminal)
+    document = json.loads(capsys.readouterr().out)
+    assert (code, document["queued"], document["failed"]) == (3, ["journal"], [])
+    assert [(job["kind"], job["state"]) for job in document["unfinished"]] == [("replicate-log", "failed")]
+    assert "could not be written" in terminal.output
