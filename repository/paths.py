@@ -51,15 +51,6 @@ def pyramid(image: str, recipe: str) -> str:
     return f"{PYRAMIDS}/{image[1:4]}/{image}/{recipe}.zip"
 
 
-def image_of_pyramid(key: str) -> tuple[str, str]:
-    """Return the image and recipe of a pyramid's key: the inverse of `pyramid`. Raises `ValueError`."""
-    root, shard, image, name = key.split("/")
-    recipe = name.removesuffix(".zip")
-    if pyramid(image, recipe) != key:
-        raise ValueError(f"not a pyramid's key: {key} ({root}, {shard})")
-    return image, recipe
-
-
 def manifest(work: str) -> str:
     """Return the key of a work's published manifest."""
     return f"{PUBLISHED}/works/{work[1:4]}/{work}/manifest.json"

@@ -18,16 +18,3 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """End the phase, whether it was completed or not."""
-
-
-class SilentProgress:
-    """Discards all progress."""
-
-    def start(self, label: LocalizedText, total: int) -> None:
-        """Do nothing."""
-
-    def advance(self, amount: int) -> None:
-        """Do nothing."""
-
-    def finish(self) -> None:
-        """Do nothing."""

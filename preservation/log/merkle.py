@@ -145,12 +145,6 @@ def includes(head: TreeHead, index: int, leaf: bytes, proof: Sequence[bytes]) ->
     return inside and contains_subtree(head, Subtree(index, index + 1, leaf), proof)
 
 
-def subtree_includes(subtree: Subtree, index: int, leaf: bytes, proof: Sequence[bytes]) -> bool:
-    """Return whether `proof` proves that the subtree contains the leaf hash, at `index` of the whole tree."""
-    head = TreeHead(subtree.end - subtree.start, subtree.root)
-    return is_subtree(subtree.start, subtree.end) and includes(head, index - subtree.start, leaf, proof)
-
-
 def extends(old: TreeHead, new: TreeHead, proof: Sequence[bytes]) -> bool:
     """Return whether `proof` proves that the new tree extends the old one (RFC 9162 section 2.1.4.2).
 

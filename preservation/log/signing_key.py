@@ -59,11 +59,6 @@ class Signer:
         return f"{text}\n{self.sign(text)}".encode()
 
 
-def generate(origin: str) -> Signer:
-    """Return a new key that is kept in memory only. Raises `SettingInvalid` for an origin that cannot name a key."""
-    return Signer(_checked(origin), secrets.token_bytes(HASH_SIZE))
-
-
 def create(folder: Path, origin: str) -> Signer:
     """Create a key and store it in `folder`. Raises `SettingInvalid` when a key exists or the origin is invalid."""
     seed = secrets.token_bytes(HASH_SIZE)

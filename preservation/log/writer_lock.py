@@ -10,7 +10,6 @@ then does cannot be prevented; `log/writer.py` keeps it harmless, and `HeldLock.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -123,30 +122,3 @@ class DatabaseWriterLock:
         if not self._log_sequence.advance_checkpoint(self._origin, size, checkpoint):
             raise LogBusy
         self._file.write(checkpoint)
-
-
-class MemoryWriterLock:
-    """A lock within one process, for a log whose store is in memory."""
-
-    def __init__(self, seconds: float) -> None:
-        self._lock = threading.Lock()
-        self._seconds = seconds
-        self._remembered: list[bytes] = []
-
-    @contextmanager
-    def hold(self) -> Iterator[HeldLock]:
-        """As `WriterLock.hold`."""
-        if not self._lock.acquire(timeout=self._seconds):
-            raise LogBusy
-        try:
-            yield _LocalHold()
-        finally:
-            self._lock.release()
-
-    def remembered(self) -> list[bytes]:
-        """As `WriterLock.remembered`."""
-        return self._remembered
-
-    def remember(self, checkpoint: bytes, size: int) -> None:
-        """As `WriterLock.remember`."""
-        self._remembered = [checkpoint]

@@ -6,7 +6,7 @@ newest version.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal, select
@@ -69,14 +69,6 @@ class ReplicaStatus:
         with read_session(self._sessions) as session:
             row = session.execute(select(WorkRow.version, last).where(WorkRow.identifier == work)).one_or_none()
         return (row[0], row[1]) if row else None
-
-    def is_preserved(self, work: str, stores: Collection[str]) -> bool:
-        """Return whether a work's newest version is verified in all of `stores`; False for an unknown work."""
-        query = select(func.count(ReplicaCopyRow.store)).join(WorkRow, _CURRENT).where(ReplicaCopyRow.work == work)
-        with read_session(self._sessions) as session:
-            verified = session.scalar(query.where(ReplicaCopyRow.store.in_(stores))) or 0
-            is_held = session.scalar(select(exists().where(WorkRow.identifier == work)))
-        return bool(is_held) and verified == len(set(stores))
 
     def summary(self, stores: Sequence[str]) -> ReplicaSummary:
         """Return how many works are verified at their newest version in each of `stores` and in all of them."""

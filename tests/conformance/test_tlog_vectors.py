@@ -36,8 +36,11 @@ def inclusion(vector: dict[str, Any]) -> bool:
 
 
 def subtree_inclusion(vector: dict[str, Any]) -> bool:
-    subtree = Subtree(vector["start"], vector["end"], one(vector, "root"))
-    return merkle.subtree_includes(subtree, vector["leafIdx"], one(vector, "leafHash"), hashes(vector))
+    start, end = vector["start"], vector["end"]
+    head = TreeHead(end - start, one(vector, "root"))
+    return merkle.is_subtree(start, end) and merkle.includes(
+        head, vector["leafIdx"] - start, one(vector, "leafHash"), hashes(vector)
+    )
 
 
 def consistency(vector: dict[str, Any]) -> bool:

@@ -31,6 +31,8 @@ from instance import IngestCommand, Instance, write_book
 from integrity import assert_no_temporary_files, assert_nothing_is_lost, pyramids_of, wait_for_all_jobs
 from tile_reader import TileReader
 
+from preservation.replication.status import replication_status_of
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PAGES, LARGE = 60, 1
@@ -163,5 +165,5 @@ def test_an_absent_replica_and_killed_web_processes_stop_no_ingest(
         kill_web(instance, trial.reader, CHANCE, SHORT)
         work = trial.ingest.wait(INGEST_SECONDS)
         trial.assert_readable(work)
-        assert not instance.repository.replica_status.is_preserved(work, list(instance.repository.replicas))
+        assert not replication_status_of(instance.repository, work).preserved
         instance.replica_gateway.start()

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
+from silent_progress import SilentProgress
 
 from repository.config import Settings
 from repository.faults import Fault
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer, open_child_examiner
-from workers.progress import SilentProgress
 
 # Every file of data/images/formats: the largest mean absolute difference from an independent decoding (levels of 255),
 # or the code of the refusal. A change from one to the other changes what libraries can deposit. CMYK without a profile

@@ -11,12 +11,6 @@ INDEXES = st.integers(0, 10**12)
 WIDTHS = st.integers(1, 256)
 
 
-@given(st.text(), st.text("0123456789abcdef", min_size=1))
-def test_pyramid_keys_have_an_inverse(name, recipe):
-    image = mint(Kind.IMAGE, name)
-    assert paths.image_of_pyramid(paths.pyramid(image, recipe)) == (image, recipe)
-
-
 @pytest.mark.parametrize("name", ["top", "2026-01-31t08-59", "a.json"])
 def test_collection_keys_have_an_inverse(name):
     assert paths.name_of_collection(paths.collection(name)) == name

@@ -11,6 +11,7 @@ import pytest
 import pyvips
 from click.testing import CliRunner
 from PIL import ImageFont
+from silent_progress import SilentProgress
 
 from repository.errors import DependencyMissing, StagingFault
 from repository.localized import LocalizedText
@@ -23,7 +24,6 @@ from sample_book.paper import make_textures
 from sample_book.text import JUANS
 from workers.deposit.ranges import build_ranges
 from workers.deposit.record import read_record
-from workers.progress import SilentProgress
 
 KEYS = [f"volume-1/{number:04d}" for number in range(1, 10)] + [f"volume-2/{number:04d}" for number in range(1, 10)]
 

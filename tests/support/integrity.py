@@ -18,6 +18,7 @@ from instance import MACHINES, Instance
 from preservation.log.sequencer import open_log
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
+from preservation.replication.status import replication_status_of
 from repository import paths
 from repository.database.outbox import JobState
 from repository.errors import DatabaseFault
@@ -55,8 +56,7 @@ def assert_nothing_is_lost(instance: Instance, books: Mapping[str, Path], new: C
     for store in (instance.repository.store, *instance.repository.replicas.values()):
         for work in new:
             assert validate_object(store, paths.ocfl_object(work)).errors == ()
-    stores = list(instance.repository.replicas)
-    assert all(instance.repository.replica_status.is_preserved(work, stores) for work in books)
+    assert all(replication_status_of(instance.repository, work).preserved for work in books)
     _assert_pyramids(instance, client, books)
     _assert_log(instance, client, books)
 

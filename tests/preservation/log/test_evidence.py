@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_log import temporary_signer
 
 from preservation.log import evidence, merkle, signing_key
 from preservation.log.notes import Checkpoint
 from repository.errors import EvidenceInvalid, RequestInvalid
 
-SIGNER = signing_key.generate("library.example/log")
+SIGNER = temporary_signer("library.example/log")
 ENTRIES = [f"entry {number}".encode() for number in range(7)]
 
 
@@ -62,7 +63,7 @@ def test_evidence_does_not_verify_another_entry() -> None:
 
 
 def test_evidence_signed_by_another_key_is_refused() -> None:
-    other_signer = signing_key.generate(SIGNER.origin)
+    other_signer = temporary_signer(SIGNER.origin)
     with pytest.raises(EvidenceInvalid, match="not signed by the key given"):
         evidence.verify(make_evidence(signer=other_signer).content(), SIGNER.verifier_key)
 

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_log import MemoryWriterLock, temporary_signer
 from pymerkle import InmemoryTree
 
 from preservation.log import evidence, merkle, notes, signing_key
 from preservation.log.log import ProvenanceLog
 from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
-from preservation.log.writer_lock import FileWriterLock, MemoryWriterLock
+from preservation.log.writer_lock import FileWriterLock
 from repository.database.locks import hold_lock_file
 from repository.errors import LogBusy, LogInvalid, NotFound, RequestInvalid, StoreFault
 from repository.paths import LOG_CHECKPOINT, parse_log_path
@@ -29,7 +30,7 @@ from repository.storage.folder import FolderStore
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
-SIGNER = signing_key.generate("library.example/log")
+SIGNER = temporary_signer("library.example/log")
 
 
 def entries(count: int, start: int = 0) -> list[bytes]:
@@ -388,7 +389,7 @@ def test_memory_writer_lock_admits_one_writer() -> None:
 def test_log_signed_by_another_key_is_not_extended(tmp_path: Path) -> None:
     open_log(tmp_path).append(entries(3))
     lock = FileWriterLock(tmp_path / "other.lock", 1)
-    other_log = ProvenanceLog(FolderStore(tmp_path / "store"), signing_key.generate(SIGNER.origin), lock)
+    other_log = ProvenanceLog(FolderStore(tmp_path / "store"), temporary_signer(SIGNER.origin), lock)
     assert not other_log.verify().ok
     with pytest.raises(LogInvalid):
         other_log.append([b"mine"])

@@ -98,7 +98,7 @@ def test_subtree_proof_verifies_for_every_subtree(size: int, data: st.DataObject
     head = TreeHead(size, merkle.tree_hash(leaves))
     assert merkle.contains_subtree(head, subtree, merkle.subtree_proof(start, end, size, hasher(leaves)))
     within = merkle.inclusion_proof(0, end - start, hasher(leaves[start:end]))
-    assert merkle.subtree_includes(subtree, start, leaves[start], within)
+    assert merkle.includes(TreeHead(end - start, subtree.root), 0, leaves[start], within)
 
 
 @pytest.mark.parametrize(

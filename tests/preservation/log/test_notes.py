@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_log import temporary_signer
 
-from preservation.log import notes, signing_key
+from preservation.log import notes
 from preservation.log.merkle import EMPTY_ROOT
 from preservation.log.notes import Checkpoint
 from repository.errors import EvidenceInvalid, RequestInvalid
@@ -16,7 +17,7 @@ EXAMPLE_NOTE = (
     "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
 ).encode()
 
-SIGNER = signing_key.generate("example.org/log")
+SIGNER = temporary_signer("example.org/log")
 NOTE = SIGNER.sign_note("one\n\ntwo\n")
 ORIGINS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 
@@ -65,7 +66,7 @@ def test_note_with_changed_text_is_refused() -> None:
 
 
 def test_note_ignores_signatures_of_unknown_keys_and_needs_a_known_one() -> None:
-    other = signing_key.generate("witness.example")
+    other = temporary_signer("witness.example")
     both = NOTE + other.sign("one\n\ntwo\n").encode()
     assert notes.verify_note(both, [SIGNER.key]).content() == both
     with pytest.raises(EvidenceInvalid, match="not signed by the key"):
@@ -73,7 +74,7 @@ def test_note_ignores_signatures_of_unknown_keys_and_needs_a_known_one() -> None
 
 
 def test_note_with_a_false_signature_of_a_known_key_is_refused() -> None:
-    other = signing_key.generate("witness.example")
+    other = temporary_signer("witness.example")
     forged = NOTE + other.sign("something else\n").encode()
     with pytest.raises(EvidenceInvalid, match="signature of .* is invalid"):
         notes.verify_note(forged, [SIGNER.key, other.key])

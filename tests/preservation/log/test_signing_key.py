@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from memory_log import temporary_signer
 
 from preservation.log import notes, signing_key
 from repository.errors import DependencyMissing, SettingInvalid
@@ -75,6 +76,6 @@ def test_signing_key_does_not_reveal_the_private_key(tmp_path: Path) -> None:
 
 
 def test_signed_note_verifies_with_the_verifier_key_line() -> None:
-    signer = signing_key.generate(ORIGIN)
+    signer = temporary_signer(ORIGIN)
     key = notes.parse_verifier_key(signer.verifier_key)
     assert notes.verify_note(signer.sign_note("溯源\n"), [key]).text == "溯源\n"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from memory_log import MemoryWriterLock, temporary_signer
 
-from preservation.log import signing_key
 from preservation.log.log import ProvenanceLog
-from preservation.log.writer_lock import MemoryWriterLock
 from preservation.replication.log import replicate_log
 from preservation.replication.transfer import NamedStore
 from repository.errors import EvidenceInvalid, LogInvalid
@@ -16,7 +15,7 @@ from repository.paths import LOG, LOG_CHECKPOINT, log_entries, log_tile
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
-SIGNER = signing_key.generate("library.example/log")
+SIGNER = temporary_signer("library.example/log")
 STEPS = [0, 1, 2, 255, 1, 300, 256, 7, 1000]
 
 
@@ -149,7 +148,7 @@ def test_whole_log_copy_replaces_damaged_objects_at_the_target(key: str) -> None
 def test_log_copy_refuses_a_checkpoint_signed_by_another_key() -> None:
     _, source = log_of(5)
     with pytest.raises(EvidenceInvalid):
-        replicate_log(source, NamedStore("copy", memory_store()), signing_key.generate("library.example/log").key)
+        replicate_log(source, NamedStore("copy", memory_store()), temporary_signer("library.example/log").key)
 
 
 class KilledError(BaseException):

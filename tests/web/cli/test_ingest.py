@@ -16,8 +16,10 @@ from typing import Any, cast
 import pytest
 from ports import reserve_port
 from rich.console import Console
+from silent_progress import SilentProgress
 
 from preservation.log.sequencer import exclusive_writer
+from preservation.replication.status import replication_status_of
 from repository.config import Settings
 from repository.database.catalogue import Publication
 from repository.database.outbox import Jobs, JobState, NewJob
@@ -33,7 +35,6 @@ from web.cli.terminal import Terminal
 from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
 from workers.execution.context import TaskContext
-from workers.progress import SilentProgress
 from workers.service.local import local_runner
 from workers.tasks.jobs import sequence_events_job
 
@@ -225,7 +226,7 @@ def test_ingest_finishes_its_follow_up_jobs_before_it_returns(
     assert (code, document["unfinished"]) == (0, [])
     assert repository.jobs.due(100) == []
     assert not repository.log_sequence.has_unlogged_events()
-    assert repository.replica_status.is_preserved(work["identifier"], ["replica"])
+    assert replication_status_of(repository, work["identifier"]).preserved
     assert repository.store.exists(collection("top"))
     assert (tmp_path / "replica" / "log" / "checkpoint").is_file()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from silent_progress import SilentProgress
 
 from repository.errors import MasterUnreadable, StagingFault
 from repository.faults import Fault
@@ -18,7 +19,6 @@ from repository.model import Range, Rectangle
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
 from workers.masters.examine import Examined
-from workers.progress import SilentProgress
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

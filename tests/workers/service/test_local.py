@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.replication.status import replication_status_of
 from repository.database.outbox import JobState, NewJob
 from repository.storage.folder import FolderStore
 from workers.execution.context import TaskContext
@@ -62,7 +63,7 @@ def test_attempt_leaves_a_job_queued_whose_replica_is_away(context: TaskContext,
         (tmp_path / "far").unlink()
         (job,) = runner.attempt([order])
     assert job.state is JobState.DONE
-    assert context.repository.replica_status.is_preserved(work, ["far"])
+    assert replication_status_of(away.repository, work).preserved
 
 
 def test_attempt_runs_more_jobs_than_a_batch_and_their_follow_up(context: TaskContext, tmp_path: Path) -> None:

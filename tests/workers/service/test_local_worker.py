@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.replication.status import replication_status_of
 from repository.config import Settings
 from repository.database.locks import hold_lock_file
 from repository.database.outbox import JobState, NewJob
@@ -100,7 +101,7 @@ def test_worker_takes_over_a_job_past_its_lease(context: TaskContext, work: Work
 def test_worker_fills_a_new_replica_with_works_and_the_log(context: TaskContext, work: Work, tmp_path: Path) -> None:
     repository = replace(context.repository, replicas={"new": FolderStore(tmp_path / "new")})
     with working(repository):
-        wait_until(lambda: repository.replica_status.is_preserved(work.identifier, ["new"]))
+        wait_until(lambda: replication_status_of(repository, work.identifier).preserved)
         wait_until((tmp_path / "new" / "log" / "checkpoint").is_file)
 
 

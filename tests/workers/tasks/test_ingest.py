@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import pyvips
+from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
 from preservation.log.sequencer import open_log
@@ -19,7 +20,6 @@ from repository.repository import memory_repository
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
-from workers.progress import SilentProgress
 from workers.service.local import local_runner
 from workers.tasks.ingest import IngestPlan
 from workers.tasks.ingest_page import IngestedPage
