@@ -36,9 +36,9 @@ def ingest_locally(context: TaskContext, deposits: Sequence[Path], terminal: Ter
     """
     ended = []
     with local_runner(context) as runner:
-        for order in map(ingest_job, deposits):
-            with _Watch(context.repository.jobs, order, terminal) as watch:
-                ended.append(runner.do(order, watch.look))
+        for job in map(ingest_job, deposits):
+            with _IngestDisplay(context.repository.jobs, job, terminal) as display:
+                ended.append(runner.run(job, display.update))
         unfinished = runner.unfinished()
     return _report(context.repository, ended, unfinished, terminal)
 
@@ -53,8 +53,8 @@ def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal
     if absent := {deposit: faults for deposit in deposits if (faults := _absence(deposit))}:
         return _refuse_absent(absent, deposits, terminal)
     _submit(celery, repository, deposits, terminal)
-    orders = map(ingest_job, deposits)
-    return _report(repository, [_await(repository.jobs, order, terminal) for order in orders], (), terminal)
+    ended = [_await(repository.jobs, job, terminal) for job in map(ingest_job, deposits)]
+    return _report(repository, ended, (), terminal)
 
 
 def _absence(deposit: Path) -> tuple[Fault, ...]:
@@ -100,60 +100,60 @@ def _list_deposits(terminal: Terminal, what: LocalizedText, deposits: Sequence[P
         terminal.warn(LocalizedText(f"{what.zh}：{names}", f"{what.en}: {names}"))
 
 
-def _await(jobs: Jobs, order: NewJob, terminal: Terminal) -> Job:
+def _await(jobs: Jobs, new_job: NewJob, terminal: Terminal) -> Job:
     """Return the job as it ended. A database that is away is waited for, as the workers do."""
-    with _Watch(jobs, order, terminal) as watch:
+    with _IngestDisplay(jobs, new_job, terminal) as display:
         while True:
             try:
-                job = _job(jobs, order)
+                job = _job(jobs, new_job)
                 if job.state in FINISHED:
                     return job
-                watch.look()
+                display.update()
             except DatabaseFault as fault:
-                watch.warn_once(fault.message)
+                display.warn_once(fault.message)
             time.sleep(_PAUSE)
 
 
-def _job(jobs: Jobs, order: NewJob) -> Job:
-    job = jobs.get(order.key)
+def _job(jobs: Jobs, new_job: NewJob) -> Job:
+    job = jobs.get(new_job.key)
     assert job is not None  # noqa: S101 - the caller queued it, and jobs that have not ended are never deleted
     return job
 
 
-class _Watch:
+class _IngestDisplay:
     """Shows the progress of one ingest as a bar of pages, and each fault that delays it once."""
 
-    def __init__(self, jobs: Jobs, order: NewJob, terminal: Terminal) -> None:
+    def __init__(self, jobs: Jobs, new_job: NewJob, terminal: Terminal) -> None:
         self._jobs = jobs
-        self._order = order
+        self._job = new_job
         self._terminal = terminal
         self._bar: TerminalProgress = terminal.progress()
-        self._total = self._ended = 0
+        self._total = self._finished = 0
         self._reported: set[LocalizedText] = set()
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> _IngestDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.finish()
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Show what changed since the last call."""
-        steps = self._jobs.progress(self._order.key)
-        if steps.total != self._total:
-            self._total, self._ended = steps.total, 0
-            name = Path(self._order.arguments["deposit"]).name
-            if steps.total:
+        progress = self._jobs.progress(self._job.key)
+        if progress.total != self._total:
+            self._total, self._finished = progress.total, 0
+            name = Path(self._job.arguments["deposit"]).name
+            if progress.total:
                 self._bar.start(
-                    LocalizedText(f"{name}：{steps.total} 幅", f"{name}: {steps.total} images"), steps.total
+                    LocalizedText(f"{name}：{progress.total} 幅", f"{name}: {progress.total} images"), progress.total
                 )
-        if steps.finished > self._ended:
-            self._bar.advance(steps.finished - self._ended)
-            self._ended = steps.finished
+        if progress.finished > self._finished:
+            self._bar.advance(progress.finished - self._finished)
+            self._finished = progress.finished
         self._show_delays()
 
     def _show_delays(self) -> None:
-        for job in self._jobs.delayed_within(self._order.key):
+        for job in self._jobs.delayed_within(self._job.key):
             if "message" in (job.result or {}) and self._is_new(_message(job)):
                 self._warn(_reason(self._jobs, job))
 

@@ -158,11 +158,11 @@ def worker(_: Terminal, concurrency: int) -> None:
 def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
     """重试失败或推迟的任务（不含送存）。 Retry failed and delayed jobs: the given ones, else all but ingests."""
     repository = bootstrap(process_settings())
-    orders = jobs_to_retry(repository.jobs, keys)
-    if repository.settings.broker or not orders:
-        return retry_by_workers(repository, orders, terminal)
+    new_jobs = jobs_to_retry(repository.jobs, keys)
+    if repository.settings.broker or not new_jobs:
+        return retry_by_workers(repository, new_jobs, terminal)
     with _examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
-        return retry_locally(runner, orders, terminal)
+        return retry_locally(runner, new_jobs, terminal)
 
 
 @main.command()

@@ -32,24 +32,24 @@ def jobs_to_retry(jobs: Jobs, keys: Sequence[str]) -> list[NewJob]:
     return [NewJob(job.key, job.kind, job.arguments) for job in selected]
 
 
-def retry_by_workers(repository: Repository, orders: Sequence[NewJob], terminal: Terminal) -> int:
+def retry_by_workers(repository: Repository, new_jobs: Sequence[NewJob], terminal: Terminal) -> int:
     """Queue jobs again for workers. Return the exit code."""
     celery = create_celery(repository.settings)
-    for order in orders:
-        submit(celery, repository, order)
-    count = len(orders)
+    for job in new_jobs:
+        submit(celery, repository, job)
+    count = len(new_jobs)
     _show_count(terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{count} job(s) queued again"))
-    terminal.result({"queued": [order.key for order in orders], "failed": [], "unfinished": []})
+    terminal.result({"queued": [job.key for job in new_jobs], "failed": [], "unfinished": []})
     return 0
 
 
-def retry_locally(runner: LocalRunner, orders: Sequence[NewJob], terminal: Terminal) -> int:
+def retry_locally(runner: LocalRunner, new_jobs: Sequence[NewJob], terminal: Terminal) -> int:
     """Run jobs and their follow-up jobs again in this process. Return the exit code: 3 when one is not done.
 
     A follow-up job of a replica that is away is a warning, as for `shanben ingest`.
     """
-    ended = [runner.do(order, lambda: None) for order in orders if order.kind == INGEST]
-    ended += runner.attempt([order for order in orders if order.kind != INGEST])
+    ended = [runner.run(job) for job in new_jobs if job.kind == INGEST]
+    ended += runner.attempt([job for job in new_jobs if job.kind != INGEST])
     failed = [job for job in ended if job.state is not JobState.DONE]
     keys = {job.key for job in ended}
     unfinished = [each for each in runner.unfinished() if each.job.key not in keys]

@@ -70,9 +70,9 @@ class DamageReporter(threading.Thread):
 
     def enqueue(self, image: str, work: str) -> None:
         """Queue the repair of an image's pyramid, unless it ended a short time ago. Raises `DatabaseFault`."""
-        order, jobs = pyramid_job(image, work), self._repository.jobs
-        if not _ended_lately(jobs.get(order.key), self._repository.clock()):
-            jobs.enqueue(order)
+        job, jobs = pyramid_job(image, work), self._repository.jobs
+        if not _ended_lately(jobs.get(job.key), self._repository.clock()):
+            jobs.enqueue(job)
 
 
 def _ended_lately(job: Job | None, now: datetime) -> bool:

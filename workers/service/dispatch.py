@@ -37,12 +37,12 @@ _LOST_SECONDS: Final = 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
 
 
-def submit(celery: Celery, repository: Repository, order: NewJob) -> None:
+def submit(celery: Celery, repository: Repository, new_job: NewJob) -> None:
     """Queue a job and dispatch what is due.
 
     Raises `DependencyMissing` when the broker is away; a worker dispatches the job later.
     """
-    repository.jobs.enqueue(order)
+    repository.jobs.enqueue(new_job)
     send_due(celery, repository)
 
 

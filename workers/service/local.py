@@ -34,11 +34,15 @@ from workers.tasks.registry import TASKS
 BUSY_SECONDS: Final = 60.0
 """How long a command retries a follow-up job while another process holds the lock that the job needs."""
 
-_LOOK_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.05
 _BATCH: Final = 20
 _NO_REASON: Final = LocalizedText("未记录原因", "no reason was recorded")
 _BUSY_CODES: Final = frozenset({Busy.code, LogBusy.code})
+
+
+def _ignore_poll() -> None:
+    """Do nothing: the default when no caller shows progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +70,33 @@ class LocalRunner:
         self._follow_up: dict[str, None] = {}
         self._next_release = 0.0
 
-    def do(self, order: NewJob, look: Callable[[], None]) -> Job:
-        """Run a job and its follow-up jobs. Return the job as it ended. `look` is called at short intervals."""
-        self._jobs.enqueue(order)
-        self._run(
+    def run(self, new_job: NewJob, on_poll: Callable[[], None] = _ignore_poll) -> Job:
+        """Run a job and its follow-up jobs. Return the job as it ended. `on_poll` is called at short intervals."""
+        key = new_job.key
+        self._jobs.enqueue(new_job)
+        self._run_until(
+            lambda: self._get(key).state in FINISHED,
             self._runner,
-            lambda limit: self._jobs.due_within(order.key, limit),
-            lambda: self._get(order.key).state in FINISHED,
-            look,
+            lambda limit: self._jobs.due_within(key, limit),
+            on_poll,
         )
-        job = self._get(order.key)
+        job = self._get(key)
         if job.state is JobState.DONE:
             self._run_follow_up([job])
         purge_finished(self._repository)
         return job
 
-    def attempt(self, orders: Sequence[NewJob]) -> list[Job]:
+    def attempt(self, new_jobs: Sequence[NewJob]) -> list[Job]:
         """Queue jobs without children and run each until it is done, has failed or is postponed.
 
         Return the jobs as they are then. Their follow-up jobs are run too.
         """
-        for start in range(0, len(orders), _BATCH):
-            batch = orders[start : start + _BATCH]
-            for order in batch:
-                self._jobs.enqueue(order)
-            self._settle([order.key for order in batch])
-        jobs = [self._get(order.key) for order in orders]
+        for start in range(0, len(new_jobs), _BATCH):
+            batch = new_jobs[start : start + _BATCH]
+            for job in batch:
+                self._jobs.enqueue(job)
+            self._settle([job.key for job in batch])
+        jobs = [self._get(job.key) for job in new_jobs]
         self._run_follow_up([job for job in jobs if job.state is JobState.DONE])
         return jobs
 
@@ -140,10 +145,10 @@ class LocalRunner:
             jobs = [job for job in unsettled() if job.state is JobState.QUEUED and not _is_postponed(job, now)]
             return jobs[:limit]
 
-        self._run(self._patient_runner, due, lambda: not unsettled(), lambda: None)
+        self._run_until(lambda: not unsettled(), self._patient_runner, due, _ignore_poll)
 
     def _has_unlogged_events(self) -> bool:
-        """Whether the log's job is done and did not log the events of a work of this runner."""
+        """Return whether the log's job is done and did not log the events of a work of this runner."""
         job = self._jobs.get(SEQUENCE_EVENTS)
         if job is None or job.state is not JobState.DONE:
             return False
@@ -155,13 +160,14 @@ class LocalRunner:
             raise NotFound(what=key)
         return job
 
-    def _run(
+    def _run_until(
         self,
+        is_finished: Callable[[], bool],
         runner: Runner,
         due: Callable[[int], list[Job]],
-        is_finished: Callable[[], bool],
-        look: Callable[[], None],
+        on_poll: Callable[[], None],
     ) -> None:
+        """Run jobs until none is running and `is_finished` holds. `due` returns at most so many due jobs."""
         running: dict[Future[bool], str] = {}
         with ThreadPoolExecutor(self._concurrency) as executor:
             while running or not is_finished():
@@ -171,11 +177,11 @@ class LocalRunner:
                         running[executor.submit(runner.run, job.key)] = job.key
                 if not running:
                     self._wait_for_others()
-                done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     del running[future]
                     future.result()
-                look()
+                on_poll()
 
     def _wait_for_others(self) -> None:
         """Wait a moment for jobs that another process runs; those of one that died are queued again."""
@@ -183,7 +189,7 @@ class LocalRunner:
         if time.monotonic() >= self._next_release:
             release_jobs_of_dead_workers(self._repository)
             self._jobs.release_expired()
-            self._next_release = time.monotonic() + _LOOK_SECONDS
+            self._next_release = time.monotonic() + _POLL_SECONDS
 
 
 def _is_postponed(job: Job, now: str) -> bool:
@@ -191,7 +197,7 @@ def _is_postponed(job: Job, now: str) -> bool:
 
 
 def _is_busy(job: Job) -> bool:
-    """Whether the job was postponed because another process held a lock."""
+    """Return whether the job was postponed because another process held a lock."""
     return (job.result or {}).get("code") in _BUSY_CODES
 
 

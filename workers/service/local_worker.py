@@ -55,7 +55,7 @@ from workers.tasks.registry import TASKS
 GRACE_SECONDS: Final = 3.0
 """How long jobs in progress may take to end when the process is to stop."""
 
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 """The interval at which an idle group looks for due jobs."""
 
 INGEST_KINDS: Final = frozenset({INGEST, PAGE})
@@ -83,7 +83,7 @@ def run_local_worker(settings: Settings, stop: threading.Event) -> None:
             with hold_lock_file(settings.data / _LOCK, 0, Busy(what=_BUSY)):
                 _work(bootstrap(settings), stop)
         except Busy:
-            stop.wait(LOOK_SECONDS)
+            stop.wait(POLL_SECONDS)
         except ShanbenError as fault:
             if not fault.transient:
                 raise
@@ -142,7 +142,7 @@ class LocalWorker:
                 allowed = self._allowed(kinds)
                 if self._next(allowed):
                     self._run_due(allowed)
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(POLL_SECONDS)
 
     def _run_due(self, kinds: Collection[str]) -> None:
         """Run jobs until none is due. The decoding process, if one was needed, ends then."""
@@ -194,7 +194,7 @@ _TASKS: Final[Mapping[str, Task]] = {**TASKS, INGEST: _ingest_mounted}
 
 
 def main() -> None:
-    """Be the local worker: for ``python -m workers.service.local_worker``."""
+    """Run the local worker until a signal stops it: ``python -m workers.service.local_worker``."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

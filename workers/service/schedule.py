@@ -73,10 +73,10 @@ class Schedule:
     def _queue_replication(self, *, failed: bool) -> None:
         """Queue a batch of replication jobs; a full batch is followed by the next one as soon as it has ended."""
         jobs = self._repository.jobs
-        orders = replication_jobs(self._repository, limit=REPLICATION_JOBS, failed=failed)
-        for order in (*orders, *self._log_replication_jobs(failed=failed)):
-            jobs.enqueue(order)
-        self._is_filling = len(orders) >= REPLICATION_JOBS
+        new_jobs = replication_jobs(self._repository, limit=REPLICATION_JOBS, failed=failed)
+        for new_job in (*new_jobs, *self._log_replication_jobs(failed=failed)):
+            jobs.enqueue(new_job)
+        self._is_filling = len(new_jobs) >= REPLICATION_JOBS
 
     def _log_replication_jobs(self, *, failed: bool) -> Iterator[NewJob]:
         """Yield a job for every replica whose log no remembered job has brought up to date, as that of a new replica.
@@ -84,10 +84,10 @@ class Schedule:
         A replica that is up to date costs the job one read of its checkpoint a day.
         """
         for store in self._repository.replicas:
-            order = replicate_log_job(store)
-            job = self._repository.jobs.get(order.key)
+            new_job = replicate_log_job(store)
+            job = self._repository.jobs.get(new_job.key)
             if job is None or (failed and job.state is JobState.FAILED):
-                yield order
+                yield new_job
 
 
 def purge_finished(repository: Repository) -> None:

@@ -20,7 +20,7 @@ from workers.tasks.jobs import ingest_job, replicate_work_job, sequence_events_j
 def work(context: TaskContext, deposit: Path) -> str:
     """An ingested work."""
     with local_runner(context) as runner:
-        job = runner.do(ingest_job(deposit), lambda: None)
+        job = runner.run(ingest_job(deposit))
     assert job.result is not None
     return str(job.result["identifier"])
 
@@ -30,7 +30,7 @@ def test_runner_takes_over_a_job_whose_holder_died(context: TaskContext, deposit
     context.repository.jobs.enqueue(order)
     assert context.repository.jobs.start(order.key, "killed", -1)
     with local_runner(context) as runner:
-        assert runner.do(order, lambda: None).state is JobState.DONE
+        assert runner.run(order).state is JobState.DONE
 
 
 def test_runner_waits_for_a_job_that_another_process_holds(context: TaskContext, deposit: Path) -> None:
@@ -40,7 +40,7 @@ def test_runner_waits_for_a_job_that_another_process_holds(context: TaskContext,
     result = {"identifier": "w1", "images": 1, "changed": False}
     threading.Timer(1, lambda: jobs.finish(order.key, "elsewhere", result)).start()
     with local_runner(context) as runner:
-        assert runner.do(order, lambda: None).result is not None
+        assert runner.run(order).result is not None
 
 
 def test_runner_releases_what_it_holds_when_it_is_interrupted(context: TaskContext, deposit: Path) -> None:
@@ -48,7 +48,7 @@ def test_runner_releases_what_it_holds_when_it_is_interrupted(context: TaskConte
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), local_runner(context) as runner:
-        runner.do(ingest_job(deposit), interrupt)
+        runner.run(ingest_job(deposit), interrupt)
     assert context.repository.jobs.counts()["running"] == 0
 
 

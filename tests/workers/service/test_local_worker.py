@@ -62,7 +62,7 @@ def state(repository: Repository, order: NewJob) -> JobState | None:
 def work(context: TaskContext, deposit: Path) -> Work:
     """An ingested work."""
     with local_runner(context) as runner:
-        job = runner.do(ingest_job(deposit), lambda: None)
+        job = runner.run(ingest_job(deposit))
     assert job.result is not None
     work = context.repository.catalogue.work(str(job.result["identifier"]))
     assert work is not None
@@ -117,7 +117,7 @@ def test_worker_ingests_what_a_killed_command_left(context: TaskContext, deposit
 def test_worker_leaves_ingests_to_a_command_that_runs(
     context: TaskContext, deposit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_worker, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(local_worker, "POLL_SECONDS", 0.05)
     repository, order = context.repository, ingest_job(deposit)
     other = NewJob("replicate:gone:w1", "replicate", {"work": "w1", "store": "gone"})
     with working(repository):
@@ -166,7 +166,7 @@ def run_in_thread(settings: Settings, stop: threading.Event) -> threading.Thread
 
 def test_a_second_worker_of_a_data_folder_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began, stop = threading.Event(), threading.Event()
-    monkeypatch.setattr(local_worker, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(local_worker, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(local_worker, "_work", lambda repository, stop: began.set() or stop.wait())
     settings = Settings(data=tmp_path / "var")
     with hold_lock_file(settings.data / "local-worker.lock", 0, Busy(what="x")):

@@ -52,8 +52,8 @@ class KillingStore:
 
 
 def run(context, deposit):
-    with local_runner(context) as here:
-        return here.do(ingest_job(deposit), lambda: None)
+    with local_runner(context) as runner:
+        return runner.run(ingest_job(deposit))
 
 
 def contents(repository):

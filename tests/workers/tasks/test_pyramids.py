@@ -22,8 +22,8 @@ from workers.tasks.pyramids import repair_pyramid
 
 @pytest.fixture
 def work(context: TaskContext, deposit: Path) -> Work:
-    with local_runner(context) as here:
-        job = here.do(ingest_job(deposit), lambda: None)
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(deposit))
     assert job.result is not None
     work = context.repository.catalogue.work(str(job.result["identifier"]))
     assert work is not None

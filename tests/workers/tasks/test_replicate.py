@@ -46,8 +46,8 @@ def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
 @pytest.fixture
 def work(context: TaskContext, deposit: Path) -> str:
     """A work that was ingested while one replica was unavailable."""
-    with local_runner(context) as here:
-        job = here.do(ingest_job(deposit), lambda: None)
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(deposit))
     assert job.state is JobState.DONE
     assert job.result is not None
     return str(job.result["identifier"])
