@@ -7,6 +7,7 @@ Conditional writes are not used: a Ceph gateway accepts ``If-None-Match`` and ig
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -107,11 +108,8 @@ class ObstoreStore:
         try:
             with _translated(key):
                 return self._range(check_key(key), start, length)
-        except KeyNotFound:
-            raise
         except StoreFault as fault:
-            # S3 refuses a range that begins at the end or beyond; `ObjectStore` defines it as empty.
-            if "range" in str(fault.__cause__).lower() and max(start, 0) >= self.size(key):
+            if _is_about_range(fault) and max(start, 0) >= self.size(key):
                 return b""
             raise
 
@@ -126,8 +124,13 @@ class ObstoreStore:
         """Return what `read_range` returns, awaiting the store. `start` is not negative and `length` at most 4 MiB."""
         if length <= 0:
             return b""
-        with _translated(key):
-            data = await self._small.get_range_async(check_key(key), start=start, length=length)
+        try:
+            with _translated(key):
+                data = await self._small.get_range_async(check_key(key), start=start, length=length)
+        except StoreFault as fault:
+            if _is_about_range(fault):
+                return await asyncio.to_thread(self.read_range, key, start, length)
+            raise
         return data.to_bytes()
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
@@ -273,6 +276,14 @@ def _client(address: S3Address, timeouts: Timeouts) -> S3Store:
             },
         },
     )
+
+
+def _is_about_range(fault: StoreFault) -> bool:
+    """Return whether a fault may mean that the range begins at the object's end or beyond.
+
+    S3 refuses such a range; `ObjectStore` defines it as empty.
+    """
+    return not isinstance(fault, KeyNotFound) and "range" in str(fault.__cause__).lower()
 
 
 def _split(key: str, received: Iterator[object], size: int) -> Iterator[bytes]:

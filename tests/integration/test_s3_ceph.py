@@ -482,13 +482,11 @@ def test_asynchronous_ranges_are_those_of_read_range(store: ObjectStore) -> None
     assert isinstance(store, ObstoreStore)
     content = random.Random(5).randbytes(300_000)
     store.put("pyramids/二 册/a%2Bb+c.zip", content)
-    ranges = [(start, length) for start in (0, 1, 70_000, 299_000) for length in (1, 500, 1000)]
+    ranges = [(start, length) for start in (0, 1, 70_000, 299_000, 300_000) for length in (1, 500, 1000)]
 
     async def read_all() -> list[bytes]:
         with pytest.raises(KeyNotFound):
             await store.read_range_async("pyramids/absent.zip", 0, 10)
-        with pytest.raises(StoreFault):
-            await store.read_range_async("pyramids/二 册/a%2Bb+c.zip", 300_000, 10)  # begins at the object's end
         return await asyncio.gather(*(store.read_range_async("pyramids/二 册/a%2Bb+c.zip", *args) for args in ranges))
 
     assert asyncio.run(read_all()) == [content[start : start + length] for start, length in ranges]

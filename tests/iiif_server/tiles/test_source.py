@@ -110,6 +110,14 @@ def test_concurrent_requests_share_an_error_and_the_next_request_reads_again(sto
     assert concurrently(source) == [TILE]
 
 
+def test_tile_beyond_the_end_of_a_truncated_pyramid_is_corrupt_and_does_not_open_the_breaker() -> None:
+    store = memory_repository().store
+    store.put(KEY, b"short")
+    source = RemoteTiles(store, None, NoMetrics())
+    assert [type(result) for result in concurrently(source)] == [PyramidCorrupt]
+    assert not source._breaker.is_open
+
+
 def test_different_tiles_are_read_in_parallel(store: SlowStore) -> None:
     source = remote(store)
 
