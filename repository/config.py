@@ -179,10 +179,13 @@ def _checked_base_url(name: str, text: str) -> str:
 
 def _bounded(name: str, value: Any) -> int:
     low, high = _BOUNDS[name]
+    invalid = LocalizedText(
+        f"应为 {low} 至 {high} 的整数，不能是 {value!r}", f"it must be an integer from {low} to {high}, not {value!r}"
+    )
     try:
         number = int(value)
     except (TypeError, ValueError) as fault:
-        raise SettingInvalid(name=name, reason=f"{value!r}") from fault
+        raise SettingInvalid(name=name, reason=invalid) from fault
     if not low <= number <= high:
-        raise SettingInvalid(name=name, reason=f"{number} ∉ [{low}, {high}]")
+        raise SettingInvalid(name=name, reason=invalid)
     return number

@@ -57,7 +57,7 @@ class _Audit:
         for index in range((self._tree.size + TILE_WIDTH - 1) // TILE_WIDTH):
             leaves = self._read_leaves(index)
             if leaves is None or len(self._problems) >= MOST_PROBLEMS:
-                self._report("其后未能检查", "the log after this was not checked")
+                self._report("其后的日志未检查", "the log after this was not checked")
                 return self._problems
             self._append(leaves)
         for tile in self._edge.partial_tiles():

@@ -90,8 +90,8 @@ def _refuse_other_history(source: NamedStore, target: NamedStore, head: TreeHead
     if StoredTree(store.store, longer.size).hash_of(0, shorter.size) != shorter.root:
         raise LogInvalid(
             reason=LocalizedText(
-                f"{source.name} 与 {target.name} 中的日志出自不同的历史（{head.size} 条与 {old.size} 条）；未作改动，"
-                "请查明哪一份为真",
+                f"{source.name} 与 {target.name} 的日志历史不一致（{head.size} 条与 {old.size} 条）；未作改动，"
+                "请查明何者为真",
                 f"{source.name} and {target.name} hold logs of different histories ({head.size} and {old.size}"
                 " entries); nothing was changed: find out which of them is genuine",
             )

@@ -159,7 +159,7 @@ def _refuse_unknown_files(copy: _Source, target: NamedStore, existing: Collectio
     raise ObjectInvalid(
         key=target.key(copy.root),
         reason=LocalizedText(
-            f"副本中有源存储不知道的文件 {unknown[0]}；未作改动，请查明后移开",
+            f"副本中的 {unknown[0]} 不见于源存储；未作改动，请查明来历后移出",
             f"the copy contains {unknown[0]}, which the source does not have; nothing was changed: find out why and"
             " move the file away",
         ),
@@ -180,7 +180,7 @@ def _refuse_other_history(copy: _Source, target: NamedStore, existing: Collectio
                 raise ObjectInvalid(
                     key=target.key(copy.root),
                     reason=LocalizedText(
-                        f"副本的 {inventory.head} 与源存储的不同；未作改动，请查明哪一份为真",
+                        f"副本的 {inventory.head} 与源存储的不同；未作改动，请查明何者为真",
                         f"{inventory.head} of the copy differs from that of the source; nothing was changed: find out"
                         " which of them is genuine",
                     ),

@@ -68,7 +68,7 @@ def check(terminal: Terminal, file: Path, key: str | None) -> None:
     event = parse_event(verified.entry)
     what = event.image or event.work
     position = f"第 {verified.index} 条，共 {verified.size} 条"
-    zh = f"属实：{event.time} {event.type}，{what}，sha256 {event.sha256}（日志{position}）"
+    zh = f"核验通过：{event.time} {event.type}，{what}，sha256 {event.sha256}（日志{position}）"
     en = (
         f"Verified: {event.type} of {what} at {event.time}, sha256 {event.sha256}"
         f" (log entry {verified.index} of {verified.size})"

@@ -89,7 +89,7 @@ def check(terminal: Terminal, deposit: Path) -> int:
 @click.argument("deposits", nargs=-1, required=True, type=FOLDER)
 @command
 def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
-    """收入送存：检查、保存、切片、发布；重复执行不变。 Check, preserve, tile and publish; safe to repeat."""
+    """收入送存：检查、保存、切片、发布；重复执行，结果不变。 Check, preserve, tile and publish; safe to repeat."""
     repository = bootstrap(process_settings())
     if repository.settings.broker:
         return ingest_by_workers(repository, deposits, terminal)
@@ -147,7 +147,11 @@ def worker(_: Terminal, concurrency: int) -> None:
     """启动 Celery 工作进程（需消息代理）。 Run a Celery worker; needs a broker."""
     repository = bootstrap(process_settings())
     if not repository.settings.broker:
-        raise DependencyMissing(what="SHANBEN_BROKER", remedy="redis://… / amqp://…")
+        remedy = LocalizedText(
+            "请设为消息代理的地址，如 redis://… 或 amqp://…",
+            "set it to the address of the broker: redis://… or amqp://…",
+        )
+        raise DependencyMissing(what="SHANBEN_BROKER", remedy=remedy)
     with _examiner(repository.settings, concurrency) as examiner:
         run_worker(TaskContext(repository, examiner), concurrency)
 

@@ -147,7 +147,7 @@ def _listen(host: str, port: int) -> socket.socket:
         remedy = LocalizedText(
             f"请以 --port 指定其他端口（{fault.strerror}）", f"choose another --port ({fault.strerror})"
         )
-        what = LocalizedText(f"空闲的端口 {host}:{port}", f"a free port: {host}:{port}")
+        what = LocalizedText(f"可用的端口（{host}:{port} 无法监听）", f"a usable port ({host}:{port} cannot be bound)")
         raise DependencyMissing(what=what, remedy=remedy) from fault
     listener.set_inheritable(True)
     return listener
