@@ -25,6 +25,7 @@ LINGER_SECONDS: Final = 1.0
 class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with limits for the head of a request."""
 
+    _awaits_head = True
     _head_bytes = 0
     _chunk_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -32,7 +33,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first head."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
@@ -40,22 +41,25 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, unless it exceeds the limit of a head that is not complete."""
+        """Parse data. A head that is still incomplete is timed and counted; most arrive whole."""
         self._chunk_bytes = len(data)
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(f"The request line and header fields exceed {MAX_HEAD_BYTES} bytes.")
+        if self._awaits_head:
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(f"The request line and header fields exceed {MAX_HEAD_BYTES} bytes.")
+            elif self._head_timer is None:
+                self._start_timer()
 
     def on_message_begin(self) -> None:
-        """Start the timer for the head of a further request."""
+        """Begin to count the head of a request."""
         super().on_message_begin()
+        self._awaits_head = True
         self._head_bytes = self._chunk_bytes
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
 
     def on_headers_complete(self) -> None:
         """Stop the timer: the head is complete."""
+        self._awaits_head = False
         self._stop_timer()
         super().on_headers_complete()
 
@@ -63,12 +67,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Close the connection after a moment, when the response in progress has ended."""
         self.loop.call_later(LINGER_SECONDS, super().shutdown)
 
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "The request took too long to arrive.")
+
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
     def _refuse(self, message: str) -> None:
+        self._awaits_head = False
         self._stop_timer()
         if not self.transport.is_closing():
             self.send_400_response(message)

@@ -6,6 +6,7 @@ A request with a header field that proxies add was made on behalf of somebody el
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from repository.localized import LocalizedText
 _PROXY_FIELDS: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 _PRIVATE_NETWORKS: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 """Addresses that are not routed on the Internet: RFC 1918, RFC 4193."""
+
+_REMEMBERED_ADDRESSES: Final = 1024
+"""Results that are cached: a connection asks for the same address with every request, and parsing it is slow."""
 
 
 class StaffOnly(AccessRefused):
@@ -45,6 +49,7 @@ def is_from_private_network(request: Request) -> bool:
     return not _is_proxied(request) and is_private_address(request.remote_addr or "")
 
 
+@lru_cache(_REMEMBERED_ADDRESSES)
 def is_private_address(host: str) -> bool:
     """Return whether an IP address is this machine's or on a private network; False for anything else."""
     try:
@@ -58,6 +63,7 @@ def _is_proxied(request: Request) -> bool:
     return any(name in request.headers for name in _PROXY_FIELDS)
 
 
+@lru_cache(_REMEMBERED_ADDRESSES)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

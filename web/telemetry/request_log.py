@@ -20,7 +20,6 @@ import re
 import secrets
 import sys
 from datetime import UTC, datetime
-from functools import lru_cache
 from http import HTTPStatus
 from itertools import count
 from logging.handlers import WatchedFileHandler
@@ -40,7 +39,6 @@ MAX_LINES_PER_SECOND: Final = 20
 
 _SLOW_SECONDS: Final = 2.0
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
-_REMEMBERED_PEERS: Final = 1024
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Unsafe in a log though JSON allows them: DEL and C1 controls, line separators, bidirectional controls, surrogates."""
@@ -73,7 +71,7 @@ class RequestLog:
         self._lines = _LineWriter(_handler(destination), 0 if destination else MAX_LINES_PER_SECOND)
         self._series = secrets.token_hex(12).encode()
         self._numbers = count(1)
-        self._is_private = lru_cache(_REMEMBERED_PEERS)(is_private_address)
+        self._is_private = is_private_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
