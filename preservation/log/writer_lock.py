@@ -10,8 +10,7 @@ then does cannot be prevented; `log/writer.py` keeps it harmless, and `HeldLock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -34,13 +33,6 @@ class WriterLock(Protocol):
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """Keep a newly signed checkpoint, durably. Raises `LogBusy` when a newer one is already kept."""
-
-
-class _LocalHold:
-    """A lock that only the end of its process can lose."""
-
-    def check(self) -> None:
-        """Do nothing: the lock is held."""
 
 
 class CheckpointFile:
@@ -78,11 +70,9 @@ class FileWriterLock:
         self._file = CheckpointFile(lock_path.with_suffix(".signed"))
         self._seconds = seconds
 
-    @contextmanager
-    def hold(self) -> Iterator[HeldLock]:
+    def hold(self) -> AbstractContextManager[HeldLock]:
         """As `WriterLock.hold`."""
-        with hold_lock_file(self._lock_path, self._seconds, LogBusy()):
-            yield _LocalHold()
+        return hold_lock_file(self._lock_path, self._seconds, LogBusy())
 
     def remembered(self) -> list[bytes]:
         """As `WriterLock.remembered`. Raises `StoreFault`."""

@@ -140,12 +140,10 @@ class FileLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @contextmanager
-    def hold(self, name: str, seconds: float, busy: Busy) -> Iterator[HeldLock]:
+    def hold(self, name: str, seconds: float, busy: Busy) -> AbstractContextManager[HeldLock]:
         """Hold a lock as `Locks.hold` says."""
         path = self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
-        with _open_locked(path, seconds, busy) as descriptor:
-            yield _FileHold(path, descriptor)
+        return hold_lock_file(path, seconds, busy)
 
 
 class _FileHold:
@@ -187,18 +185,11 @@ class _MemoryHold:
 
 
 @contextmanager
-def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[None]:
+def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[HeldLock]:
     """Hold the lock file at `path`, for the processes of one machine, after waiting at most `seconds` for it.
 
     Raises `busy` when the lock is not released in time.
     """
-    with _open_locked(path, seconds, busy):
-        yield
-
-
-@contextmanager
-def _open_locked(path: Path, seconds: float, busy: Busy) -> Iterator[int]:
-    """Yield the descriptor of the locked file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         deadline = time.monotonic() + seconds
@@ -206,7 +197,7 @@ def _open_locked(path: Path, seconds: float, busy: Busy) -> Iterator[int]:
             if time.monotonic() >= deadline:
                 raise busy
             time.sleep(_PAUSE)
-        yield file.fileno()
+        yield _FileHold(path, file.fileno())
 
 
 def _try_lock(descriptor: int) -> bool:

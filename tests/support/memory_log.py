@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from preservation.log.merkle import HASH_SIZE
 from preservation.log.signing_key import Signer
-from repository.database.locks import HeldLock
+from repository.database.locks import HeldLock, MemoryLocks
 from repository.errors import LogBusy
 
 
@@ -18,28 +16,17 @@ def temporary_signer(origin: str) -> Signer:
     return Signer(origin, secrets.token_bytes(HASH_SIZE))
 
 
-class _Hold:
-    def check(self) -> None:
-        """Do nothing: the lock is held."""
-
-
 class MemoryWriterLock:
     """A lock within one process, for a log whose store is in memory."""
 
     def __init__(self, seconds: float) -> None:
-        self._lock = threading.Lock()
+        self._locks = MemoryLocks()
         self._seconds = seconds
         self._remembered: list[bytes] = []
 
-    @contextmanager
-    def hold(self) -> Iterator[HeldLock]:
+    def hold(self) -> AbstractContextManager[HeldLock]:
         """As `WriterLock.hold`."""
-        if not self._lock.acquire(timeout=self._seconds):
-            raise LogBusy
-        try:
-            yield _Hold()
-        finally:
-            self._lock.release()
+        return self._locks.hold("log", self._seconds, LogBusy())
 
     def remembered(self) -> list[bytes]:
         """As `WriterLock.remembered`."""

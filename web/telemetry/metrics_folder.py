@@ -111,7 +111,7 @@ class MetricsFolder:
             processes = [self._read_mark(name) for name in names]
             return MultiProcessCollector.merge(files), sorted(processes, key=lambda process: process.pid)
 
-    def _exclusive(self, seconds: float) -> AbstractContextManager[None]:
+    def _exclusive(self, seconds: float) -> AbstractContextManager[object]:
         return hold_lock_file(self.path / "lock", seconds, _BUSY)
 
     def _read_mark(self, name: str) -> WebProcess:

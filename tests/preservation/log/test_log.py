@@ -24,7 +24,7 @@ from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
 from preservation.log.writer_lock import FileWriterLock
 from repository.database.locks import hold_lock_file
-from repository.errors import LogBusy, LogInvalid, NotFound, RequestInvalid, StoreFault
+from repository.errors import DatabaseFault, LogBusy, LogInvalid, NotFound, RequestInvalid, StoreFault
 from repository.paths import LOG_CHECKPOINT, parse_log_path
 from repository.storage.folder import FolderStore
 from repository.storage.s3 import memory_store
@@ -378,12 +378,15 @@ def test_file_writer_lock_admits_one_writer_and_limits_the_wait(tmp_path: Path) 
     assert log.append([b"entry"]) == 0
 
 
-def test_memory_writer_lock_admits_one_writer() -> None:
-    lock = MemoryWriterLock(0.05)
-    with lock.hold(), pytest.raises(LogBusy), lock.hold():
-        pass
-    with lock.hold():
-        pass
+def test_writer_whose_lock_file_was_deleted_signs_nothing_more(tmp_path: Path) -> None:
+    """Another process could create the file and hold its lock at the same time."""
+    log = open_log(tmp_path)
+    with log.writing() as append:
+        append(entries(1))
+        (tmp_path / "log.lock").unlink()
+        with pytest.raises(DatabaseFault):
+            append(entries(1, 1))
+    assert log.size == 1
 
 
 def test_log_signed_by_another_key_is_not_extended(tmp_path: Path) -> None:
