@@ -44,14 +44,9 @@ _WAIT_SECONDS: Final = 5.0
 _LONG_WAIT_SECONDS: Final = 120.0
 
 
-def open_log(repository: Repository, seconds: float = _WAIT_SECONDS) -> ProvenanceLog:
-    """Return the provenance log of a repository; read-only where this machine has no signing key.
-
-    A writer waits at most `seconds` for the writer lock. Raises `DependencyMissing` when no key exists yet, and
-    `SettingInvalid` when this machine's key belongs to another log.
-    """
-    key = log_key(repository)
-    return ProvenanceLog(repository.store, key, _writer_lock(repository, key, seconds))
+def open_log(repository: Repository) -> ProvenanceLog:
+    """Return the provenance log of a repository, for reading. Raises as `verifier_key`."""
+    return _log_of(repository, parse_verifier_key(verifier_key(repository)))
 
 
 def verifier_key(repository: Repository) -> str:
@@ -63,7 +58,11 @@ def verifier_key(repository: Repository) -> str:
 
 
 def log_key(repository: Repository) -> Signer | VerifierKey:
-    """Return this machine's signing key, or the log's verifier key on a machine without one. Raises as `open_log`."""
+    """Return this machine's signing key, or the log's verifier key on a machine without one.
+
+    Raises `DependencyMissing` when no key exists yet, and `SettingInvalid` when this machine's key belongs to another
+    log or cannot be used.
+    """
     registered = repository.log_sequence.verifier_key()
     if registered and not (repository.settings.keys / KEY_FILE).exists():
         return parse_verifier_key(registered)
@@ -78,7 +77,7 @@ def log_key(repository: Repository) -> Signer | VerifierKey:
 
 
 def can_sign(repository: Repository) -> bool:
-    """Return whether this machine has the log's signing key and may extend the log. Raises as `open_log` does."""
+    """Return whether this machine has the log's signing key and may extend the log. Raises as `log_key`."""
     return isinstance(log_key(repository), Signer)
 
 
@@ -89,7 +88,7 @@ def record_events(repository: Repository) -> int:
     published is published. Raises `DependencyMissing` without the signing key, `LogInvalid`, `StoreFault`,
     `DatabaseFault`.
     """
-    log = open_log(repository)
+    log = _log_of(repository, log_key(repository))
     appended = 0
     while True:
         try:
@@ -109,7 +108,7 @@ def needs_recording(repository: Repository) -> bool:
 
 def exclusive_writer(repository: Repository) -> AbstractContextManager[object]:
     """Hold the writer lock, so that no other process extends the log. Raises `LogBusy` after a long wait."""
-    return _writer_lock(repository, log_key(repository), _LONG_WAIT_SECONDS).hold()
+    return _writer_lock(repository, parse_verifier_key(verifier_key(repository)).name, _LONG_WAIT_SECONDS).hold()
 
 
 def log_indexes(log: ProvenanceLog) -> dict[str, int]:
@@ -163,10 +162,14 @@ def _adopt_tail(repository: Repository, log: ProvenanceLog, size: int) -> None:
     log_sequence.mark_logged(size)
 
 
-def _writer_lock(repository: Repository, key: Signer | VerifierKey, seconds: float) -> WriterLock:
+def _log_of(repository: Repository, key: Signer | VerifierKey) -> ProvenanceLog:
+    origin = key.origin if isinstance(key, Signer) else key.name
+    return ProvenanceLog(repository.store, key, _writer_lock(repository, origin, _WAIT_SECONDS))
+
+
+def _writer_lock(repository: Repository, origin: str, seconds: float) -> WriterLock:
     lock_path = repository.settings.data / "log.lock"
     if not repository.log_sequence.shared:
         return FileWriterLock(lock_path, seconds)
-    origin = key.origin if isinstance(key, Signer) else key.name
     file = CheckpointFile(lock_path.with_suffix(".signed"))
     return DatabaseWriterLock(repository.log_sequence, repository.locks, origin, file, seconds)

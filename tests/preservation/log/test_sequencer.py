@@ -44,6 +44,16 @@ def test_sequencer_records_events_once_and_in_order(repository: Repository) -> N
     assert_everything_is_logged_once(repository, {"one": 5, "two": 3})
 
 
+def test_log_is_read_without_the_private_key(repository: Repository) -> None:
+    publish(repository, "one")
+    record_events(repository)
+    (repository.settings.keys / "log.key").chmod(0o644)
+    assert open_log(repository).size == 3
+    assert not needs_recording(repository)
+    with pytest.raises(SettingInvalid):
+        record_events(repository)
+
+
 def test_sequencer_records_events_of_concurrent_processes_once(repository: Repository) -> None:
     names = {place: [f"work {place} {number}" for number in range(10)] for place in range(3)}
     publish(repository, "old", 7)
