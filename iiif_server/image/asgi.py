@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Final
 
 from iiif_server.asgi_messages import Message, Receive, Scope, Send
@@ -51,7 +52,7 @@ class ImageApplication:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._service.close()
+        await asyncio.to_thread(self._service.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +69,7 @@ class ImageApplication:
                 return
             body = await _whole(body)  # HTTP/1.0 has no chunks: its client needs the length (RFC 9112, section 6)
         headers = [*response.headers]
-        if body or call.method != "HEAD":
+        if response.status not in _WITHOUT_CONTENT and (body or call.method != "HEAD"):
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
@@ -86,6 +87,9 @@ class ImageApplication:
             scope.get(CLIENT_KEY, peer[0] if peer else ""),
         )
 
+
+_WITHOUT_CONTENT: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""Statuses whose responses have no ``Content-Length``: 0 would be that of the image (RFC 9110, section 8.6)."""
 
 _FIELDS: Final = frozenset({b"host", b"if-none-match", b"accept", b"accept-language"})
 

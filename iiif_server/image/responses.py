@@ -93,7 +93,7 @@ def information(call: ImageCall, version: ApiVersion, image: Described, offered:
         CORS,
     ])  # fmt: skip
     if matches(call.if_none_match, etag):
-        return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:])
+        return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
     return ImageResponse(HTTPStatus.OK, headers, body)
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 import pyvips
@@ -658,7 +659,12 @@ class TestApplication:
             "nonsense": "refused",
         }
         for rest, name in classes.items():
-            assert client.get(f"{PREFIX}{house.image}/{rest}").scope[REQUEST_CLASS_KEY] == name
+            response = client.get(f"{PREFIX}{house.image}/{rest}")
+            assert response.scope[REQUEST_CLASS_KEY] == name
+            if response.status == 200:
+                fields = {"if-none-match": response.headers["etag"]}
+                repeated = client.get(f"{PREFIX}{house.image}/{rest}", fields)
+                assert repeated.scope[REQUEST_CLASS_KEY] == "not-modified"
 
     def test_a_client_that_disconnects_ends_the_rendering(self, hold_picture: Callable[..., str]) -> None:
         house = House(hold_picture, coloured(4000, 3000))
@@ -668,6 +674,31 @@ class TestApplication:
             assert not response.is_complete
             assert service._pool.running == 0
             assert client.get(f"{PREFIX}{house.image}/full/max/0/gray.jpg").is_complete
+
+    def test_a_response_without_content_has_no_length(self, client: AsgiClient, house: House) -> None:
+        for rest in ["info.json", "full/100,/0/default.jpg", "0,0,256,256/max/0/default.jpg"]:
+            path = f"{PREFIX}{house.image}/{rest}"
+            fields = {"if-none-match": client.get(path).headers["etag"]}
+            responses = client.get(path, fields), client.request("HEAD", path, fields), client.request("OPTIONS", path)
+            assert [response.status for response in responses] == [304, 304, 204]
+            assert not any("content-length" in response.headers for response in responses)
+
+    def test_the_service_is_closed_without_blocking_the_event_loop(self, house: House) -> None:
+        read = asyncio.Event()  # what a rendering that is being cancelled waits for
+
+        class Service:
+            def close(self) -> None:
+                asyncio.run_coroutine_threadsafe(read.wait(), loop).result(10)
+
+        async def scenario() -> None:
+            nonlocal loop
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.1, read.set)
+            messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+            await ImageApplication(Service())({"type": "lifespan"}, receive(messages), ignore)  # type: ignore[arg-type]
+
+        loop: asyncio.AbstractEventLoop
+        asyncio.run(scenario())
 
     def test_a_rendering_that_fails_midway_raises_so_that_the_server_aborts(
         self, hold_picture: Callable[..., str]
@@ -684,6 +715,17 @@ class TestApplication:
         assert response.status == 200
         assert not response.is_complete
         assert isinstance(response.error, PyramidCorrupt)
+
+
+def receive(messages: list[dict[str, Any]]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def next_message() -> dict[str, Any]:
+        return messages.pop(0)
+
+    return next_message
+
+
+async def ignore(_: MutableMapping[str, Any]) -> None:
+    pass
 
 
 def without_length(fields: Mapping[str, str]) -> dict[str, str]:
