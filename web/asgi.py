@@ -6,12 +6,12 @@ during the lifespan's startup, where a fault of the settings can be reported as 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import multiprocessing
 import os
 import signal
 import sys
-from asyncio import get_running_loop
 from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
@@ -61,7 +61,7 @@ class Site:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._service:
-            self._service.close()
+            await asyncio.to_thread(self._service.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self, settings: Settings) -> None:
@@ -111,4 +111,10 @@ def _prepare_process() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)
+        asyncio.get_running_loop().add_reader(parent.sentinel, _end_with_parent, parent.sentinel)
+
+
+def _end_with_parent(sentinel: int) -> None:
+    """Stop this process as SIGTERM does. The sentinel of a parent that has ended stays readable: watch it no more."""
+    asyncio.get_running_loop().remove_reader(sentinel)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -145,7 +145,7 @@ class ImageService:
             return refusal(error, call)
 
     def close(self) -> None:
-        """End the rendering process and the threads."""
+        """End the rendering process and the threads. Blocks: see `RenderPool.close`."""
         self._pool.close()
         self._render_threads.shutdown(wait=False, cancel_futures=True)
         self._look_up_threads.shutdown(wait=False, cancel_futures=True)

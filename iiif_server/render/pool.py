@@ -113,7 +113,10 @@ class RenderPool:
         return rendered
 
     def close(self) -> None:
-        """End the child when no image is being rendered."""
+        """End the child as soon as no image is being rendered.
+
+        Blocks, so call it in a thread: a rendering that is being cancelled may need the event loop to read its tiles.
+        """
         self._sandboxes.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

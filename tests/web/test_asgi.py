@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,21 @@ def test_a_site_reports_a_setting_it_cannot_use_as_a_message(tmp_path: Path, mon
     (message,) = lifespan(Site())
     assert message["type"] == "lifespan.startup.failed"
     assert "absent.png" in message["message"]
+
+
+def test_a_process_whose_parent_has_ended_stops_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda _, number: signals.append(number))
+    sentinel, parents_end = os.pipe()
+
+    async def serve() -> None:
+        asyncio.get_running_loop().add_reader(sentinel, asgi._end_with_parent, sentinel)
+        os.close(parents_end)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(serve())
+    os.close(sentinel)
+    assert signals == [signal.SIGTERM]
 
 
 @pytest.mark.parametrize(
