@@ -64,6 +64,15 @@ def _is_proxied(request: Request) -> bool:
 
 
 @lru_cache(_REMEMBERED_ADDRESSES)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(_REMEMBERED_ADDRESSES)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -76,13 +85,16 @@ def _is_loopback(host: str) -> bool:
 def client_address(scope: Mapping[str, Any]) -> str:
     """Return the address of the client that an ASGI request came from; '' for a program on this machine.
 
-    A proxy on a private network is believed to report its client in the last element of ``X-Forwarded-For``.
+    A proxy on a private network is believed to report its client in the last element of the last ``X-Forwarded-For``:
+    a proxy appends an element or a field, and those before it are the client's own. An element that is no IP address is
+    ignored.
     """
     peer = scope.get("client")
     address: str = peer[0] if peer else ""
     if not is_private_address(address):
         return address
-    for name, value in scope["headers"]:
-        if name == b"x-forwarded-for":
-            return value.decode("latin-1").rpartition(",")[2].strip() or address
-    return "" if _is_loopback(address) else address
+    fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if not fields:
+        return "" if _is_loopback(address) else address
+    reported = fields[-1].decode("latin-1").rpartition(",")[2].strip()
+    return reported if _is_address(reported) else address

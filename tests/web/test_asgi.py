@@ -97,11 +97,16 @@ def test_a_process_whose_parent_has_ended_stops_once(monkeypatch: pytest.MonkeyP
         ("127.0.0.1", None, ""),
         ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("10.0.0.2", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.2", "192.0.2.1\n203.0.113.9", "203.0.113.9"),
+        ("10.0.0.2", "203.0.113.9, unknown", "10.0.0.2"),
+        ("10.0.0.2", "", "10.0.0.2"),
+        ("127.0.0.1", "unknown", "127.0.0.1"),
         ("10.0.0.2", None, "10.0.0.2"),
         ("::1", None, ""),
         ("", None, ""),
     ],
 )
 def test_the_client_is_the_peer_or_what_a_private_proxy_reports(peer: str, forwarded: str | None, client: str) -> None:
-    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    fields = forwarded.split("\n") if forwarded is not None else []
+    headers = [(b"x-forwarded-for", field.encode()) for field in fields]
     assert client_address({"client": (peer, 4000) if peer else None, "headers": headers}) == client

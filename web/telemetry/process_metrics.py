@@ -37,7 +37,7 @@ EVENTS: Final[dict[Event, tuple[str, str]]] = {
     "cache-eviction": ("shanben_tile_cache_evictions", "Tiles that replaced an older tile in the disk cache."),
     "directory-read": ("shanben_directory_reads", "Pyramid directories read from the store instead of memory."),
     "decode-seconds": ("shanben_decode_seconds", "Seconds spent rendering images."),
-    "slow-refused": ("shanben_slow_refused", "Renderings refused: too many were waiting, or the client had used its budget."),
+    "slow-refused": ("shanben_slow_refused", "Renderings refused: too many waited, or the client had used its budget."),
 }
 """Name (prometheus_client appends ``_total``) and help text of the counter of each event."""
 
