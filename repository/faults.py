@@ -1,4 +1,4 @@
-"""What is wrong with a deposit, and its JSON. (pure)"""
+"""The faults of a deposit, and their JSON. (pure)"""
 
 from __future__ import annotations
 

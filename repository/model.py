@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Access(StrEnum):
-    """Who may see an image."""
+    """The access level of a work's images: public, public up to a size, or not public."""
 
     OPEN = "open"
     REDUCED = "reduced"
@@ -29,7 +29,7 @@ class ViewingDirection(StrEnum):
 
 
 class WorkState(StrEnum):
-    """Whether a work is in public view."""
+    """The state of a work: in public view, or withdrawn from it."""
 
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
@@ -181,7 +181,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class HeldImage:
-    """What the image service needs of an image, from one catalogue lookup."""
+    """The properties of an image that the image service needs, from one catalogue query."""
 
     identifier: str
     work: str

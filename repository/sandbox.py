@@ -210,7 +210,7 @@ class SandboxPool:
         self._limits = limits
         self._life_read, self._life_write = os.pipe()
         self._closed = False
-        # None stands for a child that has not been started.
+        # None: a child that has not been started.
         self._idle: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._count = count
         for _ in range(count):

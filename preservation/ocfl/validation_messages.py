@@ -1,4 +1,4 @@
-"""What each validation code means, for people. (pure)
+"""The messages of the validation codes. (pure)
 
 The codes are OCFL's (https://ocfl.io/1.1/spec/validation-codes.html); the messages say what is wrong in a stored object
 and not, as the specification does, what must be. A code and a variant, where there is one, select a message.

@@ -78,7 +78,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How many children a job has, and how many of them have finished or failed."""
+    """The number of children of a job, and of those that have finished or failed."""
 
     finished: int
     total: int

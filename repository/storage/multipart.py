@@ -1,4 +1,4 @@
-"""Multipart uploads: content on its way into a store is counted and hashed as it is sent."""
+"""Multipart uploads, which count and hash the content while it is sent."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ LOCAL_PEER = "127.0.0.1"
 
 @dataclass
 class AsgiResponse:
-    """What an application sent: `parts` are the bodies of its messages, empty ones included."""
+    """The messages that an application sent: `parts` are their bodies, empty ones included."""
 
     status: int = 0
     raw_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -103,7 +103,7 @@ async def exchange(
 
 
 class _Server:
-    """The server's side of one request; it asserts that messages come in the order that ASGI asks for."""
+    """The server's side of one request; it asserts that messages come in the order that ASGI requires."""
 
     def __init__(
         self,

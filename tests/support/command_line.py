@@ -22,7 +22,7 @@ INTERRUPTIBLE: Final = ("env", "--default-signal=SIGINT")
 
 
 class Result(NamedTuple):
-    """How a command ended: its exit code, its JSON document (None without one), standard output and standard error."""
+    """The result of a command: exit code, JSON document (None without one), standard output and standard error."""
 
     code: int
     document: Any

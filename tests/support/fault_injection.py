@@ -1,6 +1,6 @@
-"""Failures of an installation's parts, each of which lasts a while and then ends as it would without an operator.
+"""Failures of an installation's parts, each of which ends after some time as it would without an operator.
 
-A killed program is started again, a connection comes back, a full disk is cleared. Nothing asks the application to
+A killed program is started again, a connection comes back, a full disk is cleared. Nothing makes the application
 resume. `Durations` sets how long a part is away: `SHORT` just exceeds the application's own timeouts.
 """
 
@@ -39,13 +39,13 @@ SHORT: Final = Durations(gateway=8, storage=6, database=3, disk=6, restart=1)
 Failure = Callable[[Instance, TileReader, random.Random, Durations], None]
 
 
-def kill_workers(instance: Instance, _: TileReader, chance: random.Random, last: Durations) -> None:
+def kill_workers(instance: Instance, _: TileReader, chance: random.Random, durations: Durations) -> None:
     """Kill one worker after the other with all its children, and restart it as systemd does."""
     for machine in chance.sample([FIRST, SECOND], 2):
         instance.workers[machine].kill()
-        time.sleep(last.restart)
+        time.sleep(durations.restart)
         instance.start_worker(machine)
-        time.sleep(last.restart)
+        time.sleep(durations.restart)
 
 
 def kill_decoders(instance: Instance, _: TileReader, chance: random.Random, __: Durations) -> None:
@@ -54,80 +54,80 @@ def kill_decoders(instance: Instance, _: TileReader, chance: random.Random, __: 
     _kill_children(instance.workers[machine].pid)
 
 
-def kill_broker(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def kill_broker(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Kill the broker; it restarts empty."""
     instance.redis.kill()
-    time.sleep(last.restart)
+    time.sleep(durations.restart)
     instance.redis.start()
 
 
-def freeze_broker(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def freeze_broker(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Stop the broker from answering, without breaking a connection."""
     instance.redis.process.send(signal.SIGSTOP)
-    time.sleep(last.gateway)
+    time.sleep(durations.gateway)
     instance.redis.process.send(signal.SIGCONT)
 
 
-def freeze_database(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def freeze_database(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Stop every process of the database from answering, without breaking a connection."""
     pid = instance.postgres.process.pid
     assert pid
     family = [pid, *descendants(pid)]
-    for number, pause in ((signal.SIGSTOP, last.gateway / 2), (signal.SIGCONT, 0)):
+    for number, pause in ((signal.SIGSTOP, durations.gateway / 2), (signal.SIGCONT, 0)):
         for member in family:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(member, number)
         time.sleep(pause)
 
 
-def stop_gateway(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def stop_gateway(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Stop the S3 gateway: neither the store nor the replica can be reached."""
     instance.ceph.stop("rgw")
-    time.sleep(last.gateway)
+    time.sleep(durations.gateway)
     instance.ceph.start("rgw")
 
 
-def kill_storage(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def kill_storage(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Kill the storage daemon: the gateway accepts connections and answers none."""
     instance.ceph.stop("osd", signal.SIGKILL)
-    time.sleep(last.storage)
+    time.sleep(durations.storage)
     instance.ceph.start("osd")
     instance.ceph.wait_until_ready()
 
 
-def kill_database(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def kill_database(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Kill the database, which then recovers from its own log."""
     instance.postgres.kill()
-    time.sleep(last.database)
+    time.sleep(durations.database)
     instance.postgres.start()
 
 
-def fill_disk(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def fill_disk(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Fill the second machine's disk to the last byte and the last file, and clear it."""
     ballast = instance.data(SECOND) / "ballast"
     ballast.mkdir()
     for _round in range(2):
         _fill(ballast)
-        time.sleep(last.disk / 2)
+        time.sleep(durations.disk / 2)
     for path in ballast.iterdir():
         path.unlink()
     ballast.rmdir()
 
 
-def drop_replica(instance: Instance, _: TileReader, __: random.Random, last: Durations) -> None:
+def drop_replica(instance: Instance, _: TileReader, __: random.Random, durations: Durations) -> None:
     """Break the connection to the replica; the store stays reachable."""
     instance.replica_gateway.kill()
-    time.sleep(last.gateway)
+    time.sleep(durations.gateway)
     instance.replica_gateway.start()
 
 
-def kill_web(instance: Instance, reader: TileReader, _: random.Random, last: Durations) -> None:
+def kill_web(instance: Instance, reader: TileReader, _: random.Random, durations: Durations) -> None:
     """Kill the serving processes, which their parent replaces; then kill the whole web application."""
     with reader.without_a_server():
         _kill_children(instance.web.pid)
         reader.wait_for_a_tile(30)
         instance.web.kill()
-        time.sleep(last.restart)
+        time.sleep(durations.restart)
         instance.start_web()
 
 

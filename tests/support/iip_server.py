@@ -84,7 +84,7 @@ class IipServer:
 
 
 def write_tiff(image: pyvips.Image, file: Path, tile_size: int, quality: int = 80) -> None:
-    """The pyramidal TIFF of an image that iipsrv is made for: tiles of `tile_size` pixels in JPEG."""
+    """Write the kind of pyramidal TIFF that iipsrv serves best: JPEG tiles of `tile_size` pixels."""
     image.tiffsave(
         str(file), tile=True, pyramid=True, compression="jpeg", Q=quality, tile_width=tile_size, tile_height=tile_size,
         bigtiff=False, depth="onetile",

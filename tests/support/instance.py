@@ -1,6 +1,6 @@
 """A whole installation on real servers: PostgreSQL, Redis, S3 with a replica, two worker machines, the web application.
 
-A machine is a data folder of its own: another machine knows by the lease alone that a worker has died. Both machines
+A machine is a data folder of its own: another machine notices only by the lease that a worker has died. Both machines
 have the log's key. The replica is a bucket of the same Ceph, reached through an nginx of its own, which can be killed
 separately.
 """
@@ -56,7 +56,7 @@ http {{
 
 
 class Instance:
-    """An installation; a context manager that starts it and in the end kills every process, and leaves `folder`.
+    """An installation; a context manager that starts it, and at the end kills every process and keeps `folder`.
 
     `small_disk`: the second machine has a file system of its own, of 48 MiB and 600 files, which a test may fill.
     """
@@ -198,7 +198,7 @@ class IngestCommand:
         self._guard = Guard(self.process.pid)
 
     def wait_for_pages(self, pages: int, seconds: float) -> None:
-        """Wait until so many of its pages are done, or the command has ended."""
+        """Wait until `pages` of its pages are done, or the command has ended."""
         deadline, jobs = time.monotonic() + seconds, self._instance.repository.jobs
         while self.process.poll() is None and not any(s.finished >= pages for _, s in jobs.active("ingest")):
             assert time.monotonic() < deadline, f"fewer than {pages} pages in {seconds:.0f} s\n{self._instance.logs()}"

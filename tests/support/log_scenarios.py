@@ -32,7 +32,7 @@ SECONDS = 60.0
 
 @cache
 def publication(name: str, images: int = 3) -> Publication:
-    """Return a work of so many images, each with an event."""
+    """Return a work with `images` images, each with an event."""
     work = mint(Kind.WORK, name)
     held = [_image(work, number) for number in range(1, images + 1)]
     pages = tuple(Page(f"{number:04d}", str(number), (image,)) for number, image in enumerate(held, 1))

@@ -36,7 +36,7 @@ pages = "0001-0002"
 
 
 def page(seed: int, width: int = 700, height: int = 900) -> Image.Image:
-    """A page of smooth colours, distinct for each seed, that compresses well."""
+    """Return a page of smooth colours, distinct for each seed, that compresses well."""
     down, across = numpy.mgrid[0:height, 0:width]
     red = (across * 255 // width + seed * 40) % 256
     green = (down * 255 // height + seed * 20) % 256
@@ -45,7 +45,7 @@ def page(seed: int, width: int = 700, height: int = 900) -> Image.Image:
 
 
 def deposit(folder: Path, title: str, identifier: str, seeds: list[int]) -> Path:
-    """A deposit folder with one TIFF for each seed."""
+    """Write a deposit folder with one TIFF for each seed, and return it."""
     folder.mkdir()
     (folder / "work.toml").write_text(RECORD.format(title=title, identifier=identifier), "utf-8")
     for number, seed in enumerate(seeds, 1):

@@ -96,7 +96,7 @@ def mangled(chance: Chance, data: bytes) -> bytes:
 
 
 def flipped(chance: Chance, data: bytes, bits: int) -> bytes:
-    """Return `data` with so many bits flipped, anywhere."""
+    """Return `data` with `bits` bits flipped at random positions."""
     changed = bytearray(data)
     for _ in range(bits if changed else 0):
         place = chance.randrange(8 * len(changed))

@@ -16,7 +16,7 @@ Change = Callable[[ObjectDraft], object]
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of a valid object of so many versions, and the codes that a validator must then report."""
+    """A change of a valid object with `versions` versions, and the codes that a validator must then report."""
 
     codes: frozenset[str]
     change: Change

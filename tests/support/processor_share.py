@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOTS = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-"""Where version 1 has its groups for the processor, and version 2 all groups."""
+"""The roots of the control groups: of the processor in version 1, of all resources in version 2."""
 
 PERIOD = 100_000
 """The period of the quota in microseconds."""
@@ -23,7 +23,7 @@ class NoShares(Exception):
 
 @contextlib.contextmanager
 def processor_share(name: str, share: float) -> Iterator[Path]:
-    """Yield a file; the processes whose ids are written to it together get `share` of one core.
+    """Yield a file; the processes whose ids are written to it share the fraction `share` of one core.
 
     Raises `NoShares`. All these processes must have ended when the context ends.
     """

@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple, Self
 
 RESPONSE_SECONDS = 30.0
-"""How long a response may take. No request of a test needs more than a second or two."""
+"""The seconds that a response may take. No request of a test needs more than one or two."""
 
 
 class Response(NamedTuple):

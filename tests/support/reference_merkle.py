@@ -1,4 +1,4 @@
-"""Merkle trees and their proofs, written down as RFC 6962 and the Merkle tree certificates draft define them.
+"""Merkle trees and their proofs, by the definitions of RFC 6962 and the Merkle tree certificates draft.
 
 Slow and recursive on purpose: every function is one definition of a specification, over the entries themselves. It
 generates vectors for what the project computes in another way.
@@ -33,7 +33,7 @@ RFC6962_ROOTS: Final = {
     7: "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 }
-"""The roots of the first so many of these entries, as those tests have them."""
+"""The roots of the trees of the first 1, 2, ... of these entries, from the same tests."""
 
 
 def leaf(entry: bytes) -> bytes:
@@ -126,7 +126,7 @@ class Vector:
 
 
 def inclusion_vectors(entries: Entries) -> Iterator[Vector]:
-    """Return for every entry of every tree a vector that holds and those that differ from it in one thing."""
+    """Yield for every entry of every tree a vector that holds, and others that differ from it in one respect."""
     for size in range(1, len(entries) + 1):
         tree = entries[:size]
         for m in range(size):
@@ -136,7 +136,7 @@ def inclusion_vectors(entries: Entries) -> Iterator[Vector]:
 
 
 def consistency_vectors(entries: Entries) -> Iterator[Vector]:
-    """Return the same for every two sizes."""
+    """Yield such vectors for the consistency of every two sizes."""
     for size in range(1, len(entries) + 1):
         tree = entries[:size]
         for m in range(1, size + 1):
@@ -146,7 +146,7 @@ def consistency_vectors(entries: Entries) -> Iterator[Vector]:
 
 
 def subtree_vectors(entries: Entries) -> Iterator[Vector]:
-    """Return the same for every subtree of every tree."""
+    """Yield such vectors for every subtree of every tree."""
     for size in range(1, len(entries) + 1):
         tree = entries[:size]
         for start in range(size):
@@ -158,7 +158,7 @@ def subtree_vectors(entries: Entries) -> Iterator[Vector]:
 
 
 def _falsified(good: Vector) -> Iterator[Vector]:
-    """Return what a proof must not be accepted for, each beside the claim that it proves."""
+    """Yield vectors that must not verify, each a change of one that does."""
     other = sha256(good.name.encode()).digest()
     yield replace(good, name=f"{good.name}: another subtree root", subtree_root=other, holds=False)
     yield replace(good, name=f"{good.name}: another root", root=other, holds=False)

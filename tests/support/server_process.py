@@ -140,7 +140,7 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def running(command: Sequence[object], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Run a command beside the test; in the end kill it and every descendant, also when the test itself is killed.
+    """Run a command beside the test; finally kill it and every descendant, also when the test itself is killed.
 
     `options` are those of `subprocess.Popen`.
     """

@@ -1,4 +1,4 @@
-"""A client that requests the tiles of works over and over, and compares every response with the stored tile.
+"""A client that requests the tiles of works repeatedly, and compares every response with the stored tile.
 
 A response must be 200 with the right bytes, 304, or 503 with Retry-After, and must come in time. Anything else is
 recorded as a fault.

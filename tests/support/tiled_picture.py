@@ -1,4 +1,4 @@
-"""A picture as a pyramid in memory, asked as the image service asks; and the same asked of Pillow alone."""
+"""Renders image requests twice: from a pyramid by the tested code, and from the whole picture by Pillow alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPEN = ImageLimits(64_000_000)
 
 
 class TiledPicture:
-    """A pyramid file, and which of its tiles were read."""
+    """A pyramid in memory; `read` lists the ordinals of the tiles that were read."""
 
     def __init__(self, pyramid: Path) -> None:
         self.data = pyramid.read_bytes()
@@ -33,33 +33,33 @@ class TiledPicture:
 
     @classmethod
     def of(cls, picture: pyvips.Image, folder: Path, tile_size: int = 128, quality: int = 95) -> TiledPicture:
-        """The pyramid of a picture."""
+        """Return a picture as a pyramid."""
         target = folder / "picture.zip"
         write_pyramid(picture, target, tile_size, quality)
         return cls(target)
 
     def read_range(self, start: int, length: int) -> bytes:
-        """What a store would give."""
+        """Return what `ObjectStore.read_range` returns."""
         start = max(0, len(self.data) + start) if start < 0 else start
         return self.data[start : start + length]
 
     def tiles(self, ordinals: Sequence[int]) -> list[bytes]:
-        """The stored tiles."""
+        """Return the bytes of tiles and record that they were read."""
         self.read.extend(ordinals)
         places = [self.directory.locate(ordinal) for ordinal in ordinals]
         return [self.read_range(offset, length) for offset, length, _ in places]
 
     def encoded(self, text: str, limits: ImageLimits = OPEN, quality: int = 90) -> bytes:
-        """The answer to a request, by the code that is tested."""
+        """Return the response to a request, rendered by the tested code."""
         task = plan(parse(text), self.grid, limits)
         return render(task, choose_source(task, self.grid, limits), self.grid, self.tiles, quality)
 
     def answer(self, text: str, limits: ImageLimits = OPEN) -> Image.Image:
-        """The same, decoded by Pillow."""
+        """Return the response to a request, decoded by Pillow."""
         return Image.open(io.BytesIO(self.encoded(text, limits)))
 
     def whole(self) -> Image.Image:
-        """The picture at full size, put together from its tiles by Python's zipfile and Pillow."""
+        """Return the picture at full size, assembled from its tiles by Python's zipfile and Pillow."""
         level = self.grid.levels[0]
         whole = None
         with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
@@ -71,7 +71,7 @@ class TiledPicture:
         return whole
 
     def smallest(self) -> Image.Image:
-        """The smallest level, by Pillow."""
+        """Return the smallest level, decoded by Pillow."""
         with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
             return Image.open(io.BytesIO(archive.read(self.grid.name_of(self.grid.count - 1))))
 
@@ -79,9 +79,9 @@ class TiledPicture:
 def expected(whole: Image.Image, text: str) -> Image.Image:
     """Render a request from the whole picture by Pillow alone, step after step.
 
-    Two steps are those of any pyramid: the picture is first halved by boxes, as often as every pixel asked for remains,
-    and the region's edges are moved to the nearest pixels of what results. Grey and bitonal are both grey here: the
-    caller compares with the threshold.
+    Two steps are those of any pyramid: the picture is first halved with a box filter, as often as it keeps the
+    requested resolution, and the edges of the region are rounded to pixels of the result. Grey and bitonal are both
+    grey here: the caller compares with the threshold.
     """
     request = parse(text)
     x, y, width, height = (int(number) for number in request.region[1:])
@@ -101,20 +101,20 @@ def expected(whole: Image.Image, text: str) -> Image.Image:
 
 
 def _factor(wanted: int, start: int, length: int, whole: int) -> int:
-    """How often along one side a picture of three halvings may be halved: to a half, a quarter or an eighth."""
+    """Return the reduction of one side by a pyramid of three halvings: 1, 2, 4 or 8."""
     aligned = {f for f in (1, 2, 4, 8) if start % f == 0 and ((start + length) % f == 0 or start + length == whole)}
     fits = [f for f in (1, 2, 4, 8) if wanted * f <= length or (f in aligned and wanted <= -(-length // f))]
     return max(fits, default=1)
 
 
 def _edges(start: int, length: int, whole: int, factor: int) -> tuple[int, int]:
-    """The edges of a region in a reduced picture."""
+    """Return the edges of a region in a reduced picture."""
     end = start + length
     return floor(start / factor + 0.5), ceil(end / factor) if end == whole else floor(end / factor + 0.5)
 
 
 def _rotated(picture: Image.Image, degrees: float) -> Image.Image:
-    """A picture rotated clockwise about its middle, on white."""
+    """Return a picture rotated clockwise about its centre, on white."""
     across, along = cos(radians(degrees)), sin(radians(degrees))
     width = ceil(picture.width * abs(across) + picture.height * abs(along))
     height = ceil(picture.width * abs(along) + picture.height * abs(across))
@@ -127,14 +127,14 @@ def _rotated(picture: Image.Image, degrees: float) -> Image.Image:
 
 
 def on_paper(picture: Image.Image) -> numpy.ndarray:
-    """The pixels in three bands, laid on white where they are transparent."""
+    """Return the pixels in three bands, transparent ones flattened onto white."""
     paper = Image.new("RGBA", picture.size, "white")
     flat = Image.alpha_composite(paper, picture.convert("RGBA"))
     return numpy.asarray(flat.convert("RGB"), numpy.int16)
 
 
 def outliers(got: numpy.ndarray, right: numpy.ndarray, tolerance: int) -> float:
-    """The part of the samples that are not, within a tolerance, among what is right there or one pixel beside."""
+    """Return the fraction of samples outside the range of the expected pixel and its neighbours, plus a tolerance."""
     plain = Image.fromarray(right.astype(numpy.uint8))
     low, high = (
         numpy.asarray(plain.filter(kind(3)), numpy.int16) for kind in (ImageFilter.MinFilter, ImageFilter.MaxFilter)

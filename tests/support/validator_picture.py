@@ -1,4 +1,4 @@
-"""The picture that the IIIF validator asks for: a grid of 10 by 10 squares, each in the colour its checks expect."""
+"""The picture that the IIIF validator requests: a grid of 10 by 10 squares, each in the colour its checks expect."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def unfinished_json(unfinished: Unfinished, language: Language | None) -> dict[s
 
 
 def _is_only_delayed(unfinished: Unfinished) -> bool:
-    """Whether the job is that of a replica and stays queued."""
+    """Return whether the job is that of a replica and stays queued."""
     job = unfinished.job
     return job.kind in {REPLICATE_WORK, REPLICATE_LOG} and job.state is JobState.QUEUED
 

@@ -19,13 +19,13 @@ from web.http_limits import LimitedHttpProtocol
 from workers.service.local_process import LocalWorkerProcess
 
 STOP_SECONDS: Final = 30
-"""How long requests in progress may take to end when a process stops; then they are aborted."""
+"""The seconds that requests in progress may take to end when a process stops; then they are aborted."""
 
 START_SECONDS: Final = 30
-"""How long a process may be silent before it is replaced. On a busy machine it needs several seconds to load."""
+"""The seconds that a process may be silent before it is replaced. Loading takes seconds on a busy machine."""
 
 KEEP_ALIVE_SECONDS: Final = 75
-"""How long an idle connection stays open: longer than the edge keeps one."""
+"""The seconds for which an idle connection stays open: longer than the edge keeps one."""
 
 _BACKLOG: Final = 2048
 _OPEN_FILES: Final = 8192
@@ -84,7 +84,7 @@ class Supervisor(Multiprocess):
             self._worker.start()
 
     def keep_subprocess_alive(self) -> None:
-        """Replace what has ended."""
+        """Replace processes that have ended."""
         super().keep_subprocess_alive()
         self._notice_ends()
         if self._worker and not self.should_exit.is_set():

@@ -41,7 +41,7 @@ from web.operations.status import (
 )
 
 _STORE_TIMEOUT_SECONDS: Final = 5.0
-"""How long one status waits for the store: long enough to bridge a short outage."""
+"""The seconds for which one status waits for the store: enough for a short outage."""
 
 _INTERVAL_SECONDS: Final = 1.0
 _FILE_WIDTH: Final = 160

@@ -12,7 +12,7 @@ Rules, where viewers differ:
 
 - The orientation is that of EXIF (JPEG, PNG, WebP) or of the TIFF tag. Viewers do not agree on XMP and JPEG 2000.
 - Colours follow the embedded ICC profile, relative colorimetric with black point compensation. An unusable profile is a
-  fault: a guess would show wrong colours for ever. CMYK without a profile uses the profile built into libvips.
+  fault: a guess would permanently show wrong colours. CMYK without a profile uses the profile built into libvips.
 - Transparent parts are flattened onto white.
 - A warning of a JPEG, PNG or WebP decoder is a fault, and so is a warning of the TIFF decoder while pixels are read.
   Warnings about TIFF tags when the file is opened are ignored: many scanners cause some.

@@ -123,6 +123,6 @@ class Sweeper(threading.Thread):
     def _requeue_lost(self) -> None:
         for queue, kinds in KINDS.items():
             is_empty = queued(self._celery, queue) == 0
-            # A process that died between its claim and the broker leaves jobs that a busy queue would hide for ever.
+            # A process that died between its claim and the broker leaves jobs that a queue never empty would hide.
             age = self._repository.settings.sweep_seconds if is_empty else _LOST_SECONDS
             self._repository.jobs.requeue_undelivered(kinds, age)

@@ -1,8 +1,8 @@
 """Jobs run in the calling process, for commands without a broker.
 
-A command runs the job that it was asked for and then its follow-up jobs: provenance log, collections and replicas. Jobs
-that another process of the machine holds are waited for; if that process dies they are taken over. Jobs that the
-command did not cause are left to the local worker of `shanben serve` (`service/local_worker.py`).
+A command runs the requested job and then its follow-up jobs: provenance log, collections and replicas. Jobs
+that another process of the machine holds are waited for, and run here if that process dies. Jobs that the command did
+not cause are left to the local worker of `shanben serve` (`service/local_worker.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from workers.tasks.jobs import (
 from workers.tasks.registry import TASKS
 
 BUSY_SECONDS: Final = 60.0
-"""How long a command retries a follow-up job while another process holds the lock that the job needs."""
+"""The seconds for which a command retries a follow-up job while another process holds the lock that it needs."""
 
 _POLL_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.05
@@ -56,8 +56,8 @@ class Unfinished:
 class LocalRunner:
     """Runs jobs in this process; used from one thread.
 
-    A fault ends the job that was asked for immediately, for a person waits for it. A follow-up job that meets a fault
-    that may pass stays queued.
+    A fault ends the requested job immediately, because a person waits for it. A follow-up job with a transient fault
+    stays queued.
     """
 
     def __init__(self, context: TaskContext, holder: str) -> None:
@@ -109,7 +109,7 @@ class LocalRunner:
         return unfinished
 
     def _run_follow_up(self, ended: Sequence[Job]) -> None:
-        """Run what these jobs caused: the log's job, its replication, collections and the replication of works."""
+        """Run the follow-up jobs of these jobs: the log, its replication, collections and the replication of works."""
         if not ended:
             return
         works = [str(job.result["identifier"]) for job in ended if job.result and "identifier" in job.result]

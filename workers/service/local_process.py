@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final
 
 STOP_SECONDS: Final = 10.0
-"""How long the process may take to stop before it is killed: it gives its jobs a few seconds to end."""
+"""The seconds that the process may take to stop before it is killed; it gives its jobs `GRACE_SECONDS` to end."""
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0

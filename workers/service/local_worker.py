@@ -5,7 +5,7 @@ with one master decoded at a time. Kinds of job are divided into groups, each wi
 replication delays neither a repair nor the log. The main thread does the recurring work of `service/schedule.py`.
 
 While a command of the same machine runs jobs (`service/local.py`), ingests are left to it: its user may read folders
-that this process cannot. What a command that was killed leaves behind is taken over here.
+that this process cannot. This process finishes the jobs of a command that was killed.
 
 The process ends when SIGTERM or SIGINT arrives, or when its standard input ends because its parent did. Jobs in
 progress get `GRACE_SECONDS`, then they are released for the next process: every task is idempotent. While the database
@@ -53,7 +53,7 @@ from workers.tasks.jobs import (
 from workers.tasks.registry import TASKS
 
 GRACE_SECONDS: Final = 3.0
-"""How long jobs in progress may take to end when the process is to stop."""
+"""The seconds that jobs in progress may take to end after a signal to stop."""
 
 POLL_SECONDS: Final = 1.0
 """The interval at which an idle group looks for due jobs."""
@@ -73,9 +73,9 @@ _LOG: Final = logging.getLogger("shanben.jobs")
 
 
 def run_local_worker(settings: Settings, stop: threading.Event) -> None:
-    """Run jobs until `stop` is set. One process of a data folder does; another one waits until that has ended.
+    """Run jobs until `stop` is set, in one process of a data folder at a time; another one waits until that has ended.
 
-    Faults that may pass are waited for. Raises `ShanbenError` for others, such as a setting that cannot be used.
+    It retries after transient faults. Raises `ShanbenError` for others, such as a setting that cannot be used.
     """
     pause = settings.sweep_seconds
     while not stop.is_set():

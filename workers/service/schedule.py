@@ -21,10 +21,10 @@ from workers.tasks.jobs import REPLICATE_WORK, replicate_log_job, sequence_event
 from workers.tasks.replicate import replication_jobs
 
 DONE_SECONDS: Final = 24 * 3600.0
-"""How long a finished job is kept: the catalogue records what it did."""
+"""The seconds for which a finished job is kept: the catalogue records what it did."""
 
 REFUSED_SECONDS: Final = 7 * DONE_SECONDS
-"""How long the job of a refused deposit is kept: the depositor corrects the faults and ingests it again or gives up."""
+"""The seconds for which the job of a refused deposit is kept, until the depositor ingests it again or gives up."""
 
 REPLICATION_JOBS: Final = 1000
 """The largest number of replication jobs that are queued together for one replica."""
@@ -44,7 +44,7 @@ class Schedule:
         self._is_filling = False
 
     def run(self) -> None:
-        """Do what is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
+        """Do the work that is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
         self.release()
         if self._is_filling and not self._repository.jobs.active(REPLICATE_WORK, 1):
             self._queue_replication(failed=False)
@@ -67,7 +67,7 @@ class Schedule:
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:
                 store.remove_incomplete_uploads(_UPLOAD_SECONDS)
-            except StoreFault as fault:  # the other stores are cleaned all the same
+            except StoreFault as fault:  # the other stores are cleaned nevertheless
                 _LOG.warning("%s", fault)
 
     def _queue_replication(self, *, failed: bool) -> None:
