@@ -1,8 +1,9 @@
-"""The Flask application: pages and services, that is everything but the images, which `ImageApplication` serves."""
+"""The Flask application: pages and services. `ImageApplication` serves the images."""
 
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ def create_app(repository: Repository, process_metrics: ProcessMetrics | None = 
     error_pages.register(app)
     app.before_request(switch_language)
     app.after_request(allow_any_origin)
+    app.after_request(_send_static_files_whole)
     app.after_request(_SecurityHeaders(origin(repository.settings)))
     app.context_processor(lambda: _for_templates(repository, static_files))
     return app
@@ -65,11 +67,19 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
     }
 
 
-class _SecurityHeaders:
-    """Headers on every answer: nothing is loaded, sent or framed but from here (CSP level 3).
+def _send_static_files_whole(response: Response) -> Response:
+    """Read a static file whole: a client that reads slowly would keep the thread that sends it in pieces."""
+    if request.endpoint == "static" and response.status_code in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        response.direct_passthrough = False
+        response.set_data(response.get_data())
+    return response
 
-    The reader's deep zoom decodes pictures from ``blob:`` and ``data:`` addresses. When the public address is another
-    than the one visited, the manifest names its pictures there.
+
+class _SecurityHeaders:
+    """Adds security headers to every response: pages load, send and frame nothing of other sites (CSP level 3).
+
+    The reader's deep zoom decodes images from ``blob:`` and ``data:`` URLs. If the public address differs from the one
+    visited, the manifest's image URLs have the public one, so the policy permits it too.
     """
 
     def __init__(self, public: str) -> None:
@@ -89,17 +99,17 @@ class _SecurityHeaders:
             )
         )
 
-    def __call__(self, answer: Response) -> Response:
-        headers = answer.headers
+    def __call__(self, response: Response) -> Response:
+        headers = response.headers
         headers.setdefault("Content-Security-Policy", self._policy)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        if request.endpoint == "static" and answer.status_code in {200, 304}:
+        if request.endpoint == "static" and response.status_code in {200, 304}:
             headers["Cache-Control"] = _IMMUTABLE if _is_named_by_content() else "no-cache"
-        return answer
+        return response
 
 
 def _is_named_by_content() -> bool:
-    """Whether a static address changes with the bytes: built files do, ours do with their digest."""
+    """Return whether the URL changes with the file: built files have a digest in their name, others in ``v``."""
     return "v" in request.args or "/reader/assets/" in request.path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from iiif_server.image.service import ImageService
 from repository.model import Access, Rights
 from repository.repository import Repository
+from web import site
 from web.app import create_app
 from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
@@ -202,3 +204,14 @@ def test_reader_page_works_without_the_built_script(
     assert page.status_code == 200
     assert "<script" not in page.text
     assert pictures(page.text)
+
+
+@pytest.mark.parametrize(("fields", "size"), [({}, None), ({"Range": "bytes=0-9999"}, 10_000)])
+def test_static_file_is_sent_in_one_part(client: FlaskClient, fields: dict[str, str], size: int | None) -> None:
+    response = client.get("/static/site.css", headers=fields, buffered=False)
+    content = (Path(site.__file__).parents[1] / "static" / "site.css").read_bytes()[:size]
+    assert len(content) > 8192, "werkzeug sends a shorter file in one part anyway"
+    assert list(response.iter_encoded()) == [content]
+    assert response.content_length == len(content)
+    unchanged = client.get("/static/site.css", headers={"If-None-Match": response.headers["ETag"]})
+    assert (unchanged.status_code, unchanged.content_length) == (304, None)
