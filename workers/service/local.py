@@ -66,7 +66,7 @@ class LocalRunner:
         self._concurrency = context.examiner.concurrency
         self._runner = Runner(context, TASKS, holder, patience=0)
         self._patient_runner = Runner(context, TASKS, holder, context.repository.settings.patience_seconds)
-        self._works: dict[str, None] = {}
+        self._unlogged_works: dict[str, None] = {}
         self._follow_up: dict[str, None] = {}
         self._next_release = 0.0
 
@@ -120,7 +120,7 @@ class LocalRunner:
             *(replicate_log_job(store).key for store in stores),
             *(replicate_work_job(store, work).key for store in stores for work in works),
         ]
-        self._works.update(dict.fromkeys(works))
+        self._unlogged_works.update(dict.fromkeys(works))
         self._follow_up.update(dict.fromkeys(keys))
         self._settle(keys)
 
@@ -152,7 +152,11 @@ class LocalRunner:
         job = self._jobs.get(SEQUENCE_EVENTS)
         if job is None or job.state is not JobState.DONE:
             return False
-        return any(map(self._repository.log_sequence.has_unlogged_events, self._works))
+        for work in list(self._unlogged_works):
+            if self._repository.log_sequence.has_unlogged_events(work):
+                return True
+            del self._unlogged_works[work]  # logged for good: not queried again for every deposit that follows
+        return False
 
     def _get(self, key: str) -> Job:
         job = self._jobs.get(key)

@@ -87,3 +87,10 @@ def test_runner_reports_a_follow_up_job_that_failed(context: TaskContext, work: 
     runner._follow_up[order.key] = None
     (unfinished,) = runner.unfinished()
     assert (unfinished.job.key, unfinished.reason.en) == (order.key, "denied")
+
+
+def test_runner_queries_the_events_of_a_work_only_until_they_are_logged(context: TaskContext, deposit: Path) -> None:
+    """A command with a thousand deposits would otherwise query all earlier works for each of them."""
+    with local_runner(context) as runner:
+        runner.run(ingest_job(deposit))
+        assert (runner.unfinished(), runner._unlogged_works) == ([], {})
