@@ -18,8 +18,8 @@ from a2wsgi import WSGIMiddleware
 
 from iiif_server.asgi_messages import Receive, Scope, Send
 from iiif_server.image.asgi import CLIENT_KEY, ImageApplication
-from iiif_server.image.responses import PREFIXES
 from iiif_server.image.service import ImageService
+from iiif_server.urls import IMAGE_PREFIXES
 from repository.config import Settings, process_settings
 from repository.errors import ShanbenError
 from repository.repository import Repository, open_repository
@@ -83,7 +83,7 @@ class _Router:
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(PREFIXES):
+        if scope["path"].startswith(IMAGE_PREFIXES):
             scope[CLIENT_KEY] = client_address(scope)
             await self._images(scope, receive, send)
         else:

@@ -15,12 +15,11 @@ from http import HTTPStatus
 from typing import Final
 
 from iiif_server.asgi_messages import Message, Receive, Scope, Send
-from iiif_server.image.responses import PREFIXES, ImageCall, ImageResponse, refusal
+from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY, NoMetrics
 from iiif_server.render.pool import RenderedStream
 from repository.config import process_settings
-from repository.errors import NotFound
 from repository.repository import open_repository
 
 CLIENT_KEY: Final = "shanben.client"
@@ -57,10 +56,7 @@ class ImageApplication:
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = self._call(scope)
-        if call.path.startswith(PREFIXES):
-            response = await self._service.respond(call)
-        else:
-            response = refusal(NotFound(what=call.path), call)
+        response = await self._service.respond(call)
         scope[REQUEST_CLASS_KEY] = response.request_class
         body = response.body
         if isinstance(body, RenderedStream):

@@ -14,12 +14,9 @@ from iiif_server.problems import CORS, matches, media_weight, preferred_language
 from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
-from iiif_server.urls import IMAGE_PREFIXES, image_service_path, parse_image_path
+from iiif_server.urls import ImagePath, image_info_path
 from repository.errors import ShanbenError
 from repository.localized import LocalizedText
-
-PREFIXES: Final = IMAGE_PREFIXES
-"""The path prefixes of the image service, one for each version of the API."""
 
 _METHODS: Final = "GET, HEAD, OPTIONS"
 _INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300")
@@ -30,7 +27,7 @@ _LOG: Final = logging.getLogger("shanben.image")
 
 
 class ImageCall(NamedTuple):
-    """One request. `path` begins with one of `PREFIXES`, percent-decoded once; `base_url` has no final slash.
+    """One request. `path` is percent-decoded once; `base_url` has no trailing slash.
 
     `client` identifies the client for the rendering budget; it is empty for a client without a limit.
     """
@@ -53,29 +50,9 @@ class ImageResponse(NamedTuple):
     request_class: RequestClass = "info"
 
 
-class Address(NamedTuple):
-    """The parts of a path: `rest` follows the image's identifier, without the slash between them."""
-
-    version: ApiVersion
-    identifier: str
-    rest: str
-
-
-def address_of(path: str) -> Address:
-    """Return the parts of a path that begins with one of `PREFIXES`."""
-    parts = parse_image_path(path)
-    assert parts is not None  # noqa: S101 - the caller has compared the prefix
-    return Address(ApiVersion(parts.version), parts.image, parts.rest)
-
-
-def base_uri(version: ApiVersion, identifier: str) -> str:
-    """Return the path of an image's service."""
-    return image_service_path(identifier, version)
-
-
-def redirect(call: ImageCall, address: Address) -> ImageResponse:
+def redirect(call: ImageCall, path: ImagePath) -> ImageResponse:
     """Redirect from the base URI to the information document (section 2 of 2.1.1, 2.2 of 3.0)."""
-    location = f"{call.base_url}{base_uri(address.version, address.identifier)}/info.json"
+    location = f"{call.base_url}{image_info_path(path.image, path.version)}"
     return ImageResponse(HTTPStatus.SEE_OTHER, encode_headers([("Location", location), CORS]))
 
 

@@ -31,11 +31,8 @@ from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
 from iiif_server.image.resolved import CachedImage, Headers, ResolvedRequest
 from iiif_server.image.responses import (
-    Address,
     ImageCall,
     ImageResponse,
-    address_of,
-    base_uri,
     information,
     method_refused,
     preflight,
@@ -57,6 +54,7 @@ from iiif_server.tiles.circuit_breaker import CircuitBreaker
 from iiif_server.tiles.single_flight import SingleFlight
 from iiif_server.tiles.source import TileBytes, open_tile_source
 from iiif_server.tiles.spans import TileSpan
+from iiif_server.urls import ImagePath, image_path, image_service_path, parse_image_path
 from repository.access import AccessVerdict, Decision, decide
 from repository.clock_cache import ClockCache
 from repository.errors import (
@@ -73,9 +71,6 @@ from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
 from repository.model import HeldImage
 from repository.repository import Repository
-
-PREFIX: Final = base_uri(ApiVersion.THREE, "")
-"""The path prefix of Image API 3.0, which our own pages use."""
 
 _DATABASE_UNAVAILABLE: Final = LocalizedText("数据库暂时没有应答，请稍后重试", "it does not respond; try again shortly")
 _CACHED_IMAGES: Final = 4096
@@ -153,13 +148,13 @@ class ImageService:
     async def _respond(self, call: ImageCall) -> ImageResponse:
         resolved = self._resolved.get(call.path)
         if resolved is None or resolved.image.expires < self._clock():
-            address = address_of(call.path)
-            image = await self._look_up(address.identifier)
-            if not address.rest:
-                return redirect(call, address)
-            if address.rest == "info.json":
-                return information(call, address.version, _described(call, address, image), self._offered)
-            resolved = self._resolve(call.path, address, image)
+            path = _parsed(call.path)
+            image = await self._look_up(path.image)
+            if not path.rest:
+                return redirect(call, path)
+            if path.rest == "info.json":
+                return information(call, ApiVersion(path.version), _described(call, path, image), self._offered)
+            resolved = self._resolve(call.path, path, image)
         headers = resolved.headers(call.base_url)
         if call.if_none_match and matches(call.if_none_match, resolved.etag):
             return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
@@ -173,7 +168,7 @@ class ImageService:
 
     async def _respond_afresh(self, call: ImageCall) -> ImageResponse:
         """Respond after a new look-up; report the pyramid as damaged when it fails again."""
-        identifier = address_of(call.path).identifier
+        identifier = _parsed(call.path).image
         self._forget(identifier)
         try:
             return await self._respond(call)
@@ -227,21 +222,23 @@ class ImageService:
 
     # 3: resolve
 
-    def _resolve(self, path: str, address: Address, image: CachedImage) -> ResolvedRequest:
-        resolved = self._resolved.get(path)
+    def _resolve(self, key: str, path: ImagePath, image: CachedImage) -> ResolvedRequest:
+        """Return a resolved request, from the cache or to it under `key`."""
+        resolved = self._resolved.get(key)
         if resolved and resolved.image is image:
             return resolved
-        request = parse(address.rest, address.version)
+        version = ApiVersion(path.version)
+        request = parse(path.rest, version)
         if request.format not in self._offered.formats:
             raise RequestInvalid(part="format", reason=_not_offered(request.format, self._offered.formats))
         if request.quality not in self._offered.qualities:
             raise RequestInvalid(part="quality", reason=_not_offered(request.quality, self._offered.qualities))
         planned = apply_protection(plan(request, image.grid, image.limits), image.protection, image.grid)
-        uri = base_uri(address.version, address.identifier)
-        link = f'{uri}/{planned.canonical}>;rel="canonical", <{PROFILES[address.version]}>;rel="profile"'
+        canonical = image_path(path.image, planned.canonical, version)
+        link = f'{canonical}>;rel="canonical", <{PROFILES[version]}>;rel="profile"'
         media_type = pipeline.MEDIA_TYPES[planned.format]
         resolved = ResolvedRequest(image, planned, self._etag(image, planned), media_type, link)
-        self._resolved.put(path, resolved)
+        self._resolved.put(key, resolved)
         return resolved
 
     def _etag(self, image: CachedImage, planned: RenderPlan) -> str:
@@ -327,8 +324,15 @@ class ImageService:
         self._metrics.report_damage(image.image.identifier, image.image.work, str(error))
 
 
-def _described(call: ImageCall, address: Address, image: CachedImage) -> Described:
-    uri = call.base_url + base_uri(address.version, address.identifier)
+def _parsed(path: str) -> ImagePath:
+    parts = parse_image_path(path)
+    if parts is None:
+        raise NotFound(what=path)
+    return parts
+
+
+def _described(call: ImageCall, path: ImagePath, image: CachedImage) -> Described:
+    uri = call.base_url + image_service_path(path.image, path.version)
     return Described(uri, call.base_url, image.image.work, image.image.rights.uri, image.grid, image.limits)
 
 

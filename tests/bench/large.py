@@ -20,12 +20,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pyvips
+from image_requests import PREFIX
 from ports import reserve_port
 from publications import publication
 from published_picture import publish_picture
 from server_process import ServerProcess, answers, descendants
 
-from iiif_server.image.service import PREFIX
 from repository.config import Settings
 from repository.repository import open_repository
 

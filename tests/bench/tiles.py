@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyvips
+from image_requests import PREFIX
 from PIL import Image as Picture
 from ports import reserve_port
 
-from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
 from repository.config import Settings

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_requests import respond
+from image_requests import PREFIX, respond
 from ports import reserve_port
 from server_process import ServerProcess, answers
 
 from iiif_server.image.responses import ImageCall
-from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.image.service import ImageService
 from iiif_server.pyramid.grid import TileGrid
 from preservation.ocfl import objects
 from repository.config import Settings

@@ -24,12 +24,12 @@ import mutations
 import pytest
 import pyvips
 from command_line import Shanben
+from image_requests import PREFIX
 from raw_http import NoResponse, RawConnection, Response, connect
 from server_process import ServerProcess
 from silent_progress import SilentProgress
 from web_server import WebServer
 
-from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.zip_directory import LONGEST_END, end_record, read_end
 from workers.deposit.check import check
 from workers.masters.examine import ChildExaminer

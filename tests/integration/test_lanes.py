@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from image_requests import PREFIX
 from ports import reserve_port
 from published_picture import publish_picture
 from server_process import ServerProcess, answers, descendants, is_alive, wait_for_end
 from slow_client import SlowClient
 
-from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render.pool import WAITING
 

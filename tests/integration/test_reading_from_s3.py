@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from ceph_server import CephServer
 from command_line import Shanben
+from image_requests import PREFIX
 from web_server import WebServer
 
-from iiif_server.image.service import PREFIX
 from iiif_server.pyramid.grid import TileGrid
 from repository.config import Settings
 from repository.repository import open_repository

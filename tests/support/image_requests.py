@@ -10,6 +10,10 @@ from werkzeug.datastructures import Headers
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
 from iiif_server.render.pool import RenderedStream
+from iiif_server.urls import image_service_path
+
+PREFIX = image_service_path("")
+"""The start of every path of Image API 3.0."""
 
 
 @dataclass(frozen=True)

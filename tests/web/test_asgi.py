@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from asgi_client import AsgiClient
+from image_requests import PREFIX
 
-from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.image.service import ImageService
 from repository.repository import Repository, memory_repository
 from web import asgi
 from web.asgi import Site, compose

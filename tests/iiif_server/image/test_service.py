@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import pyvips
 from asgi_client import AsgiClient
+from image_requests import PREFIX, respond
 from image_requests import WholeResponse as Response
-from image_requests import respond
 from PIL import Image
 from werkzeug.datastructures import Headers
 
@@ -21,7 +21,7 @@ from iiif_server.image.asgi import ImageApplication
 from iiif_server.image.capabilities import probe
 from iiif_server.image.resolved import GRACE_SECONDS, TRUSTED_SECONDS
 from iiif_server.image.responses import ImageCall
-from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.image.service import ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY
 from iiif_server.pyramid.file import read_directory
 from iiif_server.pyramid.grid import TileGrid

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from image_requests import PREFIX
 from isal import isal_zlib
 
 from iiif_server.image.responses import ImageCall, ImageResponse
-from iiif_server.image.service import PREFIX, ImageService
+from iiif_server.image.service import ImageService
 from iiif_server.metrics import NoMetrics
 from iiif_server.tiles.disk_cache import TileCache
 from iiif_server.tiles.source import FolderTiles, RemoteTiles, TileBytes, TileSource, open_tile_source
