@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
-
-from celery import Celery
 
 from iiif_server.urls import manifest_path
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
@@ -19,8 +17,6 @@ from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
 from workers.deposit.survey import survey
 from workers.execution.context import TaskContext
-from workers.service.celery_app import create_celery
-from workers.service.dispatch import send_due
 from workers.service.local import Unfinished, local_runner
 from workers.tasks.jobs import ingest_job
 
@@ -49,10 +45,14 @@ def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal
     If a folder does not exist, its name is probably mistyped, and no deposit is queued. Raises `SettingInvalid`, and
     `DependencyMissing` when the broker is away.
     """
+    # Imported here because Celery takes long to load, and only a broker needs it.
+    from workers.service.celery_app import create_celery  # noqa: PLC0415
+    from workers.service.dispatch import send_due  # noqa: PLC0415
+
     celery = create_celery(repository.settings)
     if absent := {deposit: faults for deposit in deposits if (faults := _absence(deposit))}:
         return _refuse_absent(absent, deposits, terminal)
-    _submit(celery, repository, deposits, terminal)
+    _submit(lambda: send_due(celery, repository), repository, deposits, terminal)
     ended = [_await(repository.jobs, job, terminal) for job in map(ingest_job, deposits)]
     return _report(repository, ended, (), terminal)
 
@@ -72,7 +72,7 @@ def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[
     return EXIT_CONTENT
 
 
-def _submit(celery: Celery, repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
+def _submit(send: Callable[[], object], repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
     """Queue all deposits, then dispatch them: what is queued will be ingested, even if the broker is away now.
 
     A fault lists the deposits that are queued and those that are not. Raises `DatabaseFault`, `DependencyMissing`.
@@ -82,7 +82,7 @@ def _submit(celery: Celery, repository: Repository, deposits: Sequence[Path], te
         for deposit in deposits:
             repository.jobs.enqueue(ingest_job(deposit))
             count += 1
-        send_due(celery, repository)
+        send()
     except SystemFault:
         queued = LocalizedText(
             "已登记，故障排除后由工作进程收入", "Queued; workers ingest these when the fault is corrected"

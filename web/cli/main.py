@@ -29,7 +29,6 @@ from workers.execution.scratch import scratch_directory
 from workers.maintenance.rebuild import rebuild as rebuild_catalogue
 from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.service.local import local_runner
-from workers.service.worker import run_worker
 
 FOLDER = click.Path(path_type=Path)
 
@@ -152,6 +151,9 @@ def worker(_: Terminal, concurrency: int) -> None:
             "set it to the address of the broker: redis://… or amqp://…",
         )
         raise DependencyMissing(what="SHANBEN_BROKER", remedy=remedy)
+    # Imported here because Celery takes long to load, and only a broker needs it.
+    from workers.service.worker import run_worker  # noqa: PLC0415
+
     with _examiner(repository.settings, concurrency) as examiner:
         run_worker(TaskContext(repository, examiner), concurrency)
 

@@ -12,8 +12,6 @@ from repository.repository import Repository
 from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_SYSTEM, Terminal
 from web.operations.status import job_failure, remedy_key
-from workers.service.celery_app import create_celery
-from workers.service.dispatch import submit
 from workers.service.local import LocalRunner
 from workers.tasks.jobs import INGEST
 
@@ -34,6 +32,10 @@ def jobs_to_retry(jobs: Jobs, keys: Sequence[str]) -> list[NewJob]:
 
 def retry_by_workers(repository: Repository, new_jobs: Sequence[NewJob], terminal: Terminal) -> int:
     """Queue jobs again for workers. Return the exit code."""
+    # Imported here because Celery takes long to load, and only a broker needs it.
+    from workers.service.celery_app import create_celery  # noqa: PLC0415
+    from workers.service.dispatch import submit  # noqa: PLC0415
+
     celery = create_celery(repository.settings)
     for job in new_jobs:
         submit(celery, repository, job)
