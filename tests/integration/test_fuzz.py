@@ -89,7 +89,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     assert done.code == 0, done.errors
     work = done.document["works"][0]["identifier"]
     pyramids = {path.parent.name: path for path in (folder / "var/store/pyramids").rglob("*") if path.is_file()}
-    with WebServer(folder, shanben.environment) as server:
+    # With a broker, `serve` starts no local worker, which would repair the pyramids that these tests damage.
+    environment = {**shanben.environment, "SHANBEN_BROKER": "redis://127.0.0.1:9/0"}
+    with WebServer(folder, environment) as server:
         with RawConnection(server.port) as connection:
             manifest = json.loads(connection.get(f"/iiif/presentation/3/{work}/manifest").body)
         images = [page["items"][0]["items"][0]["body"]["service"][0]["id"] for page in manifest["items"]]
