@@ -1,9 +1,9 @@
-"""What this process can render, determined by rendering it: only what works is advertised.
+"""What this process can render, found by rendering it: only what works is advertised.
 
-A picture of 32 by 24 pixels, a quarter each red, green, blue and yellow, in five tiles, is asked for in every format,
-in every quality and by every feature, through the grammar, the geometry and the renderer that readers' requests go
-through; sizes and colours of the answers are looked at. What does not come out right is not offered. What level 2 of
-the Image API asks for must come out right, or there is no service.
+A test image of 32 by 24 pixels, a quarter each red, green, blue and yellow, in five tiles, is requested in every
+format, in every quality and by every feature, through the grammar, geometry and renderer of real requests. Size and
+colours of each result are compared. Whatever fails is not offered; when that is part of level 2 of the Image API, the
+service does not start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLOURS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {"R": (220, 40, 40), "G": (40, 200, 40), "B": (40, 40, 220), "Y": (230, 230, 40)}
 )
 _TOLERANCE: Final = 40
-"""Levels of 255 by which an answer may differ: twice through a lossy codec, and from 256 colours in a GIF."""
+"""Levels of 255 by which a result may differ: it passes a lossy codec twice, or has the 256 colours of a GIF."""
 
 _BOTH: Final[Mapping[str, tuple[str, int, int, str]]] = MappingProxyType(
     {
@@ -46,7 +46,7 @@ _BOTH: Final[Mapping[str, tuple[str, int, int, str]]] = MappingProxyType(
         "mirroring": ("full/max/!0", 32, 24, "GRYB"),
     }
 )
-"""Of each feature: a request for a PNG, the sides of the answer, the colours of its quarters row by row."""
+"""For each feature: a request for a PNG, the sides of the result, and the colours of its quarters row by row."""
 
 _FEATURES: Final[Mapping[ApiVersion, Mapping[str, tuple[str, int, int, str]]]] = MappingProxyType(
     {
@@ -71,14 +71,14 @@ _SIGNATURES: Final[Mapping[OutputFormat, tuple[int, bytes]]] = MappingProxyType(
         OutputFormat.PDF: (0, b"%PDF-"),
     }
 )
-"""Where each format says what it is, and how."""
+"""The signature of each format, after its offset."""
 
 _FAULTS: Final = (ShanbenError, pyvips.Error, LookupError, ValueError, RuntimeError, ImportError, OSError)
-"""What a renderer does that lacks a codec, or has a broken one."""
+"""What a renderer raises whose codec is missing or broken."""
 
 
 def probe() -> Offered:
-    """What may be offered. Raises `DependencyMissing` when that is less than level 2."""
+    """Return what may be offered. Raises `DependencyMissing` when that is less than level 2."""
     tiles = _tiles()
     formats = tuple(wanted for wanted in OutputFormat if wanted in pipeline.MEDIA_TYPES and _writes(wanted, tiles))
     qualities = tuple(quality for quality in Quality if _renders_quality(quality, tiles))
@@ -96,7 +96,7 @@ def probe() -> Offered:
 
 
 def _tiles() -> list[bytes]:
-    """The stored tiles of the picture."""
+    """Return the stored tiles of the test image."""
     quarters = [pyvips.Image.black(16, 12, bands=3) + list(colour) for colour in _COLOURS.values()]
     whole = pyvips.Image.arrayjoin(quarters, across=2).cast("uchar").copy(interpretation="srgb")
     tiles = []
@@ -115,7 +115,7 @@ def _make(text: str, version: ApiVersion, tiles: list[bytes]) -> bytes:
 
 
 def _writes(wanted: OutputFormat, tiles: list[bytes]) -> bool:
-    """Whether a format is written, and is what it should be. Nothing here reads PDF: there its beginning must do."""
+    """Return whether a format is written correctly. Of PDF only the signature is checked: no library here reads it."""
     try:
         written = _make(f"full/32,24/0/default.{wanted.value}", ApiVersion.THREE, tiles)
         start, signature = _SIGNATURES[wanted]
@@ -131,9 +131,9 @@ def _renders_quality(quality: Quality, tiles: list[bytes]) -> bool:
         written = _make(f"full/32,24/0/{quality.value}.png", ApiVersion.THREE, tiles)
         if quality in {Quality.DEFAULT, Quality.COLOR}:
             return _shows(_open(written), 32, 24, "RGBY")
-        picture = _open(written)
-        values = picture.write_to_memory()
-        shades = set(zip(*(values[band :: picture.bands] for band in range(picture.bands)), strict=True))
+        image = _open(written)
+        values = image.write_to_memory()
+        shades = set(zip(*(values[band :: image.bands] for band in range(image.bands)), strict=True))
     except _FAULTS:
         return False
     plain = all(len(set(shade)) == 1 for shade in shades)
@@ -149,21 +149,21 @@ def _renders(version: ApiVersion, case: tuple[str, int, int, str], tiles: list[b
 
 
 def _open(written: bytes, wanted: OutputFormat = OutputFormat.PNG) -> Any:
-    """A picture as another reader than its writer sees it, where there is one: libvips' wheel reads no JPEG 2000."""
+    """Decode a result; JPEG 2000 by imagecodecs, because the libvips of the wheel does not read it."""
     if wanted is OutputFormat.JP2:
         return pyvips.Image.new_from_array(imagecodecs.jpeg2k_decode(written))
     return pyvips.Image.new_from_buffer(written, "")
 
 
-def _shows(picture: Any, width: int, height: int, colours: str) -> bool:
-    """Whether a picture has these sides, and its quarters these colours, or else (slanted) clear corners."""
-    if (picture.width, picture.height) != (width, height):
+def _shows(image: Any, width: int, height: int, colours: str) -> bool:
+    """Return whether an image has these sides and its quarters these colours; without colours, transparent corners."""
+    if (image.width, image.height) != (width, height):
         return False
     if not colours:
-        return bool(picture.hasalpha() and picture(0, 0)[-1] == 0 and picture(width // 2, height // 2)[-1] == 255)
-    places = [(width * x // 4, height * y // 4) for y in (1, 3) for x in (1, 3)]
+        return bool(image.hasalpha() and image(0, 0)[-1] == 0 and image(width // 2, height // 2)[-1] == 255)
+    points = [(width * x // 4, height * y // 4) for y in (1, 3) for x in (1, 3)]
     return all(
-        abs(seen - right) <= _TOLERANCE
-        for place, colour in zip(places, colours, strict=True)
-        for seen, right in zip(picture(*place), _COLOURS[colour], strict=False)
+        abs(actual - expected) <= _TOLERANCE
+        for point, colour in zip(points, colours, strict=True)
+        for actual, expected in zip(image(*point), _COLOURS[colour], strict=False)
     )

@@ -12,9 +12,6 @@ from typing import Final
 DOTS_PER_INCH: Final = 300
 """The resolution of the page. The size of the original is not known here, and 300 dots an inch print well."""
 
-LARGEST_SIDE: Final = 60_000
-"""The largest side in pixels: at 300 an inch, the limit of 14,400 units of 1/72 inch (ISO 32000-1, annex C)."""
-
 
 class PdfPage:
     """Writes the file to `sink`: `open`, then the bytes of the JPEG through `write`, then `close`."""

@@ -51,7 +51,7 @@ _MILLION: Final = 1_000_000
 FORMAT_LIMITS: Final[Mapping[OutputFormat, FormatLimits]] = MappingProxyType(
     {
         OutputFormat.JPG: FormatLimits(65_500, 4_000 * _MILLION),
-        OutputFormat.PDF: FormatLimits(60_000, 4_000 * _MILLION),
+        OutputFormat.PDF: FormatLimits(60_000, 4_000 * _MILLION),  # 14,400 units of 1/72 inch (ISO 32000-1, annex C)
         OutputFormat.GIF: FormatLimits(65_535, 16 * _MILLION),
         OutputFormat.WEBP: FormatLimits(16_383, 24 * _MILLION),
         OutputFormat.AVIF: FormatLimits(32_768, 12 * _MILLION),

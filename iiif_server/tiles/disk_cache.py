@@ -1,21 +1,21 @@
-"""Bytes of a distant store kept on the local disk, within a budget, for all processes of a machine.
+"""A cache of a remote store's bytes on the local disk, within a budget, for all processes of a machine.
 
 One sparse file, ``tiles`` in the cache folder::
 
-    header      4 KiB: magic, capacity, number of buckets; then `head`, the bytes ever given out
-    buckets     8 slots each: (name, length, position) of what may lie in the ring
-    ring        records: (name, length, CRC-32), then the bytes; a record never straddles the end
+    header      4 KiB: magic, capacity, number of buckets; then `head`, the number of bytes ever allocated
+    buckets     8 slots each: (name, length, position) of a record that the ring may contain
+    ring        records: (name, length, CRC-32), then the bytes; a record never wraps around the end
 
-A position is a value `head` had; its place in the ring is the position modulo the capacity, so new records overwrite
-the oldest. A record that is read when it is old is written again at the head: what is used stays, roughly. The file
-cannot outgrow its budget, however many processes write.
+A position is a value that `head` had; its offset in the ring is the position modulo the capacity, so that new records
+overwrite the oldest. An old record that is read is written again at the head: this approximates LRU. The file cannot
+exceed its budget, however many processes write.
 
-Nothing in it is believed. A slot only says where to look; a record counts when it bears the name asked for and its
-bytes have their CRC-32. So a writer may be killed at any byte, two may write at once, and the file may be damaged, cut
-or deleted at any time: it costs a read of the store. Only giving out room, a share of the ring at a time, takes a lock
-(`flock`, let go by the kernel when its holder dies), for microseconds and never waited for long. The file is read by
-`pread` rather than mapped: a mapped file that is cut short kills its reader. A deleted file is noticed within a second
-of use and begun anew.
+The content of the file is never trusted. A slot only says where to look; a record is a hit when it has the requested
+name and its bytes have their CRC-32. So a writer may be killed at any byte, two may write concurrently, and the file
+may be damaged, truncated or deleted at any time: that costs a read of the store. Only allocating a share of the ring
+takes a lock (`flock`, which the kernel releases when its holder dies), for microseconds and with a short timeout. The
+file is read by `pread` instead of being mapped: truncating a mapped file kills its readers. A deleted file is noticed
+within a second of use and created again.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from repository.clock_cache import ClockCache
 
 NAME_BYTES: Final = 20
 SMALLEST_BUDGET: Final = 1 << 20
-"""Bytes below which a cache is of no use, and is not kept."""
+"""The smallest useful budget in bytes; below it nothing is cached."""
 
 _HEADER: Final = Struct("<8sQQ")
 _MAGIC: Final = b"shanben1"
 _HEAD: Final = Struct("<Q")
-_HEAD_PLACE: Final = _HEADER.size
-_BUCKETS_PLACE: Final = 4096
+_HEAD_OFFSET: Final = _HEADER.size
+_BUCKETS_OFFSET: Final = 4096
 _SLOT: Final = Struct("<20sIQ")
 _SLOTS: Final = 8
 _NO_NAME: Final = bytes(NAME_BYTES)
 _BUCKET_BYTES: Final = _SLOTS * _SLOT.size
 _RECORD: Final = Struct("<20sII")
-_USUAL_BYTES: Final = 4096
-"""Room in the buckets for records of this size: smaller tiles than real ones."""
+_TYPICAL_RECORD_BYTES: Final = 4096
+"""The record size for which the number of buckets is chosen: smaller than real tiles."""
 
-_PLACES: Final = 16_384  # held in memory, about 5 MB: saves a look into the buckets
-_SHARE, _SMALLEST_SHARE = 1 << 20, 64  # room given to a process at a time: bytes, and at most this part of the ring
+_REMEMBERED: Final = 16_384  # slots in memory, about 5 MB: saves reading the buckets
+_SHARE, _SMALLEST_SHARE = 1 << 20, 64  # what a process allocates at a time: bytes, and at most this part of the ring
 _LARGEST: Final = 32 << 20
-_LARGEST_PART: Final = 8  # of the ring, for one record
+_LARGEST_PART: Final = 8  # one record has at most this part of the ring
 _FARTHEST: Final = 1 << 62
 _CHECK_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 30.0
@@ -66,7 +66,7 @@ _LOG: Final = logging.getLogger("shanben.cache")
 
 
 class _Ring:
-    """The cache's file while it is open. Closed when the last user lets go."""
+    """The open file of the cache. It is closed with its last reference."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,56 +74,56 @@ class _Ring:
         status = os.fstat(self.descriptor)
         self.identity = status.st_dev, status.st_ino
         self.capacity = self.buckets = self.start = self.largest = self.head = 0
-        self._given = self._given_end = 0
+        self._share_start = self._share_end = 0
 
     def __del__(self) -> None:
         if hasattr(self, "descriptor"):
             os.close(self.descriptor)
 
     def begin(self, budget: int, *, insist: bool) -> bool:
-        """Read the header, or write one for `budget`; False when the file is for another budget and we insist."""
+        """Read or write the header. Return False if `insist` is set and the file has another budget."""
         magic, capacity, buckets = _HEADER.unpack(self._read(0, _HEADER.size))
         if magic != _MAGIC or not 0 < buckets < _FARTHEST or not 0 < capacity < _FARTHEST:
             os.ftruncate(self.descriptor, 0)
-            buckets = max(1, budget // (_USUAL_BYTES * _SLOTS))
-            capacity = budget - _BUCKETS_PLACE - buckets * _BUCKET_BYTES
+            buckets = max(1, budget // (_TYPICAL_RECORD_BYTES * _SLOTS))
+            capacity = budget - _BUCKETS_OFFSET - buckets * _BUCKET_BYTES
             os.pwrite(self.descriptor, _HEADER.pack(_MAGIC, capacity, buckets) + _HEAD.pack(0), 0)
         self.capacity, self.buckets = capacity, buckets
-        self.start = _BUCKETS_PLACE + buckets * _BUCKET_BYTES
+        self.start = _BUCKETS_OFFSET + buckets * _BUCKET_BYTES
         self.largest = min(_LARGEST, capacity // _LARGEST_PART)
         return not insist or self.start + capacity == budget
 
-    def is_sound(self, path: Path) -> bool:
-        """Whether the file at the path is still this one, and has our header. Learns the head that others moved."""
+    def is_current(self, path: Path) -> bool:
+        """Return whether the path still refers to this file with this header. Reads the head, which others may move."""
         try:
             status = os.stat(path)
         except OSError:
             return False
-        header = self._read(0, _HEAD_PLACE + _HEAD.size)
-        (self.head,) = _HEAD.unpack_from(header, _HEAD_PLACE)
+        header = self._read(0, _HEAD_OFFSET + _HEAD.size)
+        (self.head,) = _HEAD.unpack_from(header, _HEAD_OFFSET)
         expected = _HEADER.pack(_MAGIC, self.capacity, self.buckets)
         return self.identity == (status.st_dev, status.st_ino) and header.startswith(expected) and self.head < _FARTHEST
 
-    def hand_out(self, size: int) -> int:
-        """The position of `size` bytes of what this process has been given; -1 when that is too little or too old."""
-        position = self._given
-        if self._given_end - position < size or (self.head - position) * 2 > self.capacity:
+    def take(self, size: int) -> int:
+        """Return the position of `size` bytes of this process's share; -1 when the rest is too small or too old."""
+        position = self._share_start
+        if self._share_end - position < size or (self.head - position) * 2 > self.capacity:
             return -1
-        self._given += size
+        self._share_start += size
         return position
 
     def allocate(self, size: int) -> None:
-        """Have the process be given room for `size` bytes, and for a few more records. Needs the lock."""
+        """Allocate a share with room for `size` bytes and some more records. The caller holds the lock."""
         length = max(size, min(_SHARE, self.capacity // _SMALLEST_SHARE))
-        head: int = _HEAD.unpack(self._read(_HEAD_PLACE, _HEAD.size))[0]
+        head: int = _HEAD.unpack(self._read(_HEAD_OFFSET, _HEAD.size))[0]
         rest = self.capacity - head % self.capacity
         position = head if length <= rest else head + rest
         self.head = position + length
-        os.pwrite(self.descriptor, _HEAD.pack(self.head), _HEAD_PLACE)
-        self._given, self._given_end = position, self.head
+        os.pwrite(self.descriptor, _HEAD.pack(self.head), _HEAD_OFFSET)
+        self._share_start, self._share_end = position, self.head
 
     def find(self, name: bytes, flags: int = 0) -> tuple[int, int] | None:
-        """Length and position of what the buckets say of a name. `flags` are those of preadv2(2), here and below."""
+        """Return length and position from the slot of a name, or None. `flags` are those of preadv2(2)."""
         _, bucket = self.bucket(name, flags)
         found = _find(bucket, name)
         if found < 0:
@@ -132,7 +132,7 @@ class _Ring:
         return length, position
 
     def read(self, name: bytes, crc: int | None, length: int, position: int, flags: int = 0) -> bytearray | None:
-        """The bytes of a record, when it is there, bears the name and is whole."""
+        """Return the bytes of a record; None unless it has the name and is intact."""
         if length > _LARGEST:
             return None
         head, data = bytearray(_RECORD.size), bytearray(length)
@@ -145,19 +145,19 @@ class _Ring:
         return None
 
     def bucket(self, name: bytes, flags: int = 0) -> tuple[int, bytearray]:
-        """Where the bucket of a name lies, and what it holds, zeros where the file has none."""
-        place = _BUCKETS_PLACE + isal_zlib.crc32(name) % self.buckets * _BUCKET_BYTES
+        """Return the offset of a name's bucket and its bytes, zeros beyond the end of the file."""
+        offset = _BUCKETS_OFFSET + isal_zlib.crc32(name) % self.buckets * _BUCKET_BYTES
         bucket = bytearray(_BUCKET_BYTES)
-        os.preadv(self.descriptor, [bucket], place, flags)
-        return place, bucket
+        os.preadv(self.descriptor, [bucket], offset, flags)
+        return offset, bucket
 
     def is_old(self, position: int) -> bool:
-        """Whether what lies there will soon be written over."""
+        """Return whether the record will soon be overwritten."""
         return (self.head - position) * 4 > self.capacity * 3
 
-    def _read(self, place: int, length: int) -> bytes:
-        """Bytes of the file, zeros where it has none."""
-        return os.pread(self.descriptor, length, place).ljust(length, b"\0")
+    def _read(self, offset: int, length: int) -> bytes:
+        """Return bytes of the file, zeros beyond its end."""
+        return os.pread(self.descriptor, length, offset).ljust(length, b"\0")
 
 
 class TileCache:
@@ -172,13 +172,13 @@ class TileCache:
         self._budget = budget
         self._clock = clock
         self._lock = Lock()
-        self._told = False
+        self._is_reported = False
         self._paused_until = self._checked = -_PAUSE_SECONDS
-        self._places: ClockCache[bytes, tuple[int, int]] = ClockCache(_PLACES)
+        self._locations: ClockCache[bytes, tuple[int, int]] = ClockCache(_REMEMBERED)
         self._ring: _Ring | None = self._open(insist=True)
 
     def get(self, name: bytes, crc: int | None = None) -> bytes | None:
-        """The bytes kept under a name; None when there are none that are whole, and have the CRC-32 `crc` if given."""
+        """Return the bytes of a name; None unless they are intact and have the CRC-32 `crc`, if given."""
         ring = self._current()
         if ring is None:
             return None
@@ -208,16 +208,16 @@ class TileCache:
         if ring is None or self._clock() - self._checked >= _CHECK_SECONDS:
             return None
         try:
-            place = self._places.get(name)
-            data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
+            location = self._locations.get(name)
+            data = ring.read(name, crc, *location, os.RWF_NOWAIT) if location else None
             if data is None:
-                place = ring.find(name, os.RWF_NOWAIT)
-                data = ring.read(name, crc, *place, os.RWF_NOWAIT) if place else None
-                if place and data is not None:
-                    self._places.put(name, place)
+                location = ring.find(name, os.RWF_NOWAIT)
+                data = ring.read(name, crc, *location, os.RWF_NOWAIT) if location else None
+                if location and data is not None:
+                    self._locations.put(name, location)
         except OSError:  # not in memory, or a file system without RWF_NOWAIT
             return None
-        return data if place and not ring.is_old(place[1]) else None
+        return data if location and not ring.is_old(location[1]) else None
 
     def _surely_lacks(self, name: bytes) -> bool:
         """Return whether no record has this name; False when the page cache cannot tell."""
@@ -225,14 +225,14 @@ class TileCache:
         if ring is None:
             return True
         try:
-            return self._places.get(name) is None and ring.find(name, os.RWF_NOWAIT) is None
+            return self._locations.get(name) is None and ring.find(name, os.RWF_NOWAIT) is None
         except OSError:
             return False
 
     def put(self, name: bytes, data: bytes, crc: int) -> bool:
-        """Keep bytes, whose CRC-32 is `crc`, under a name, unless there is no room, or others are writing too much.
+        """Cache bytes, whose CRC-32 is `crc`, under a name. Return whether older bytes were overwritten.
 
-        Returns whether older bytes had to give way.
+        Nothing is cached while writing is paused, or when the lock cannot be taken in time.
         """
         ring = self._current()
         if ring is None or self._clock() < self._paused_until or len(data) > ring.largest:
@@ -245,60 +245,60 @@ class TileCache:
         return ring.head > ring.capacity
 
     def drop(self, name: bytes) -> None:
-        """Keep nothing under a name."""
-        self._places.forget(name)
+        """Remove the entry of a name."""
+        self._locations.forget(name)
         ring = self._current()
         if ring is None:
             return
         try:
-            place, bucket = ring.bucket(name)
+            offset, bucket = ring.bucket(name)
             found = _find(bucket, name)
             if found >= 0:
-                os.pwrite(ring.descriptor, bytes(_SLOT.size), place + found)
+                os.pwrite(ring.descriptor, bytes(_SLOT.size), offset + found)
         except OSError as fault:
             self._pause(fault)
 
     def _get(self, ring: _Ring, name: bytes, crc: int | None) -> bytes | None:
-        place = self._places.get(name)
-        data = ring.read(name, crc, *place) if place else None
+        location = self._locations.get(name)
+        data = ring.read(name, crc, *location) if location else None
         if data is None:
-            place = ring.find(name)
-            data = ring.read(name, crc, *place) if place else None
-            if place is None or data is None:
+            location = ring.find(name)
+            data = ring.read(name, crc, *location) if location else None
+            if location is None or data is None:
                 return None
-            self._places.put(name, place)
+            self._locations.put(name, location)
         content = bytes(data)
-        if place and ring.is_old(place[1]):
+        if location and ring.is_old(location[1]):
             self.put(name, content, isal_zlib.crc32(content))
         return content
 
     def _put(self, ring: _Ring, name: bytes, data: bytes, crc: int) -> None:
         size = _RECORD.size + len(data)
         with self._lock:
-            position = ring.hand_out(size)
+            position = ring.take(size)
             if position < 0:
-                with _alone(ring) as alone:
-                    if not alone:
+                with _allocation_lock(ring) as is_held:
+                    if not is_held:
                         return
                     ring.allocate(size)
-                position = ring.hand_out(size)
-        place = ring.start + position % ring.capacity
-        if os.pwritev(ring.descriptor, [_RECORD.pack(name, len(data), crc), data], place) != size:
-            raise OSError(f"{self._path}: not written whole")
-        bucket_place, bucket = ring.bucket(name)
+                position = ring.take(size)
+        offset = ring.start + position % ring.capacity
+        if os.pwritev(ring.descriptor, [_RECORD.pack(name, len(data), crc), data], offset) != size:
+            raise OSError(f"{self._path}: short write")
+        bucket_offset, bucket = ring.bucket(name)
         slot = _slot_for(bucket, name)
-        os.pwrite(ring.descriptor, _SLOT.pack(name, len(data), position), bucket_place + slot * _SLOT.size)
-        self._places.put(name, (len(data), position))
-        self._told = False
+        os.pwrite(ring.descriptor, _SLOT.pack(name, len(data), position), bucket_offset + slot * _SLOT.size)
+        self._locations.put(name, (len(data), position))
+        self._is_reported = False
 
     def _current(self) -> _Ring | None:
-        """The open file, looked after once a second. None while there is none."""
+        """Return the open file, which is checked once a second; None while it cannot be used."""
         now = self._clock()
         if now - self._checked < _CHECK_SECONDS:
             return self._ring
         self._checked = now
         ring = self._ring
-        if ring is None or not ring.is_sound(self._path):
+        if ring is None or not ring.is_current(self._path):
             self._ring = ring = self._open(insist=False) if now >= self._paused_until else None
         return ring
 
@@ -308,11 +308,11 @@ class TileCache:
             return None
         try:
             ring = _Ring(self._path)
-            with _alone(ring) as alone:
-                if not alone:
+            with _allocation_lock(ring) as is_held:
+                if not is_held:
                     return None
                 if ring.begin(self._budget, insist=insist):
-                    return ring if ring.is_sound(self._path) else None
+                    return ring if ring.is_current(self._path) else None
                 self._path.unlink(missing_ok=True)
         except OSError as fault:
             self._pause(fault)
@@ -321,17 +321,17 @@ class TileCache:
 
     def _pause(self, fault: OSError) -> None:
         self._paused_until = self._clock() + _PAUSE_SECONDS
-        if not self._told:
-            self._told = True
+        if not self._is_reported:
+            self._is_reported = True
             _LOG.warning(
-                "磁盘缓存暂停写入，服务照常 / the disk cache keeps nothing new for now; serving goes on: %s", fault
+                "磁盘缓存暂停写入，服务照常 / the disk cache is not written to for now; serving continues: %s", fault
             )
 
 
 @contextmanager
-def _alone(ring: _Ring) -> Iterator[bool]:
-    """Whether no other process gives out room meanwhile. Never waits longer than a moment."""
-    held = _take(ring.descriptor)
+def _allocation_lock(ring: _Ring) -> Iterator[bool]:
+    """Hold the lock of allocation; yield whether it could be taken within 50 ms."""
+    held = _try_lock(ring.descriptor)
     try:
         yield held
     finally:
@@ -339,7 +339,7 @@ def _alone(ring: _Ring) -> Iterator[bool]:
             fcntl.flock(ring.descriptor, fcntl.LOCK_UN)
 
 
-def _take(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     for _ in range(_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -351,7 +351,7 @@ def _take(descriptor: int) -> bool:
 
 
 def _find(bucket: bytearray, name: bytes) -> int:
-    """Where the slot of a name begins in a bucket, -1 when it has none."""
+    """Return the offset of a name's slot in a bucket, -1 when it has none."""
     found = bucket.find(name)
     while found > 0 and found % _SLOT.size:
         found = bucket.find(name, found + 1)
@@ -359,7 +359,7 @@ def _find(bucket: bytearray, name: bytes) -> int:
 
 
 def _slot_for(bucket: bytearray, name: bytes) -> int:
-    """The number of the slot to write: the name's own, else an empty or the oldest one."""
+    """Return the number of the slot to write: that of the name, else an empty one, else the oldest."""
     for sought in (name, _NO_NAME):
         found = _find(bucket, sought)
         if found >= 0:

@@ -1,8 +1,8 @@
-"""Which ranges of a pyramid to read for many of its tiles at once. (pure)
+"""Which ranges of a pyramid to read for several of its tiles. (pure)
 
-The tiles of a pyramid lie in the order in which they were written, which is no order of the grid; but tiles that are
-neighbours in the picture are mostly near each other in the file. So what is wanted is sorted by its place, and places
-that touch, or nearly, are read as one.
+Tiles are stored in the order in which they were written, not in that of the grid, but neighbours in the image are
+mostly near each other in the file. So spans are sorted by offset, and those that are adjacent, or nearly, are read as
+one range.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class TileSpan(NamedTuple):
-    """Where a tile lies in its file, in bytes, and the CRC-32 of what lies there (`PyramidDirectory.locate`)."""
+    """The bytes of a tile in its file, and their CRC-32 (`PyramidDirectory.locate`)."""
 
     offset: int
     length: int
@@ -20,7 +20,7 @@ class TileSpan(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One range to read, and the places in it by their index among those wanted."""
+    """One range to read: `length` bytes from `start`, and the indexes of the spans in it."""
 
     start: int
     length: int
@@ -28,31 +28,31 @@ class Run(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What may be read in vain, in bytes: at most `gap` between two places; and no run but of one is over `longest`."""
+    """Limits of a run in bytes: `gap` between two spans, and `longest` for a run of more than one span."""
 
     gap: int
     longest: int
 
 
-def runs(places: Sequence[TileSpan], bounds: Bounds) -> Iterator[Run]:
-    """The ranges that hold `places`, each place in exactly one, in the order of the file.
+def runs(spans: Sequence[TileSpan], bounds: Bounds) -> Iterator[Run]:
+    """Yield the ranges that contain `spans`, each span in exactly one, in the order of the file.
 
-    Of every range, at least half is wanted: a gap is bridged only while gaps are no more than what was gathered so far.
-    Memory is `longest` bytes a range, or the one place that is longer.
+    At least half of every range is needed: a gap is bridged only while gaps are at most the bytes of the spans so far.
+    Memory: `longest` bytes for each range, or one span that is longer.
     """
     members: list[int] = []
-    start = end = wanted = 0
-    for index in sorted(range(len(places)), key=places.__getitem__):
-        place = places[index]
-        reached = max(end, place.offset + place.length)
-        in_vain = place.offset - start - wanted
-        if members and place.offset - end <= bounds.gap and in_vain <= wanted and reached - start <= bounds.longest:
+    start = end = needed = 0
+    for index in sorted(range(len(spans)), key=spans.__getitem__):
+        span = spans[index]
+        new_end = max(end, span.offset + span.length)
+        unneeded = span.offset - start - needed
+        if members and span.offset - end <= bounds.gap and unneeded <= needed and new_end - start <= bounds.longest:
             members.append(index)
-            wanted += place.length
-            end = reached
+            needed += span.length
+            end = new_end
             continue
         if members:
             yield Run(start, end - start, tuple(members))
-        members, start, end, wanted = [index], place.offset, place.offset + place.length, place.length
+        members, start, end, needed = [index], span.offset, span.offset + span.length, span.length
     if members:
         yield Run(start, end - start, tuple(members))
