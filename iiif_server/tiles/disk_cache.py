@@ -232,7 +232,7 @@ class TileCache:
     def put(self, name: bytes, data: bytes, crc: int) -> bool:
         """Cache bytes, whose CRC-32 is `crc`, under a name. Return whether older bytes were overwritten.
 
-        Nothing is cached while writing is paused, or when the lock cannot be taken in time.
+        Nothing is cached while writing is paused, or when another process holds the lock for too long.
         """
         ring = self._current()
         if ring is None or self._clock() < self._paused_until or len(data) > ring.largest:
