@@ -43,3 +43,9 @@ class ClientBudget:
             return -balance / self._rate + 1.0
         self._buckets.put(client, (balance - cost, now))
         return 0.0
+
+    def refund(self, client: str, cost: float) -> None:
+        """Give back what `spend` charged for a request that was refused after all."""
+        if bucket := self._buckets.get(client):
+            balance, since = bucket
+            self._buckets.put(client, (balance + cost, since))

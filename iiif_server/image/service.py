@@ -63,6 +63,7 @@ from repository.errors import (
     KeyNotFound,
     NotFound,
     PyramidCorrupt,
+    RenderingBusy,
     RequestInvalid,
     ShanbenError,
     Withdrawn,
@@ -272,12 +273,17 @@ class ImageService:
             return ImageResponse(HTTPStatus.OK, headers, thumbnail, "rendered")
         image, planned = resolved.image, resolved.plan
         source = choose_source(planned, image.grid, image.limits)
-        if seconds := self._budget.spend(call.client, cost(planned, source)):
+        charge = cost(planned, source)
+        if seconds := self._budget.spend(call.client, charge):
             self._metrics.increment("slow-refused")
             raise RequestLimited(seconds=round(seconds))
         if is_slow(planned, source):
             read = partial(self._read_tiles_of_stream, image)
-            body = await self._pool.render(planned, source, image.grid, read, self._jpeg_quality)
+            try:
+                body = await self._pool.render(planned, source, image.grid, read, self._jpeg_quality)
+            except RenderingBusy:
+                self._budget.refund(call.client, charge)
+                raise
             return ImageResponse(HTTPStatus.OK, headers, body, "slow")
         rendered = await self._render_in_thread(image, planned, source)
         if planned.region[2:] == (image.grid.width, image.grid.height) and len(rendered) <= _MAX_THUMBNAIL:

@@ -28,7 +28,7 @@ from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from repository.config import Settings
-from repository.errors import DatabaseFault, PyramidCorrupt
+from repository.errors import DatabaseFault, PyramidCorrupt, RenderingBusy
 from repository.model import Access, HeldImage, Pyramid, Rights, WorkState
 from repository.repository import Repository, memory_repository
 from repository.storage.store import ObjectStore
@@ -751,6 +751,19 @@ class TestClientBudget:
         assert self.ask(house, "", 6).status == self.ask(house, "", 7).status == 200
         house.clock.now += int(headers(refused)["Retry-After"])
         assert self.ask(house, "192.0.2.1", 8).status == 200
+
+    def test_a_request_that_the_pool_refuses_is_not_charged(
+        self, hold_picture: Callable[..., str], picture: pyvips.Image, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(*_: object) -> bytes:
+            raise RenderingBusy
+
+        house = House(hold_picture, coloured(4000, 3000), client_pixels=100_000)
+        path = f"{PREFIX}{house.image}/full/max/90/default.png"
+        with monkeypatch.context() as full:
+            full.setattr(house.service._pool, "render", refuse)
+            assert [house.respond(ImageCall(path, BASE, client="192.0.2.1")).status for _ in range(3)] == [503] * 3
+        assert self.ask(house, "192.0.2.1", 1).status == 200
 
     def test_stored_tiles_are_not_limited(self, hold_picture: Callable[..., str], picture: pyvips.Image) -> None:
         house = House(hold_picture, picture, client_pixels=1)
