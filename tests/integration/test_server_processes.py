@@ -56,6 +56,9 @@ class Serving:
     def workers(self) -> list[int]:
         return [pid for pid in descendants(self.process.pid) if b"spawn_main" in command_of(pid)]
 
+    def local_workers(self) -> list[int]:
+        return [pid for pid in descendants(self.process.pid) if b"local_worker" in command_of(pid)]
+
 
 def command_of(pid: int) -> bytes:
     try:
@@ -217,16 +220,19 @@ def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
 def test_a_reload_with_unusable_settings_keeps_the_old_processes(tmp_path: Path, setting: str) -> None:
     with serving(tmp_path) as server:
         wait_until(server.serves_by_two)
-        before = set(server.workers())
+        before, local_workers = set(server.workers()), server.local_workers()
+        assert len(local_workers) == 1
         (tmp_path / "shanben.toml").write_text(f"{setting}\n")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: set(server.workers()) > before)
         wait_until(lambda: set(server.workers()) == before)
         assert server.answers()
+        assert server.local_workers() == local_workers
         (tmp_path / "shanben.toml").write_text("")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: not set(server.workers()) & before)
         assert server.answers()
+        wait_until(lambda: server.local_workers() and server.local_workers() != local_workers)
         server.process.terminate()
         assert server.process.stderr
         told = server.process.stderr.read()

@@ -91,11 +91,12 @@ class Supervisor(Multiprocess):
             self._worker.ensure_running()
 
     def handle_hup(self) -> None:
-        """Replace all processes."""
-        if self._worker:
+        """Replace all processes. The worker is kept, as the web processes are, when a new one cannot start."""
+        first = self.processes[0]
+        super().handle_hup()
+        if self._worker and self.processes[0] is not first:
             self._worker.stop()
             self._worker.start()
-        super().handle_hup()
 
     def terminate_all(self) -> None:
         """Refuse further connections and ask all processes to end."""
