@@ -1,6 +1,6 @@
 """Published Presentation documents: stored once, served as bytes under any public address.
 
-The identifiers in a stored document begin with `PLACEHOLDER`. To serve it is to read it and replace that.
+The identifiers in a stored document begin with `PLACEHOLDER`; serving replaces it by the public address.
 """
 
 from __future__ import annotations

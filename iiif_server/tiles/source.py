@@ -63,7 +63,7 @@ class TileSource(Protocol):
     async def tiles(self, key: str, spans: Sequence[TileSpan]) -> list[TileBytes]:
         """Return the bytes of tiles of one pyramid, in the order of `spans`. Raises as `tile` does.
 
-        Memory: the tiles and, while they are read, at most `CONCURRENT_READS` ranges.
+        Memory: the tiles and the ranges that contain them, which are at most twice as large.
         """
 
     async def directory(self, pyramid: Pyramid) -> PyramidDirectory:
@@ -97,13 +97,13 @@ class FolderTiles:
 
     async def tiles(self, key: str, spans: Sequence[TileSpan]) -> list[TileBytes]:
         """Return the bytes of tiles by one ranged read for those that are adjacent."""
-        found: list[TileBytes] = [b""] * len(spans)
+        tiles: list[TileBytes] = [b""] * len(spans)
         for run in runs(spans, FOLDER_BOUNDS):
             data = await self._read(key, run.start, run.length)
             self._increment("store-bytes", run.length)
             for index in run.members:
-                found[index] = _verified(key, _slice(data, run, spans[index]), spans[index])
-        return found
+                tiles[index] = _verified(key, _slice(data, run, spans[index]), spans[index])
+        return tiles
 
     async def directory(self, pyramid: Pyramid) -> PyramidDirectory:
         """Return the directory of a pyramid by one or two ranged reads in a thread."""
@@ -135,22 +135,22 @@ class RemoteTiles:
 
     async def tiles(self, key: str, spans: Sequence[TileSpan]) -> list[TileBytes]:
         """Return the bytes of tiles: from the cache, or by ranged reads in parallel."""
-        found = [await self._cached(key, span) for span in spans]
-        missing = [index for index, data in enumerate(found) if data is None]
-        wanted = [spans[index] for index in missing]
-        ranges = list(runs(wanted, REMOTE_BOUNDS))
+        tiles = [await self._cached(key, span) for span in spans]
+        missing = [index for index, data in enumerate(tiles) if data is None]
+        unread = [spans[index] for index in missing]
+        ranges = list(runs(unread, REMOTE_BOUNDS))
         corrupt: PyramidCorrupt | None = None
         for run, data in zip(ranges, await asyncio.gather(*(self._read_run(key, run) for run in ranges)), strict=True):
             for member in run.members:
-                span, tile = wanted[member], _slice(data, run, wanted[member])
+                span, tile = unread[member], _slice(data, run, unread[member])
                 if isal_zlib.crc32(tile) != span.crc:
                     corrupt = _corrupt(key, span)
                     continue
-                found[missing[member]] = tile
+                tiles[missing[member]] = tile
                 self._cache_later(key, span, tile)
         if corrupt:
             raise corrupt
-        return [data for data in found if data is not None]
+        return [tile for tile in tiles if tile is not None]
 
     async def directory(self, pyramid: Pyramid) -> PyramidDirectory:
         """Return the directory of a pyramid. The parts read are cached after verification."""

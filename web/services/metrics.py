@@ -22,11 +22,11 @@ from web.telemetry.process_metrics import ProcessMetrics
 from web.trusted_networks import StaffOnly, is_from_private_network
 
 FRESH_SECONDS: Final = 5.0
-"""The database is asked for holdings at most once in this time."""
+"""The interval at which the database is queried at most."""
 
 
 def blueprint(repository: Repository, process_metrics: ProcessMetrics) -> Blueprint:
-    """The route, open to this machine and to private networks."""
+    """Return the route, open to this machine and to private networks."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
     registry.register(process_metrics)
