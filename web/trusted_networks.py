@@ -83,7 +83,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
-    """Return the address of the client that an ASGI request came from; '' for a program on this machine.
+    """Return the client that an ASGI request came from, by its address; '' for a program on this machine.
 
     A proxy on a private network is believed to report its client in the last element of the last ``X-Forwarded-For``:
     a proxy appends an element or a field, and those before it are the client's own. An element that is no IP address is
@@ -92,9 +92,17 @@ def client_address(scope: Mapping[str, Any]) -> str:
     peer = scope.get("client")
     address: str = peer[0] if peer else ""
     if not is_private_address(address):
-        return address
+        return _subscriber(address)
     fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     if not fields:
         return "" if _is_loopback(address) else address
     reported = fields[-1].decode("latin-1").rpartition(",")[2].strip()
-    return reported if _is_address(reported) else address
+    return _subscriber(reported) if _is_address(reported) else address
+
+
+@lru_cache(_REMEMBERED_ADDRESSES)
+def _subscriber(address: str) -> str:
+    """Return an IPv4 address, or the network of an IPv6 address: a subscriber has 2**64 of these (RFC 6177)."""
+    if ":" not in address:
+        return address
+    return str(ip_network((address.partition("%")[0], 64), strict=False))

@@ -104,6 +104,8 @@ def test_a_process_whose_parent_has_ended_stops_once(monkeypatch: pytest.MonkeyP
         ("127.0.0.1", "unknown", "127.0.0.1"),
         ("10.0.0.2", None, "10.0.0.2"),
         ("::1", None, ""),
+        ("2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
+        ("127.0.0.1", "2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
         ("", None, ""),
     ],
 )
