@@ -128,7 +128,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         yield edge
 
 
-def test_a_page_comes_over_tls_with_its_guards_each_once(edge: Edge) -> None:
+def test_a_page_has_each_security_header_once_over_tls(edge: Edge) -> None:
     page = edge.get("/")
     assert page.status == 200
     assert "善本" in page.body.decode()
@@ -137,19 +137,19 @@ def test_a_page_comes_over_tls_with_its_guards_each_once(edge: Edge) -> None:
     assert "x-cache-status" not in page.headers
 
 
-def test_without_tls_the_reader_is_sent_to_the_public_name_whatever_was_asked_for(edge: Edge) -> None:
+def test_plain_http_redirects_to_the_public_name(edge: Edge) -> None:
     answer = edge.get_plain("/works?page=1", host="evil.example")
     assert (answer.status, answer.headers["location"]) == (301, f"https://{NAME}/works?page=1")
 
 
-def test_another_name_gets_no_answer_of_ours(edge: Edge) -> None:
+def test_another_server_name_is_refused(edge: Edge) -> None:
     plain = socket.create_connection((INSIDE, edge.nginx.port), 10)
     with plain, pytest.raises(ssl.SSLError):
         ssl.create_default_context().wrap_socket(plain, server_hostname="evil.example")
     assert edge.get("/", Host="evil.example").status == 421
 
 
-def test_the_second_request_of_a_tile_comes_from_the_cache_with_the_same_bytes(edge: Edge) -> None:
+def test_a_repeated_tile_comes_from_the_cache_with_the_same_bytes(edge: Edge) -> None:
     tile = edge.picture("0,512,512,388/512,388/0/default.jpg")
     first, second, head = edge.get(tile), edge.get(f"{tile}?another=query"), edge.get(tile, "HEAD")
     assert [answer.headers["x-cache-status"] for answer in (first, second, head)] == ["MISS", "HIT", "HIT"]
@@ -160,7 +160,7 @@ def test_the_second_request_of_a_tile_comes_from_the_cache_with_the_same_bytes(e
     assert second.headers["link"].startswith(f"<https://{NAME}/iiif/image/3/{edge.image}/")
 
 
-def test_cors_headers_are_there_once(edge: Edge) -> None:
+def test_cors_headers_are_sent_once(edge: Edge) -> None:
     manifest = f"/iiif/presentation/3/{edge.work}/manifest"
     for path in (edge.tile, edge.tile, edge.picture("info.json"), manifest, "/log/checkpoint", "/iiif/image/3/none"):
         assert edge.get(path, Origin="https://elsewhere.example").counts["access-control-allow-origin"] == 1, path
@@ -168,14 +168,14 @@ def test_cors_headers_are_there_once(edge: Edge) -> None:
     assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "*")
 
 
-def test_what_the_browser_holds_is_not_sent_again(edge: Edge) -> None:
+def test_a_tile_in_the_browser_cache_gets_304(edge: Edge) -> None:
     for path in (edge.tile, edge.picture("info.json"), f"/iiif/presentation/3/{edge.work}/manifest"):
         whole = edge.get(path, Accept_Encoding="gzip")
         again = edge.get(path, If_None_Match=whole.headers["etag"], Accept_Encoding="gzip")
         assert (again.status, again.body) == (304, b""), path
 
 
-def test_a_tile_that_is_no_longer_fresh_is_asked_for_by_its_etag_and_sent_from_the_cache(edge: Edge) -> None:
+def test_a_stale_tile_is_revalidated_by_its_etag(edge: Edge) -> None:
     first = edge.get(edge.tile)
     time.sleep(FRESH_SECONDS + 1.1)
     again = edge.get(edge.tile)
@@ -183,28 +183,28 @@ def test_a_tile_that_is_no_longer_fresh_is_asked_for_by_its_etag_and_sent_from_t
     assert edge.get(edge.tile).headers["x-cache-status"] == "HIT"
 
 
-def test_forms_of_info_json_are_not_mistaken_for_each_other(edge: Edge) -> None:
+def test_media_types_of_info_json_are_cached_apart(edge: Edge) -> None:
     info = edge.picture("info.json")
     kinds = [edge.get(info, Accept=kind).headers["content-type"] for kind in ("application/json", "*/*") * 2]
     assert [kind.partition(";")[0] for kind in kinds] == ["application/json", "application/ld+json"] * 2
     assert json.loads(edge.get(info).body)["id"] == f"https://{NAME}{edge.picture('')}".rstrip("/")
 
 
-def test_words_are_compressed_and_pictures_are_not(edge: Edge) -> None:
+def test_text_is_compressed_and_images_are_not(edge: Edge) -> None:
     manifest = edge.get(f"/iiif/presentation/3/{edge.work}/manifest", Accept_Encoding="gzip")
     assert manifest.headers["content-encoding"] == "gzip"
     assert json.loads(gzip.decompress(manifest.body))["id"].startswith(f"https://{NAME}/iiif/presentation/3/")
     assert "content-encoding" not in edge.get(edge.tile, Accept_Encoding="gzip").headers
 
 
-def test_a_refusal_is_kept_for_seconds_only(edge: Edge) -> None:
+def test_an_error_is_cached_for_seconds_only(edge: Edge) -> None:
     absent = "/iiif/image/3/absent/info.json"
     assert [edge.get(absent).status for _ in range(2)] == [404, 404]
     time.sleep(6.1)
     assert edge.get(absent).headers["x-cache-status"] == "EXPIRED"
 
 
-def test_pages_and_cookies_are_never_kept(edge: Edge) -> None:
+def test_pages_and_cookies_are_never_cached(edge: Edge) -> None:
     assert 'lang="en"' in edge.get("/", Accept_Language="en").body.decode()
     assert 'lang="zh-Hans"' in edge.get("/", Accept_Language="zh").body.decode()
     chosen = edge.get("/?lang=en")
@@ -213,7 +213,7 @@ def test_pages_and_cookies_are_never_kept(edge: Edge) -> None:
     assert "set-cookie" not in edge.get("/").headers
 
 
-def test_an_address_that_is_too_long_and_a_body_are_refused(edge: Edge) -> None:
+def test_a_long_url_and_a_large_body_are_refused(edge: Edge) -> None:
     long = edge.get("/works/" + "x" * 5000)
     assert (long.status, "请核对地址" in long.body.decode()) == (414, True)
     body = edge.get("/works", "POST", body=b"x" * 20_000)
@@ -255,7 +255,7 @@ def logged(edge: Edge, answer: Answer) -> dict[str, object]:
     return line
 
 
-def test_every_request_has_its_line_under_the_number_it_was_answered_with(edge: Edge) -> None:
+def test_the_access_log_has_a_line_for_every_request_id(edge: Edge) -> None:
     answer = edge.get("/works", User_Agent='a "quoted" reader')
     line = logged(edge, answer)
     assert (line["uri"], line["client"], line["status"], line["agent"]) == (
@@ -266,7 +266,7 @@ def test_every_request_has_its_line_under_the_number_it_was_answered_with(edge: 
     )
 
 
-def test_health_is_for_this_machine_alone(edge: Edge) -> None:
+def test_health_is_served_to_this_machine_only(edge: Edge) -> None:
     for path in ("/health/ready", "/health/live", "/%68ealth/ready", "//health/live", "/log/../health/live"):
         assert edge.get(path).status == 404, path
     assert edge.get("/health/ready", source=INSIDE).status == 200
@@ -274,7 +274,7 @@ def test_health_is_for_this_machine_alone(edge: Edge) -> None:
     assert edge.get("/metrics", source=INSIDE).status == 200
 
 
-def test_the_staffs_page_is_for_those_whom_the_edge_lets_in(edge: Edge) -> None:
+def test_the_status_page_is_served_to_permitted_addresses_only(edge: Edge) -> None:
     for path in ("/status", "//status", "/%73tatus", "/status?renew=off", "/log/../status"):
         assert edge.get(path).status == 404, path
         assert edge.get(path, X_Forwarded_For=INSIDE).status == 404, path
@@ -285,12 +285,12 @@ def test_the_staffs_page_is_for_those_whom_the_edge_lets_in(edge: Edge) -> None:
     assert shown.headers["cache-control"] == "no-store"
 
 
-def test_how_busy_nginx_is_is_for_this_machine_alone(edge: Edge) -> None:
+def test_nginx_status_is_served_to_this_machine_only(edge: Edge) -> None:
     assert edge.get_plain("/edge-status").status == 404
     assert b"Active connections" in edge.get_plain("/edge-status", INSIDE).body
 
 
-def test_static_files_come_from_nginx_in_parts_if_asked_and_stay_when_named_by_their_bytes(edge: Edge) -> None:
+def test_nginx_serves_static_files_with_ranges_and_long_caching_by_digest(edge: Edge) -> None:
     sheet = (PROJECT / "web/static/site.css").read_bytes()
     part = edge.get("/static/site.css?v=0123456789ab", Range="bytes=10-19")
     assert (part.status, part.body) == (206, sheet[10:20])
@@ -305,7 +305,7 @@ def test_static_files_come_from_nginx_in_parts_if_asked_and_stay_when_named_by_t
     assert "immutable" in edge.get(address[1]).headers["cache-control"]
 
 
-def test_odd_spellings_of_an_address_never_stand_for_another(edge: Edge) -> None:
+def test_spellings_of_an_address_are_never_confused(edge: Edge) -> None:
     good = edge.get(edge.tile).body
     edge.get(f"/iiif/image/3/absent/../{edge.image}/0,0,512,512/512,512/0/default.jpg")
     edge.get(f"/log/../iiif/image/3/{edge.image}/0,0,512,512/512,512/0/default.jpg")
@@ -347,7 +347,7 @@ def wait_until(holds, seconds: float = 20) -> None:
 
 
 @pytest.mark.slow
-def test_a_picture_that_is_withdrawn_is_soon_gone_and_comes_back_when_it_is_shown_again(edge: Edge) -> None:
+def test_a_withdrawn_image_leaves_the_cache_and_returns_when_restored(edge: Edge) -> None:
     assert edge.get(edge.tile).status == 200
     set_state(edge, "withdrawn")
     try:
@@ -366,7 +366,7 @@ def set_state(edge: Edge, state: str) -> None:
         assert database.execute("UPDATE works SET state = ?", (state,)).rowcount == 1
 
 
-def test_many_who_ask_for_the_same_new_tile_at_once_cost_one_request_behind(edge: Edge) -> None:
+def test_concurrent_requests_for_a_new_tile_share_one_upstream_request(edge: Edge) -> None:
     path = edge.picture("0,0,512,512/500,500/0/default.jpg")
     with ThreadPoolExecutor(16) as readers:
         bodies = set(readers.map(lambda _: edge.get(path).body, range(16)))

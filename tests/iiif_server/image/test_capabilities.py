@@ -33,7 +33,7 @@ def mirrored_as_it_is(task: RenderPlan, *others: object) -> bytes:
     return real(task._replace(rotation=task.rotation._replace(mirrored=False)), *others)
 
 
-def test_every_format_quality_and_feature_works_here() -> None:
+def test_every_format_quality_and_feature_passes_its_probe() -> None:
     found = probe()
     assert found.formats == tuple(OutputFormat)
     assert found.qualities == tuple(Quality)
@@ -43,12 +43,12 @@ def test_every_format_quality_and_feature_works_here() -> None:
 
 
 @pytest.mark.parametrize("instead", [failing, lambda *_: b"", lambda *_: b"RIFF\0\0\0\0WEBPVP8 "])
-def test_a_format_that_does_not_come_out_is_not_offered(monkeypatch: pytest.MonkeyPatch, instead: Rendered) -> None:
+def test_a_format_that_fails_its_probe_is_not_offered(monkeypatch: pytest.MonkeyPatch, instead: Rendered) -> None:
     broken(monkeypatch, lambda task: task.format is OutputFormat.WEBP, instead)
     assert probe().formats == tuple(wanted for wanted in OutputFormat if wanted is not OutputFormat.WEBP)
 
 
-def test_a_picture_in_another_format_than_asked_for_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_in_another_format_fails_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     broken(
         monkeypatch,
         lambda task: task.format is OutputFormat.AVIF,
@@ -57,7 +57,7 @@ def test_a_picture_in_another_format_than_asked_for_is_seen(monkeypatch: pytest.
     assert OutputFormat.AVIF not in probe().formats
 
 
-def test_a_feature_that_does_nothing_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feature_without_effect_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     broken(monkeypatch, lambda task: task.rotation.mirrored, mirrored_as_it_is)
     found = probe()
     assert all("mirroring" not in features for features in found.features.values())
@@ -72,7 +72,7 @@ def test_a_feature_that_does_nothing_is_not_offered(monkeypatch: pytest.MonkeyPa
         (lambda task: task.rotation.degrees == 90, "rotationBy90s"),
     ],
 )
-def test_less_than_level_2_is_no_service(
+def test_a_service_below_level_2_does_not_start(
     monkeypatch: pytest.MonkeyPatch, is_broken: Callable[[RenderPlan], bool], named: str
 ) -> None:
     broken(monkeypatch, is_broken, failing)

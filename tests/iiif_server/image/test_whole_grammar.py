@@ -117,7 +117,9 @@ texts = likely | upright | spoilt()
 @example(2, "full/full/0/default.jpg", REDUCED)
 @example(3, "0,0,1,487/^max/0/default.png", OPEN)
 @example(3, "full/!9999,9999/!33.3/gray.png", SMALL)
-def test_every_answer_is_right(sites: dict[Shown, Site], version: int, text: str, shown: Shown) -> None:
+def test_every_request_gets_the_right_image_or_refusal(
+    sites: dict[Shown, Site], version: int, text: str, shown: Shown
+) -> None:
     site, right = sites[shown], expected(version, text, shown)
     status, headers, body = site.ask(version, text)
     event(f"status {status}")
@@ -200,9 +202,7 @@ def check_address(site: Site, version: int, headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["png", "webp", "jpg", "avif", "gif", "tif"])
-def test_corners_are_clear_where_the_format_can_and_white_where_it_cannot(
-    sites: dict[Shown, Site], wanted: str
-) -> None:
+def test_corners_of_a_rotated_image_are_transparent_or_white(sites: dict[Shown, Site], wanted: str) -> None:
     for version in (2, 3):
         _, _, body = sites[OPEN].ask(version, f"full/200,150/30/default.{wanted}")
         corner = opened(body, wanted).convert("RGBA").getpixel((0, 0))

@@ -57,7 +57,7 @@ def on_disk(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_was_put_is_there_for_every_process_and_after_a_new_start(tmp_path: Path) -> None:
+def test_a_record_is_read_by_every_process_and_after_a_restart(tmp_path: Path) -> None:
     first, second = TileCache(tmp_path, BUDGET), TileCache(tmp_path, BUDGET)
     for number in range(50):
         put(first, number)
@@ -65,7 +65,7 @@ def test_what_was_put_is_there_for_every_process_and_after_a_new_start(tmp_path:
     assert kept(TileCache(tmp_path, BUDGET), range(50)) == list(range(50))
 
 
-def test_another_checksum_than_asked_for_is_not_a_hit(tmp_path: Path) -> None:
+def test_a_record_with_another_checksum_is_a_miss(tmp_path: Path) -> None:
     cache = TileCache(tmp_path, BUDGET)
     put(cache, 1)
     assert cache.get(name_of(1), isal_zlib.crc32(content_of(1))) == content_of(1)
@@ -121,14 +121,14 @@ def test_a_truncated_cache_file_never_returns_wrong_bytes(tmp_path: Path, length
         assert read(cache, number) in (None, content_of(number))
 
 
-def test_what_is_dropped_is_gone_for_who_looks_next(tmp_path: Path) -> None:
+def test_a_dropped_record_is_a_miss_for_every_process(tmp_path: Path) -> None:
     cache = TileCache(tmp_path, BUDGET)
     put(cache, 1)
     cache.drop(name_of(1))
     assert kept(cache, range(3)) == []
 
 
-def test_the_oldest_go_first_and_what_is_used_stays(tmp_path: Path) -> None:
+def test_the_oldest_records_are_overwritten_and_used_ones_stay(tmp_path: Path) -> None:
     clock = Clock()
     cache = TileCache(tmp_path, BUDGET, clock)
     for number in range(2000):
@@ -141,7 +141,7 @@ def test_the_oldest_go_first_and_what_is_used_stays(tmp_path: Path) -> None:
     assert on_disk(tmp_path) <= BUDGET + 4096
 
 
-def test_a_new_budget_begins_anew_and_those_who_had_the_old_one_go_along(tmp_path: Path) -> None:
+def test_a_new_budget_replaces_the_file_for_all_processes(tmp_path: Path) -> None:
     clock = Clock()
     old = TileCache(tmp_path, BUDGET, clock)
     put(old, 1)
@@ -152,14 +152,14 @@ def test_a_new_budget_begins_anew_and_those_who_had_the_old_one_go_along(tmp_pat
     assert kept(old, range(3)) == kept(new, range(3)) == [2]
 
 
-def test_a_budget_too_small_keeps_nothing(tmp_path: Path) -> None:
+def test_a_cache_with_too_small_a_budget_keeps_nothing(tmp_path: Path) -> None:
     cache = TileCache(tmp_path / "cache", SMALLEST_BUDGET - 1)
     put(cache, 1)
     assert kept(cache, range(3)) == []
     assert not (tmp_path / "cache").exists()
 
 
-def test_it_may_be_deleted_while_in_use(tmp_path: Path) -> None:
+def test_the_cache_file_may_be_deleted_while_in_use(tmp_path: Path) -> None:
     clock = Clock()
     cache = TileCache(tmp_path / "cache", BUDGET, clock)
     for number in range(20):
@@ -174,7 +174,7 @@ def test_it_may_be_deleted_while_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_damaged_bytes_are_never_given(tmp_path: Path, seed: int) -> None:
+def test_damaged_records_are_never_returned(tmp_path: Path, seed: int) -> None:
     cache = TileCache(tmp_path, BUDGET)
     for number in range(150):
         put(cache, number)
@@ -192,7 +192,7 @@ def test_damaged_bytes_are_never_given(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 10, 4096, 100_000])
-def test_a_file_that_is_cut_short_is_begun_anew(tmp_path: Path, length: int) -> None:
+def test_a_truncated_file_is_replaced(tmp_path: Path, length: int) -> None:
     clock = Clock()
     cache = TileCache(tmp_path, BUDGET, clock)
     for number in range(50):
@@ -204,7 +204,7 @@ def test_a_file_that_is_cut_short_is_begun_anew(tmp_path: Path, length: int) -> 
     assert 60 in kept(cache, range(61))
 
 
-def test_a_file_of_other_bytes_is_begun_anew(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "tiles").write_bytes(random.Random(1).randbytes(100_000))
     cache = TileCache(tmp_path, BUDGET)
     put(cache, 1)
@@ -239,7 +239,7 @@ def killed(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
-def test_writers_killed_at_any_moment_never_make_a_wrong_byte_nor_outgrow_the_budget(tmp_path: Path) -> None:
+def test_killed_writers_leave_no_wrong_byte_and_stay_within_the_budget(tmp_path: Path) -> None:
     cache, chance, hits = TileCache(tmp_path, BUDGET), random.Random(1), 0
     steady = writer(tmp_path, 1)
     try:
@@ -258,7 +258,7 @@ def test_writers_killed_at_any_moment_never_make_a_wrong_byte_nor_outgrow_the_bu
     assert kept(cache, range(5000, 5001)) == [5000]
 
 
-def test_a_stopped_process_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_stopped_process_does_not_block_the_others(tmp_path: Path) -> None:
     other = writer(tmp_path, 1)
     try:
         cache = TileCache(tmp_path, BUDGET)
@@ -273,7 +273,7 @@ def test_a_stopped_process_holds_up_nobody(tmp_path: Path) -> None:
         killed(other)
 
 
-def test_many_threads_share_one(tmp_path: Path) -> None:
+def test_threads_share_one_cache(tmp_path: Path) -> None:
     cache, faults = TileCache(tmp_path, BUDGET), []
 
     def work(seed: int) -> None:
@@ -318,7 +318,7 @@ def test_a_full_disk_is_logged_once_and_serving_continues(small_disk: Path, capl
     assert kept(cache, range(300))
 
 
-def test_a_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:
+def test_an_unwritable_folder_disables_the_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = TileCache(tmp_path / "file", BUDGET)
     put(cache, 1)

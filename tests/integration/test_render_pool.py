@@ -1,4 +1,4 @@
-"""A reader beside a crawler: slow pictures through `shanben serve`, and what becomes of them when things go wrong."""
+"""Costly images through `shanben serve`: streaming, the render pool, failures, and tiles beside crawlers."""
 
 from __future__ import annotations
 
@@ -136,15 +136,15 @@ def web(library: tuple[Path, str]) -> Iterator[Web]:
         yield web
 
 
-class TestAnAnswerOnItsWay:
-    def test_it_comes_in_chunks_whole(self, web: Web) -> None:
+class TestStreamedImage:
+    def test_a_large_image_is_streamed_whole(self, web: Web) -> None:
         status, headers, body = web.get("full/max/0/default.jpg")
         assert (status, headers["Transfer-Encoding"]) == (200, "chunked")
         picture = pyvips.Image.new_from_buffer(body, "", fail_on="warning")
         assert (picture.width, picture.height) == (WIDTH, HEIGHT)
         assert picture.avg() > 100
 
-    def test_a_client_of_http_1_0_gets_its_length(self, web: Web) -> None:
+    def test_an_http_1_0_client_gets_the_content_length(self, web: Web) -> None:
         with socket.create_connection(("127.0.0.1", web.port), timeout=60) as connection:
             connection.sendall(f"GET {web.path('full/max/0/default.jpg')} HTTP/1.0\r\n\r\n".encode())
             answer = b"".join(iter(lambda: connection.recv(1 << 20), b""))
@@ -152,7 +152,7 @@ class TestAnAnswerOnItsWay:
         assert f"content-length: {len(body)}".encode() in head.lower()
         assert body.endswith(b"\xff\xd9")
 
-    def test_its_head_costs_nothing(self, web: Web) -> None:
+    def test_a_head_request_renders_nothing(self, web: Web) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
         began = time.monotonic()
         for _ in range(20):
@@ -162,7 +162,7 @@ class TestAnAnswerOnItsWay:
         assert time.monotonic() - began < 2
         connection.close()
 
-    def test_a_client_that_goes_away_ends_it(self, web: Web) -> None:
+    def test_a_disconnected_client_ends_the_rendering(self, web: Web) -> None:
         with web.slowly("full/max/0/default.png") as client:
             client.take(1 << 20)
             (renderer,) = web.renderers()
@@ -179,7 +179,7 @@ class TestAnAnswerOnItsWay:
             assert web.get("info.json")[0] == web.get("full/300,/0/default.jpg")[0] == 200
             assert time.monotonic() - began < 20
 
-    def test_a_process_that_is_killed_in_the_middle_breaks_it_and_no_other(self, web: Web) -> None:
+    def test_a_killed_renderer_aborts_its_response_only(self, web: Web) -> None:
         with web.slowly("full/max/0/default.png") as client:
             client.take(1 << 20)
             (renderer,) = web.renderers()
@@ -194,7 +194,7 @@ class TestAnAnswerOnItsWay:
             kept.close()
         assert web.get("full/max/0/default.jpg")[0] == 200
 
-    def test_idle_processes_that_are_killed_are_not_missed(self, web: Web) -> None:
+    def test_killed_idle_renderers_are_replaced(self, web: Web) -> None:
         assert web.get("full/max/0/default.jpg")[0] == 200
         renderers = web.renderers()
         for renderer in renderers:
@@ -204,7 +204,7 @@ class TestAnAnswerOnItsWay:
         assert web.get("full/max/0/default.jpg")[0] == 200
 
 
-class TestTheLane:
+class TestRenderPool:
     def test_a_full_pool_refuses_renderings_with_retry_after_and_tiles_are_served(self, web: Web) -> None:
         statuses: list[int] = []
 
@@ -229,13 +229,13 @@ class TestTheLane:
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
 
-    def test_it_stands_back_for_tiles(self, web: Web) -> None:
+    def test_the_renderer_has_a_lower_priority_than_the_server(self, web: Web) -> None:
         with web.slowly() as client:
             client.take(1)
             (renderer,) = web.renderers()
             assert os.getpriority(os.PRIO_PROCESS, renderer) > os.getpriority(os.PRIO_PROCESS, web.server.pid or 0)
 
-    def test_memory_is_bounded(self, library: tuple[Path, str]) -> None:
+    def test_the_memory_of_large_renderings_is_bounded(self, library: tuple[Path, str]) -> None:
         with serving(library) as web:
             web.get("0,0,512,512/512,512/0/default.jpg")
             idle = memory(web)
@@ -244,7 +244,7 @@ class TestTheLane:
                     assert web.get(rest)[0] == 200
             assert max(most) - idle < 300 << 20
 
-    def test_what_takes_too_long_is_broken_off(self, library: tuple[Path, str]) -> None:
+    def test_a_rendering_that_exceeds_its_time_is_refused(self, library: tuple[Path, str]) -> None:
         with serving(library, SHANBEN_RENDER_SECONDS="1") as web:
             began = time.monotonic()
             status, headers, _ = web.get("0,0,4000,4000/max/0/default.gif")
@@ -289,10 +289,10 @@ def watched_memory(web: Web) -> Iterator[list[int]]:
 
 
 @pytest.mark.alone
-class TestAReaderBesideACrawler:
+class TestTilesBesideCrawlers:
     ROUNDS, TILES, TRIES = 5, 400, 3
 
-    def test_the_slowest_tiles_are_hardly_slower(self, library: tuple[Path, str]) -> None:
+    def test_renderings_do_not_delay_tiles(self, library: tuple[Path, str]) -> None:
         """The median of several rounds' p99, by turns without and with crawlers; again if the machine was busy."""
         with serving(library, workers=2) as web:
             self.reads(web)
@@ -353,7 +353,7 @@ def is_working(pid: int) -> bool:
     return ticks() > before
 
 
-class TestTheEnd:
+class TestServerEnd:
     def test_responses_in_progress_complete_when_the_server_stops(self, library: tuple[Path, str]) -> None:
         with serving(library, workers=2) as web, web.slowly() as client:
             begun = client.take(1 << 20)
@@ -366,7 +366,7 @@ class TestTheEnd:
             wait_for_end(family, 5)
 
     @pytest.mark.parametrize("whom", ["the server", "its processes"])
-    def test_nothing_is_left_of_what_was_killed(self, library: tuple[Path, str], whom: str) -> None:
+    def test_killed_processes_leave_no_renderer(self, library: tuple[Path, str], whom: str) -> None:
         with serving(library) as web, web.slowly("full/max/0/default.png") as client:
             client.take(1)
             renderers = web.renderers()
@@ -379,7 +379,7 @@ class TestTheEnd:
             with pytest.raises(BROKEN):
                 client.take_rest()
 
-    def test_a_reload_replaces_the_processes_and_refuses_nobody(self, library: tuple[Path, str]) -> None:
+    def test_a_reload_replaces_the_processes_and_fails_no_request(self, library: tuple[Path, str]) -> None:
         with serving(library, workers=2) as web:
             tile = f"http://127.0.0.1:{web.port}{web.tiles()[0]}"
             before = [pid for pid in web.processes() if b"multiprocessing" in command_of(pid)]
