@@ -62,7 +62,7 @@ _TITLES: Final = {
     HTTPStatus.BAD_REQUEST: "请求有误",
     HTTPStatus.FORBIDDEN: "限制访问",
     HTTPStatus.NOT_FOUND: "未找到",
-    HTTPStatus.METHOD_NOT_ALLOWED: "不允许的方法",
+    HTTPStatus.METHOD_NOT_ALLOWED: "不支持此请求方法",
     HTTPStatus.GONE: "已撤下",
     HTTPStatus.UNPROCESSABLE_ENTITY: "内容有误",
     HTTPStatus.TOO_MANY_REQUESTS: "请求过于频繁",
@@ -71,7 +71,7 @@ _TITLES: Final = {
 }
 
 INTERNAL: Final = LocalizedText(
-    "服务器出错，工作人员会在日志中看到原因", "The server failed; the staff will find the reason in its log"
+    "服务器内部出错，原因已记入日志", "The server failed; the staff will find the reason in its log"
 )
 _UNAVAILABLE: Final = LocalizedText(
     "服务暂不可用，请稍后重试", "The service is temporarily unavailable; please try again shortly"

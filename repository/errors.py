@@ -362,7 +362,7 @@ class DepositNotMounted(SystemFault):
 
     code = "deposit.unseen"
     text = LocalizedText(
-        "本机读不到 {path}（{reason}）；送存目录须以同一路径挂载到每台工作机",
+        "本机无法读取 {path}（{reason}）；送存目录须以同一路径挂载到每台工作机",
         "This machine cannot read {path} ({reason}); mount deposit folders under the same path on every worker",
     )
 

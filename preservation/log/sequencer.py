@@ -145,7 +145,7 @@ def _next_batch(repository: Repository, size: int) -> list[Event]:
     events = log_sequence.numbered_events(size, BATCH)
     if not events and log_sequence.next_sequence_number() > size:
         reason = LocalizedText(
-            f"目录中缺少应为第 {size} 条的事件；请停止全部工作进程后运行 shanben rebuild",
+            f"目录数据库中缺少应为第 {size} 条的事件；请停止全部工作进程后运行 shanben rebuild",
             f"the catalogue lacks the event numbered {size}; stop all workers and run shanben rebuild",
         )
         raise LogInvalid(reason=reason)

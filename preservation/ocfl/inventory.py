@@ -164,7 +164,7 @@ def parse_inventory(document: bytes, key: str) -> Inventory:
         raise ObjectInvalid(
             key=key,
             reason=LocalizedText(
-                f"清单无法读取（{fault}）；请从副本恢复",
+                f"OCFL 清单无法读取（{fault}）；请从副本恢复",
                 f"the inventory cannot be parsed ({fault}); restore it from a replica",
             ),
         ) from fault

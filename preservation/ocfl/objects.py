@@ -125,7 +125,7 @@ def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
         raise ObjectInvalid(
             key=key,
             reason=LocalizedText(
-                f"清单属于另一对象 {inventory.identifier}；请从副本恢复此对象",
+                f"OCFL 清单属于另一对象 {inventory.identifier}；请从副本恢复此对象",
                 f"its inventory belongs to another object, {inventory.identifier}; restore this object from a replica",
             ),
         )

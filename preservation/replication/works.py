@@ -141,7 +141,7 @@ def _read_version(source: NamedStore, root: str, inventory: Inventory, number: i
         raise ObjectInvalid(
             key=source.key(key),
             reason=LocalizedText(
-                "与最新清单所载的历史不符；请从副本恢复此对象",
+                "与最新 OCFL 清单所载的历史不符；请从副本恢复此对象",
                 "its history differs from that of the newest inventory; restore this object from a replica",
             ),
         )

@@ -27,7 +27,7 @@ from repository.errors import Busy, DatabaseFault
 from repository.localized import LocalizedText
 
 _PAUSE: Final = 0.05
-_LOST: Final = LocalizedText("锁已失去；请重试", "the lock was lost; try again")
+_LOST: Final = LocalizedText("数据库锁已丢失；请重试", "the lock was lost; try again")
 
 
 class HeldLock(Protocol):

@@ -25,7 +25,7 @@ _FULL: Final = LocalizedText(
     "空间或配额已用尽；请腾出空间或调高配额", "no space or quota is left; free some space or raise the quota"
 )
 _DAMAGED: Final = LocalizedText(
-    "字节在途中受损，服务拒收；请重试", "the server refused bytes that were damaged in transit; try again"
+    "数据在传输中受损，存储服务拒绝接收；请重试", "the server refused bytes that were damaged in transit; try again"
 )
 
 _BY_CODE: Final[Mapping[str, tuple[type[StoreFault], LocalizedText]]] = {
@@ -65,10 +65,10 @@ _UNEXPLAINED: Final = LocalizedText(
     "the server refused the request without a reason; check the bucket name, the region and the endpoint",
 )
 _TIMED_OUT: Final = LocalizedText(
-    "存储服务迟迟没有回应；请检查网络与服务", "the server did not respond in time; check the network and the server"
+    "存储服务响应超时；请检查网络与服务", "the server did not respond in time; check the network and the server"
 )
 _UNREACHABLE: Final = LocalizedText(
-    "连接不上存储服务；请检查其地址，以及服务是否在运行",
+    "无法连接存储服务；请核对地址，并确认服务已启动",
     "the server cannot be reached; check its address and whether it is running",
 )
 

@@ -170,7 +170,7 @@ def test_serve_starts_while_the_store_is_unavailable(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(tmp_path / "var"), **away}
     ended = subprocess.run([SHANBEN, "init"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert "连接不上存储服务" in ended.stderr
+    assert "无法连接存储服务" in ended.stderr
 
 
 @pytest.mark.parametrize(

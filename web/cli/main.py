@@ -174,11 +174,11 @@ def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
 @main.command()
 @command
 def rebuild(terminal: Terminal) -> None:
-    """仅凭存储重建目录。 Rebuild the catalogue from storage alone."""
+    """仅凭存储重建目录数据库。 Rebuild the catalogue from storage alone."""
     repository = bootstrap(process_settings())
     with _examiner(repository.settings) as examiner:
         done = rebuild_catalogue(repository, examiner, terminal.progress())
-    zh = f"已重建：著作 {done.works} 部，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
+    zh = f"已重建：著作 {done.works} 种，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
     en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids remade"
     terminal.write(LocalizedText(zh, en))
     terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})

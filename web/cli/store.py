@@ -116,7 +116,7 @@ def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
     done, entries = copied.totals, copied.log.size if copied.log else 0
     terminal.write(
         LocalizedText(
-            f"已核验：著作 {copied.works} 部，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
+            f"已核验：著作 {copied.works} 种，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
             f"本次复制 {done.objects_put} 个，{byte_size(done.bytes_put)}",
             f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {byte_size(done.bytes)};"
             f" copied in this run: {done.objects_put} objects, {byte_size(done.bytes_put)}",

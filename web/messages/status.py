@@ -58,7 +58,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "请排除原因，再次运行 shanben ingest 收入此目录",
             "Correct the cause, then run shanben ingest on this folder again",
         ),
-        "status.remedy-page": LocalizedText("将在整个送存结束时一并说明", "Reported when the ingest ends"),
+        "status.remedy-page": LocalizedText("收入结束时一并报告", "Reported when the ingest ends"),
         "status.remedy-job": LocalizedText(
             "请排除原因，再运行 shanben retry", "Correct the cause, then run shanben retry"
         ),

@@ -46,7 +46,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     _require_no_ingest(repository)
     works = list(objects.works(repository.store))
     made = 0
-    progress.start(LocalizedText("重建目录", "Rebuilding the catalogue"), len(works))
+    progress.start(LocalizedText("重建目录数据库", "Rebuilding the catalogue"), len(works))
     try:
         for identifier in works:
             made += _restore_derived(repository, read_work(repository.store, identifier), examiner)  # 1, 2
@@ -64,7 +64,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
 def _require_no_ingest(repository: Repository) -> None:
     if repository.jobs.active(INGEST, 1):
         raise Busy(
-            what=LocalizedText("送存收入（完成后方可重建目录）", "an ingest, which must finish before a rebuild")
+            what=LocalizedText("送存收入（完成后方可重建目录数据库）", "an ingest, which must finish before a rebuild")
         )
 
 

@@ -56,7 +56,7 @@ def test_an_unreachable_server_is_a_transient_fault() -> None:
     with pytest.raises(StoreFault) as raised:
         prepare(settings(f"http://127.0.0.1:{reserve_port()}", "s3://rare-books"))
     assert raised.value.transient
-    assert "连接不上存储服务" in raised.value.message.zh
+    assert "无法连接存储服务" in raised.value.message.zh
     assert "cannot be reached" in raised.value.message.en
     assert "endpoint" not in str(raised.value)
 
