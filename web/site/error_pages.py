@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
@@ -65,8 +65,11 @@ def _error_response(documents: dict[Language, Problem]) -> Response:
 
 
 def _wants_problem_document() -> bool:
-    """Return whether the path is a service's, or the client names JSON and prefers it to HTML."""
-    if request.path.startswith(_FOR_PROGRAMS):
+    """Return whether the path is a service's, or the client names JSON and prefers it to HTML.
+
+    So does a client whose ``Host`` is no host name: a page needs URLs, and none can be built for it.
+    """
+    if request.path.startswith(_FOR_PROGRAMS) or isinstance(request.routing_exception, BadHost):
         return True
     accept = request.headers.get("Accept", "")
     named = [kind for kind in ("application/problem+json", "application/json") if kind in accept]

@@ -61,6 +61,13 @@ def test_services_report_errors_as_problem_documents(client: FlaskClient, path: 
     assert response.get_json(force=True)["status"] == 404
 
 
+@pytest.mark.parametrize("host", ["..", 300 * "a"])
+def test_host_that_is_no_host_name_is_a_bad_request(client: FlaskClient, host: str) -> None:
+    response = client.get("/", headers={"Host": host})
+    assert response.status_code == 400
+    assert response.mimetype == "application/problem+json"
+
+
 def test_client_that_accepts_anything_gets_a_page(client: FlaskClient) -> None:
     for accept in ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "*/*", ""):
         assert client.get("/nothing", headers={"Accept": accept}).mimetype == "text/html"
