@@ -97,8 +97,15 @@ def sandboxes() -> set[int]:
         int(pid)
         for thread in Path("/proc/self/task").iterdir()
         for pid in (thread / "children").read_text().split()
-        if b"repository.sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"repository.sandbox" in command_of(int(pid))
     }
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 @pytest.mark.parametrize("request_", ["full/max/0/default.jpg", "full/max/0/gray.png", "full/500,/90/default.jpg"])
