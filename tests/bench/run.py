@@ -96,7 +96,9 @@ def _full(row: Row) -> Row:
 def _page(table: str) -> str:
     return f"""# Benchmarks
 
-Written by `make bench`; every comparison is against the thing named, on this machine, in the same run.
+`make bench` writes this page. Every comparison is with the software named, on this machine, in the same run. A ratio is
+the median of the ratios of all turns, in each of which both were measured; the smallest and the largest are in
+parentheses.
 
 {_machine()}
 
