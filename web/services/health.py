@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flask import Blueprint, Response, jsonify, request
 
 from iiif_server.urls import HEALTH_ROOT
+from preservation.ocfl.layout import STORAGE_ROOT_DECLARATION
 from repository import paths
-from repository.errors import DatabaseFault, ShanbenError, StoreFault
+from repository.errors import DatabaseFault, KeyNotFound, ShanbenError, StoreFault
 from repository.repository import Repository
 from web.trusted_networks import StaffOnly, is_from_private_network
+
+_STORAGE_ROOT: Final = f"{paths.OCFL_ROOT}/{STORAGE_ROOT_DECLARATION}"
 
 
 def blueprint(repository: Repository) -> Blueprint:
@@ -53,8 +58,12 @@ def _database_fault(repository: Repository) -> ShanbenError | None:
 
 
 def _store_fault(repository: Repository) -> ShanbenError | None:
+    """Return the store's fault. A store that lost its root, such as an unmounted folder, has no works to serve."""
     try:
-        repository.store.exists(paths.LOG_CHECKPOINT)
+        if not repository.store.exists(_STORAGE_ROOT) and repository.catalogue.published_count():
+            return KeyNotFound(key=_STORAGE_ROOT)
     except StoreFault as fault:
         return fault
+    except DatabaseFault:
+        return None  # reported as the database's
     return None

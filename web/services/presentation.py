@@ -7,8 +7,8 @@ from typing import Final
 from flask import Blueprint, Response
 
 from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
-from repository import identifiers
-from repository.errors import Withdrawn
+from repository import identifiers, paths
+from repository.errors import KeyNotFound, NotFound, Withdrawn
 from repository.identifiers import Kind
 from repository.model import WorkState
 from repository.repository import Repository
@@ -19,16 +19,26 @@ _FIVE_MINUTES: Final = "public, max-age=300"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of manifests and collections, open to everybody."""
+    """Return the routes of manifests and collections, open to everybody.
+
+    A published work whose manifest is missing from the store is unavailable (503), not unknown (404): the store may be
+    unmounted, and a harvester deletes what is not found.
+    """
     routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
     service = PresentationService(repository.store)
 
     @routes.get("/<work>/manifest")
     def manifest(work: str) -> Response:
         identifier = identifiers.parse(work, Kind.WORK)
-        if repository.catalogue.state(identifier) is WorkState.WITHDRAWN:
+        state = repository.catalogue.state(identifier)
+        if state is WorkState.WITHDRAWN:
             raise Withdrawn(what=identifier)
-        return _respond(service.manifest(identifier, base_url(repository.settings)))
+        try:
+            return _respond(service.manifest(identifier, base_url(repository.settings)))
+        except NotFound as fault:
+            if state is WorkState.PUBLISHED:
+                raise KeyNotFound(key=paths.manifest(identifier)) from fault
+            raise
 
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:

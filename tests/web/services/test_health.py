@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
-from repository.errors import DatabaseFault, StoreFault
+from preservation.ocfl.layout import STORAGE_ROOT_FILES
+from repository.errors import DatabaseFault, KeyNotFound, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 
@@ -40,3 +43,14 @@ def test_ready_names_the_part_that_is_unavailable(
     monkeypatch.setattr(repository.catalogue, "published_count", fail_too)
     document = client.get("/health/ready").get_json()
     assert document == {"status": "unavailable", "database": DatabaseFault.code, "store": StoreFault.code}
+
+
+def test_store_without_its_root_is_not_ready_when_works_are_published(
+    client: FlaskClient, publisher: Any, repository: Repository
+) -> None:
+    publisher.small_work("書")
+    for key in STORAGE_ROOT_FILES:
+        repository.store.delete(key)
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.get_json() == {"status": "unavailable", "database": "ok", "store": KeyNotFound.code}

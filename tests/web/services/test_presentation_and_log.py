@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from preservation.log import evidence, sequencer
 from preservation.premis import ingestion_event
+from repository import identifiers, paths
 from repository.database.catalogue import Publication
 from repository.model import Event, Image, Work
 from repository.repository import Repository
@@ -47,6 +48,19 @@ def test_manifest_with_a_matching_etag_is_not_sent_again(client: FlaskClient, pu
     assert second.headers["ETag"] == first.headers["ETag"]
     assert second.headers["Access-Control-Allow-Origin"] == "*"
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_missing_manifest_of_a_published_work_is_unavailable_and_not_unknown(
+    client: FlaskClient, publisher: Any, repository: Repository
+) -> None:
+    work = publisher.book().identifier
+    repository.store.delete(paths.manifest(work))
+    response = client.get(f"/iiif/presentation/3/{work}/manifest")
+    assert response.status_code == 503
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Retry-After" in response.headers
+    unknown = identifiers.mint(identifiers.Kind.WORK, "nobody has this")
+    assert client.get(f"/iiif/presentation/3/{unknown}/manifest").status_code == 404
 
 
 def test_manifest_responds_to_head_and_options(client: FlaskClient, publisher: Any) -> None:
