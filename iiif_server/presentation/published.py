@@ -1,6 +1,7 @@
 """Published Presentation documents: stored once, served as bytes under any public address.
 
-The identifiers in a stored document begin with `PLACEHOLDER`; serving replaces it by the public address.
+The identifiers in a stored document begin with `PLACEHOLDER`; serving replaces it by the public address. A document
+that is not JSON or has another identifier is damaged: it is refused, never served.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from iiif_server.urls import PLACEHOLDER
+import msgspec
+
+from iiif_server.urls import PLACEHOLDER, collection_path, manifest_path, stored_id
 from repository import identifiers, paths
-from repository.errors import KeyNotFound, NotFound
+from repository.errors import IntegrityError, KeyNotFound, NotFound
 from repository.identifiers import Kind
+from repository.localized import LocalizedText
 from repository.storage.store import ObjectStore
 
 MEDIA_TYPE: Final = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
@@ -31,6 +35,22 @@ class PublishedDocument:
     etag: str
 
 
+class DocumentDamaged(IntegrityError):
+    """A published document that is damaged; it can be published again from the work's object."""
+
+    code = "integrity.document"
+    text = LocalizedText(
+        "已发布的文件 {key} 损坏；请运行 shanben rebuild 重新发布",
+        "The published document {key} is damaged; run shanben rebuild to publish it again",
+    )
+
+
+class _Head(msgspec.Struct):
+    """The part of a document that is compared; decoding it validates the JSON of the whole."""
+
+    id: str
+
+
 class PresentationService:
     """Reads published manifests and collections from the store."""
 
@@ -38,28 +58,39 @@ class PresentationService:
         self._store = store
 
     def manifest(self, work: str, base_url: str) -> PublishedDocument:
-        """Return the manifest of a work. Raises `IdentifierInvalid`, and `NotFound` when the work is not published.
+        """Return the manifest of a work, under the public address `base_url`, which has no final slash.
 
-        `base_url` is the public address without a final slash.
+        Raises `IdentifierInvalid`, `DocumentDamaged`, and `NotFound` when the work is not published.
         """
         identifier = identifiers.parse(work, Kind.WORK)
-        return self._document(paths.manifest(identifier), identifier, base_url)
+        return self._document(paths.manifest(identifier), manifest_path(identifier), identifier, base_url)
 
     def collection(self, name: str, base_url: str) -> PublishedDocument:
-        """Return a collection by its name. Raises `NotFound`."""
+        """Return a collection by its name. Raises `NotFound`, `DocumentDamaged`."""
         if not _COLLECTION_NAME.fullmatch(name):
             raise NotFound(what=name)
-        return self._document(paths.collection(name), name, base_url)
+        return self._document(paths.collection(name), collection_path(name), name, base_url)
 
-    def _document(self, key: str, what: str, base_url: str) -> PublishedDocument:
+    def _document(self, key: str, path: str, what: str, base_url: str) -> PublishedDocument:
         try:
             stored = self._store.read(key)
         except KeyNotFound as fault:
             raise NotFound(what=what) from fault
+        _check(key, stored, stored_id(path))
         # The address may come from a request, so it is escaped for a JSON string.
         address = json.dumps(base_url.rstrip("/"))[1:-1].encode()
         body = stored.replace(PLACEHOLDER.encode(), address)
         return PublishedDocument(body, _etag(stored, address))
+
+
+def _check(key: str, stored: bytes, identifier: str) -> None:
+    """Raise `DocumentDamaged` unless a document is JSON with this identifier."""
+    try:
+        found = msgspec.json.decode(stored, type=_Head).id
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise DocumentDamaged(key=key) from fault
+    if found != identifier:
+        raise DocumentDamaged(key=key)
 
 
 def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from time import monotonic
 from typing import Final
 
@@ -18,8 +20,12 @@ class OpenFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY)
-        self._identity = _identity(os.fstat(self.descriptor))
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        status = os.fstat(self.descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        self._identity = _identity(status)
         self.checked = monotonic()
 
     def __del__(self) -> None:

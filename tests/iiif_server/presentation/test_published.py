@@ -6,7 +6,12 @@ import json
 
 import pytest
 
-from iiif_server.presentation.published import PresentationService, publish_collection, publish_manifest
+from iiif_server.presentation.published import (
+    DocumentDamaged,
+    PresentationService,
+    publish_collection,
+    publish_manifest,
+)
 from repository import identifiers, paths
 from repository.errors import IdentifierInvalid, NotFound
 from repository.identifiers import Kind
@@ -14,7 +19,9 @@ from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
 WORK = identifiers.mint(Kind.WORK, "a work")
-STORED = b'{"id":"https://base.invalid/a","items":[{"id":"https://base.invalid/b"}]}'
+PATH = f"/iiif/presentation/3/{WORK}/manifest"
+STORED = f'{{"id":"https://base.invalid{PATH}","items":[{{"id":"https://base.invalid/b"}}]}}'.encode()
+TOP = STORED.replace(PATH.encode(), b"/iiif/presentation/3/collection/top")
 
 
 @pytest.fixture
@@ -25,9 +32,7 @@ def store() -> ObjectStore:
 def test_identifiers_begin_with_the_public_address(store: ObjectStore) -> None:
     publish_manifest(store, WORK, STORED)
     served = PresentationService(store).manifest(WORK, "https://library.example/shanben")
-    assert served.body == (
-        b'{"id":"https://library.example/shanben/a","items":[{"id":"https://library.example/shanben/b"}]}'
-    )
+    assert served.body == STORED.replace(b"https://base.invalid", b"https://library.example/shanben")
 
 
 def test_final_slash_of_the_address_is_not_doubled(store: ObjectStore) -> None:
@@ -52,7 +57,7 @@ def test_address_is_escaped_for_json(store: ObjectStore) -> None:
     publish_manifest(store, WORK, STORED)
     hostile = 'http://a.example/","evil":"\\'
     body = json.loads(PresentationService(store).manifest(WORK, hostile).body)
-    assert body == {"id": hostile + "/a", "items": [{"id": hostile + "/b"}]}
+    assert body == {"id": hostile + PATH, "items": [{"id": hostile + "/b"}]}
 
 
 def test_publishing_the_same_bytes_writes_nothing(store: ObjectStore) -> None:
@@ -63,8 +68,25 @@ def test_publishing_the_same_bytes_writes_nothing(store: ObjectStore) -> None:
 
 
 def test_collections_are_published_by_name(store: ObjectStore) -> None:
-    assert publish_collection(store, "top", STORED)
-    assert b"http://a.example/a" in PresentationService(store).collection("top", "http://a.example").body
+    assert publish_collection(store, "top", TOP)
+    assert (
+        b"http://a.example/iiif/presentation/3/collection/top"
+        in PresentationService(store).collection("top", "http://a.example").body
+    )
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"[1,2]", b"{}", STORED[:-1], STORED + b"}", b"\0" * len(STORED), STORED.replace(b"b", b"\xff"), TOP],
+    ids=["empty", "list", "no identifier", "truncated", "appended", "zeros", "not UTF-8", "another document"],
+)
+def test_damaged_document_is_refused(store: ObjectStore, damaged: bytes) -> None:
+    publish_manifest(store, WORK, damaged)
+    publish_collection(store, "top", STORED)
+    with pytest.raises(DocumentDamaged):
+        PresentationService(store).manifest(WORK, "http://a.example")
+    with pytest.raises(DocumentDamaged):
+        PresentationService(store).collection("top", "http://a.example")
 
 
 def test_unpublished_work_is_not_found(store: ObjectStore) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,10 @@ def test_files_are_readable_to_others_as_the_umask_allows(tmp_path: Path) -> Non
     finally:
         os.umask(old)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["named pipe", "folder"])
+def test_what_is_no_file_is_not_found_and_does_not_block(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "key")
+    with pytest.raises(KeyNotFound):
+        FolderStore(tmp_path).read_range("key", 0, 1)
