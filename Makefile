@@ -2,7 +2,7 @@
 #
 #   make demo     ingest and serve a sample rare book (HOST=127.0.0.1 PORT=8000)
 #   make check    lint, and the tests that start no server and no browser: about a minute
-#   make test     lint, and every test: about eight minutes (PYTEST_ARGS='-k manifest' chooses)
+#   make test     lint, and every test: about ten minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
 #   make chaos    kill parts of a whole installation while it ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
 #   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_SEED=)
@@ -21,8 +21,10 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
-# Two test processes. Each runs tests in their order, which shares fixtures, and takes over tests when it has none left.
-PYTEST_ARGS ?= -n 2 --dist worksteal
+# Three test processes for two cores, since tests of servers mostly wait; two for unit tests, which compute. Each runs
+# tests in their order, which shares fixtures, and takes over tests when it has none left.
+PYTEST_ARGS ?= -n 3 --dist worksteal
+CHECK_ARGS ?= -n 2 --dist worksteal
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
@@ -35,7 +37,7 @@ demo: runtime .make/reader .make/typeface
 	scripts/demo.sh
 
 check: lint
-	$(PYTHON) -m pytest -m 'not (integration or browser or slow or alone)' $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -m 'not (integration or browser or slow or alone)' $(CHECK_ARGS)
 
 test: lint .make/viewers
 	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(SERVERS)

@@ -114,7 +114,7 @@ def test_a_retry_runs_a_job_that_had_failed_for_good(deposit: Path, tmp_path: Pa
         jobs.fail(order.key, "test", fault)
     assert {job["key"] for job in shanben.status()["failed"]} == {"journal", "ingest:gone"}
     done = shanben.run("retry", "--json")
-    assert (done.code, done.document) == (0, {"queued": ["journal"], "failed": []})
+    assert (done.code, done.document) == (0, {"queued": ["journal"], "failed": [], "unfinished": []})
     assert [job["key"] for job in shanben.status()["failed"]] == ["ingest:gone"]
     again = shanben.run("retry", "ingest:gone", "--json")
     assert (again.code, again.document["failed"]) == (3, ["ingest:gone"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from werkzeug.datastructures import Headers
@@ -42,4 +43,7 @@ def respond(service: ImageService, call: ImageCall, runner: asyncio.Runner | Non
     async def both() -> WholeResponse:
         return await read_whole(await service.respond(call))
 
-    return runner.run(both()) if runner else asyncio.run(both())
+    if runner:
+        return runner.run(both())
+    with ThreadPoolExecutor(1) as thread:  # this thread may have an event loop: Playwright's
+        return thread.submit(asyncio.run, both()).result()
