@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -220,16 +221,26 @@ def test_object_of_another_program_is_validated_under_its_own_identifier() -> No
 
 
 class ChangingStore:
-    """A store in which something happens when the first content file is read."""
+    """A store that changes when the first content file is read; other readers wait until the change is complete."""
 
     def __init__(self, store: ObjectStore, change: Callable[[], object]) -> None:
         self._store = store
         self._changes = [change]
+        self._lock = threading.Lock()
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        while self._changes:
-            self._changes.pop()()
+        with self._lock:
+            while self._changes:
+                self._changes.pop()()
         return self._store.chunks(key)
+
+    def read(self, key: str) -> bytes:
+        with self._lock:
+            return self._store.read(key)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        with self._lock:
+            return iter(list(self._store.list(prefix)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
