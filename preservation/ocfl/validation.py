@@ -1,4 +1,4 @@
-"""Validate one stored object against every rule of OCFL 1.0 and 1.1, including the digest of every file.
+"""Validate one stored object against the rules of OCFL 1.0 and 1.1, including the digest of every file.
 
 1. the object root: its declaration, and no unexpected files;
 2. the root inventory: its sidecar and its rules (`ocfl/validation_rules.py`);

@@ -55,7 +55,7 @@ def copy(terminal: Terminal, source: str, target: str, masters_only: bool) -> in
 )
 @command
 def validate(terminal: Terminal, name: str | None) -> int:
-    """按 OCFL 全部规则验证存储，逐一核对摘要。 Validate a store by all OCFL rules, every digest included."""
+    """按 OCFL 规则验证存储，逐一核对摘要。 Validate a store by the OCFL rules, every digest included."""
     selected = _open_selected(name, process_settings())
     progress = terminal.progress()
     try:
