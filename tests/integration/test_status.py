@@ -34,7 +34,7 @@ from workers.bootstrap import bootstrap
 pytestmark = pytest.mark.integration
 
 WAIT_SECONDS = 60
-PAGES = 20
+PAGES = 40
 
 
 class Installation(Shanben):
@@ -72,7 +72,7 @@ def test_an_ingest_whose_worker_was_killed_is_shown_in_progress_and_then_done(
     redis: RedisServer, deposit: Path, tmp_path: Path
 ) -> None:
     for number in range(4, PAGES + 1):
-        noise = pyvips.Image.gaussnoise(1200, 1200, mean=128, seed=number).cast("uchar")
+        noise = pyvips.Image.gaussnoise(1500, 1500, mean=128, seed=number).cast("uchar")
         noise.tiffsave(str(deposit / f"{number:04d}.tif"))
     shanben = Installation(tmp_path, broker=redis.url)
     with shanben.start("ingest", deposit), shanben.start("status", "--watch", "--json", stdout=-1) as watch:
