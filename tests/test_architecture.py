@@ -18,7 +18,7 @@ PACKAGES = ("repository", "iiif_server", "preservation", "workers", "web", "samp
 PURE_PACKAGES = ("iiif_server.request", "web.messages")
 IMPURE = {
     *("boto3", "celery", "flask", "iiif_prezi3", "imagecodecs", "obstore", "os", "pyvips", "requests", "shutil"),
-    *("socket", "sqlalchemy", "subprocess", "tempfile"),
+    *("simplejpeg", "socket", "sqlalchemy", "subprocess", "tempfile"),
 }
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

@@ -33,7 +33,7 @@ import pyvips
 from repository.config import Settings
 from repository.errors import MasterMultipage, MasterTooLarge, MasterUnreadable, MasterUnsupported, StagingFault
 from repository.localized import LocalizedText
-from workers.masters import formats, jpeg2000, tiff
+from workers.masters import formats, jpeg, jpeg2000, tiff
 from workers.masters.formats import CODESTREAM, JP2, JPEG, PNG, TIFF, WEBP, MasterFormat
 
 MAX_SIDE: Final = 1_000_000
@@ -127,6 +127,8 @@ def _open_by_vips(path: Path, file_format: MasterFormat, settings: Settings) -> 
     elif _field(image, "n-pages", 1) > 1:
         raise MasterMultipage(pages=image.get("n-pages"))
     _check_samples(image, file_format)
+    if file_format is JPEG:
+        jpeg.check_stream(path.read_bytes())
     return image
 
 
