@@ -122,11 +122,17 @@ def level0_info(grid: TileGrid) -> bytes:
 
 
 def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: int) -> PyramidSummary:
-    """Write the pyramid of an upright 8-bit grey or sRGB image to the local file `target`, in one pass over its pixels.
+    """Write the pyramid of an image to the local file `target`, as `write_pyramid_into` does."""
+    with target.open("w+b") as file:
+        return write_pyramid_into(image, file, target.name, tile_size, quality)
+
+
+def write_pyramid_into(image: pyvips.Image, file: BinaryIO, key: str, tile_size: int, quality: int) -> PyramidSummary:
+    """Write the pyramid of an upright 8-bit grey or sRGB image to an empty file, in one pass over its pixels.
 
     The image may be opened for sequential access; memory is bounded by its width (two rows of tiles a level), not by
     its height. Before returning, the directory is read back and the bytes of every tile are checked against it. Nothing
-    is synced to disk: the store does that. After an error, delete the file at `target`.
+    is synced to disk: the store does that. After an error, delete the file. `key` names it in messages.
 
     Raises `ValueError` for another kind of image and `pyvips.Error` when pixels cannot be read. A full disk raises
     `pyvips.Error`, `OSError` or `PyramidCorrupt`: libvips does not notice when the last bytes of a ZIP are not written.
@@ -135,7 +141,7 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
         raise ValueError(f"neither 8-bit grey nor sRGB: {image.bands} bands of {image.format}")
     grid = TileGrid(image.width, image.height, tile_size)
     image.dzsave_target(
-        pyvips.Target.new_to_file(str(target)),
+        pyvips.Target.new_to_descriptor(file.fileno()),
         layout="iiif3",
         container="zip",
         compression=0,
@@ -146,12 +152,11 @@ def write_pyramid(image: pyvips.Image, target: Path, tile_size: int, quality: in
         keep="none",
         suffix=_suffix(quality),
     )
-    with target.open("r+b") as file:
-        try:
-            _finish(file, grid)
-        except ZipInvalid as fault:
-            raise PyramidCorrupt(key=target.name, reason=f"{_NOT_WHOLE}: {fault}") from fault
-        directory = check_tiles(file, target.name)
+    try:
+        _finish(file, grid)
+    except ZipInvalid as fault:
+        raise PyramidCorrupt(key=key, reason=f"{_NOT_WHOLE}: {fault}") from fault
+    directory = check_tiles(file, key)
     return PyramidSummary(directory.fingerprint, directory.bytes, grid.width, grid.height)
 
 

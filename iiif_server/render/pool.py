@@ -7,8 +7,8 @@ A process that serves never uses its own interpreter, memory or processor time f
 - at most `PLACES` requests wait or run; a further request is refused (`RenderingBusy`, 503);
 - a child that crashes or is killed fails one response (`RenderingFailed`).
 
-The child opens nothing. It asks for tiles by their ordinals, a strip at a time, and its parent reads and verifies them;
-so it holds no credentials and can ask for tiles of one image only.
+The child (`render/child.py`) can open nothing (`repository/sandbox`). It asks for tiles by their ordinals, a strip at a
+time, and its parent reads and verifies them; so it holds no credentials and can ask for tiles of one image only.
 
 JPEG, PNG and PDF are streamed while tiles are still being decoded (`codecs.STREAMED`), unless they are rotated by other
 than quarters. The encoders of the other formats hold the whole image, so `geometry.py` bounds their pixels. The next
@@ -18,8 +18,6 @@ part is requested from the child when the client has accepted the one before. A 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -28,15 +26,18 @@ from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 from time import monotonic
+from types import NoneType
 from typing import Any, Final
 
 from iiif_server.metrics import Metrics
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.render import pipeline
+from iiif_server.render.assemble import ReadTiles
 from iiif_server.request.geometry import RenderPlan, Source
-from repository.errors import RenderingBusy, SandboxFailed, SystemFault
+from repository.errors import PyramidCorrupt, RenderingBusy, SandboxFailed, SystemFault
 from repository.localized import LocalizedText
-from repository.sandbox import Channel, Quota, SandboxPool, SandboxSession
+from repository.sandbox.frames import FrameInvalid
+from repository.sandbox.functions import Quota, SandboxFunction
+from repository.sandbox.pool import SandboxPool, SandboxSession
 
 MEMORY: Final = 768 << 20
 """Bytes of private memory of a child: half as much again as the largest image that is held whole."""
@@ -53,9 +54,11 @@ PATIENCE_SECONDS: Final = 20.0
 _WHOLE: Final = 256 << 10
 """Bytes up to which an image is returned whole."""
 
-_PART: Final = 128 << 10
 _NICENESS: Final = 10  # leaves it a tenth of a busy processor; at 19 it hardly makes progress
-_MMAP_THRESHOLD, _ARENAS = -3, -8  # malloc.h
+_FILE_BYTES: Final = 1 << 20  # it writes messages only
+_RENDER: Final = SandboxFunction(
+    "iiif_server.render.child", "render_in_child", NoneType, errors=(PyramidCorrupt,), request=list[int]
+)
 
 ReadTilesAsync = Callable[[Sequence[int]], Coroutine[Any, Any, Sequence[bytes | bytearray]]]
 """Returns the verified bytes of tiles, by their ordinals, in the order requested."""
@@ -68,13 +71,24 @@ class RenderingFailed(SystemFault):
     text = LocalizedText("未能生成图像：{reason}", "The image was not finished: {reason}")
 
 
-def blocking_reader(read: ReadTilesAsync, loop: asyncio.AbstractEventLoop) -> pipeline.ReadTiles:
+def blocking_reader(read: ReadTilesAsync, loop: asyncio.AbstractEventLoop) -> ReadTiles:
     """Return `read` as a function for a thread, which waits for the event loop's result."""
 
     def read_and_wait(ordinals: Sequence[int]) -> list[bytes]:
         return [bytes(tile) for tile in asyncio.run_coroutine_threadsafe(read(ordinals), loop).result()]
 
     return read_and_wait
+
+
+def _checked(read: ReadTiles, grid: TileGrid) -> ReadTiles:
+    """Return `read` for a child, which is not believed: it may ask for tiles of the grid only."""
+
+    def read_of_grid(ordinals: Sequence[int]) -> list[bytes]:
+        if len(ordinals) > grid.count or not all(0 <= ordinal < grid.count for ordinal in ordinals):
+            raise FrameInvalid("tiles that the image does not have")
+        return read(ordinals)
+
+    return read_of_grid
 
 
 class RenderPool:
@@ -84,8 +98,8 @@ class RenderPool:
     """
 
     def __init__(self, seconds: float, metrics: Metrics, memory: int = MEMORY) -> None:
-        quota = Quota(seconds=seconds, memory=memory, threads=1, niceness=_NICENESS)
-        self._sandboxes = SandboxPool(1, Path(gettempdir()), quota)
+        quota = Quota(seconds=seconds, memory=memory, niceness=_NICENESS, file_bytes=_FILE_BYTES)
+        self._sandboxes = SandboxPool([_RENDER], 1, Path(gettempdir()), quota)
         self._threads = ThreadPoolExecutor(PLACES, "render-pool")
         self._turn = asyncio.Semaphore(1)
         self._metrics = metrics
@@ -103,8 +117,9 @@ class RenderPool:
         """
         await self._enter()
         stream = RenderedStream(self._threads, partial(self._leave, monotonic()))
-        reader = blocking_reader(read_tiles, asyncio.get_running_loop())
-        begin = partial(self._sandboxes.open_session, _render, plan, source, grid, jpeg_quality, respond=reader)
+        reader = _checked(blocking_reader(read_tiles, asyncio.get_running_loop()), grid)
+        arguments = (plan, source, (grid.width, grid.height, grid.tile_size), jpeg_quality)
+        begin = partial(self._sandboxes.open_session, _RENDER, *arguments, respond=reader)
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(stream.close)
             await stream.begin(begin)
@@ -215,33 +230,3 @@ def _as_rendering() -> Iterator[None]:
         yield
     except SandboxFailed as failure:
         raise RenderingFailed(reason=failure.details["reason"]) from failure
-
-
-def _render(channel: Channel, plan: RenderPlan, source: Source, grid: TileGrid, jpeg_quality: int) -> None:
-    """Render in the child and send parts of a useful size."""
-    gathered = bytearray()
-    lock = threading.Lock()
-
-    def sink(data: bytes) -> None:
-        with lock:
-            gathered.extend(data)
-            if len(gathered) >= _PART:
-                channel.send(bytes(gathered))
-                gathered.clear()
-
-    pipeline.use_little_memory()
-    _return_memory()
-    pipeline.write(plan, source, grid, channel.request, jpeg_quality, sink)
-    if gathered:
-        channel.send(bytes(gathered))
-
-
-def _return_memory() -> None:
-    """Make glibc return large blocks to the system as soon as they are freed (mallopt(3)).
-
-    Otherwise it keeps the blocks of each strip in each thread's arena: twice the memory after a few images.
-    """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # not in every C library
-        libc.mallopt(_MMAP_THRESHOLD, 1 << 20)
-        libc.mallopt(_ARENAS, 2)

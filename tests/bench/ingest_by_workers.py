@@ -62,11 +62,15 @@ BARE: Final = """
 import os, sys
 os.environ["VIPS_CONCURRENCY"] = "1"
 from pathlib import Path
+from tempfile import TemporaryFile
 from repository.config import Settings
-from workers.masters.examine import examine
+from workers.masters.examination import examine_with_pyramid
+from workers.masters.examine import MasterSettings
 target, *pages = map(Path, sys.argv[1:])
+settings = MasterSettings.of(Settings(data=target.parent))
 for page in pages:
-    examine(page, Settings(data=target.parent), target)
+    with page.open("rb") as master, target.open("w+b") as pyramid, TemporaryFile() as spool:
+        examine_with_pyramid(master.fileno(), spool.fileno(), pyramid.fileno(), page.name, settings)
 """
 
 

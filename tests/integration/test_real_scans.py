@@ -112,14 +112,18 @@ FORMATS: dict[str, float | str] = {
 
 DECODE = """
 import sys
-from pathlib import Path
 import numpy
 from repository.config import Settings
+from tempfile import TemporaryFile
 from workers.masters.decode import block_other_loaders, opened_master
+from workers.masters.examine import MasterSettings
+from workers.masters.master_file import MasterFile
 block_other_loaders()
 for number, path in enumerate(sys.argv[2:]):
-    with opened_master(Path(path), Settings()) as master:
-        numpy.save(f"{sys.argv[1]}/{number}.npy", master.image.numpy())
+    with open(path, "rb") as file, TemporaryFile() as spool:
+        opened = MasterFile(file.fileno(), path, spool.fileno())
+        with opened_master(opened, MasterSettings.of(Settings())) as master:
+            numpy.save(f"{sys.argv[1]}/{number}.npy", master.image.numpy())
 """
 
 

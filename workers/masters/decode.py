@@ -1,11 +1,11 @@
 """Opens a master as the image that readers see: upright, 8 bits per sample, sRGB or grey, without transparency.
 
-Runs only in a sandbox (`repository/sandbox.py`): decoders of untrusted files crash. Images are decoded in strips while
+Runs only in a sandbox (`repository/sandbox`): decoders of untrusted files crash. Images are decoded in strips while
 they are read; reading the image to its end within `opened_master` decodes the whole file. Exceptions:
 
 - The decoders of JPEG 2000, progressive JPEG, interlaced PNG and WebP hold the whole image in memory
   (`masters/jpeg2000.py` has its own limit; the memory limit of the sandbox applies to the others).
-- An image that must be rotated or mirrored is first decoded into a temporary file on disk of 3 bytes per pixel (1 for
+- An image that must be rotated or mirrored is first decoded into the spool file on disk, of 3 bytes per pixel (1 for
   grey): 6 GB for the largest image allowed by default.
 
 Rules, where viewers differ:
@@ -25,21 +25,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pyvips
 
-from repository.config import Settings
 from repository.errors import MasterMultipage, MasterTooLarge, MasterUnreadable, MasterUnsupported, StagingFault
 from repository.localized import LocalizedText
 from workers.masters import formats, jpeg, jpeg2000, tiff
+from workers.masters.examine import MasterSettings
 from workers.masters.formats import CODESTREAM, JP2, JPEG, PNG, TIFF, WEBP, MasterFormat
+from workers.masters.master_file import MasterFile
 
 MAX_SIDE: Final = 1_000_000
 """The largest width and height in pixels; the limit of libvips is ten times that."""
 
-_LOADERS: Final = {TIFF: "tiffload", JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
+_LOADERS: Final = {TIFF: "tiffload_source", JPEG: "jpegload_source", PNG: "pngload_source", WEBP: "webpload_source"}
 _LOADER_CLASSES: Final = ("Tiff", "Jpeg", "Png", "Webp")
 _PROFILE: Final = "icc-profile-data"
 _GREY: Final = frozenset({"b-w", "grey16"})
@@ -68,20 +68,20 @@ def block_other_loaders() -> None:
 
 
 @contextmanager
-def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
-    """Open the master at `path`, to be read to its end within the block.
+def opened_master(file: MasterFile, settings: MasterSettings) -> Iterator[OpenedMaster]:
+    """Open a master, to be read to its end within the block.
 
     Raises `MasterUnreadable` or a subclass: on opening, or at the end of the block for faults that appear only when
     pixels are read. Raises `StagingFault` when there is no space for a temporary file.
     """
-    file_format = _identify(path)
+    file_format = _identify(file)
     with _decoder_warnings() as warnings:
         try:
-            raw = _open(path, file_format, settings)
+            raw = _open(file, file_format, settings)
             ignored = _HARMLESS | set(warnings if file_format is TIFF else ())
-            yield OpenedMaster(file_format, _upright(_to_screen(raw), raw))
+            yield OpenedMaster(file_format, _upright(_to_screen(raw), raw, file))
         except pyvips.Error as fault:
-            raise _translate(fault, warnings, path) from fault
+            raise _translate(fault, warnings) from fault
         except UnicodeDecodeError as fault:  # libvips quotes bytes of a damaged file in its message
             raise MasterUnreadable(reason=LocalizedText("文件已损坏", "the file is damaged")) from fault
         except MemoryError as fault:
@@ -92,15 +92,15 @@ def opened_master(path: Path, settings: Settings) -> Iterator[OpenedMaster]:
             raise MasterUnreadable(reason=complaints[0])
 
 
-def _identify(path: Path) -> MasterFormat:
-    with path.open("rb") as file:
-        head = file.read(formats.HEAD)
+def _identify(file: MasterFile) -> MasterFormat:
+    with file.open() as content:
+        head = content.read(formats.HEAD)
         if not head:
             raise MasterUnreadable(reason=LocalizedText("文件为空", "the file is empty"))
         file_format = formats.sniff(head)
-        formats.check_suffix(path.suffix, file_format)
+        formats.check_suffix(file.suffix, file_format)
         if file_format is PNG:
-            _check_png_end(file)
+            _check_png_end(content)
     return file_format
 
 
@@ -112,29 +112,30 @@ def _check_png_end(file: BinaryIO) -> None:
         raise MasterUnreadable(reason=LocalizedText("PNG 文件不完整", "the PNG file is truncated"))
 
 
-def _open(path: Path, file_format: MasterFormat, settings: Settings) -> Any:
+def _open(file: MasterFile, file_format: MasterFormat, settings: MasterSettings) -> Any:
     if file_format in {JP2, CODESTREAM}:
-        return _open_jpeg2000(path, settings)
-    return _open_by_vips(path, file_format, settings)
+        return _open_jpeg2000(file, settings)
+    return _open_by_vips(file, file_format, settings)
 
 
-def _open_by_vips(path: Path, file_format: MasterFormat, settings: Settings) -> Any:
+def _open_by_vips(file: MasterFile, file_format: MasterFormat, settings: MasterSettings) -> Any:
     strictness = "error" if file_format is TIFF else "warning"
-    image = getattr(pyvips.Image, _LOADERS[file_format])(str(path), access="sequential", fail_on=strictness)
+    load = getattr(pyvips.Image, _LOADERS[file_format])
+    image = load(file.source(), access="sequential", fail_on=strictness)
     _check_size(image.width, image.height, settings)
     if file_format is TIFF:
-        _check_directories(path, image.bands)
+        _check_directories(file, image.bands)
     elif _field(image, "n-pages", 1) > 1:
         raise MasterMultipage(pages=image.get("n-pages"))
     _check_samples(image, file_format)
     if file_format is JPEG:
-        jpeg.check_stream(path.read_bytes())
+        jpeg.check_stream(file.read_bytes())
     return image
 
 
-def _check_directories(path: Path, bands: int) -> None:
-    with path.open("rb") as file:
-        directories = tiff.read_directories(file)
+def _check_directories(file: MasterFile, bands: int) -> None:
+    with file.open() as content:
+        directories = tiff.read_directories(content)
     if directories.pages != 1:
         raise MasterMultipage(pages=directories.pages)
     # libvips 8.18.7 decodes two separate planes wrongly, without a warning; other numbers of planes are correct.
@@ -142,8 +143,8 @@ def _check_directories(path: Path, bands: int) -> None:
         raise MasterUnsupported(seen="TIFF, grey and alpha in separate planes")
 
 
-def _open_jpeg2000(path: Path, settings: Settings) -> Any:
-    data = path.read_bytes()
+def _open_jpeg2000(file: MasterFile, settings: MasterSettings) -> Any:
+    data = file.read_bytes()
     header = jpeg2000.read_header(data)
     _check_size(header.width, header.height, settings)
     samples = jpeg2000.decode(data, header, pyvips.concurrency_get())
@@ -156,7 +157,7 @@ def _open_jpeg2000(path: Path, settings: Settings) -> Any:
     return image
 
 
-def _check_size(width: int, height: int, settings: Settings) -> None:
+def _check_size(width: int, height: int, settings: MasterSettings) -> None:
     if width * height > settings.pixel_budget:
         raise MasterTooLarge(width=width, height=height, limit=f"SHANBEN_PIXEL_BUDGET = {settings.pixel_budget}")
     if max(width, height) > MAX_SIDE:
@@ -212,7 +213,7 @@ def _profile_is_identity(image: Any) -> bool:
     return bool((_transform(probe) - probe).abs().max() <= 1)
 
 
-def _upright(image: Any, raw: Any) -> Any:
+def _upright(image: Any, raw: Any, file: MasterFile) -> Any:
     """Apply the orientation (EXIF 2.3, tag 0x0112)."""
     orientation = _field(raw, "orientation", 1)
     image = image.copy()
@@ -222,9 +223,7 @@ def _upright(image: Any, raw: Any) -> Any:
         return image.fliphor()
     if orientation not in range(3, 9):
         return image
-    store = pyvips.Image.new_temp_file("%s.v")
-    image.write(store)
-    store = store.copy()
+    store = file.spooled(image).copy()
     store.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return store.autorot()
 
@@ -261,9 +260,9 @@ def _decoder_warnings() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _translate(fault: pyvips.Error, warnings: list[str], path: Path) -> MasterUnreadable | StagingFault:
-    """Return the first line of the decoder's error, else its first warning, without the path of the file."""
-    details = fault.detail.replace(f"{path}: ", "").splitlines()
+def _translate(fault: pyvips.Error, warnings: list[str]) -> MasterUnreadable | StagingFault:
+    """Return the first line of the decoder's error, else its first warning."""
+    details = fault.detail.splitlines()
     lines = [line.strip() for line in details if line.strip()] + warnings
     if any("No space left on device" in line or "write failed" in line for line in lines):
         return StagingFault(reason=lines[0])

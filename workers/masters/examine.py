@@ -1,25 +1,39 @@
-"""Examines a master in one pass: hashes it, decodes it completely and writes its pyramid if requested.
+"""Has a master examined in a sandbox: hashed, decoded completely and, if requested, its pyramid written.
 
-A dry run and an ingest call the same code, so that a deposit that passes the dry run passes the ingest.
+A dry run and an ingest call the same code, so that a deposit that passes the dry run passes the ingest. The child
+(`masters/examination.py`) opens nothing: this module opens the files and passes their descriptors.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Final, Protocol
 
-import pyvips
-
-from iiif_server.pyramid.file import PyramidSummary, write_pyramid
+from iiif_server.pyramid.file import PyramidSummary
 from repository.config import Settings
-from repository.errors import DecoderCrashed, MasterUnreadable, PyramidCorrupt, SandboxFailed, StagingFault
-from repository.sandbox import Quota, SandboxPool
+from repository.errors import DecoderCrashed, MasterUnreadable, SandboxFailed, StagingFault
+from repository.sandbox.functions import Quota, SandboxFunction
+from repository.sandbox.pool import SandboxPool
+
+
+@dataclass(frozen=True, slots=True)
+class MasterSettings:
+    """The settings that the child needs, of `Settings`, which has passwords too."""
+
+    pixel_budget: int
+    tile_size: int
+    jpeg_quality: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> MasterSettings:
+        """Return the part of `settings` that a child may know."""
+        return cls(settings.pixel_budget, settings.tile_size, settings.jpeg_quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,67 +66,33 @@ class Examiner(Protocol):
         """
 
 
-def examine(path: Path, settings: Settings, pyramid: Path | None) -> Examined:
-    """Hash and decode a master, and write its pyramid to `pyramid` if it is not None. Runs in a sandbox.
-
-    Raises `MasterUnreadable` or a subclass, and `StagingFault` if there is no space to write.
-    """
-    # The decoders are loaded in the sandbox only: the calling process must not crash.
-    from workers.masters.decode import block_other_loaders, opened_master  # noqa: PLC0415
-
-    block_other_loaders()
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-    except OSError as fault:
-        raise MasterUnreadable(reason=fault.strerror) from fault
-    with opened_master(path, settings) as master:
-        image = master.image
-        if pyramid is None:
-            summary, pixels = None, fingerprint(image)
-        else:
-            summary = _write_pyramid(image, pyramid, settings)
-            pixels = summary.fingerprint
-        width, height = image.width, image.height
-    return Examined(sha256, size, master.file_format.media_type, width, height, pixels, summary)
-
-
-def _write_pyramid(image: Any, target: Path, settings: Settings) -> PyramidSummary:
-    try:
-        return write_pyramid(image, target, settings.tile_size, settings.jpeg_quality)
-    except (OSError, PyramidCorrupt) as fault:
-        # No other process writes this file: the disk is full, which libvips does not always report.
-        raise StagingFault(reason=str(fault)) from fault
-
-
-def fingerprint(image: Any) -> str:
-    """Return the sha256 of an image's size and raw samples in 64 hexadecimal digits, computed in bounded memory."""
-    digest = hashlib.sha256(f"{image.width} {image.height} {image.bands} ".encode())
-
-    def update(chunk: Any) -> int:
-        digest.update(chunk)
-        return len(chunk)
-
-    target = pyvips.TargetCustom()
-    target.on_write(update)
-    image.rawsave_target(target)
-    return digest.hexdigest()
+_MODULE: Final = "workers.masters.examination"
+_ERRORS: Final = (MasterUnreadable, StagingFault)
+EXAMINE: Final = SandboxFunction(_MODULE, "examine", Examined, _ERRORS)
+EXAMINE_WITH_PYRAMID: Final = SandboxFunction(_MODULE, "examine_with_pyramid", Examined, _ERRORS)
+FUNCTIONS: Final = (EXAMINE, EXAMINE_WITH_PYRAMID)
+"""What a child of an examiner runs."""
 
 
 class ChildExaminer:
-    """Runs `examine` in a pool of sandboxes. Several threads may examine masters at the same time."""
+    """Examines masters in a pool of sandboxes, which runs `FUNCTIONS`. Several threads may use it at the same time."""
 
-    def __init__(self, pool: SandboxPool, settings: Settings, concurrency: int) -> None:
+    def __init__(self, pool: SandboxPool, settings: Settings, scratch: Path, concurrency: int) -> None:
         self._pool = pool
         self._settings = settings
+        self._scratch = scratch
         self.concurrency = concurrency
 
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
-        """Return what `examine` returns.
+    def with_settings(self, settings: Settings) -> ChildExaminer:
+        """Return an examiner by other settings, in the same pool."""
+        return ChildExaminer(self._pool, settings, self._scratch, self.concurrency)
 
-        Raises what `examine` raises, and `DecoderCrashed` when the child exceeded its time or crashed twice. A single
-        crash may have another cause than the file: a shortage of memory, or a person who killed the process.
+    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+        """Return the properties of a master; write its pyramid to `pyramid` if it is not None.
+
+        Raises `MasterUnreadable`, `StagingFault`, and `DecoderCrashed` when the child exceeded its time or crashed
+        twice. A single crash may have another cause than the file: a shortage of memory, or a person who killed the
+        process.
         """
         started = time.monotonic()
         try:
@@ -123,10 +103,23 @@ class ChildExaminer:
             return self._call(path, pyramid)
 
     def _call(self, path: Path, pyramid: Path | None) -> Examined:
-        try:
-            return self._pool.call(examine, path, self._settings, pyramid)
-        except SandboxFailed as failure:
-            raise DecoderCrashed(reason=failure.details["reason"]) from failure
+        settings = MasterSettings.of(self._settings)
+        with ExitStack() as files:
+            try:
+                master = files.enter_context(path.open("rb"))
+            except OSError as fault:
+                raise MasterUnreadable(reason=fault.strerror) from fault
+            try:
+                opened = [master, files.enter_context(tempfile.TemporaryFile(dir=self._scratch))]
+                if pyramid is not None:
+                    opened.append(files.enter_context(pyramid.open("w+b")))
+            except OSError as fault:
+                raise StagingFault(reason=fault.strerror) from fault
+            function = EXAMINE if pyramid is None else EXAMINE_WITH_PYRAMID
+            try:
+                return self._pool.call(function, path.name, settings, files=[file.fileno() for file in opened])
+            except SandboxFailed as failure:
+                raise DecoderCrashed(reason=failure.details["reason"]) from failure
 
 
 @contextmanager
@@ -140,5 +133,5 @@ def open_child_examiner(
     cores = cores or len(os.sched_getaffinity(0))
     count = concurrency or cores
     limits = Quota(seconds=settings.decode_seconds, threads=max(1, cores // count))
-    with SandboxPool(count, scratch, limits) as pool:
-        yield ChildExaminer(pool, settings, count)
+    with SandboxPool(FUNCTIONS, count, scratch, limits) as pool:
+        yield ChildExaminer(pool, settings, scratch, count)

@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import imagecodecs
 import numpy as np
+
+# By name: imagecodecs loads a decoder when its name is first used, and a sandboxed child can then read no file.
+from imagecodecs import Htj2kError, Jpeg2kError, htj2k_decode, jpeg2k_decode
 from numpy.typing import NDArray
 
 from repository.errors import MasterTooLarge, MasterUnreadable, MasterUnsupported
@@ -95,11 +97,8 @@ def decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
 
 def _decode(data: bytes, header: Header, threads: int) -> NDArray[Any]:
     try:
-        if header.high_throughput:
-            samples = imagecodecs.htj2k_decode(data)
-        else:
-            samples = imagecodecs.jpeg2k_decode(data, numthreads=threads)
-    except (imagecodecs.Jpeg2kError, imagecodecs.Htj2kError) as fault:
+        samples = htj2k_decode(data) if header.high_throughput else jpeg2k_decode(data, numthreads=threads)
+    except (Jpeg2kError, Htj2kError) as fault:
         raise MasterUnreadable(reason=f"JPEG 2000: {fault}") from fault
     except (NotImplementedError, ValueError) as fault:
         raise MasterUnsupported(seen=f"JPEG 2000: {fault}") from fault

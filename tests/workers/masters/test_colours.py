@@ -13,8 +13,7 @@ from PIL import Image, ImageCms
 from tiled_picture import TiledPicture
 
 from repository.config import Settings
-from repository.sandbox import Quota, SandboxPool
-from workers.masters.examine import examine
+from workers.masters.examine import ChildExaminer, open_child_examiner
 
 SIDE = 64
 NEAR = 6.0
@@ -22,9 +21,10 @@ NEAR = 6.0
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPool]:
-    with SandboxPool(1, tmp_path_factory.mktemp("scratch"), Quota(seconds=60)) as pool:
-        yield pool
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
+    settings = Settings(decode_seconds=60, tile_size=128, jpeg_quality=95)
+    with open_child_examiner(settings, tmp_path_factory.mktemp("scratch"), 1) as examiner:
+        yield examiner
 
 
 def patches(colours: list[tuple[int, ...]], depth: type = numpy.uint8) -> numpy.ndarray:
@@ -33,11 +33,11 @@ def patches(colours: list[tuple[int, ...]], depth: type = numpy.uint8) -> numpy.
 
 
 def served_colours(
-    pool: SandboxPool, master: Path, quality: str = "default", name: str = "png"
+    pool: ChildExaminer, master: Path, quality: str = "default", name: str = "png"
 ) -> list[tuple[float, ...]]:
     """Return the mean colour of each patch of an image rendered at half size; check the stored tile too."""
     target = master.with_suffix(".zip")
-    examined = pool.call(examine, master, Settings(tile_size=128, jpeg_quality=95), target)
+    examined = pool(master, target)
     held = TiledPicture(target)
     half = f"full/{examined.width // 2},{examined.height // 2}/0/{quality}.{name}"
     pixels = numpy.asarray(held.answer(half).convert("RGB"), numpy.float64)
@@ -59,12 +59,12 @@ COLOURS: list[tuple[int, ...]] = [
 
 
 @pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "jp2", "avif"])
-def test_served_colours_equal_the_masters_in_every_format(pool: SandboxPool, tmp_path: Path, name: str) -> None:
+def test_served_colours_equal_the_masters_in_every_format(pool: ChildExaminer, tmp_path: Path, name: str) -> None:
     Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
     assert_near(served_colours(pool, tmp_path / "a.png", name=name), COLOURS, 12 if name == "avif" else NEAR)
 
 
-def test_a_16_bit_master_is_served_in_its_colours(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_16_bit_master_is_served_in_its_colours(pool: ChildExaminer, tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", patches([tuple(v * 257 for v in c) for c in COLOURS], numpy.uint16), photometric="rgb"
     )
@@ -72,7 +72,7 @@ def test_a_16_bit_master_is_served_in_its_colours(pool: SandboxPool, tmp_path: P
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_a_grey_master_is_served_grey_in_every_quality(pool: SandboxPool, tmp_path: Path, depth: int) -> None:
+def test_a_grey_master_is_served_grey_in_every_quality(pool: ChildExaminer, tmp_path: Path, depth: int) -> None:
     tones = [0, 64, 128, 192, 255]
     kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
     tifffile.imwrite(tmp_path / "a.tif", patches([(tone * times,) for tone in tones], kind)[..., 0])
@@ -80,13 +80,13 @@ def test_a_grey_master_is_served_grey_in_every_quality(pool: SandboxPool, tmp_pa
         assert_near(served_colours(pool, tmp_path / "a.tif", quality), [(tone,) * 3 for tone in tones])
 
 
-def test_quality_gray_is_the_luma_of_a_colour_master(pool: SandboxPool, tmp_path: Path) -> None:
+def test_quality_gray_is_the_luma_of_a_colour_master(pool: ChildExaminer, tmp_path: Path) -> None:
     Image.fromarray(patches(COLOURS)).save(tmp_path / "a.png")
     right = [Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)) for colour in COLOURS]
     assert_near(served_colours(pool, tmp_path / "a.png", "gray"), [(tone,) * 3 for tone in right])
 
 
-def test_bilevel_masters_of_either_polarity_are_served_right(pool: SandboxPool, tmp_path: Path) -> None:
+def test_bilevel_masters_of_either_polarity_are_served_right(pool: ChildExaminer, tmp_path: Path) -> None:
     black_then_white = patches([(0,), (255,)])[..., 0] > 0
     tifffile.imwrite(tmp_path / "black.tif", black_then_white, photometric="minisblack")
     tifffile.imwrite(tmp_path / "white.tif", ~black_then_white, photometric="miniswhite")
@@ -151,7 +151,7 @@ MUTED: list[tuple[int, int, int]] = [(150, 120, 90), (90, 110, 140), (120, 140, 
 
 @pytest.mark.parametrize("profile", [ADOBE, PROPHOTO], ids=["Adobe RGB", "ProPhoto"])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_wide_gamut_profiles_are_applied(pool: SandboxPool, tmp_path: Path, profile: bytes, depth: int) -> None:
+def test_wide_gamut_profiles_are_applied(pool: ChildExaminer, tmp_path: Path, profile: bytes, depth: int) -> None:
     kind, times = (numpy.uint8, 1) if depth == 8 else (numpy.uint16, 257)
     stored: list[tuple[int, ...]] = [tuple(value * times for value in colour) for colour in MUTED]
     tifffile.imwrite(tmp_path / "a.tif", patches(stored, kind), photometric="rgb", iccprofile=profile)
@@ -160,7 +160,7 @@ def test_wide_gamut_profiles_are_applied(pool: SandboxPool, tmp_path: Path, prof
     assert_near(served_colours(pool, tmp_path / "a.tif"), right)
 
 
-def test_a_cmyk_master_is_served_with_light_paper_and_saturated_inks(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_cmyk_master_is_served_with_light_paper_and_saturated_inks(pool: ChildExaminer, tmp_path: Path) -> None:
     inks: list[tuple[int, ...]] = [(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0)]
     tifffile.imwrite(tmp_path / "a.tif", patches(inks), photometric="separated")
     paper, black, red, green, blue = (numpy.array(colour) for colour in served_colours(pool, tmp_path / "a.tif"))

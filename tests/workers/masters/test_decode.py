@@ -17,8 +17,7 @@ from PIL import Image
 
 from repository.config import Settings
 from repository.errors import MasterMisnamed, MasterMultipage, MasterTooLarge, MasterUnreadable, MasterUnsupported
-from repository.sandbox import Quota, SandboxPool
-from workers.masters.examine import Examined, examine
+from workers.masters.examine import ChildExaminer, Examined, open_child_examiner
 
 RNG = np.random.default_rng(1)
 GREY = RNG.integers(0, 256, (60, 80), dtype=np.uint8)
@@ -26,13 +25,13 @@ COLOUR = RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPool]:
-    with SandboxPool(1, tmp_path_factory.mktemp("scratch"), Quota(seconds=60)) as pool:
-        yield pool
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
+    with open_child_examiner(Settings(decode_seconds=60), tmp_path_factory.mktemp("scratch"), 1) as examiner:
+        yield examiner
 
 
-def read(pool: SandboxPool, path: Path, settings: Settings = Settings()) -> Examined:  # noqa: B008  frozen
-    return pool.call(examine, path, settings, None)
+def read(pool: ChildExaminer, path: Path, settings: Settings = Settings()) -> Examined:  # noqa: B008  frozen
+    return pool.with_settings(settings)(path, None)
 
 
 def saved(path: Path, samples: np.ndarray, **options: object) -> Path:
@@ -40,7 +39,7 @@ def saved(path: Path, samples: np.ndarray, **options: object) -> Path:
     return path
 
 
-def test_an_image_has_the_same_fingerprint_in_every_lossless_format(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_image_has_the_same_fingerprint_in_every_lossless_format(pool: ChildExaminer, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "plain.tif", COLOUR, photometric="rgb")
     tifffile.imwrite(tmp_path / "big.tif", COLOUR, photometric="rgb", bigtiff=True, tile=(32, 32), compression="lzw")
     tifffile.imwrite(tmp_path / "planes.tif", COLOUR.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
@@ -56,7 +55,7 @@ def test_an_image_has_the_same_fingerprint_in_every_lossless_format(pool: Sandbo
     assert len({master.sha256 for master in masters.values()}) == 9
 
 
-def test_a_grey_image_has_one_fingerprint_in_8_and_16_bits(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_grey_image_has_one_fingerprint_in_8_and_16_bits(pool: ChildExaminer, tmp_path: Path) -> None:
     saved(tmp_path / "a.png", GREY)
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.uint16) * 257)
     tifffile.imwrite(tmp_path / "white.tif", 255 - GREY, photometric="miniswhite")
@@ -64,13 +63,13 @@ def test_a_grey_image_has_one_fingerprint_in_8_and_16_bits(pool: SandboxPool, tm
     assert len({read(pool, path).pixels for path in tmp_path.iterdir()}) == 1
 
 
-def test_an_image_of_one_pixel_is_decoded(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_image_of_one_pixel_is_decoded(pool: ChildExaminer, tmp_path: Path) -> None:
     master = read(pool, saved(tmp_path / "a.png", GREY[:1, :1]))
     assert (master.width, master.height) == (1, 1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int, pool: SandboxPool, tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(orientation: int, pool: ChildExaminer, tmp_path: Path) -> None:
     turned = [
         COLOUR,
         COLOUR[:, ::-1],
@@ -90,13 +89,13 @@ def test_exif_orientation_is_applied(orientation: int, pool: SandboxPool, tmp_pa
     assert not list((tmp_path.parent).glob("scratch*/*.v"))
 
 
-def test_transparent_pixels_are_flattened_onto_white(pool: SandboxPool, tmp_path: Path) -> None:
+def test_transparent_pixels_are_flattened_onto_white(pool: ChildExaminer, tmp_path: Path) -> None:
     clear = np.dstack([COLOUR, np.zeros((60, 80), np.uint8)])
     white = np.full_like(COLOUR, 255)
     assert read(pool, saved(tmp_path / "a.png", clear)).pixels == read(pool, saved(tmp_path / "b.png", white)).pixels
 
 
-def test_twelve_bit_white_is_decoded_as_white(pool: SandboxPool, tmp_path: Path) -> None:
+def test_twelve_bit_white_is_decoded_as_white(pool: ChildExaminer, tmp_path: Path) -> None:
     white = np.full((60, 80), 4095, np.uint16)
     (tmp_path / "a.jp2").write_bytes(imagecodecs.jpeg2k_encode(white, level=0, reversible=True, bitspersample=12))
     assert read(pool, tmp_path / "a.jp2").pixels == read(pool, saved(tmp_path / "b.png", white.astype(np.uint8))).pixels
@@ -110,7 +109,7 @@ def tiff_pages(path: Path, *subfiles: int) -> Path:
 
 
 def test_multipage_files_are_refused_but_reduced_resolution_directories_are_not_pages(
-    pool: SandboxPool, tmp_path: Path
+    pool: ChildExaminer, tmp_path: Path
 ) -> None:
     with pytest.raises(MasterMultipage, match="2 pages"):
         read(pool, tiff_pages(tmp_path / "a.tif", 0, 0))
@@ -121,7 +120,7 @@ def test_multipage_files_are_refused_but_reduced_resolution_directories_are_not_
         read(pool, tmp_path / "a.webp")
 
 
-def test_a_tiff_with_a_circular_chain_of_directories_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_tiff_with_a_circular_chain_of_directories_is_refused(pool: ChildExaminer, tmp_path: Path) -> None:
     path = tiff_pages(tmp_path / "a.tif", 0)
     content = bytearray(path.read_bytes())
     (offset,) = struct.unpack_from("<I", content, 4)
@@ -132,7 +131,7 @@ def test_a_tiff_with_a_circular_chain_of_directories_is_refused(pool: SandboxPoo
         read(pool, path)
 
 
-def test_a_suffix_that_contradicts_the_content_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_suffix_that_contradicts_the_content_is_refused(pool: ChildExaminer, tmp_path: Path) -> None:
     saved(tmp_path / "a.png", COLOUR).rename(tmp_path / "a.tif")
     with pytest.raises(MasterMisnamed, match=r"\.png"):
         read(pool, tmp_path / "a.tif")
@@ -149,7 +148,7 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def test_a_decompression_bomb_is_refused_by_its_header(pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_by_its_header(pool: ChildExaminer, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(bomb(100_000))
     with pytest.raises(MasterTooLarge, match="PIXEL_BUDGET"):
         read(pool, tmp_path / "a.png")
@@ -158,7 +157,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(pool: SandboxPool, tmp_pa
     assert read(pool, saved(tmp_path / "b.png", GREY), Settings(pixel_budget=4800)).width == 80
 
 
-def test_jpeg_2000_beyond_its_memory_limit_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_jpeg_2000_beyond_its_memory_limit_is_refused(pool: ChildExaminer, tmp_path: Path) -> None:
     content = bytearray(imagecodecs.jpeg2k_encode(GREY, codecformat="j2k"))
     struct.pack_into(">II", content, 8, 40_000, 40_000)
     (tmp_path / "a.j2k").write_bytes(content)
@@ -167,25 +166,25 @@ def test_jpeg_2000_beyond_its_memory_limit_is_refused(pool: SandboxPool, tmp_pat
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.float32, np.uint32])
-def test_signed_32_bit_and_float_samples_are_refused(kind: type, pool: SandboxPool, tmp_path: Path) -> None:
+def test_signed_32_bit_and_float_samples_are_refused(kind: type, pool: ChildExaminer, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", GREY.astype(kind))
     with pytest.raises(MasterUnsupported):
         read(pool, tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".bmp", ".ppm", ".pdf", ".avif"])
-def test_formats_that_are_not_accepted_are_refused(suffix: str, pool: SandboxPool, tmp_path: Path) -> None:
+def test_formats_that_are_not_accepted_are_refused(suffix: str, pool: ChildExaminer, tmp_path: Path) -> None:
     saved(tmp_path / f"a{suffix}", COLOUR)
     with pytest.raises(MasterUnsupported):
         read(pool, tmp_path / f"a{suffix}")
 
 
-def test_an_unusable_colour_profile_is_refused(pool: SandboxPool, tmp_path: Path) -> None:
+def test_an_unusable_colour_profile_is_refused(pool: ChildExaminer, tmp_path: Path) -> None:
     with pytest.raises(MasterUnreadable):
         read(pool, saved(tmp_path / "a.png", COLOUR, icc_profile=b"no profile at all" * 20))
 
 
-def test_warnings_about_tiff_tags_are_ignored(pool: SandboxPool, tmp_path: Path) -> None:
+def test_warnings_about_tiff_tags_are_ignored(pool: ChildExaminer, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, software="scanner", metadata=None, datetime="2020:01:01 00:00:00")
     path.write_bytes(path.read_bytes().replace(b"2020:01:01 00:00:00\0", b"2020:01:01 00:00:00x"))
@@ -225,7 +224,7 @@ def whole_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", whole_files())
-def test_a_truncated_file_is_refused(name: str, pool: SandboxPool, tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(name: str, pool: ChildExaminer, tmp_path: Path) -> None:
     content = whole_files()[name]
     path = tmp_path / name
     path.write_bytes(content)
