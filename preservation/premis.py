@@ -17,7 +17,7 @@ import rfc8785
 
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
-from repository.model import Event
+from repository.model import Event, Master
 
 PREMIS_VERSION: Final = "3.0"
 _UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
@@ -35,28 +35,23 @@ class EventType(StrEnum):
     VALIDATION = "validation"
 
 
-def ingestion_event(
-    work: str,
-    image: str,
-    sha256: str,
-    *,
-    bytes: int,  # noqa: A002 -- as in `Master`
-    time: str,
-    software: str,
-) -> Event:
+def ingestion_event(work: str, image: str, master: Master, *, time: str, software: str) -> Event:
     """Return the event of ingesting a master with `software` (name and version) at `time` (UTC).
 
     Events are published, and file names may contain the names of people: the master's name is kept only in
     ``metadata/work.json``.
     """
+    detail = {"bytes": str(master.bytes), "software": software}
+    if master.ignored:
+        detail["ignored"] = " ".join(master.ignored)
     return Event(
-        identifier=_identifier(EventType.INGESTION, work, image, sha256),
+        identifier=_identifier(EventType.INGESTION, work, image, master.sha256),
         type=EventType.INGESTION.value,
         time=time,
         work=work,
         image=image,
-        sha256=sha256,
-        detail={"bytes": str(bytes), "software": software},
+        sha256=master.sha256,
+        detail=detail,
     )
 
 

@@ -51,12 +51,16 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """The preserved file of an image: `path` is its logical path in the work's OCFL object."""
+    """The preserved file of an image: `path` is its logical path in the work's OCFL object.
+
+    `ignored` are codes of the parts of the file that the image does not show (`workers/masters/ignored.py`).
+    """
 
     path: str
     sha256: str
     bytes: int
     media_type: str
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

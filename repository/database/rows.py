@@ -58,6 +58,7 @@ def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> di
         "master_sha256": image.master.sha256,
         "master_bytes": image.master.bytes,
         "media_type": image.master.media_type,
+        "ignored": list(image.master.ignored) or None,
         **pyramid_values(pyramid),
         "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
     }
@@ -111,7 +112,8 @@ def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
 
 def image_of(row: ImageRow) -> Image:
     """Return the image of a row."""
-    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type)
+    ignored = tuple(row.ignored or ())
+    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type, ignored)
     return Image(row.identifier, row.width, row.height, master, _redactions_of(row))
 
 

@@ -18,7 +18,7 @@ from preservation.premis import (
     parse_events,
 )
 from repository.errors import EventInvalid
-from repository.model import Event
+from repository.model import Event, Master
 
 DIGEST = "0f" * 32
 times = st.datetimes().map(lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0"))
@@ -48,9 +48,21 @@ def test_parse_events_is_the_inverse_of_events_bytes(events: list[Event]) -> Non
     assert parse_events(events_bytes(events)) == tuple(events)
 
 
-def ingestion(time: str = "2026-01-02T03:04:05Z", **changes: str) -> Event:
-    what = {"work": "w1", "image": "i1", "sha256": DIGEST} | changes
-    return ingestion_event(**what, bytes=5, time=time, software="shanben 0.1.0")
+def ingestion(
+    time: str = "2026-01-02T03:04:05Z",
+    work: str = "w1",
+    image: str = "i1",
+    sha256: str = DIGEST,
+    ignored: tuple[str, ...] = (),
+) -> Event:
+    master = Master("masters/1.tif", sha256, 5, "image/tiff", ignored)
+    return ingestion_event(work, image, master, time=time, software="shanben 0.1.0")
+
+
+def test_ingestion_event_records_what_the_image_does_not_show() -> None:
+    event = ingestion(ignored=("extra-samples", "colour-profile"))
+    assert event.detail["ignored"] == "extra-samples colour-profile"
+    assert event.identifier == ingestion().identifier
 
 
 def test_ingestion_event_is_written_with_premis_semantic_units() -> None:

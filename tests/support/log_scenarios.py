@@ -37,10 +37,7 @@ def publication(name: str, images: int = 3) -> Publication:
     held = [_image(work, number) for number in range(1, images + 1)]
     pages = tuple(Page(f"{number:04d}", str(number), (image,)) for number, image in enumerate(held, 1))
     pyramids = {image.identifier: Pyramid(f"pyramids/{image.identifier}", "ff", 10, 512) for image in held}
-    events = tuple(
-        ingestion_event(work, image.identifier, image.master.sha256, bytes=1000, time=NOW, software="test")
-        for image in held
-    )
+    events = tuple(ingestion_event(work, image.identifier, image.master, time=NOW, software="test") for image in held)
     return Publication(Work(work, Record(name), (Volume("", pages),)), pyramids, events, 1, NOW, {})
 
 

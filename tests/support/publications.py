@@ -21,7 +21,9 @@ def publication(name: str, accessioned: str = NOW, images: int = 2) -> Publicati
                     mint(Kind.IMAGE, work, str(number)),
                     300,
                     400,
-                    Master(f"masters/{number}.tif", "ab", 1000, "image/tiff"),
+                    Master(
+                        f"masters/{number}.tif", "ab", 1000, "image/tiff", ("extra-samples",) if number == 2 else ()
+                    ),
                 ),
             ),
         )

@@ -74,13 +74,20 @@ def check(terminal: Terminal, deposit: Path) -> int:
     """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit; write nothing."""
     settings = process_settings()
     with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
-        faults = check_deposit(deposit, examiner, terminal.progress()).faults
+        checked = check_deposit(deposit, examiner, terminal.progress())
+    faults = checked.faults
     terminal.faults(faults)
+    terminal.notices(checked.notices)
     count = len(faults)
     terminal.write(
         LocalizedText(f"共 {count} 处问题", f"{count} fault(s)") if faults else LocalizedText("没有问题", "No faults")
     )
-    terminal.result({"faults": [fault.to_localized_json(terminal.language) for fault in faults]})
+    terminal.result(
+        {
+            "faults": [fault.to_localized_json(terminal.language) for fault in faults],
+            "notices": [notice.to_localized_json(terminal.language) for notice in checked.notices],
+        }
+    )
     return EXIT_CONTENT if faults else 0
 
 

@@ -109,9 +109,16 @@ class Terminal:
 
     def faults(self, faults: Iterable[Fault]) -> None:
         """Write the faults of a deposit, one line each: file, place and message."""
+        self._write_faults("✗", faults)
+
+    def notices(self, notices: Iterable[Fault]) -> None:
+        """Write what a librarian should know of a deposit that is no fault, one line each."""
+        self._write_faults("·", notices)
+
+    def _write_faults(self, mark: str, faults: Iterable[Fault]) -> None:
         for fault in faults:
             where = "  ".join(part for part in (fault.file, fault.place) if part)
-            self.write(LocalizedText(f"✗ {where}：{fault.message.zh}", f"✗ {where}: {fault.message.en}"))
+            self.write(LocalizedText(f"{mark} {where}：{fault.message.zh}", f"{mark} {where}: {fault.message.en}"))
 
     def progress(self) -> TerminalProgress:
         """Return a progress bar for this command."""

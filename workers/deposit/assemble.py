@@ -25,6 +25,7 @@ from workers.deposit.ranges import build_ranges
 from workers.deposit.record import RECORD_FILE, Description, PageTable
 from workers.deposit.survey import Survey
 from workers.masters.examine import Examined
+from workers.masters.ignored import MESSAGES
 
 PageResult = Examined | Fault
 """The result of examining a page: its properties, or the fault of its master."""
@@ -35,7 +36,8 @@ class AssembledDeposit:
     """The result of an assembly. `work` is None if there are faults.
 
     `files` maps paths in the work's OCFL object to files of the deposit; `pyramids` maps image identifiers to the
-    pyramids that the examiner wrote, and is empty after a dry run.
+    pyramids that the examiner wrote, and is empty after a dry run. `notices` say what a librarian should know of files
+    that are no fault.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class AssembledDeposit:
     files: Mapping[str, Path] = field(default_factory=dict)
     pyramids: Mapping[str, PyramidSummary] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    notices: tuple[Fault, ...] = ()
 
 
 def assemble(deposit: Survey, results: Mapping[str, PageResult]) -> AssembledDeposit:
@@ -65,10 +68,12 @@ def assemble(deposit: Survey, results: Mapping[str, PageResult]) -> AssembledDep
         *range_faults,
         *find_outside_redactions(pages, tables),
     ]
+    notices = _in_order([notice for page in pages for notice in _notices(page)])
     if faults or description is None:
-        return AssembledDeposit(deposit.folder, None, faults=_in_order(faults))
+        return AssembledDeposit(deposit.folder, None, faults=_in_order(faults), notices=notices)
     work = _build_work(description, pages, tables, ranges)
-    return AssembledDeposit(deposit.folder, work, _files(pages, deposit.documents), _pyramids(work, pages))
+    files, pyramids = _files(pages, deposit.documents), _pyramids(work, pages)
+    return AssembledDeposit(deposit.folder, work, files, pyramids, notices=notices)
 
 
 def work_identifier(description: Description, masters: Iterable[str]) -> str:
@@ -94,6 +99,11 @@ def master_path(page: str) -> str:
 def master_fault(page: str, error: MasterUnreadable) -> Fault:
     """Return the fault of a deposit whose file `page` cannot be used as a master."""
     return Fault(page, "", error.code, error.message)
+
+
+def _notices(page: ExaminedPage) -> list[Fault]:
+    """Return a notice for each part of the page's master that its image does not show."""
+    return [Fault(page.file.name, "", f"master.{code}", MESSAGES[code]) for code in page.examined.ignored]
 
 
 def _build_work(
@@ -125,7 +135,8 @@ def _default_behavior(pages: Sequence[ExaminedPage]) -> str:
 
 def _image(work: str, page: ExaminedPage, table: PageTable | None) -> Image:
     examined = page.examined
-    master = Master(master_path(page.file.name), examined.sha256, examined.bytes, examined.media_type)
+    path = master_path(page.file.name)
+    master = Master(path, examined.sha256, examined.bytes, examined.media_type, examined.ignored)
     identifier, redactions = image_identifier(work, examined.sha256), table.redactions if table else ()
     return Image(identifier, examined.width, examined.height, master, redactions)
 

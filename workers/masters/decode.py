@@ -57,6 +57,7 @@ class OpenedMaster:
 
     file_format: MasterFormat
     image: Any
+    ignored: tuple[str, ...] = ()
 
 
 def block_other_loaders() -> None:

@@ -52,6 +52,5 @@ def find_known_master(repository: Repository, path: Path) -> KnownMaster | None:
 def _examined(image: Image, pyramid: Pyramid) -> Examined:
     master = image.master
     summary = PyramidSummary(pyramid.fingerprint, pyramid.bytes, image.width, image.height)
-    return Examined(
-        master.sha256, master.bytes, master.media_type, image.width, image.height, pyramid.fingerprint, summary
-    )
+    size = (image.width, image.height)
+    return Examined(master.sha256, master.bytes, master.media_type, *size, pyramid.fingerprint, summary, master.ignored)

@@ -52,7 +52,8 @@ def _examine(
         image = master.image
         summary, pixels = consume(image)
         width, height = image.width, image.height
-    return Examined(sha256, size, master.file_format.media_type, width, height, pixels, summary)
+    media_type = master.file_format.media_type
+    return Examined(sha256, size, media_type, width, height, pixels, summary, master.ignored)
 
 
 def _write_pyramid(image: Any, target: int, settings: MasterSettings) -> PyramidSummary:

@@ -41,8 +41,9 @@ class Examined:
     """The properties of a master that was decoded completely.
 
     `bytes` is the length of the file; `width` and `height` are in pixels after the orientation was applied. `pixels` is
-    equal for two files with equal pixels, if both were examined with a pyramid or both without. The field names are
-    stored in the results of page jobs.
+    equal for two files with equal pixels, if both were examined with a pyramid or both without. `ignored` are codes of
+    parts of the file that the image does not show (`masters/ignored.py`). The field names are stored in the results of
+    page jobs.
     """
 
     sha256: str
@@ -52,6 +53,7 @@ class Examined:
     height: int
     pixels: str
     pyramid: PyramidSummary | None
+    ignored: tuple[str, ...] = ()
 
 
 class Examiner(Protocol):

@@ -42,7 +42,7 @@ class IngestedPage:
     def to_json(self) -> dict[str, object]:
         """Return the page as its job stores it."""
         result = self.result
-        document = {"fault": result.to_json()} if isinstance(result, Fault) else {"examined": asdict(result)}
+        document = {"fault": result.to_json()} if isinstance(result, Fault) else {"examined": _examined_json(result)}
         return {"file": self.file, "signature": self.signature, **document}
 
     @classmethod
@@ -53,9 +53,15 @@ class IngestedPage:
             result = Fault.of_json(document["fault"])
         else:
             examined = document["examined"]
-            pyramid = examined["pyramid"]
-            result = Examined(**{**examined, "pyramid": PyramidSummary(**pyramid) if pyramid else None})
+            pyramid = PyramidSummary(**examined["pyramid"]) if examined["pyramid"] else None
+            result = Examined(**{**examined, "pyramid": pyramid, "ignored": tuple(examined.get("ignored", ()))})
         return cls(document["file"], document["signature"], result)
+
+
+def _examined_json(examined: Examined) -> dict[str, object]:
+    """Return the fields of a result; `ignored`, which release 0.1 did not know, only if it is not empty."""
+    values = asdict(examined)
+    return values if examined.ignored else {name: value for name, value in values.items() if name != "ignored"}
 
 
 def ingest_page(context: TaskContext, job: Job) -> Mapping[str, object]:

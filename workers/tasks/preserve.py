@@ -80,6 +80,5 @@ def _new_events(work: Work, record: str, version: int, time: str, logged: set[st
     software = f"shanben {metadata.version('shanben')}"
     for image in work.images():
         if image.identifier not in logged:
-            sha, size = image.master.sha256, image.master.bytes
-            yield ingestion_event(work.identifier, image.identifier, sha, bytes=size, time=time, software=software)
+            yield ingestion_event(work.identifier, image.identifier, image.master, time=time, software=software)
     yield accession_event(work.identifier, version, record, time=time, software=software)

@@ -113,14 +113,7 @@ def test_collection_with_another_name_is_not_found(client: FlaskClient, name: st
 
 
 def event_of(work: str, image: Image) -> Event:
-    return ingestion_event(
-        work,
-        image.identifier,
-        image.master.sha256,
-        bytes=image.master.bytes,
-        time="2026-01-01T00:00:00Z",
-        software="test",
-    )
+    return ingestion_event(work, image.identifier, image.master, time="2026-01-01T00:00:00Z", software="test")
 
 
 @pytest.fixture

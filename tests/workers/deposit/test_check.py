@@ -38,7 +38,8 @@ class FakeExaminer:
         if b"full" in content:
             raise StagingFault(reason="full")
         width, height = (300, 200) if b"wide" in content else (200, 300)
-        return Examined(content.hex()[-64:].zfill(64), len(content), "image/png", width, height, content.hex(), None)
+        sha256, ignored = content.hex()[-64:].zfill(64), ("extra-samples",) if b"infrared" in content else ()
+        return Examined(sha256, len(content), "image/png", width, height, content.hex(), None, ignored)
 
 
 class RecordingProgress:
@@ -282,6 +283,19 @@ def test_all_faults_are_listed_record_first_then_files_in_natural_order(tmp_path
         ("0002.png", "", "master.unreadable"),
         ("0005.png", "", "master.empty"),
         ("0010.png", "", "master.unreadable"),
+    ]
+
+
+@pytest.mark.parametrize("record", ['title = "試"', 'titel = "試"'])
+def test_parts_of_a_file_that_its_image_does_not_show_are_notices(record: str, tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0002.png", "0003.png", record=record, content="infrared")
+    write_deposit(folder, "0001.png", record=record)
+    result = checked(folder)
+    assert codes(result.notices) == [(name, "", "master.extra-samples") for name in ("0002.png", "0003.png")]
+    assert result.work is None or [image.master.ignored for image in result.work.images()] == [
+        (),
+        ("extra-samples",),
+        ("extra-samples",),
     ]
 
 

@@ -20,6 +20,7 @@ from repository.repository import memory_repository
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
+from workers.masters.examine import Examined
 from workers.service.local import local_runner
 from workers.tasks.ingest import IngestPlan
 from workers.tasks.ingest_page import IngestedPage
@@ -279,3 +280,9 @@ def test_plans_and_page_results_of_release_0_1_are_read():
         {"file": "0002.tif", "signature": "", "fault": fault},
     ]
     assert [IngestedPage.of_json(page).to_json() for page in pages] == pages
+
+
+def test_page_results_keep_what_their_images_do_not_show():
+    examined = Examined("cd", 5, "image/tiff", 700, 900, "12", None, ("extra-samples",))
+    page = IngestedPage("0001.tif", "5 1", examined)
+    assert IngestedPage.of_json(json.loads(json.dumps(page.to_json()))) == page
