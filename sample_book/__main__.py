@@ -11,6 +11,7 @@ import click
 from repository.config import process_language
 from repository.errors import ShanbenError
 from repository.localized import Language, LocalizedText
+from repository.printable import printable
 from sample_book.book import make_sample
 
 _EXIT_SYSTEM: Final = 3
@@ -46,9 +47,9 @@ def main(folder: Path) -> None:
     try:
         make_sample(folder, _CountedProgress(language))
     except ShanbenError as error:
-        click.echo(error.in_language(language), err=True)
+        click.echo(printable(error.in_language(language)), err=True)
         sys.exit(_EXIT_SYSTEM)
-    click.echo(folder)
+    click.echo(printable(str(folder)))
 
 
 if __name__ == "__main__":

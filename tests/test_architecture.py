@@ -140,6 +140,20 @@ def test_only_the_settings_read_the_environment() -> None:
     assert {dotted(path) for path in modules() if reads_environment(path)} == {"repository.config"}
 
 
+def writes_to_the_terminal(node: ast.AST) -> bool:
+    """Return whether a node calls print, click.echo or rich's Console, or makes a handler of a log."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = ast.unparse(node.func)
+    return name == "print" or name.rpartition(".")[2] in {"Console", "StreamHandler", "basicConfig", "echo", "secho"}
+
+
+def test_only_the_outlets_write_to_terminals_and_logs() -> None:
+    """They make control characters visible; the request log and the sample book call the same function."""
+    writing = {dotted(path) for path in modules() if any(map(writes_to_the_terminal, ast.walk(parse(path))))}
+    assert writing == {"repository.logs", "sample_book.__main__", "web.cli.terminal", "web.telemetry.request_log"}
+
+
 def test_only_one_module_knows_the_presentation_library() -> None:
     assert {dotted(path) for path in modules() if "iiif_prezi3" in path.read_text()} == {
         "iiif_server.presentation.manifest"

@@ -50,7 +50,7 @@ def prove(terminal: Terminal, image: str, output: Path | None) -> None:
     if output is None:
         terminal.result({"evidence": content.decode()})
         if not terminal.as_json:
-            click.echo(content, nl=False)
+            terminal.write_document(content.decode())
         return
     output.write_bytes(content)
     terminal.write(LocalizedText(f"证据已写入 {output}", f"Evidence written to {output}"))
@@ -83,5 +83,5 @@ def key(terminal: Terminal) -> None:
     """日志的验证公钥。 Print the log's public key as a C2SP verifier key line."""
     line = sequencer.verifier_key(open_repository(process_settings()))
     if not terminal.as_json:
-        click.echo(line)
+        terminal.write_line(line)
     terminal.result({"key": line})

@@ -16,9 +16,11 @@ from preservation.log.sequencer import verifier_key
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, StoreFault
 from repository.localized import LocalizedText
+from repository.logs import log_to_stderr
 from web.cli.ingest import ingest_by_workers, ingest_locally
 from web.cli.log import log
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
+from web.cli.sandbox_report import active_layers, report_sandbox
 from web.cli.status import status
 from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
@@ -36,6 +38,7 @@ FOLDER = click.Path(path_type=Path)
 @click.group()
 def main() -> None:
     """善本 Shanben：古籍数字典藏与 IIIF 图像服务。 A digital heritage repository and IIIF image service."""
+    log_to_stderr(line="%(message)s")
 
 
 main.add_command(log)
@@ -113,6 +116,7 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     settings = process_settings()
     if fault := bootstrap_to_serve(settings):
         terminal.warn(_without_store(fault))
+    report_sandbox(terminal, active_layers())
     scheme = "https" if settings.tls_certificate else "http"
     address = settings.base_url or f"{scheme}://{host}:{port}"
     # Imported here because only this command needs a web server, which takes long to load.
@@ -149,7 +153,7 @@ def _address(address: str) -> LocalizedText:
 @main.command()
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
 @command
-def worker(_: Terminal, concurrency: int) -> None:
+def worker(terminal: Terminal, concurrency: int) -> None:
     """启动 Celery 工作进程（需消息代理）。 Run a Celery worker; needs a broker."""
     repository = bootstrap(process_settings())
     if not repository.settings.broker:
@@ -161,6 +165,7 @@ def worker(_: Terminal, concurrency: int) -> None:
     # Imported here because Celery takes long to load, and only a broker needs it.
     from workers.service.worker import run_worker  # noqa: PLC0415
 
+    report_sandbox(terminal, active_layers())
     with _examiner(repository.settings, concurrency) as examiner:
         run_worker(TaskContext(repository, examiner), concurrency)
 

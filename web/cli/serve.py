@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from repository.config import Settings
 from repository.errors import DependencyMissing, SettingInvalid
 from repository.localized import LocalizedText
+from repository.logs import log_configuration
 from web.http_limits import LimitedHttpProtocol
 from workers.service.local_process import LocalWorkerProcess
 
@@ -46,7 +47,7 @@ def serve(settings: Settings, host: str, port: int, processes: int, announce: Ca
         loop="uvloop",
         ws="none",
         lifespan="on",
-        log_config=None,
+        log_config=log_configuration(),
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -6,7 +6,6 @@ second, and ``--json`` one document a line.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -25,7 +24,8 @@ from repository.config import Settings, process_settings
 from repository.errors import DatabaseFault
 from repository.localized import Language, LocalizedText
 from repository.repository import open_repository
-from web.cli.terminal import Terminal, command
+from web.cli.sandbox_report import active_layers, layers_document, report_sandbox
+from web.cli.terminal import PrintableConsole, Terminal, command
 from web.messages.interface import MESSAGES
 from web.operations.formatting import byte_size, grouped, percent, relative_time
 from web.operations.status import (
@@ -58,15 +58,17 @@ def status(terminal: Terminal, watch: bool) -> None:
         _watch(terminal, settings)
         return
     current = StatusReader(open_repository(settings)).read(_STORE_TIMEOUT_SECONDS)
-    terminal.result(status_document(current, terminal.language))
+    layers = active_layers()
+    terminal.result(status_document(current, terminal.language) | {"sandbox": layers_document(layers)})
     if not terminal.as_json:
         _console().print(StatusView(terminal.language, system_clock()).tables(current))
+        report_sandbox(terminal, layers)
 
 
 def _console() -> Console:
     """Return standard output; outside a terminal, wide enough that most reasons stay on one line."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+    console = PrintableConsole()
+    return console if console.is_terminal else PrintableConsole(width=_FILE_WIDTH)
 
 
 def _watch(terminal: Terminal, settings: Settings) -> None:
@@ -111,7 +113,7 @@ def _print_json(terminal: Terminal, result: Status | DatabaseFault) -> None:
         terminal.result(status_document(result, terminal.language))
     else:
         fault = {"code": result.code, "message": result.in_language(terminal.language)}
-        click.echo(json.dumps({"fault": fault}, ensure_ascii=False))
+        terminal.result({"fault": fault})
 
 
 def _redraw(terminal: Terminal, live: Live, result: Status | DatabaseFault) -> None:
@@ -123,9 +125,9 @@ def _redraw(terminal: Terminal, live: Live, result: Status | DatabaseFault) -> N
 
 def _print_line(terminal: Terminal, result: Status | DatabaseFault) -> None:
     if isinstance(result, Status):
-        click.echo(StatusView(terminal.language, system_clock()).line(result))
+        terminal.write_line(StatusView(terminal.language, system_clock()).line(result))
     else:
-        click.echo(_unavailable(result).in_language(terminal.language))
+        terminal.write(_unavailable(result))
 
 
 def _unavailable(fault: DatabaseFault) -> LocalizedText:

@@ -13,13 +13,15 @@ from functools import wraps
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 from repository.config import process_language, process_unknown_names
 from repository.errors import ShanbenError, SystemFault
 from repository.faults import Fault
 from repository.localized import Language, LocalizedText
+from repository.printable import printable, printable_lines
 
 EXIT_CONTENT: Final = 1
 EXIT_SYSTEM: Final = 3
@@ -34,6 +36,15 @@ class Interrupted(SystemFault):
     text = LocalizedText("已中断；再次运行即可继续", "Interrupted; run the command again to continue")
 
 
+class PrintableConsole(Console):
+    """A console of rich that shows no control character of a text, such as a folder's name."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable. Those that control the terminal are rich's own, and marked."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
+
+
 @dataclass(slots=True)
 class TerminalProgress:
     """A progress bar on standard error; outside a terminal, one line at the beginning of each step."""
@@ -46,12 +57,12 @@ class TerminalProgress:
     def start(self, label: LocalizedText, total: int) -> None:
         """Begin a step of `total` units, and end the one before."""
         self.finish()
-        description = label.in_language(self.language)
+        description = printable(label.in_language(self.language))
         if not self.console.is_terminal:
-            self.console.print(description, highlight=False)
+            self.console.print(description, highlight=False, markup=False)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
@@ -78,34 +89,43 @@ class Terminal:
 
     language: Language | None
     as_json: bool
-    console: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
+    console: Console = field(default_factory=lambda: PrintableConsole(stderr=True, soft_wrap=True))
 
     def write(self, text: LocalizedText) -> None:
         """Write a line for a person."""
-        self._write_line(text.in_language(self.language))
+        self.write_line(text.in_language(self.language))
 
     def write_value(self, name: LocalizedText, value: str) -> None:
         """Write an indented line with a value and its name."""
-        self._write_line(f"  {name.in_language(self.language)}  {value}")
+        self.write_line(f"  {name.in_language(self.language)}  {value}")
 
-    def _write_line(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
+        """Write a line that is the same in all languages."""
         if self.as_json:
-            self.console.print(line, highlight=False, markup=False)
+            self._print(line)
         else:
-            click.echo(line)
+            click.echo(printable(line))
+
+    def write_document(self, content: str) -> None:
+        """Write a text of several lines to standard output as it is, without control characters."""
+        click.echo(printable_lines(content), nl=False)
 
     def result(self, document: Mapping[str, object]) -> None:
         """Write the result as JSON; without ``--json``, nothing."""
         if self.as_json:
-            click.echo(json.dumps(document, ensure_ascii=False))
+            # In JSON, what `printable` writes is an escape sequence for the same character.
+            click.echo(printable(json.dumps(document, ensure_ascii=False)))
 
     def warn(self, text: LocalizedText) -> None:
         """Write a warning to standard error."""
-        self.console.print(text.in_language(self.language), style="yellow", highlight=False, markup=False)
+        self._print(text.in_language(self.language), "yellow")
 
     def report_error(self, error: ShanbenError) -> None:
         """Write an error to standard error."""
-        self.console.print(error.in_language(self.language), style="bold red", highlight=False, markup=False)
+        self._print(error.in_language(self.language), "bold red")
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        self.console.print(printable(line), style=style, highlight=False, markup=False)
 
     def faults(self, faults: Iterable[Fault]) -> None:
         """Write the faults of a deposit, one line each: file, place and message."""

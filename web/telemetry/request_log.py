@@ -24,12 +24,12 @@ from http import HTTPStatus
 from itertools import count
 from logging.handlers import WatchedFileHandler
 from time import monotonic, perf_counter
-from traceback import format_exc
 from typing import Any, Final, Protocol
 
 from iiif_server.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
 from iiif_server.problems import INTERNAL, preferred_language, problem_document
+from repository.printable import printable
 from web.trusted_networks import is_private_address
 
 SLOW_SECONDS: Final[dict[RequestClass, float]] = {"rendered": 10.0, "slow": 60.0}
@@ -40,10 +40,6 @@ MAX_LINES_PER_SECOND: Final = 20
 _SLOW_SECONDS: Final = 2.0
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
-_UNSAFE: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Unsafe in a log though JSON allows them: DEL and C1 controls, line separators, bidirectional controls, surrogates."""
-
-_UNSAFE_IN_TRACEBACK: Final = re.compile(f"[\x00-\x08\x0b-\x1f]|{_UNSAFE.pattern}")
 _LOG: Final = logging.getLogger("shanben.web")
 
 
@@ -85,7 +81,7 @@ class RequestLog:
         except Exception:  # the outermost handler of a request
             if response.is_started:
                 raise
-            _LOG.error("请求出错 / a request failed: %s\n%s", response.request_id, _traceback())
+            _LOG.exception("请求出错 / a request failed: %s", response.request_id)
             await _send_internal_error(scope, response)
         finally:
             self._finish(scope, response, (response.ended or perf_counter()) - started)
@@ -191,7 +187,7 @@ class _LineWriter:
                 return
             if self._left_out:
                 line["left_out"], self._left_out = self._left_out, 0
-        text = _UNSAFE.sub(_escape, json.dumps(line, ensure_ascii=False))
+        text = printable(json.dumps(line, ensure_ascii=False))
         self._handler.handle(logging.LogRecord("shanben.requests", logging.INFO, "", 0, text, None, None))
 
 
@@ -218,12 +214,3 @@ def _handler(destination: str) -> logging.Handler:
     if destination in {"", "-"}:
         return logging.StreamHandler(sys.stderr)
     return WatchedFileHandler(destination, encoding="utf-8")
-
-
-def _traceback() -> str:
-    """Return the traceback of the exception being handled; its message may quote the request."""
-    return _UNSAFE_IN_TRACEBACK.sub(_escape, format_exc().rstrip())
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"

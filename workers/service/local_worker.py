@@ -31,6 +31,7 @@ from repository.database.locks import hold_lock_file
 from repository.database.outbox import Job
 from repository.errors import Busy, ShanbenError
 from repository.localized import LocalizedText
+from repository.logs import log_to_stderr
 from repository.repository import Repository
 from workers.bootstrap import bootstrap
 from workers.deposit.survey import file_signature
@@ -200,7 +201,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the parent's: it replaces this process if need be
     os.nice(_NICENESS)
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     threading.Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
     try:
         run_local_worker(process_settings(), stop)

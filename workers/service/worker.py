@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 from celery import Celery
+from celery.signals import setup_logging
 
 from preservation.log.sequencer import can_sign
 from repository.errors import DependencyMissing, ShanbenError
 from repository.localized import LocalizedText
+from repository.logs import log_to_stderr
 from workers.execution.context import TaskContext
 from workers.execution.liveness import registered_worker
 from workers.execution.runner import Runner
@@ -33,6 +35,7 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
                 # The job is in the outbox: a sweep finds it when the database or the broker is back.
                 _LOG.warning("%s: %s", key, fault)
 
+        setup_logging.connect(_log, weak=False)  # Celery's own formats let a message forge lines
         celery = create_celery(repository.settings, run)
         queues = [QUEUE, LOG_QUEUE] if can_sign(repository) else [QUEUE]
         _warn_if_away(celery)
@@ -44,6 +47,10 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
             celery.worker_main(["worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", *options])
         finally:
             sweeper.stop()
+
+
+def _log(**_: object) -> None:
+    log_to_stderr(logging.INFO, replace=True)
 
 
 def _warn_if_away(celery: Celery) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgi_client import AsgiClient, exchange, http_scope
 
+from repository.logs import PrintableFormatter
 from web.max_url_length import MAX_URL_BYTES, MaxUrlLength
 from web.telemetry.request_log import MAX_LINES_PER_SECOND, RequestLog
 
@@ -208,8 +209,9 @@ def test_exception_before_the_start_becomes_a_problem_document(
     assert "ZeroDivisionError" not in response.text
     assert "secret" not in response.text
     assert logged.lines()[0]["status"] == 500
-    assert response.headers["x-request-id"] in caplog.text
-    assert "ZeroDivisionError: secret \\u001b[31m\\u009b\\u0008" in caplog.text
+    written = PrintableFormatter().format(caplog.records[-1])
+    assert response.headers["x-request-id"] in written.splitlines()[0]
+    assert "ZeroDivisionError: secret \\u001b[31m\\u009b\\u0008" in written
 
 
 def test_exception_within_a_problem_document_becomes_a_500(logged: Logged) -> None:
