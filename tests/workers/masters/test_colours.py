@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 import tifffile
+from icc_profiles import ADOBE, PROPHOTO
 from PIL import Image, ImageCms
 from tiled_picture import TiledPicture
 
@@ -107,45 +108,6 @@ def lab_profile_colour(profile: bytes, stored: tuple[int, int, int]) -> tuple[in
     return tuple(shown.getpixel((0, 0)))
 
 
-def matrix_profile(primaries: list[tuple[float, float]], white: tuple[float, float], gamma: float) -> bytes:
-    """Return a display profile (ICC.1:2010) with the given primaries, white point and gamma."""
-
-    def tall(x: float, y: float) -> numpy.ndarray:
-        return numpy.array([x / y, 1, (1 - x - y) / y])
-
-    bradford = numpy.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    d50 = numpy.array([0.9642, 1.0, 0.8249])
-    columns = numpy.array([tall(*primary) for primary in primaries]).T
-    columns = columns * numpy.linalg.solve(columns, tall(*white))
-    gains = numpy.diag((bradford @ d50) / (bradford @ tall(*white)))
-    adapted = numpy.linalg.inv(bradford) @ gains @ bradford @ columns
-
-    def number(value: float) -> bytes:
-        return round(value * 65536).to_bytes(4, "big", signed=True)
-
-    def place(values: numpy.ndarray) -> bytes:
-        return b"XYZ " + bytes(4) + b"".join(number(float(value)) for value in values)
-
-    curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + bytes(2)
-    words = b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"test\0" + bytes(78) + bytes(1)
-    tags = {
-        b"desc": words, b"wtpt": place(d50), b"cprt": b"text" + bytes(4) + b"none" + bytes(4),
-        b"rXYZ": place(adapted[:, 0]), b"gXYZ": place(adapted[:, 1]), b"bXYZ": place(adapted[:, 2]),
-        b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
-    }  # fmt: skip
-    place_of, table, body = 128 + 4 + 12 * len(tags), b"", b""
-    for name, content in tags.items():
-        content = content + bytes(-len(content) % 4)  # noqa: PLW2901
-        table += name + (place_of + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
-        body += content
-    size = place_of + len(body)
-    header = size.to_bytes(4, "big") + bytes(4) + b"\x02\x40\0\0" + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
-    header += b"".join(number(float(value)) for value in d50) + bytes(48)
-    return header + len(tags).to_bytes(4, "big") + table + body
-
-
-ADOBE = matrix_profile([(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)], (0.3127, 0.3290), 2.19921875)
-PROPHOTO = matrix_profile([(0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)], (0.3457, 0.3585), 1.8)
 MUTED: list[tuple[int, int, int]] = [(150, 120, 90), (90, 110, 140), (120, 140, 110), (230, 225, 210), (30, 28, 26)]
 
 
