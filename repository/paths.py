@@ -8,6 +8,7 @@
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
+    unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
 ``..`` segment.
@@ -22,6 +23,7 @@ OCFL_ROOT: Final = "ocfl"
 PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
+UNFINISHED: Final = "unfinished"
 LOG: Final = "log"
 LOG_CHECKPOINT: Final = "log/checkpoint"
 TILE_WIDTH: Final = 256
@@ -44,6 +46,11 @@ def ocfl_object(work: str) -> str:
     identifier = ocfl_id(work)
     digest = hashlib.sha256(identifier.encode()).hexdigest()
     return f"{OCFL_ROOT}/{digest[0:3]}/{digest[3:6]}/{digest[6:9]}/{identifier.replace(':', '%3a')}"
+
+
+def unfinished_version(work: str) -> str:
+    """Return the key of the record of the version of a work that is being written, which is outside the object."""
+    return f"{UNFINISHED}{ocfl_object(work).removeprefix(OCFL_ROOT)}.json"
 
 
 def pyramid(image: str, recipe: str) -> str:

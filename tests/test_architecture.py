@@ -25,6 +25,16 @@ LONGEST_FUNCTION = 60
 NINETIETH_PERCENTILE = 25
 MEDIAN = 10
 
+DELETING = {
+    "iiif_server.presentation.published": "collections that are no longer published",
+    "preservation.log.writer": "partial tiles of the log that full tiles replace",
+    "preservation.ocfl.unfinished": "files of a version that is recorded as unfinished, and the record",
+    "preservation.replication.log": "partial tiles of the log's copy that full tiles replace",
+    "workers.tasks.ingest": "pyramids of a refused deposit",
+    "workers.tasks.pyramids": "pyramids that were made again under another key",
+}
+"""What each module may delete in a store. Only one may delete files of OCFL objects."""
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 OUTERMOST_LOOPS = {
     "web.telemetry.damage_reports",
@@ -190,3 +200,20 @@ def test_tests_reserve_ports_and_never_probe_for_one() -> None:
         if "node_modules" not in path.parts and any(map(probes_for_a_port, ast.walk(parse(path))))
     }
     assert probing == {"tests/support/ports.py"}
+
+
+def test_only_listed_modules_delete_in_a_store_and_one_of_them_files_of_objects() -> None:
+    deleting = {
+        dotted(path)
+        for path in modules()
+        if not dotted(path).startswith(("repository.storage.", "repository.database."))
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr == "delete"
+    }
+    assert deleting == DELETING.keys()
+    naming_objects = {
+        dotted(path)
+        for path in modules()
+        if dotted(path) in DELETING and re.search(r"\bocfl_object\(", path.read_text())
+    }
+    assert naming_objects <= {"preservation.ocfl.unfinished", "workers.tasks.pyramids"}

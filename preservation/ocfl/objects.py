@@ -2,27 +2,45 @@
 
 A version is written in this order, so that the next run completes whatever a crash interrupts:
 
-1. put the new content files, read each back from the store and hash it;
-2. delete files that an interrupted run left in the version's folder;
-3. put the version's inventory and its sidecar;
-4. put the object's declaration (first version only);
-5. put the root inventory: THE COMMIT POINT;
-6. put the root sidecar.
+1. record the unfinished version, whose folder must be empty (`ocfl/unfinished.py`);
+2. put the new content files, read each back from the store and hash it;
+3. delete files that an interrupted run left in the folder of the recorded version;
+4. put the version's inventory and its sidecar: the version is complete, and nothing of it is deleted from here on;
+5. put the object's declaration (first version only);
+6. put the root inventory: THE COMMIT POINT;
+7. put the root sidecar, and delete the record.
 
-A crash before step 5 leaves the object at its previous version; the next run keeps the content files that are correct
-and continues. A crash between steps 5 and 6 leaves a committed version with an outdated root sidecar: `read_inventory`
-compares the root inventory with the sidecar from step 3 and rewrites the root sidecar. Callers must not write the same
-work concurrently.
+A crash before step 4 leaves the object at its previous version; the next run keeps the content files that are correct
+and continues. After a crash between steps 4 and 6 the next run commits the complete version. A crash between steps 6
+and 7 leaves an outdated root sidecar, which the next run writes again: until then the sidecar of step 4 vouches for the
+root inventory.
+
+An object is never taken for what it is not. If it has no root inventory, one that is older than its versions, or files
+that no record explains, every operation raises `ObjectInvalid`, and nothing in it changes. Callers must not write the
+same work concurrently.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from preservation.digests import Digester, sha256
+from preservation.digests import sha256
+from preservation.ocfl.committed import (
+    Head,
+    file_missing,
+    file_unknown,
+    inventory_lost,
+    inventory_outdated,
+    is_begun,
+    is_recorded,
+    read_head,
+    read_if_present,
+    sidecar_digest,
+)
 from preservation.ocfl.inventory import (
     INVENTORY_NAME,
     SIDECAR_NAME,
@@ -31,13 +49,12 @@ from preservation.ocfl.inventory import (
     new_content,
     next_inventory,
     parse_inventory,
-    parse_sidecar,
     sidecar_bytes,
 )
 from preservation.ocfl.layout import STORAGE_ROOT_FILES
+from preservation.ocfl.unfinished import delete_files, delete_record, put_record, read_record
 from repository import paths
-from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid
-from repository.localized import LocalizedText
+from repository.errors import DigestMismatch, KeyNotFound
 from repository.storage.content import chunks_of
 from repository.storage.store import ObjectStore
 
@@ -70,66 +87,67 @@ def write_version(
     `DigestMismatch` when the store returns other bytes than were put or a file differs from `digests`,
     `ObjectInvalid`, `StoreFault`.
     """
-    head = read_inventory(store, work)
-    state, stored = _store_state(store, work, head, content, digests or {})
-    stored |= _find_staged(store, work, 1 + (len(head.versions) if head else 0), staged)
-    if head and state == dict(head.state):
-        _delete_leftovers(store, work, len(head.versions) + 1, ())
-        return head
-    inventory = next_inventory(head, paths.ocfl_id(work), state, message=message, created=created)
+    head = _open(store, work)
+    known = digests or {}
+    state = {path: known.get(path) or sha256(chunks_of(source)) for path, source in content.items()}
+    if head.inventory and state == dict(head.inventory.state):
+        _remove_unfinished(store, work, head)
+        return head.inventory
+    inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
+    _record(store, work, head)
     sources = {state[path]: source for path, source in content.items()}
     added = new_content(inventory)
+    stored = _find_staged(store, work, head.next_version, staged)
     for path, digest in sorted(added.items()):
         if path not in stored:
             _put_verified(store, f"{paths.ocfl_object(work)}/{path}", sources[digest], digest)
-    _delete_leftovers(store, work, len(inventory.versions), added)
+    delete_files(store, work, head.unfinished(), keep=added)
     _commit(store, work, inventory)
+    delete_record(store, work)
     return inventory
 
 
 def put_content(store: ObjectStore, work: str, version: int, path: str, *, source: Path, digest: str) -> None:
     """Put a content file before its version is committed, and read it back; skip a file that is already correct.
 
-    Several processes may put different files of one version; `write_version` then commits it. Raises
-    `DigestMismatch`, also when the file has changed since `digest` was computed, and `StoreFault`.
+    Several processes may put different files of one version; `write_version` then commits it, and puts what is missing.
+    Nothing is put into a version that is complete already. Raises `DigestMismatch`, also when the file has changed
+    since `digest` was computed, `ObjectInvalid`, `StoreFault`.
     """
-    _put_verified(store, _content_key(work, version, path), source, digest)
+    if not is_recorded(store, work, version):
+        head = _open(store, work)
+        if head.next_version != version:
+            return
+        _record(store, work, head)
+    if not store.exists(f"{paths.ocfl_object(work)}/v{version}/{SIDECAR_NAME}"):
+        _put_verified(store, _content_key(work, version, path), source, digest)
 
 
 def discard_content(store: ObjectStore, work: str) -> None:
-    """Delete the content files that `put_content` put for a version that will not be committed."""
-    head = read_inventory(store, work)
-    _delete_leftovers(store, work, 1 + (len(head.versions) if head else 0), ())
+    """Delete the content files that `put_content` put for a version that will not be committed.
+
+    A version that is complete already is committed instead. Raises `ObjectInvalid`, `StoreFault`.
+    """
+    if read_record(store, work):
+        _remove_unfinished(store, work, _open(store, work))
+
+
+def complete_version(store: ObjectStore, work: str) -> Inventory | None:
+    """Commit a version that a killed writer left complete, if there is one; return the committed inventory.
+
+    Raises as `read_inventory`, and `ObjectInvalid` for files that belong to no version and no unfinished ingest.
+    """
+    return _open(store, work).inventory
 
 
 def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
-    """Return the committed inventory of a work; None when there is none. Raises `DigestMismatch`, `ObjectInvalid`.
+    """Return the committed inventory of a work; None when there is no object. Writes nothing.
 
-    The inventory is verified against its sidecar. A sidecar that a killed writer left outdated is rewritten.
+    The inventory is verified against its sidecar, or against that of its version when a killed writer left the root
+    sidecar outdated. Raises `DigestMismatch`, and `ObjectInvalid` for an object that has files and no inventory, or a
+    newer version than its inventory.
     """
-    root = paths.ocfl_object(work)
-    key = f"{root}/{INVENTORY_NAME}"
-    try:
-        document = store.read(key)
-    except KeyNotFound:
-        return None
-    digest = sha256([document])
-    if _sidecar(store, root) != digest:
-        inventory = parse_inventory(document, key)
-        if _sidecar(store, f"{root}/{inventory.head}") != digest:
-            raise DigestMismatch(key=key)
-        store.put(f"{root}/{SIDECAR_NAME}", sidecar_bytes(digest))
-    else:
-        inventory = parse_inventory(document, key)
-    if inventory.identifier != paths.ocfl_id(work):
-        raise ObjectInvalid(
-            key=key,
-            reason=LocalizedText(
-                f"OCFL 清单属于另一对象 {inventory.identifier}；请从副本恢复此对象",
-                f"its inventory belongs to another object, {inventory.identifier}; restore this object from a replica",
-            ),
-        )
-    return inventory
+    return read_head(store, work).inventory
 
 
 def read_file(store: ObjectStore, work: str, logical_path: str) -> bytes:
@@ -153,40 +171,96 @@ def file_key(inventory: Inventory, work: str, logical_path: str) -> str:
 
 
 def works(store: ObjectStore) -> Iterator[str]:
-    """Yield every work with a committed object, in the order of the objects' keys. Lists the whole storage root."""
-    depth = paths.ocfl_object("").count("/") + 1
-    for stored in store.list(paths.OCFL_ROOT):
-        folder, _, name = stored.key.rpartition("/")
-        if name == INVENTORY_NAME and stored.key.count("/") == depth:
-            work = paths.work_of_ocfl_id(folder.rpartition("/")[2].replace("%3a", ":", 1))
-            if work and paths.ocfl_object(work) == folder:
-                yield work
+    """Yield every work that has an object, in the order of the objects' keys. Lists the whole storage root.
 
-
-def _store_state(
-    store: ObjectStore,
-    work: str,
-    head: Inventory | None,
-    content: Mapping[str, Path | bytes],
-    known: Mapping[str, str],
-) -> tuple[dict[str, str], set[str]]:
-    """Return the digest of every logical path, and the content paths stored while computing them.
-
-    In a first version, a file without a known digest is hashed while it is put, because it must be new. In a later
-    version it is hashed first, because most files are already stored.
+    Objects that have lost their inventory are included: `read_inventory` says what is wrong with them. A work whose
+    first version is being written is not.
     """
-    state: dict[str, str] = {}
-    stored: set[str] = set()
-    for path in sorted(content, key=str.encode):
-        source = content[path]
-        if path in known:
-            state[path] = known[path]
-        elif head or isinstance(source, bytes):
-            state[path] = sha256(chunks_of(source))
-        else:
-            state[path] = _put_hashed(store, _content_key(work, 1, path), source)
-            stored.add(f"v1/content/{path}")
-    return state, stored
+    depth = paths.ocfl_object("").count("/") + 1
+    for folder, listed in groupby(store.list(paths.OCFL_ROOT), lambda stored: _parent(stored.key, depth)):
+        work = paths.work_of_ocfl_id(folder.rpartition("/")[2].replace("%3a", ":", 1))
+        if not work or paths.ocfl_object(work) != folder:
+            continue
+        is_committed = any(stored.key == f"{folder}/{INVENTORY_NAME}" for stored in listed)
+        if is_committed or not is_begun(store, work):
+            yield work
+
+
+def _parent(key: str, depth: int) -> str:
+    """Return the first `depth` elements of a key that has more; '' for any other key."""
+    elements = key.split("/")
+    return "/".join(elements[:depth]) if len(elements) > depth else ""
+
+
+def _open(store: ObjectStore, work: str) -> Head:
+    """Return the committed state, to which a version may be added; complete what a killed writer left complete.
+
+    Raises `ObjectInvalid` for files beyond this state that no record explains.
+    """
+    root = paths.ocfl_object(work)
+    head = read_head(store, work)
+    if head.inventory and sidecar_digest(store, root) != head.digest:
+        store.put(f"{root}/{SIDECAR_NAME}", sidecar_bytes(head.digest))
+    beyond = _files_beyond(store, root, head)
+    # Read after the listing: another process of the same run may have put the record and a file meanwhile.
+    record = read_record(store, work)
+    allowed = f"{head.unfinished().folder}/" if record == head.unfinished() else None
+    declared = {OBJECT_DECLARATION} if allowed and head.inventory is None else set()
+    unknown = sorted(path for path in beyond - declared if not (allowed and path.startswith(allowed)))
+    if unknown:
+        raise file_unknown(root, unknown[0])
+    complete = _complete_version(store, work, head, beyond)
+    if complete is None:
+        return head
+    _commit(store, work, complete)
+    delete_record(store, work)
+    return read_head(store, work)
+
+
+def _files_beyond(store: ObjectStore, root: str, head: Head) -> set[str]:
+    """Return the paths of files in the folders of later versions; those of all files without an inventory."""
+    listed = {stored.key.removeprefix(f"{root}/") for stored in store.list(root)}
+    if head.inventory is None:
+        return listed
+    numbers = {path: int(match[1]) for path in listed if (match := _VERSION.match(path))}
+    return {path for path, number in numbers.items() if number >= head.next_version}
+
+
+def _complete_version(store: ObjectStore, work: str, head: Head, files: Collection[str]) -> Inventory | None:
+    """Return the inventory of the recorded version if a killed writer completed it (step 4); None if not.
+
+    Raises `ObjectInvalid` for a version that no killed writer leaves.
+    """
+    root, folder = paths.ocfl_object(work), head.unfinished().folder
+    if f"{folder}/{SIDECAR_NAME}" not in files:
+        if OBJECT_DECLARATION in files:
+            raise inventory_lost(root)
+        return None
+    key = f"{root}/{folder}/{INVENTORY_NAME}"
+    document = read_if_present(store, key)
+    if document is None or sha256([document]) != sidecar_digest(store, f"{root}/{folder}"):
+        raise inventory_lost(f"{root}/{folder}")
+    inventory = parse_inventory(document, key)
+    earlier = head.inventory.versions if head.inventory else ()
+    if inventory.identifier != paths.ocfl_id(work) or inventory.versions[:-1] != earlier:
+        raise inventory_outdated(root, f"v{len(earlier)}", folder)
+    if missing := sorted(new_content(inventory).keys() - files):
+        raise file_missing(root, missing[0])
+    return inventory
+
+
+def _record(store: ObjectStore, work: str, head: Head) -> None:
+    if read_record(store, work) != head.unfinished():
+        put_record(store, work, head.unfinished())
+
+
+def _remove_unfinished(store: ObjectStore, work: str, head: Head) -> None:
+    """Delete the files of an unfinished version that follows `head`, which `_open` returned, and its record."""
+    record = read_record(store, work)
+    if record == head.unfinished():
+        delete_files(store, work, record)
+    if record:
+        delete_record(store, work)
 
 
 def _content_key(work: str, version: int, path: str) -> str:
@@ -199,15 +273,6 @@ def _find_staged(store: ObjectStore, work: str, version: int, staged: Collection
     root = paths.ocfl_object(work)
     stored = store.list(f"{root}/v{version}/content") if wanted else ()
     return {item.key.removeprefix(f"{root}/") for item in stored if item.key in wanted}
-
-
-def _put_hashed(store: ObjectStore, key: str, source: Path) -> str:
-    """Put a file, hash it while it is sent, read it back and return its SHA-256."""
-    digester = Digester("sha256")
-    store.put(key, digester.pass_through(chunks_of(source)))
-    digest = digester.hexdigest("sha256")
-    _read_back(store, key, digest)
-    return digest
 
 
 def _put_verified(store: ObjectStore, key: str, source: Path | bytes, digest: str) -> None:
@@ -223,16 +288,6 @@ def _read_back(store: ObjectStore, key: str, digest: str) -> None:
         raise DigestMismatch(key=key)
 
 
-def _delete_leftovers(store: ObjectStore, work: str, uncommitted: int, expected: Collection[str]) -> None:
-    """Delete the files of version `uncommitted` and later ones, except for `expected` content paths."""
-    root = paths.ocfl_object(work)
-    for stored in list(store.list(root)):
-        path = stored.key.removeprefix(f"{root}/")
-        version = _VERSION.match(path)
-        if version and int(version[1]) >= uncommitted and path not in expected:
-            store.delete(stored.key)
-
-
 def _commit(store: ObjectStore, work: str, inventory: Inventory) -> None:
     root = paths.ocfl_object(work)
     document = inventory_bytes(inventory)
@@ -244,11 +299,3 @@ def _commit(store: ObjectStore, work: str, inventory: Inventory) -> None:
         store.put(declaration, f"{OBJECT_DECLARATION[2:]}\n".encode())
     store.put(f"{root}/{INVENTORY_NAME}", document)
     store.put(f"{root}/{SIDECAR_NAME}", sidecar)
-
-
-def _sidecar(store: ObjectStore, folder: str) -> str | None:
-    key = f"{folder}/{SIDECAR_NAME}"
-    try:
-        return parse_sidecar(store.read(key), key)
-    except KeyNotFound:
-        return None

@@ -88,6 +88,11 @@ class Catalogue:
             state = session.scalar(select(WorkRow.state).where(WorkRow.identifier == work))
         return WorkState(state) if state else None
 
+    def version(self, work: str) -> int:
+        """Return the number of the newest version of a work that the catalogue knows; 0 when there is no such work."""
+        with read_session(self._sessions) as session:
+            return session.scalar(select(WorkRow.version).where(WorkRow.identifier == work)) or 0
+
     def works(self, offset: int = 0, limit: int = 50, *, newest_first: bool = False) -> list[WorkSummary]:
         """Return published works in the order of accession, or in reverse.
 

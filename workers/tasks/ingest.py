@@ -6,9 +6,11 @@ The steps, and what a crash leaves after each of them:
    transaction enqueues a job per page and claims the work, so that no other ingest changes it. A crash before the
    transaction leaves nothing.
 2. **Pages.** Any number of workers run the page jobs (`tasks/ingest_page.py`): hash and decode the master, store it
-   ahead of the version, store its pyramid. A crash leaves some of these objects, which are written again.
+   ahead of the version, store its pyramid. A crash leaves some of these objects, which are written again. The first
+   page records the version as unfinished (`preservation/ocfl/unfinished.py`): of the work's object, an ingest may
+   overwrite and delete only what is in the folder of that version.
 3. **Conclude**, when all page jobs have finished. A fault ends the ingest here: all faults are reported and the stored
-   objects are deleted. If the deposit was changed meanwhile, the ingest restarts.
+   objects of the unfinished version are deleted. If the deposit was changed meanwhile, the ingest restarts.
 4. **Preserve.** Commit the version of the work's OCFL object, unless its head has the same files already. A crash
    before the commit leaves files that the next run uses; after it, the next run finds the version.
 5. **Publish the manifest** in the store.
@@ -46,7 +48,7 @@ from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
-from workers.tasks.preserve import preserve
+from workers.tasks.preserve import next_version, preserve
 from workers.tasks.publish import publication_of, publish_work
 
 _MOST_ATTEMPTS: Final = 10
@@ -109,7 +111,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     publication = publication_of(work, pyramids, events, inventory, {})
     follow_up = follow_up_jobs(repository, publication)  # 7
     repository.catalogue.publish(publication, follow_up, timestamp(repository.clock()))  # 6
-    changed = len(inventory.versions) == plan.version
+    changed = len(inventory.versions) >= plan.version
     return {"identifier": work.identifier, "images": len(pyramids), "changed": changed}
 
 
@@ -128,8 +130,7 @@ def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:
     work, version = "", 0
     if deposit.description and not deposit.faults:
         work = work_identifier(deposit.description, _master_digests(deposit, context.examiner.concurrency))
-        inventory = objects.read_inventory(repository.store, work)
-        version = 1 + (len(inventory.versions) if inventory else 0)
+        version = next_version(repository, work)
     plan = IngestPlan(work, version, timestamp(repository.clock()), deposit.documents_digest())
     pages = [
         page_job(job.key, number, deposit.folder, page.name, work=work, version=version)

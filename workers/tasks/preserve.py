@@ -17,7 +17,9 @@ from preservation.ocfl.inventory import Inventory
 from preservation.premis import accession_event, events_bytes, ingestion_event, parse_events
 from repository import paths
 from repository.errors import ObjectInvalid
+from repository.localized import LocalizedText
 from repository.model import Event, Work
+from repository.repository import Repository
 from repository.storage.store import ObjectStore
 from repository.work_json import work_of_json, work_to_json
 
@@ -33,7 +35,7 @@ def preserve(store: ObjectStore, work: Work, files: Mapping[str, Path], time: st
     all versions. The events of a version are part of it, so that a repeated call after a crash returns the same events.
     Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
     """
-    before = objects.read_inventory(store, work.identifier)
+    before = objects.complete_version(store, work.identifier)
     record = work_to_json(work)
     digests = _digests(work, files, record)
     events = read_events(store, work.identifier) if before else ()
@@ -52,6 +54,27 @@ def preserve(store: ObjectStore, work: Work, files: Mapping[str, Path], time: st
         staged=[image.master.path for image in work.images()],
     )
     return inventory, events
+
+
+def next_version(repository: Repository, work: str) -> int:
+    """Return the number of the next version of a work. Raises `ObjectInvalid` when the store has lost versions of it.
+
+    The catalogue knows only committed versions: one that the store lacks would otherwise be written a second time, with
+    other content.
+    """
+    inventory = objects.read_inventory(repository.store, work)
+    preserved, known = len(inventory.versions) if inventory else 0, repository.catalogue.version(work)
+    if known > preserved:
+        raise ObjectInvalid(
+            key=paths.ocfl_object(work),
+            reason=LocalizedText(
+                f"目录数据库记有 v{known}，存储中只到 v{preserved}；未作改动。请从副本恢复此对象；确已丢失时，"
+                "运行 shanben rebuild 后重新送存",
+                f"the catalogue knows v{known}, and the store has only {preserved} version(s); nothing was changed:"
+                " restore the object from a replica, or, if it is lost, run shanben rebuild and ingest it again",
+            ),
+        )
+    return preserved + 1
 
 
 def read_work(store: ObjectStore, identifier: str) -> Work:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import ocfl
 import pytest
 
 from preservation.ocfl.inventory import Inventory
-from preservation.ocfl.objects import file_key, prepare_storage_root, read_file, read_inventory, works, write_version
+from preservation.ocfl.objects import (
+    discard_content,
+    file_key,
+    prepare_storage_root,
+    put_content,
+    read_file,
+    read_inventory,
+    works,
+    write_version,
+)
+from preservation.ocfl.unfinished import UnfinishedVersion, put_record, read_record
+from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid
 from repository.identifiers import Kind, mint
 from repository.paths import ocfl_object
@@ -93,7 +105,11 @@ class DyingStore:
         return self._live().chunks(key, size)
 
     def put(self, key: str, content: Content) -> None:
-        self._live().put(key, content)
+        store = self._live()
+        before = store.read(key) if store.exists(key) else None
+        store.put(key, content)
+        if before not in (None, store.read(key)):
+            assert_may_change(store, key)
 
     def put_new(self, key: str, content: Content) -> None:
         self._live().put_new(key, content)
@@ -105,7 +121,18 @@ class DyingStore:
         return self._live().list(prefix)
 
     def delete(self, key: str) -> None:
-        self._live().delete(key)
+        store = self._live()
+        assert_may_change(store, key, deletes=True)
+        store.delete(key)
+
+
+def assert_may_change(store: ObjectStore, key: str, *, deletes: bool = False) -> None:
+    """Assert that a file is no preserved one: it is in the folder of the recorded version, or the root inventory."""
+    if key == paths.unfinished_version(WORK) or (not deletes and key.rpartition("/")[0] == ROOT):
+        return
+    record = read_record(store, WORK)
+    assert record
+    assert key.startswith(f"{ROOT}/{record.folder}/")
 
 
 def preserve(store: ObjectStore, content: dict[str, Path | bytes], turn: int = 0, known: bool = False) -> Inventory:
@@ -211,25 +238,28 @@ def _both_versions(
     return True
 
 
-def test_object_keeps_nothing_of_an_uncommitted_version_when_other_content_follows(
+def test_object_keeps_nothing_of_an_incomplete_version_when_other_content_follows(
     deposit: dict[str, Path | bytes], tmp_path: Path
 ) -> None:
-    """The object keeps no file of an uncommitted run, whatever is deposited next."""
+    """A version that was complete when its writer was killed is committed; of any other, no file is kept."""
     other: dict[str, Path | bytes] = {"metadata/work.json": b"{}", "masters/other.tif": b"other"}
-    clean = memory_store()
+    clean, both = memory_store(), memory_store()
     preserve(clean, other)
-    for allowed in range(3, 60):
+    preserve(both, deposit)
+    preserve(both, other, 0)
+    heads = []
+    for allowed in range(3, 80):
         store = memory_store()
         try:
             preserve(DyingStore(store, allowed), deposit)
         except KilledError:
-            committed = read_inventory(store, WORK)
+            heads.append(preserve(store, other).head)
+            assert contents(store) == contents(clean if heads[-1] == "v1" else both), f"killed before {allowed}"
+            assert_ocfl_py_accepts(store, tmp_path / str(allowed))
         else:
             break
-        preserve(store, other)
-        if committed is None:
-            assert contents(store) == contents(clean)
-        assert_ocfl_py_accepts(store, tmp_path / str(allowed))
+    assert heads == sorted(heads)
+    assert set(heads) == {"v1", "v2"}
 
 
 def test_abandoned_version_is_deleted_when_the_head_state_is_written_again(
@@ -308,14 +338,16 @@ def test_missing_work_has_no_inventory_and_no_files() -> None:
     assert list(works(store)) == []
 
 
-def test_works_lists_committed_objects_only(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+def test_works_lists_all_objects_but_those_that_are_being_begun() -> None:
     store = memory_store()
     prepare_storage_root(store)
     names = {mint(Kind.WORK, str(number)) for number in range(20)}
     for work in names:
         write_version(store, work, {"inventory.json": b"misleading"}, message="m", created=TIMES[0])
-    store.put(f"{ROOT}/v1/content/inventory.json", b"not committed")
+    store.delete(f"{ocfl_object(min(names))}/inventory.json")
     store.put("ocfl/abc/def/012/shanben%3astray/inventory.json", b"in the wrong place")
+    put_record(store, WORK, UnfinishedVersion(1, ""))
+    store.put(f"{ROOT}/v1/content/inventory.json", b"not committed")
     found = list(works(store))
     assert set(found) == names
     assert len(found) == 20
@@ -328,3 +360,142 @@ def test_storage_root_may_be_prepared_repeatedly(tmp_path: Path) -> None:
     prepare_storage_root(store)
     assert contents(store) == before
     assert_ocfl_py_accepts(store, tmp_path, 0)
+
+
+def two_versions(deposit: dict[str, Path | bytes]) -> ObjectStore:
+    store = memory_store()
+    preserve(store, deposit)
+    preserve(store, deposit | {"metadata/work.json": b"{}"}, 1)
+    return store
+
+
+def copy(store: ObjectStore, source: str, target: str) -> None:
+    for name in ("inventory.json", "inventory.json.sha256"):
+        store.put(f"{ROOT}{target}/{name}", store.read(f"{ROOT}{source}/{name}"))
+
+
+def assert_refused(store: ObjectStore, reason: str, tmp_path: Path) -> None:
+    """Assert that each operation which writes names what is wrong and changes nothing."""
+    before = contents(store)
+    new = tmp_path / "new.tif"
+    new.write_bytes(b"new")
+    with pytest.raises(ObjectInvalid, match=reason):
+        preserve(store, {"metadata/work.json": b"other"}, 2)
+    digest = hashlib.sha256(b"new").hexdigest()
+    if read_record(store, WORK):
+        with pytest.raises(ObjectInvalid, match=reason):
+            discard_content(store, WORK)
+        with suppress(ObjectInvalid):
+            put_content(store, WORK, 2, "new.tif", source=new, digest=digest)
+    else:
+        discard_content(store, WORK)
+        for version in (1, 2, 3):
+            with pytest.raises(ObjectInvalid, match=reason):
+                put_content(store, WORK, version, "new.tif", source=new, digest=digest)
+    assert contents(store) == before
+
+
+def test_object_without_its_root_inventory_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    store = two_versions(deposit)
+    store.delete(f"{ROOT}/inventory.json")
+    with pytest.raises(ObjectInvalid, match="no usable inventory"):
+        read_inventory(store, WORK)
+    assert_refused(store, "no usable inventory", tmp_path)
+
+
+def test_object_whose_root_inventory_is_older_than_its_versions_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    store = two_versions(deposit)
+    copy(store, "/v1", "")
+    with pytest.raises(ObjectInvalid, match="ends at v1, and the object has v2"):
+        read_inventory(store, WORK)
+    assert_refused(store, "ends at v1", tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["v2", "v3", "v17"])
+def test_file_that_no_version_and_no_record_explains_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes], folder: str, tmp_path: Path
+) -> None:
+    store = memory_store()
+    preserve(store, deposit)
+    store.put(f"{ROOT}/{folder}/content/masters/restored.tif", b"a master")
+    assert read_inventory(store, WORK)
+    assert_refused(store, "restored.tif", tmp_path)
+
+
+def test_record_is_void_when_the_object_has_another_inventory(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+    store = two_versions(deposit)
+    put_record(store, WORK, UnfinishedVersion(2, hashlib.sha256(b"an older inventory").hexdigest()))
+    copy(store, "/v1", "")
+    assert_refused(store, "ends at v1", tmp_path)
+    copy(store, "/v2", "")
+    discard_content(store, WORK)
+    assert read_record(store, WORK) is None
+    assert_ocfl_py_accepts(store, tmp_path / "copy")
+
+
+def test_complete_version_is_committed_and_never_discarded(deposit: dict[str, Path | bytes]) -> None:
+    store = two_versions(deposit)
+    whole = contents(store)
+    copy(store, "/v1", "")
+    put_record(store, WORK, UnfinishedVersion(2, hashlib.sha256(store.read(f"{ROOT}/inventory.json")).hexdigest()))
+    inventory = read_inventory(store, WORK)
+    assert inventory
+    assert inventory.head == "v1"
+    discard_content(store, WORK)
+    assert contents(store) == whole
+
+
+@pytest.mark.parametrize("lost", ["v2/inventory.json", "v2/content/metadata/work.json"])
+def test_recorded_version_that_no_killed_writer_leaves_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes], lost: str, tmp_path: Path
+) -> None:
+    store = two_versions(deposit)
+    copy(store, "/v1", "")
+    put_record(store, WORK, UnfinishedVersion(2, hashlib.sha256(store.read(f"{ROOT}/inventory.json")).hexdigest()))
+    store.delete(f"{ROOT}/{lost}")
+    assert_refused(store, "no usable inventory|is missing", tmp_path)
+
+
+def test_damaged_record_is_named_and_nothing_is_deleted(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
+    store = memory_store()
+    preserve(store, deposit)
+    store.put(f"{ROOT}/v2/content/masters/new.tif", b"a master")
+    store.put(paths.unfinished_version(WORK), b'{"version":')
+    before = contents(store)
+    with pytest.raises(ObjectInvalid, match="unfinished version"):
+        preserve(store, {"metadata/work.json": b"other"}, 2)
+    with pytest.raises(ObjectInvalid, match="unfinished version"):
+        discard_content(store, WORK)
+    assert contents(store) == before
+
+
+def test_content_of_an_unfinished_version_is_replaced_and_discarded(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    store = memory_store()
+    preserve(store, deposit)
+    before = contents(store)
+    page = tmp_path / "page.tif"
+    for body in (b"first state", b"second state"):
+        page.write_bytes(body)
+        put_content(store, WORK, 2, "page.tif", source=page, digest=hashlib.sha256(body).hexdigest())
+        assert store.read(f"{ROOT}/v2/content/page.tif") == body
+    put_content(store, WORK, 1, "page.tif", source=page, digest=hashlib.sha256(b"second state").hexdigest())
+    discard_content(store, WORK)
+    assert contents(store) == before
+
+
+def test_missing_or_damaged_root_sidecar_is_restored_by_the_next_writer(deposit: dict[str, Path | bytes]) -> None:
+    store = two_versions(deposit)
+    whole = contents(store)
+    for damaged in (None, b"", b"0 inventory.json\n", store.read(f"{ROOT}/v1/inventory.json.sha256")):
+        store.delete(f"{ROOT}/inventory.json.sha256")
+        if damaged is not None:
+            store.put(f"{ROOT}/inventory.json.sha256", damaged)
+        assert read_inventory(store, WORK)
+        preserve(store, deposit | {"metadata/work.json": b"{}"}, 2)
+        assert contents(store) == whole
