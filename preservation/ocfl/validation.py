@@ -155,9 +155,8 @@ def _check_extensions(validated: _Object) -> Iterator[RuleFinding]:
 def _check_root(validated: _Object) -> Iterator[RuleFinding]:
     """Report files and folders in the object root that the specification does not name."""
     inventory = validated.inventories.get("", {})
-    sidecars = {f"{_INVENTORY}.{algorithm}" for algorithm in ALGORITHMS}
     for path in sorted(path for path in validated.files if "/" not in path):
-        if path not in {_INVENTORY, *sidecars} and not path.startswith("0="):
+        if path not in _inventory_files(validated, "") and not path.startswith("0="):
             yield RuleFinding("E001", path)
     for folder in sorted(validated.folders() - {"extensions", "logs"}):
         if not VERSION_NAME.fullmatch(folder):
@@ -166,6 +165,15 @@ def _check_root(validated: _Object) -> Iterator[RuleFinding]:
             yield RuleFinding("E046", folder)
     missing = versions_of(inventory).keys() - validated.folders()
     yield from (RuleFinding("E010", name, variant="folder") for name in sorted(missing))
+
+
+def _inventory_files(validated: _Object, folder: str) -> set[str]:
+    """Return the names of the inventory in a folder and its sidecar: none for a sidecar without an inventory."""
+    if f"{folder}/{_INVENTORY}".lstrip("/") not in validated.files:
+        return set()
+    values = validated.inventories.get(folder)
+    algorithms = ALGORITHMS if values is None else [values.get("digestAlgorithm")]
+    return {_INVENTORY, *(f"{_INVENTORY}.{algorithm}" for algorithm in algorithms)}
 
 
 def _load(validated: _Object, folder: str) -> Iterator[RuleFinding]:
@@ -215,7 +223,7 @@ def _check_version(validated: _Object, name: str) -> Iterator[RuleFinding]:
         yield RuleFinding("W010", name)
     for path in sorted(inside):
         first, slash, _ = path.partition("/")
-        if not slash and first not in {_INVENTORY, *(f"{_INVENTORY}.{algorithm}" for algorithm in ALGORITHMS)}:
+        if not slash and first not in _inventory_files(validated, name):
             yield RuleFinding("E015", f"{name}/{first}")
         elif slash and first != content_folder:
             yield RuleFinding("W002", f"{name}/{first}")

@@ -79,6 +79,12 @@ def extra_folder_in_root(draft: ObjectDraft) -> None:
     draft.extra["drafts/notes.txt"] = b"x"
 
 
+@breaks("E001")
+def sidecar_of_another_algorithm(draft: ObjectDraft) -> None:
+    body = draft.files()["inventory.json"]
+    draft.extra["inventory.json.sha256"] = f"{digest(body, 'sha256')} inventory.json\n".encode()
+
+
 @breaks("E003")
 def no_declaration(draft: ObjectDraft) -> None:
     draft.omitted.add("0=ocfl_object_1.1")
@@ -265,6 +271,17 @@ def _manifest_path(draft: ObjectDraft, path: str) -> None:
 @breaks("E015")
 def file_beside_the_content_directory(draft: ObjectDraft) -> None:
     draft.extra["v1/notes.txt"] = b"x"
+
+
+@breaks("E015")
+def sidecar_of_a_version_without_its_inventory(draft: ObjectDraft) -> None:
+    draft.omitted.add("v1/inventory.json")
+
+
+@breaks("E015")
+def version_sidecar_of_another_algorithm(draft: ObjectDraft) -> None:
+    body = draft.files()["v1/inventory.json"]
+    draft.extra["v1/inventory.json.sha256"] = f"{digest(body, 'sha256')} inventory.json\n".encode()
 
 
 @breaks("E023")
