@@ -6,15 +6,17 @@ Every function may be repeated.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from preservation.log import signing_key
 from preservation.log.sequencer import log_key
+from preservation.log.tiles import has_tiles
 from preservation.ocfl import objects
 from repository import paths
 from repository.config import Settings
-from repository.errors import Busy, StoreFault
+from repository.errors import Busy, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
 from repository.storage.address import S3_SCHEME
@@ -29,6 +31,19 @@ def bootstrap(settings: Settings) -> Repository:
     """
     prepare_store(settings.store_url, settings)
     return prepare_repository(open_repository(settings))
+
+
+def bootstrap_to_rebuild(settings: Settings) -> Repository:
+    """Open and prepare the repository for a rebuild, which needs no key: one that cannot be used is left alone.
+
+    Raises `SystemFault`.
+    """
+    prepare_store(settings.store_url, settings)
+    repository = open_repository(settings)
+    with suppress(SettingInvalid):
+        return prepare_repository(repository)
+    objects.prepare_storage_root(repository.store)
+    return repository
 
 
 def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
@@ -62,8 +77,9 @@ def prepare_repository(repository: Repository) -> Repository:
     """Prepare the log's key and declare the store an OCFL storage root. Return the repository.
 
     The first machine creates the log's signing key and records the public key in the database. Other machines never
-    create one: they work without it, and machines that have the key sign. Raises `SettingInvalid` if this machine has
-    another key or its settings name another log, and `DependencyMissing` if the store has a log whose key is unknown.
+    create one: they work without it, and machines that have the key sign. If the store has a log whose key is nowhere,
+    none is created: everything but the log works until the key is put back. Raises `SettingInvalid` if this machine has
+    another key or its settings name another log.
     """
     with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("日志密钥", "the log's key"))):
         _prepare_key(repository)
@@ -75,8 +91,8 @@ def _prepare_key(repository: Repository) -> None:
     settings, log_sequence = repository.settings, repository.log_sequence
     has_key = (settings.keys / signing_key.KEY_FILE).exists()
     if log_sequence.verifier_key() is None:
-        if not has_key and repository.store.exists(paths.LOG_CHECKPOINT):
-            raise signing_key.signing_key_missing()
+        if not has_key and (repository.store.exists(paths.LOG_CHECKPOINT) or has_tiles(repository.store)):
+            return
         if settings.log_origin or not has_key:
             signing_key.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
         signer = signing_key.load(settings.keys)

@@ -15,6 +15,7 @@ from preservation.log.audit import AuditResult, audit
 from preservation.log.heads import SignedHeads, checkpoint_lost
 from preservation.log.merkle import TreeHead, consistency_proof, inclusion_proof
 from preservation.log.notes import Checkpoint, VerifierKey
+from preservation.log.readable import ReadableLog, read_log
 from preservation.log.signing_key import Signer, signing_key_missing
 from preservation.log.tiles import StoredTree, has_tiles
 from preservation.log.writer import Append, LogWriter
@@ -107,8 +108,18 @@ class ProvenanceLog:
         _require(old_size - 1, size)
         return consistency_proof(old_size, size, StoredTree(self._store, size).hash_of)
 
+    def readable(self) -> ReadableLog:
+        """Return everything of the log that can be read, however damaged it is, with what is wrong with it."""
+        heads, problems = self._readable_heads()
+        return read_log(self._store, [head.size for head in heads], problems)
+
     def verify(self) -> AuditResult:
         """Recompute the whole log from its entries, in bounded memory, and report every difference."""
+        heads, problems = self._readable_heads()
+        return audit(self._store, heads, problems)
+
+    def _readable_heads(self) -> tuple[list[TreeHead], list[LocalizedText]]:
+        """Return the signed heads that can be verified, and what is wrong with the others."""
         heads: list[TreeHead] = []
         problems: list[LocalizedText] = []
         for read_heads in (self._heads.published_heads, self._heads.remembered):
@@ -118,7 +129,7 @@ class ProvenanceLog:
                 problems.append(fault.message)
         if not self._store.exists(LOG_CHECKPOINT) and (any(head.size for head in heads) or has_tiles(self._store)):
             problems.append(checkpoint_lost().message)
-        return audit(self._store, heads, problems)
+        return heads, problems
 
 
 def _require(index: int, size: int) -> None:

@@ -28,11 +28,13 @@ from typing import Final
 from preservation.log import signing_key
 from preservation.log.log import ProvenanceLog
 from preservation.log.notes import VerifierKey, parse_verifier_key
+from preservation.log.readable import ReadableLog, read_log, stated_size
 from preservation.log.signing_key import KEY_FILE, Signer
+from preservation.log.tiles import has_tiles
 from preservation.log.writer import Append
 from preservation.log.writer_lock import CheckpointFile, DatabaseWriterLock, FileWriterLock, WriterLock
 from preservation.premis import event_bytes, parse_event
-from repository.errors import LogBusy, LogInvalid, NotFound, SettingInvalid
+from repository.errors import DependencyMissing, LogBusy, LogInvalid, NotFound, SettingInvalid
 from repository.localized import LocalizedText
 from repository.model import Event
 from repository.repository import Repository
@@ -77,8 +79,14 @@ def log_key(repository: Repository) -> Signer | VerifierKey:
 
 
 def can_sign(repository: Repository) -> bool:
-    """Return whether this machine has the log's signing key and may extend the log. Raises as `log_key`."""
-    return isinstance(log_key(repository), Signer)
+    """Return whether this machine has the log's signing key and may extend the log.
+
+    Raises `SettingInvalid` when its key belongs to another log or cannot be used.
+    """
+    try:
+        return isinstance(log_key(repository), Signer)
+    except DependencyMissing:
+        return False
 
 
 def record_events(repository: Repository) -> int:
@@ -108,12 +116,18 @@ def needs_recording(repository: Repository) -> bool:
 
 def exclusive_writer(repository: Repository) -> AbstractContextManager[object]:
     """Hold the writer lock, so that no other process extends the log. Raises `LogBusy` after a long wait."""
-    return _writer_lock(repository, parse_verifier_key(verifier_key(repository)).name, _LONG_WAIT_SECONDS).hold()
+    # The lock is that of the data folder or the database, whatever the log's origin.
+    return _writer_lock(repository, "", _LONG_WAIT_SECONDS).hold()
 
 
-def log_indexes(log: ProvenanceLog) -> dict[str, int]:
-    """Return the leaf index of every event in the log, by event identifier."""
-    return {parse_event(leaf).identifier: index for index, leaf in enumerate(log.entries(0, log.size))}
+def read_damaged_log(repository: Repository) -> ReadableLog:
+    """Return everything of the log that can be read, also if it is damaged, or no key is known to verify it with."""
+    try:
+        return open_log(repository).readable()
+    except (DependencyMissing, SettingInvalid) as fault:
+        store = repository.store
+        size = stated_size(store)
+        return read_log(store, [size], [fault.message] if size or has_tiles(store) else [])
 
 
 def image_evidence(repository: Repository, image: str) -> bytes:

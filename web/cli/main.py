@@ -19,12 +19,13 @@ from repository.localized import LocalizedText
 from repository.logs import log_to_stderr
 from web.cli.ingest import ingest_by_workers, ingest_locally
 from web.cli.log import log
+from web.cli.rebuild import report_rebuilt
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
 from web.cli.sandbox_report import active_layers, report_sandbox
 from web.cli.status import status
 from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
-from workers.bootstrap import bootstrap, bootstrap_to_serve
+from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 from workers.deposit.check import check as check_deposit
 from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
@@ -53,7 +54,11 @@ def init(terminal: Terminal) -> None:
     repository = bootstrap(process_settings())
     settings = repository.settings
     terminal.write(LocalizedText(f"已就绪：{settings.data}", f"Ready: {settings.data}"))
-    key = verifier_key(repository)
+    try:
+        key = verifier_key(repository)
+    except DependencyMissing as fault:  # the store has a log, and its key is nowhere
+        key = None
+        terminal.warn(fault.message)
     terminal.result({"data": str(settings.data), "store": settings.store_url, "log_key": key})
 
 
@@ -185,12 +190,9 @@ def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
 
 @main.command()
 @command
-def rebuild(terminal: Terminal) -> None:
-    """仅凭存储重建目录数据库。 Rebuild the catalogue from storage alone."""
-    repository = bootstrap(process_settings())
+def rebuild(terminal: Terminal) -> int:
+    """仅凭存储重建目录数据库；损坏的著作跳过并列出。 Rebuild the catalogue from storage alone; name what is damaged."""
+    repository = bootstrap_to_rebuild(process_settings())
     with _examiner(repository.settings) as examiner:
         done = rebuild_catalogue(repository, examiner, terminal.progress())
-    zh = f"已重建：著作 {done.works} 种，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
-    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids remade"
-    terminal.write(LocalizedText(zh, en))
-    terminal.result({"works": done.works, "images": done.images, "pyramids_made": done.pyramids_made})
+    return report_rebuilt(terminal, done)

@@ -6,17 +6,25 @@
    are not logged yet are staged again.
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
 5. Publish the collections.
+
+A work that cannot be read completely is skipped and named, and everything else is rebuilt. A damaged log is read as far
+as possible and not changed; the events in its damaged parts wait until it is repaired (`log/sequencer.py`). The works
+and versions that the log names and the store lacks are listed. The log's private key is not needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from preservation.log.sequencer import exclusive_writer, log_indexes, open_log
+from preservation.log.readable import ReadableLog
+from preservation.log.sequencer import exclusive_writer, read_damaged_log
 from preservation.ocfl import objects
+from preservation.ocfl.inventory import Inventory
+from repository import paths
 from repository.database.catalogue import Publication
-from repository.errors import Busy, KeyNotFound, PyramidCorrupt
+from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
 from repository.model import Work
 from repository.repository import Repository
@@ -27,38 +35,80 @@ from workers.tasks.preserve import read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import make_pyramid, read_pyramid
 
+_FAULTS: Final = (IntegrityError, KeyNotFound, MasterUnreadable)
+"""What concerns one work. All other faults, such as a store that is away, end the rebuild."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedWork:
+    """A work that the new catalogue does not have, because its object is damaged."""
+
+    work: str
+    fault: ShanbenError
+
+
+@dataclass(frozen=True, slots=True)
+class LostVersions:
+    """A work of which the log names version `logged`, and the store has the versions up to `stored`, 0 for none."""
+
+    work: str
+    logged: int
+    stored: int
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The number of catalogued works and images, and of pyramids that were made from their masters."""
+    """The number of catalogued works and images, and of pyramids that were made from their masters.
+
+    `skipped` are works that cannot be read, `lost` those that the store lacks, `log_problems` what is wrong with the
+    log; all are empty when everything is sound.
+    """
 
     works: int
     images: int
     pyramids_made: int
+    skipped: tuple[SkippedWork, ...] = ()
+    lost: tuple[LostVersions, ...] = ()
+    log_problems: tuple[LocalizedText, ...] = ()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What a rebuild has read so far: the number of versions of each sound work, and the faults of the others."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, SkippedWork] = field(default_factory=dict)
+
+    def skip(self, work: str, fault: ShanbenError) -> None:
+        self.versions.pop(work, None)
+        self.skipped[work] = SkippedWork(work, fault)
 
 
 def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> Rebuilt:
     """Rebuild the catalogue.
 
-    Raises `ObjectInvalid` for a work whose record cannot be read; the catalogue does not change then. Raises `Busy`
-    while an ingest is active, whose work would be missing from the new catalogue.
+    Raises `Busy` while an ingest is active, whose work would be missing from the new catalogue, and `StoreFault`,
+    `DatabaseFault`, `StagingFault`; the catalogue does not change then.
     """
     _require_no_ingest(repository)
     works = list(objects.works(repository.store))
-    made = 0
+    reading = _Reading()
     progress.start(LocalizedText("重建目录数据库", "Rebuilding the catalogue"), len(works))
     try:
+        made = 0
         for identifier in works:
-            made += _restore_derived(repository, read_work(repository.store, identifier), examiner)  # 1, 2
+            made += _restore_derived(repository, identifier, examiner, reading)  # 1, 2
             progress.advance(1)
         with exclusive_writer(repository):
             _require_no_ingest(repository)
-            indexes = log_indexes(open_log(repository))
-            count = repository.catalogue.rebuild(_publications(repository, works, indexes))  # 3, 4
+            log = read_damaged_log(repository)
+            count = repository.catalogue.rebuild(_publications(repository, reading, log.indexes))  # 3, 4
         publish_all(repository)  # 5
     finally:
         progress.finish()
-    return Rebuilt(count, repository.catalogue.counts().images, made)
+    images = repository.catalogue.counts().images
+    skipped = tuple(reading.skipped.values())
+    return Rebuilt(count, images, made, skipped, tuple(_lost(reading, log)), tuple(log.problems))
 
 
 def _require_no_ingest(repository: Repository) -> None:
@@ -68,26 +118,56 @@ def _require_no_ingest(repository: Repository) -> None:
         )
 
 
-def _restore_derived(repository: Repository, work: Work, examiner: Examiner) -> int:
-    """Make the missing and damaged pyramids of a work and publish its manifest. Return how many pyramids were made."""
+def _restore_derived(repository: Repository, identifier: str, examiner: Examiner, reading: _Reading) -> int:
+    """Make the missing and damaged pyramids of a work and publish its manifest. Return how many pyramids were made.
+
+    A work that cannot be read is skipped.
+    """
     made = 0
     pyramids = {}
-    for image in work.images():
-        try:
-            pyramids[image.identifier] = read_pyramid(repository, image)
-        except (KeyNotFound, PyramidCorrupt):
-            pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
-            made += 1
+    try:
+        work, inventory = read_work(repository.store, identifier), _inventory(repository, identifier)
+        read_events(repository.store, identifier)
+        for image in work.images():
+            try:
+                pyramids[image.identifier] = read_pyramid(repository, image)
+            except (KeyNotFound, PyramidCorrupt):
+                pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
+                made += 1
+    except _FAULTS as fault:
+        reading.skip(identifier, fault)
+        return made
     publish_work(repository, work, pyramids)
+    reading.versions[identifier] = len(inventory.versions)
     return made
 
 
-def _publications(repository: Repository, works: list[str], indexes: Mapping[str, int]) -> Iterator[Publication]:
-    for identifier in works:
-        inventory = objects.read_inventory(repository.store, identifier)
-        if inventory is None:
-            continue
-        work = read_work(repository.store, identifier)
-        pyramids = {image.identifier: read_pyramid(repository, image) for image in work.images()}
-        events = read_events(repository.store, identifier)
-        yield publication_of(work, pyramids, events, inventory, indexes)
+def _publications(repository: Repository, reading: _Reading, indexes: Mapping[str, int]) -> Iterator[Publication]:
+    for identifier in list(reading.versions):
+        try:
+            publication = _publication(repository, read_work(repository.store, identifier), indexes)
+        except _FAULTS as fault:  # damaged or deleted since it was read
+            reading.skip(identifier, fault)
+        else:
+            yield publication
+
+
+def _publication(repository: Repository, work: Work, indexes: Mapping[str, int]) -> Publication:
+    pyramids = {image.identifier: read_pyramid(repository, image) for image in work.images()}
+    events = read_events(repository.store, work.identifier)
+    return publication_of(work, pyramids, events, _inventory(repository, work.identifier), indexes)
+
+
+def _inventory(repository: Repository, work: str) -> Inventory:
+    inventory = objects.read_inventory(repository.store, work)
+    if inventory is None:
+        raise KeyNotFound(key=paths.ocfl_object(work))
+    return inventory
+
+
+def _lost(reading: _Reading, log: ReadableLog) -> Iterator[LostVersions]:
+    """Yield what the log names and the store lacks; skipped works, whose versions are not known, are named already."""
+    for work, logged in sorted(log.versions.items()):
+        stored = reading.versions.get(work, 0)
+        if work not in reading.skipped and (stored < logged or not stored):
+            yield LostVersions(work, logged, stored)

@@ -1,0 +1,97 @@
+"""Read of a log, damaged or not, everything that can be read, for a rebuild of the catalogue. Writes nothing.
+
+Every problem is reported, and the entries that a damaged bundle or tile does not vouch for are left out. Nothing is
+signed by what is read here: `log/writer.py` refuses a damaged log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from preservation.log.audit import MOST_PROBLEMS
+from preservation.log.merkle import leaf_hash
+from preservation.log.notes import parse_checkpoint, parse_note
+from preservation.log.tiles import StoredTree
+from preservation.premis import EventType, parse_event
+from repository.errors import EventInvalid, KeyNotFound, LogInvalid
+from repository.localized import LocalizedText
+from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, parse_log_path
+from repository.storage.store import ObjectStore
+
+
+@dataclass(slots=True)
+class ReadableLog:
+    """What a log says that can be read.
+
+    `indexes` maps event identifiers to the indexes of their entries, `versions` each work to the newest version of it
+    that was accessioned, at least 1, `problems` is what is wrong with the log.
+    """
+
+    indexes: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    problems: list[LocalizedText] = field(default_factory=list)
+
+    def report(self, problem: LocalizedText) -> None:
+        """Add a problem, unless there are enough of them."""
+        if len(self.problems) < MOST_PROBLEMS and problem not in self.problems:
+            self.problems.append(problem)
+
+
+def read_log(store: ObjectStore, sizes: Iterable[int], problems: Iterable[LocalizedText]) -> ReadableLog:
+    """Read the log in `store`; `sizes` are the sizes at which it was signed, `problems` what is wrong with its heads.
+
+    A log whose checkpoint is lost or damaged is read as far as its bundles reach. Raises `StoreFault`.
+    """
+    log = ReadableLog(problems=list(problems))
+    size = max(sizes, default=0)
+    if not size:
+        size = _stored_size(store)
+    for index, entry in _entries(StoredTree(store, size), log):
+        try:
+            event = parse_event(entry)
+        except EventInvalid as fault:
+            log.report(LocalizedText(f"条目 {index}：{fault.message.zh}", f"entry {index}: {fault.message.en}"))
+            continue
+        log.indexes[event.identifier] = index
+        version = event.detail.get("version", "").removeprefix("v") if event.type == EventType.ACCESSION else ""
+        number = int(version) if version.isdecimal() else 1
+        log.versions[event.work] = max(number, log.versions.get(event.work, 1))
+    return log
+
+
+def stated_size(store: ObjectStore) -> int:
+    """Return the size that the stored checkpoint states, whoever signed it; 0 when it cannot be read."""
+    try:
+        return parse_checkpoint(parse_note(store.read(LOG_CHECKPOINT)).text).size
+    except (KeyNotFound, LogInvalid):
+        return 0
+
+
+def _stored_size(store: ObjectStore) -> int:
+    sizes = [0]
+    for stored in store.list(f"{LOG}/tile/entries"):
+        if found := parse_log_path(stored.key.removeprefix(f"{LOG}/")):
+            _, index, width = found
+            sizes.append(index * TILE_WIDTH + width)
+    return max(sizes)
+
+
+def _entries(tree: StoredTree, log: ReadableLog) -> Iterator[tuple[int, bytes]]:
+    """Yield the entries that their hashes vouch for, with their indexes; report all others."""
+    for number in range((tree.size + TILE_WIDTH - 1) // TILE_WIDTH):
+        try:
+            entries, hashes = tree.bundle(number), tree.tile(0, number)
+        except LogInvalid as fault:
+            log.report(fault.message)
+            continue
+        for index, (entry, stated) in enumerate(zip(entries, hashes, strict=True), number * TILE_WIDTH):
+            if leaf_hash(entry) == stated:
+                yield index, entry
+            else:
+                log.report(
+                    LocalizedText(
+                        f"条目 {index} 与其哈希不符；请从副本恢复",
+                        f"entry {index} does not match its hash; restore it from a replica",
+                    )
+                )

@@ -1,0 +1,48 @@
+"""What `shanben rebuild` reports: the works of the new catalogue, those it lacks, and what is wrong with the log."""
+
+from __future__ import annotations
+
+from repository.localized import LocalizedText
+from web.cli.terminal import EXIT_CONTENT, Terminal
+from workers.maintenance.rebuild import LostVersions, Rebuilt
+
+
+def report_rebuilt(terminal: Terminal, done: Rebuilt) -> int:
+    """Report a rebuild. Return the exit code: 1 when a work is missing or the log is damaged."""
+    for each in done.skipped:
+        message = each.fault.message
+        zh, en = f"✗ {each.work}：未列入目录：{message.zh}", f"✗ {each.work}: not in the catalogue: {message.en}"
+        terminal.write(LocalizedText(zh, en))
+    for lost in done.lost:
+        terminal.write(_lost_text(lost))
+    for problem in done.log_problems:
+        zh, en = f"✗ 日志（只读取，未改动）：{problem.zh}", f"✗ The log, which was only read: {problem.en}"
+        terminal.write(LocalizedText(zh, en))
+    zh = f"已重建：著作 {done.works} 种，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
+    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids remade"
+    terminal.write(LocalizedText(zh, en))
+    terminal.result(_document(terminal, done))
+    return EXIT_CONTENT if done.skipped or done.lost or done.log_problems else 0
+
+
+def _lost_text(lost: LostVersions) -> LocalizedText:
+    zh = f"只到 v{lost.stored}" if lost.stored else "没有此著作"
+    en = f"ends at v{lost.stored}" if lost.stored else "is not in the store"
+    return LocalizedText(
+        f"✗ {lost.work}：日志记有 v{lost.logged}，存储中{zh}；请从副本恢复",
+        f"✗ {lost.work}: the log names v{lost.logged}, and the work {en}; restore it from a replica",
+    )
+
+
+def _document(terminal: Terminal, done: Rebuilt) -> dict[str, object]:
+    return {
+        "works": done.works,
+        "images": done.images,
+        "pyramids_made": done.pyramids_made,
+        "skipped": [
+            {"work": each.work, "code": each.fault.code, "message": each.fault.in_language(terminal.language)}
+            for each in done.skipped
+        ],
+        "lost": [{"work": lost.work, "logged": lost.logged, "stored": lost.stored} for lost in done.lost],
+        "log_problems": [problem.in_language(terminal.language) for problem in done.log_problems],
+    }
