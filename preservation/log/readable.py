@@ -61,7 +61,7 @@ def read_log(store: ObjectStore, sizes: Iterable[int], problems: Iterable[Locali
 
 
 def stated_size(store: ObjectStore) -> int:
-    """Return the size that the stored checkpoint states, whoever signed it; 0 when it cannot be read."""
+    """Return the size that the stored checkpoint states, unverified; 0 when it cannot be read."""
     try:
         return parse_checkpoint(parse_note(store.read(LOG_CHECKPOINT)).text).size
     except (KeyNotFound, LogInvalid):
