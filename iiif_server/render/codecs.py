@@ -157,9 +157,12 @@ def _pdf(picture: Any, sink: Sink, write_jpeg: Callable[[Sink], object]) -> None
 
 
 def _pixels(picture: Any) -> Pixels:
-    """Return the pixels of a picture; a single band has no axis."""
-    pixels: Pixels = picture.numpy()
-    return pixels
+    """Return the pixels of a picture; a single band has no axis.
+
+    The shape is stated here, because `numpy()` of pyvips makes one grey pixel an array without axes.
+    """
+    bands = (picture.bands,) if picture.bands > 1 else ()
+    return numpy.ndarray((picture.height, picture.width, *bands), numpy.uint8, picture.write_to_memory())
 
 
 def _coloured(picture: Any) -> Pixels:
