@@ -88,7 +88,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "tile_size": (64, 4096),
     "jpeg_quality": (1, 100),
     "pixel_budget": (1, 1 << 40),
-    "max_area": (1, 1 << 32),
+    "max_area": (1, 4_000_000_000),
     "decode_seconds": (1, 86_400),
     "render_seconds": (1, 3600),
     "client_pixels": (0, 1 << 40),

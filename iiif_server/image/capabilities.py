@@ -17,9 +17,10 @@ import pyvips
 
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render import pipeline
-from iiif_server.request.geometry import ImageLimits, choose_source, plan
+from iiif_server.request.geometry import choose_source, plan
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality, parse
 from iiif_server.request.info import HTTP_FEATURES, LEVEL_2_FEATURES, LEVEL_2_FORMATS, Offered
+from iiif_server.request.limits import ImageLimits
 from repository.errors import DependencyMissing, ShanbenError
 from repository.localized import LocalizedText
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.geometry import ImageLimits, RenderPlan
+from iiif_server.request.geometry import RenderPlan
+from iiif_server.request.limits import ImageLimits
 from iiif_server.request.protection import Protection
 from iiif_server.tiles.spans import TileSpan
 from repository.model import HeldImage

@@ -47,9 +47,10 @@ from iiif_server.render.decoded_cache import DecodedTiles
 from iiif_server.render.pool import RenderPool, blocking_reader
 from iiif_server.render.watermark import apply_protection, protection_of, read_watermark
 from iiif_server.request.cost import RequestLimited, cost, is_slow
-from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
+from iiif_server.request.geometry import RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
 from iiif_server.request.info import PROFILES, Described, Offered
+from iiif_server.request.limits import ImageLimits
 from iiif_server.tiles.circuit_breaker import CircuitBreaker
 from iiif_server.tiles.single_flight import SingleFlight
 from iiif_server.tiles.source import TileBytes, open_tile_source

@@ -32,7 +32,7 @@ from typing import Any, Final
 from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.ranges import structures
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.geometry import ImageLimits
+from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest, fitted, thumbnail
 from iiif_server.urls import (
     HOME,
@@ -47,7 +47,7 @@ from iiif_server.urls import (
     stored_id,
     work_path,
 )
-from repository.access import Decision, decide
+from repository.access import decide
 from repository.localized import LocalizedText
 from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
 
@@ -85,13 +85,13 @@ _LANGUAGE_NAMES: Final = {
 Json = dict[str, Any]
 
 
-def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> bytes:
+def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int) -> bytes:
     """Return the manifest of a work as UTF-8 JSON, in a fixed order (Presentation 3.0, section 5.2).
 
     `pyramids` must have every image of the work, and the work every page of its ranges. `provider` is the institution's
-    name, or '' for none.
+    name, or '' for none. `max_area` is the image service's, by which a picture too large for one response is reduced.
     """
-    return _serialise(_models().Manifest(**_manifest(work, pyramids, provider)))
+    return _serialise(_models().Manifest(**_manifest(work, pyramids, provider, max_area)))
 
 
 def build_collection(works: Iterable[WorkSummary], period: AccessionPeriod = ALL) -> bytes:
@@ -134,10 +134,10 @@ def _serialise(document: Any) -> bytes:
     return json.dumps({"@context": _CONTEXT, **body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str) -> Json:
+def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int) -> Json:
     language = _language(work.record)
     behavior = _manifest_behavior(work)
-    canvases = list(_canvases(work, pyramids, paged=behavior == "paged"))
+    canvases = list(_canvases(work, pyramids, max_area, paged=behavior == "paged"))
     return _present(
         id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
@@ -267,7 +267,7 @@ def _manifest_reference(summary: WorkSummary) -> Json:
 
 def _cover(image: str) -> list[Json]:
     """Return a cover that the service fits into a square, because its exact size is not known here."""
-    address = stored_id(image_path(image, f"full/^!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"))
+    address = stored_id(image_path(image, f"full/!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"))
     return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
 
 
@@ -282,22 +282,23 @@ def _manifest_behavior(work: Work) -> str | None:
     return work.behavior if work.behavior in _MANIFEST_BEHAVIORS else None
 
 
-def _canvases(work: Work, pyramids: Mapping[str, Pyramid], *, paged: bool) -> Iterator[Json]:
+def _canvases(work: Work, pyramids: Mapping[str, Pyramid], max_area: int, *, paged: bool) -> Iterator[Json]:
     seen = decide(work.rights, WorkState.PUBLISHED)
+    limits = ImageLimits(max_area, seen.max_size)
     size = next(((image.width, image.height) for image in work.images()), _BLANK_SIZE)
     for number, page in enumerate(work.pages(), start=1):
         if page.images:
             size = (page.images[0].width, page.images[0].height)
         identifier = stored_id(canvas_path(work.identifier, number))
         behavior = _CANVAS_BEHAVIORS.get(page.behavior or "") if paged else None
-        bodies = [_body(image, _grid(image, pyramids), seen) for image in page.images]
+        bodies = [_body(image, _grid(image, pyramids), limits) for image in page.images]
         yield _present(
             id=identifier,
             type="Canvas",
             label=_page_label(page),
             width=size[0],
             height=size[1],
-            thumbnail=_thumbnail(page, pyramids, seen),
+            thumbnail=_thumbnail(page, pyramids, limits) if seen.shows_pixels else None,
             behavior=[behavior] if behavior else None,
             items=_painting(work.identifier, number, page, bodies),
         )
@@ -326,25 +327,19 @@ def _painting(work: str, number: int, page: Page, bodies: Sequence[Json]) -> lis
     return [{"id": stored_id(annotation_page_path(work, number)), "type": "AnnotationPage", "items": [annotation]}]
 
 
-def _body(image: Image, grid: TileGrid, seen: Decision) -> Json:
-    return _image_resource(image, fitted(grid, max(grid.width, grid.height), _limits(grid, seen)))
+def _body(image: Image, grid: TileGrid, limits: ImageLimits) -> Json:
+    return _image_resource(image, fitted(grid, max(grid.width, grid.height), limits))
 
 
-def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], seen: Decision) -> list[Json] | None:
-    if not page.images or not seen.shows_pixels:
+def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], limits: ImageLimits) -> list[Json] | None:
+    if not page.images:
         return None
     image = page.images[0]
-    grid = _grid(image, pyramids)
-    return [_image_resource(image, thumbnail(grid, _limits(grid, seen)))]
+    return [_image_resource(image, thumbnail(_grid(image, pyramids), limits))]
 
 
 def _grid(image: Image, pyramids: Mapping[str, Pyramid]) -> TileGrid:
     return TileGrid(image.width, image.height, pyramids[image.identifier].tile_size)
-
-
-def _limits(grid: TileGrid, seen: Decision) -> ImageLimits:
-    """Return the limits of access alone: the service's largest area is a setting, which stored documents outlive."""
-    return ImageLimits(grid.width * grid.height, seen.max_size)
 
 
 def _image_resource(image: Image, picture: PictureRequest) -> Json:

@@ -6,8 +6,7 @@ IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 
 - percentages and proportional sides are rounded half up. But when a proportional side (``w,`` ``,h`` ``!w,h``
   ``pct:n``) belongs to the region of a stored tile, or to the whole image at the size of a level, it is rounded up as
   the level is, so that every spelling of a tile means that tile;
-- ``!w,h`` with a box larger than the region on both sides is an enlargement in 3.0 and refused without ``^``, as
-  ``w,h`` is (the official validator requires that); in 2.1 it returns the region at its own size;
+- ``!w,h`` with a box larger than the region on both sides returns the region at its own size;
 - 2.1 enlarges without ``^`` (its `sizeAboveFull`), within the limits; ``full`` is refused where they forbid it;
 - reduced access allows a *scale*: `max_size` over the longest side of the whole image. No region, however small, is
   rendered from more detail than the whole image shows at that size.
@@ -15,11 +14,9 @@ IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil, cos, floor, isqrt, radians, sin
-from types import MappingProxyType
+from math import ceil, cos, radians, sin
 from typing import Final, NamedTuple
 
 from iiif_server.pyramid.grid import Box, TileGrid
@@ -35,39 +32,10 @@ from iiif_server.request.grammar import (
     SizeForm,
     spell_rotation,
 )
+from iiif_server.request.limits import FORMAT_LIMITS, ImageLimits, exceeds_scale, largest, rounded
 from iiif_server.request.protection import Protection
 from repository.errors import AccessRefused, RequestInvalid
 from repository.localized import LocalizedText
-
-
-class FormatLimits(NamedTuple):
-    """The largest picture of a format: pixels along one side, and pixels in all."""
-
-    side: int
-    area: int
-
-
-_MILLION: Final = 1_000_000
-FORMAT_LIMITS: Final[Mapping[OutputFormat, FormatLimits]] = MappingProxyType(
-    {
-        OutputFormat.JPG: FormatLimits(65_500, 4_000 * _MILLION),
-        OutputFormat.PDF: FormatLimits(60_000, 4_000 * _MILLION),  # 14,400 units of 1/72 inch (ISO 32000-1, annex C)
-        OutputFormat.GIF: FormatLimits(65_535, 16 * _MILLION),
-        OutputFormat.WEBP: FormatLimits(16_383, 24 * _MILLION),
-        OutputFormat.AVIF: FormatLimits(32_768, 12 * _MILLION),
-        OutputFormat.JP2: FormatLimits(1_000_000, 12 * _MILLION),
-    }
-)
-"""Sides are limits of the format or of its usual readers. Areas were measured: the encoders hold the whole picture and
-its transparency, within the memory of a rendering process (`render.pool.MEMORY`). Formats not listed have no limit.
-"""
-
-
-class ImageLimits(NamedTuple):
-    """`max_area` bounds the pixels of any answer, `max_size` the longest side of the whole image (reduced access)."""
-
-    max_area: int
-    max_size: int | None = None
 
 
 class RenderPlan(NamedTuple):
@@ -151,34 +119,29 @@ def locate_region(region: Region, grid: TileGrid) -> Box:
 
 
 def _percent(number: Decimal | int, whole: int) -> int:
-    return _round(Fraction(number) * whole / 100)
-
-
-def _round(number: Fraction) -> int:
-    """Return the nearest integer, halves rounded up."""
-    return floor(number + Fraction(1, 2))
+    return rounded(Fraction(number) * whole / 100)
 
 
 def _scaled_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid, limits: ImageLimits) -> tuple[int, int]:
     """Return the sides of the scaled region (section 4.2), checked against the region and the limits."""
     if size.form is SizeForm.MAX:
         return largest(region, size.upscale, grid, limits)
-    width, height = _requested_size(size, version, region, grid)
+    width, height = _requested_size(size, region, grid)
     if not (width and height):
         raise RequestInvalid(
             part="size", reason=LocalizedText("宽高须至少一个像素", "it is less than a pixel wide or high")
         )
     if not size.upscale and version is ApiVersion.THREE and (width > region.width or height > region.height):
         raise RequestInvalid(part="size", reason=_UPSCALE.format(w=region.width, h=region.height))
-    too_detailed = limits.max_size is not None and _too_detailed(width, height, region, grid, limits.max_size)
-    if not too_detailed and width * height <= limits.max_area:
+    too_detailed = limits.max_size is not None and exceeds_scale(width, height, region, grid, limits.max_size)
+    if not too_detailed and limits.permit(width, height):
         return width, height
     most = largest(region, size.upscale, grid, limits)
     if size.form is SizeForm.CONFINED or _has_side_of(size, most):
         return most
     if too_detailed:
         raise AccessRefused(what=_REDUCED.format(size=limits.max_size))
-    raise RequestInvalid(part="size", reason=_TOO_LARGE.format(area=limits.max_area))
+    raise RequestInvalid(part="size", reason=_TOO_LARGE.format(area=limits.max_area, side=limits.max_side))
 
 
 _UPSCALE: Final = LocalizedText(
@@ -188,15 +151,18 @@ _UPSCALE: Final = LocalizedText(
 _REDUCED: Final = LocalizedText(
     "此图像最长边超过 {size} 像素的尺寸", "this image above {size} pixels on its longest side"
 )
-_TOO_LARGE: Final = LocalizedText("超过 {area} 像素的上限", "it is more than the {area} pixels allowed")
+_TOO_LARGE: Final = LocalizedText(
+    "超过上限：共 {area} 像素，每边 {side} 像素；最大可写作 max",
+    "at most {area} pixels are allowed, and {side} along a side; for the largest size, write max",
+)
 
 
-def _requested_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid) -> tuple[int, int]:
+def _requested_size(size: Size, region: Box, grid: TileGrid) -> tuple[int, int]:
     """Return both sides of a size, without regard to the limits."""
     if size.form is SizeForm.EXACT:
         return size.width, size.height
     fits = size.width >= region.width and size.height >= region.height
-    if size.form is SizeForm.FULL or (size.form is SizeForm.CONFINED and fits and version is ApiVersion.TWO):
+    if size.form is SizeForm.FULL or (size.form is SizeForm.CONFINED and fits and not size.upscale):
         return region.width, region.height
     return _in_proportion(size, region, grid)
 
@@ -204,7 +170,7 @@ def _requested_size(size: Size, version: ApiVersion, region: Box, grid: TileGrid
 def _in_proportion(size: Size, region: Box, grid: TileGrid) -> tuple[int, int]:
     """Return both sides of a proportional size: rounded, or those of the tile or level that it means."""
     scale = _scale(size, region)
-    width, height = _round(region.width * scale), _round(region.height * scale)
+    width, height = rounded(region.width * scale), rounded(region.height * scale)
     if size.form is not SizeForm.PERCENT:
         width, height = _with_fixed_side(size, width, height)
     whole = _is_whole(region, grid)
@@ -252,33 +218,11 @@ def _may_mean(size: Size, scale: Fraction, factor: int, tile: tuple[int, int]) -
     return fits and (tile[0] == size.width or tile[1] == size.height)
 
 
-def largest(region: Box, upscale: bool, grid: TileGrid, limits: ImageLimits) -> tuple[int, int]:
-    """Return the largest size of a region within the limits, at least one pixel: ``max``, or ``^max`` if `upscale`."""
-    width, height = region.width, region.height
-    if not upscale and limits.max_size is None and width * height <= limits.max_area:
-        return width, height
-    scale = None if upscale else Fraction(1)
-    if limits.max_size is not None:
-        allowed = Fraction(limits.max_size, max(grid.width, grid.height))
-        scale = allowed if scale is None else min(scale, allowed)
-    if scale is not None:
-        width, height = max(1, _round(width * scale)), max(1, _round(height * scale))
-    if scale is None or width * height > limits.max_area:
-        width = max(1, min(limits.max_area, isqrt(limits.max_area * region.width // region.height)))
-        height = max(1, min(limits.max_area // width, width * region.height // region.width))
-    return width, height
-
-
-def _too_detailed(width: int, height: int, region: Box, grid: TileGrid, max_size: int) -> bool:
-    longest = max(grid.width, grid.height)
-    return width > -(-region.width * max_size // longest) or height > -(-region.height * max_size // longest)
-
-
 def _check_shape(width: int, height: int, rotation: Rotation, wanted: OutputFormat, limits: ImageLimits) -> None:
     """Raise `RequestInvalid` when the rotated picture exceeds the largest area or the limits of its format."""
     rotated_width, rotated_height = rotated_size(width, height, rotation.degrees)
     if rotated_width * rotated_height > limits.max_area and rotation.degrees % 90:
-        raise RequestInvalid(part="rotation", reason=_TOO_LARGE.format(area=limits.max_area))
+        raise RequestInvalid(part="rotation", reason=_TOO_LARGE_ROTATED.format(area=limits.max_area))
     limit = FORMAT_LIMITS.get(wanted)
     if limit and (max(rotated_width, rotated_height) > limit.side or rotated_width * rotated_height > limit.area):
         raise RequestInvalid(
@@ -286,6 +230,10 @@ def _check_shape(width: int, height: int, rotation: Rotation, wanted: OutputForm
         )
 
 
+_TOO_LARGE_ROTATED: Final = LocalizedText(
+    "旋转后超过 {area} 像素的上限，请缩小尺寸",
+    "rotated, the picture has more than the {area} pixels allowed; ask for a smaller size",
+)
 _TOO_LARGE_FOR_FORMAT: Final = LocalizedText(
     "{w}×{h} 像素超出 {format} 的容量，请缩小尺寸，或改用 jpg 或 png",
     "{w} by {h} pixels are too many for {format}; ask for a smaller size, or for jpg or png",

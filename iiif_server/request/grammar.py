@@ -115,7 +115,7 @@ _QUALITIES: Final = {quality.value: quality for quality in Quality}
 _FORMATS: Final = {offered.value: offered for offered in OutputFormat}
 
 _INTEGER: Final = "[0-9]{1,10}"
-_DECIMAL: Final = r"[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
+_DECIMAL: Final = r"[0-9]{1,10}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}"
 _PIXELS: Final = pattern(f"({_INTEGER}),({_INTEGER}),({_INTEGER}),({_INTEGER})")
 _PERCENT: Final = pattern(f"pct:({_DECIMAL}),({_DECIMAL}),({_DECIMAL}),({_DECIMAL})")
 _SIZE_REST: Final = rf"|pct:({_DECIMAL})|(!)?({_INTEGER})?,({_INTEGER})?)"
@@ -131,7 +131,7 @@ _ROTATION: Final = pattern(f"(!)?({_DECIMAL})")
 
 
 def parse(text: str, version: ApiVersion = ApiVersion.THREE) -> ImageRequest:
-    """Parse a percent-decoded request. Raises `RequestInvalid` with the part at fault."""
+    """Parse a request, percent-decoded except for slashes. Raises `RequestInvalid` with the part at fault."""
     parts = text.split("/")
     if len(parts) != 4 or len(text) > LONGEST:
         raise RequestInvalid(part="path", reason=_PATH_FORM)

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from iiif_server.pyramid.grid import Box, TileGrid
-from iiif_server.request.geometry import ImageLimits, largest
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
+from iiif_server.request.limits import ImageLimits, largest
 from iiif_server.urls import manifest_path, record_path
 from repository.localized import LocalizedText
 
@@ -143,9 +143,9 @@ def _shape(grid: TileGrid, limits: ImageLimits) -> dict[str, object]:
 
 
 def _bounds(limits: ImageLimits) -> dict[str, int]:
-    if limits.max_size is None:
-        return {"maxArea": limits.max_area}
-    return {"maxWidth": limits.max_size, "maxHeight": limits.max_size, "maxArea": limits.max_area}
+    """Return the limits by which ``max`` and ``^max`` are defined (section 5.2 of 3.0; 5.3 of 2.1.1)."""
+    side = limits.max_side if limits.max_size is None else min(limits.max_size, limits.max_side)
+    return {"maxWidth": side, "maxHeight": side, "maxArea": limits.max_area}
 
 
 _MANIFEST: Final = LocalizedText("所属著作", "The work that this is part of")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from iiif_server.pyramid.grid import Box, TileGrid
-from iiif_server.request.geometry import ImageLimits, largest, plan
+from iiif_server.request.geometry import plan
 from iiif_server.request.grammar import parse
+from iiif_server.request.limits import ImageLimits, largest
 
 _LONG_RATIO: Final = 3
 """The ratio of the sides beyond which a cover shows a detail: the whole would be too narrow to recognise."""
@@ -58,7 +59,7 @@ def _scaled(grid: TileGrid, region: Box, side: int, limits: ImageLimits) -> Pict
         width, height = level.width, level.height
     else:
         width, height = (max(1, _divided(length * side, longest)) for length in (region.width, region.height))
-    if width * height > limits.max_area:
+    if not limits.permit(width, height):
         width, height = largest(region, False, grid, limits)
     box = ",".join(map(str, region))
     task = plan(parse(f"{box}/{width},{height}/0/default.jpg"), grid, limits)

@@ -22,11 +22,11 @@ def main() -> None:
     """Print the rows."""
     work = _work()
     pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, 512) for image in work.images()}
-    body = build_manifest(work, pyramids, "某館")
+    body = build_manifest(work, pyramids, "某館", 64_000_000)
     store = memory_store()
     publish_manifest(store, work.identifier, body)
     service = PresentationService(store)
-    building = _median(lambda: build_manifest(work, pyramids, "某館"))
+    building = _median(lambda: build_manifest(work, pyramids, "某館", 64_000_000))
     serving = _median(lambda: service.manifest(work.identifier, "https://library.example"))
     size = f"{PAGES:,} canvases, {len(body) / 1e6:.1f} MB"
     print(f"manifest, built and checked | {size} | {building:.2f} s")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -24,7 +25,15 @@ pytestmark = pytest.mark.integration
 
 COMMANDS = Path(sys.executable).parent
 PATCHED = Path(__file__).with_name("patched_validator.py")
-AGAINST_THE_SPECIFICATION = {"size_up"}
+CONFINED_ENLARGED = {"size_noup"}
+"""The test of level 2 in 3.0 whose last check is not met: it demands 400 for ``!2000,3000`` of 1000 by 1000 pixels.
+
+Section 4.2 of 3.0 says of ``!w,h`` that the result fits the box, is "as large as possible" and "must not be greater
+than the extracted region": the region at its own size. Viewers ask for thumbnails so, without knowing the size of the
+image, and other servers of 3.0 return it. The other checks of the test are made here.
+"""
+
+IMPOSSIBLE = {"size_up"}
 """The test that no server with a size limit can pass.
 
 It expects ``^max`` to be 1000 by 1000 ("needs a bit more thought", it says), and in its next line ``^pct:200`` to be
@@ -72,15 +81,19 @@ def test_generated_picture_is_the_published_one(shared: Path) -> None:
         assert published.convert("RGB").tobytes() == validator_picture().tobytes()
 
 
-@pytest.mark.parametrize(("version", "tests"), [("3.0", 33), ("2.0", 30)])
-def test_published_validator_passes_every_test_of_level_2(served: Served, version: str, tests: int) -> None:
-    failures, _, output = validate(served, version, 2, patched=False)
-    assert failures == 0, output
-    assert output.count(" PASS") == tests
+@pytest.mark.parametrize(("version", "tests", "failing"), [("3.0", 33, CONFINED_ENLARGED), ("2.0", 30, set())])
+def test_published_validator_passes_every_test_of_level_2_but_one_check(
+    served: Served, version: str, tests: int, failing: set[str]
+) -> None:
+    failures, names, output = validate(served, version, 2, patched=False)
+    assert names == failing, output
+    assert failures == len(failing)
+    assert output.count(" PASS") == tests - len(failing)
 
 
 @pytest.mark.parametrize(
-    ("version", "tests", "failing"), [("3.0", 45, AGAINST_THE_SPECIFICATION), ("2.0", 42, set()), ("2.1", 43, set())]
+    ("version", "tests", "failing"),
+    [("3.0", 45, IMPOSSIBLE | CONFINED_ENLARGED), ("2.0", 42, set()), ("2.1", 43, set())],
 )
 def test_patched_validator_passes_every_optional_test(
     served: Served, version: str, tests: int, failing: set[str]
@@ -89,6 +102,21 @@ def test_patched_validator_passes_every_optional_test(
     assert names == failing, output
     assert failures == len(failing)
     assert output.count(" PASS") == tests - len(failing), output
+
+
+@pytest.mark.parametrize("size", ["1100,1100", "2000,2000", ",1001", "1001,", "pct:200", "1,1001"])
+def test_size_above_the_region_is_refused_without_caret(served: Served, size: str) -> None:
+    with pytest.raises(HTTPError) as refusal:
+        urlopen(f"http://{served.address}/iiif/image/3/{served.image}/full/{size}/0/default.jpg", timeout=20)
+    assert refusal.value.code == 400
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("size", ["!2000,3000", "!1001,1001", "!1000,1000"])
+def test_size_confined_to_a_larger_box_is_that_of_the_region(served: Served, version: int, size: str) -> None:
+    address = f"http://{served.address}/iiif/image/{version}/{served.image}/full/{size}/0/default.jpg"
+    with urlopen(address, timeout=20) as answer, Image.open(io.BytesIO(answer.read())) as picture:
+        assert picture.size == (1000, 1000)
 
 
 @pytest.mark.parametrize(

@@ -156,10 +156,10 @@ def test_prezi3_models_read_every_cookbook_manifest(suite: Path) -> None:
 @given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
 def test_manifest_of_any_work_is_valid(schema: Schema, work: Work, provider: str, tile_size: int) -> None:
     pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, tile_size) for image in work.images()}
-    body = build_manifest(work, pyramids, provider)
+    body = build_manifest(work, pyramids, provider, 64_000_000)
     manifest = json.loads(body)
     assert schema.faults(manifest, "manifest") == []
-    assert body == build_manifest(work, pyramids, provider)
+    assert body == build_manifest(work, pyramids, provider, 64_000_000)
     assert len(manifest["items"]) == sum(len(volume.pages) for volume in work.volumes)
     canvases = {canvas["id"] for canvas in manifest["items"]}
     assert {item["id"] for item in _canvas_references(manifest.get("structures", []))} <= canvases

@@ -100,7 +100,7 @@ def publish_work(store: FolderStore, scratch: Path) -> tuple[dict[str, str], Wor
         master = Master(f"masters/{name}.tif", "0" * 64, 1, "image/tiff")
         pages.append(Page(name, name, (Image(image, width, height, master),)))
     work = Work(mint(Kind.WORK, "leaving"), Record("去留"), (Volume("", tuple(pages)),))
-    store.put(paths.manifest(work.identifier), build_manifest(work, pyramids, "某館"))
+    store.put(paths.manifest(work.identifier), build_manifest(work, pyramids, "某館", 64_000_000))
     return images, work
 
 

@@ -14,9 +14,10 @@ from math import ceil, cos, floor, radians, sin
 
 FORMATS = ("jpg", "png", "webp", "tif", "gif", "jp2", "avif", "pdf")
 QUALITIES = ("default", "color", "gray", "bitonal")
+LONGEST_OF_ALL = 65_500
 LONGEST_SIDE = {"jpg": 65_500, "webp": 16_383, "gif": 65_535, "pdf": 60_000, "avif": 32_768}
 
-_REAL = r"(?:[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})"
+_REAL = r"(?:[0-9]{1,10}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})"
 _REGION = re.compile(rf"full|square|([0-9]{{1,10}}(?:,[0-9]{{1,10}}){{3}})|pct:({_REAL}(?:,{_REAL}){{3}})")
 _WHOLE = "([0-9]{1,10})"
 _SIZE = re.compile(rf"(\^?)(max|full|(!?){_WHOLE},{_WHOLE}|{_WHOLE},|,{_WHOLE}|pct:({_REAL}))")
@@ -89,16 +90,12 @@ def _region(text: str, image: Shown) -> Region | None:
     if found[1]:
         x, y, w, h = map(int, found[1].split(","))
     else:
-        parts = [Fraction(part if part[0] != "." else f"0{part}") / 100 for part in _plain(found[2])]
+        parts = [Fraction(part if part[0] != "." else f"0{part}") / 100 for part in found[2].split(",")]
         whole = (image.width, image.height) * 2
         x, y, w, h = (_rounded(part * side) for part, side in zip(parts, whole, strict=True))
     if w == 0 or h == 0 or x >= image.width or y >= image.height:
         return None
     return x, y, min(w, image.width - x), min(h, image.height - y)
-
-
-def _plain(text: str) -> list[str]:
-    return [number.removesuffix(".") for number in text.split(",")]
 
 
 def _rounded(number: Fraction) -> int:
@@ -146,13 +143,13 @@ def _sides(version: int, asked: re.Match[str], region: Region, image: Shown) -> 
         high = int(asked[7])
         return next((sides for _, sides in known if sides[1] == high), (_rounded(Fraction(w * high, h)), high))
     if asked[8]:
-        part = Fraction(_plain(asked[8])[0] if asked[8][0] != "." else f"0{asked[8]}") / 100
+        part = Fraction(asked[8] if asked[8][0] != "." else f"0{asked[8]}") / 100
         other = _rounded(w * part), _rounded(h * part)
         return next((sides for factor, sides in known if part * factor == 1), other)
     box = int(asked[4]), int(asked[5])
     if not asked[3]:
         return box
-    if version == 2 and box[0] >= w and box[1] >= h:
+    if not asked[1] and box[0] >= w and box[1] >= h:
         return w, h
     part = min(Fraction(box[0], w), Fraction(box[1], h))
     fitting = (
@@ -188,7 +185,7 @@ def _is_in_scale(sides: Sides, region: Region, image: Shown) -> bool:
 
 
 def _is_allowed(sides: Sides, region: Region, image: Shown) -> bool:
-    return sides[0] * sides[1] <= image.max_area and _is_in_scale(sides, region, image)
+    return sides[0] * sides[1] <= image.max_area and max(sides) <= LONGEST_OF_ALL and _is_in_scale(sides, region, image)
 
 
 def _is_largest(sides: Sides, region: Region, enlarge: bool, image: Shown) -> bool:
@@ -200,7 +197,7 @@ def _is_largest(sides: Sides, region: Region, enlarge: bool, image: Shown) -> bo
     if off > 1 and min(sides) > 1:
         return False
     full = not enlarge and sides == (w, h)
-    scale = Fraction(image.max_size or 10**9, max(image.width, image.height))
+    scale = min(Fraction(image.max_size or 10**9, max(image.width, image.height)), Fraction(LONGEST_OF_ALL, max(w, h)))
     limit = sides[0] + 1 > w * scale or sides[1] + 1 > h * scale
     wider, higher = (sides[0] + 1) ** 2 * Fraction(h, w), (sides[1] + 1) ** 2 * Fraction(w, h)
     return full or limit or max(wider, higher) >= image.max_area
@@ -242,4 +239,5 @@ def may_be_too_large(right: Expected, image: Shown) -> bool:
     if right.fits is None:
         return False
     w, h = right.region[2:]
-    return right.degrees % 90 != 0 or image.max_area * max(Fraction(w, h), Fraction(h, w)) > most**2
+    longest = min(Fraction(LONGEST_OF_ALL**2), image.max_area * max(Fraction(w, h), Fraction(h, w)))
+    return right.degrees % 90 != 0 or longest > most**2

@@ -16,8 +16,9 @@ from PIL import Image, ImageFilter
 from iiif_server.pyramid.file import read_directory, write_pyramid
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render.pipeline import render
-from iiif_server.request.geometry import ImageLimits, choose_source, plan
+from iiif_server.request.geometry import choose_source, plan
 from iiif_server.request.grammar import Quality, parse
+from iiif_server.request.limits import ImageLimits
 
 OPEN = ImageLimits(64_000_000)
 

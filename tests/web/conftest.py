@@ -45,7 +45,11 @@ class WorkPublisher:
 
     def publish(self, work: Work, pyramids: dict[str, Pyramid], accessioned: str = "2026-01-01T00:00:00Z") -> Work:
         catalogue = self.repository.catalogue
-        publish_manifest(self.repository.store, work.identifier, build_manifest(work, pyramids, ""))
+        publish_manifest(
+            self.repository.store,
+            work.identifier,
+            build_manifest(work, pyramids, "", self.repository.settings.max_area),
+        )
         catalogue.publish(Publication(work, pyramids, [], 1, accessioned, {}), [], accessioned)
         publish_collection(self.repository.store, "top", build_collection(catalogue.works(limit=1000)))
         return work

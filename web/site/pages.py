@@ -10,7 +10,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.geometry import ImageLimits
+from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, work_path
 from preservation.replication.status import replication_status_of
 from repository import identifiers

@@ -8,7 +8,7 @@ from typing import Final
 
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request import thumbnail
-from iiif_server.request.geometry import ImageLimits
+from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest
 from iiif_server.urls import image_path
 from repository.model import Image, Page, Pyramid, Range, Record, Volume, Work

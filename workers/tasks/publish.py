@@ -42,7 +42,9 @@ _BUSY: Final = LocalizedText("总目清单", "the collection of all works")
 
 def publish_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyramid]) -> None:
     """Write the manifest of a work to the store; `pyramids` by image identifier. Raises `StoreFault`."""
-    publish_manifest(repository.store, work.identifier, build_manifest(work, pyramids, repository.settings.provider))
+    settings = repository.settings
+    body = build_manifest(work, pyramids, settings.provider, settings.max_area)
+    publish_manifest(repository.store, work.identifier, body)
 
 
 def publication_of(

@@ -13,6 +13,9 @@ import pytest
 
 from iiif_server.presentation.manifest import build_collection, build_manifest
 from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request.geometry import plan
+from iiif_server.request.grammar import ApiVersion, parse
+from iiif_server.request.limits import ImageLimits
 from repository.model import (
     Access,
     Dating,
@@ -32,6 +35,7 @@ from repository.model import (
 
 PUBLIC_DOMAIN = "http://creativecommons.org/publicdomain/mark/1.0/"
 NO_TERMS = Rights()
+MAX_AREA = 64_000_000
 BASE = "https://base.invalid/iiif/presentation/3/w1"
 Json = dict[str, Any]
 
@@ -58,7 +62,7 @@ def described(record: Record, *, rights: Rights = NO_TERMS, provider: str = "") 
 
 def built(work: Work, provider: str = "") -> Json:
     pyramids = {held.identifier: Pyramid("key", "0" * 64, 1, 512) for held in work.images()}
-    return json.loads(build_manifest(work, pyramids, provider))
+    return json.loads(build_manifest(work, pyramids, provider, MAX_AREA))
 
 
 def metadata(manifest: Json) -> dict[str, Json]:
@@ -103,9 +107,9 @@ def test_canvases_are_numbered_through_all_volumes() -> None:
 def test_context_is_first_and_the_same_work_gives_the_same_bytes() -> None:
     work = work_of(page("0001"), missing("0002"))
     pyramids = {"i-0001": Pyramid("key", "0" * 64, 1, 512)}
-    body = build_manifest(work, pyramids, "某館")
+    body = build_manifest(work, pyramids, "某館", MAX_AREA)
     assert body.startswith(b'{"@context":"http://iiif.io/api/presentation/3/context.json","id":"https://base.invalid/')
-    assert build_manifest(work, dict(pyramids), "某館") == body
+    assert build_manifest(work, dict(pyramids), "某館", MAX_AREA) == body
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,7 @@ def test_context_is_first_and_the_same_work_gives_the_same_bytes() -> None:
 )
 def test_thumbnail_is_the_stored_tile_of_the_smallest_level(size: tuple[int, int], tile_size: int) -> None:
     work = work_of(page("0001", size=size))
-    manifest = json.loads(build_manifest(work, {"i-0001": Pyramid("key", "0" * 64, 1, tile_size)}, ""))
+    manifest = json.loads(build_manifest(work, {"i-0001": Pyramid("key", "0" * 64, 1, tile_size)}, "", MAX_AREA))
     (thumbnail,) = manifest["thumbnail"]
     name = thumbnail["id"].removeprefix("https://base.invalid/iiif/image/3/i-0001/")
     if max(size) <= tile_size:
@@ -325,3 +329,17 @@ def test_cost_of_building_grows_linearly_with_the_pages() -> None:
     built(work_of(page("warm")))
     small, large = (calls_in(lambda n=n: built(work_of(*(page(str(key)) for key in range(n))))) for n in (50, 400))
     assert large < 8.5 * small
+
+
+@pytest.mark.parametrize("size", [(100_000, 600), (300, 70_000), (10_000, 8000), (4000, 5000), (1, 1)])
+@pytest.mark.parametrize("max_size", [None, 900])
+def test_body_has_the_size_that_its_address_returns(size: tuple[int, int], max_size: int | None) -> None:
+    rights = Rights(access=Access.REDUCED, max_size=max_size) if max_size else NO_TERMS
+    canvas = built(replace(work_of(page("0001", size=size)), rights=rights))["items"][0]
+    grid, limits = TileGrid(*size, 512), ImageLimits(MAX_AREA, max_size)
+    for picture in (canvas["items"][0]["items"][0]["body"], canvas["thumbnail"][0]):
+        request = picture["id"].removeprefix("https://base.invalid/iiif/image/3/i-0001/")
+        for version in ApiVersion:
+            task = plan(parse(request, version), grid, limits)
+            assert (task.width, task.height) == (picture["width"], picture["height"])
+    assert (canvas["width"], canvas["height"]) == size

@@ -13,8 +13,9 @@ from PIL import Image
 from tiled_picture import OPEN, TiledPicture
 
 from iiif_server.render.pipeline import render
-from iiif_server.request.geometry import ImageLimits, choose_source, plan
+from iiif_server.request.geometry import choose_source, plan
 from iiif_server.request.grammar import parse
+from iiif_server.request.limits import ImageLimits
 from repository.errors import PyramidCorrupt
 
 

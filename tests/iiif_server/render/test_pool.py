@@ -18,8 +18,9 @@ from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render import pipeline
 from iiif_server.render.pool import WAITING, ReadTilesAsync, RenderedStream, RenderingFailed, RenderPool
 from iiif_server.request.cost import is_slow
-from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
+from iiif_server.request.geometry import RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
+from iiif_server.request.limits import ImageLimits
 from repository.errors import PyramidCorrupt, RenderingBusy, ShanbenError, StoreFault
 
 GRID = TileGrid(3000, 2400, 256)

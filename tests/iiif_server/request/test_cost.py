@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.cost import SLOW_ABOVE, cost, is_slow
-from iiif_server.request.geometry import ImageLimits, RenderPlan, Source, choose_source, plan
+from iiif_server.request.geometry import RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
+from iiif_server.request.limits import ImageLimits
 from repository.errors import CallError
 
 UNLIMITED = ImageLimits(10**12)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.geometry import ImageLimits, plan
+from iiif_server.request.geometry import plan
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality, parse
 from iiif_server.request.info import LEVEL_2_FEATURES, Described, Offered, image_info
+from iiif_server.request.limits import ImageLimits
 
 BASE = "https://example.org"
 RIGHTS = "http://rightsstatements.org/vocab/NoC-CR/1.0/"
@@ -44,6 +48,8 @@ def test_info_json_of_3_0_has_what_the_specification_requires() -> None:
         "profile": "level2",
         "width": 3000,
         "height": 2000,
+        "maxWidth": 65_500,
+        "maxHeight": 65_500,
         "maxArea": 64_000_000,
         "sizes": [
             {"width": 375, "height": 250},
@@ -93,6 +99,8 @@ def test_info_json_of_2_1_has_what_the_specification_requires() -> None:
                 "formats": ["jpg", "png", "webp", "jp2"],
                 "qualities": ["default", "color", "gray", "bitonal"],
                 "supports": sorted([*LEVEL_2_FEATURES[ApiVersion.TWO], *EXTRA[ApiVersion.TWO]]),
+                "maxWidth": 65_500,
+                "maxHeight": 65_500,
                 "maxArea": 64_000_000,
             },
         ],
@@ -145,3 +153,44 @@ def test_offered_sizes_and_tiles_can_be_requested(grid: TileGrid, limits: ImageL
         if level.scale_factor in offered:
             x, y, w, h, out_w, out_h = grid.request_of(level.first)
             assert plan(parse(f"{x},{y},{w},{h}/{out_w},{out_h}/0/default.jpg"), grid, limits).tile is not None
+
+
+SIDES = st.integers(1, 3000) | st.integers(1, 200_000)
+
+
+@given(
+    SIDES,
+    SIDES,
+    st.sampled_from(ApiVersion),
+    st.sampled_from([64_000_000, 1_000_000, 3000, 4_000_000_000]),
+    st.none() | st.integers(1, 100_000),
+)
+@example(100_000, 600, ApiVersion.THREE, 64_000_000, None)
+@example(100_000, 600, ApiVersion.TWO, 64_000_000, None)
+@example(300, 70_000, ApiVersion.THREE, 64_000_000, None)
+@example(300, 70_000, ApiVersion.TWO, 64_000_000, None)
+@example(100_000, 600, ApiVersion.THREE, 64_000_000, 80_000)
+@example(3000, 1, ApiVersion.THREE, 64_000_000, None)
+def test_every_size_that_is_advertised_is_served_as_jpeg_and_max_is_the_largest(
+    width: int, height: int, version: ApiVersion, max_area: int, max_size: int | None
+) -> None:
+    grid, limits = TileGrid(width, height, 512), ImageLimits(max_area, max_size)
+    document: dict[str, Any] = info(grid, limits, version=version)
+    bounds = document if version is ApiVersion.THREE else document["profile"][1]
+
+    def planned(size: str) -> tuple[int, int]:
+        task = plan(parse(f"full/{size}/0/default.jpg", version), grid, limits)
+        assert task.width <= bounds["maxWidth"]
+        assert task.height <= bounds["maxHeight"]
+        assert task.width * task.height <= bounds["maxArea"]
+        return task.width, task.height
+
+    listed = [(size["width"], size["height"]) for size in document["sizes"]]
+    assert [planned(f"{size[0]},{size[1]}") for size in listed] == listed
+    assert planned("max") == listed[-1]
+    assert planned("!999999,999999") == listed[-1]
+    if version is ApiVersion.THREE:
+        enlarged = planned("^max")
+        assert min(enlarged) >= min(listed[-1])
+        fills = (enlarged[0] + 1) * (enlarged[1] + 1) + max(enlarged) > bounds["maxArea"]
+        assert fills or bounds["maxWidth"] in enlarged

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.geometry import ImageLimits, plan
+from iiif_server.request.geometry import plan
 from iiif_server.request.grammar import parse
+from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest, cover, fitted, thumbnail
 
 MAX_AREA = 64_000_000
