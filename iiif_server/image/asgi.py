@@ -10,9 +10,11 @@ not take part of an image for the whole (RFC 9112, section 8).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import unquote
 
 from iiif_server.asgi_messages import Message, Receive, Scope, Send
 from iiif_server.image.responses import ImageCall, ImageResponse
@@ -73,8 +75,9 @@ class ImageApplication:
     def _call(self, scope: Scope) -> ImageCall:
         fields = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FIELDS}
         peer = scope.get("client")
+        raw: bytes = scope.get("raw_path") or b""
         return ImageCall(
-            scope["path"],
+            _with_encoded_slashes(raw) if b"%" in raw else scope["path"],
             self._base_url or _own_address(scope, fields.get(b"host")),
             scope["method"],
             fields.get(b"if-none-match"),
@@ -88,6 +91,14 @@ _WITHOUT_CONTENT: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIF
 """Statuses whose responses have no ``Content-Length``: 0 would be that of the image (RFC 9110, section 8.6)."""
 
 _FIELDS: Final = frozenset({b"host", b"if-none-match", b"accept", b"accept-language"})
+
+
+_ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
+
+
+def _with_encoded_slashes(raw: bytes) -> str:
+    """Return a path decoded except for its encoded slashes, which are data and separate no parts (3.0, section 9)."""
+    return unquote(_ENCODED_SLASH.sub(b"%252F", raw).decode("latin-1"))
 
 
 def create() -> ImageApplication:

@@ -27,7 +27,7 @@ _LOG: Final = logging.getLogger("shanben.image")
 
 
 class ImageCall(NamedTuple):
-    """One request. `path` is percent-decoded once; `base_url` has no trailing slash.
+    """One request. `path` is percent-decoded once, its encoded slashes excepted; `base_url` has no trailing slash.
 
     `client` identifies the client for the rendering budget; it is empty for a client without a limit.
     """

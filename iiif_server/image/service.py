@@ -255,11 +255,17 @@ class ImageService:
     # 4: respond
 
     async def _content_length(self, resolved: ResolvedRequest) -> Headers:
-        """Return the length of a stored tile; that of a rendering is unknown before it is made."""
+        """Return the length of a stored tile; that of a rendering is unknown before it is made.
+
+        A tile is read, so that HEAD is refused where GET would be: for a pyramid that is absent or damaged.
+        """
         if resolved.plan.tile is None:
+            if self._thumbnails.get(resolved.etag) is None:
+                await self._read_tiles(resolved.image, [resolved.image.grid.count - 1])
             return ()
         span = resolved.span or await self._locate(resolved)
-        return ((b"content-length", str(span.length).encode()),)
+        tile = await self._tiles.tile(resolved.image.image.pyramid.key, span)
+        return ((b"content-length", b"%d" % len(tile)),)
 
     async def _locate(self, resolved: ResolvedRequest) -> TileSpan:
         """Return where a stored tile is in its pyramid, and keep it with the request."""

@@ -262,6 +262,24 @@ class TestTiles:
         served.repository.store.put(key, kept)
         assert served.ask("full/100,/0/default.jpg").status == 200
 
+    @pytest.mark.parametrize(
+        "rest", ["0,0,256,256/256,256/0/default.jpg", "full/300,220/0/gray.png", "full/max/0/color.jpg"]
+    )
+    @pytest.mark.parametrize("known", [False, True])
+    @pytest.mark.parametrize("lost", ["deleted", "damaged"])
+    def test_head_has_the_status_of_get_while_a_pyramid_is_lost(
+        self, served: ServedImage, rest: str, known: bool, lost: str
+    ) -> None:
+        if known:
+            served.ask("512,0,256,256/max/0/default.jpg")
+            served.ask(rest, "HEAD")
+        if lost == "deleted":
+            served.repository.store.delete(served.held.pyramid.key)
+        served.store.damaged = lost == "damaged"
+        expected = {"deleted": 503, "damaged": 500}[lost]
+        assert served.ask(rest, "HEAD").status == expected
+        assert served.ask(rest).status == expected
+
     def test_a_pyramid_that_is_not_the_catalogued_one_is_refused(
         self, hold_picture: Callable[..., str], picture: pyvips.Image, served: ServedImage
     ) -> None:
@@ -374,12 +392,12 @@ class TestLargePictures:
 
         assert served.runner.run(both()) == 200
 
-    def test_a_head_request_renders_nothing(self, hold_picture: Callable[..., str]) -> None:
+    def test_a_head_request_renders_nothing_and_reads_one_tile(self, hold_picture: Callable[..., str]) -> None:
         served = ServedImage(hold_picture, coloured(4000, 3000))
-        served.ask("info.json")
+        served.ask("full/100,/0/default.jpg")
         served.store.reads.clear()
         assert served.ask("full/max/0/gray.jpg", method="HEAD").status == 200
-        assert served.store.reads == []
+        assert len(served.store.reads) == 1
 
 
 class TestAccess:

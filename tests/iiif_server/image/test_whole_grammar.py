@@ -117,6 +117,10 @@ texts = likely | upright | spoilt()
 @example(2, "full/full/0/default.jpg", REDUCED)
 @example(3, "0,0,1,487/^max/0/default.png", OPEN)
 @example(3, "full/!9999,9999/!33.3/gray.png", SMALL)
+@example(3, "full/!9999,9999/0/default.jpg", OPEN)
+@example(3, "0,0,1,487/^max/0/default.jpg", OPEN)
+@example(3, "full/max/45./default.jpg", OPEN)
+@example(2, "full/pct:50./0/default.jpg", OPEN)
 def test_every_request_gets_the_right_image_or_refusal(
     sites: dict[Shown, Site], version: int, text: str, shown: Shown
 ) -> None:
@@ -132,6 +136,21 @@ def test_every_request_gets_the_right_image_or_refusal(
         assert headers["Content-Type"] == "application/problem+json"
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert site.ask(version, text, "HEAD")[0] == status
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+def test_encoded_slash_separates_no_parts(sites: dict[Shown, Site], version: int, slash: str) -> None:
+    site = sites[OPEN]
+    base = f"/iiif/image/{version}/{site.image}"
+    for text in ("full{}max/0/default.jpg", "full/max{}0/default.jpg", "full/max/0{}default.jpg", "full/{}max/0/a.jpg"):
+        response = site.client.get(f"{base}/{text.format(slash)}")
+        assert response.status == 400, text
+        assert response.json()["code"] == "request.invalid"
+    for path in (f"{base}{slash}info.json", f"{base}{slash}full/max/0/default.jpg", f"/iiif/image/{version}{slash}x/"):
+        assert site.client.get(path).status == 404, path
+    for text in ("%66ull/max/0/default.jpg", "0%2C0,20,20/%6Dax/0/default.jpg", "full/10,/%30/default%2Ejpg"):
+        assert site.client.get(f"{base}/{text}").status == 200, text
 
 
 def check_picture(body: bytes, right: Expected, shown: Shown) -> None:
