@@ -25,6 +25,8 @@ LOG_ROOT: Final = "/log/"
 HEALTH_ROOT: Final = "/health/"
 API_ROOT: Final = "/api/"
 
+_RECORD: Final = "/record.json"
+
 IMAGE_ROOT: Final = "/iiif/image/"
 IMAGE_VERSIONS: Final = (2, 3)
 """Major versions of the Image API that are served."""
@@ -103,7 +105,12 @@ def work_path(work: str) -> str:
 
 def record_path(work: str) -> str:
     """Return the path of a work's catalogue record as JSON."""
-    return f"{WORKS}/{work}/record.json"
+    return f"{WORKS}/{work}{_RECORD}"
+
+
+def is_record_path(path: str) -> bool:
+    """Return whether a path is that of a catalogue record."""
+    return path.startswith(f"{WORKS}/") and path.endswith(_RECORD)
 
 
 def reader_path(work: str, page: int | None = None) -> str:

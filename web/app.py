@@ -16,10 +16,10 @@ from web.messages.interface import translate
 from web.operations import status_page
 from web.services import health, log, metrics, presentation
 from web.site import error_pages, pages
-from web.site.cors import allow_any_origin
+from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import StaticFiles, read_static_files
-from web.site.urls import local_url, origin
+from web.site.urls import PublicRedirects, local_url, origin
 from web.telemetry.process_metrics import ProcessMetrics
 
 _HERE: Final = Path(__file__).parent
@@ -44,8 +44,10 @@ def create_app(repository: Repository, process_metrics: ProcessMetrics | None = 
     ):
         app.register_blueprint(blueprint)
     error_pages.register(app)
+    app.before_request(respond_to_preflight)
     app.before_request(switch_language)
     app.after_request(allow_any_origin)
+    app.after_request(PublicRedirects(repository.settings))
     app.after_request(_send_static_files_whole)
     app.after_request(_SecurityHeaders(origin(repository.settings)))
     app.context_processor(lambda: _for_templates(repository, static_files))

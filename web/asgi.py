@@ -16,9 +16,11 @@ from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
 
-from iiif_server.asgi_messages import Receive, Scope, Send
+from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
+from iiif_server.host_names import HostInvalid, is_host
 from iiif_server.image.asgi import CLIENT_KEY, ImageApplication
 from iiif_server.image.service import ImageService
+from iiif_server.problems import problem, stated_language
 from iiif_server.urls import IMAGE_PREFIXES
 from repository.config import Settings, process_settings
 from repository.errors import ShanbenError
@@ -76,7 +78,7 @@ class Site:
 
 
 class _Router:
-    """Sends image requests to the image service and every other request to Flask."""
+    """Sends image requests to the image service and every other request with a valid ``Host`` to Flask."""
 
     def __init__(self, images: ImageApplication, pages: WSGIMiddleware) -> None:
         self._images = images
@@ -86,6 +88,9 @@ class _Router:
         if scope["path"].startswith(IMAGE_PREFIXES):
             scope[CLIENT_KEY] = client_address(scope)
             await self._images(scope, receive, send)
+        elif not is_host(header(scope, b"host") or "localhost"):
+            language = stated_language(header(scope, b"accept-language"))
+            await send_problem(send, problem(HostInvalid(), language))
         else:
             await self._pages(scope, receive, send)  # type: ignore[arg-type]
 

@@ -6,15 +6,15 @@ from http import HTTPStatus
 from typing import Final
 
 from iiif_server.asgi_messages import Application, Receive, Scope, Send, header, send_problem
-from iiif_server.problems import preferred_language, problem_document
+from iiif_server.problems import problem_document, stated_language
 from repository.localized import LocalizedText
 
 MAX_URL_BYTES: Final = 4096
 """The limit of a path and its query together, as sent. The longest image request has about 200 bytes."""
 
 _TOO_LONG: Final = LocalizedText(
-    f"地址过长，路径与查询合计不得超过 {MAX_URL_BYTES} 字节",
-    f"The URL is too long: its path and query may have {MAX_URL_BYTES} bytes together",
+    f"地址过长，路径与查询合计不得超过 {MAX_URL_BYTES} 字节；请缩短地址",
+    f"The URL is too long: its path and query may have {MAX_URL_BYTES} bytes together; shorten it",
 )
 
 
@@ -29,7 +29,7 @@ class MaxUrlLength:
         if scope["type"] != "http" or _url_length(scope) <= MAX_URL_BYTES:
             await self._application(scope, receive, send)
             return
-        language = preferred_language(header(scope, b"accept-language"))
+        language = stated_language(header(scope, b"accept-language"))
         await send_problem(
             send, problem_document(HTTPStatus.REQUEST_URI_TOO_LONG, "address.long", _TOO_LONG, language, {})
         )

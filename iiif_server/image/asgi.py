@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
 from iiif_server.asgi_messages import Message, Receive, Scope, Send
-from iiif_server.image.responses import ImageCall, ImageResponse
+from iiif_server.host_names import HostInvalid, is_host
+from iiif_server.image.responses import ImageCall, ImageResponse, refusal
 from iiif_server.image.service import ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY, NoMetrics
 from iiif_server.render.pool import RenderedStream
@@ -57,8 +58,12 @@ class ImageApplication:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = self._call(scope)
-        response = await self._service.respond(call)
+        fields = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FIELDS}
+        call = self._call(scope, fields)
+        if is_host(fields.get(b"host", "localhost")):
+            response = await self._service.respond(call)
+        else:
+            response = refusal(HostInvalid(), call)
         scope[REQUEST_CLASS_KEY] = response.request_class
         body = response.body
         if isinstance(body, RenderedStream):
@@ -72,8 +77,7 @@ class ImageApplication:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
 
-    def _call(self, scope: Scope) -> ImageCall:
-        fields = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _FIELDS}
+    def _call(self, scope: Scope, fields: Mapping[bytes, str]) -> ImageCall:
         peer = scope.get("client")
         raw: bytes = scope.get("raw_path") or b""
         return ImageCall(

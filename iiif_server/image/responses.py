@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from iiif_server.cors import ANY_ORIGIN, METHODS, PREFLIGHT
 from iiif_server.image.resolved import Headers
 from iiif_server.metrics import RequestClass
-from iiif_server.problems import CORS, matches, media_weight, preferred_language, problem, problem_document
+from iiif_server.problems import matches, media_weight, problem, problem_document, stated_language
 from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
@@ -18,7 +19,6 @@ from iiif_server.urls import ImagePath, image_info_path
 from repository.errors import ShanbenError
 from repository.localized import LocalizedText
 
-_METHODS: Final = "GET, HEAD, OPTIONS"
 _INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300")
 _JSON_LD: Final = "application/ld+json"
 _JSON: Final = "application/json"
@@ -53,7 +53,7 @@ class ImageResponse(NamedTuple):
 def redirect(call: ImageCall, path: ImagePath) -> ImageResponse:
     """Redirect from the base URI to the information document (section 2 of 2.1.1, 2.2 of 3.0)."""
     location = f"{call.base_url}{image_info_path(path.image, path.version)}"
-    return ImageResponse(HTTPStatus.SEE_OTHER, encode_headers([("Location", location), CORS]))
+    return ImageResponse(HTTPStatus.SEE_OTHER, encode_headers([("Location", location), ANY_ORIGIN]))
 
 
 def information(call: ImageCall, version: ApiVersion, image: Described, offered: Offered) -> ImageResponse:
@@ -67,7 +67,7 @@ def information(call: ImageCall, version: ApiVersion, image: Described, offered:
         ("Link", f'<{PROFILES[version]}>;rel="profile"'),
         ("Vary", "Accept"),
         _INFO_CACHE_CONTROL,
-        CORS,
+        ANY_ORIGIN,
     ])  # fmt: skip
     if matches(call.if_none_match, etag):
         return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
@@ -85,37 +85,30 @@ def _media_type(version: ApiVersion, accept: str | None) -> str:
 
 
 def preflight() -> ImageResponse:
-    """Return the response to OPTIONS: which cross-origin requests are allowed (CORS)."""
-    headers = [
-        CORS,
-        ("Access-Control-Allow-Methods", _METHODS),
-        ("Access-Control-Allow-Headers", "*"),
-        ("Access-Control-Max-Age", "86400"),
-        ("Allow", _METHODS),
-    ]
-    return ImageResponse(HTTPStatus.NO_CONTENT, encode_headers(headers))
+    """Return the response to OPTIONS."""
+    return ImageResponse(HTTPStatus.NO_CONTENT, encode_headers(PREFLIGHT))
 
 
 def method_refused(call: ImageCall) -> ImageResponse:
     """Return 405: the image service is read-only."""
-    detail = LocalizedText("图像服务只接受 {methods}", "The image service accepts only {methods}")
+    detail = LocalizedText("图像服务只接受 {methods}；请改用 GET", "The image service accepts only {methods}; use GET")
     document = problem_document(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "method",
-        detail.format(methods=_METHODS),
-        preferred_language(call.accept_language),
+        detail.format(methods=METHODS),
+        stated_language(call.accept_language),
         {},
     )
-    headers = encode_headers([*document.headers, ("Allow", _METHODS), CORS])
+    headers = encode_headers([*document.headers, ("Allow", METHODS), ANY_ORIGIN])
     return ImageResponse(document.status, headers, document.body, "refused")
 
 
 def refusal(error: ShanbenError, call: ImageCall) -> ImageResponse:
     """Return a domain error as a problem document; a fault of the server is logged."""
-    document = problem(error, preferred_language(call.accept_language))
+    document = problem(error, stated_language(call.accept_language))
     if document.status >= 500:
         _LOG.error("%s %a: %s", call.method, call.path, error)
-    return ImageResponse(document.status, encode_headers([*document.headers, CORS]), document.body, "refused")
+    return ImageResponse(document.status, encode_headers([*document.headers, ANY_ORIGIN]), document.body, "refused")
 
 
 def encode_headers(headers: Sequence[tuple[str, str]]) -> Headers:

@@ -13,6 +13,7 @@ from asgi_client import AsgiClient
 from image_requests import PREFIX
 
 from iiif_server.image.service import ImageService
+from repository.config import Settings
 from repository.repository import Repository, memory_repository
 from web import asgi
 from web.asgi import Site, compose
@@ -53,6 +54,48 @@ def test_requests_go_to_the_image_service_or_to_flask_by_their_path(repository: 
         assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert client.get("/iiif/presentation/3/collection/nothing").status == 404
         assert all("x-request-id" in response.headers for response in (image, page))
+    service.close()
+
+
+@pytest.mark.parametrize("base_url", ["", "https://books.example/shan"])
+@pytest.mark.parametrize("host", ["a..b", 64 * "a", "..", "a b", "[::1", "é", "evil.example/x", "a@b", "a, b"])
+def test_host_that_is_no_host_name_is_a_bad_request_everywhere(base_url: str, host: str) -> None:
+    repository = memory_repository(Settings(base_url=base_url))
+    service = ImageService(repository)
+    paths = ["/", "/works?lang=en", "//works", "/nothing", "/health/live", "/log/checkpoint", "/static/site.css"]
+    paths += [
+        f"{PREFIX}x/info.json",
+        f"{PREFIX}x",
+        "/iiif/presentation/3/x/manifest",
+        "/iiif/presentation/3/collection/top",
+    ]
+    with AsgiClient(compose(repository, service, ProcessMetrics())) as client:
+        for path in paths:
+            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+                response = client.request(method, path, {"Host": host})
+                assert (response.status, response.headers["content-type"]) == (400, "application/problem+json"), path
+            assert client.get(path, {"Host": host}).json()["code"] == "request.host"
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "start"), [("", "/"), ("https://books.example/shan", "https://books.example/shan/")]
+)
+def test_redirects_go_to_the_configured_address_and_never_to_the_host_of_the_request(base_url: str, start: str) -> None:
+    repository = memory_repository(Settings(base_url=base_url))
+    service = ImageService(repository)
+    targets = {
+        "/works?lang=en": "works",
+        "/works?page=1&lang=zh-Hans": "works?page=1",
+        "/health//live": "health/live",
+        "//evil.example/?lang=en": "evil.example/",
+        "/\\evil.example?lang=en": "evil.example",
+    }
+    with AsgiClient(compose(repository, service, ProcessMetrics())) as client:
+        for path, target in targets.items():
+            response = client.get(path, {"Host": "evil.example"})
+            assert response.status in {303, 308}, path
+            assert response.headers["location"] == start + target
     service.close()
 
 

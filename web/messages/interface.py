@@ -131,7 +131,6 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start. The pages can still be read one by one."
         ),
         **STATUS_MESSAGES,
-        "error.title": LocalizedText("出错了", "Error"),
         "error.400": LocalizedText("请求有误", "Bad request"),
         "error.401": LocalizedText("需要登录", "Sign-in required"),
         "error.403": LocalizedText("限制访问", "Access restricted"),
@@ -143,12 +142,22 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "error.503": LocalizedText("暂停服务", "Temporarily unavailable"),
         "error.home": LocalizedText("返回首页", "Home page"),
         "error.works": LocalizedText("浏览馆藏", "Browse the works"),
-        "message.400": LocalizedText("请核对地址。", "Please check the address."),
-        "message.404": LocalizedText("请核对地址，或在馆藏中查找。", "Please check the address, or browse the works."),
-        "message.405": LocalizedText("此地址不支持该请求方法。", "This address does not support the request method."),
-        "message.410": LocalizedText(
-            "本文献已不再公开，其保存不受影响。", "This work is no longer public. It remains preserved."
+        "message.400": LocalizedText(
+            "请核对地址，或从馆藏列表中的链接进入。",
+            "Please check the address, or follow a link from the list of works.",
         ),
+        "message.404": LocalizedText(
+            "此地址没有页面；请核对地址，或在馆藏中查找。",
+            "There is no page at this address. Please check the address, or browse the works.",
+        ),
+        "message.405": LocalizedText(
+            "此地址不支持该请求方法；请改用 GET。", "This address does not support the request method; use GET."
+        ),
+        "message.410": LocalizedText(
+            "本文献已不再公开，其保存不受影响；如需查阅，请联系馆方。",
+            "This work is no longer public. It remains preserved; to consult it, please contact the library.",
+        ),
+        "message.429": LocalizedText("请求过于频繁，请稍后再试。", "Too many requests. Please try again later."),
         "message.500": LocalizedText(
             "请稍后再试；如仍有问题，请告知馆方。",
             "Please try again later. If the problem continues, contact the library.",

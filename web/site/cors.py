@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 from flask import Response, request
 
-from iiif_server.urls import IIIF_ROOT, LOG_ROOT
+from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
+from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, is_record_path
 
-_SERVICES: Final = (IIIF_ROOT, LOG_ROOT)
+_SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT)
 
 
 def conditional(response: Response) -> Response:
@@ -17,14 +19,21 @@ def conditional(response: Response) -> Response:
     return response
 
 
+def respond_to_preflight() -> Response | None:
+    """Answer OPTIONS for a service as the image service does; None for other requests."""
+    if request.method != "OPTIONS" or not _is_service():
+        return None
+    return Response(status=HTTPStatus.NO_CONTENT, headers=list(PREFLIGHT))
+
+
 def allow_any_origin(response: Response) -> Response:
     """Let scripts of any origin read the responses of the services, errors included."""
-    if not request.path.startswith(_SERVICES):
-        return response
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "ETag"
-    if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
-        response.headers["Access-Control-Allow-Headers"] = "Accept, If-None-Match"
-        response.headers["Access-Control-Max-Age"] = "86400"
+    if _is_service():
+        name, value = ANY_ORIGIN
+        response.headers[name] = value
+        response.headers["Access-Control-Expose-Headers"] = "ETag"
     return response
+
+
+def _is_service() -> bool:
+    return request.path.startswith(_SERVICES) or is_record_path(request.path)

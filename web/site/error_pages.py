@@ -1,4 +1,7 @@
-"""Errors for people and programs: a readable page in both languages, or a problem document (RFC 9457)."""
+"""Errors for people and programs: a readable page, or a problem document (RFC 9457).
+
+Both are in the reader's language, or in both languages when that is unknown.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
-from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT
+from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, is_record_path
 from repository.errors import ShanbenError
-from repository.localized import Language, LocalizedText
+from repository.localized import Language
 from web.messages.interface import MESSAGES
-from web.site.language import current_language
+from web.site.language import current_language, readers_language
+
+_LANGUAGES: Final = (*Language, None)
+"""The languages of problem documents; None stands for both."""
 
 _FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT)
 
@@ -27,8 +33,8 @@ def register(app: Flask) -> None:
 
 
 def _handle_domain_error(app: Flask, error: ShanbenError) -> Response:
-    documents = {language: problem(error, language) for language in Language}
-    status = documents[Language.CHINESE].status
+    documents = {language: problem(error, language) for language in _LANGUAGES}
+    status = documents[None].status
     if status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED:
         # A transient error, such as a server that is down, is logged at every request: a traceback would add nothing.
         trace = None if error.transient else error
@@ -40,9 +46,9 @@ def _handle_http_error(error: HTTPException) -> AnyResponse:
     if error.code is None or error.code < 400:
         return AnyResponse.force_type(error.get_response())
     status = HTTPStatus(error.code)
-    detail = MESSAGES.get(f"message.{status.value}", LocalizedText(status.phrase, status.phrase))
+    detail = MESSAGES.get(f"message.{status.value}", MESSAGES["message.500" if status >= 500 else "message.400"])
     documents = {
-        language: problem_document(status, f"http.{status.value}", detail, language, {}) for language in Language
+        language: problem_document(status, f"http.{status.value}", detail, language, {}) for language in _LANGUAGES
     }
     response = _error_response(documents)
     if allowed := getattr(error, "valid_methods", None):
@@ -50,15 +56,26 @@ def _handle_http_error(error: HTTPException) -> AnyResponse:
     return response
 
 
-def _error_response(documents: dict[Language, Problem]) -> Response:
-    document = documents[current_language()]
+def _error_response(documents: dict[Language | None, Problem]) -> Response:
+    """Return the problem document in the reader's language, or a page made of those in each language."""
+    known = readers_language()
+    document = documents[known]
     if _wants_problem_document():
         return Response(document.body, status=document.status, headers=list(document.headers))
-    details = {language: str(json.loads(other.body)["detail"]) for language, other in documents.items()}
-    title = f"error.{document.status}" if f"error.{document.status}" in MESSAGES else "error.title"
-    page = render_template("error.html", status=document.status, title=MESSAGES[title], details=details)
+    first = current_language()
+    languages = [first] if known else [first, *(language for language in Language if language is not first)]
+    members = {language: json.loads(documents[language].body) for language in languages}
+    details = {language: str(found["detail"]) for language, found in members.items()}
+    own_title = MESSAGES.get(f"error.{document.status}")
+    titles = {
+        language: own_title.in_language(language) if own_title else found["title"]
+        for language, found in members.items()
+    }
+    page = render_template("error.html", status=document.status, titles=titles, details=details)
     response = make_response(page, document.status)
     response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Language"] = ", ".join(languages)
+    response.vary.update(["Accept-Language", "Cookie"])
     if retry := dict(document.headers).get("Retry-After"):
         response.headers["Retry-After"] = retry
     return response
@@ -67,9 +84,10 @@ def _error_response(documents: dict[Language, Problem]) -> Response:
 def _wants_problem_document() -> bool:
     """Return whether the path is a service's, or the client names JSON and prefers it to HTML.
 
-    So does a client whose ``Host`` is no host name: a page needs URLs, and none can be built for it.
+    A client whose ``Host`` is no host name gets one too: a page needs URLs, and none can be built for it.
     """
-    if request.path.startswith(_FOR_PROGRAMS) or isinstance(request.routing_exception, BadHost):
+    path = request.path
+    if path.startswith(_FOR_PROGRAMS) or is_record_path(path) or isinstance(request.routing_exception, BadHost):
         return True
     accept = request.headers.get("Accept", "")
     named = [kind for kind in ("application/problem+json", "application/json") if kind in accept]

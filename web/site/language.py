@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, g, redirect, request
 
-from iiif_server.problems import preferred_language
+from iiif_server.problems import preferred_language, stated_language
 from repository.localized import Language
 
 COOKIE: Final = "language"
@@ -26,10 +26,14 @@ def catalogue_tag(languages: Sequence[str]) -> str:
 def current_language() -> Language:
     """Return the language of the current request's page."""
     if "language" not in g:
-        chosen = request.cookies.get(COOKIE)
-        accepted = request.headers.get("Accept-Language")
-        g.language = Language(chosen) if chosen in set(Language) else preferred_language(accepted)
+        g.language = readers_language() or preferred_language(request.headers.get("Accept-Language"))
     return Language(g.language)
+
+
+def readers_language() -> Language | None:
+    """Return the language that the reader has chosen, or that the browser prefers; None when that is unknown."""
+    chosen = request.cookies.get(COOKIE)
+    return Language(chosen) if chosen in set(Language) else stated_language(request.headers.get("Accept-Language"))
 
 
 def switch_url(language: Language) -> str:

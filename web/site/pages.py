@@ -30,6 +30,18 @@ from web.site.urls import local_url, public_url
 
 _RECENT_WORKS: Final = 7
 _WORKS_PER_PAGE: Final = 24
+_MOST_DIGITS: Final = 10
+_NO_NUMBER: Final = LocalizedText("请写 1 至 {last} 之间的数字", "write a number from 1 to {last}")
+
+
+class PageNotFound(NotFound):
+    """A page of a work, or of a list, beyond the last."""
+
+    code = "not-held.page"
+    text = LocalizedText(
+        "没有第 {number} 页；可看的页次为 1 至 {last}，请在地址中改为其中之一",
+        "There is no page {number}; the pages are numbered 1 to {last}: write one of these in the address",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,7 @@ def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
     def works() -> str:
         total = queries.published_count()
         last = max(1, -(-total // _WORKS_PER_PAGE))
-        page = _requested_page(last, "works")
+        page = _requested_page(last)
         cards = queries.newest((page - 1) * _WORKS_PER_PAGE, _WORKS_PER_PAGE)
         numbers = view_models.page_numbers(page, last)
         return render_template("works.html", cards=cards, total=total, page=page, last=last, numbers=numbers)
@@ -188,7 +200,7 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
     pages = list(work.pages())
     if not pages:
         raise NotFound(what=work.identifier)
-    number = _requested_page(len(pages), work.identifier)
+    number = _requested_page(len(pages))
     page = pages[number - 1]
     return render_template(
         "read.html",
@@ -217,20 +229,20 @@ def _rights(rights: Rights) -> tuple[str, LocalizedText] | None:
     return (rights.uri, rights_statement(rights.uri)) if rights.uri else None
 
 
-def _requested_page(last: int, what: str) -> int:
-    """Return ``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `NotFound` beyond the end."""
+def _requested_page(last: int) -> int:
+    """Return ``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `PageNotFound` beyond."""
     value = request.args.get("page", "1")
-    if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        raise RequestInvalid(part="page", reason=value[:40])
+    if not (value.isascii() and value.isdecimal() and len(value) < _MOST_DIGITS):
+        raise RequestInvalid(part="page", reason=_NO_NUMBER.format(last=last))
     if not 1 <= int(value) <= last:
-        raise NotFound(what=f"{what} ?page={int(value)}")
+        raise PageNotFound(number=int(value), last=last)
     return int(value)
 
 
 def _set_page_headers(response: Response) -> Response:
     """Let only the browser cache a page, and revalidate it: pages differ by language."""
     response = make_response(response)
-    response.headers["Content-Language"] = current_language().value
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.setdefault("Content-Language", current_language().value)
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     response.vary.update(["Accept-Language", "Cookie"])
     return response

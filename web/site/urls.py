@@ -1,10 +1,13 @@
-"""Public URLs of the request being answered: under the configured base URL, else under the request's own."""
+"""Public URLs of the request being answered: under the configured base URL, else under the request's own.
+
+Redirects are never to the address that the request names in ``Host``, which anybody can choose.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from flask import request
+from flask import Response, request
 
 from repository.config import Settings
 
@@ -28,3 +31,24 @@ def origin(settings: Settings) -> str:
     """Return the scheme and host of the configured base URL; '' when none is configured."""
     parts = urlsplit(settings.base_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+class PublicRedirects:
+    """Changes every redirect within the site to the configured base URL, or to a path when none is configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, response: Response) -> Response:
+        """Return the response. A redirect to another host is left as it is."""
+        target = response.headers.get("Location")
+        if target is None:
+            return response
+        parts = urlsplit(target)
+        if parts.netloc in {"", request.host}:
+            path = parts.path.removeprefix(request.root_path)
+            # Two slashes or backslashes at the start would begin the name of another host.
+            path = "/" + path.lstrip("/\\")
+            start = self._settings.base_url or request.root_path
+            response.headers["Location"] = start + urlunsplit(("", "", path, parts.query, parts.fragment))
+        return response

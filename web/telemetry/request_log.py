@@ -28,7 +28,7 @@ from typing import Any, Final, Protocol
 
 from iiif_server.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
-from iiif_server.problems import INTERNAL, preferred_language, problem_document
+from iiif_server.problems import INTERNAL, problem_document, stated_language
 from repository.printable import printable
 from web.trusted_networks import is_private_address
 
@@ -193,7 +193,7 @@ class _LineWriter:
 
 async def _send_internal_error(scope: Scope, response: _Response) -> None:
     response.discard()
-    language = preferred_language(header(scope, b"accept-language"))
+    language = stated_language(header(scope, b"accept-language"))
     problem = problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, "http.500", INTERNAL, language, {})
     await send_problem(response.send, problem)
 

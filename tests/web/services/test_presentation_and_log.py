@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from iiif_server.cors import PREFLIGHT
 from preservation.log import evidence, sequencer
 from preservation.premis import ingestion_event
 from repository import identifiers, paths
@@ -70,7 +71,7 @@ def test_manifest_responds_to_head_and_options(client: FlaskClient, publisher: A
     assert head.data == b""
     assert int(head.headers["Content-Length"]) == len(client.get(address).data)
     options = client.options(address)
-    assert options.status_code == 200
+    assert options.status_code == 204
     assert "GET" in options.headers["Access-Control-Allow-Methods"]
     assert options.headers["Access-Control-Allow-Origin"] == "*"
 
@@ -185,3 +186,27 @@ def test_log_routes_reach_nothing_else_in_the_store(client: FlaskClient, reposit
     repository.store.put("ocfl/secret", b"secret")
     for path in ("/log/../ocfl/secret", "/log/tile/../../ocfl/secret", "/log/tile/%2e%2e/%2e%2e/ocfl/secret"):
         assert client.get(path).status_code == 404
+
+
+def test_preflight_of_every_service_is_that_of_the_image_service(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book().identifier
+    paths = [
+        f"/iiif/presentation/3/{work}/manifest",
+        "/iiif/presentation/3/collection/top",
+        f"/works/{work}/record.json",
+    ]
+    paths += ["/iiif/presentation/3/nothing/manifest", "/works/x/record.json", "/log/key", "/log/x"]
+    for path in paths:
+        asked = {"Origin": "https://other.example", "Access-Control-Request-Headers": "x-requested-with"}
+        response = client.options(path, headers={**asked, "Access-Control-Request-Method": "GET"})
+        assert (response.status_code, response.data) == (204, b""), path
+        for name, value in PREFLIGHT:
+            assert response.headers.getlist(name) == [value], path
+        for method in ("GET", "HEAD", "POST"):
+            assert client.open(path, method=method).headers["Access-Control-Allow-Origin"] == "*", path
+
+
+def test_pages_for_people_are_not_open_to_scripts_of_other_origins(client: FlaskClient, publisher: Any) -> None:
+    for path in ("/", f"/works/{publisher.book().identifier}", "/nothing"):
+        for method in ("GET", "OPTIONS"):
+            assert "Access-Control-Allow-Origin" not in client.open(path, method=method).headers

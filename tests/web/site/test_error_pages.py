@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.exceptions import default_exceptions
 
 from repository import identifiers
 from repository.errors import StoreFault
@@ -14,13 +16,80 @@ from repository.repository import Repository
 from web.app import create_app
 
 
-def test_error_page_is_in_both_languages(client: FlaskClient) -> None:
-    response = client.get("/no/such/page")
-    assert response.status_code == 404
-    assert response.mimetype == "text/html"
-    assert "找不到此页" in response.text
-    assert 'lang="en"' in response.text
-    assert "Page not found" in response.text
+@pytest.mark.parametrize(
+    ("accepted", "cookie", "tags"),
+    [
+        (None, None, ["zh-Hans", "en"]),
+        ("", None, ["zh-Hans", "en"]),
+        ("*", None, ["zh-Hans", "en"]),
+        ("fr", None, ["en", "zh-Hans"]),
+        ("zh-CN,en;q=0.8", None, ["zh-Hans"]),
+        ("en-GB", None, ["en"]),
+        ("en-GB", "zh-Hans", ["zh-Hans"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "status", "titles", "advice"),
+    [
+        ("/no/such", 404, ("找不到此页", "Page not found"), ("在馆藏中查找", "browse the works")),
+        ("/works?page=x", 400, ("请求有误", "Bad request"), ("1 至 1 之间", "from 1 to 1")),
+    ],
+)
+def test_error_is_in_the_language_of_the_reader_and_in_both_when_it_is_unknown(
+    client: FlaskClient,
+    accepted: str | None,
+    cookie: str | None,
+    tags: list[str],
+    path: str,
+    status: int,
+    titles: tuple[str, str],
+    advice: tuple[str, str],
+) -> None:
+    headers = {} if accepted is None else {"Accept-Language": accepted}
+    if cookie:
+        client.set_cookie("language", cookie)
+    page = client.get(path, headers=headers)
+    assert (page.status_code, page.mimetype) == (status, "text/html")
+    document = client.get(path, headers={**headers, "Accept": "application/json"})
+    texts = {"zh-Hans": (titles[0], advice[0]), "en": (titles[1], advice[1])}
+    for tag, (title, words) in texts.items():
+        assert (f">{title}</h" in page.text) is (tag in tags)
+        assert (words in page.text) is (tag in tags)
+        assert (words in document.get_json(force=True)["detail"]) is (tag in tags)
+    assert page.headers["Content-Language"].split(", ") == tags
+    assert sorted(document.headers["Content-Language"].split(", ")) == sorted(tags)
+    assert f'<html lang="{tags[0]}">' in page.text
+
+
+def test_every_error_status_has_a_title_and_advice_in_both_languages(client: FlaskClient) -> None:
+    application = client.application
+    for status, error in default_exceptions.items():
+        for accept in ("text/html", "application/json"):
+            with application.test_request_context("/x", headers={"Accept": accept}):
+                response = application.make_response(application.handle_user_exception(error()))
+                text = response.get_data(as_text=True)
+            assert response.status_code == status
+            chinese = re.findall("[\u4e00-\u9fff]+", text)
+            assert "出错了" not in text, status
+            assert {"请核对地址", "请稍后再试", "请改用", "请联系馆方"} & set(chinese), status
+            assert re.search("[Pp]lease check|try again later|use GET|contact the library", text), status
+
+
+def test_page_beyond_the_last_says_which_pages_exist(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book().identifier
+    for number in (0, 5, 999):
+        for address in (f"/works/{work}/read?page={number}", f"/works/{work}/read?page={number}&x=1"):
+            response = client.get(address)
+            assert response.status_code == 404
+            assert "1 至 4" in response.text
+            assert "1 to 4" in response.text
+    for value in ("x", "-1", "1.5", "99999999999", ""):
+        response = client.get(f"/works/{work}/read?page={value}", headers={"Accept": "application/json"})
+        assert response.status_code == 400
+        document = response.get_json(force=True)
+        assert document["part"] == "page"
+        assert "1 to 4" in document["detail"]
+    assert "1 to 1" in client.get("/works?page=9").text
 
 
 def test_identifier_with_a_wrong_check_character_is_reported_as_mistyped(client: FlaskClient, publisher: Any) -> None:
