@@ -4,7 +4,8 @@
   waits for a first request without a limit.
 - Trailer fields of a request body (RFC 9112, section 7.1.2): uvicorn adds them to the header fields without a bound.
   They are ignored here, as RFC 9110 permits, and their size is limited as that of a head.
-- A client that stops reading: uvicorn would keep its connection, and what was written to it, for ever.
+- A client that stops reading, or reads very slowly: uvicorn would keep its connection, and what was written to it, for
+  ever.
 - A soft shutdown: uvicorn closes idle connections immediately, which resets those whose request has just been sent.
 
 Parsing and responding remain those of uvicorn's httptools protocol.
@@ -25,7 +26,10 @@ HEAD_SECONDS: Final = 15.0
 """How long a request's head may take to arrive, counted from its first byte or from the connection."""
 
 STALL_SECONDS: Final = 30.0
-"""How long a client may read nothing of what waits for it before its connection is aborted."""
+"""How often a client is checked that keeps a response waiting."""
+
+MIN_BYTES_PER_SECOND: Final = 2 << 10
+"""The rate at which such a client must read, averaged over `STALL_SECONDS`, or its connection is aborted."""
 
 LINGER_SECONDS: Final = 1.0
 """How long an idle connection stays open when the process stops: a request may be on its way."""
@@ -48,6 +52,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _chunk_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
+    _unread = 0
+    """Bytes in the write buffer when the client began to be watched, or since the last check."""
+    _drained = 0
+    """Bytes that the client has read since then."""
     _is_head_too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -93,26 +101,29 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_body(body)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: the response is that to a request without ``Upgrade``, which any client may send."""
+
     def send_400_response(self, msg: str) -> None:
         """Refuse a malformed request; say so when it is too large."""
         super().send_400_response(_TOO_LARGE if self._is_head_too_large else msg)
-        self._abort_when_stalled()
+        self._watch()
 
     def pause_writing(self) -> None:
         """Watch a client that reads too slowly for the application."""
         super().pause_writing()
-        self._abort_when_stalled()
+        self._watch()
 
     def resume_writing(self) -> None:
-        """Stop watching: the client reads."""
-        self._stop_stall_timer()
+        """Count what the client has read. It is watched until the next check, however often it pauses and resumes."""
+        self._count_drained()
         super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Watch the client of a connection that will be closed once the client has read the response."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._abort_when_stalled()
+            self._watch()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection; abort it when the client has not even read the last response."""
@@ -124,17 +135,30 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Close the connection after a moment, when the response in progress has ended."""
         self.loop.call_later(LINGER_SECONDS, super().shutdown)
 
-    def _abort_when_stalled(self, unread: int | None = None) -> None:
-        """Abort the connection unless the client reads some of the write buffer from time to time.
+    def _watch(self) -> None:
+        """Abort the connection unless the client reads what is in the write buffer fast enough.
 
         Called while nothing is added to the buffer: the application is paused, or the transport is closing.
         """
+        self._unread = self.transport.get_write_buffer_size()
+        if self._stall_timer is None and self._unread:
+            self._drained = 0
+            self._stall_timer = self.loop.call_later(STALL_SECONDS, self._check_rate)
+
+    def _count_drained(self) -> None:
         left = self.transport.get_write_buffer_size()
-        if unread is not None and left >= unread:
+        self._drained += max(0, self._unread - left)
+        self._unread = left
+
+    def _check_rate(self) -> None:
+        self._stall_timer = None
+        self._count_drained()
+        if not self._unread:
+            return
+        if self._drained < MIN_BYTES_PER_SECOND * STALL_SECONDS:
             self.transport.abort()
-        elif left:
-            self._stop_stall_timer()
-            self._stall_timer = self.loop.call_later(STALL_SECONDS, self._abort_when_stalled, left)
+        else:
+            self._watch()
 
     def _start_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)

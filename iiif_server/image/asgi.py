@@ -22,7 +22,9 @@ from iiif_server.image.responses import ImageCall, ImageResponse, refusal
 from iiif_server.image.service import ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY, NoMetrics
 from iiif_server.render.pool import RenderedStream
+from iiif_server.render.spool import ClientTooSlow
 from repository.config import process_settings
+from repository.errors import RenderingBusy, ShanbenError
 from repository.repository import open_repository
 
 CLIENT_KEY: Final = "shanben.client"
@@ -30,10 +32,6 @@ CLIENT_KEY: Final = "shanben.client"
 
 SEND_SECONDS: Final = 60.0
 """How long a client may take to accept one part of a streamed image before the connection is aborted."""
-
-
-class SlowClient(Exception):
-    """A client did not read its response in time."""
 
 
 class ImageApplication:
@@ -65,12 +63,12 @@ class ImageApplication:
         else:
             response = refusal(HostInvalid(), call)
         scope[REQUEST_CLASS_KEY] = response.request_class
+        if isinstance(response.body, RenderedStream) and scope["http_version"] == "1.0":
+            response = await _with_length(response, response.body, call)
         body = response.body
         if isinstance(body, RenderedStream):
-            if scope["http_version"] != "1.0":
-                await _stream(response, body, receive, send)
-                return
-            body = await _whole(body)  # HTTP/1.0 has no chunks: its client needs the length (RFC 9112, section 6)
+            await _stream(response, body, receive, send)
+            return
         headers = [*response.headers]
         if response.status not in _WITHOUT_CONTENT and (body or call.method != "HEAD"):
             headers.append((b"content-length", b"%d" % len(body)))
@@ -135,15 +133,16 @@ async def _stream(response: ImageResponse, stream: RenderedStream, receive: Rece
         await stream.close()
 
 
-async def _whole(stream: RenderedStream) -> bytes:
-    """Return an image as one body."""
-    parts = []
+async def _with_length(response: ImageResponse, stream: RenderedStream, call: ImageCall) -> ImageResponse:
+    """Return the response to an HTTP/1.0 client, who needs the length: there are no chunks (RFC 9112, section 6)."""
     try:
-        while (part := await stream.next_part()) is not None:
-            parts.append(part)
-    finally:
+        length = await stream.length()
+        if length is None:
+            raise RenderingBusy
+    except ShanbenError as error:
         await stream.close()
-    return b"".join(parts)
+        return refusal(error, call)
+    return response._replace(headers=[*response.headers, (b"content-length", b"%d" % length)])
 
 
 async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIterator[bytes]:
@@ -161,12 +160,12 @@ async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIte
 
 
 async def _accept(send: Send, message: Message) -> None:
-    """Send one part. Raises `SlowClient` when the client does not accept it in time."""
+    """Send one part. Raises `ClientTooSlow` when the client does not accept it in time."""
     try:
         async with asyncio.timeout(SEND_SECONDS):
             await send(message)
     except TimeoutError as fault:
-        raise SlowClient from fault
+        raise ClientTooSlow from fault
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -11,14 +11,13 @@ The child (`render/child.py`) can open nothing (`repository/sandbox`). It asks f
 time, and its parent reads and verifies them; so it holds no credentials and can ask for tiles of one image only.
 
 JPEG, PNG and PDF are streamed while tiles are still being decoded (`codecs.STREAMED`), unless they are rotated by other
-than quarters. The encoders of the other formats hold the whole image, so `geometry.py` bounds their pixels. The next
-part is requested from the child when the client has accepted the one before. A short image is returned whole.
+than quarters. The encoders of the other formats hold the whole image, so `geometry.py` bounds their pixels. The child
+renders at its own speed: what the client has not read yet waits in a `Spool`. A short image is returned whole.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -32,6 +31,7 @@ from typing import Any, Final
 from iiif_server.metrics import Metrics
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render.assemble import ReadTiles
+from iiif_server.render.spool import Spool, SpoolRoom
 from iiif_server.request.geometry import RenderPlan, Source
 from repository.errors import PyramidCorrupt, RenderingBusy, SandboxFailed, SystemFault
 from repository.localized import LocalizedText
@@ -103,6 +103,7 @@ class RenderPool:
         self._threads = ThreadPoolExecutor(PLACES, "render-pool")
         self._turn = asyncio.Semaphore(1)
         self._metrics = metrics
+        self._room = SpoolRoom()
         self.waiting = self.running = 0
         metrics.register_gauge("slow-running", lambda: float(self.running))
         metrics.register_gauge("slow-waiting", lambda: float(self.waiting))
@@ -116,7 +117,7 @@ class RenderPool:
         decode; reading the stream raises the same.
         """
         await self._enter()
-        stream = RenderedStream(self._threads, partial(self._leave, monotonic()))
+        stream = RenderedStream(self._threads, partial(self._leave, monotonic()), self._room)
         reader = _checked(blocking_reader(read_tiles, asyncio.get_running_loop()), grid)
         arguments = (plan, source, (grid.width, grid.height, grid.tile_size), jpeg_quality)
         begin = partial(self._sandboxes.open_session, _RENDER, *arguments, respond=reader)
@@ -159,40 +160,69 @@ class RenderPool:
 
 
 class RenderedStream:
-    """An image that is being rendered, read part by part. `close` ends the child that makes it."""
+    """An image that is being rendered, read part by part. `close` ends the child that makes it.
 
-    def __init__(self, threads: Executor, release: Callable[[], None]) -> None:
+    The child renders on while the client reads, and leaves the pool when it has finished.
+    """
+
+    def __init__(self, threads: Executor, release: Callable[[], None], room: SpoolRoom) -> None:
         self._threads = threads
         self._release = release
         self._session: SandboxSession | None = None
-        self._begun: deque[bytes] = deque()
+        self._spool = Spool(room, threads)
+        self._filling: asyncio.Task[None] | None = None
         self._step: asyncio.Future[Any] | None = None
-        self._closed = False
+        self._has_left = False
 
     async def begin(self, start: Callable[[], SandboxSession]) -> None:
         """Start the rendering."""
         self._session = await self._in_thread(start)
 
     async def whole_or_begun(self) -> bytes | RenderedStream:
-        """Return the whole image when it is short; otherwise this stream, of which the first parts have been read."""
-        size = 0
-        while size < _WHOLE:
+        """Return the whole image when it is short; otherwise this stream, which renders on."""
+        begun: list[bytes] = []
+        while sum(map(len, begun)) < _WHOLE:
             part = await self._next()
             if part is None:
-                return b"".join(self._begun)
-            self._begun.append(part)
-            size += len(part)
+                return b"".join(begun)
+            begun.append(part)
+        for part in begun:
+            await self._spool.put(part)
+        self._filling = asyncio.create_task(self._fill())
+        self._filling.add_done_callback(self._end)
         return self
 
     async def next_part(self) -> bytes | None:
         """Return the next part, None at the end. After an error the parts before it are not an image."""
-        return self._begun.popleft() if self._begun else await self._next()
+        return await self._spool.take()
+
+    async def length(self) -> int | None:
+        """Wait for the whole image and return its bytes; None when there is no space to keep it."""
+        return await self._spool.length()
 
     async def close(self) -> None:
-        """End the rendering; does nothing after the end of the stream. May be called again."""
-        if self._closed:
+        """End the rendering, and drop what was not read. May be called again."""
+        if self._filling is not None and not self._filling.done():
+            self._filling.cancel()
+            await asyncio.wait({self._filling})
+        await self._leave()
+        self._spool.close()
+
+    async def _fill(self) -> None:
+        """Put the rest of the image into the spool."""
+        while (part := await self._next()) is not None:
+            await self._spool.put(part)
+
+    def _end(self, filling: asyncio.Task[None]) -> None:
+        """Pass on how the rendering ended."""
+        cancelled = RenderingFailed(reason=LocalizedText("已取消", "it was cancelled"))
+        self._spool.end(cancelled if filling.cancelled() else filling.exception())
+
+    async def _leave(self) -> None:
+        """End the child if it has not ended, and leave the pool."""
+        if self._has_left:
             return
-        self._closed = True
+        self._has_left = True
         try:
             if self._step is not None and not self._step.done():
                 if self._session is not None:
@@ -207,10 +237,10 @@ class RenderedStream:
 
     async def _next(self) -> bytes | None:
         """Return the next part from the child, None at the end."""
-        if self._closed or self._session is None:
+        if self._has_left or self._session is None:
             return None
         async with AsyncExitStack() as at_end:
-            at_end.push_async_callback(self.close)
+            at_end.push_async_callback(self._leave)
             part: bytes | None = await self._in_thread(partial(next, self._session, None))
             if part is not None:
                 at_end.pop_all()

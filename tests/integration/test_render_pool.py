@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,6 +228,22 @@ class TestRenderPool:
             thread.join(60)
         assert set(statuses) <= {200, 503}
         assert 200 in statuses
+
+    @pytest.mark.parametrize("version", ["1.1", "1.0"])
+    def test_clients_that_read_nearly_nothing_do_not_hold_the_pool(
+        self, library: tuple[Path, str], version: str
+    ) -> None:
+        with serving(library) as web, ExitStack() as open_clients:
+            for number in range(12):
+                client = open_clients.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=60))
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+                request = f"GET {web.path(f'full/{4000 + number},/0/default.jpg')} HTTP/{version}\r\nHost: here\r\n\r\n"
+                client.sendall(request.encode())
+                assert client.recv(12) == b"HTTP/1.1 200", number
+            wait_until(lambda: not any(is_working(pid) for pid in web.renderers()))
+            began = time.monotonic()
+            assert web.get("full/3999,/0/default.jpg")[0] == 200
+            assert time.monotonic() - began < 20
 
     def test_the_renderer_has_a_lower_priority_than_the_server(self, web: Web) -> None:
         with web.slowly() as client:

@@ -29,6 +29,7 @@ from typing import Any, Final, Protocol
 from iiif_server.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
 from iiif_server.problems import INTERNAL, problem_document, stated_language
+from repository.errors import ShanbenError
 from repository.printable import printable
 from web.trusted_networks import is_private_address
 
@@ -56,8 +57,8 @@ class RequestLog:
     `destination` is `Settings.request_log`: '' logs errors and slow requests to standard error, '-' every request to
     standard error, a path every request to that file, which is opened again after it has been moved away (logrotate).
 
-    An exception before the response has started becomes a 500 problem document. An exception after that is raised to
-    the server, which must abort the connection.
+    An exception before the response has started becomes a 500 problem document. After that the response stays
+    incomplete, so that the server closes the connection.
     """
 
     def __init__(self, application: Application, metrics: RequestMetrics, destination: str) -> None:
@@ -78,11 +79,14 @@ class RequestLog:
         response = _Response(send, self._identify(scope))
         try:
             await self._application(scope, receive, response.send)
-        except Exception:  # the outermost handler of a request
-            if response.is_started:
-                raise
-            _LOG.exception("请求出错 / a request failed: %s", response.request_id)
-            await _send_internal_error(scope, response)
+        except Exception as error:  # noqa: BLE001 - the outermost handler of a request
+            # Nothing is unexpected about a domain error midway: a lost pyramid, a slow client.
+            if response.is_started and isinstance(error, ShanbenError):
+                _LOG.error("应答中断 / a response was broken off: %s: %s", response.request_id, error)
+            else:
+                _LOG.exception("请求出错 / a request failed: %s", response.request_id)
+            if not response.is_started:
+                await _send_internal_error(scope, response)
         finally:
             self._finish(scope, response, (response.ended or perf_counter()) - started)
 

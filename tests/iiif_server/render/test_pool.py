@@ -128,8 +128,23 @@ def test_a_long_image_is_streamed_before_it_is_finished(pool: RenderPool, tiles:
         assert first.startswith(b"\x89PNG")
         await stream.close()
         assert pool.running == 0
-        assert await stream.next_part() is not None  # what was read before the stream was closed
         await stream.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_reads_nothing_does_not_hold_the_pool(pool: RenderPool, tiles: Tiles) -> None:
+    async def scenario() -> None:
+        read = asynchronous(tiles)
+        unread = [await pool.render(*job("full/max/0/default.png"), read, 80) for _ in range(WAITING + 3)]
+        assert pool.waiting == 0
+        whole_image = pipeline.render(*job("full/max/0/default.png"), tiles, 80)
+        for stream in unread:
+            assert isinstance(stream, RenderedStream)
+            assert await stream.length() == len(whole_image)
+            assert await whole(stream) == whole_image
+            await stream.close()
+        assert pool.running == 0
 
     asyncio.run(scenario())
 

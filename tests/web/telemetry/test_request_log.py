@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgi_client import AsgiClient, exchange, http_scope
 
+from repository.errors import StoreFault
 from repository.logs import PrintableFormatter
 from web.max_url_length import MAX_URL_BYTES, MaxUrlLength
 from web.telemetry.request_log import MAX_LINES_PER_SECOND, RequestLog
@@ -225,17 +226,24 @@ def test_exception_within_a_problem_document_becomes_a_500(logged: Logged) -> No
     assert (response.status, response.json()["status"]) == (500, 500)
 
 
-def test_exception_after_the_start_reaches_the_server(logged: Logged) -> None:
+@pytest.mark.parametrize(
+    ("error", "has_traceback"), [(ZeroDivisionError("bug"), True), (StoreFault(key="k", reason="away"), False)]
+)
+def test_exception_after_the_start_leaves_the_response_incomplete(
+    logged: Logged, caplog: pytest.LogCaptureFixture, error: Exception, has_traceback: bool
+) -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
-        raise ZeroDivisionError
+        raise error
 
     with logged.client(application) as client:
-        response = client.get("/", keep_error=True)
-    assert isinstance(response.error, ZeroDivisionError)
+        response = client.get("/")
     assert (response.status, response.parts, response.is_complete) == (200, [b"half"], False)
     assert logged.lines()[0]["bytes"] == 4
+    assert response.headers["x-request-id"] in caplog.text
+    assert ("Traceback" in caplog.text) is has_traceback
+    assert ("bug" if has_traceback else "away") in caplog.text
 
 
 def test_errors_are_always_logged_up_to_a_rate(logged: Logged, capfd: pytest.CaptureFixture[str]) -> None:
