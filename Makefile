@@ -8,7 +8,8 @@
 #   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_SEED=)
 #   make bench    run the measurements of docs/benchmarks.md
 #   make web      build the reader's JavaScript
-#   make lock     pin the Python packages of setup.cfg
+#   make lock     pin the Python packages of setup.cfg, with hashes
+#   make lock-images  pin the container images of deploy/ by digest
 #   make clean    remove what was built, except .venv and the data folder
 
 SHELL := /bin/bash
@@ -19,6 +20,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) --require-hashes
 PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
 # Three test processes for two cores, since tests of servers mostly wait; two for unit tests, which compute. Each runs
@@ -28,7 +30,7 @@ CHECK_ARGS ?= -n 2 --dist worksteal
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
-.PHONY: demo check test lint chaos fuzz bench web lock clean help runtime test-tools
+.PHONY: demo check test lint chaos fuzz bench web lock lock-images clean help runtime test-tools
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,6 +73,9 @@ test-tools: .make/test-tools
 lock: .make/runtime
 	scripts/lock.sh
 
+lock-images:
+	scripts/lock-images.sh
+
 clean:
 	rm -rf .make build web/static/reader shanben.egg-info
 	rm -rf web/node_modules sample_book/node_modules tests/browser/node_modules tests/bench/node_modules
@@ -82,16 +87,16 @@ clean:
 .venv/bin/python:
 	scripts/venv.sh
 
-.make/runtime: requirements.lock setup.cfg pyproject.toml | .venv/bin/python
+.make/runtime: requirements.lock requirements-build.lock setup.cfg pyproject.toml | .venv/bin/python
 	@mkdir -p .make
 	@echo "安装 Python 软件包 / Installing Python packages"
-	@$(PIP) --requirement requirements.lock
-	@$(PIP) --no-deps --editable .
+	@$(LOCKED) --requirement requirements.lock --requirement requirements-build.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .make/test-tools: requirements-test.lock .make/runtime
 	@echo "安装测试用 Python 软件包 / Installing Python packages for the tests"
-	@$(PIP) --requirement requirements-test.lock
+	@$(LOCKED) --requirement requirements-test.lock
 	@touch $@
 
 READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.ts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ DEPLOY = PROJECT / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")
 SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
 OURS = ("init", "web", "worker")
+DIGEST = "(@sha256:[0-9a-f]{64})?"
 UNITS = ("shanben-web.service", "shanben-worker@.service", "shanben.target")
 
 
@@ -74,7 +76,7 @@ def test_every_service_depends_on_existing_services_by_a_condition_they_can_meet
 def test_every_permanent_service_has_a_health_check_and_restarts(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
-        assert re.fullmatch(r"[\w./-]+:\d+\.[\w.-]+", service["image"]), f"{name} is not pinned to a version"
+        assert re.fullmatch(rf"[\w./-]+:\d+\.[\w.-]+{DIGEST}", service["image"]), f"{name} is not pinned to a version"
         if name == "init":
             continue
         assert service["restart"] == "unless-stopped", name
@@ -182,7 +184,7 @@ def test_images_have_pinned_bases_and_run_without_privileges(compose: dict[str, 
         "CMD",
     }
     bases = [rest.partition(" AS ")[0] for name, rest in instructions() if name == "FROM"]
-    assert all(re.fullmatch(r"docker\.io/library/\w+:\d+\.\d+\.\d+-[\w-]+", base) for base in bases)
+    assert all(re.fullmatch(rf"docker\.io/library/\w+:\d+\.\d+\.\d+-[\w-]+{DIGEST}", base) for base in bases)
     stage = CONTAINERFILE.partition("AS shanben\n")[2].partition("\nFROM ")[0]
     assert re.search(r"^USER shanben$", stage, re.MULTILINE)
     for name in OURS:
@@ -190,6 +192,42 @@ def test_images_have_pinned_bases_and_run_without_privileges(compose: dict[str, 
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert service["build"]["target"] == "shanben"
         assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_every_python_package_is_locked_with_hashes_and_installed_by_them() -> None:
+    for name in ("requirements.lock", "requirements-test.lock", "requirements-build.lock"):
+        lines = (PROJECT / name).read_text().replace("\\\n", " ").splitlines()
+        assert lines
+        for line in lines:
+            pattern = r"[a-z0-9-]+==[\w.]+( ; [^-]+)?(\s+--hash=sha256:[0-9a-f]{64})+"
+            assert re.fullmatch(pattern, line), line[:100]
+    installs = [*(PROJECT / "Makefile").read_text().splitlines(), *CONTAINERFILE.replace("\\\n", " ").splitlines()]
+    installs = [line for line in installs if "--requirement" in line or "--editable" in line]
+    assert len(installs) == 5
+    for line in installs:
+        assert "--require-hashes" in line or "$(LOCKED)" in line or "--no-deps --no-build-isolation" in line, line
+
+
+def test_images_are_pinned_to_what_the_registry_has(tmp_path: Path) -> None:
+    """skopeo is replaced by a program that names a digest for each image: tests reach no registry."""
+    program = tmp_path / "skopeo"
+    program.write_text('#!/bin/sh\necho "sha256:$(printf %s "$4" | sha256sum | cut -c1-64)"\n')
+    program.chmod(0o755)
+    files = [shutil.copy(DEPLOY / name, tmp_path) for name in ("Containerfile", "compose.yaml")]
+    unpinned = [Path(file).read_text() for file in files]
+    for _ in range(2):  # the second run changes nothing
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        command = [PROJECT / "scripts/lock-images.sh", *files]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert len(done.stdout.splitlines()) == 6
+        for file, before in zip(files, unpinned, strict=True):
+            text = Path(file).read_text()
+            images = re.findall(r"docker\.io/\S+", text)
+            assert images
+            for image in images:
+                name, _, digest = image.partition("@sha256:")
+                assert digest == hashlib.sha256(f"docker://{name}".encode()).hexdigest()
+            assert re.sub("@sha256:[0-9a-f]{64}", "", text) == re.sub("@sha256:[0-9a-f]{64}", "", before)
 
 
 def test_the_containers_site_differs_from_the_machines_by_names_alone() -> None:

@@ -23,7 +23,7 @@ from repository.localized import LocalizedText
 MEMORY: Final = 1 << 20
 """Bytes of one image that wait in memory."""
 
-CAPACITY: Final = 512 << 20
+CAPACITY: Final = 256 << 20
 """Bytes of all temporary files of one process."""
 
 _PART: Final = 128 << 10
