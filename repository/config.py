@@ -64,6 +64,11 @@ class Settings:
         return self.store or str(self.data / "store")
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether the data folder exists and this process may not write it."""
+        return self.data.is_dir() and not os.access(self.data, os.W_OK)
+
+    @property
     def keys(self) -> Path:
         """The folder of the log's signing key, which is never in the store."""
         return self.data / "keys"

@@ -38,7 +38,12 @@ class Repository:
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
-    """Return the repository of `settings`, its tables migrated. Raises `DatabaseFault`, `StoreFault`, `Busy`."""
+    """Return the repository of `settings`, its tables migrated. Raises `DatabaseFault`, `StoreFault`, `Busy`.
+
+    Where the data folder cannot be written, the repository can be read: nothing is migrated, and no lock is needed.
+    """
+    if settings.is_read_only:
+        return _build(settings, settings.database_url, open_store(settings), clock)
     # Processes that start together must not migrate the same tables.
     with hold_lock_file(
         settings.data / "database.lock",
@@ -54,7 +59,7 @@ def memory_repository(settings: Settings | None = None, clock: Clock = system_cl
 
 
 def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clock) -> Repository:
-    engine = open_database(database_url)
+    engine = open_database(database_url, read_only=settings.is_read_only)
     migrate(engine)
     sessions = sessions_of(engine)
     log_sequence = LogSequence(sessions, shared=is_postgresql(engine))

@@ -49,9 +49,12 @@ def bootstrap_to_rebuild(settings: Settings) -> Repository:
 def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
     """Prepare the repository for a process that serves. Return the fault of a store that is unavailable, or None.
 
-    Without the store, only what writing needs is not prepared. Raises all other faults that `bootstrap` raises.
+    Without the store, and where the data folder can only be read, what writing needs is not prepared. Raises all other
+    faults that `bootstrap` raises.
     """
     repository = open_repository(settings)
+    if settings.is_read_only:
+        return None
     try:
         prepare_store(settings.store_url, settings)
         prepare_repository(repository)

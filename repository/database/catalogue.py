@@ -25,6 +25,7 @@ from repository.database.rows import (
     image_values,
     pyramid_of,
     pyramid_values,
+    state_of,
     summary_of,
     work_values,
 )
@@ -86,7 +87,7 @@ class Catalogue:
         """Return the state of a work; None when there is no such work."""
         with read_session(self._sessions) as session:
             state = session.scalar(select(WorkRow.state).where(WorkRow.identifier == work))
-        return WorkState(state) if state else None
+        return state_of(state) if state else None
 
     def version(self, work: str) -> int:
         """Return the number of the newest version of a work that the catalogue knows; 0 when there is no such work."""

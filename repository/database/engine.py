@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import QueuePool
 
+from repository.database.sqlite import prepare_connection, reader_of
 from repository.errors import Busy, DatabaseFault
 from repository.localized import LocalizedText
 
@@ -132,10 +133,11 @@ _EXHAUSTED: Final = LocalizedText(
 )
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, read_only: bool = False) -> Engine:
     """Return an engine for `url` without connecting. Raises `DatabaseFault` for an invalid address.
 
-    SQLite uses WAL, so that readers never wait for the writer, and waits 30 s for a lock. PostgreSQL is limited to ten
+    SQLite uses WAL, so that readers never wait for the writer, and waits 30 s for a lock; `read_only` says that its
+    folder cannot be written. PostgreSQL is limited to ten
     connections for each process and has time limits for statements, locks and transactions; parameters of the address
     override them.
     """
@@ -143,12 +145,14 @@ def open_database(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, **_POOL, connect_args=_connection_arguments(parsed))
+        if read_only and parsed.database and not _is_memory_url(parsed):
+            return create_engine(parsed, creator=reader_of(Path(parsed.database)))
         engine = create_engine(parsed, **(_SHARED if _is_memory_url(parsed) else {}))
     except (ArgumentError, ImportError, ValueError) as fault:
         form = "postgresql+psycopg://user:password@host/database"
         reason = LocalizedText(f"地址应如 {form}（{fault}）", f"the address must have the form {form} ({fault})")
         raise DatabaseFault(reason=reason) from fault
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", prepare_connection)
     return engine
 
 
@@ -317,6 +321,8 @@ def _reason(fault: SQLAlchemyError) -> LocalizedText | str:
     if isinstance(fault, PoolExhausted):
         return _EXHAUSTED
     message = " ".join(str(fault.__cause__ or fault).split())
+    if isinstance(fault, DBAPIError) and _sqlite_error(fault) in _READ_ONLY:
+        return LocalizedText(f"{_NOT_WRITABLE.zh}（{message}）", f"{_NOT_WRITABLE.en} ({message})")
     if not isinstance(fault, DBAPIError) or type(fault.orig).__module__.startswith("sqlite3"):
         return message
     state = sql_state(fault)
@@ -325,6 +331,19 @@ def _reason(fault: SQLAlchemyError) -> LocalizedText | str:
     else:
         advice = next((text for words, text in _MESSAGES.items() if words in message.lower()), None)
     return LocalizedText(f"{advice.zh}（{message}）", f"{advice.en} ({message})") if advice else message
+
+
+_READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN"})
+_NOT_WRITABLE: Final = LocalizedText(
+    "数据库所在文件夹不可写；读取之外的操作，须先使其可写",
+    "the folder of the database cannot be written; make it writable for anything but reading",
+)
+
+
+def _sqlite_error(fault: DBAPIError) -> str:
+    """Return the primary code of an error of SQLite, such as SQLITE_READONLY; '' for other errors."""
+    name: str = getattr(fault.orig, "sqlite_errorname", "")
+    return "_".join(name.split("_")[:2])
 
 
 def _begin(session: Session) -> None:
@@ -342,10 +361,3 @@ def _connection_arguments(url: URL) -> dict[str, Any]:
 
 def _is_memory_url(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

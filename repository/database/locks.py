@@ -17,13 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, is_in_memory, is_postgresql, sql_state
-from repository.errors import Busy, DatabaseFault
+from repository.errors import Busy, DatabaseFault, DependencyMissing
 from repository.localized import LocalizedText
 
 _PAUSE: Final = 0.05
@@ -188,16 +188,25 @@ class _MemoryHold:
 def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[HeldLock]:
     """Hold the lock file at `path`, for the processes of one machine, after waiting at most `seconds` for it.
 
-    Raises `busy` when the lock is not released in time.
+    Raises `busy` when the lock is not released in time, and `DependencyMissing` for a file that cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with _opened(path) as file:
         deadline = time.monotonic() + seconds
         while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline:
                 raise busy
             time.sleep(_PAUSE)
         yield _FileHold(path, file.fileno())
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as fault:
+        what = LocalizedText(f"可写的文件 {path}", f"a file that can be written, {path},")
+        remedy = LocalizedText(f"请使该文件夹可写（{fault.strerror}）", f"make the folder writable ({fault.strerror})")
+        raise DependencyMissing(what=what, remedy=remedy) from fault
 
 
 def _try_lock(descriptor: int) -> bool:

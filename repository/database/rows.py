@@ -95,6 +95,16 @@ ACCESS_COLUMNS: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, W
 """The columns of a work that decide who may see its images."""
 
 
+def access_of(value: str) -> Access:
+    """Return the access level of a row. One that this release does not know shows nothing: restricted."""
+    return Access(value) if value in set(Access) else Access.RESTRICTED
+
+
+def state_of(value: str) -> WorkState:
+    """Return the state of a row. One that this release does not know shows nothing: withdrawn."""
+    return WorkState(value) if value in set(WorkState) else WorkState.WITHDRAWN
+
+
 def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
     """Return the image of a result row: an `ImageRow` and then `ACCESS_COLUMNS`."""
     image, access, max_size, rights_uri, watermark, state = row
@@ -103,8 +113,8 @@ def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
         work=image.work,
         width=image.width,
         height=image.height,
-        rights=Rights(rights_uri, Access(access), max_size, watermark),
-        state=WorkState(state),
+        rights=Rights(rights_uri, access_of(access), max_size, watermark),
+        state=state_of(state),
         pyramid=pyramid_of(image),
         redactions=_redactions_of(image),
     )
@@ -149,5 +159,5 @@ def summary_of(row: Row[*tuple[Any, ...]]) -> WorkSummary:
         cover=row.cover,
         images=row.images,
         bytes=row.master_bytes,
-        state=WorkState(row.state),
+        state=state_of(row.state),
     )

@@ -60,7 +60,7 @@ def serve(settings: Settings, host: str, port: int, processes: int, announce: Ca
     _raise_file_limit()
     with _listen(host, port) as listener:
         announce()
-        supervisor = Supervisor(config, [listener], None if settings.broker else LocalWorkerProcess())
+        supervisor = Supervisor(config, [listener], _local_worker(settings))
         supervisor.run()
     return supervisor.exit_code
 
@@ -120,6 +120,11 @@ class Supervisor(Multiprocess):
         """
         for process in self.processes:
             process.child_conn.close()
+
+
+def _local_worker(settings: Settings) -> LocalWorkerProcess | None:
+    """Return the process that runs jobs: none with a broker, and where the data folder can only be read."""
+    return None if settings.broker or settings.is_read_only else LocalWorkerProcess()
 
 
 def _tls_files(settings: Settings) -> tuple[str | None, str | None]:

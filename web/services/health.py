@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from flask import Blueprint, Response, jsonify, request
 
 from iiif_server.urls import HEALTH_ROOT
-from preservation.ocfl.layout import STORAGE_ROOT_DECLARATION
-from repository import paths
-from repository.errors import DatabaseFault, KeyNotFound, ShanbenError, StoreFault
+from repository.errors import DatabaseFault, ShanbenError
 from repository.repository import Repository
+from web.services.store_state import store_fault
 from web.trusted_networks import StaffOnly, is_from_private_network
-
-_STORAGE_ROOT: Final = f"{paths.OCFL_ROOT}/{STORAGE_ROOT_DECLARATION}"
 
 
 def blueprint(repository: Repository) -> Blueprint:
@@ -40,7 +35,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/ready")
     def ready() -> tuple[Response, int]:
-        faults = {"database": _database_fault(repository), "store": _store_fault(repository)}
+        faults = {"database": _database_fault(repository), "store": store_fault(repository)}
         states = {name: fault.code if fault else "ok" for name, fault in faults.items()}
         if any(faults.values()):
             return jsonify(status="unavailable", **states), 503
@@ -54,16 +49,4 @@ def _database_fault(repository: Repository) -> ShanbenError | None:
         repository.catalogue.published_count()
     except DatabaseFault as fault:
         return fault
-    return None
-
-
-def _store_fault(repository: Repository) -> ShanbenError | None:
-    """Return the store's fault. A store that lost its root, such as an unmounted folder, has no works to serve."""
-    try:
-        if not repository.store.exists(_STORAGE_ROOT) and repository.catalogue.published_count():
-            return KeyNotFound(key=_STORAGE_ROOT)
-    except StoreFault as fault:
-        return fault
-    except DatabaseFault:
-        return None  # reported as the database's
     return None

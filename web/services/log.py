@@ -17,6 +17,7 @@ from repository import identifiers, paths
 from repository.errors import KeyNotFound, NotFound
 from repository.identifiers import Kind
 from repository.repository import Repository
+from web.services.store_state import absent
 from web.site.cors import conditional
 
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -62,7 +63,7 @@ def _read(repository: Repository, key: str) -> bytes:
     try:
         return repository.store.read(key)
     except KeyNotFound as fault:
-        raise NotFound(what=key) from fault
+        raise absent(repository, key) from fault
 
 
 def _tile_lifetime(level: str, width: int, body: bytes) -> str:

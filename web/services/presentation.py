@@ -6,12 +6,14 @@ from typing import Final
 
 from flask import Blueprint, Response
 
+from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
 from repository import identifiers, paths
 from repository.errors import KeyNotFound, NotFound, Withdrawn
 from repository.identifiers import Kind
 from repository.model import WorkState
 from repository.repository import Repository
+from web.services.store_state import absent
 from web.site.cors import conditional
 from web.site.urls import base_url
 
@@ -22,7 +24,7 @@ def blueprint(repository: Repository) -> Blueprint:
     """Return the routes of manifests and collections, open to everybody.
 
     A published work whose manifest is missing from the store is unavailable (503), not unknown (404): the store may be
-    unmounted, and a harvester deletes what is not found.
+    unmounted, and a harvester deletes what is not found. So is every collection while the store is away.
     """
     routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
     service = PresentationService(repository.store)
@@ -42,7 +44,12 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:
-        return _respond(service.collection(name, base_url(repository.settings)))
+        try:
+            return _respond(service.collection(name, base_url(repository.settings)))
+        except NotFound as fault:
+            if name == ALL.name and repository.catalogue.published_count():
+                raise KeyNotFound(key=paths.collection(name)) from fault
+            raise absent(repository, name) from fault
 
     return routes
 

@@ -21,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from iiif_server.metrics import REQUEST_CLASSES, Event, GaugeName, RequestClass
 from repository.config import Settings
-from repository.errors import Busy
+from repository.errors import ShanbenError
 from web.telemetry.metrics_folder import MetricsFolder, WebProcess
 
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -59,7 +59,7 @@ def prepare(settings: Settings) -> MetricsFolder | None:
     folder = MetricsFolder(settings.metrics)
     try:
         folder.join()
-    except (OSError, Busy) as fault:
+    except (OSError, ShanbenError) as fault:
         _LOG.warning(_NOT_SHARED, fault)
         return None
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics)  # read whenever the library opens a file
@@ -135,7 +135,7 @@ class ProcessMetrics:
         if self._folder:
             try:
                 metrics = self._folder.read()
-            except (OSError, Busy) as fault:
+            except (OSError, ShanbenError) as fault:
                 self._warn(fault)
             else:
                 self._is_degraded = False
@@ -154,7 +154,7 @@ class ProcessMetrics:
             return
         try:
             self._folder.join()
-        except (OSError, Busy) as fault:
+        except (OSError, ShanbenError) as fault:
             self._warn(fault)
         else:
             self._is_degraded = False

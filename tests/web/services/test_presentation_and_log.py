@@ -87,6 +87,7 @@ def test_top_collection_links_every_manifest(client: FlaskClient, publisher: Any
 def test_accession_periods_of_the_top_collection_link_every_manifest(
     client: FlaskClient, publisher: Any, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    prepare_repository(repository)
     monkeypatch.setattr("workers.tasks.publish.MOST", 2)
     titles = {publisher.small_work(f"書{day}", f"2026-01-0{day}T10:37:00Z").identifier for day in (1, 2, 3)}
     publish_all(repository)
@@ -210,3 +211,19 @@ def test_pages_for_people_are_not_open_to_scripts_of_other_origins(client: Flask
     for path in ("/", f"/works/{publisher.book().identifier}", "/nothing"):
         for method in ("GET", "OPTIONS"):
             assert "Access-Control-Allow-Origin" not in client.open(path, method=method).headers
+
+
+@pytest.mark.parametrize("path", ["/iiif/presentation/3/collection/top", "/log/tile/0/000.p/1"])
+def test_what_an_empty_store_lacks_is_unavailable_while_works_are_published(
+    client: FlaskClient, publisher: Any, repository: Repository, path: str
+) -> None:
+    assert client.get(path).status_code == 404
+    prepare_repository(repository)
+    publisher.book()
+    for entry in list(repository.store.list("")):
+        repository.store.delete(entry.key)
+    response = client.get(path)
+    assert (response.status_code, response.get_json(force=True)["code"]) == (503, "store.key-absent")
+    assert "Retry-After" in response.headers
+    prepare_repository(repository)
+    assert client.get("/iiif/presentation/3/collection/nothing").status_code == 404

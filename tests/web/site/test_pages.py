@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from asgi_client import AsgiClient
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from image_requests import respond
+from sqlalchemy import text, update
 
+from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
+from iiif_server.urls import image_path
+from repository.database.tables import WorkRow
 from repository.model import Access, Rights
 from repository.repository import Repository
 from web import site
@@ -215,3 +219,21 @@ def test_static_file_is_sent_in_one_part(client: FlaskClient, fields: dict[str, 
     assert response.content_length == len(content)
     unchanged = client.get("/static/site.css", headers={"If-None-Match": response.headers["ETag"]})
     assert (unchanged.status_code, unchanged.content_length) == (304, None)
+
+
+@pytest.mark.parametrize(("column", "status"), [("access", 403), ("state", 410)])
+def test_value_of_another_release_hides_its_work_and_no_other(
+    client: FlaskClient, publisher: Any, repository: Repository, column: str, status: int
+) -> None:
+    works = [publisher.small_work(f"書{number}") for number in range(3)]
+    changed = works[0]
+    with repository.catalogue._sessions.begin() as session:
+        session.execute(update(WorkRow).where(WorkRow.identifier == changed.identifier).values({column: "moonlit"}))
+    for path in ("/", "/works", "/metrics", "/status"):
+        assert client.get(path).status_code == 200, path
+    assert "書1" in client.get("/works").text
+    image = next(iter(changed.images())).identifier
+    assert image not in client.get("/works").text
+    service = ImageService(repository)
+    assert respond(service, ImageCall(image_path(image, "full/max/0/default.jpg"), "")).status == status
+    service.close()
