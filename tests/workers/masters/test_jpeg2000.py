@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,51 @@ def test_tiles_larger_than_the_picture_are_sound() -> None:
     content = bytearray(coded(COLOUR))
     struct.pack_into(">II", content, 24, 1000, 2000)
     assert (decoded(bytes(content)) == COLOUR).all()
+
+
+PICTURES = {
+    "blank": np.full((150, 200, 3), 255, np.uint8),
+    "powers of two": np.kron(1 << RNG.integers(0, 8, (15, 20, 3), dtype=np.uint8), np.ones((10, 10, 1), np.uint8)),
+    "ramp": np.dstack([np.linspace(0, 255, 30_000).reshape(150, 200).astype(np.uint8)] * 3),
+    "noise": RNG.integers(0, 256, (150, 200, 3), dtype=np.uint8),
+    "text": np.dstack([np.where(RNG.random((150, 200)) < 0.1, 0, 255).astype(np.uint8)] * 3),
+}
+
+
+STRUCTURES = {
+    "tile_size": [(64, 64), (100, 30), (1000, 1000)],
+    "precinct_size": [(64, 64), (64, 128), (256, 256)],
+    "codeblock_size": [(4, 4), (16, 64), (32, 32)],
+    "num_resolutions": range(1, 7),
+    "irreversible": [False, True],
+    "quality_layers": [[10], [40, 20, 10], list(range(100, 0, -10))],
+    "progression": ["LRCP", "RLCP", "RPCL", "PCRL", "CPRL"],
+    "plt": [False, True],
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_whole_codestreams_of_every_structure_are_accepted(picture: str) -> None:
+    chance, tried = random.Random(1), 0
+    while tried < 6:
+        options = {name: chance.choice(values) for name, values in STRUCTURES.items() if chance.random() < 0.5}
+        file = io.BytesIO()
+        try:
+            Image.fromarray(PICTURES[picture]).save(file, "JPEG2000", no_jp2=True, quality_mode="rates", **options)
+        except OSError:  # OpenJPEG does not encode every combination
+            continue
+        tried += 1
+        assert decoded(file.getvalue()).shape == PICTURES[picture].shape, options
+
+
+@pytest.mark.parametrize("picture", ["noise", "text", "ramp"])
+@pytest.mark.parametrize("how", ["zeros", "random bytes"])
+def test_a_lost_sector_within_a_codestream_is_refused(picture: str, how: str) -> None:
+    content = coded(PICTURES[picture])
+    middle, sector = len(content) // 2, bytes(4096) if how == "zeros" else np.random.default_rng(2).bytes(4096)
+    content = content[:middle] + sector[: len(content) // 4] + content[middle + len(sector[: len(content) // 4]) :]
+    with pytest.raises(MasterUnreadable, match="damaged"):
+        decoded(content)
 
 
 def test_damage_within_the_code_blocks_of_htj2k_is_refused() -> None:
