@@ -67,7 +67,7 @@ def longest_run_of_zeros(
     if len(segments.get(_COD, [])) != 1:
         raise _damaged()
     start = segments[_COD][0]
-    (layers,) = struct.unpack_from(">H", data, start + 4)
+    layers = int.from_bytes(data[start + 4 : start + 6], "big")
     default = _read_coding(data, start + 7, data[start + 2])
     codings = dict.fromkeys(range(len(sizes)), default)
     for start in segments.get(_COC, []):
