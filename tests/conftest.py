@@ -19,8 +19,8 @@ from prerequisites import require
 from repository.config import Settings
 from repository.repository import memory_repository
 from workers.bootstrap import prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer, open_deposit_examiner
 from workers.execution.context import TaskContext
-from workers.masters.examine import ChildExaminer, open_child_examiner
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -106,14 +106,14 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
-    """The real examiner of masters, with two sandbox processes."""
-    with open_child_examiner(Settings(), tmp_path_factory.mktemp("decoding"), 2) as examiner:
+def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildDepositExaminer]:
+    """The real examiner of deposits, with two sandbox processes."""
+    with open_deposit_examiner(Settings(), tmp_path_factory.mktemp("decoding"), 2) as examiner:
         yield examiner
 
 
 @pytest.fixture
-def context(tmp_path: Path, examiner: ChildExaminer) -> TaskContext:
+def context(tmp_path: Path, examiner: ChildDepositExaminer) -> TaskContext:
     """The context of an ingest: an initialized repository in memory and the real examiner."""
     repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), lambda: NOON))
     return TaskContext(repository, examiner)

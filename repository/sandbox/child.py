@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import resource
 import socket
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
@@ -23,6 +24,20 @@ from repository.sandbox.boundary import give_up_rights
 from repository.sandbox.channel import Channel
 from repository.sandbox.frames import FrameKind, FrameSocket, SentCall, decode, describe_error, encode
 from repository.sandbox.functions import Layer
+
+_CODECS: Final = (
+    "ascii",
+    "latin-1",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "gb18030",
+    "gbk",
+    "big5",
+)
+"""The codecs that are loaded before the rights are given up: Python imports each when it is first used."""
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -48,6 +63,8 @@ def run_child(argument: str) -> None:
     """Carry out the orders, an argument of the command line."""
     orders = msgspec.json.decode(argument, type=Orders)
     _limit(orders)  # 1
+    for name in _CODECS:
+        codecs.lookup(name)
     functions = {address: _load(address) for address in orders.functions}
     frames = FrameSocket(socket.socket(fileno=orders.socket))
     active = give_up_rights(orders.layers, orders.scratch)  # 2

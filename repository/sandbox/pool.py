@@ -163,18 +163,25 @@ class SandboxPool:
         self._closed = False
         # None: a child that has not been started.
         self._idle: queue.SimpleQueue[ChildProcess | None] = queue.SimpleQueue()
-        self._count = count
+        self.count = count
         for _ in range(count):
             self._idle.put(None)
 
-    def call(self, function: SandboxFunction[Result], *arguments: object, files: Sequence[int] = ()) -> Result:
+    def call(
+        self,
+        function: SandboxFunction[Result],
+        *arguments: object,
+        files: Sequence[int] = (),
+        seconds: float | None = None,
+    ) -> Result:
         """Run `function` in a free child, wait for one if necessary, and return its result.
 
-        `files` are descriptors, which the child receives copies of. Raises what `function` declares, `SandboxFailed`
+        `files` are descriptors, which the child receives copies of. `seconds` is the time of this call, if less than
+        that of the quota. Raises what `function` declares, `SandboxFailed`
         when the child dies, exceeds its time or sends something malformed, and `StagingFault` when `scratch` cannot be
         written.
         """
-        with self._open(function, arguments, files, None) as session:
+        with self._open(function, arguments, files, None, seconds) as session:
             for _ in session:
                 raise malformed(FrameInvalid("a chunk outside a session"))
         result: Result = session.result
@@ -213,6 +220,7 @@ class SandboxPool:
         arguments: tuple[object, ...],
         files: Sequence[int],
         respond: Callable[[Any], object] | None,
+        seconds: float | None = None,
     ) -> SandboxSession:
         call = SentCall(function.address, msgspec.Raw(encode(arguments)), respond is not None)
         child = self._idle.get()
@@ -227,7 +235,8 @@ class SandboxPool:
                 if not child.start(call, files):
                     raise SandboxFailed(reason=child.exit_reason())
             on_failure.pop_all()
-        return SandboxSession(child, self._idle.put, self._limits.seconds, function, respond or _refuse_request)
+        limit = min(seconds or self._limits.seconds, self._limits.seconds)
+        return SandboxSession(child, self._idle.put, limit, function, respond or _refuse_request)
 
     def _started(self) -> ChildProcess:
         child = ChildProcess(self._scratch, self._limits, self._life_read, self._functions, self._layers)
@@ -242,7 +251,7 @@ class SandboxPool:
         if self._closed:
             return
         self._closed = True
-        for _ in range(self._count):
+        for _ in range(self.count):
             if child := self._idle.get():
                 child.kill()
         os.close(self._life_read)

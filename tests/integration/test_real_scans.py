@@ -20,7 +20,7 @@ from repository.config import Settings
 from repository.faults import Fault
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
-from workers.masters.examine import ChildExaminer, open_child_examiner
+from workers.deposit.examiner import ChildDepositExaminer, open_deposit_examiner
 
 # Every file of data/images/formats: the largest mean absolute difference from an independent decoding (levels of 255),
 # or the code of the refusal. A change from one to the other changes what libraries can deposit. CMYK without a profile
@@ -141,8 +141,8 @@ def decoded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExaminer]:
-    with open_child_examiner(Settings(decode_seconds=30), tmp_path_factory.mktemp("scratch")) as examiner:
+def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildDepositExaminer]:
+    with open_deposit_examiner(Settings(decode_seconds=30), tmp_path_factory.mktemp("scratch")) as examiner:
         yield examiner
 
 
@@ -201,7 +201,7 @@ def deposit(folder: Path, *files: Path) -> Path:
     return folder
 
 
-def checked(folder: Path, examiner: ChildExaminer) -> AssembledDeposit:
+def checked(folder: Path, examiner: ChildDepositExaminer) -> AssembledDeposit:
     return check(folder, examiner, SilentProgress())
 
 
@@ -214,7 +214,9 @@ def test_the_table_lists_every_sample_format(shared: Path) -> None:
     assert {path.relative_to(root).as_posix() for path in root.glob("*/*")} == set(FORMATS)
 
 
-def test_other_formats_are_refused_with_their_codes(shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
+def test_other_formats_are_refused_with_their_codes(
+    shared: Path, tmp_path: Path, examiner: ChildDepositExaminer
+) -> None:
     refused = {name: code for name, code in FORMATS.items() if isinstance(code, str)}
     folder = deposit(tmp_path / "deposit", *(shared / "data/images/formats" / name for name in refused))
     faults = codes(checked(folder, examiner).faults)
@@ -226,7 +228,7 @@ def broken(shared: Path) -> list[Path]:
 
 
 def test_every_broken_file_is_refused_with_a_message_in_time(
-    shared: Path, tmp_path: Path, examiner: ChildExaminer
+    shared: Path, tmp_path: Path, examiner: ChildDepositExaminer
 ) -> None:
     files = broken(shared)
     assert len(files) > 50
@@ -246,7 +248,7 @@ DECODABLE = {"54491aa87e5132d7bbce508f6cabc3a203f61c38-4"}
 
 
 def test_broken_files_are_refused_under_a_valid_suffix_too(
-    shared: Path, tmp_path: Path, examiner: ChildExaminer
+    shared: Path, tmp_path: Path, examiner: ChildDepositExaminer
 ) -> None:
     folder = deposit(tmp_path / "deposit")
     expected = set()
@@ -261,7 +263,7 @@ def test_broken_files_are_refused_under_a_valid_suffix_too(
 
 
 @pytest.mark.parametrize("book", ["kiko-zui", "scroll-landscape", "shiji-mulu", "siku-jianming", "siku-zongmu"])
-def test_a_real_book_passes_the_checks_unchanged(book: str, shared: Path, examiner: ChildExaminer) -> None:
+def test_a_real_book_passes_the_checks_unchanged(book: str, shared: Path, examiner: ChildDepositExaminer) -> None:
     folder = shared / "data/books" / book
     result = checked(folder, examiner)
     assert result.faults == ()
@@ -270,7 +272,7 @@ def test_a_real_book_passes_the_checks_unchanged(book: str, shared: Path, examin
 
 
 @pytest.mark.parametrize("kind", ["cjk", "western"])
-def test_real_pages_pass_the_checks(kind: str, shared: Path, tmp_path: Path, examiner: ChildExaminer) -> None:
+def test_real_pages_pass_the_checks(kind: str, shared: Path, tmp_path: Path, examiner: ChildDepositExaminer) -> None:
     pages = sorted((shared / "data/images" / kind).iterdir())
     folder = deposit(tmp_path / "deposit")
     for number, page in enumerate(pages, start=1):

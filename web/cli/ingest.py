@@ -15,7 +15,7 @@ from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
-from workers.deposit.survey import survey
+from workers.deposit.listing import list_deposit
 from workers.execution.context import TaskContext
 from workers.service.local import Unfinished, local_runner
 from workers.tasks.jobs import ingest_job
@@ -58,7 +58,7 @@ def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal
 
 
 def _absence(deposit: Path) -> tuple[Fault, ...]:
-    return tuple(fault for fault in survey(deposit).faults if fault.code == "deposit.absent")
+    return tuple(fault for fault in list_deposit(deposit).faults if fault.code == "deposit.absent")
 
 
 def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[Path], terminal: Terminal) -> int:

@@ -27,10 +27,10 @@ from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 from workers.deposit.check import check as check_deposit
+from workers.deposit.examiner import ChildDepositExaminer, open_deposit_examiner
 from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
 from workers.maintenance.rebuild import rebuild as rebuild_catalogue
-from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.service.local import local_runner
 
 FOLDER = click.Path(path_type=Path)
@@ -81,7 +81,7 @@ def sample(terminal: Terminal, folder: Path) -> None:
 def check(terminal: Terminal, deposit: Path) -> int:
     """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit; write nothing."""
     settings = process_settings()
-    with TemporaryDirectory() as scratch, open_child_examiner(settings, Path(scratch)) as examiner:
+    with TemporaryDirectory() as scratch, open_deposit_examiner(settings, Path(scratch)) as examiner:
         checked = check_deposit(deposit, examiner, terminal.progress())
     faults = checked.faults
     terminal.faults(faults)
@@ -131,14 +131,14 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
 
 
 @contextmanager
-def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildExaminer]:
-    """Open the examiner of masters, with its temporary files in the staging folder.
+def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildDepositExaminer]:
+    """Open the examiner of deposits, with its temporary files in the staging folder.
 
     It examines `concurrency` masters in parallel, by default one per core.
     """
     with (
         scratch_directory(settings.staging) as scratch,
-        open_child_examiner(settings, scratch, concurrency, concurrency) as examiner,
+        open_deposit_examiner(settings, scratch, concurrency, concurrency) as examiner,
     ):
         yield examiner
 

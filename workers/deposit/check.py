@@ -16,15 +16,16 @@ from pathlib import Path
 from repository.errors import MasterUnreadable
 from repository.localized import LocalizedText
 from workers.deposit.assemble import AssembledDeposit, PageResult, assemble, master_fault
+from workers.deposit.examiner import DepositExaminer
 from workers.deposit.listing import PageFile
 from workers.deposit.survey import survey
 from workers.masters.examine import Examiner
 from workers.progress import Progress
 
 
-def check(folder: Path, examiner: Examiner, progress: Progress) -> AssembledDeposit:
+def check(folder: Path, examiner: DepositExaminer, progress: Progress) -> AssembledDeposit:
     """Check the deposit in `folder`. Its faults are returned; raises `StagingFault`."""
-    deposit = survey(folder)  # 1
+    deposit = survey(folder, examiner.read_record)  # 1
     results = _examine_all(deposit.readable_pages, examiner, progress)  # 2
     return assemble(deposit, results)  # 3
 

@@ -27,6 +27,9 @@ from workers.deposit.record import RECORD_FILE
 from workers.masters import formats
 
 TEXT_FOLDER: Final = "text"
+MAX_TEXT_BYTES: Final = 16 << 20
+"""The largest file of text with coordinates, in bytes; that of a dense newspaper page has about 2 MB."""
+
 OTHER_RECORDS: Final = ("work.csv", "mets.xml")
 
 
@@ -168,10 +171,14 @@ def _list_folder(entry: os.DirEntry[str], documents: dict[str, Path], faults: li
 def _list_texts(files: Sequence[os.DirEntry[str]], documents: dict[str, Path], faults: list[Fault]) -> None:
     for file in files:
         name = f"{TEXT_FOLDER}/{file.name}"
-        if file.is_file(follow_symlinks=False) and file.name.endswith(".json"):
-            documents[name] = Path(file.path)
-        else:
+        if not file.is_file(follow_symlinks=False) or not file.name.endswith(".json"):
             faults.append(_unexpected(name))
+        elif file.stat(follow_symlinks=False).st_size > MAX_TEXT_BYTES:
+            limit = f"{MAX_TEXT_BYTES >> 20} MiB"
+            zh, en = f"文件超过 {limit}；请拆分或精简", f"the file is larger than {limit}; split or shorten it"
+            faults.append(_fault(name, "text.size", zh, en))
+        else:
+            documents[name] = Path(file.path)
 
 
 def _list_page(entry: os.DirEntry[str], volume: str, faults: list[Fault]) -> list[PageFile]:

@@ -11,12 +11,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
 from workers.deposit import record_values
+from workers.deposit.record_limits import exceeded_limit
 
 RECORD_FILE: Final = "work.toml"
 
@@ -66,20 +67,31 @@ class Description:
     pages: tuple[PageTable, ...]
 
 
-def read_record(content: bytes) -> tuple[Description | None, tuple[Fault, ...]]:
-    """Return the contents of a record and its faults; no contents if it is not TOML or has no title."""
+class ReadRecord(NamedTuple):
+    """The contents of a record, None if it is not TOML or has no title, and its faults."""
+
+    description: Description | None
+    faults: tuple[Fault, ...]
+
+
+def read_record(content: bytes) -> ReadRecord:
+    """Return the contents of a record of at most `record_limits.MAX_BYTES`. Runs in a sandbox."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        return None, (_fault(f"byte {fault.start}", "record.encoding", _NOT_UTF8),)
+        return ReadRecord(None, (_fault(f"byte {fault.start}", "record.encoding", _NOT_UTF8),))
+    if exceeded := exceeded_limit(text):
+        line, problem = exceeded
+        message = LocalizedText(f"{problem.zh}；请简化此文件", f"{problem.en}; simplify the file")
+        return ReadRecord(None, (_fault(f"line {line}", "record.limit", message),))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        return None, (_syntax_fault(str(fault), text),)
+        return ReadRecord(None, (_syntax_fault(str(fault), text),))
     reader = _Reader(table)
     description = _describe(reader)
     reader.refuse_unknown()
-    return description if description.record.title else None, tuple(reader.faults)
+    return ReadRecord(description if description.record.title else None, tuple(reader.faults))
 
 
 _NOT_UTF8: Final = LocalizedText("文件不是 UTF-8 编码；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")

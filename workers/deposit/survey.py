@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from repository.errors import DepositNotMounted
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.listing import PageFile, list_deposit
-from workers.deposit.record import RECORD_FILE, Description, read_record
+from workers.deposit.record import RECORD_FILE, Description, ReadRecord
+from workers.deposit.record_limits import MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,10 @@ class Survey:
         return digest.hexdigest()
 
 
-def survey(folder: Path) -> Survey:
-    """Survey the deposit in `folder`. Faults are returned, never raised."""
+def survey(folder: Path, read_record: Callable[[bytes], ReadRecord]) -> Survey:
+    """Survey the deposit in `folder`. Faults are returned; raises what `read_record` raises."""
     listing = list_deposit(folder)
-    description, record_faults = _read_description(listing.documents)
+    description, record_faults = _read_description(listing.documents, read_record)
     return Survey(folder, listing.pages, listing.documents, description, (*listing.faults, *record_faults))
 
 
@@ -66,11 +67,17 @@ def file_digest(path: Path) -> str:
         raise DepositNotMounted(path=path, reason=fault.strerror) from fault
 
 
-def _read_description(documents: Mapping[str, Path]) -> tuple[Description | None, tuple[Fault, ...]]:
+def _read_description(documents: Mapping[str, Path], read_record: Callable[[bytes], ReadRecord]) -> ReadRecord:
     if RECORD_FILE not in documents:
-        return None, ()
+        return ReadRecord(None, ())
     try:
-        return read_record(documents[RECORD_FILE].read_bytes())
+        with documents[RECORD_FILE].open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as fault:
         message = LocalizedText(f"无法读取文件：{fault.strerror}", f"the file cannot be read: {fault.strerror}")
-        return None, (Fault(RECORD_FILE, "", "file.unreadable", message),)
+        return ReadRecord(None, (Fault(RECORD_FILE, "", "file.unreadable", message),))
+    if len(content) > MAX_BYTES:
+        limit = f"{MAX_BYTES >> 20} MiB"
+        message = LocalizedText(f"文件超过 {limit}；请精简", f"the file is larger than {limit}; shorten it")
+        return ReadRecord(None, (Fault(RECORD_FILE, "", "record.size", message),))
+    return read_record(content)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repository.repository import Repository
-from workers.masters.examine import Examiner
+from workers.deposit.examiner import DepositExaminer
 
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """The repository and the examiner of masters. The caller opens and closes the examiner, which runs sandboxes."""
+    """The repository and the examiner of deposits. The caller opens and closes the examiner, which runs sandboxes."""
 
     repository: Repository
-    examiner: Examiner
+    examiner: DepositExaminer

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from iiif_server.pyramid.file import PyramidSummary
 from repository.config import Settings
@@ -132,8 +132,19 @@ def open_child_examiner(
 
     Temporary files are written to `scratch`, an empty directory on a disk, which the caller deletes.
     """
+    with decoding_pool(FUNCTIONS, settings, scratch, concurrency, cores) as pool:
+        yield ChildExaminer(pool, settings, scratch, pool.count)
+
+
+def decoding_pool(
+    functions: Sequence[SandboxFunction[Any]],
+    settings: Settings,
+    scratch: Path,
+    concurrency: int | None,
+    cores: int | None,
+) -> SandboxPool:
+    """Return the pool of an examiner that runs `functions`; the other parameters are as above."""
     cores = cores or len(os.sched_getaffinity(0))
     count = concurrency or cores
     limits = Quota(seconds=settings.decode_seconds, threads=max(1, cores // count))
-    with SandboxPool(FUNCTIONS, count, scratch, limits) as pool:
-        yield ChildExaminer(pool, settings, scratch, count)
+    return SandboxPool(functions, count, scratch, limits)

@@ -34,12 +34,12 @@ from repository.localized import LocalizedText
 from repository.logs import log_to_stderr
 from repository.repository import Repository
 from workers.bootstrap import bootstrap
+from workers.deposit.examiner import open_deposit_examiner
 from workers.deposit.survey import file_signature
 from workers.execution.context import TaskContext
 from workers.execution.liveness import has_other_workers, registered_worker
 from workers.execution.runner import Outcome, Runner, Task
 from workers.execution.scratch import scratch_directory
-from workers.masters.examine import open_child_examiner
 from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
@@ -148,7 +148,7 @@ class LocalWorker:
     def _run_due(self, kinds: Collection[str]) -> None:
         """Run jobs until none is due. The decoding process, if one was needed, ends then."""
         settings = self._repository.settings
-        with open_child_examiner(settings, self._scratch, 1, 1) as examiner:
+        with open_deposit_examiner(settings, self._scratch, 1, 1) as examiner:
             context = TaskContext(self._repository, examiner)
             runner = Runner(context, _TASKS, self._holder, settings.patience_seconds)
             while not self._stop.is_set() and (job := self._next(kinds)):

@@ -96,7 +96,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     repository, folder = context.repository, Path(job.arguments["deposit"])
     if repository.settings.broker:
         file_signature(folder)  # raises `DepositNotMounted`: another machine may have the folder
-    deposit = survey(folder)
+    deposit = survey(folder, context.examiner.read_record)
     if job.plan is None:
         return _plan(context, job, deposit)  # 1, followed by 2
     plan = IngestPlan.of_json(job.plan)

@@ -18,6 +18,7 @@ from repository.localized import LocalizedText
 from repository.model import Range, Rectangle
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
+from workers.deposit.record import ReadRecord, read_record
 from workers.masters.examine import Examined
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -29,6 +30,9 @@ class FakeExaminer:
     def __init__(self) -> None:
         self.concurrency = 3
         self.calls: list[str] = []
+
+    def read_record(self, content: bytes) -> ReadRecord:
+        return read_record(content)
 
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
         self.calls.append(path.name)

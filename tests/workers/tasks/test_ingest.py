@@ -116,6 +116,7 @@ class CountingExaminer:
 
     def __init__(self, examiner):
         self._examiner, self.concurrency, self.calls = examiner, examiner.concurrency, 0
+        self.read_record = examiner.read_record
 
     def __call__(self, path, pyramid):
         self.calls += 1
@@ -234,6 +235,7 @@ class InterferingExaminer:
 
     def __init__(self, examiner, page, times):
         self._examiner, self._page, self._left = examiner, page, times
+        self.read_record = examiner.read_record
         self.concurrency = 1
 
     def __call__(self, path, pyramid):

@@ -1,0 +1,56 @@
+"""Reads what a deposit contains in sandboxes: its record, and its masters (`masters/examine.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from repository.config import Settings
+from repository.errors import SandboxFailed
+from repository.faults import Fault
+from repository.localized import LocalizedText
+from repository.sandbox.functions import SandboxFunction
+from workers.deposit.record import RECORD_FILE, ReadRecord, read_record
+from workers.masters.examine import FUNCTIONS, ChildExaminer, Examiner, decoding_pool
+
+RECORD_SECONDS: Final = 20.0
+"""How long the reading of a record may take; a large one takes a tenth of a second."""
+
+_READ_RECORD: Final = SandboxFunction(read_record.__module__, read_record.__name__, ReadRecord)
+
+
+class DepositExaminer(Examiner, Protocol):
+    """Examines the files of a deposit, as `ChildDepositExaminer` does."""
+
+    def read_record(self, content: bytes) -> ReadRecord:
+        """Return what `record.read_record` returns, or a fault if that takes too much time or memory.
+
+        Raises `StagingFault`.
+        """
+
+
+class ChildDepositExaminer(ChildExaminer):
+    """Examines the files of deposits in the sandboxes of one pool. Several threads may use it."""
+
+    def read_record(self, content: bytes) -> ReadRecord:
+        """Return the contents of a record and its faults."""
+        try:
+            return self._pool.call(_READ_RECORD, content, seconds=RECORD_SECONDS)
+        except SandboxFailed as failure:
+            reason = failure.message
+            message = LocalizedText(
+                f"无法读取此文件（{reason.zh}）；请简化后重试",
+                f"the file cannot be read ({reason.en}); simplify it and try again",
+            )
+            return ReadRecord(None, (Fault(RECORD_FILE, "", "record.limit", message),))
+
+
+@contextmanager
+def open_deposit_examiner(
+    settings: Settings, scratch: Path, concurrency: int | None = None, cores: int | None = None
+) -> Iterator[ChildDepositExaminer]:
+    """Open an examiner as `masters.examine.open_child_examiner` does."""
+    with decoding_pool((*FUNCTIONS, _READ_RECORD), settings, scratch, concurrency, cores) as pool:
+        yield ChildDepositExaminer(pool, settings, scratch, pool.count)
