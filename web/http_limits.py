@@ -14,6 +14,7 @@ Parsing and responding remain those of uvicorn's httptools protocol.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,6 +31,12 @@ STALL_SECONDS: Final = 30.0
 
 MIN_BYTES_PER_SECOND: Final = 2 << 10
 """The rate at which such a client must read, averaged over `STALL_SECONDS`, or its connection is aborted."""
+
+_UNSENT_BYTES: Final = 128 << 10
+"""What the kernel may hold of a response besides what is on its way (tcp(7), TCP_NOTSENT_LOWAT).
+
+Without this limit it takes megabytes at once, then nothing for long: a slow client would seem to have stopped.
+"""
 
 LINGER_SECONDS: Final = 1.0
 """How long an idle connection stays open when the process stops: a request may be on its way."""
@@ -61,6 +68,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first head."""
         super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family in {socket.AF_INET, socket.AF_INET6}:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -3,9 +3,9 @@
 IIIF Image API 3.0, sections 4.1 to 4.3 and 4.8; 2.1.1, sections 4.1 to 4.3 and 4.7. Where they leave a choice:
 
 - a square region is centred, rounded towards the upper left;
-- percentages and proportional sides are rounded half up. But when a proportional side (``w,`` ``,h`` ``!w,h``
-  ``pct:n``) belongs to the region of a stored tile, or to the whole image at the size of a level, it is rounded up as
-  the level is, so that every spelling of a tile means that tile;
+- percentages and proportional sides are rounded half up; a proportional side is at least one pixel if the other is.
+  But when it (``w,`` ``,h`` ``!w,h`` ``pct:n``) belongs to the region of a stored tile, or to the whole image at the
+  size of a level, it is rounded up as the level is, so that every spelling of a tile means that tile;
 - ``!w,h`` with a box larger than the region on both sides returns the region at its own size;
 - 2.1 enlarges without ``^`` (its `sizeAboveFull`), within the limits; ``full`` is refused where they forbid it;
 - reduced access allows a *scale*: `max_size` over the longest side of the whole image. No region, however small, is
@@ -173,6 +173,8 @@ def _in_proportion(size: Size, region: Box, grid: TileGrid) -> tuple[int, int]:
     width, height = rounded(region.width * scale), rounded(region.height * scale)
     if size.form is not SizeForm.PERCENT:
         width, height = _with_fixed_side(size, width, height)
+    if width or height:
+        width, height = max(1, width), max(1, height)
     whole = _is_whole(region, grid)
     for factor in grid.scale_factors:
         tile = -(-region.width // factor), -(-region.height // factor)

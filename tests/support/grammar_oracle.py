@@ -134,6 +134,12 @@ def _size(
 
 def _sides(version: int, asked: re.Match[str], region: Region, image: Shown) -> Sides:
     """Return the size that numbers mean: that of the matching tile or level, or else one in proportion."""
+    sides = _sides_in_proportion(version, asked, region, image)
+    is_exact = bool(asked[4]) and not asked[3]
+    return sides if is_exact or sides == (0, 0) else (max(1, sides[0]), max(1, sides[1]))
+
+
+def _sides_in_proportion(version: int, asked: re.Match[str], region: Region, image: Shown) -> Sides:
     w, h = region[2:]
     known = _tiles(region, image)
     if asked[6]:

@@ -162,6 +162,41 @@ def test_a_client_that_reads_slowly_gets_the_whole_response(port: int) -> None:
         assert count_to_end(connection, pause=0.05) > LARGE
 
 
+@pytest.mark.parametrize(("least", "is_whole"), [(4 << 20, False), (1, True)])
+def test_a_client_that_trickles_is_disconnected_below_the_least_rate(
+    port: int, monkeypatch: pytest.MonkeyPatch, least: int, is_whole: bool
+) -> None:
+    monkeypatch.setattr(http_limits, "MIN_BYTES_PER_SECOND", least)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received, end = 0, time.monotonic() + 2
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < end and (data := connection.recv(4096)):
+                received += len(data)
+                time.sleep(0.01)
+        received += count_to_end(connection)
+        assert (received > LARGE) is is_whole
+
+
+def test_an_upgrade_to_a_web_socket_is_answered_as_without_it_and_not_logged(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    with connected(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + fields + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        received = b""
+        while not received.endswith(b"ok"):
+            data = connection.recv(4096)
+            assert data
+            received += data
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert "pip install" not in caplog.text
+    assert "upgrade" not in caplog.text.lower()
+
+
 def test_an_idle_connection_stays_open_between_requests(port: int) -> None:
     with connected(port) as connection:
         for _ in range(3):

@@ -114,6 +114,21 @@ def test_canonical_form(text: str, canonical: str) -> None:
     assert asked(text).canonical == canonical
 
 
+@pytest.mark.parametrize(
+    ("size", "sides"),
+    [("512,", (512, 1)), ("1,", (1, 1)), (",1", (3000, 1)), ("!90,90", (90, 1)), ("pct:20", (600, 1))],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_narrow_picture_keeps_a_pixel_of_its_shorter_side(size: str, sides: tuple[int, int], turned: bool) -> None:
+    if turned:
+        size = {"512,": ",512", "1,": ",1", ",1": "1,"}.get(size, size)
+        task = asked(f"full/{size}/0/default.jpg", 1, 3000)
+        assert (task.height, task.width) == sides
+    else:
+        task = asked(f"full/{size}/0/default.jpg", 3000, 1)
+        assert (task.width, task.height) == sides
+
+
 grids = st.builds(TileGrid, st.integers(1, 4000), st.integers(1, 4000), st.sampled_from([64, 100, 256, 512]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from asgi_client import AsgiClient
 from flask.testing import FlaskClient
 from image_requests import respond
+from PIL import Image
 from sqlalchemy import text, update
 
 from iiif_server.image.responses import ImageCall
@@ -105,23 +107,26 @@ def test_ranges_link_to_their_first_pages(client: FlaskClient, publisher: Any) -
     assert where == {"卷一": "1", "序": "2", "卷二": "4"}
 
 
-def test_every_picture_of_every_page_is_served(repository: Repository, publisher: Any) -> None:
+def test_every_picture_of_every_page_is_served_in_its_stated_size(repository: Repository, publisher: Any) -> None:
     work = publisher.book()
     wide = publisher.small_work("長卷", size=(5000, 300))
     tall = publisher.small_work("立軸", size=(300, 5000))
     narrow = publisher.small_work("簽條", size=(150, 1000))
     line = publisher.small_work("界欄", size=(1, 5000))
+    thread = publisher.small_work("絲欄", size=(3000, 1))
     client = AsgiClient(compose(repository, ImageService(repository), ProcessMetrics()))
     of_works = [
-        f"/works/{held.identifier}{page}" for held in (work, wide, tall, narrow, line) for page in ("", "/read")
+        f"/works/{held.identifier}{page}" for held in (work, wide, tall, narrow, line, thread) for page in ("", "/read")
     ]
     for path in ("/", "/works", *of_works):
-        addresses = pictures(client.get(path).text)
-        assert addresses, path
-        for address in addresses:
-            response = client.get(address)
+        page = client.get(path).text
+        shown = re.findall(r'<img[^>]*? src="([^"]*)" width="(\d+)" height="(\d+)"', page)
+        assert [html.unescape(address) for address, *_ in shown] == pictures(page) != [], path
+        for address, *stated in shown:
+            response = client.get(html.unescape(address))
             assert response.status == 200, address
             assert response.headers["content-type"] == "image/jpeg"
+            assert Image.open(io.BytesIO(response.body)).size == tuple(map(int, stated))
 
 
 def test_reader_links_the_next_page_on_the_left_in_a_right_to_left_book(client: FlaskClient, publisher: Any) -> None:
