@@ -16,11 +16,12 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
-from iiif_server.asgi_messages import Message, Receive, Scope, Send
+from iiif_server.asgi_messages import Message, Receive, Scope, Send, send_problem
 from iiif_server.host_names import HostInvalid, is_host
 from iiif_server.image.responses import ImageCall, ImageResponse, refusal
 from iiif_server.image.service import ImageService
 from iiif_server.metrics import REQUEST_CLASS_KEY, NoMetrics
+from iiif_server.problems import problem
 from iiif_server.render.pool import RenderedStream
 from iiif_server.render.spool import ClientTooSlow
 from repository.config import process_settings
@@ -63,11 +64,10 @@ class ImageApplication:
         else:
             response = refusal(HostInvalid(), call)
         scope[REQUEST_CLASS_KEY] = response.request_class
-        if isinstance(response.body, RenderedStream) and scope["http_version"] == "1.0":
-            response = await _with_length(response, response.body, call)
         body = response.body
         if isinstance(body, RenderedStream):
-            await _stream(response, body, receive, send)
+            stream = _stream_with_length if scope["http_version"] == "1.0" else _stream
+            await stream(response, body, receive, send)
             return
         headers = [*response.headers]
         if response.status not in _WITHOUT_CONTENT and (body or call.method != "HEAD"):
@@ -133,16 +133,18 @@ async def _stream(response: ImageResponse, stream: RenderedStream, receive: Rece
         await stream.close()
 
 
-async def _with_length(response: ImageResponse, stream: RenderedStream, call: ImageCall) -> ImageResponse:
-    """Return the response to an HTTP/1.0 client, who needs the length: there are no chunks (RFC 9112, section 6)."""
+async def _stream_with_length(response: ImageResponse, stream: RenderedStream, receive: Receive, send: Send) -> None:
+    """Send an image to an HTTP/1.0 client, which needs the length: there are no chunks (RFC 9112, section 6)."""
     try:
         length = await stream.length()
         if length is None:
             raise RenderingBusy
     except ShanbenError as error:
         await stream.close()
-        return refusal(error, call)
-    return response._replace(headers=[*response.headers, (b"content-length", b"%d" % length)])
+        await send_problem(send, problem(error, None))
+        return
+    headers = [*response.headers, (b"content-length", b"%d" % length)]
+    await _stream(response._replace(headers=headers), stream, receive, send)
 
 
 async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIterator[bytes]:
