@@ -27,7 +27,18 @@ def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"kTRC": _curve(gamma)})
 
 
-def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+def table_profile(corners: numpy.ndarray) -> bytes:
+    """Return an RGB profile with one table, for the perceptual intent (ICC.1:2010, 10.10), as scanners have.
+
+    `corners` has Lab in 8 bits of the eight corners of the RGB cube, of shape (2, 2, 2, 3).
+    """
+    ramp = bytes(range(256)) * 3
+    identity = b"".join(_number(float(row == column)) for row in range(3) for column in range(3))
+    table = b"mft1" + bytes(4) + bytes([3, 3, 2, 0]) + identity + ramp + corners.astype(numpy.uint8).tobytes() + ramp
+    return _profile(b"RGB ", {b"A2B0": table}, connection=b"Lab ")
+
+
+def _profile(space: bytes, tags: dict[bytes, bytes], connection: bytes = b"XYZ ") -> bytes:
     words = b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"test\0" + bytes(78) + bytes(1)
     tags = {b"desc": words, b"wtpt": _place(*D50), b"cprt": b"text" + bytes(4) + b"none" + bytes(4), **tags}
     place_of, table, body = 128 + 4 + 12 * len(tags), b"", b""
@@ -37,7 +48,7 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         body += content
     size = place_of + len(body)
     header = (
-        size.to_bytes(4, "big") + bytes(4) + b"\x02\x40\0\0mntr" + space + b"XYZ " + bytes(12) + b"acsp" + bytes(28)
+        size.to_bytes(4, "big") + bytes(4) + b"\x02\x40\0\0mntr" + space + connection + bytes(12) + b"acsp" + bytes(28)
     )
     header += b"".join(_number(value) for value in D50) + bytes(48)
     return header + len(tags).to_bytes(4, "big") + table + body

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 import pyvips
+
+from workers.masters.tiff import Edit
 
 
 class MasterFile:
@@ -32,12 +35,15 @@ class MasterFile:
         with self.open() as file:
             return file.read()
 
-    def source(self) -> pyvips.Source:
-        """Return a new source of the content for libvips; the file must not be empty.
+    def source(self, edits: Sequence[Edit] = ()) -> pyvips.Source:
+        """Return a new source of the content for libvips, with `edits`. The file must not be empty; it stays as it is.
 
         It is mapped into memory: a file that is cut while it is decoded ends the child.
         """
-        return pyvips.Source.new_from_memory(self._map(self._descriptor))
+        content = self._map(self._descriptor, mmap.ACCESS_COPY if edits else mmap.ACCESS_READ)
+        for edit in edits:
+            content[edit.position : edit.position + len(edit.data)] = edit.data
+        return pyvips.Source.new_from_memory(content)
 
     def spooled(self, image: Any) -> Any:
         """Return the image with its pixels in the spool file, so that they can be read in any order.
@@ -51,8 +57,8 @@ class MasterFile:
         stored = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
         return stored.copy(interpretation=image.interpretation)
 
-    def _map(self, descriptor: int) -> mmap.mmap:
-        self._mapped.append(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+    def _map(self, descriptor: int, access: int = mmap.ACCESS_READ) -> mmap.mmap:
+        self._mapped.append(mmap.mmap(descriptor, 0, access=access))
         return self._mapped[-1]
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy
 import pytest
 import tifffile
-from icc_profiles import ADOBE, PROPHOTO
+from icc_profiles import ADOBE, PROPHOTO, grey_profile, table_profile
 from PIL import Image, ImageCms
 from tiled_picture import TiledPicture
 
 from repository.config import Settings
+from repository.errors import MasterUnreadable
 from workers.masters.examine import ChildExaminer, open_child_examiner
+from workers.masters.ignored import COLOUR_PROFILE
 
 SIDE = 64
 NEAR = 6.0
@@ -131,3 +133,43 @@ def test_a_cmyk_master_is_served_with_light_paper_and_saturated_inks(pool: Child
     assert red[0] > 2 * max(red[1:])
     assert green[1] > 1.5 * max(green[0], green[2])
     assert blue[2] > 1.3 * max(blue[:2])
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_an_rgb_profile_counts_for_rgb_masters_only(pool: ChildExaminer, tmp_path: Path, mode: str, name: str) -> None:
+    if (mode != "RGB" and name == "a.webp") or (mode == "CMYK" and name == "a.png"):
+        pytest.skip("the format has no such colours")
+    image = Image.fromarray(patches(MUTED)).convert(mode)
+    for folder, profile in (("with", ADOBE), ("without", None)):
+        (tmp_path / folder).mkdir()
+        image.save(tmp_path / folder / name, icc_profile=profile)
+    examined, plain = pool(tmp_path / "with" / name, None), pool(tmp_path / "without" / name, None)
+    assert examined.ignored == (() if mode == "RGB" else (COLOUR_PROFILE,))
+    assert (examined.pixels == plain.pixels) == (mode != "RGB")
+
+
+def test_a_profile_of_other_colours_is_refused_for_an_rgb_master(pool: ChildExaminer, tmp_path: Path) -> None:
+    Image.fromarray(patches(MUTED)).save(tmp_path / "a.tif", icc_profile=grey_profile(2.2))
+    with pytest.raises(MasterUnreadable, match="profile"):
+        pool(tmp_path / "a.tif", None)
+
+
+def test_a_profile_with_one_table_serves_every_intent(pool: ChildExaminer, tmp_path: Path) -> None:
+    corners = numpy.zeros((2, 2, 2, 3), numpy.uint8) + 128
+    corners[..., 0] = numpy.array([0, 85, 170, 255])[numpy.indices((2, 2, 2)).sum(0)]
+    Image.fromarray(patches([(255, 255, 255), (0, 0, 0)])).save(tmp_path / "a.tif", icc_profile=table_profile(corners))
+    assert_near(served_colours(pool, tmp_path / "a.tif"), [(255,) * 3, (0,) * 3])
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+@pytest.mark.parametrize("orientation", [0, 1, 9, 200])
+def test_an_orientation_that_exif_does_not_define_is_upright(
+    pool: ChildExaminer, tmp_path: Path, orientation: int, name: str
+) -> None:
+    image = Image.fromarray(patches(MUTED))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / name, exif=exif)
+    image.save(tmp_path / f"plain{Path(name).suffix}")
+    assert pool(tmp_path / name, None).pixels == pool(tmp_path / f"plain{Path(name).suffix}", None).pixels
