@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 from ports import reserve_port
+from publications import NOW, publication
 from tcp_proxy import TcpProxy
 
+from preservation.log.sequencer import can_sign, open_log, read_damaged_log, record_events
+from preservation.premis import ingestion_event
 from repository.config import Settings
 from repository.errors import SettingInvalid, StoreDenied
-from workers.bootstrap import bootstrap, bootstrap_to_serve
+from repository.repository import Repository
+from web.operations.status import StatusReader
+from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -47,3 +52,37 @@ def test_serving_does_not_start_with_the_name_of_another_log(tmp_path: Path, end
     assert bootstrap_to_serve(away)
     with pytest.raises(SettingInvalid, match="log_origin"):
         bootstrap_to_serve(replace(away, log_origin="another.example/log"))
+
+
+def test_everything_starts_when_key_and_database_are_lost(tmp_path: Path) -> None:
+    first = Settings(data=tmp_path / "first")
+    publish_event(bootstrap(first))
+    lost = Settings(data=tmp_path / "second", store=str(tmp_path / "first" / "store"))
+    assert bootstrap_to_serve(lost) is None
+    repository = bootstrap(lost)
+    assert not can_sign(repository)
+    assert not lost.keys.exists()
+    assert StatusReader(repository).read(5).log.reason
+    assert read_damaged_log(repository).indexes
+    first.keys.rename(lost.keys)
+    assert open_log(bootstrap(lost)).verify().ok
+
+
+@pytest.mark.parametrize("content", [None, b"damaged"])
+def test_rebuild_needs_no_usable_key(tmp_path: Path, content: bytes | None) -> None:
+    settings = Settings(data=tmp_path)
+    publish_event(bootstrap(settings))
+    key = settings.keys / "log.key"
+    key.unlink()
+    if content is not None:
+        key.write_bytes(content)
+    assert open_log(bootstrap_to_rebuild(settings)).verify().ok
+
+
+def publish_event(repository: Repository) -> None:
+    work = publication("one", images=1)
+    image = next(work.work.images())
+    master = replace(image.master, sha256="0" * 64)
+    event = ingestion_event(work.work.identifier, image.identifier, master, time=NOW, software="test")
+    repository.catalogue.publish(replace(work, events=(event,)), (), NOW)
+    assert record_events(repository) == 1

@@ -11,6 +11,7 @@ from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
 from preservation.log.sequencer import open_log
+from preservation.ocfl.objects import read_inventory
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
@@ -197,6 +198,32 @@ def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, 
         assert ended.state is JobState.DONE, ended.result
         assert (contents(repository), catalogued(repository)) == expected, f"killed at change {kills}"
         assert open_log(repository).verify().ok
+    assert kills >= 20
+
+
+@pytest.mark.slow
+def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(context, deposit):
+    run(context, deposit)
+    work = context.repository.catalogue.works()[0].identifier
+    kills = 0
+    while True:
+        _delete_signing_record(context)
+        repository = _twin(context)
+        killed = replace(repository, store=KillingStore(repository.store, kills, after=kills % 2))
+        try:
+            run(TaskContext(killed, context.examiner), deposit)
+        except Killed:
+            kills += 1
+        else:
+            break
+        survivor = TaskContext(replace(_twin(context), store=repository.store), context.examiner)
+        done = rebuild(survivor.repository, context.examiner, SilentProgress())
+        assert (done.skipped, done.lost) == ((), ())
+        ended = run(survivor, deposit)
+        assert ended.state is JobState.DONE, (kills, ended.result)
+        assert validate_object(repository.store, paths.ocfl_object(work)).valid
+        assert read_inventory(repository.store, work).head == "v1"
+        assert list(repository.store.list(paths.UNFINISHED)) == []
     assert kills >= 20
 
 

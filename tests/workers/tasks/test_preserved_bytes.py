@@ -280,3 +280,25 @@ def test_a_refused_deposit_and_a_new_version_leave_an_object_without_its_invento
         assert job.result["branch"] == "integrity"
         assert library.work in job.result["message"]["en"]  # type: ignore[index]
         assert library.files("store") == before
+
+
+@pytest.mark.parametrize("remaining", ["no version", "the first version"])
+def test_versions_that_the_catalogue_knows_and_the_store_lacks_are_not_written_again(
+    library: Library, remaining: str
+) -> None:
+    folder, work = library.object_folder("store"), library.work
+    if remaining == "no version":
+        shutil.rmtree(folder)
+    else:
+        outdate_with_sidecar(folder / "inventory.json")
+        shutil.rmtree(folder / "v2")
+    before = library.files("store")
+    for deposit in ("second", "third"):
+        job = library.ingest(deposit)
+        assert job.state is JobState.FAILED
+        assert job.result
+        assert "the catalogue knows v2" in job.result["message"]["en"]  # type: ignore[index]
+        assert library.files("store") == before
+    rebuilt = rebuild(library.context().repository, library.examiner, SilentProgress())
+    assert [(lost.work, lost.logged) for lost in rebuilt.lost] == [(work, 2)]
+    assert library.ingest("third").state is JobState.DONE
