@@ -5,7 +5,7 @@
 #   make test     lint, and every test: about ten minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
 #   make chaos    kill parts of a whole installation while it ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
-#   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_SEED=)
+#   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_MASTERS=1000 FUZZ_SEED=)
 #   make bench    run the measurements of docs/benchmarks.md
 #   make web      build the reader's JavaScript
 #   make lock     pin the Python packages of setup.cfg, with hashes
@@ -27,6 +27,8 @@ CODE := $(PACKAGES) tests
 # tests in their order, which shares fixtures, and takes over tests when it has none left.
 PYTEST_ARGS ?= -n 3 --dist worksteal
 CHECK_ARGS ?= -n 2 --dist worksteal
+# Debian's packages of the decoders with which tests compare the verdict on damaged masters.
+DECODERS := libjpeg-turbo-progs libopenjp2-tools libtiff-tools pngcheck webp
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
@@ -42,7 +44,7 @@ check: lint
 	$(PYTHON) -m pytest -m 'not (integration or browser or slow or alone)' $(CHECK_ARGS)
 
 test: lint .make/viewers
-	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(SERVERS)
+	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(DECODERS) $(SERVERS)
 	$(PYTHON) -m pytest -m 'not alone' $(PYTEST_ARGS)
 	$(PYTHON) -m pytest -m alone
 
@@ -58,8 +60,10 @@ chaos: runtime test-tools
 	PYTHONPATH=tests/support $(PYTHON) tests/chaos/run.py
 
 fuzz: runtime test-tools
-	FUZZ_MINUTES=$${FUZZ_MINUTES:-10} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} \
-	  $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_fuzz.py
+	scripts/debian-packages.sh $(DECODERS)
+	FUZZ_MASTERS=$${FUZZ_MASTERS:-1000} FUZZ_MINUTES=$${FUZZ_MINUTES:-10} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} \
+	  $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_fuzz.py \
+	  tests/integration/test_damaged_masters.py
 
 bench: runtime test-tools .make/peers
 	scripts/debian-packages.sh nginx-light iipimage-server wrk time libvips-tools

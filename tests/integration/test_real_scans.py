@@ -104,10 +104,10 @@ FORMATS: dict[str, float | str] = {
     "other/gif-animated-looping.gif": "master.format",
     "other/pdf-multipage.pdf": "master.format",
     "other/sample.hdr": "master.format",
-    "tiff/12bit.cropped.rgb.tiff": "master.unreadable",  # samples that are no whole bytes
+    "tiff/12bit.cropped.rgb.tiff": "master.format",  # samples that are no whole bytes
     "tiff/int16_zstd.tif": "master.format",  # signed samples
     "tiff/minisblack-2c-8b-alpha.tiff": "master.format",  # libvips gives wrong pixels for two separate planes
-    "tiff/tiff_tiled_planar_16bit_RGB.tiff": "master.unreadable",  # tiles of separate planes
+    "tiff/tiff_tiled_planar_16bit_RGB.tiff": "master.format",  # tiles of separate planes
 }
 
 DECODE = """

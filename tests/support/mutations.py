@@ -104,6 +104,22 @@ def flipped(chance: Chance, data: bytes, bits: int) -> bytes:
     return bytes(changed)
 
 
+def locally_damaged(chance: Chance, data: bytes) -> bytes:
+    """Return a file with one small damage: bytes replaced, zeroed or lost, a bit flipped, or its end cut off."""
+    place = chance.randrange(len(data))
+    end = min(len(data), place + chance.choice((1, 2, 16, 200)))
+    tricks: tuple[Callable[[], bytes], ...] = (
+        lambda: data[:place] + chance.randbytes(end - place) + data[end:],
+        lambda: data[:place] + bytes(end - place) + data[end:],
+        lambda: flipped(chance, data, 1),
+        lambda: data[:place] + data[end:],
+        lambda: data[:place],
+    )
+    while (result := chance.choice(tricks)()) == data:
+        pass
+    return result
+
+
 def damaged(chance: Chance, data: bytes) -> bytes:
     """Return a file as a failing disk or an interrupted copy leaves it; never the same as `data`."""
     place, end = sorted(chance.choices(range(len(data) + 1), k=2))

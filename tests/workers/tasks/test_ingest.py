@@ -5,6 +5,8 @@ import json
 import shutil
 from dataclasses import replace
 
+import imagecodecs
+import numpy
 import pytest
 import pyvips
 from silent_progress import SilentProgress
@@ -18,6 +20,7 @@ from repository import paths
 from repository.database.outbox import JobState
 from repository.model import Record
 from repository.repository import memory_repository
+from repository.work_json import work_to_json
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
@@ -91,6 +94,24 @@ def test_ingest_preserves_tiles_publishes_and_logs_a_work(context, deposit):
     events = [parse_event(leaf) for leaf in log.entries(0, log.size)]
     assert [event.sha256 for event in events[:3]] == [image.master.sha256 for image in held.images()]
     assert repository.catalogue.counts().staged == 0
+
+
+def test_parts_of_a_master_that_its_image_does_not_show_are_recorded(context, tmp_path):
+    samples = numpy.random.default_rng(1).integers(0, 256, (40, 50, 4), dtype=numpy.uint8)
+    deposit = tmp_path / "scan"
+    deposit.mkdir()
+    (deposit / "work.toml").write_text('title = "試書"', "utf-8")
+    (deposit / "0001.j2k").write_bytes(imagecodecs.jpeg2k_encode(samples, level=0, reversible=True, codecformat="j2k"))
+    repository = context.repository
+    work = run(context, deposit).result["identifier"]
+    for _ in range(2):
+        held = repository.catalogue.work(work)
+        assert [image.master.ignored for image in held.images()] == [("extra-samples",)]
+        assert json.loads(work_to_json(held))["volumes"][0]["pages"][0]["images"][0]["master"]["ignored"]
+        rebuild(repository, context.examiner, SilentProgress())
+    log = open_log(repository)
+    assert parse_event(next(iter(log.entries(0, 1)))).detail["ignored"] == "extra-samples"
+    assert run(context, deposit).result["changed"] is False
 
 
 def test_log_entries_contain_no_file_names(context, deposit):
