@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from asgi_client import AsgiClient
+from hypothesis import given
+from hypothesis import strategies as st
 from image_requests import PREFIX
 
 from iiif_server.image.service import ImageService
@@ -156,3 +160,26 @@ def test_the_client_is_the_peer_or_what_a_private_proxy_reports(peer: str, forwa
     fields = forwarded.split("\n") if forwarded is not None else []
     headers = [(b"x-forwarded-for", field.encode()) for field in fields]
     assert client_address({"client": (peer, 4000) if peer else None, "headers": headers}) == client
+
+
+CONTROLS = st.sampled_from([*map(chr, (*range(0x20), *range(0x7F, 0xA0))), "\u2028", "\u202e", "\r\nSet-Cookie: a=b"])
+PLACES = ("/{}", "/works/{}", "/works/{}/", PREFIX + "{}", PREFIX + "{}/info.json", PREFIX + "a/full/{}/0/default.jpg")
+
+
+@pytest.fixture(scope="module")
+def composed() -> Iterator[AsgiClient]:
+    repository = memory_repository()
+    service = ImageService(repository)
+    with AsgiClient(compose(repository, service, ProcessMetrics())) as client:
+        yield client
+    service.close()
+
+
+@given(st.sampled_from(PLACES), st.text("a/千", max_size=3), CONTROLS, st.text("a/%", max_size=3))
+def test_no_control_character_of_an_address_reaches_a_header(
+    composed: AsgiClient, place: str, before: str, control: str, after: str
+) -> None:
+    response = composed.get(place.format(quote(before + control + after, safe="/")))
+    assert response.status in {200, 301, 302, 303, 308, 400, 404}
+    assert "set-cookie" not in response.headers
+    assert all(ord(each) >= 0x20 and ord(each) != 0x7F for value in response.headers.values() for each in value)
