@@ -35,7 +35,7 @@ from repository.errors import PyramidCorrupt
 
 __all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "render", "renderer_version", "use_little_memory", "write"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 """A part of the ETag of every rendered answer. Increase it when the same plan gives other bytes."""
 
 SMALL_PIXELS: Final = 4_000_000

@@ -4,8 +4,10 @@ Redactions are rectangles of the whole image. They are blackened in the pixels o
 that none of their content is mixed into neighbouring pixels. A pixel of a level that covers any part of a redaction is
 blackened, and 16 pixels around it: the blocks of a JPEG carry content that far.
 
-The watermark is a pattern anchored at the image's corner and drawn at its own size at every scale, so that the tiles of
-a level fit together. An image that is shown small has a small watermark.
+The watermark is anchored in the image: each of its marks covers the same part of the picture at every scale, so that
+no combination of requests shows any marked part without its mark. Marks of several sizes are drawn, so that some are
+seen at every scale (`layers`): the smallest has its own size in pixels of the whole image, each further one is `_STEP`
+times larger, as long as two fit side by side.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ BLOCK: Final = 16
 """The side in pixels of the largest block that a JPEG codes together (chroma halved along both sides)."""
 
 _APART: Final = 2
-"""The period of the pattern, in sizes of the watermark."""
+"""The period of the marks of a layer, in their sides."""
+
+_STEP: Final = 4
+"""How many times larger the marks of each further layer are."""
 
 
 class Protection(NamedTuple):
@@ -51,28 +56,46 @@ class Protection(NamedTuple):
         return [part for part in clipped if part.width > 0 and part.height > 0]
 
 
-class Pattern(NamedTuple):
-    """A watermark of `width` by `height` pixels, repeated every `across` by `along`.
+class WatermarkLayer(NamedTuple):
+    """The marks of one size: each `width` by `height` pixels of the whole image, the first in its upper left corner.
 
-    `x` and `y` are the position of an answer's corner within that repetition.
+    They are repeated at `_APART` times their sides, in both directions.
     """
 
-    width: int
-    height: int
-    across: int
-    along: int
-    x: int
-    y: int
+    width: float
+    height: float
 
 
-def pattern(mark: tuple[int, int], region: Box, size: tuple[int, int], whole: tuple[int, int]) -> Pattern:
-    """Return the pattern of a mark of sides `mark` over `region` of an image of sides `whole`, shown in `size`."""
-    shown = whole[0] * size[0] / region.width, whole[1] * size[1] / region.height
-    scale = min(1.0, shown[0] / (_APART * mark[0]), shown[1] / (_APART * mark[1]))
-    width, height = max(1, round(mark[0] * scale)), max(1, round(mark[1] * scale))
-    across, along = _APART * width, _APART * height
-    x, y = round(region.x * size[0] / region.width), round(region.y * size[1] / region.height)
-    return Pattern(width, height, across, along, x % across, y % along)
+class Placement(NamedTuple):
+    """A layer on an answer: where the answer's corner is, and how far each pixel goes, in the layer's periods."""
+
+    x: float
+    y: float
+    across: float
+    along: float
+
+
+def layers(mark: tuple[int, int], whole: tuple[int, int]) -> list[WatermarkLayer]:
+    """Return the layers of a mark of sides `mark` on an image of sides `whole`, the smallest first.
+
+    They depend on the image alone, never on a request. A mark that is too large for the image is reduced to half of it.
+    """
+    scale = min(1.0, whole[0] / (_APART * mark[0]), whole[1] / (_APART * mark[1]))
+    found = [WatermarkLayer(mark[0] * scale, mark[1] * scale)]
+    while all(_APART * _STEP * side <= of for side, of in zip(found[-1], whole, strict=True)):
+        found.append(WatermarkLayer(found[-1].width * _STEP, found[-1].height * _STEP))
+    return found
+
+
+def placement(layer: WatermarkLayer, region: Box, size: tuple[int, int]) -> Placement:
+    """Return where a layer is on the answer that shows `region` in `size`."""
+    across, along = _APART * layer.width, _APART * layer.height
+    return Placement(
+        region.x / across,
+        region.y / along,
+        region.width / size[0] / across,
+        region.height / size[1] / along,
+    )
 
 
 def _widened(part: Box, factor: int) -> Box:

@@ -115,6 +115,54 @@ def test_watermark_covers_every_picture_and_tiles_fit_together(served: Served, m
     assert (numpy.abs(small - pixels(plain_service, plain, "full/100,/0/default.png")).max(axis=2) > 30).any()
 
 
+WHOLE = (1500, 1100)
+SCALES = [f"full/{width},/0/default.png" for width in (1500, 1300, 1111, 997, 900, 750, 640, 500, 420, 375, 311, 200)]
+PARTS = [
+    f"{region}/{size}/{turn}/default.png"
+    for region, size in (
+        ("0,0,900,700", "900,700"),
+        ("0,0,900,700", "450,350"),
+        ("131,77,1000,900", "333,300"),
+        ("300,100,1200,1000", "1000,833"),
+        ("37,41,701,803", "^1402,1606"),
+    )
+    for turn in ("0", "90", "180", "!0", "!270")
+]
+
+
+def mark_in_picture(difference: NDArray[numpy.int_], request: str) -> NDArray[numpy.float64]:
+    """Return how much the mark changes each pixel of the whole picture, from what it changes in an answer.
+
+    Pixels outside the region have the value of no limit.
+    """
+    region, _, turn, _ = request.split("/")
+    x, y, width, height = map(int, region.split(",")) if region != "full" else (0, 0, *WHOLE)
+    upright = numpy.rot90(difference, int(turn.strip("!")) // 90)
+    upright = numpy.fliplr(upright) if "!" in turn else upright
+    placed = numpy.full(WHOLE[::-1], numpy.inf)
+    scaled = Image.fromarray(upright.astype(numpy.float32)).resize((width, height), Image.Resampling.NEAREST)
+    placed[y : y + height, x : x + width] = numpy.asarray(scaled)
+    return placed
+
+
+@pytest.mark.parametrize("requests", [SCALES, PARTS, SCALES + PARTS], ids=["scales", "parts", "all"])
+def test_no_combination_of_requests_shows_what_a_mark_covers(
+    served: Served, mark: Settings, requests: list[str]
+) -> None:
+    """For each pixel of the picture, the answer is taken whose mark changes it least: the marks remain."""
+    service, image = served(mark, rights=Rights(watermark=True))
+    plain_service, plain = served()
+    least = numpy.full(WHOLE[::-1], numpy.inf)
+    for request in requests:
+        shown, bare = pixels(service, image, request).astype(int), pixels(plain_service, plain, request).astype(int)
+        least = numpy.minimum(least, mark_in_picture(numpy.abs(shown - bare).max(axis=2), request))
+    # The bars of the largest marks, 240 by 160 pixels: 32 high, half transparent red over a bright picture.
+    for left in range(0, 1500 - 240, 480):
+        for top in range(0, 1100 - 160, 320):
+            for start in (top, top + 128):
+                assert least[start + 8 : start + 24, left + 8 : left + 232].min() > 30, (left, start)
+
+
 @pytest.mark.parametrize("turn", ["90", "180", "270", "!0", "!90"])
 def test_watermark_is_rotated_with_its_picture(served: Served, mark: Settings, turn: str) -> None:
     service, image = served(mark, rights=Rights(watermark=True))

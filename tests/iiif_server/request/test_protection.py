@@ -1,12 +1,13 @@
-"""Redactions hide at every scale, and the pattern of the watermark fits together across tiles."""
+"""Redactions hide at every scale, and the watermark is anchored in the picture."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iiif_server.pyramid.grid import Box
-from iiif_server.request.protection import BLOCK, Protection, pattern
+from iiif_server.request.protection import BLOCK, Protection, layers, placement
 
 SIDES = st.integers(1, 500)
 PLACES = st.integers(0, 2000)
@@ -50,15 +51,42 @@ def test_every_pixel_of_a_redaction_is_hidden(
             )
 
 
-@given(st.integers(1, 30), st.sampled_from([1, 2, 4]))
-def test_pattern_continues_across_the_tiles_of_a_level(tile: int, factor: int) -> None:
-    side = 256 * factor
-    first = pattern((200, 80), Box(0, 0, side, side), (256, 256), (40_000, 40_000))
-    other = pattern((200, 80), Box(tile * side, 0, side, side), (256, 256), (40_000, 40_000))
-    assert other[:4] == first[:4]
-    assert other.x == tile * 256 % first.across
+@given(
+    st.tuples(st.integers(1, 4096), st.integers(1, 4096)),
+    st.tuples(st.integers(1, 100_000), st.integers(1, 100_000)),
+    st.lists(
+        st.tuples(PLACES, PLACES, SIDES, SIDES, st.integers(1, 3000), st.integers(1, 3000)), min_size=2, max_size=2
+    ),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_marks_are_at_the_same_place_of_the_picture_in_every_request(
+    mark: tuple[int, int],
+    whole: tuple[int, int],
+    requests: list[tuple[int, int, int, int, int, int]],
+    across: float,
+    along: float,
+) -> None:
+    """A point of the picture is at the same point of every layer, whatever region and size show it."""
+    x, y = requests[0][0] + across * requests[0][2], requests[0][1] + along * requests[0][3]
+    for layer in layers(mark, whole):
+        points = []
+        for left, top, width, height, wide, high in requests:
+            place = placement(layer, Box(left, top, width, height), (wide, high))
+            points += [place.x + (x - left) * wide / width * place.across]
+            points += [place.y + (y - top) * high / height * place.along]
+        assert points[:2] == pytest.approx(points[2:], abs=1e-6)
+        assert points[:2] == pytest.approx([x / (2 * layer.width), y / (2 * layer.height)])
 
 
-def test_thumbnail_has_a_small_watermark() -> None:
-    small = pattern((400, 100), Box(0, 0, 4000, 3000), (100, 75), (4000, 3000))
-    assert small.width <= 50
+@given(st.integers(20, 4000), st.integers(20, 4000), st.integers(20, 100_000), st.integers(20, 100_000))
+def test_marks_of_several_sizes_fit_the_image(width: int, height: int, across: int, along: int) -> None:
+    found = layers((width, height), (across, along))
+    assert all(2 * layer.width <= across + 1e-6 and 2 * layer.height <= along + 1e-6 for layer in found)
+    assert 8 * found[-1].width > across or 8 * found[-1].height > along
+    if 2 * width <= across and 2 * height <= along:
+        assert found[0] == (width, height)
+
+
+def test_a_large_image_has_marks_that_are_seen_at_every_scale() -> None:
+    assert [layer.width for layer in layers((200, 80), (8000, 6000))] == [200, 800, 3200]
