@@ -17,7 +17,7 @@ import rfc8785
 
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, Master
+from repository.model import Event, Master, WorkAccess
 
 PREMIS_VERSION: Final = "3.0"
 _UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
@@ -32,6 +32,7 @@ class EventType(StrEnum):
     FIXITY_CHECK = "fixity check"
     INGESTION = "ingestion"
     MESSAGE_DIGEST_CALCULATION = "message digest calculation"
+    METADATA_MODIFICATION = "metadata modification"
     VALIDATION = "validation"
 
 
@@ -65,6 +66,52 @@ def accession_event(work: str, version: int, sha256: str, *, time: str, software
         sha256=sha256,
         detail={"software": software, "version": f"v{version}"},
     )
+
+
+class ChangeOfAccess(StrEnum):
+    """What an event of changed access says happened."""
+
+    WITHDRAWAL = "withdrawal"
+    RESTORATION = "restoration"
+    CHANGE = "change of access"
+
+
+def access_event(
+    work: str, version: int, sha256: str, access: WorkAccess, change: ChangeOfAccess, *, time: str, software: str
+) -> Event:
+    """Return the event of changing the access to a work in a version; `sha256` is the digest of its access record.
+
+    The record holds the reason, which may name people; the event does not. The agent is the staff, a deposit or the
+    software, never a person.
+    """
+    stated = {"access": access.access.value, "max_size": access.max_size, "until": access.until, "agent": access.agent}
+    return Event(
+        identifier=_identifier(EventType.METADATA_MODIFICATION, work, str(version), sha256),
+        type=EventType.METADATA_MODIFICATION.value,
+        time=time,
+        work=work,
+        sha256=sha256,
+        detail={
+            "change": change.value,
+            "state": access.state.value,
+            **{name: str(value) for name, value in stated.items() if value is not None},
+            "software": software,
+            "version": f"v{version}",
+        },
+    )
+
+
+def access_of_event(event: Event) -> WorkAccess | None:
+    """Return the access that an event of changed access states, without its reason; None for any other event."""
+    detail = event.detail
+    if event.type != EventType.METADATA_MODIFICATION or "change" not in detail:
+        return None
+    stated = {**detail, "max_size": int(size) if (size := detail.get("max_size", "")).isdecimal() else None}
+    names = ("state", "access", "max_size", "until", "agent")
+    try:
+        return msgspec.convert({"changed": event.time, **{name: stated.get(name) for name in names}}, WorkAccess)
+    except msgspec.ValidationError as fault:
+        raise _invalid(fault) from fault
 
 
 def event_bytes(event: Event) -> bytes:

@@ -194,10 +194,10 @@ class NotFound(CallError):
 
 
 class Withdrawn(CallError):
-    """Held, but withdrawn from public view; nothing was deleted."""
+    """Held, but withdrawn from public view; nothing was deleted. `when` says on which day, or nothing."""
 
     code = "withdrawn"
-    text = LocalizedText("{what} 已撤下，不再公开；请联系馆方", "{what} has been withdrawn; please contact the library")
+    text = LocalizedText("{what} 已{when}撤下；请联系馆方", "{what} was withdrawn{when}; please contact the library")
 
 
 class AccessRefused(CallError):

@@ -40,13 +40,41 @@ class Rights:
     """The rights to a work.
 
     `max_size` is the longest side in pixels that reduced access shows; `watermark` adds the library's mark to every
-    image shown.
+    image shown. `until` is the day (ISO 8601, UTC) from whose beginning on access is open; None for no such day. A
+    preserved work has the access that its deposit stated; the catalogue returns works with the access that is in force.
     """
 
     uri: str | None = None
     access: Access = Access.OPEN
     max_size: int | None = None
     watermark: bool = False
+    until: str | None = None
+
+
+class Agent(StrEnum):
+    """Who decided about the access to a work. Persons are not named, because events are published."""
+
+    DEPOSIT = "deposit"
+    STAFF = "staff"
+    SOFTWARE = "software"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkAccess:
+    """The access to a work: whether it is withdrawn, and what it shows if not.
+
+    `access`, `max_size` and `until` are those of `Rights`. `changed` is the time of the last change (RFC 3339) and
+    `agent` who made it; both are None while the access is that of the deposit. `reason` is what the staff wrote: it may
+    name people, so it is preserved and never published.
+    """
+
+    state: WorkState = WorkState.PUBLISHED
+    access: Access = Access.OPEN
+    max_size: int | None = None
+    until: str | None = None
+    changed: str | None = None
+    agent: Agent | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     sessions = sessions_of(engine)
     log_sequence = LogSequence(sessions, shared=is_postgresql(engine))
     locks = open_locks(engine, settings.data / "locks")
-    catalogue, jobs, replica_status = Catalogue(sessions), Jobs(sessions, clock), ReplicaStatus(sessions)
+    catalogue, jobs, replica_status = Catalogue(sessions, clock), Jobs(sessions, clock), ReplicaStatus(sessions)
     return Repository(
         settings, store, catalogue, log_sequence, jobs, clock, locks, replica_status, open_replicas(settings)
     )

@@ -19,7 +19,8 @@ GRACE_SECONDS: Final = 60.0
 """How long after its last confirmation an image is served while the database is unavailable."""
 
 _RETRY_SECONDS: Final = 1.0
-_CACHE_CONTROL: Final = (b"cache-control", b"public, max-age=3600")
+_CACHE_CONTROL: Final = (b"cache-control", b"public, max-age=3600, s-maxage=5")
+# A shared cache asks again as soon as the look-up may have changed; a browser keeps what its reader has seen.
 _CORS: Final = (b"access-control-allow-origin", b"*")
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -19,7 +19,7 @@ from iiif_server.urls import ImagePath, image_info_path
 from repository.errors import ShanbenError
 from repository.localized import LocalizedText
 
-_INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300")
+_INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300, s-maxage=5")
 _JSON_LD: Final = "application/ld+json"
 _JSON: Final = "application/json"
 

@@ -113,6 +113,7 @@ class ImageService:
         self._max_area = settings.max_area
         self._jpeg_quality = settings.jpeg_quality
         self._clock = clock
+        self._now = repository.clock
         self._images: ClockCache[str, CachedImage] = ClockCache(_CACHED_IMAGES)
         self._resolved: ClockCache[str, ResolvedRequest] = ClockCache(_CACHED_REQUESTS)
         self._directories: ClockCache[str, PyramidDirectory] = ClockCache(_DIRECTORY_BYTES, lambda found: found.memory)
@@ -199,14 +200,14 @@ class ImageService:
         now, known = self._clock(), self._images.get(identifier)
         query = partial(self._in_thread, self._catalogue.image, identifier)
         held = await self._breaker.call(query, reason=_DATABASE_UNAVAILABLE)
-        decision = decide(held.rights, held.state) if held else None
+        decision = decide(held.rights, held.state, self._now()) if held else None
         if held is None or decision is None or not decision.shows_pixels:
             self._images.forget(identifier)
             raise _not_found(identifier) if decision is None else _denial(decision, identifier)
-        if known and known.image == held:
+        limits = ImageLimits(self._max_area, decision.max_size)
+        if known and known.image == held and known.limits == limits:
             known.confirm(now)
             return known
-        limits = ImageLimits(self._max_area, decision.max_size)
         image = CachedImage(held, limits, protection_of(held, self._watermark), now)
         self._images.put(identifier, image)
         return image
@@ -364,4 +365,4 @@ def _not_found(identifier: str) -> NotFound:
 
 def _denial(decision: Decision, identifier: str) -> ShanbenError:
     what = _image_name(identifier)
-    return Withdrawn(what=what) if decision.verdict is AccessVerdict.WITHDRAWN else AccessRefused(what=what)
+    return Withdrawn(what=what, when="") if decision.verdict is AccessVerdict.WITHDRAWN else AccessRefused(what=what)

@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -47,7 +48,7 @@ from iiif_server.urls import (
     stored_id,
     work_path,
 )
-from repository.access import decide
+from repository.access import Decision, decide
 from repository.localized import LocalizedText
 from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
 
@@ -85,13 +86,15 @@ _LANGUAGE_NAMES: Final = {
 Json = dict[str, Any]
 
 
-def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int) -> bytes:
+def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, now: datetime) -> bytes:
     """Return the manifest of a work as UTF-8 JSON, in a fixed order (Presentation 3.0, section 5.2).
 
     `pyramids` must have every image of the work, and the work every page of its ranges. `provider` is the institution's
     name, or '' for none. `max_area` is the image service's, by which a picture too large for one response is reduced.
+    The manifest shows what the work's rights allow at `now`.
     """
-    return _serialise(_models().Manifest(**_manifest(work, pyramids, provider, max_area)))
+    seen = decide(work.rights, WorkState.PUBLISHED, now)
+    return _serialise(_models().Manifest(**_manifest(work, pyramids, provider, max_area, seen)))
 
 
 def build_collection(works: Iterable[WorkSummary], period: AccessionPeriod = ALL) -> bytes:
@@ -134,10 +137,10 @@ def _serialise(document: Any) -> bytes:
     return json.dumps({"@context": _CONTEXT, **body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int) -> Json:
+def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, seen: Decision) -> Json:
     language = _language(work.record)
     behavior = _manifest_behavior(work)
-    canvases = list(_canvases(work, pyramids, max_area, paged=behavior == "paged"))
+    canvases = list(_canvases(work, pyramids, max_area, seen, paged=behavior == "paged"))
     return _present(
         id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
@@ -282,8 +285,9 @@ def _manifest_behavior(work: Work) -> str | None:
     return work.behavior if work.behavior in _MANIFEST_BEHAVIORS else None
 
 
-def _canvases(work: Work, pyramids: Mapping[str, Pyramid], max_area: int, *, paged: bool) -> Iterator[Json]:
-    seen = decide(work.rights, WorkState.PUBLISHED)
+def _canvases(
+    work: Work, pyramids: Mapping[str, Pyramid], max_area: int, seen: Decision, *, paged: bool
+) -> Iterator[Json]:
     limits = ImageLimits(max_area, seen.max_size)
     size = next(((image.width, image.height) for image in work.images()), _BLANK_SIZE)
     for number, page in enumerate(work.pages(), start=1):

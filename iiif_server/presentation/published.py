@@ -98,6 +98,11 @@ def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:
     return _publish(store, paths.manifest(work), body)
 
 
+def remove_manifest(store: ObjectStore, work: str) -> None:
+    """Delete a work's manifest, so that nobody reads it from the store."""
+    store.delete(paths.manifest(work))
+
+
 def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
     """Store a collection; return False when the same bytes are stored already."""
     return _publish(store, paths.collection(name), body)

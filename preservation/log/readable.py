@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from preservation.log.audit import MOST_PROBLEMS
 from preservation.log.merkle import leaf_hash
 from preservation.log.notes import parse_checkpoint, parse_note
 from preservation.log.tiles import StoredTree
-from preservation.premis import EventType, parse_event
+from preservation.premis import EventType, access_of_event, parse_event
 from repository.errors import EventInvalid, KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
+from repository.model import WorkAccess
 from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, parse_log_path
 from repository.storage.store import ObjectStore
+
+_OF_VERSIONS: Final = frozenset({EventType.ACCESSION, EventType.METADATA_MODIFICATION})
+"""The types of events that name the version of the work that they belong to."""
 
 
 @dataclass(slots=True)
@@ -25,11 +30,13 @@ class ReadableLog:
     """What a log says that can be read.
 
     `indexes` maps event identifiers to the indexes of their entries, `versions` each work to the newest version of it
-    that was accessioned, at least 1, `problems` is what is wrong with the log.
+    that an event names, at least 1, `access` each work whose access was changed to the version and the access of the
+    last change, `problems` is what is wrong with the log.
     """
 
     indexes: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    access: dict[str, tuple[int, WorkAccess]] = field(default_factory=dict)
     problems: list[LocalizedText] = field(default_factory=list)
 
     def report(self, problem: LocalizedText) -> None:
@@ -54,9 +61,11 @@ def read_log(store: ObjectStore, sizes: Iterable[int], problems: Iterable[Locali
             log.report(LocalizedText(f"条目 {index}：{fault.message.zh}", f"entry {index}: {fault.message.en}"))
             continue
         log.indexes[event.identifier] = index
-        version = event.detail.get("version", "").removeprefix("v") if event.type == EventType.ACCESSION else ""
+        version = event.detail.get("version", "").removeprefix("v") if event.type in _OF_VERSIONS else ""
         number = int(version) if version.isdecimal() else 1
         log.versions[event.work] = max(number, log.versions.get(event.work, 1))
+        if access := access_of_event(event):
+            log.access[event.work] = number, access
     return log
 
 

@@ -96,14 +96,28 @@ def write_version(
     inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
     _record(store, work, head)
     sources = {state[path]: source for path, source in content.items()}
-    added = new_content(inventory)
-    stored = _find_staged(store, work, head.next_version, staged)
-    for path, digest in sorted(added.items()):
-        if path not in stored:
-            _put_verified(store, f"{paths.ocfl_object(work)}/{path}", sources[digest], digest)
-    delete_files(store, work, head.unfinished(), keep=added)
-    _commit(store, work, inventory)
-    delete_record(store, work)
+    staged_paths = _find_staged(store, work, head.next_version, staged)
+    _write(store, work, head, inventory, sources, stored=staged_paths)
+    return inventory
+
+
+def write_documents(
+    store: ObjectStore, work: str, documents: Mapping[str, bytes], *, message: str, created: str
+) -> Inventory:
+    """Commit a version of a preserved work that differs from its head in these small files alone; return its inventory.
+
+    All other files stay as they are. Documents equal to the head's create no version. Raises `KeyNotFound` for a work
+    without an object, `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
+    """
+    head = _open(store, work)
+    if head.inventory is None:
+        raise KeyNotFound(key=f"{paths.ocfl_object(work)}/{INVENTORY_NAME}")
+    state = {**head.inventory.state, **{path: sha256([document]) for path, document in documents.items()}}
+    if state == dict(head.inventory.state):
+        return head.inventory
+    inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
+    _record(store, work, head)
+    _write(store, work, head, inventory, {state[path]: document for path, document in documents.items()})
     return inventory
 
 
@@ -252,6 +266,25 @@ def _complete_version(store: ObjectStore, work: str, head: Head, files: Collecti
 def _record(store: ObjectStore, work: str, head: Head) -> None:
     if read_record(store, work) != head.unfinished():
         put_record(store, work, head.unfinished())
+
+
+def _write(
+    store: ObjectStore,
+    work: str,
+    head: Head,
+    inventory: Inventory,
+    sources: Mapping[str, Path | bytes],
+    *,
+    stored: Collection[str] = (),
+) -> None:
+    """Write the version after `head` and commit it: steps 2 to 7. `sources` are by digest, `stored` content paths."""
+    added = new_content(inventory)
+    for path, digest in sorted(added.items()):
+        if path not in stored:
+            _put_verified(store, f"{paths.ocfl_object(work)}/{path}", sources[digest], digest)
+    delete_files(store, work, head.unfinished(), keep=added)
+    _commit(store, work, inventory)
+    delete_record(store, work)
 
 
 def _remove_unfinished(store: ObjectStore, work: str, head: Head) -> None:

@@ -5,13 +5,16 @@ The store is authoritative: everything in the catalogue can be rebuilt from it (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from repository.access import deposited_access, rights_under
+from repository.clock import Clock, system_clock
+from repository.database.access_changes import AccessChange, PreservedAccess, change_access, record_preserved
 from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
 from repository.database.log_sequence import LogPosition, close_gaps, position_of, remove_events, unsigned_positions
@@ -19,6 +22,8 @@ from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import (
     ACCESS_COLUMNS,
     SUMMARY_COLUMNS,
+    WORK_ACCESS_COLUMNS,
+    access_values,
     event_values,
     held_image,
     image_of,
@@ -27,10 +32,11 @@ from repository.database.rows import (
     pyramid_values,
     state_of,
     summary_of,
+    work_access,
     work_values,
 )
 from repository.database.tables import EventRow, ImageRow, WorkRow
-from repository.model import Event, HeldImage, Image, Pyramid, Work, WorkState, WorkSummary
+from repository.model import Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
 from repository.work_json import work_of_json
 
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
@@ -53,7 +59,9 @@ class Publication:
     """Everything the catalogue stores of one work.
 
     `pyramids` is keyed by image identifiers, `log_indexes` by event identifiers; `accessioned` is the time of the OCFL
-    object's first version (RFC 3339), `version` the number of its head version.
+    object's first version (RFC 3339), `version` the number of its head version. `access` is the access that the object
+    holds, None for that of the deposit. It replaces the access `access_before`, and no other: a change that the staff
+    made meanwhile stays in force.
     """
 
     work: Work
@@ -62,13 +70,29 @@ class Publication:
     version: int
     accessioned: str
     log_indexes: Mapping[str, int]
+    access: WorkAccess | None = None
+    access_before: WorkAccess | None = None
+
+    @property
+    def access_held(self) -> WorkAccess:
+        """The access that the work's object holds."""
+        return self.access or deposited_access(self.work.rights)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAccess:
+    """The access to a work that is in force, and the rights that its last deposit stated."""
+
+    access: WorkAccess
+    deposited: Rights
 
 
 class Catalogue:
     """The catalogue of one database. Every method is one transaction and may raise `DatabaseFault`."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, clock: Clock = system_clock) -> None:
         self._sessions = sessions
+        self._clock = clock
 
     def image(self, identifier: str) -> HeldImage | None:
         """Return what the image service needs of an image; None when there is no such image."""
@@ -78,10 +102,41 @@ class Catalogue:
         return held_image(row) if row else None
 
     def work(self, identifier: str) -> Work | None:
-        """Return a work in any state; None when there is no such work."""
+        """Return a work in any state, with the access that is in force; None when there is no such work."""
+        query = select(WorkRow.document, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == identifier)
         with read_session(self._sessions) as session:
-            document = session.scalar(select(WorkRow.document).where(WorkRow.identifier == identifier))
-        return work_of_json(document) if document else None
+            row = session.execute(query).one_or_none()
+        if row is None:
+            return None
+        work = work_of_json(row.document)
+        return replace(work, rights=rights_under(work.rights, work_access(row)))
+
+    def access(self, work: str) -> HeldAccess | None:
+        """Return the access to a work; None when there is no such work."""
+        query = select(WorkRow.document, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work)
+        with read_session(self._sessions) as session:
+            row = session.execute(query).one_or_none()
+        return HeldAccess(work_access(row), work_of_json(row.document).rights) if row else None
+
+    def change_access(
+        self, work: str, change: AccessChange, jobs: Callable[[str], Sequence[NewJob]], now: str
+    ) -> WorkAccess | None:
+        """Change the access to a work from now on; return it, or None when there is no such work.
+
+        A change is recorded as pending until `record_access`. `jobs` gives the jobs to enqueue, from the time of the
+        work's accession. A change to the same access changes nothing.
+        """
+        return run_transaction(self._sessions, lambda session: change_access(session, work, change, jobs, now))
+
+    def record_access(self, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str) -> None:
+        """Record what the newest version of a work's object holds, and enqueue `jobs`."""
+        run_transaction(self._sessions, lambda session: record_preserved(session, work, preserved, jobs, now))
+
+    def ended_restrictions(self, day: str, limit: int) -> list[str]:
+        """Return works, at most `limit`, whose access is open from `day` (ISO 8601) or an earlier day on."""
+        query = select(WorkRow.identifier).where(WorkRow.access_until.is_not(None), WorkRow.access_until <= day)
+        with read_session(self._sessions) as session:
+            return list(session.scalars(query.order_by(WorkRow.access_until, WorkRow.identifier).limit(limit)))
 
     def state(self, work: str) -> WorkState | None:
         """Return the state of a work; None when there is no such work."""
@@ -104,14 +159,16 @@ class Catalogue:
         page = select(WorkRow.identifier).where(_PUBLISHED).order_by(*order).offset(offset).limit(limit).subquery()
         query = select(*SUMMARY_COLUMNS).join(page, page.c.identifier == WorkRow.identifier).order_by(*order)
         with read_session(self._sessions) as session:
-            return [summary_of(row) for row in session.execute(query)]
+            now = self._clock()
+            return [summary_of(row, now) for row in session.execute(query)]
 
     def works_accessioned(self, start: str, end: str) -> list[WorkSummary]:
         """Return the published works accessioned from `start` on and before `end`, in the order of accession."""
         query = select(*SUMMARY_COLUMNS).where(_PUBLISHED, *_within(start, end))
         with read_session(self._sessions) as session:
             rows = session.execute(query.order_by(WorkRow.accessioned, WorkRow.identifier))
-            return [summary_of(row) for row in rows]
+            now = self._clock()
+            return [summary_of(row, now) for row in rows]
 
     def count_accessions(self, start: str, end: str, limit: int) -> int:
         """Return how many works in any state were accessioned from `start` on and before `end`, at most `limit`."""
@@ -161,20 +218,25 @@ class Catalogue:
     def publish(self, publication: Publication, follow_up: Sequence[NewJob], now: str) -> None:
         """Store a work with its images and events, and enqueue the jobs that follow, in one transaction.
 
-        Events that the catalogue already holds keep their position in the log.
+        Events that the catalogue already holds keep their position in the log. A work that the catalogue already holds
+        keeps its access, unless it is `Publication.access_before`.
         """
 
         def replace(session: Session) -> None:
             work = publication.work.identifier
-            before = _lock_work(session, work)
+            held, before = _lock_work(session, work)
             positions = remove_events(session, work)
             before |= {"events": len(positions), "logged": _count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))
-            _insert(session, publication, positions, has_row="works" in before)
+            stays = held is not None and held != publication.access_before
+            access = held if held is not None and stays else publication.access_held
+            _insert(
+                session, publication, positions, None if stays else publication.access_held, has_row=held is not None
+            )
             # Always in the same order, so that two publications do not deadlock.
             for job in sorted(follow_up, key=lambda job: job.key):
                 enqueue(session, job, now)
-            after = _totals_of(publication, positions)
+            after = _totals_of(publication, positions, access)
             add_to_counters(session, **{name: after[name] - before.get(name, 0) for name in after})
 
         run_transaction(self._sessions, replace)
@@ -187,16 +249,20 @@ class Catalogue:
     def rebuild(self, publications: Iterable[Publication]) -> int:
         """Replace all works, images and events in one transaction; return the number of works. Jobs stay.
 
-        Nobody may write the log meanwhile.
+        So does a change of access that the objects do not hold yet. Nobody may write the log meanwhile.
         """
         count = 0
         with write_session(self._sessions) as session:
             lift_timeouts(session)
             positions = unsigned_positions(session)
+            pending = _pending_access(session)
             session.execute(delete(WorkRow))
             for publication in publications:
-                _insert(session, publication, positions)
+                _insert(session, publication, positions, publication.access_held)
                 count += 1
+            for work, access in pending.items():
+                change = update(WorkRow).where(WorkRow.identifier == work)
+                session.execute(change.values(access_values(access, pending=True)))
             close_gaps(session)
             recount(session)
         return count
@@ -211,26 +277,42 @@ def _within(start: str, end: str) -> tuple[ColumnElement[bool], ...]:
     return WorkRow.accessioned >= start, WorkRow.accessioned < end
 
 
-def _lock_work(session: Session, work: str) -> dict[str, int]:
-    """Lock a work's row until the transaction ends; return what it contributes to the counters.
+def _pending_access(session: Session) -> dict[str, WorkAccess]:
+    """Return the access to every work whose object does not hold it yet."""
+    query = select(WorkRow.identifier, *WORK_ACCESS_COLUMNS).where(WorkRow.access_pending)
+    return {row.identifier: work_access(row) for row in session.execute(query)}
+
+
+def _lock_work(session: Session, work: str) -> tuple[WorkAccess | None, dict[str, int]]:
+    """Lock a work's row until the transaction ends; return its access and what it contributes to the counters.
 
     Of two transactions that insert the same new work, the later one fails on its key and is retried.
     """
-    columns = (WorkRow.state, WorkRow.images, WorkRow.master_bytes)
+    columns = (*WORK_ACCESS_COLUMNS, WorkRow.images, WorkRow.master_bytes)
     query = select(*columns).where(WorkRow.identifier == work).with_for_update()
     row = session.execute(query).one_or_none()
     if row is None:
-        return {}
-    published = row.state == WorkState.PUBLISHED.value
-    return {"works": 1, "published": int(published), "images": row.images, "bytes": row.master_bytes}
+        return None, {}
+    published = int(row.state == WorkState.PUBLISHED.value)
+    return work_access(row), {"works": 1, "published": published, "images": row.images, "bytes": row.master_bytes}
 
 
 def _insert(
-    session: Session, publication: Publication, positions: Mapping[str, LogPosition], *, has_row: bool = False
+    session: Session,
+    publication: Publication,
+    positions: Mapping[str, LogPosition],
+    access: WorkAccess | None,
+    *,
+    has_row: bool = False,
 ) -> None:
-    """Insert a work with its images and events; `has_row` when the work's own row exists and is updated."""
+    """Insert a work with its images and events; `has_row` when the work's own row exists and is updated.
+
+    `access` None leaves the access of an existing row as it is.
+    """
     work = publication.work
     values = work_values(work, publication.version, publication.accessioned)
+    if access is not None:
+        values |= access_values(access, pending=False)
     if has_row:
         session.execute(update(WorkRow).where(WorkRow.identifier == work.identifier).values(values))
     else:
@@ -249,13 +331,13 @@ def _insert(
         session.execute(insert(EventRow), events)
 
 
-def _totals_of(publication: Publication, positions: Mapping[str, LogPosition]) -> dict[str, int]:
+def _totals_of(publication: Publication, positions: Mapping[str, LogPosition], access: WorkAccess) -> dict[str, int]:
     """Return what a work contributes to the counters."""
     masters = [image.master for image in publication.work.images()]
     events = [position_of(event.identifier, positions, publication.log_indexes) for event in publication.events]
     return {
         "works": 1,
-        "published": 1,
+        "published": int(access.state is WorkState.PUBLISHED),
         "images": len(masters),
         "bytes": sum(master.bytes for master in masters),
         "events": len(events),

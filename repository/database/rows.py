@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row
 
+from repository.access import decide
 from repository.database.log_sequence import LogPosition
 from repository.database.tables import ImageRow, WorkRow
 from repository.model import (
     Access,
+    Agent,
     Event,
     HeldImage,
     Image,
@@ -18,6 +21,7 @@ from repository.model import (
     Rectangle,
     Rights,
     Work,
+    WorkAccess,
     WorkState,
     WorkSummary,
 )
@@ -25,25 +29,61 @@ from repository.work_json import work_to_json
 
 
 def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]:
-    """Return the columns of a published work."""
+    """Return the columns of a work, without those of `access_values`."""
     images = list(work.images())
     return {
         "identifier": work.identifier,
         "accessioned": accessioned,
         "version": version,
-        "state": WorkState.PUBLISHED.value,
-        "access": work.rights.access.value,
-        "max_size": work.rights.max_size,
         "rights_uri": work.rights.uri,
         "watermark": work.rights.watermark,
         "title": work.record.title,
         "creator": list(work.record.creator),
         "date": work.record.date.text if work.record.date else None,
-        "cover": images[0].identifier if images and work.rights.access is not Access.RESTRICTED else None,
+        "cover": images[0].identifier if images else None,
         "images": len(images),
         "master_bytes": sum(image.master.bytes for image in images),
         "document": work_to_json(work),
     }
+
+
+def access_values(access: WorkAccess, *, pending: bool) -> dict[str, object]:
+    """Return the columns of the access to a work; `pending` until its OCFL object holds it."""
+    return {
+        "state": access.state.value,
+        "access": access.access.value,
+        "max_size": access.max_size,
+        "access_until": access.until,
+        "access_changed": access.changed,
+        "access_agent": access.agent.value if access.agent else None,
+        "access_reason": access.reason,
+        "access_pending": pending,
+    }
+
+
+WORK_ACCESS_COLUMNS: Final = (
+    WorkRow.state,
+    WorkRow.access,
+    WorkRow.max_size,
+    WorkRow.access_until,
+    WorkRow.access_changed,
+    WorkRow.access_agent,
+    WorkRow.access_reason,
+)
+"""The columns of the access to a work, in the order of the fields of `WorkAccess`."""
+
+
+def work_access(row: Row[*tuple[Any, ...]]) -> WorkAccess:
+    """Return the access of a result row that has `WORK_ACCESS_COLUMNS`."""
+    return WorkAccess(
+        state_of(row.state),
+        access_of(row.access),
+        row.max_size,
+        row.access_until,
+        row.access_changed,
+        Agent(row.access_agent) if row.access_agent else None,
+        row.access_reason,
+    )
 
 
 def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> dict[str, object]:
@@ -91,7 +131,14 @@ def event_values(position: int, event: Event, log_position: LogPosition) -> dict
     }
 
 
-ACCESS_COLUMNS: Final = (WorkRow.access, WorkRow.max_size, WorkRow.rights_uri, WorkRow.watermark, WorkRow.state)
+ACCESS_COLUMNS: Final = (
+    WorkRow.access,
+    WorkRow.max_size,
+    WorkRow.access_until,
+    WorkRow.rights_uri,
+    WorkRow.watermark,
+    WorkRow.state,
+)
 """The columns of a work that decide who may see its images."""
 
 
@@ -107,13 +154,13 @@ def state_of(value: str) -> WorkState:
 
 def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
     """Return the image of a result row: an `ImageRow` and then `ACCESS_COLUMNS`."""
-    image, access, max_size, rights_uri, watermark, state = row
+    image, access, max_size, until, rights_uri, watermark, state = row
     return HeldImage(
         identifier=image.identifier,
         work=image.work,
         width=image.width,
         height=image.height,
-        rights=Rights(rights_uri, access_of(access), max_size, watermark),
+        rights=Rights(rights_uri, access_of(access), max_size, watermark, until),
         state=state_of(state),
         pyramid=pyramid_of(image),
         redactions=_redactions_of(image),
@@ -145,18 +192,23 @@ SUMMARY_COLUMNS: Final = (
     WorkRow.images,
     WorkRow.master_bytes,
     WorkRow.state,
+    WorkRow.access,
+    WorkRow.max_size,
+    WorkRow.access_until,
 )
 """The columns of a work that lists show, without its document, which may be long."""
 
 
-def summary_of(row: Row[*tuple[Any, ...]]) -> WorkSummary:
-    """Return the summary of a result row of `SUMMARY_COLUMNS`."""
+def summary_of(row: Row[*tuple[Any, ...]], now: datetime) -> WorkSummary:
+    """Return the summary at `now` of a result row of `SUMMARY_COLUMNS`."""
+    rights = Rights(access=access_of(row.access), max_size=row.max_size, until=row.access_until)
+    shows_pixels = decide(rights, state_of(row.state), now).shows_pixels
     return WorkSummary(
         identifier=row.identifier,
         title=row.title,
         creator=tuple(row.creator),
         date=row.date,
-        cover=row.cover,
+        cover=row.cover if shows_pixels else None,
         images=row.images,
         bytes=row.master_bytes,
         state=state_of(row.state),

@@ -23,7 +23,11 @@ class Table(DeclarativeBase):
 
 
 class WorkRow(Table):
-    """A work: `document` is its canonical JSON, the other columns serve lists and lookups."""
+    """A work: `document` is its canonical JSON as deposited, the other columns serve lists and lookups.
+
+    `state`, `access`, `max_size` and the columns `access_…` are the access in force (`model.WorkAccess`).
+    `access_pending` is true until the work's OCFL object holds it.
+    """
 
     __tablename__ = "works"
 
@@ -33,6 +37,11 @@ class WorkRow(Table):
     state: Mapped[str] = mapped_column(String(16))
     access: Mapped[str] = mapped_column(String(16))
     max_size: Mapped[int | None] = mapped_column(Integer)
+    access_until: Mapped[str | None] = mapped_column(String(10))
+    access_changed: Mapped[str | None] = mapped_column(String(32))
+    access_agent: Mapped[str | None] = mapped_column(String(16))
+    access_reason: Mapped[str | None] = mapped_column(Text)
+    access_pending: Mapped[bool] = mapped_column(Boolean)
     rights_uri: Mapped[str | None] = mapped_column(Text)
     watermark: Mapped[bool] = mapped_column(Boolean)
     title: Mapped[str] = mapped_column(Text)
@@ -43,7 +52,15 @@ class WorkRow(Table):
     master_bytes: Mapped[int] = mapped_column(BigInteger)
     document: Mapped[bytes] = mapped_column(LargeBinary)
 
-    __table_args__ = (Index(None, "state", "accessioned", "identifier"),)
+    __table_args__ = (
+        Index(None, "state", "accessioned", "identifier"),
+        Index(
+            "ix_works_access_until",
+            "access_until",
+            sqlite_where=text("access_until IS NOT NULL"),
+            postgresql_where=text("access_until IS NOT NULL"),
+        ),
+    )
 
 
 class ImageRow(Table):

@@ -35,6 +35,7 @@ from repository.model import (
 )
 
 BEHAVIORS = ["paged", "individuals", "continuous", "unordered", "facing-pages", "non-paged", "multi-part", "hidden"]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LANGUAGES = ["lzh", "zh-Hant", "mnc", "en", "es-419", "ja"]
 RIGHTS = [
     None,
@@ -156,10 +157,10 @@ def test_prezi3_models_read_every_cookbook_manifest(suite: Path) -> None:
 @given(work=works(), provider=st.just("") | words, tile_size=st.sampled_from([64, 256, 512]))
 def test_manifest_of_any_work_is_valid(schema: Schema, work: Work, provider: str, tile_size: int) -> None:
     pyramids = {image.identifier: Pyramid("key", "0" * 64, 1, tile_size) for image in work.images()}
-    body = build_manifest(work, pyramids, provider, 64_000_000)
+    body = build_manifest(work, pyramids, provider, 64_000_000, NOW)
     manifest = json.loads(body)
     assert schema.faults(manifest, "manifest") == []
-    assert body == build_manifest(work, pyramids, provider, 64_000_000)
+    assert body == build_manifest(work, pyramids, provider, 64_000_000, NOW)
     assert len(manifest["items"]) == sum(len(volume.pages) for volume in work.volumes)
     canvases = {canvas["id"] for canvas in manifest["items"]}
     assert {item["id"] for item in _canvas_references(manifest.get("structures", []))} <= canvases

@@ -37,7 +37,7 @@ SHANBEN = Path(sys.executable).with_name("shanben")
 NAME = "library.example"
 INSIDE, OUTSIDE = "127.0.0.1", "127.0.0.2"
 FRESH_SECONDS = 2
-FRESH = {r"proxy_cache_valid 200 1m": f"proxy_cache_valid 200 {FRESH_SECONDS}s"}
+FRESH = {r"proxy_cache_valid 200 5s": f"proxy_cache_valid 200 {FRESH_SECONDS}s"}
 
 
 class Answer(NamedTuple):
@@ -156,7 +156,7 @@ def test_a_repeated_tile_comes_from_the_cache_with_the_same_bytes(edge: Edge) ->
     assert first.body == second.body
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(first.body)))
     assert first.headers["etag"] == second.headers["etag"]
-    assert second.headers["cache-control"] == "public, max-age=3600"
+    assert second.headers["cache-control"] == "public, max-age=3600, s-maxage=5"
     assert second.headers["link"].startswith(f"<https://{NAME}/iiif/image/3/{edge.image}/")
 
 

@@ -22,6 +22,7 @@ from servers import NginxServer, temporary_paths
 from iiif_server.presentation.manifest import build_manifest
 from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
+from repository.clock import system_clock
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.storage.folder import FolderStore
@@ -100,7 +101,7 @@ def publish_work(store: FolderStore, scratch: Path) -> tuple[dict[str, str], Wor
         master = Master(f"masters/{name}.tif", "0" * 64, 1, "image/tiff")
         pages.append(Page(name, name, (Image(image, width, height, master),)))
     work = Work(mint(Kind.WORK, "leaving"), Record("去留"), (Volume("", tuple(pages)),))
-    store.put(paths.manifest(work.identifier), build_manifest(work, pyramids, "某館", 64_000_000))
+    store.put(paths.manifest(work.identifier), build_manifest(work, pyramids, "某館", 64_000_000, system_clock()))
     return images, work
 
 

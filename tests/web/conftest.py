@@ -48,7 +48,7 @@ class WorkPublisher:
         publish_manifest(
             self.repository.store,
             work.identifier,
-            build_manifest(work, pyramids, "", self.repository.settings.max_area),
+            build_manifest(work, pyramids, "", self.repository.settings.max_area, self.repository.clock()),
         )
         catalogue.publish(Publication(work, pyramids, [], 1, accessioned, {}), [], accessioned)
         publish_collection(self.repository.store, "top", build_collection(catalogue.works(limit=1000)))

@@ -12,6 +12,7 @@ from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
 from repository.errors import Busy, DatabaseFault, DepositRefused, SystemFault
 from repository.faults import Fault
 from repository.localized import LocalizedText
+from repository.model import WorkState
 from repository.repository import Repository
 from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
@@ -196,9 +197,22 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
     )
     folder = Path(job.arguments["deposit"]).name
     terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
+    if result.get("access_kept"):
+        terminal.warn(_access_kept(identifier, result))
     terminal.write_value(LocalizedText("编号", "identifier"), identifier)
     terminal.write_value(LocalizedText("清单", "manifest"), manifest)
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}
+
+
+def _access_kept(work: str, result: Mapping[str, Any]) -> LocalizedText:
+    """Return that a held work shows less than its new deposit states, and how to change that."""
+    if result["state"] == WorkState.WITHDRAWN.value:
+        zh = f"此著作已撤下，重新送存不会恢复公开；如需恢复，请运行 shanben restore {work}"
+        en = "The work is withdrawn and stays so, whatever its deposit states; to return it to public view, run"
+        return LocalizedText(zh, f"{en} shanben restore {work}")
+    zh = f"此著作的利用限制（{result['access']}）维持不变，重新送存不会放宽；如需更改，请运行 shanben access {work}"
+    en = f"Access to the work stays {result['access']}, although its deposit states more; to change it, run"
+    return LocalizedText(zh, f"{en} shanben access {work}")
 
 
 def _reason(jobs: Jobs, job: Job) -> LocalizedText:

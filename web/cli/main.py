@@ -5,18 +5,18 @@ Exit codes: 0 success, 1 a fault of the content, 2 a fault of the call, 3 someth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
 from preservation.log.sequencer import verifier_key
-from repository.config import Settings, process_settings
+from repository.config import process_settings
 from repository.errors import DependencyMissing, StoreFault
 from repository.localized import LocalizedText
 from repository.logs import log_to_stderr
+from web.cli.access import access, restore, withdraw
+from web.cli.examiner import opened_examiner
 from web.cli.ingest import ingest_by_workers, ingest_locally
 from web.cli.log import log
 from web.cli.rebuild import report_rebuilt
@@ -27,9 +27,8 @@ from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 from workers.deposit.check import check as check_deposit
-from workers.deposit.examiner import ChildDepositExaminer, open_deposit_examiner
+from workers.deposit.examiner import open_deposit_examiner
 from workers.execution.context import TaskContext
-from workers.execution.scratch import scratch_directory
 from workers.maintenance.rebuild import rebuild as rebuild_catalogue
 from workers.service.local import local_runner
 
@@ -42,9 +41,12 @@ def main() -> None:
     log_to_stderr(line="%(message)s")
 
 
+main.add_command(access)
 main.add_command(log)
+main.add_command(restore)
 main.add_command(status)
 main.add_command(store)
+main.add_command(withdraw)
 
 
 @main.command()
@@ -107,7 +109,7 @@ def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
     repository = bootstrap(process_settings())
     if repository.settings.broker:
         return ingest_by_workers(repository, deposits, terminal)
-    with _examiner(repository.settings) as examiner:
+    with opened_examiner(repository.settings) as examiner:
         return ingest_locally(TaskContext(repository, examiner), deposits, terminal)
 
 
@@ -128,19 +130,6 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     from web.cli.serve import serve as serve_site  # noqa: PLC0415
 
     return serve_site(settings, host, port, workers, announce=lambda: terminal.write(_address(address)))
-
-
-@contextmanager
-def _examiner(settings: Settings, concurrency: int | None = None) -> Iterator[ChildDepositExaminer]:
-    """Open the examiner of deposits, with its temporary files in the staging folder.
-
-    It examines `concurrency` masters in parallel, by default one per core.
-    """
-    with (
-        scratch_directory(settings.staging) as scratch,
-        open_deposit_examiner(settings, scratch, concurrency, concurrency) as examiner,
-    ):
-        yield examiner
 
 
 def _without_store(fault: StoreFault) -> LocalizedText:
@@ -171,7 +160,7 @@ def worker(terminal: Terminal, concurrency: int) -> None:
     from workers.service.worker import run_worker  # noqa: PLC0415
 
     report_sandbox(terminal, active_layers())
-    with _examiner(repository.settings, concurrency) as examiner:
+    with opened_examiner(repository.settings, concurrency) as examiner:
         run_worker(TaskContext(repository, examiner), concurrency)
 
 
@@ -184,7 +173,7 @@ def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
     new_jobs = jobs_to_retry(repository.jobs, keys)
     if repository.settings.broker or not new_jobs:
         return retry_by_workers(repository, new_jobs, terminal)
-    with _examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
+    with opened_examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
         return retry_locally(runner, new_jobs, terminal)
 
 
@@ -193,6 +182,6 @@ def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
 def rebuild(terminal: Terminal) -> int:
     """仅凭存储重建目录数据库；损坏的著作跳过并列出。 Rebuild the catalogue from storage alone; name what is damaged."""
     repository = bootstrap_to_rebuild(process_settings())
-    with _examiner(repository.settings) as examiner:
+    with opened_examiner(repository.settings) as examiner:
         done = rebuild_catalogue(repository, examiner, terminal.progress())
     return report_rebuilt(terminal, done)

@@ -74,6 +74,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.page": LocalizedText("单页", "page"),
         "kind.journal": LocalizedText("写入日志", "log append"),
         "kind.pyramid": LocalizedText("重制浏览图", "pyramid repair"),
+        "kind.access": LocalizedText("保存利用限制", "access change"),
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),

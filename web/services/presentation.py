@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
 from repository import identifiers, paths
+from repository.access import day_of_withdrawal
 from repository.errors import KeyNotFound, NotFound, Withdrawn
 from repository.identifiers import Kind
 from repository.model import WorkState
@@ -17,7 +18,8 @@ from web.services.store_state import absent
 from web.site.cors import conditional
 from web.site.urls import base_url
 
-_FIVE_MINUTES: Final = "public, max-age=300"
+_SECONDS: Final = "public, max-age=5"
+"""As long as the image service trusts a look-up: documents of a withdrawn work disappear from caches as soon."""
 
 
 def blueprint(repository: Repository) -> Blueprint:
@@ -32,13 +34,13 @@ def blueprint(repository: Repository) -> Blueprint:
     @routes.get("/<work>/manifest")
     def manifest(work: str) -> Response:
         identifier = identifiers.parse(work, Kind.WORK)
-        state = repository.catalogue.state(identifier)
-        if state is WorkState.WITHDRAWN:
-            raise Withdrawn(what=identifier)
+        held = repository.catalogue.access(identifier)
+        if held and held.access.state is WorkState.WITHDRAWN:
+            raise Withdrawn(what=identifier, when=day_of_withdrawal(held.access))
         try:
             return _respond(service.manifest(identifier, base_url(repository.settings)))
         except NotFound as fault:
-            if state is WorkState.PUBLISHED:
+            if held:
                 raise KeyNotFound(key=paths.manifest(identifier)) from fault
             raise
 
@@ -57,5 +59,5 @@ def blueprint(repository: Repository) -> Blueprint:
 def _respond(document: PublishedDocument) -> Response:
     response = Response(document.body, content_type=MEDIA_TYPE)
     response.headers["ETag"] = document.etag
-    response.headers["Cache-Control"] = _FIVE_MINUTES
+    response.headers["Cache-Control"] = _SECONDS
     return conditional(response)

@@ -14,17 +14,17 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, work_path
 from preservation.replication.status import replication_status_of
 from repository import identifiers
-from repository.access import Decision, decide
+from repository.access import Decision, day_of_withdrawal, decide
 from repository.errors import AccessRefused, NotFound, RequestInvalid, Withdrawn
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.model import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
-from repository.work_json import work_to_json
 from web.messages.interface import reader_messages
 from web.messages.rights import rights_statement
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language
+from web.site.public_record import public_record
 from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
 from web.site.urls import local_url, public_url
 
@@ -76,12 +76,12 @@ class CatalogueQueries:
     def work(self, identifier: str) -> tuple[Work, Decision]:
         """Return a work and the decision on access to it. Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`."""
         name = identifiers.parse(identifier, Kind.WORK)
-        work, state = self._catalogue.work(name), self._catalogue.state(name)
-        if work is None or state is None:
+        work, held = self._catalogue.work(name), self._catalogue.access(name)
+        if work is None or held is None:
             raise NotFound(what=name)
-        if state is WorkState.WITHDRAWN:
-            raise Withdrawn(what=name)
-        return work, decide(work.rights, state)
+        if held.access.state is WorkState.WITHDRAWN:
+            raise Withdrawn(what=name, when=day_of_withdrawal(held.access))
+        return work, decide(work.rights, held.access.state, self._repository.clock())
 
     def volumes(self, work: Work, decision: Decision) -> list[view_models.VolumeView]:
         """Return the volumes of a work with the thumbnails of their pages."""
@@ -116,7 +116,7 @@ class CatalogueQueries:
         image = self._catalogue.image(summary.cover) if summary.cover else None
         if image is None:
             return None
-        decision = decide(image.rights, image.state)
+        decision = decide(image.rights, image.state, self._repository.clock())
         if not decision.shows_pixels:
             return None
         grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
@@ -164,8 +164,8 @@ def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
 
     @routes.get("/works/<identifier>/record.json")
     def record(identifier: str) -> Response:
-        found, _ = queries.work(identifier)
-        response = Response(work_to_json(found), content_type="application/json")
+        found, decision = queries.work(identifier)
+        response = Response(public_record(found, decision), content_type="application/json")
         response.headers["Access-Control-Allow-Origin"] = "*"
         return response
 

@@ -2,10 +2,13 @@
 
 1. Read the directories of all pyramids; make missing and damaged ones from the masters.
 2. Publish the manifests that differ from the stored ones.
-3. Read works, files and events from the committed OCFL objects, and the index of each event from the log. Events that
-   are not logged yet are staged again.
+3. Read works, files, events and the access to each work from the committed OCFL objects, and the index of each event
+   from the log. Events that are not logged yet are staged again.
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
 5. Publish the collections.
+
+If the log names a later change of access than the store has, because the store was restored from an old copy, the
+access is the lesser of the two: a lost withdrawal does not open a work.
 
 A work that cannot be read completely is skipped and named, and everything else is rebuilt. A damaged log is read as far
 as possible and not changed; the events in its damaged parts wait until it is repaired (`log/sequencer.py`). The works
@@ -14,7 +17,7 @@ and versions that the log names and the store lacks are listed. The log's privat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +26,7 @@ from preservation.log.sequencer import exclusive_writer, read_damaged_log
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
+from repository.access import lesser_access
 from repository.database.catalogue import Publication
 from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
@@ -31,7 +35,7 @@ from repository.repository import Repository
 from workers.masters.examine import Examiner
 from workers.progress import Progress
 from workers.tasks.jobs import INGEST
-from workers.tasks.preserve import read_events, read_work
+from workers.tasks.preserve import preserved_access, read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import make_pyramid, read_pyramid
 
@@ -102,7 +106,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
         with exclusive_writer(repository):
             _require_no_ingest(repository)
             log = read_damaged_log(repository)
-            count = repository.catalogue.rebuild(_publications(repository, reading, log.indexes))  # 3, 4
+            count = repository.catalogue.rebuild(_publications(repository, reading, log))  # 3, 4
         publish_all(repository)  # 5
     finally:
         progress.finish()
@@ -128,6 +132,7 @@ def _restore_derived(repository: Repository, identifier: str, examiner: Examiner
     try:
         work, inventory = read_work(repository.store, identifier), _inventory(repository, identifier)
         read_events(repository.store, identifier)
+        access = preserved_access(repository.store, identifier).access
         for image in work.images():
             try:
                 pyramids[image.identifier] = read_pyramid(repository, image)
@@ -137,25 +142,31 @@ def _restore_derived(repository: Repository, identifier: str, examiner: Examiner
     except _FAULTS as fault:
         reading.skip(identifier, fault)
         return made
-    publish_work(repository, work, pyramids)
+    publish_work(repository, work, access, pyramids)
     reading.versions[identifier] = len(inventory.versions)
     return made
 
 
-def _publications(repository: Repository, reading: _Reading, indexes: Mapping[str, int]) -> Iterator[Publication]:
+def _publications(repository: Repository, reading: _Reading, log: ReadableLog) -> Iterator[Publication]:
     for identifier in list(reading.versions):
         try:
-            publication = _publication(repository, read_work(repository.store, identifier), indexes)
+            publication = _publication(repository, read_work(repository.store, identifier), log)
         except _FAULTS as fault:  # damaged or deleted since it was read
             reading.skip(identifier, fault)
         else:
             yield publication
 
 
-def _publication(repository: Repository, work: Work, indexes: Mapping[str, int]) -> Publication:
+def _publication(repository: Repository, work: Work, log: ReadableLog) -> Publication:
     pyramids = {image.identifier: read_pyramid(repository, image) for image in work.images()}
     events = read_events(repository.store, work.identifier)
-    return publication_of(work, pyramids, events, _inventory(repository, work.identifier), indexes)
+    inventory = _inventory(repository, work.identifier)
+    access = preserved_access(repository.store, work.identifier).access
+    version, logged = log.access.get(work.identifier, (0, access))
+    if version > len(inventory.versions):
+        access = lesser_access(access, logged, repository.clock())
+        publish_work(repository, work, access, pyramids)
+    return publication_of(work, pyramids, events, inventory, log.indexes, access=access)
 
 
 def _inventory(repository: Repository, work: str) -> Inventory:

@@ -45,6 +45,7 @@ from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
     INGEST,
     PAGE,
+    PRESERVE_ACCESS,
     PUBLISH_COLLECTIONS,
     REPAIR_PYRAMID,
     REPLICATE_LOG,
@@ -63,7 +64,7 @@ INGEST_KINDS: Final = frozenset({INGEST, PAGE})
 GROUPS: Final = (
     (INGEST, PAGE, REPAIR_PYRAMID),
     (REPLICATE_WORK, REPLICATE_LOG),
-    (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS),
+    (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
 )
 """The kinds of job that share a thread; only those of the first group decode masters."""
 

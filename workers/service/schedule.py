@@ -1,8 +1,8 @@
 """Recurring work, the same for a broker's workers and for the local worker.
 
-At every run: jobs held by dead processes of this machine or past their lease are queued again, and events that are not
-in the provenance log get a job. Once an hour: works that a replica lacks get replication jobs, finished jobs are purged
-and incomplete uploads removed from the stores.
+At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
+the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once an hour: works that
+a replica lacks get replication jobs, finished jobs are purged and incomplete uploads removed from the stores.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from repository.database.outbox import JobState, NewJob
 from repository.errors import StoreFault
 from repository.repository import Repository
 from workers.execution.liveness import release_jobs_of_dead_workers
+from workers.tasks.access import end_restrictions
 from workers.tasks.jobs import REPLICATE_WORK, replicate_log_job, sequence_events_job
 from workers.tasks.replicate import replication_jobs
 
@@ -50,6 +51,7 @@ class Schedule:
             self._queue_replication(failed=False)
         if monotonic() >= self._next_hour:
             self._run_hourly()
+        end_restrictions(self._repository)
         if needs_recording(self._repository):
             self._repository.jobs.enqueue(sequence_events_job())
 

@@ -28,17 +28,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from preservation.ocfl import objects
+from repository.access import after_deposit, deposited_access, is_less_than_deposited
 from repository.clock import timestamp
-from repository.database.catalogue import Publication
+from repository.database.catalogue import HeldAccess, Publication
 from repository.database.outbox import Job, JobState, NewJob
 from repository.errors import DepositRefused
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Pyramid, Work
+from repository.model import Pyramid, Work, WorkAccess
 from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier, work_identifier
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
@@ -48,7 +50,7 @@ from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
-from workers.tasks.preserve import next_version, preserve
+from workers.tasks.preserve import next_version, preserve, preserved_access
 from workers.tasks.publish import publication_of, publish_work
 
 _MOST_ATTEMPTS: Final = 10
@@ -105,14 +107,32 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
         return _restart(repository, job, folder, plan, pages)
     assembled = assemble(deposit, {page.file: page.result for page in pages})
     work = _accepted_work(repository, assembled, plan, pages)  # 3
-    inventory, events = preserve(repository.store, work, assembled.files, plan.time)  # 4
+    held = repository.catalogue.access(work.identifier)
+    access = _access_after(repository, work, held, plan)
+    inventory, events = preserve(repository.store, work, assembled.files, plan.time, access)  # 4
     pyramids = _pyramids(repository, assembled)
-    publish_work(repository, work, pyramids)  # 5
-    publication = publication_of(work, pyramids, events, inventory, {})
+    publish_work(repository, work, access, pyramids)  # 5
+    publication = publication_of(
+        work, pyramids, events, inventory, {}, access=access, access_before=held.access if held else None
+    )
     follow_up = follow_up_jobs(repository, publication)  # 7
     repository.catalogue.publish(publication, follow_up, timestamp(repository.clock()))  # 6
     changed = len(inventory.versions) >= plan.version
-    return {"identifier": work.identifier, "images": len(pyramids), "changed": changed}
+    kept = is_less_than_deposited(access, work.rights, repository.clock())
+    shown = {"state": access.state.value, "access": access.access.value, "access_kept": kept}
+    return {"identifier": work.identifier, "images": len(pyramids), "changed": changed, **shown}
+
+
+def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:
+    """Return the access to a work after its deposit: that of a held work is never opened.
+
+    The catalogue decides; for a work that it does not know, the work's object, which a lost catalogue leaves behind.
+    """
+    if held is None and objects.read_inventory(repository.store, work.identifier):
+        held = preserved_access(repository.store, work.identifier)
+    if held is None:
+        return deposited_access(work.rights)
+    return after_deposit(held.access, held.deposited, work.rights, datetime.fromisoformat(plan.time))
 
 
 def follow_up_jobs(repository: Repository, publication: Publication) -> list[NewJob]:

@@ -21,6 +21,7 @@ PUBLISH_COLLECTIONS: Final = "collection"
 REPLICATE_WORK: Final = "replicate"
 REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
+PRESERVE_ACCESS: Final = "access"
 
 
 def ingest_job(deposit: Path) -> NewJob:
@@ -58,6 +59,11 @@ def replicate_work_job(store: str, work: str) -> NewJob:
 def replicate_log_job(store: str) -> NewJob:
     """Return the job that brings the log of the replica named `store` up to date."""
     return NewJob(f"{REPLICATE_LOG}:{store}", REPLICATE_LOG, {"store": store})
+
+
+def access_job(work: str) -> NewJob:
+    """Return the job that preserves the access to a work which the catalogue holds, and publishes the work by it."""
+    return NewJob(f"{PRESERVE_ACCESS}:{work}", PRESERVE_ACCESS, {"work": work})
 
 
 def pyramid_job(image: str, work: str) -> NewJob:

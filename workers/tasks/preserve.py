@@ -1,7 +1,8 @@
-"""Writes and reads the OCFL object of a work: its files, its record and its events.
+"""Writes and reads the OCFL object of a work: its files, its record, its access and its events.
 
-An ingest writes it; a rebuild reads it. Record and events are preserved with the files, so that the catalogue can be
-rebuilt from the store alone.
+An ingest writes it; a rebuild reads it. Record, access and events are preserved with the files, so that the catalogue
+can be rebuilt from the store alone. An object has an access record once the access has differed from what the deposit
+states; every later version has one.
 """
 
 from __future__ import annotations
@@ -14,36 +15,51 @@ from typing import Final
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from preservation.premis import accession_event, events_bytes, ingestion_event, parse_events
+from preservation.premis import (
+    ChangeOfAccess,
+    access_event,
+    accession_event,
+    events_bytes,
+    ingestion_event,
+    parse_events,
+)
 from repository import paths
-from repository.errors import ObjectInvalid
+from repository.access import deposited_access
+from repository.access_json import access_of_json, access_to_json
+from repository.database.catalogue import HeldAccess
+from repository.errors import KeyNotFound, ObjectInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, Work
+from repository.model import Event, Rights, Work, WorkAccess, WorkState
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
 from repository.work_json import work_of_json, work_to_json
 
 RECORD: Final = "metadata/work.json"
 EVENTS: Final = "metadata/events.json"
+ACCESS: Final = "metadata/access.json"
 
 
-def preserve(store: ObjectStore, work: Work, files: Mapping[str, Path], time: str) -> tuple[Inventory, Sequence[Event]]:
+def preserve(
+    store: ObjectStore, work: Work, files: Mapping[str, Path], time: str, access: WorkAccess
+) -> tuple[Inventory, Sequence[Event]]:
     """Commit a version of a work's OCFL object with these files, unless its head has the same files already.
 
     The masters must have been stored for this version before (`objects.put_content`). `files` maps paths in the object
-    to local files, `time` is the RFC 3339 time of the version and its events. Returns the inventory and the events of
-    all versions. The events of a version are part of it, so that a repeated call after a crash returns the same events.
-    Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
+    to local files, `time` is the RFC 3339 time of the version and its events, `access` the access to the work that the
+    version preserves. Returns the inventory and the events of all versions. The events of a version are part of it, so
+    that a repeated call after a crash returns the same events. Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
     """
     before = objects.complete_version(store, work.identifier)
-    record = work_to_json(work)
-    digests = _digests(work, files, record)
+    documents = {RECORD: work_to_json(work), **_access_document(work.rights, access, before)}
+    digests = _digests(work, files, documents)
     events = read_events(store, work.identifier) if before else ()
     if before is None or {path: digest for path, digest in before.state.items() if path != EVENTS} != digests:
         version = 1 + (len(before.versions) if before else 0)
         logged = {event.image for event in events}
         events = [*events, *_new_events(work, digests[RECORD], version, time, logged)]
-    content: dict[str, Path | bytes] = {**files, RECORD: record, EVENTS: events_bytes(events)}
+        if before and (held := preserved_access(store, work.identifier).access) != access:
+            events.append(_access_event(work.identifier, version, held, access, time))
+    content: dict[str, Path | bytes] = {**files, **documents, EVENTS: events_bytes(events)}
     inventory = objects.write_version(
         store,
         work.identifier,
@@ -77,6 +93,42 @@ def next_version(repository: Repository, work: str) -> int:
     return preserved + 1
 
 
+def preserve_access(repository: Repository, work: str, access: WorkAccess) -> tuple[Inventory, Sequence[Event]]:
+    """Commit a version of a work's OCFL object that preserves a change of access, unless its head does so already.
+
+    The time of the version and of its event is that of the change. Returns the inventory and the events of all
+    versions. Raises `ObjectInvalid`, `DigestMismatch`, `KeyNotFound`, `StoreFault`.
+    """
+    store = repository.store
+    before, version = objects.complete_version(store, work), next_version(repository, work)
+    events, held = read_events(store, work), preserved_access(store, work).access
+    if before is None:
+        raise KeyNotFound(key=paths.ocfl_object(work))
+    if held == access:
+        return before, events
+    time = access.changed or before.versions[-1].created
+    events = [*events, _access_event(work, version, held, access, time)]
+    documents = {ACCESS: access_to_json(access), EVENTS: events_bytes(events)}
+    message = f"Change of access to {work}"
+    return objects.write_documents(store, work, documents, message=message, created=time), events
+
+
+def preserved_access(store: ObjectStore, work: str) -> HeldAccess:
+    """Return the access that a preserved work's object holds, and the rights that its last deposit stated.
+
+    Raises `ObjectInvalid`, `StoreFault`.
+    """
+    deposited, inventory = read_work(store, work).rights, objects.read_inventory(store, work)
+    # A record that is listed but missing is a fault: without it, a withdrawn work would be open.
+    if inventory is None or ACCESS not in inventory.state:
+        return HeldAccess(deposited_access(deposited), deposited)
+    document = objects.read_file(store, work, ACCESS)
+    try:
+        return HeldAccess(access_of_json(document), deposited)
+    except ValueError as fault:
+        raise ObjectInvalid(key=paths.ocfl_object(work), reason=f"{ACCESS}: {fault}") from fault
+
+
 def read_work(store: ObjectStore, identifier: str) -> Work:
     """Read the record of a preserved work. Raises `ObjectInvalid`, `StoreFault`."""
     document = objects.read_file(store, identifier, RECORD)
@@ -91,16 +143,35 @@ def read_events(store: ObjectStore, work: str) -> Sequence[Event]:
     return parse_events(objects.read_file(store, work, EVENTS))
 
 
-def _digests(work: Work, files: Mapping[str, Path], record: bytes) -> dict[str, str]:
+def _access_document(deposited: Rights, access: WorkAccess, before: Inventory | None) -> dict[str, bytes]:
+    """Return the access record of a version; none while the access has only been that of the deposits."""
+    is_recorded = before is not None and ACCESS in before.state
+    return {ACCESS: access_to_json(access)} if is_recorded or access != deposited_access(deposited) else {}
+
+
+def _access_event(work: str, version: int, before: WorkAccess, after: WorkAccess, time: str) -> Event:
+    change = ChangeOfAccess.CHANGE
+    if before.state is not after.state:
+        is_withdrawn = after.state is WorkState.WITHDRAWN
+        change = ChangeOfAccess.WITHDRAWAL if is_withdrawn else ChangeOfAccess.RESTORATION
+    digest = sha256(access_to_json(after)).hexdigest()
+    return access_event(work, version, digest, after, change, time=after.changed or time, software=_software())
+
+
+def _software() -> str:
+    return f"shanben {metadata.version('shanben')}"
+
+
+def _digests(work: Work, files: Mapping[str, Path], documents: Mapping[str, bytes]) -> dict[str, str]:
     """Return the sha256 of all content but the events; masters were hashed when they were examined."""
     masters = {image.master.path: image.master.sha256 for image in work.images()}
     others = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items() if path not in masters}
-    return {**masters, **others, RECORD: sha256(record).hexdigest()}
+    return {**masters, **others, **{path: sha256(document).hexdigest() for path, document in documents.items()}}
 
 
 def _new_events(work: Work, record: str, version: int, time: str, logged: set[str | None]) -> Iterator[Event]:
     """Yield an ingestion event for each image without one, and the accession event of the version."""
-    software = f"shanben {metadata.version('shanben')}"
+    software = _software()
     for image in work.images():
         if image.identifier not in logged:
             yield ingestion_event(work.identifier, image.identifier, image.master, time=time, software=software)

@@ -12,6 +12,7 @@ process at a time writes collections: two that read the catalogue one after the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from iiif_server.presentation.collections import ALL, MOST, AccessionPeriod, period_named
@@ -22,15 +23,17 @@ from iiif_server.presentation.published import (
     publish_manifest,
     published_collections,
     remove_collection,
+    remove_manifest,
 )
 from iiif_server.urls import collection_path, stored_id
 from preservation.ocfl.inventory import Inventory
+from repository.access import rights_under
 from repository.database.catalogue import Publication
 from repository.database.locks import HeldLock
 from repository.database.outbox import Job
 from repository.errors import Busy
 from repository.localized import LocalizedText
-from repository.model import Event, Pyramid, Work
+from repository.model import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 
@@ -40,10 +43,17 @@ _LONG_WAIT_SECONDS: Final = 120.0
 _BUSY: Final = LocalizedText("总目清单", "the collection of all works")
 
 
-def publish_work(repository: Repository, work: Work, pyramids: Mapping[str, Pyramid]) -> None:
-    """Write the manifest of a work to the store; `pyramids` by image identifier. Raises `StoreFault`."""
+def publish_work(repository: Repository, work: Work, access: WorkAccess, pyramids: Mapping[str, Pyramid]) -> None:
+    """Write the manifest of a work with this access to the store, or remove that of a withdrawn work.
+
+    `pyramids` are by image identifier. Raises `StoreFault`.
+    """
+    if access.state is WorkState.WITHDRAWN:
+        remove_manifest(repository.store, work.identifier)
+        return
+    shown = replace(work, rights=rights_under(work.rights, access))
     settings = repository.settings
-    body = build_manifest(work, pyramids, settings.provider, settings.max_area)
+    body = build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
     publish_manifest(repository.store, work.identifier, body)
 
 
@@ -53,13 +63,17 @@ def publication_of(
     events: Sequence[Event],
     inventory: Inventory,
     log_indexes: Mapping[str, int],
+    *,
+    access: WorkAccess,
+    access_before: WorkAccess | None = None,
 ) -> Publication:
     """Return what the catalogue stores of a work, the same after an ingest and after a rebuild.
 
     `log_indexes` maps event identifiers to their indexes in the log; it is empty for events that are not logged yet.
+    `access` is the access that the object holds, `access_before` the one that the catalogue had before.
     """
     versions = inventory.versions
-    return Publication(work, pyramids, events, len(versions), versions[0].created, log_indexes)
+    return Publication(work, pyramids, events, len(versions), versions[0].created, log_indexes, access, access_before)
 
 
 def publish_collections(context: TaskContext, job: Job) -> Mapping[str, object]:

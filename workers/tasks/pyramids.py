@@ -47,7 +47,9 @@ def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
         return {"remade": False}
     pyramid = make_pyramid(repository, work, image, context.examiner)  # 2, 3
     if pyramid != recorded:  # 4
-        publish_work(repository, work, repository.catalogue.pyramids(work.identifier) | {image.identifier: pyramid})
+        pyramids = repository.catalogue.pyramids(work.identifier) | {image.identifier: pyramid}
+        if held := repository.catalogue.access(work.identifier):
+            publish_work(repository, work, held.access, pyramids)
         repository.catalogue.replace_pyramid(image.identifier, pyramid)
         if recorded.key != pyramid.key:
             repository.store.delete(recorded.key)

@@ -7,6 +7,7 @@ from typing import Final
 
 from workers.execution.runner import Task
 from workers.tasks import jobs
+from workers.tasks.access import preserve_access
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import publish_collections
@@ -22,4 +23,5 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REPLICATE_WORK: replicate_work,
     jobs.REPLICATE_LOG: replicate_log,
     jobs.REPAIR_PYRAMID: repair_pyramid,
+    jobs.PRESERVE_ACCESS: preserve_access,
 }

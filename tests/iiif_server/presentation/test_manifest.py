@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -36,6 +37,7 @@ from repository.model import (
 PUBLIC_DOMAIN = "http://creativecommons.org/publicdomain/mark/1.0/"
 NO_TERMS = Rights()
 MAX_AREA = 64_000_000
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "https://base.invalid/iiif/presentation/3/w1"
 Json = dict[str, Any]
 
@@ -62,7 +64,7 @@ def described(record: Record, *, rights: Rights = NO_TERMS, provider: str = "") 
 
 def built(work: Work, provider: str = "") -> Json:
     pyramids = {held.identifier: Pyramid("key", "0" * 64, 1, 512) for held in work.images()}
-    return json.loads(build_manifest(work, pyramids, provider, MAX_AREA))
+    return json.loads(build_manifest(work, pyramids, provider, MAX_AREA, NOW))
 
 
 def metadata(manifest: Json) -> dict[str, Json]:
@@ -107,9 +109,9 @@ def test_canvases_are_numbered_through_all_volumes() -> None:
 def test_context_is_first_and_the_same_work_gives_the_same_bytes() -> None:
     work = work_of(page("0001"), missing("0002"))
     pyramids = {"i-0001": Pyramid("key", "0" * 64, 1, 512)}
-    body = build_manifest(work, pyramids, "某館", MAX_AREA)
+    body = build_manifest(work, pyramids, "某館", MAX_AREA, NOW)
     assert body.startswith(b'{"@context":"http://iiif.io/api/presentation/3/context.json","id":"https://base.invalid/')
-    assert build_manifest(work, dict(pyramids), "某館", MAX_AREA) == body
+    assert build_manifest(work, dict(pyramids), "某館", MAX_AREA, NOW) == body
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_context_is_first_and_the_same_work_gives_the_same_bytes() -> None:
 )
 def test_thumbnail_is_the_stored_tile_of_the_smallest_level(size: tuple[int, int], tile_size: int) -> None:
     work = work_of(page("0001", size=size))
-    manifest = json.loads(build_manifest(work, {"i-0001": Pyramid("key", "0" * 64, 1, tile_size)}, "", MAX_AREA))
+    manifest = json.loads(build_manifest(work, {"i-0001": Pyramid("key", "0" * 64, 1, tile_size)}, "", MAX_AREA, NOW))
     (thumbnail,) = manifest["thumbnail"]
     name = thumbnail["id"].removeprefix("https://base.invalid/iiif/image/3/i-0001/")
     if max(size) <= tile_size:

@@ -14,7 +14,7 @@ from asgi_client import AsgiClient
 from flask.testing import FlaskClient
 from image_requests import respond
 from PIL import Image
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
@@ -26,6 +26,7 @@ from web import site
 from web.app import create_app
 from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
+from workers.tasks.access import restore, withdraw
 
 
 def hrefs(page: str) -> list[str]:
@@ -180,12 +181,37 @@ def test_reduced_work_requests_pictures_within_its_limit(repository: Repository,
 
 def test_withdrawn_work_is_gone(client: FlaskClient, publisher: Any, repository: Repository) -> None:
     work = publisher.book()
-    with repository.catalogue._sessions.begin() as session:
-        session.execute(text("UPDATE works SET state = 'withdrawn'"))
+    withdraw(repository, work.identifier, "應權利人張三請求")
     for path in ("", "/read", "/record.json"):
-        assert client.get(f"/works/{work.identifier}{path}").status_code == 410
-    assert client.get(f"/iiif/presentation/3/{work.identifier}/manifest").status_code == 410
+        response = client.get(f"/works/{work.identifier}{path}")
+        assert response.status_code == 410
+        assert response.headers["Cache-Control"] in {"no-store", "private, no-cache"}
+        assert "張三" not in response.text
+    page = client.get(f"/works/{work.identifier}").text
+    assert "已于 2026-01-01 撤下" in page
+    assert "was withdrawn on 2026-01-01" in page
+    manifest = client.get(f"/iiif/presentation/3/{work.identifier}/manifest")
+    assert (manifest.status_code, manifest.headers["Cache-Control"]) == (410, "no-store")
     assert "尚无公开的馆藏" in client.get("/works").text
+    restore(repository, work.identifier)
+    assert client.get(f"/works/{work.identifier}").status_code == 200
+
+
+def test_record_of_a_restricted_work_has_no_files(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book(Rights(access=Access.RESTRICTED))
+    record = client.get(f"/works/{work.identifier}/record.json").json
+    pages = [page for volume in record["volumes"] for page in volume["pages"]]
+    assert [page["key"] for page in pages] == ["1", "2", "3", "4"]
+    assert not [page for page in pages if "images" in page]
+    assert record["record"]["title"] == work.record.title
+
+
+@pytest.mark.parametrize("until", ["2026-01-01", "2026-01-02"])
+def test_a_restriction_ends_on_its_day(client: FlaskClient, publisher: Any, until: str) -> None:
+    work = publisher.book(Rights(access=Access.RESTRICTED, until=until))
+    has_ended = until == "2026-01-01"
+    assert client.get(f"/works/{work.identifier}/read").status_code == (200 if has_ended else 403)
+    assert bool(pictures(client.get("/").text)) is has_ended
 
 
 def test_identifier_in_capitals_redirects_to_its_canonical_form(client: FlaskClient, publisher: Any) -> None:

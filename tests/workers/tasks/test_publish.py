@@ -82,10 +82,10 @@ def publish_with_collections(repository: Repository, name: str, accessioned: str
     return publish_period(repository, smallest_period(accessioned))
 
 
-def withdraw(repository: Repository, name: str) -> None:
+def set_state(repository: Repository, name: str, state: str) -> None:
     engine = open_database(repository.settings.database_url)
     with engine.begin() as connection:
-        connection.execute(update(WorkRow).where(WorkRow.title == name).values(state="withdrawn"))
+        connection.execute(update(WorkRow).where(WorkRow.title == name).values(state=state))
     engine.dispose()
 
 
@@ -184,12 +184,15 @@ def test_work_published_again_stays_in_its_period(repository: Repository) -> Non
 def test_withdrawn_work_leaves_its_period_which_stays(repository: Repository) -> None:
     for number in range(5):
         publish_with_collections(repository, f"書{number}", f"2026-0{number + 1}-01T00:00:00Z")
-    withdraw(repository, "書2")
+    set_state(repository, "書2", "withdrawn")
     publish_period(repository, smallest_period("2026-03-01T00:00:00Z"))
     assert [label for _, label in walk(repository)] == ["書0", "書1", "書3", "書4"]
     assert collection(repository, "2026-03")["items"] == []
     assert documents(repository) == rebuilt_documents(repository)
     publish_with_collections(repository, "書2", "2026-03-01T00:00:00Z")
+    assert ("2026-03", "書2") not in walk(repository), "no publication restores a work"
+    set_state(repository, "書2", "published")
+    publish_period(repository, smallest_period("2026-03-01T00:00:00Z"))
     assert ("2026-03", "書2") in walk(repository)
 
 

@@ -1,0 +1,75 @@
+"""Changes of the access to a work: in force with the transaction, pending until the work's OCFL object holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from repository.access import is_same_access
+from repository.database.counters import add_to_counters
+from repository.database.log_sequence import LogPosition
+from repository.database.outbox import NewJob, enqueue
+from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_values, work_access
+from repository.database.tables import EventRow, WorkRow
+from repository.model import Event, WorkAccess, WorkState
+
+AccessChange = Callable[[WorkAccess], WorkAccess]
+"""Returns the new access to a work from the one in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreservedAccess:
+    """The access that version `version` of a work's object holds, and all events of the object."""
+
+    access: WorkAccess
+    version: int
+    events: Sequence[Event]
+
+
+def change_access(
+    session: Session, work: str, change: AccessChange, jobs: Callable[[str], Sequence[NewJob]], now: str
+) -> WorkAccess | None:
+    """Change the access to a work in the caller's transaction (see `Catalogue.change_access`)."""
+    query = select(WorkRow.accessioned, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work).with_for_update()
+    row = session.execute(query).one_or_none()
+    if row is None:
+        return None
+    before = work_access(row)
+    after = change(before)
+    if is_same_access(before, after):
+        return before
+    session.execute(update(WorkRow).where(WorkRow.identifier == work).values(access_values(after, pending=True)))
+    for job in sorted(jobs(row.accessioned), key=lambda job: job.key):
+        enqueue(session, job, now)
+    add_to_counters(session, published=_is_published(after) - _is_published(before))
+    return after
+
+
+def record_preserved(session: Session, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str) -> None:
+    """Record in the caller's transaction what a work's object holds (see `Catalogue.record_access`)."""
+    query = select(*WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work).with_for_update()
+    row = session.execute(query).one_or_none()
+    if row is None:
+        return
+    values: dict[str, object] = {"version": preserved.version}
+    if work_access(row) == preserved.access:
+        values |= {"access_pending": False}
+    session.execute(update(WorkRow).where(WorkRow.identifier == work).values(values))
+    known = set(session.scalars(select(EventRow.identifier).where(EventRow.work == work)))
+    added = [
+        event_values(number, event, LogPosition(None, None))
+        for number, event in enumerate(preserved.events)
+        if event.identifier not in known
+    ]
+    if added:
+        session.execute(insert(EventRow), added)
+    for job in sorted(jobs, key=lambda job: job.key):
+        enqueue(session, job, now)
+    add_to_counters(session, events=len(added))
+
+
+def _is_published(access: WorkAccess) -> int:
+    return int(access.state is WorkState.PUBLISHED)

@@ -1,0 +1,394 @@
+"""Withdrawals and restrictions are preserved with the work: neither a rebuild nor a deposit opens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from silent_progress import SilentProgress
+
+from iiif_server.presentation.published import PresentationService
+from preservation.log.sequencer import open_log
+from preservation.ocfl import objects
+from preservation.ocfl.validation import validate_object
+from preservation.premis import parse_event
+from repository import paths
+from repository.access import AccessVerdict, decide
+from repository.access_json import access_of_json, access_to_json
+from repository.config import Settings
+from repository.database.outbox import Job, JobState
+from repository.errors import Busy, DigestMismatch, KeyNotFound, NotFound, ObjectInvalid
+from repository.model import Access, Agent, WorkAccess, WorkState
+from repository.repository import Repository, memory_repository
+from repository.storage.folder import FolderStore
+from repository.storage.store import ObjectStore
+from workers.bootstrap import prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer
+from workers.execution.context import TaskContext
+from workers.maintenance.rebuild import rebuild
+from workers.service.local import local_runner
+from workers.tasks.access import end_restrictions, preserve_access, restore, set_level, withdraw
+from workers.tasks.ingest import ingest
+from workers.tasks.jobs import access_job, ingest_job
+from workers.tasks.preserve import ACCESS, preserved_access
+
+RESTRICTED = WorkAccess(access=Access.RESTRICTED)
+OPEN = WorkAccess()
+REASON = "應權利人張三請求"
+
+
+class ChangingClock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> ChangingClock:
+    return ChangingClock()
+
+
+@pytest.fixture
+def context(tmp_path: Path, examiner: ChildDepositExaminer, clock: ChangingClock) -> TaskContext:
+    """The context of an ingest, with a folder as replica."""
+    settings = Settings(data=tmp_path / "var", replicas=(str(tmp_path / "replica"),))
+    return TaskContext(prepare_repository(memory_repository(settings, clock)), examiner)
+
+
+@pytest.fixture
+def work(context: TaskContext, deposit: Path) -> str:
+    return str(ingested(context, deposit).result["identifier"])
+
+
+def ingested(context: TaskContext, deposit: Path) -> Job:
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(deposit))
+    assert job.state is JobState.DONE, job.result
+    return job
+
+
+def preserved(context: TaskContext, work: str) -> None:
+    """Run the job that preserves the access, and its follow-up jobs."""
+    with local_runner(context) as runner:
+        [job] = runner.attempt([access_job(work)])
+        assert runner.unfinished() == []
+    assert job.state is JobState.DONE, job.result
+
+
+def rebuilt(context: TaskContext) -> Repository:
+    """Return the repository with an empty database, rebuilt from the store."""
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    empty = prepare_repository(replace(fresh, store=context.repository.store))
+    rebuild(empty, context.examiner, SilentProgress())
+    return empty
+
+
+def shown(repository: Repository, work: str) -> AccessVerdict:
+    """Return what readers see: the work's page and each of its images agree."""
+    held = repository.catalogue.work(work)
+    state = repository.catalogue.state(work)
+    assert held is not None
+    assert state is not None
+    verdicts = {decide(held.rights, state, repository.clock()).verdict}
+    for image in held.images():
+        found = repository.catalogue.image(image.identifier)
+        assert found is not None
+        verdicts.add(decide(found.rights, found.state, repository.clock()).verdict)
+    assert len(verdicts) == 1
+    return verdicts.pop()
+
+
+def listed(store: ObjectStore) -> str:
+    return PresentationService(store).collection("top", "https://example.org").body.decode()
+
+
+def with_line(deposit: Path, line: str) -> None:
+    """Change the record of a deposit: its range is left out, and the line is added."""
+    text = (deposit / "work.toml").read_text("utf-8")
+    (deposit / "work.toml").write_text(f"{line}\n{text}", "utf-8")
+
+
+def masters(store: ObjectStore) -> dict[str, bytes]:
+    return {item.key: store.read(item.key) for item in store.list(paths.OCFL_ROOT) if "/content/masters/" in item.key}
+
+
+CHANGES: list[tuple[str, Callable[[Repository, str], object], AccessVerdict]] = [
+    ("withdrawn", lambda repository, work: withdraw(repository, work, REASON), AccessVerdict.WITHDRAWN),
+    ("restricted", lambda repository, work: set_level(repository, work, RESTRICTED), AccessVerdict.REFUSED),
+    (
+        "reduced",
+        lambda repository, work: set_level(repository, work, WorkAccess(access=Access.REDUCED, max_size=90)),
+        AccessVerdict.REDUCED,
+    ),
+    (
+        "restricted until a day",
+        lambda repository, work: set_level(repository, work, replace(RESTRICTED, until="2027-01-01")),
+        AccessVerdict.REFUSED,
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "verdict"), [pytest.param(*rest, id=name) for name, *rest in CHANGES])
+@pytest.mark.parametrize("line", ["", 'access = "open"', 'summary = "新記錄"'])
+def test_neither_a_rebuild_nor_a_deposit_opens_a_work(
+    context: TaskContext,
+    deposit: Path,
+    work: str,
+    change: Callable[[Repository, str], object],
+    verdict: AccessVerdict,
+    line: str,
+) -> None:
+    repository, before = context.repository, masters(context.repository.store)
+    change(repository, work)
+    assert shown(repository, work) is verdict
+    preserved(context, work)
+    in_force = repository.catalogue.access(work)
+    assert validate_object(repository.store, paths.ocfl_object(work)).valid
+
+    after_loss = rebuilt(context)
+    assert shown(after_loss, work) is verdict
+    assert after_loss.catalogue.access(work) == in_force
+    assert after_loss.catalogue.counts() == repository.catalogue.counts()
+
+    if line:
+        with_line(deposit, line)
+    for held in (repository, after_loss):
+        job = ingested(replace(context, repository=held), deposit)
+        assert job.result["access_kept"] is True
+        assert job.result["changed"] is (bool(line) and held is repository)
+        assert shown(held, work) is verdict
+        assert held.catalogue.access(work).access == in_force.access
+    assert shown(rebuilt(context), work) is verdict
+    assert masters(repository.store) == before
+
+
+def test_a_deposit_into_an_empty_catalogue_does_not_open_a_withdrawn_work(
+    context: TaskContext, deposit: Path, work: str
+) -> None:
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    empty = prepare_repository(replace(fresh, store=context.repository.store))
+    ingested(replace(context, repository=empty), deposit)
+    assert shown(empty, work) is AccessVerdict.WITHDRAWN
+
+
+def test_a_withdrawn_work_leaves_manifest_and_collection_and_returns(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    original = repository.store.read(paths.manifest(work))
+    assert work in listed(repository.store)
+    withdraw(repository, work, REASON)
+    preserved(context, work)
+    assert work not in listed(repository.store)
+    assert not repository.store.exists(paths.manifest(work))
+    assert repository.catalogue.counts().published == 0
+    assert work not in listed(rebuilt(context).store)
+    assert not repository.store.exists(paths.manifest(work))
+    restore(repository, work)
+    preserved(context, work)
+    assert shown(repository, work) is AccessVerdict.OPEN
+    assert repository.store.read(paths.manifest(work)) == original
+    assert work in listed(repository.store)
+    assert shown(rebuilt(context), work) is AccessVerdict.OPEN
+
+
+def test_replicas_hold_the_withdrawal(context: TaskContext, work: str, tmp_path: Path) -> None:
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    replica = FolderStore(tmp_path / "replica")
+    assert validate_object(replica, paths.ocfl_object(work)).valid
+    assert preserved_access(replica, work).access.state is WorkState.WITHDRAWN
+
+
+def test_changes_are_logged_without_the_reason(context: TaskContext, work: str, clock: ChangingClock) -> None:
+    repository = context.repository
+    for number, change in enumerate((
+        lambda: withdraw(repository, work, REASON),
+        lambda: restore(repository, work, REASON),
+        lambda: set_level(repository, work, replace(RESTRICTED, until="2030-01-01"), REASON),
+    )):  # fmt: skip
+        clock.now = datetime(2026, 2, 1 + number, tzinfo=UTC)
+        change()
+        preserved(context, work)
+    log = open_log(repository)
+    assert log.verify().ok
+    leaves = list(log.entries(0, log.size))
+    assert not any("張三".encode() in leaf for leaf in leaves)
+    events = [parse_event(leaf) for leaf in leaves][-3:]
+    assert [event.detail["change"] for event in events] == ["withdrawal", "restoration", "change of access"]
+    assert [event.time for event in events] == [f"2026-02-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    assert {event.detail["agent"] for event in events} == {"staff"}
+    assert (events[-1].detail["access"], events[-1].detail["until"]) == ("restricted", "2030-01-01")
+    records = [f"{paths.ocfl_object(work)}/v{version}/content/{ACCESS}" for version in (2, 3, 4)]
+    assert [access_of_json(repository.store.read(key)).reason for key in records] == [REASON] * 3
+
+
+def test_a_change_to_the_same_access_changes_nothing(context: TaskContext, work: str) -> None:
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    before = {item.key: context.repository.store.read(item.key) for item in context.repository.store.list()}
+    withdraw(context.repository, work, "another reason")
+    preserved(context, work)
+    assert {item.key: context.repository.store.read(item.key) for item in context.repository.store.list()} == before
+
+
+def test_an_unknown_work_cannot_be_withdrawn(context: TaskContext) -> None:
+    with pytest.raises(NotFound):
+        withdraw(context.repository, "w0", REASON)
+
+
+def test_a_withdrawal_is_in_force_while_an_ingest_of_the_work_is_active(
+    context: TaskContext, deposit: Path, work: str
+) -> None:
+    repository = context.repository
+    with_line(deposit, 'summary = "新記錄"')
+    repository.jobs.enqueue(ingest_job(deposit))
+    job = repository.jobs.start(ingest_job(deposit).key, "other", 60)
+    survey = ingest(context, job)
+    repository.jobs.fan_out(job.key, "other", survey.children, survey.plan, survey.claim)
+
+    withdraw(repository, work, REASON)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    access = repository.jobs.start(access_job(work).key, "another", 60)
+    claim = preserve_access(context, access)
+    with pytest.raises(Busy):
+        repository.jobs.fan_out(access.key, "another", claim.children, claim.plan, claim.claim)
+    repository.jobs.postpone(access.key, "another", Busy(what=work).to_json(), 0)
+
+    ingested(context, deposit)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    assert preserved_access(repository.store, work).access.state is WorkState.WITHDRAWN
+    preserved(context, work)
+    assert shown(rebuilt(context), work) is AccessVerdict.WITHDRAWN
+    log = open_log(repository)
+    changes = [parse_event(leaf).detail.get("change") for leaf in log.entries(0, log.size)]
+    assert changes.count("withdrawal") == 1
+
+
+def test_a_change_made_while_a_work_is_published_stays_in_force(context: TaskContext, deposit: Path, work: str) -> None:
+    """The store of the ingest withdraws the work when the new version has been committed already."""
+    repository = context.repository
+
+    class WithdrawingStore:
+        def __getattr__(self, name: str) -> object:
+            return getattr(repository.store, name)
+
+        def put(self, key: str, content: object) -> None:
+            repository.store.put(key, content)
+            if key == paths.manifest(work):
+                withdraw(repository, work, REASON)
+
+    with_line(deposit, 'summary = "新記錄"')
+    ingested(replace(context, repository=replace(repository, store=WithdrawingStore())), deposit)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    preserved(context, work)
+    assert not repository.store.exists(paths.manifest(work))
+    assert shown(rebuilt(context), work) is AccessVerdict.WITHDRAWN
+
+
+def test_a_rebuild_keeps_a_change_that_is_not_preserved_yet(context: TaskContext, work: str) -> None:
+    withdraw(context.repository, work, REASON)
+    rebuild(context.repository, context.examiner, SilentProgress())
+    assert shown(context.repository, work) is AccessVerdict.WITHDRAWN
+    assert context.repository.catalogue.counts().published == 0
+    preserved(context, work)
+    assert shown(rebuilt(context), work) is AccessVerdict.WITHDRAWN
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_damaged_access_record_opens_nothing(context: TaskContext, work: str, damage: str) -> None:
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    store = context.repository.store
+    inventory = objects.read_inventory(store, work)
+    assert inventory is not None
+    key = objects.file_key(inventory, work, ACCESS)
+    if damage == "missing":
+        store.delete(key)
+    else:
+        store.put(key, access_to_json(OPEN))
+    with pytest.raises((KeyNotFound, DigestMismatch, ObjectInvalid)):
+        preserved_access(store, work)
+
+
+def test_an_object_of_an_old_copy_does_not_open_a_work_that_the_log_names_withdrawn(
+    context: TaskContext, work: str
+) -> None:
+    store, root = context.repository.store, paths.ocfl_object(work)
+    before = {item.key: store.read(item.key) for item in store.list(root)}
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    for item in list(store.list(root)):
+        store.delete(item.key)
+    for key, content in before.items():
+        store.put(key, content)
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    empty = prepare_repository(replace(fresh, store=store))
+    done = rebuild(empty, context.examiner, SilentProgress())
+    assert [(lost.work, lost.logged, lost.stored) for lost in done.lost] == [(work, 2, 1)]
+    assert shown(empty, work) is AccessVerdict.WITHDRAWN
+    assert not store.exists(paths.manifest(work))
+
+
+def test_a_restriction_ends_by_itself_and_its_end_is_recorded(
+    context: TaskContext, work: str, clock: ChangingClock
+) -> None:
+    repository = context.repository
+    set_level(repository, work, replace(RESTRICTED, until="2026-03-01"))
+    preserved(context, work)
+    closed = json.loads(repository.store.read(paths.manifest(work)))
+    assert "thumbnail" not in closed
+    clock.now = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
+    assert end_restrictions(repository) == 0
+    assert shown(repository, work) is AccessVerdict.REFUSED
+    clock.now += timedelta(seconds=1)
+    assert shown(repository, work) is AccessVerdict.OPEN
+    assert end_restrictions(repository) == 1
+    preserved(context, work)
+    assert "thumbnail" in json.loads(repository.store.read(paths.manifest(work)))
+    held = repository.catalogue.access(work)
+    assert held is not None
+    assert held.access == WorkAccess(changed="2026-03-01T00:00:00Z", agent=Agent.SOFTWARE)
+    assert end_restrictions(repository) == 0
+    assert shown(rebuilt(context), work) is AccessVerdict.OPEN
+
+
+def test_a_deposit_without_an_access_line_does_not_open_a_restricted_work(context: TaskContext, deposit: Path) -> None:
+    plain = (deposit / "work.toml").read_text("utf-8")
+    (deposit / "work.toml").write_text(f'identifier = "LIB-1"\naccess = "restricted"\n{plain}', "utf-8")
+    work = ingested(context, deposit).result["identifier"]
+    (deposit / "work.toml").write_text(f'identifier = "LIB-1"\n{plain}', "utf-8")
+    job = ingested(context, deposit)
+    assert (job.result["identifier"], job.result["changed"], job.result["access_kept"]) == (work, True, True)
+    assert shown(context.repository, work) is AccessVerdict.REFUSED
+    assert shown(rebuilt(context), work) is AccessVerdict.REFUSED
+
+
+def test_a_deposit_that_states_less_access_restricts_the_work(context: TaskContext, deposit: Path, work: str) -> None:
+    with_line(deposit, 'access = "restricted"')
+    job = ingested(context, deposit)
+    assert job.result["access_kept"] is False
+    assert shown(context.repository, work) is AccessVerdict.REFUSED
+    assert shown(rebuilt(context), work) is AccessVerdict.REFUSED
+    set_level(context.repository, work, OPEN)
+    preserved(context, work)
+    assert ingested(context, deposit).result["changed"] is False
+    assert shown(context.repository, work) is AccessVerdict.OPEN
+
+
+def test_the_access_record_is_read_back() -> None:
+    access = WorkAccess(
+        WorkState.WITHDRAWN, Access.REDUCED, 800, "2027-01-01", "2026-01-01T00:00:00Z", Agent.STAFF, "因"
+    )
+    assert access_of_json(access_to_json(access)) == access
+    assert access_of_json(access_to_json(OPEN)) == OPEN
+    with pytest.raises(ValueError, match="unknown field"):
+        access_of_json(access_to_json(OPEN).replace(b'"format"', b'"other":1,"format"'))
