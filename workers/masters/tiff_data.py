@@ -8,12 +8,12 @@ Source: TIFF 6.0, sections 3 (strips), 15 (tiles) and 22 (JPEG); TIFF Technical 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from repository.errors import MasterUnreadable
@@ -91,13 +91,13 @@ def _row_bytes(page: TiffPage, width: int) -> int:
 
 
 def _check_deflated(data: bytes) -> None:
-    """Check that zlib reads `data` to the end of the stream, and finds its check sum right."""
-    stream = zlib.decompressobj()
+    """Check that `data` can be inflated to the end of the stream, and that its check sum is right."""
+    stream = isal_zlib.decompressobj()  # three times as fast as zlib
     try:
         while data and not stream.eof:
             stream.decompress(data, _INFLATED_BYTES)
             data = stream.unconsumed_tail
-    except zlib.error as fault:
+    except isal_zlib.error as fault:
         raise MasterUnreadable(
             reason=LocalizedText("压缩的图像数据已损坏", "the compressed data of the picture are damaged")
         ) from fault
