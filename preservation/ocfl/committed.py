@@ -129,6 +129,18 @@ def inventory_outdated(root: str, head: str, newer: str) -> ObjectInvalid:
     )
 
 
+def inventories_differ(root: str, head: str) -> ObjectInvalid:
+    """Return the error for a root inventory that differs from the one in the folder of its version, both valid."""
+    return ObjectInvalid(
+        key=root,
+        reason=LocalizedText(
+            f"根目录的 OCFL 清单与 {head} 文件夹中的不同；未作改动，请与副本核对，查明何者为真",
+            f"its root inventory differs from the one in the folder {head}; nothing was changed: compare both with a"
+            " replica, and find out which of them is genuine",
+        ),
+    )
+
+
 def file_unknown(root: str, path: str) -> ObjectInvalid:
     """Return the error for a file that no version and no record explains."""
     return ObjectInvalid(

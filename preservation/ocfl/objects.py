@@ -2,7 +2,8 @@
 
 A version is written in this order, so that the next run completes whatever a crash interrupts:
 
-1. record the unfinished version, whose folder must be empty (`ocfl/unfinished.py`);
+1. record the unfinished version, whose folder must be empty (`ocfl/unfinished.py`); put the inventory in the folder of
+   the version before again if it is lost or damaged, because the root inventory is then its last copy;
 2. put the new content files, read each back from the store and hash it;
 3. delete files that an interrupted run left in the folder of the recorded version;
 4. put the version's inventory and its sidecar: the version is complete, and nothing of it is deleted from here on;
@@ -33,6 +34,7 @@ from preservation.ocfl.committed import (
     Head,
     file_missing,
     file_unknown,
+    inventories_differ,
     inventory_lost,
     inventory_outdated,
     is_begun,
@@ -94,6 +96,7 @@ def write_version(
         _remove_unfinished(store, work, head)
         return head.inventory
     inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
+    _keep_inventory(store, paths.ocfl_object(work), head)
     _record(store, work, head)
     sources = {state[path]: source for path, source in content.items()}
     staged_paths = _find_staged(store, work, head.next_version, staged)
@@ -226,6 +229,7 @@ def _open(store: ObjectStore, work: str) -> Head:
     complete = _complete_version(store, work, head, beyond)
     if complete is None:
         return head
+    _keep_inventory(store, root, head)
     _commit(store, work, complete)
     delete_record(store, work)
     return read_head(store, work)
@@ -319,6 +323,25 @@ def _put_verified(store: ObjectStore, key: str, source: Path | bytes, digest: st
 def _read_back(store: ObjectStore, key: str, digest: str) -> None:
     if sha256(store.chunks(key)) != digest:
         raise DigestMismatch(key=key)
+
+
+def _keep_inventory(store: ObjectStore, root: str, head: Head) -> None:
+    """Write the inventory of the head version in its folder again if it is lost or damaged there.
+
+    The root inventory, which is verified, is then its last copy, and is about to be replaced. Raises `ObjectInvalid`
+    when the folder has another inventory with a valid sidecar.
+    """
+    if head.inventory is None:
+        return
+    folder = f"{root}/{head.inventory.head}"
+    stored, stated = read_if_present(store, f"{folder}/{INVENTORY_NAME}"), sidecar_digest(store, folder)
+    digest = sha256([stored]) if stored is not None else None
+    if digest == stated == head.digest:
+        return
+    if digest is not None and digest == stated:
+        raise inventories_differ(root, head.inventory.head)
+    store.put(f"{folder}/{INVENTORY_NAME}", store.read(f"{root}/{INVENTORY_NAME}"))
+    store.put(f"{folder}/{SIDECAR_NAME}", sidecar_bytes(head.digest))
 
 
 def _commit(store: ObjectStore, work: str, inventory: Inventory) -> None:

@@ -499,3 +499,34 @@ def test_missing_or_damaged_root_sidecar_is_restored_by_the_next_writer(deposit:
         assert read_inventory(store, WORK)
         preserve(store, deposit | {"metadata/work.json": b"{}"}, 2)
         assert contents(store) == whole
+
+
+@pytest.mark.parametrize("harmed", [None, b"", b"damaged"])
+@pytest.mark.parametrize("name", ["inventory.json", "inventory.json.sha256"])
+def test_last_copy_of_an_inventory_is_kept_before_the_root_inventory_is_replaced(
+    deposit: dict[str, Path | bytes], name: str, harmed: bytes | None, tmp_path: Path
+) -> None:
+    store = two_versions(deposit)
+    whole = contents(store)
+    store.delete(f"{ROOT}/v2/{name}")
+    if harmed is not None:
+        store.put(f"{ROOT}/v2/{name}", harmed)
+    preserve(store, deposit | {"metadata/work.json": b"third"}, 2)
+    assert {key: body for key, body in contents(store).items() if key in whole and f"{ROOT}/v" in key} == {
+        key: body for key, body in whole.items() if f"{ROOT}/v" in key
+    }
+    assert_ocfl_py_accepts(store, tmp_path / "copy")
+
+
+def test_root_inventory_that_differs_from_a_valid_one_of_its_version_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes],
+) -> None:
+    store, other = two_versions(deposit), memory_store()
+    preserve(other, deposit)
+    preserve(other, deposit | {"metadata/work.json": b"another history"}, 1)
+    for name in ("inventory.json", "inventory.json.sha256"):
+        store.put(f"{ROOT}/{name}", other.read(f"{ROOT}/{name}"))
+    before = contents(store)
+    with pytest.raises(ObjectInvalid, match="differs from the one in the folder v2"):
+        preserve(store, deposit | {"metadata/work.json": b"third"}, 2)
+    assert contents(store) == before
