@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import imagecodecs
+import numpy
 import pytest
 from command_line import SHANBEN, Shanben, environment
 from ocfl import StorageRoot
@@ -32,7 +34,7 @@ def assert_ocfl_accepts(store: Path) -> None:
 
 def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path, tmp_path: Path) -> None:
     check = shanben.run_json("check", deposit)
-    assert (check.code, check.document) == (0, {"faults": []})
+    assert (check.code, check.document) == (0, {"faults": [], "notices": []})
     done = shanben.run_json("ingest", deposit)
     assert done.code == 0
     (work,) = done.document["works"]
@@ -46,6 +48,19 @@ def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path,
     assert_ocfl_accepts(tmp_path / "var" / "store")
     assert shanben.run_json("ingest", deposit).document["works"][0]["identifier"] == work["identifier"]
     assert shanben.run_json("status").document["log"] == status["log"]
+
+
+def test_check_lists_what_an_image_does_not_show_as_a_notice(shanben: Shanben, tmp_path: Path) -> None:
+    deposit = tmp_path / "scan"
+    deposit.mkdir()
+    (deposit / "work.toml").write_text('title = "試書"', "utf-8")
+    samples = numpy.random.default_rng(1).integers(0, 256, (40, 50, 4), dtype=numpy.uint8)
+    (deposit / "0001.j2k").write_bytes(imagecodecs.jpeg2k_encode(samples, level=0, reversible=True, codecformat="j2k"))
+    check = shanben.run_json("check", deposit, LC_ALL="en_GB.UTF-8")
+    assert (check.code, check.document["faults"]) == (0, [])
+    (notice,) = check.document["notices"]
+    assert (notice["file"], notice["code"]) == ("0001.j2k", "master.extra-samples")
+    assert "shown without them" in notice["message"]
 
 
 def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(
