@@ -10,7 +10,7 @@ from pathlib import Path
 from prerequisites import require
 
 # Messages of libtiff about a tag; all others are about the data.
-_TAG = re.compile(r"^(TIFFReadDirectory|TIFFFetch\w+|TIFFAdvanceDirectory|TIFFSetField|_TIFF\w+): Warning")
+_TAG = re.compile(r"^(TIFFReadDirectory\w*|TIFFFetch\w+|TIFFAdvanceDirectory|TIFFSetField|_TIFF\w+): Warning")
 
 
 def complaint(path: Path, scratch: Path) -> str:

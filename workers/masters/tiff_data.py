@@ -97,7 +97,7 @@ def _check_deflated(data: bytes) -> None:
         while data and not stream.eof:
             stream.decompress(data, _INFLATED_BYTES)
             data = stream.unconsumed_tail
-    except isal_zlib.error as fault:
+    except isal_zlib.error as fault:  # type: ignore[misc]  # the types of isal call the class an instance
         raise MasterUnreadable(
             reason=LocalizedText("压缩的图像数据已损坏", "the compressed data of the picture are damaged")
         ) from fault
