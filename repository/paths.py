@@ -9,6 +9,7 @@
     published/collections/{name}.json              Presentation 3.0 collections
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
+    shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
 ``..`` segment.
@@ -25,6 +26,7 @@ PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
 UNFINISHED: Final = "unfinished"
 LOG: Final = "log"
+STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
 TILE_WIDTH: Final = 256
 

@@ -14,6 +14,7 @@ from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
+from repository.database.store_registry import StoreRegistry
 from repository.errors import Busy
 from repository.localized import LocalizedText
 from repository.storage.s3 import memory_store
@@ -35,6 +36,7 @@ class Repository:
     locks: Locks
     replica_status: ReplicaStatus
     replicas: Mapping[str, ObjectStore]
+    stores: StoreRegistry
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -65,6 +67,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     log_sequence = LogSequence(sessions, shared=is_postgresql(engine))
     locks = open_locks(engine, settings.data / "locks")
     catalogue, jobs, replica_status = Catalogue(sessions, clock), Jobs(sessions, clock), ReplicaStatus(sessions)
-    return Repository(
-        settings, store, catalogue, log_sequence, jobs, clock, locks, replica_status, open_replicas(settings)
-    )
+    replicas, stores = open_replicas(settings), StoreRegistry(sessions)
+    return Repository(settings, store, catalogue, log_sequence, jobs, clock, locks, replica_status, replicas, stores)

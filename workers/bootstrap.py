@@ -1,4 +1,4 @@
-"""Prepares a repository for use: the bucket, the tables, the signing key, and the store's OCFL declaration.
+"""Prepares a repository for use: the bucket, the tables, the store's identity and OCFL declaration, the signing key.
 
 Every function may be repeated.
 """
@@ -14,6 +14,7 @@ from preservation.log import signing_key
 from preservation.log.sequencer import log_key
 from preservation.log.tiles import has_tiles
 from preservation.ocfl import objects
+from preservation.store_identity import recognise_primary
 from repository import paths
 from repository.config import Settings
 from repository.errors import Busy, SettingInvalid, StoreFault
@@ -77,13 +78,17 @@ def prepare_store(address: str, settings: Settings) -> None:
 
 
 def prepare_repository(repository: Repository) -> Repository:
-    """Prepare the log's key and declare the store an OCFL storage root. Return the repository.
+    """Recognise the store, prepare the log's key and declare the store an OCFL storage root. Return the repository.
 
-    The first machine creates the log's signing key and records the public key in the database. Other machines never
-    create one: they work without it, and machines that have the key sign. If the store has a log whose key is nowhere,
-    none is created: everything but the log works until the key is put back. Raises `SettingInvalid` if this machine has
-    another key or its settings name another log.
+    Nothing is written into a store that is not recognised. The first machine creates the log's signing key and records
+    the public key in the database. Other machines never create one: they work without it, and machines that have the
+    key sign. If the store has a log whose key is nowhere, none is created: everything but the log works until the key
+    is put back. Raises `SettingInvalid` if this machine has another key or its settings name another log, and
+    `StoreNotRecognised` if the store is not the one that this library filled.
     """
+    busy = Busy(what=LocalizedText("存储的识别", "the identity of the store"))
+    with repository.locks.hold("store identity", _WAIT_SECONDS, busy):
+        recognise_primary(repository)
     with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("日志密钥", "the log's key"))):
         _prepare_key(repository)
     objects.prepare_storage_root(repository.store)

@@ -27,7 +27,7 @@ from typing import Final
 
 from preservation.log import signing_key
 from preservation.log.log import ProvenanceLog
-from preservation.log.notes import VerifierKey, parse_verifier_key
+from preservation.log.notes import VerifierKey, parse_checkpoint, parse_note, parse_verifier_key
 from preservation.log.readable import ReadableLog, read_log, stated_size
 from preservation.log.signing_key import KEY_FILE, Signer
 from preservation.log.tiles import has_tiles
@@ -128,6 +128,16 @@ def read_damaged_log(repository: Repository) -> ReadableLog:
         store = repository.store
         size = stated_size(store)
         return read_log(store, [size], [fault.message] if size or has_tiles(store) else [])
+
+
+def remembered_size(repository: Repository) -> int:
+    """Return the size of the newest checkpoint that is remembered outside the store; 0 without one.
+
+    Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
+    """
+    key = repository.log_sequence.verifier_key()
+    notes = _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
+    return max((parse_checkpoint(parse_note(note).text).size for note in notes), default=0)
 
 
 def image_evidence(repository: Repository, image: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from preservation.premis import EventType
 from repository.errors import NotFound
 from repository.repository import Repository
 from repository.storage.address import store_name
@@ -49,9 +50,9 @@ class ReplicationStatus:
 def replication_status_of(repository: Repository, work: str) -> ReplicationStatus:
     """Return where a work is held, from the database alone. Raises `NotFound`, `DatabaseFault`.
 
-    The main store verifies a version when it is ingested, so its time is that of the work's last event.
+    The main store verifies a version when it is ingested, so its time is that of the work's last accession.
     """
-    head = repository.replica_status.work_head(work)
+    head = repository.replica_status.work_head(work, EventType.ACCESSION)
     if head is None:
         raise NotFound(what=work)
     version, time = head

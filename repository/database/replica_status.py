@@ -29,11 +29,13 @@ class ReplicaCopy:
 @dataclass(frozen=True, slots=True)
 class ReplicaSummary:
     """Totals of replication: all `works`, works `verified` at their newest version in each store, and works `preserved`
-    by having every store verified so.
+    by having every store verified so. `since` is when the first of the verified works was verified in each store, ''
+    without one (RFC 3339).
     """
 
     works: int
     verified: Mapping[str, int]
+    since: Mapping[str, str]
     preserved: int
 
 
@@ -63,9 +65,10 @@ class ReplicaStatus:
             ).all()
         return [ReplicaCopy(row.store, row.version, row.verified) for row in rows]
 
-    def work_head(self, work: str) -> tuple[int, str | None] | None:
-        """Return a work's newest version and the time of its last event; None when there is no such work."""
-        last = select(func.max(EventRow.time)).where(EventRow.work == work).scalar_subquery()
+    def work_head(self, work: str, event_type: str) -> tuple[int, str | None] | None:
+        """Return a work's newest version and the time of its last event of a type; None if there is no such work."""
+        events = (EventRow.work == work, EventRow.type == event_type)
+        last = select(func.max(EventRow.time)).where(*events).scalar_subquery()
         with read_session(self._sessions) as session:
             row = session.execute(select(WorkRow.version, last).where(WorkRow.identifier == work)).one_or_none()
         return (row[0], row[1]) if row else None
@@ -77,9 +80,9 @@ class ReplicaStatus:
             .join(WorkRow, _CURRENT)
             .where(ReplicaCopyRow.store.in_(stores))
         )
-        by_store = current.with_only_columns(ReplicaCopyRow.store, func.count().label("works")).group_by(
-            ReplicaCopyRow.store
-        )
+        by_store = current.with_only_columns(
+            ReplicaCopyRow.store, func.count().label("works"), func.min(ReplicaCopyRow.verified).label("since")
+        ).group_by(ReplicaCopyRow.store)
         complete = (
             current.with_only_columns(ReplicaCopyRow.work)
             .group_by(ReplicaCopyRow.work)
@@ -87,13 +90,14 @@ class ReplicaStatus:
         )
         with read_session(self._sessions) as session:
             works = session.scalar(select(func.count()).select_from(WorkRow)) or 0
-            counts = {row.store: row.works for row in session.execute(by_store)}
-            verified = {store: counts.get(store, 0) for store in stores}
+            held = {row.store: (row.works, row.since) for row in session.execute(by_store)}
+            verified = {store: held.get(store, (0, ""))[0] for store in stores}
+            since = {store: held.get(store, (0, ""))[1] for store in stores}
             if len(verified) > 1:
                 preserved = session.scalar(select(func.count()).select_from(complete.subquery())) or 0
             else:  # with one store the second query would count the same rows
                 preserved = next(iter(verified.values()), works)
-        return ReplicaSummary(works, verified, preserved)
+        return ReplicaSummary(works, verified, since, preserved)
 
     def works_without_replica(self, store: str, key_prefix: str, limit: int, *, failed: bool = False) -> list[str]:
         """Return at most `limit` works whose newest version is not recorded in `store`, in the order of accession.

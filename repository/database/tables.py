@@ -166,6 +166,28 @@ class ReplicaCopyRow(Table):
     verified: Mapped[str] = mapped_column(String(32))
 
 
+class StoreRow(Table):
+    """The identity that a store was last known to have; `name` is '' for the primary store, else the replica's name."""
+
+    __tablename__ = "stores"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    identity: Mapped[str] = mapped_column(String(32))
+
+
+class UnheldEventRow(Table):
+    """An entry of the signed log whose event the catalogue does not hold at this index.
+
+    A database restored from a backup does not hold the newest events. When such an event is staged again, it takes its
+    index from here and is not logged twice.
+    """
+
+    __tablename__ = "unheld_events"
+
+    log_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    identifier: Mapped[str] = mapped_column(String(64), index=True)
+
+
 class CounterRow(Table):
     """A total of the catalogue, kept up to date by every change (`repository.database.counters`)."""
 

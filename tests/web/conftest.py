@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from iiif_server.presentation.manifest import build_collection, build_manifest
 from iiif_server.presentation.published import publish_collection, publish_manifest
 from iiif_server.pyramid.file import recipe, write_pyramid
+from preservation.store_identity import recognise_primary
 from repository import identifiers, paths
 from repository.config import Settings
 from repository.database.catalogue import Publication
@@ -106,8 +107,9 @@ def full_record(languages: Sequence[str] = ("lzh",)) -> Record:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    settings = Settings(data=tmp_path / "var")
-    return memory_repository(settings, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    repository = memory_repository(Settings(data=tmp_path / "var"), lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    recognise_primary(repository)
+    return repository
 
 
 @pytest.fixture

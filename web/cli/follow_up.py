@@ -1,14 +1,39 @@
-"""Messages about follow-up jobs that a command could not finish, and the exit code that they give."""
+"""Follow-up jobs that a command could not finish: waiting for the log, messages, and the exit code that they give."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from repository.database.outbox import JobState
 from repository.localized import Language, LocalizedText
+from repository.repository import Repository
 from web.cli.terminal import EXIT_SYSTEM, Terminal
-from workers.service.local import Unfinished
-from workers.tasks.jobs import REPLICATE_LOG, REPLICATE_WORK, SEQUENCE_EVENTS
+from workers.service.local import BUSY_SECONDS, Unfinished, is_busy, unfinished_of
+from workers.tasks.jobs import REPLICATE_LOG, REPLICATE_WORK, SEQUENCE_EVENTS, sequence_events_job
+
+_PAUSE_SECONDS: Final = 0.5
+_NOT_YET: Final = LocalizedText("尚无持有日志密钥的工作进程处理", "no worker with the log's key has written them yet")
+
+
+def await_log(repository: Repository, works: Sequence[str], seconds: float = BUSY_SECONDS) -> list[Unfinished]:
+    """Wait until workers have logged the events of these works.
+
+    Return the log's job when it failed or is postponed, or when events are not logged after `seconds`; else nothing.
+    Raises `DatabaseFault`.
+    """
+    deadline = time.monotonic() + seconds
+    while any(map(repository.log_sequence.has_unlogged_events, works)):
+        job = repository.jobs.get(SEQUENCE_EVENTS)
+        if job is None or job.state is JobState.DONE:
+            repository.jobs.enqueue(sequence_events_job())
+        elif job.state is not JobState.RUNNING and job.result and not is_busy(job):
+            return [unfinished_of(job)]
+        if job and time.monotonic() > deadline:
+            return [Unfinished(job, _NOT_YET)]
+        time.sleep(_PAUSE_SECONDS)
+    return []
 
 
 def show_unfinished(unfinished: Iterable[Unfinished], terminal: Terminal) -> int:

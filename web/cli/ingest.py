@@ -14,7 +14,7 @@ from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import WorkState
 from repository.repository import Repository
-from web.cli.follow_up import show_unfinished, unfinished_json
+from web.cli.follow_up import await_log, show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
 from workers.deposit.listing import list_deposit
 from workers.execution.context import TaskContext
@@ -41,10 +41,10 @@ def ingest_locally(context: TaskContext, deposits: Sequence[Path], terminal: Ter
 
 
 def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
-    """Have all deposits ingested by workers and wait for them. Return the gravest exit code.
+    """Have all deposits ingested by workers, and wait for them and for their events. Return the gravest exit code.
 
-    If a folder does not exist, its name is probably mistyped, and no deposit is queued. Raises `SettingInvalid`, and
-    `DependencyMissing` when the broker is away.
+    Events that are not logged within a minute, or cannot be, give 3. If a folder does not exist, its name is probably
+    mistyped, and no deposit is queued. Raises `SettingInvalid`, and `DependencyMissing` when the broker is away.
     """
     # Imported here because Celery takes long to load, and only a broker needs it.
     from workers.service.celery_app import create_celery  # noqa: PLC0415
@@ -55,7 +55,8 @@ def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal
         return _refuse_absent(absent, deposits, terminal)
     _submit(lambda: send_due(celery, repository), repository, deposits, terminal)
     ended = [_await(repository.jobs, job, terminal) for job in map(ingest_job, deposits)]
-    return _report(repository, ended, (), terminal)
+    works = [str(job.result["identifier"]) for job in ended if job.state is JobState.DONE and job.result]
+    return _report(repository, ended, await_log(repository, works), terminal)
 
 
 def _absence(deposit: Path) -> tuple[Fault, ...]:

@@ -8,6 +8,7 @@ import click
 
 from preservation.log import evidence, sequencer
 from preservation.premis import parse_event
+from preservation.store_identity import verify_primary
 from repository.config import process_settings
 from repository.errors import NotFound
 from repository.identifiers import Kind, parse
@@ -26,7 +27,9 @@ def log() -> None:
 @command
 def verify(terminal: Terminal) -> int:
     """审计全部日志。 Audit the whole log: entries, tiles, root and signature."""
-    audit = sequencer.open_log(open_repository(process_settings())).verify()
+    repository = open_repository(process_settings())
+    verify_primary(repository)
+    audit = sequencer.open_log(repository).verify()
     for problem in audit.problems:
         terminal.write(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
     if audit.ok:
@@ -43,6 +46,7 @@ def verify(terminal: Terminal) -> int:
 def prove(terminal: Terminal, image: str, output: Path | None) -> None:
     """为一幅图像取证。 Write an evidence file for an image, which anyone can verify offline."""
     repository = open_repository(process_settings())
+    verify_primary(repository)
     identifier = parse(image, Kind.IMAGE)
     if repository.catalogue.image(identifier) is None:
         raise NotFound(what=identifier)

@@ -25,7 +25,7 @@ from repository.errors import DatabaseFault
 from repository.localized import Language, LocalizedText
 from repository.repository import open_repository
 from web.cli.sandbox_report import active_layers, layers_document, report_sandbox
-from web.cli.terminal import PrintableConsole, Terminal, command
+from web.cli.terminal import EXIT_SYSTEM, PrintableConsole, Terminal, command
 from web.messages.interface import MESSAGES
 from web.operations.formatting import byte_size, grouped, percent, relative_time
 from web.operations.status import (
@@ -35,8 +35,10 @@ from web.operations.status import (
     ReplicaProgress,
     Status,
     StatusReader,
+    preserved_key,
     progress_key,
     remedy_key,
+    replica_key,
     status_document,
 )
 
@@ -51,18 +53,22 @@ _BAR_WIDTH: Final = 20
 @click.command()
 @click.option("--watch", is_flag=True, help="每秒更新，按 Ctrl+C 停止。 Update every second until Ctrl+C.")
 @command
-def status(terminal: Terminal, watch: bool) -> None:
+def status(terminal: Terminal, watch: bool) -> int:
     """馆藏与任务概况。 Show what is held, in progress, delayed and failed."""
     settings = process_settings()
     if watch:
         _watch(terminal, settings)
-        return
+        return 0
     current = StatusReader(open_repository(settings)).read(_STORE_TIMEOUT_SECONDS)
     layers = active_layers()
     terminal.result(status_document(current, terminal.language) | {"sandbox": layers_document(layers)})
     if not terminal.as_json:
         _console().print(StatusView(terminal.language, system_clock()).tables(current))
         report_sandbox(terminal, layers)
+    if current.store_fault is None:
+        return 0
+    terminal.warn(current.store_fault)
+    return EXIT_SYSTEM
 
 
 def _console() -> Console:
@@ -143,7 +149,7 @@ class StatusView:
 
     def tables(self, status: Status) -> RenderableType:
         """Return the whole status, for a terminal or a file."""
-        parts: list[RenderableType] = [self._summary(status)]
+        parts: list[RenderableType] = [*self._store_fault(status), self._summary(status)]
         for title, table in (
             ("status.ingests", self._ingests(status.ingests)),
             ("status.delayed", self._failures(status.delayed)),
@@ -161,15 +167,24 @@ class StatusView:
             f"{self._translate('status.images')} {grouped(status.counts.images)}",
             f"{self._translate('status.jobs')} {self._jobs(status)}",
         ]
+        if status.store_fault:
+            parts.append(self._translate("status.store-fault"))
         parts += [f"{item.deposit} {self._progress(item)}" for item in status.ingests]
         for key, jobs in (("status.delayed", status.delayed), ("status.failed", status.failed)):
             if jobs:
                 parts.append(f"{self._translate(key)} {len(jobs)}")
         return f"{self._now:%H:%M:%S}  " + "  ".join(parts)
 
+    def _store_fault(self, status: Status) -> list[RenderableType]:
+        if status.store_fault is None:
+            return []
+        title = Text(self._translate("status.store-fault"), style="bold red")
+        return [title, Text(status.store_fault.in_language(self._language)), Text()]
+
     def _summary(self, status: Status) -> Table:
         counts = status.counts
-        preserved = {"preserved": grouped(status.preserved), "works": grouped(counts.works)}
+        numbers = {"preserved": grouped(status.preserved), "works": grouped(counts.works)}
+        preserved = self._translate(preserved_key(status), **numbers, date=status.verified_since[:10])
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -177,7 +192,7 @@ class StatusView:
             ("status.works", grouped(counts.works)),
             ("status.images", grouped(counts.images)),
             ("status.bytes", byte_size(counts.bytes)),
-            ("status.preserved", self._translate("status.preserved-of", **preserved)),
+            ("status.preserved", preserved),
             ("status.fixity", self._translate("status.fixity-checked", checked=0, expected=grouped(counts.images))),
             ("status.log", self._log(status)),
             ("status.jobs", self._jobs(status)),
@@ -242,7 +257,7 @@ class StatusView:
         for item in replicas:
             total = item.works + item.behind
             bar = ProgressBar(total=total or 1, completed=item.works if total else 1, width=_BAR_WIDTH)
-            works = self._translate("status.replica-works", works=grouped(item.works))
+            works = self._translate(replica_key(item), works=grouped(item.works), date=item.since[:10])
             behind = self._translate("status.replica-behind", behind=grouped(item.behind))
             detail = Text(f"{works} · {behind if item.behind else self._translate('status.replica-whole')}")
             if item.reason:

@@ -1,19 +1,23 @@
-"""The commands ``shanben store``: copy a whole store, and validate its OCFL storage root."""
+"""The commands ``shanben store``: copy a whole store, validate its OCFL storage root, and adopt a store."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
+from preservation import store_identity
 from preservation.ocfl.store_validation import survey_store, validate_store
 from preservation.replication.transfer import NamedStore
 from repository.config import Settings, process_settings
+from repository.database.store_registry import PRIMARY
 from repository.errors import SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
+from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
@@ -21,13 +25,14 @@ from web.cli.validation_report import collect_findings, findings_document, repor
 from web.operations.formatting import byte_size
 from workers.bootstrap import prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
+from workers.tasks.replicate import replication_jobs
 
 _PRIMARY: Final = "store"
 
 
 @click.group()
 def store() -> None:
-    """存储：整体复制与验证。 Stores: copy one, validate one."""
+    """存储：整体复制、验证与认领。 Stores: copy, validate or adopt one."""
 
 
 @store.command()
@@ -70,6 +75,48 @@ def validate(terminal: Terminal, name: str | None) -> int:
     return EXIT_CONTENT if findings.faults else 0
 
 
+@store.command()
+@click.option(
+    "--store", "name", metavar="NAME", help="副本的名称（缺省为主存储）。 A replica's name; the primary by default."
+)
+@click.option(
+    "--refill", is_flag=True, help="副本的内容已丢失，重新复制。 The replica's content is lost: fill it again."
+)
+@command
+def adopt(terminal: Terminal, name: str | None, refill: bool) -> None:
+    """认领存储：写入本馆的标识（须存有目录所载的著作）。 Give a store that holds the works this library's identity."""
+    repository = open_repository(process_settings())
+    replica = _replica_name(repository, name)
+    if refill and not replica:
+        reason = LocalizedText("只能用于副本；请以 --store 指定", "it is for replicas; name one by --store")
+        raise SettingInvalid(name="--refill", reason=reason)
+    if refill:
+        repository.stores.forget_replica(replica)
+    store_identity.adopt(repository, replica)
+    for job in replication_jobs(repository, failed=True) if replica else ():
+        repository.jobs.enqueue(job)
+    label = replica or store_name(repository.settings.store_url)
+    terminal.write(LocalizedText(f"已认领：{label}", f"Adopted: {label}"))
+    terminal.result({"store": label, "refill": refill})
+
+
+def _replica_name(repository: Repository, name: str | None) -> str:
+    """Return the name of a replica as the repository knows it; '' for the primary store. Raises `SettingInvalid`."""
+    if name is None or name in {_PRIMARY, store_name(repository.settings.store_url)}:
+        return PRIMARY
+    if name not in repository.replicas:
+        raise _unknown_store(name, repository.replicas)
+    return name
+
+
+def _unknown_store(name: str, replicas: Iterable[str]) -> SettingInvalid:
+    names = "、".join((_PRIMARY, *replicas)), ", ".join((_PRIMARY, *replicas))
+    reason = LocalizedText(
+        f"没有名为 {name} 的存储；可用的名称：{names[0]}", f"no store is named {name}; the names are: {names[1]}"
+    )
+    return SettingInvalid(name="--store", reason=reason)
+
+
 def _open_source(address: str, settings: Settings) -> NamedStore:
     opened = open_store_at(address, settings)
     if not (opened.exists(f"{OCFL_ROOT}/0=ocfl_1.1") or opened.exists(LOG_CHECKPOINT)):
@@ -90,14 +137,7 @@ def _open_selected(name: str | None, settings: Settings) -> NamedStore:
     addresses = {_PRIMARY: settings.store_url, primary: settings.store_url, **replicas}
     address = addresses.get(_PRIMARY if name is None else name)
     if address is None:
-        names = "、".join((_PRIMARY, *replicas)), ", ".join((_PRIMARY, *replicas))
-        raise SettingInvalid(
-            name="--store",
-            reason=LocalizedText(
-                f"没有名为 {name} 的存储；可用的名称：{names[0]}",
-                f"no store is named {name}; the names are: {names[1]}",
-            ),
-        )
+        raise _unknown_store(str(name), replicas)
     location = parse_address(address, settings)
     if isinstance(location, Path) and not location.is_dir():
         raise StoreFault(

@@ -85,7 +85,8 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "work.identifier": LocalizedText("本库编号", "Repository identifier"),
         "work.preservation": LocalizedText("保存", "Preservation"),
         "work.preserved": LocalizedText(
-            "保存于 {held} 处，均已核验（{date}）", "Held in {held} places, all verified ({date})"
+            "保存于 {held} 处，写入时均已核验（不早于 {date}）",
+            "Held in {held} places, each verified when it was written (on or after {date})",
         ),
         "work.preserved-partly": LocalizedText(
             "保存于 {held} 处；另有 {behind} 处正在复制，尚未核验",

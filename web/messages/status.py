@@ -28,9 +28,12 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.fixity": LocalizedText("校验", "fixity"),
         "status.fixity-checked": LocalizedText("已校验 {checked} / {expected} 幅", "{checked} of {expected} checked"),
         "status.preserved": LocalizedText("保存", "preserved"),
-        "status.preserved-of": LocalizedText(
-            "{preserved} / {works} 种在各处存储均已核验", "{preserved} of {works} works verified in every store"
+        "status.preserved-of": LocalizedText("{preserved} / {works} 种", "{preserved} of {works} works"),
+        "status.preserved-since": LocalizedText(
+            "{preserved} / {works} 种，写入各处存储时均已核验（不早于 {date}）",
+            "{preserved} of {works} works, verified in every store when written there (on or after {date})",
         ),
+        "status.store-fault": LocalizedText("存储异常", "Store not recognised"),
         "status.unknown": LocalizedText("未知：{reason}", "unknown: {reason}"),
         "status.ingests": LocalizedText("正在收入", "Ingests in progress"),
         "status.ingests-none": LocalizedText("没有正在进行的收入。", "No ingest is in progress."),
@@ -43,7 +46,11 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.failed-none": LocalizedText("没有失败的任务。", "No job has failed."),
         "status.replicas": LocalizedText("副本", "Replicas"),
         "status.replicas-none": LocalizedText("没有设置副本存储。", "No replica store is configured."),
-        "status.replica-works": LocalizedText("已核验 {works} 种", "works verified: {works}"),
+        "status.replica-works": LocalizedText("存有 {works} 种", "{works} works"),
+        "status.replica-works-since": LocalizedText(
+            "存有 {works} 种，写入时均已核验（不早于 {date}）",
+            "{works} works, verified when copied (on or after {date})",
+        ),
         "status.replica-behind": LocalizedText("尚缺 {behind} 种", "{behind} behind"),
         "status.replica-whole": LocalizedText("齐全", "complete"),
         "status.limited": LocalizedText("仅列出前 {count} 项。", "Only the first {count} are listed."),

@@ -1,16 +1,16 @@
 """The status of a repository: what is held, in progress, delayed and failed.
 
 Reading it takes about the same time however much is held: numbers come from counters, and lists are limited. Only the
-database is required. A separate thread asks the store for the log's checkpoint; a store that does not answer in time
-leaves the log's state unknown.
+database is required. Separate threads ask the stores for the log's checkpoint and for their identities; a store that
+does not answer in time leaves these unknown.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,10 +18,13 @@ from preservation.log.sequencer import open_log
 from repository.database.catalogue import Counts
 from repository.database.outbox import Job, JobProgress, JobState
 from repository.database.replica_status import ReplicaSummary
-from repository.errors import ShanbenError
+from repository.database.store_registry import PRIMARY
+from repository.errors import ShanbenError, StoreFault
 from repository.faults import Fault
 from repository.localized import Language, LocalizedText
 from repository.repository import Repository
+from repository.storage.address import store_name
+from web.telemetry.store_probes import StoreProbe, StoreProbes
 
 MOST_LISTED: Final = 50
 """The most ingests, delayed jobs and failed jobs that a status lists."""
@@ -29,7 +32,7 @@ MOST_LISTED: Final = 50
 _SUMMARY_SHARE: Final = 20
 """A replica summary is valid for this many times the time it took, so that summaries take at most 5% of the time."""
 
-_NO_ANSWER: Final = LocalizedText("存储尚未应答", "the store has not answered yet")
+_END_OF_TIME: Final = "9999"
 _NO_REASON: Final = LocalizedText("未记录原因", "no reason was recorded")
 
 
@@ -40,6 +43,9 @@ class LogState:
     size: int | None
     root: str | None
     reason: LocalizedText | None
+
+
+_UNANSWERED: Final = LogState(None, None, LocalizedText("存储尚未应答", "the store has not answered yet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +81,26 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaProgress:
-    """A replica: `works` verified there at their newest version, `behind` the others, and the reason if known."""
+    """A replica: `works` verified there at their newest version, `behind` the others, and the reason if known.
+
+    `since` is when the first of these works was verified, '' without one (RFC 3339).
+    """
 
     store: str
     works: int
     behind: int
+    since: str
     reason: LocalizedText | None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The status at one time. `jobs` counts jobs by state; `preserved` counts works verified in every store."""
+    """The status at one time. `jobs` counts jobs by state; `preserved` counts works verified in every store.
+
+    A store verifies a work when it is written there. `verified_since` is the time of the first of these checks, '' when
+    nothing is held (RFC 3339). `store_name` is the primary store's address without secrets, `store_fault` why it is not
+    recognised: nothing counts as preserved then.
+    """
 
     counts: Counts
     jobs: Mapping[str, int]
@@ -95,6 +110,9 @@ class Status:
     failed: tuple[JobFailure, ...]
     replicas: tuple[ReplicaProgress, ...]
     preserved: int
+    verified_since: str
+    store_name: str
+    store_fault: LocalizedText | None
 
 
 class StatusReader:
@@ -102,62 +120,60 @@ class StatusReader:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._checkpoint = _CheckpointReader(repository)
+        self._checkpoint = StoreProbe("log checkpoint", partial(_read_log, repository), _UNANSWERED)
+        self._stores = StoreProbes(repository)
         self._replicas = _ReplicaReader(repository)
 
     def read(self, timeout: float) -> Status:
         """Return the status now, waiting for the store at most `timeout` seconds. Raises `DatabaseFault`."""
+        deadline = time.monotonic() + timeout
+        log = self._checkpoint.start()
         counts, jobs = self._repository.catalogue.counts(), self._repository.jobs
         delayed = tuple(map(job_failure, jobs.delayed(MOST_LISTED)))
         failed = tuple(map(job_failure, jobs.failed(MOST_LISTED)))
-        summary = self._replicas.read(counts.works)
+        faults = {name: answer for name, answer in self._stores.read(timeout).items() if isinstance(answer, StoreFault)}
+        summary = _without_unrecognised(self._replicas.read(counts.works), faults)
         return Status(
             counts=counts,
             jobs=jobs.counts(),
-            log=self._checkpoint.read(timeout),
+            log=log(max(0.0, deadline - time.monotonic())),
             ingests=tuple(_ingest_progress(job, steps) for job, steps in jobs.active("ingest", MOST_LISTED)),
             delayed=delayed,
             failed=failed,
-            replicas=tuple(_replica_progress(name, summary, (*delayed, *failed)) for name in self._repository.replicas),
+            replicas=tuple(
+                _replica_progress(name, summary, faults.get(name), (*delayed, *failed))
+                for name in self._repository.replicas
+            ),
             preserved=summary.preserved,
+            verified_since=self._verified_since(summary),
+            store_name=store_name(self._repository.settings.store_url),
+            store_fault=faults[PRIMARY].message if PRIMARY in faults else None,
         )
 
+    def _verified_since(self, summary: ReplicaSummary) -> str:
+        """Return a time before which no check that `preserved` counts was made.
 
-class _CheckpointThread(threading.Thread):
-    """Reads the log's checkpoint once. A daemon, so that a silent store does not keep the process from ending."""
-
-    def __init__(self, repository: Repository) -> None:
-        super().__init__(name="log checkpoint", daemon=True)
-        self._repository = repository
-        self.state = LogState(None, None, _NO_ANSWER)
-
-    def run(self) -> None:
-        """Set `state` to the checkpoint, or to the reason why it cannot be read."""
-        try:
-            checkpoint = open_log(self._repository).checkpoint()
-        except ShanbenError as fault:
-            self.state = LogState(None, None, fault.message)
-        else:
-            self.state = LogState(checkpoint.size, checkpoint.root_text, None)
+        The primary store verifies a version when it is ingested, which is never before the work's accession.
+        """
+        first = self._repository.catalogue.first_accession("", _END_OF_TIME)
+        return min(filter(None, (first, *summary.since.values())), default="")
 
 
-class _CheckpointReader:
-    """Reads the log's checkpoint, with one thread at most waiting for the store."""
+def _read_log(repository: Repository) -> LogState:
+    try:
+        checkpoint = open_log(repository).checkpoint()
+    except ShanbenError as fault:
+        return LogState(None, None, fault.message)
+    return LogState(checkpoint.size, checkpoint.root_text, None)
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._lock = threading.Lock()
-        self._thread: _CheckpointThread | None = None
 
-    def read(self, timeout: float) -> LogState:
-        """Return the checkpoint, or why it is not known after `timeout` seconds."""
-        with self._lock:
-            thread = self._thread
-            if thread is None or not thread.is_alive():
-                thread = self._thread = _CheckpointThread(self._repository)
-                thread.start()
-        thread.join(timeout)
-        return thread.state
+def _without_unrecognised(summary: ReplicaSummary, faults: Mapping[str, StoreFault]) -> ReplicaSummary:
+    """Return the summary without what was verified in stores that are not recognised now."""
+    if not faults:
+        return summary
+    verified = {store: 0 if store in faults else works for store, works in summary.verified.items()}
+    since = {store: "" if store in faults else time for store, time in summary.since.items()}
+    return ReplicaSummary(summary.works, verified, since, 0)
 
 
 class _ReplicaReader:
@@ -172,7 +188,7 @@ class _ReplicaReader:
         """Return how far replication is. Without replicas, all `works` are preserved. Raises `DatabaseFault`."""
         stores = list(self._repository.replicas)
         if not stores:
-            return ReplicaSummary(works, {}, works)
+            return ReplicaSummary(works, {}, {}, works)
         started = time.monotonic()
         if self._summary is None or started >= self._valid_until:
             self._summary = self._repository.replica_status.summary(stores)
@@ -215,10 +231,18 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
             for job in status.failed
         ],
         "replicas": [
-            {"store": item.store, "works": item.works, "behind": item.behind, "reason": text(item.reason)}
+            {
+                "store": item.store,
+                "works": item.works,
+                "behind": item.behind,
+                "verified_since": item.since or None,
+                "reason": text(item.reason),
+            }
             for item in status.replicas
         ],
+        "store": {"store": status.store_name, "reason": text(status.store_fault)},
         "preserved": status.preserved,
+        "verified_since": status.verified_since or None,
     }
 
 
@@ -257,10 +281,12 @@ def _reason(fault: Mapping[str, Any]) -> LocalizedText:
     return reason
 
 
-def _replica_progress(name: str, summary: ReplicaSummary, failures: Iterable[JobFailure]) -> ReplicaProgress:
-    works = summary.verified.get(name, 0)
-    reasons = (job.reason for job in failures if job.store == name)
-    return ReplicaProgress(name, works, max(0, summary.works - works), next(reasons, None))
+def _replica_progress(
+    name: str, summary: ReplicaSummary, fault: StoreFault | None, failures: Iterable[JobFailure]
+) -> ReplicaProgress:
+    works, since = summary.verified.get(name, 0), summary.since.get(name, "")
+    reasons = [fault.message] if fault else [job.reason for job in failures if job.store == name]
+    return ReplicaProgress(name, works, max(0, summary.works - works), since, next(iter(reasons), None))
 
 
 def remedy_key(job: JobFailure) -> str:
@@ -275,3 +301,13 @@ def progress_key(item: IngestProgress) -> str:
     if item.total:
         return "status.pages-done"
     return "status.no-worker" if item.state == JobState.QUEUED.value else "status.pages-unknown"
+
+
+def preserved_key(status: Status) -> str:
+    """Return the key in `MESSAGES` of how many works are preserved."""
+    return "status.preserved-since" if status.preserved and status.verified_since else "status.preserved-of"
+
+
+def replica_key(item: ReplicaProgress) -> str:
+    """Return the key in `MESSAGES` of how many works a replica holds."""
+    return "status.replica-works-since" if item.since else "status.replica-works"

@@ -19,7 +19,7 @@ from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
-from web.operations.status import MOST_LISTED, StatusReader, progress_key, remedy_key
+from web.operations.status import MOST_LISTED, StatusReader, preserved_key, progress_key, remedy_key, replica_key
 from web.site.language import current_language
 from web.trusted_networks import StaffOnly, is_local_request
 
@@ -48,6 +48,8 @@ def blueprint(repository: Repository) -> Blueprint:
             most=MOST_LISTED,
             remedy_key=remedy_key,
             progress_key=progress_key,
+            preserved_key=preserved_key,
+            replica_key=replica_key,
             formatting=formatting,
             relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
             reason_text=_reason_text,

@@ -18,11 +18,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from repository.errors import DatabaseFault
 from repository.repository import Repository
+from repository.storage.address import store_name
 from web.telemetry.process_metrics import ProcessMetrics
+from web.telemetry.store_probes import StoreProbes
 from web.trusted_networks import StaffOnly, is_from_private_network
 
 FRESH_SECONDS: Final = 5.0
-"""The interval at which the database is queried at most."""
+"""The interval at which the database and the stores are queried at most."""
+
+_STORE_TIMEOUT_SECONDS: Final = 1.0
 
 
 def blueprint(repository: Repository, process_metrics: ProcessMetrics) -> Blueprint:
@@ -44,14 +48,16 @@ def blueprint(repository: Repository, process_metrics: ProcessMetrics) -> Bluepr
 
 
 class HoldingsCollector:
-    """Collects works, images, jobs and log entries, which are at most `FRESH_SECONDS` old.
+    """Collects works, images, jobs, log entries and recognised stores, which are at most `FRESH_SECONDS` old.
 
-    While the database is unavailable, only ``shanben_database_up`` is reported.
+    While the database is unavailable, only ``shanben_database_up`` is reported. A store that does not respond in time
+    has no sample.
     """
 
     def __init__(self, repository: Repository, clock: Callable[[], float] = time.monotonic) -> None:
         self._repository = repository
         self._clock = clock
+        self._stores = StoreProbes(repository)
         self._lock = threading.Lock()
         self._read_at = -FRESH_SECONDS
         self._metrics: Sequence[Metric] = ()
@@ -76,6 +82,7 @@ class HoldingsCollector:
             by_state.add_metric([state], count)
         return [
             by_state,
+            self._recognised(),
             _gauge("shanben_works", "Works held.", counts.works),
             _gauge("shanben_images", "Images held.", counts.images),
             _gauge("shanben_master_bytes", "Bytes of the masters held.", counts.bytes),
@@ -83,6 +90,15 @@ class HoldingsCollector:
             _gauge("shanben_events_staged", "Events not yet in the provenance log.", counts.staged),
             _gauge("shanben_database_up", up, 1),
         ]
+
+    def _recognised(self) -> Metric:
+        text = "Whether a store is the one that this library filled."
+        recognised = GaugeMetricFamily("shanben_store_recognised", text, labels=["store"])
+        for name, answer in self._stores.read(_STORE_TIMEOUT_SECONDS).items():
+            if answer is not None:
+                label = name or store_name(self._repository.settings.store_url)
+                recognised.add_metric([label], float(answer is True))
+        return recognised
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from preservation.ocfl.layout import STORAGE_ROOT_DECLARATION
-from repository import paths
-from repository.errors import DatabaseFault, KeyNotFound, NotFound, ShanbenError, StoreFault
+from preservation.store_identity import verify_primary
+from repository.errors import DatabaseFault, NotFound, ShanbenError, StoreFault
 from repository.repository import Repository
-
-_STORAGE_ROOT: Final = f"{paths.OCFL_ROOT}/{STORAGE_ROOT_DECLARATION}"
 
 
 def store_fault(repository: Repository) -> ShanbenError | None:
-    """Return the store's fault. A store that lost its root, such as an unmounted folder, has no works to serve."""
+    """Return the store's fault; a folder that is not mounted is one (`StoreNotRecognised`)."""
     try:
-        if not repository.store.exists(_STORAGE_ROOT) and repository.catalogue.published_count():
-            return KeyNotFound(key=_STORAGE_ROOT)
+        verify_primary(repository)
     except StoreFault as fault:
         return fault
     except DatabaseFault:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from preservation.store_identity import verify_primary
 from repository.clock import timestamp
 from repository.database.outbox import Job, NewJob
 from repository.errors import DatabaseFault, DepositNotMounted, IntegrityError, ShanbenError, StagingFault
@@ -107,6 +108,7 @@ class Runner:
 
     def _attempt(self, job: Job) -> _Ending:
         try:
+            verify_primary(self._context.repository)  # the store may have been unmounted since the process started
             outcome = self._tasks[job.kind](self._context, job)
             return _Ending(self._success(job.key, outcome))
         except StepFailed as step:

@@ -2,7 +2,8 @@
 
 Preserved data is copied first. All works and the log are verified at the target completely, by their inventories and
 the checkpoint. Existing derived data is compared by a cheap test: pyramids by their directories, which contain the
-CRC-32 of every tile. Nothing is deleted at the target. A repeated copy transfers only what is missing or wrong.
+CRC-32 of every tile. Nothing is deleted at the target. A repeated copy transfers only what is missing or wrong. Last,
+after a copy without problems, the target gets the source's identity: it may then become the primary store.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from preservation.progress import OnProgress
 from preservation.replication.log import LogCopy, replicate_log
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_derived
 from preservation.replication.works import replicate_work
+from preservation.store_identity import StoreNotRecognised, read_identity, write_identity
 from repository.errors import IntegrityError, KeyNotFound, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
 from repository.paths import LOG, OCFL_ROOT, PUBLISHED, PYRAMIDS
@@ -53,6 +55,8 @@ def copy_store(
 ) -> StoreCopied:
     """Copy and verify a store. Raises `StoreFault` if a store is unavailable; a repeated call continues.
 
+    Raises `StoreNotRecognised` if the target is another library's store.
+
     With `masters_only`, pyramids and published documents are left to `shanben rebuild`. The memory used does not depend
     on the size of the store.
     """
@@ -79,12 +83,26 @@ class _Copy:
 
     def run(self, derived: Iterable[str]) -> StoreCopied:
         """Copy works, the log, and the derived data under the given prefixes."""
+        identity = self._identity()
         objects.prepare_storage_root(self._target.store)
         self._copy_works()
         log = self._copy_log()
         for prefix in derived:
             self._copy_derived(prefix)
+        if identity and not self._problems:
+            write_identity(self._target.store, identity)
         return StoreCopied(self._works, log, self._totals, tuple(self._problems))
+
+    def _identity(self) -> str | None:
+        """Return the identity that the target is to get; None if the source has none."""
+        source, target = read_identity(self._source.store), read_identity(self._target.store)
+        if target is not None and target != source:
+            reason = LocalizedText(
+                "其 shanben-store.json 与源存储的不同；请核对地址，未作改动",
+                "its shanben-store.json is not that of the source; check the address. Nothing was changed",
+            )
+            raise StoreNotRecognised(store=self._target.name, reason=reason)
+        return source
 
     def _copy_works(self) -> None:
         with _threads(_CONCURRENT_WORKS) as threads, _threads(_CONCURRENT_FILES) as files:

@@ -103,7 +103,7 @@ class LocalRunner:
     def unfinished(self) -> list[Unfinished]:
         """Return the follow-up jobs of this runner that are not done, and the log's when events still wait for it."""
         jobs = [job for job in map(self._jobs.get, self._follow_up) if job is not None]
-        unfinished = [Unfinished(job, _reason(job)) for job in jobs if job.state is not JobState.DONE]
+        unfinished = [unfinished_of(job) for job in jobs if job.state is not JobState.DONE]
         if SEQUENCE_EVENTS not in {each.job.key for each in unfinished} and self._has_unlogged_events():
             unfinished.append(Unfinished(self._get(SEQUENCE_EVENTS), LogBusy().message))
         return unfinished
@@ -138,7 +138,7 @@ class LocalRunner:
             if not is_late and self._has_unlogged_events():
                 self._jobs.enqueue(sequence_events_job())
                 jobs.append(self._get(SEQUENCE_EVENTS))
-            return [job for job in jobs if not _is_postponed(job, now) or (_is_busy(job) and not is_late)]
+            return [job for job in jobs if not _is_postponed(job, now) or (is_busy(job) and not is_late)]
 
         def due(limit: int) -> list[Job]:
             now = timestamp(self._repository.clock())
@@ -200,14 +200,15 @@ def _is_postponed(job: Job, now: str) -> bool:
     return job.state is JobState.QUEUED and job.not_before > now
 
 
-def _is_busy(job: Job) -> bool:
+def is_busy(job: Job) -> bool:
     """Return whether the job was postponed because another process held a lock."""
     return (job.result or {}).get("code") in _BUSY_CODES
 
 
-def _reason(job: Job) -> LocalizedText:
+def unfinished_of(job: Job) -> Unfinished:
+    """Return a job that failed or was postponed, with the reason that its result states."""
     words = cast(Mapping[str, str], (job.result or {}).get("message") or {})
-    return LocalizedText.of_json(words) if words else _NO_REASON
+    return Unfinished(job, LocalizedText.of_json(words) if words else _NO_REASON)
 
 
 @contextmanager

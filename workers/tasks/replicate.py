@@ -1,6 +1,7 @@
 """The tasks that copy works and the log to replicas, and the jobs that replicas still need.
 
-A replica that is unavailable raises a transient `StoreFault`: its job is retried, and other jobs go on.
+A replica that is unavailable raises a transient `StoreFault`: its job is retried, and other jobs go on. The job of a
+replica that was filled and is not recognised now fails for good: an operator must decide what happened to it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from preservation.ocfl import objects
 from preservation.replication.log import replicate_log as copy_log
 from preservation.replication.transfer import NamedStore, TransferTotals
 from preservation.replication.works import replicate_work as copy_work
+from preservation.store_identity import recognise_replica
 from repository.clock import timestamp
 from repository.database.outbox import Job, NewJob
 from repository.errors import StoreDenied
@@ -29,7 +31,7 @@ _MOST_JOBS: Final = 1000
 def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
     """Run a job of kind ``replicate``: copy the OCFL object of `work` to the replica `store`, verify and record it.
 
-    Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
+    Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `ReplicaNotRecognised`, `StoreFault`, `DatabaseFault`.
     """
     repository, work, name = context.repository, job.arguments["work"], job.arguments["store"]
     if name not in repository.replicas:
@@ -76,14 +78,18 @@ def _primary(repository: Repository) -> NamedStore:
 
 
 def _prepared_replica(repository: Repository, name: str) -> NamedStore:
-    """Return a replica that is declared an OCFL storage root; its bucket is created if it does not exist."""
-    store = repository.replicas[name]
+    """Return a replica with the library's identity and an OCFL declaration. A bucket that does not exist is created.
+
+    Nothing is written into a replica that is not recognised. Raises `ReplicaNotRecognised`, `StoreFault`.
+    """
     try:
-        objects.prepare_storage_root(store)
+        recognise_replica(repository, name)
     except StoreDenied:
         addresses = dict(zip(repository.replicas, repository.settings.replicas, strict=True))
         prepare_store(addresses[name], repository.settings)
-        objects.prepare_storage_root(store)
+        recognise_replica(repository, name)
+    store = repository.replicas[name]
+    objects.prepare_storage_root(store)
     return NamedStore(name, store)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from preservation.store_identity import recognise_replica
+from repository import paths
 from repository.database.outbox import NewJob
 from repository.repository import Repository
 from repository.storage.store import open_replicas
@@ -151,9 +153,9 @@ def test_work_page_shows_how_many_stores_hold_the_work(repository: Repository, p
     assert "保存于 1 处；另有 2 处正在复制" in visitor.get(address).text
     for day, store in enumerate(held.replicas, start=2):
         held.replica_status.record_verified(work.identifier, store, 1, f"2026-02-0{day}T00:00:00Z")
-    assert "保存于 3 处，均已核验（2026-02-02）" in visitor.get(address).text
+    assert "保存于 3 处，写入时均已核验（不早于 2026-02-02）" in visitor.get(address).text
     shown = visitor.get(address, headers={"Accept-Language": "en"}).text
-    assert "Held in 3 places, all verified (2026-02-02)" in shown
+    assert "Held in 3 places, each verified when it was written (on or after 2026-02-02)" in shown
     assert str(tmp_path) not in shown
 
 
@@ -161,6 +163,7 @@ def test_status_document_has_the_same_facts(repository: Repository, publisher: A
     work = publisher.small_work("書")
     held = with_replicas(repository, tmp_path)
     near, far = held.replicas
+    recognise_replica(held, near)
     held.replica_status.record_verified(work.identifier, near, 1, FIRST)
     key = ingest(held, "千字文", done=1, total=2)
     assert key == held.jobs.active("ingest")[0][0].key
@@ -175,12 +178,34 @@ def test_status_document_has_the_same_facts(repository: Repository, publisher: A
     assert shown["failed"] == [{"key": "journal", "kind": "journal", "deposit": None, "reason": reason, "when": FIRST}]
     away = "存储不在 / The store is away"
     assert shown["replicas"] == [
-        {"store": near, "works": 1, "behind": 0, "reason": None},
-        {"store": far, "works": 0, "behind": 1, "reason": away},
+        {"store": near, "works": 1, "behind": 0, "verified_since": FIRST, "reason": None},
+        {"store": far, "works": 0, "behind": 1, "verified_since": None, "reason": away},
     ]
+    assert shown["store"] == {"store": str(repository.settings.store_url), "reason": None}
     (delayed,) = shown["delayed"]  # type: ignore[misc]
     assert (delayed["reason"], delayed["tries"], delayed["next"]) == (away, 2, "2026-01-01T00:01:30Z")
-    assert (shown["works"], shown["preserved"]) == (1, 0)
+    assert (shown["works"], shown["preserved"], shown["verified_since"]) == (1, 0, FIRST)
+
+
+def test_nothing_counts_as_preserved_in_a_store_that_is_not_recognised(
+    repository: Repository, publisher: Any, tmp_path: Path
+) -> None:
+    work = publisher.small_work("書")
+    settings = replace(repository.settings, replicas=(str(tmp_path / "near"),))
+    held = replace(repository, settings=settings, replicas=open_replicas(settings))
+    (near,) = held.replicas
+    recognise_replica(held, near)
+    held.replica_status.record_verified(work.identifier, near, 1, FIRST)
+    assert StatusReader(held).read(5).preserved == 1
+    held.replicas[near].delete(paths.STORE_IDENTITY)
+    emptied = StatusReader(held).read(5)
+    assert (emptied.preserved, emptied.replicas[0].works, emptied.store_fault) == (0, 0, None)
+    assert "near 不是本馆的存储" in page(create_app(held).test_client())
+    held.store.delete(paths.STORE_IDENTITY)
+    assert StatusReader(repository).read(5).preserved == 0
+    shown = page(create_app(repository).test_client(), "en")
+    assert "is not the store of this library" in shown
+    assert str(tmp_path) not in shown
 
 
 @pytest.mark.parametrize(

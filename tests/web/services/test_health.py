@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from preservation.ocfl.layout import STORAGE_ROOT_FILES
-from repository.errors import DatabaseFault, KeyNotFound, StoreFault
+from preservation.store_identity import StoreNotRecognised
+from repository import paths
+from repository.errors import DatabaseFault, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 
@@ -32,7 +33,7 @@ def test_ready_names_the_part_that_is_unavailable(
     def fail(*_: object) -> object:
         raise StoreFault(key="log/checkpoint", reason=REASON)
 
-    monkeypatch.setattr(repository.store, "exists", fail)
+    monkeypatch.setattr(repository.store, "read", fail)
     response = client.get("/health/ready")
     assert response.status_code == 503
     assert response.get_json() == {"status": "unavailable", "database": "ok", "store": StoreFault.code}
@@ -45,12 +46,11 @@ def test_ready_names_the_part_that_is_unavailable(
     assert document == {"status": "unavailable", "database": DatabaseFault.code, "store": StoreFault.code}
 
 
-def test_store_without_its_root_is_not_ready_when_works_are_published(
+def test_store_without_its_identity_is_not_ready_when_works_are_published(
     client: FlaskClient, publisher: Any, repository: Repository
 ) -> None:
     publisher.small_work("書")
-    for key in STORAGE_ROOT_FILES:
-        repository.store.delete(key)
+    repository.store.delete(paths.STORE_IDENTITY)
     response = client.get("/health/ready")
     assert response.status_code == 503
-    assert response.get_json() == {"status": "unavailable", "database": "ok", "store": KeyNotFound.code}
+    assert response.get_json() == {"status": "unavailable", "database": "ok", "store": StoreNotRecognised.code}
