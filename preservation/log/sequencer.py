@@ -13,14 +13,16 @@ A process that finds the log locked waits a few seconds and then gives up. The l
 once more after it has released the lock, so an event staged after its last batch, by a process that then found the log
 locked, is not left behind.
 
-A database restored from a backup may be behind the signed log. The part of the log that it does not know is read before
-new numbers are assigned, so that no event is logged twice. A lost database is rebuilt (`shanben rebuild`), which reads
+A database restored from a backup may be behind the signed log. The entries that it does not know are read before new
+numbers are assigned. Events that it holds get their indexes; the others are remembered and get theirs when their work
+is published again, so that no event is logged twice. A lost database is rebuilt (`shanben rebuild`), which reads
 the numbers from the log; numbers assigned but never signed are lost. A running writer of the lost database could
 overwrite tiles of the new one: stop all workers before such a rebuild.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Final
@@ -152,7 +154,7 @@ def _append_staged(repository: Repository, log: ProvenanceLog, append: Append) -
     log_sequence = repository.log_sequence
     # An empty append publishes a checkpoint that a killed writer signed and did not publish.
     size = append(())
-    _adopt_tail(repository, log, size)
+    _adopt_signed(repository, log, size)
     appended = 0
     while events := _next_batch(repository, size):
         append([event_bytes(event) for event in events], size)
@@ -176,14 +178,26 @@ def _next_batch(repository: Repository, size: int) -> list[Event]:
     return events
 
 
-def _adopt_tail(repository: Repository, log: ProvenanceLog, size: int) -> None:
-    """Number the events that the signed log holds and the database does not know; mark all signed events as logged."""
+def _adopt_signed(repository: Repository, log: ProvenanceLog, size: int) -> None:
+    """Learn the entries of the signed log that the database does not know; mark all signed events as logged."""
     log_sequence = repository.log_sequence
-    start = log_sequence.first_unknown_index(size)
-    tail = enumerate(log.entries(start, size), start=start)
-    while leaves := list(islice(tail, BATCH)):
-        log_sequence.adopt_log_indexes({parse_event(leaf).identifier: index for index, leaf in leaves}, size)
+    log_sequence.void_numbers(_contradicted(log, log_sequence.unsigned_numbers(size)))
+    for start, end in log_sequence.unknown_ranges(size):
+        entries = enumerate(log.entries(start, end), start=start)
+        while leaves := list(islice(entries, BATCH)):
+            log_sequence.adopt_log_entries({index: parse_event(leaf).identifier for index, leaf in leaves}, size)
     log_sequence.mark_logged(size)
+
+
+def _contradicted(log: ProvenanceLog, identifiers: Mapping[int, str]) -> list[int]:
+    """Return the numbers under which the signed log has another event than the one with this identifier."""
+    if not identifiers:
+        return []
+    start = min(identifiers)
+    signed = enumerate(log.entries(start, max(identifiers) + 1), start=start)
+    return [
+        index for index, leaf in signed if index in identifiers and parse_event(leaf).identifier != identifiers[index]
+    ]
 
 
 def _log_of(repository: Repository, key: Signer | VerifierKey) -> ProvenanceLog:

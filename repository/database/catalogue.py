@@ -35,7 +35,7 @@ from repository.database.rows import (
     work_access,
     work_values,
 )
-from repository.database.tables import EventRow, ImageRow, WorkRow
+from repository.database.tables import EventRow, ImageRow, UnheldEventRow, WorkRow
 from repository.model import Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
 from repository.work_json import work_of_json
 
@@ -257,6 +257,7 @@ class Catalogue:
             positions = unsigned_positions(session)
             pending = _pending_access(session)
             session.execute(delete(WorkRow))
+            session.execute(delete(UnheldEventRow))
             for publication in publications:
                 _insert(session, publication, positions, publication.access_held)
                 count += 1

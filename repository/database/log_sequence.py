@@ -8,18 +8,19 @@ store. Numbers are unique, so concurrent transactions cannot assign the same one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from repository.database.counters import add_to_counters
 from repository.database.engine import Sessions, database_fault
-from repository.database.tables import EventRow, LogHeadRow
+from repository.database.tables import EventRow, LogHeadRow, UnheldEventRow
+from repository.database.unknown_entries import unknown_ranges
 from repository.model import Event
 
 _Result = TypeVar("_Result")
@@ -60,19 +61,34 @@ class LogSequence:
         """Return the number after the highest one assigned."""
         return self._write(_next_number)
 
-    def first_unknown_index(self, size: int) -> int:
-        """Return the first index of a log of `size` entries that comes after every event of this catalogue."""
-        query = select(func.max(EventRow.sequence)).where(EventRow.sequence < size)
-        highest = self._write(lambda session: session.scalar(query))
-        return 0 if highest is None else highest + 1
+    def unsigned_numbers(self, size: int) -> dict[int, str]:
+        """Return the events numbered below `size` that are not recorded as signed: their identifiers by number."""
+        query = select(EventRow.sequence, EventRow.identifier).where(
+            EventRow.sequence < size, EventRow.log_index.is_(None)
+        )
+        rows = self._write(lambda session: session.execute(query).all())
+        return {int(number): identifier for number, identifier in rows if number is not None}
 
-    def adopt_log_indexes(self, indexes: Mapping[str, int], size: int) -> None:
-        """Number events by their indexes in a signed log of `size` entries; ignore events that are not held.
+    def void_numbers(self, numbers: Collection[int]) -> None:
+        """Take the numbers of events that are not recorded as signed: the events are staged again."""
+        voided = (EventRow.sequence.in_(numbers), EventRow.log_index.is_(None))
+        self._write(lambda session: _unnumber(session, *voided))
 
-        A database that lags behind the signed log was restored from a backup: its numbers from `size` on become void,
-        and those events are numbered again.
+    def unknown_ranges(self, size: int) -> list[tuple[int, int]]:
+        """Return the ranges ``[start, end)`` of a log of `size` entries of which the catalogue knows nothing.
+
+        A database that was restored from a backup does not know the newest entries.
         """
-        self._write(lambda session: _adopt(session, indexes, size))
+        return self._write(lambda session: unknown_ranges(session, size))
+
+    def adopt_log_entries(self, identifiers: Mapping[int, str], size: int) -> None:
+        """Learn which events the entries of unknown ranges are, by index, in a signed log of `size` entries.
+
+        Events that are held are numbered by their indexes. The others are remembered, so that they get their indexes
+        when they are staged again. A database that lags behind the signed log was restored from a backup: its numbers
+        from `size` on become void, and those events are numbered again.
+        """
+        self._write(lambda session: _adopt(session, identifiers, size))
 
     def mark_logged(self, size: int) -> int:
         """Record that every event numbered below `size` is signed; return how many are newly recorded.
@@ -160,12 +176,14 @@ def close_gaps(session: Session) -> None:
     query = select(EventRow.sequence).where(EventRow.sequence >= expected).order_by(EventRow.sequence)
     for sequence in session.scalars(query).all():
         if sequence != expected:
-            _void(session, expected)
+            _unnumber(session, EventRow.sequence >= expected, EventRow.log_index.is_(None))
             return
         expected += 1
 
 
 def _assign_numbers(session: Session, size: int, limit: int) -> int:
+    if _number_signed_events(session, size):
+        _mark_logged(session, size)
     first = max(size, _next_number(session))
     staged = (
         select(EventRow.identifier, EventRow.time, EventRow.work, EventRow.position)
@@ -196,22 +214,54 @@ def _mark_logged(session: Session, size: int) -> int:
     return noted
 
 
-def _adopt(session: Session, indexes: Mapping[str, int], size: int) -> None:
-    values = [{"event": identifier, "index": index} for identifier, index in indexes.items()]
-    if not values:
-        return
-    unsigned = EventRow.log_index.is_(None)
-    held = select(EventRow.identifier).where(EventRow.identifier.in_(indexes), unsigned).limit(1)
-    if session.scalar(held) is None:
-        return
-    _void(session, size)
-    change = update(EventRow).where(EventRow.identifier == bindparam("event"), unsigned)
-    session.connection().execute(change.values(sequence=bindparam("index")), values)
+def _adopt(session: Session, identifiers: Mapping[int, str], size: int) -> None:
+    indexes = {identifier: index for index, identifier in sorted(identifiers.items(), reverse=True)}
+    unsigned = select(EventRow.identifier).where(EventRow.identifier.in_(indexes), EventRow.log_index.is_(None))
+    held = set(session.scalars(unsigned))
+    if held:
+        _unnumber(session, EventRow.sequence >= size, EventRow.log_index.is_(None))
+        _set_numbers(session, {identifier: indexes[identifier] for identifier in held})
+    numbered = {indexes[identifier] for identifier in held}
+    rows = [
+        {"log_index": index, "identifier": identifier}
+        for index, identifier in identifiers.items()
+        if index not in numbered
+    ]
+    if rows:
+        session.execute(insert(UnheldEventRow), rows)
 
 
-def _void(session: Session, start: int) -> None:
-    numbered = (EventRow.sequence >= start, EventRow.log_index.is_(None))
-    change = update(EventRow).where(*numbered).values(sequence=None)
+def _number_signed_events(session: Session, size: int) -> bool:
+    """Number staged events that the log holds already by their indexes there; return whether there were any.
+
+    Events that a concurrent publication has locked are skipped.
+    """
+    signed = UnheldEventRow.log_index < size
+    staged = (
+        select(EventRow.identifier)
+        .join(UnheldEventRow, UnheldEventRow.identifier == EventRow.identifier)
+        .where(EventRow.sequence.is_(None), signed)
+        .with_for_update(of=EventRow, skip_locked=True)
+    )
+    events = set(session.scalars(staged))
+    if not events:
+        return False
+    first = func.min(UnheldEventRow.log_index)
+    query = select(UnheldEventRow.identifier, first).where(UnheldEventRow.identifier.in_(events), signed)
+    numbers = {str(event): int(index) for event, index in session.execute(query.group_by(UnheldEventRow.identifier))}
+    _set_numbers(session, numbers)
+    session.execute(delete(UnheldEventRow).where(UnheldEventRow.log_index.in_(numbers.values())))
+    return True
+
+
+def _set_numbers(session: Session, numbers: Mapping[str, int]) -> None:
+    change = update(EventRow).where(EventRow.identifier == bindparam("event"), EventRow.log_index.is_(None))
+    rows = [{"event": identifier, "number": number} for identifier, number in numbers.items()]
+    session.connection().execute(change.values(sequence=bindparam("number")), rows)
+
+
+def _unnumber(session: Session, *conditions: ColumnElement[bool]) -> None:
+    change = update(EventRow).where(*conditions).values(sequence=None)
     session.execute(change.execution_options(synchronize_session=False))
 
 

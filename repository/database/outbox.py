@@ -17,15 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from repository.clock import timestamp
 from repository.database.engine import Sessions, commit_asynchronously, read_session, run_transaction
+from repository.database.job_times import IMMEDIATELY, JobTimes
 from repository.database.tables import JobRow
 from repository.errors import Busy, ContentError
 
@@ -62,7 +62,8 @@ class Job:
     """A job as stored.
 
     `result` is what its task returned, or the error that ended or postponed it; `plan` is what a job that fanned out
-    continues with. `since` is when it was enqueued and `not_before` when it is due, both RFC 3339 times.
+    continues with. `since` is when it was enqueued and `not_before` when it is due ('' for immediately), both RFC 3339
+    times.
     """
 
     key: str
@@ -89,11 +90,11 @@ class Jobs:
 
     def __init__(self, sessions: Sessions, clock: Callable[[], datetime]) -> None:
         self._sessions = sessions
-        self._clock = clock
+        self._times = JobTimes(clock)
 
     def enqueue(self, job: NewJob) -> None:
         """Enqueue a job in a transaction of its own (see `enqueue`)."""
-        self._write(lambda session: enqueue(session, job, self._now()))
+        self._write(lambda session: enqueue(session, job, self._times.after()))
 
     def get(self, key: str) -> Job | None:
         """Return a job by its key."""
@@ -155,21 +156,20 @@ class Jobs:
 
         def mark_sent(session: Session) -> list[Job]:
             jobs = {row.key: _job(row) for row in session.scalars(query)}
-            change = update(JobRow).where(JobRow.key.in_(jobs), JobRow.sent.is_(None)).values(sent=self._now())
+            change = update(JobRow).where(JobRow.key.in_(jobs), JobRow.sent.is_(None)).values(sent=self._times.after())
             marked = set(session.scalars(change.returning(JobRow.key))) if jobs else set()
             return [job for key, job in jobs.items() if key in marked]
 
         return self._write(mark_sent)
 
     def _due(self, limit: int) -> Select[JobRow]:
-        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, JobRow.not_before <= self._now())
+        query = select(JobRow).where(JobRow.state == JobState.QUEUED.value, self._times.due())
         return query.order_by(JobRow.parent.is_(None), JobRow.since, JobRow.key).limit(limit)
 
     def requeue_undelivered(self, kinds: Collection[str], seconds: float) -> int:
         """Consider messages lost that were sent more than `seconds` ago for jobs still queued; return how many."""
-        change = update(JobRow).where(
-            JobRow.state == JobState.QUEUED.value, JobRow.kind.in_(kinds), JobRow.sent < self._now(-seconds)
-        )
+        queued = (JobRow.state == JobState.QUEUED.value, JobRow.kind.in_(kinds))
+        change = update(JobRow).where(*queued, self._times.lost(seconds))
         return self._changed(change.values(sent=None))
 
     def purge_finished(self, done: float, refused: float) -> int:
@@ -178,14 +178,14 @@ class Jobs:
         """
         by_content = JobRow.result["branch"].as_string() == ContentError.code
         old = or_(
-            and_(JobRow.state == JobState.DONE.value, JobRow.updated < self._now(-done)),
-            and_(JobRow.state == JobState.FAILED.value, by_content, JobRow.updated < self._now(-refused)),
+            and_(JobRow.state == JobState.DONE.value, JobRow.updated < self._times.after(-done)),
+            and_(JobRow.state == JobState.FAILED.value, by_content, JobRow.updated < self._times.after(-refused)),
         )
         return self._write(lambda session: _count(session, delete(JobRow).where(old, JobRow.parent.is_(None))))
 
     def release_expired(self) -> int:
         """Queue running jobs whose lease has expired again; return how many."""
-        return self._release(JobRow.held_until < self._now())
+        return self._release(self._times.expired())
 
     def release(self, holder: str) -> int:
         """Queue the jobs of a dead worker again; return how many."""
@@ -193,11 +193,16 @@ class Jobs:
 
     def start(self, key: str, holder: str, seconds: float) -> Job | None:
         """Start a due job and lease it to `holder` for `seconds`; return None when the job is not queued or not due."""
-        now = self._now()
-        held = {"state": JobState.RUNNING.value, "holder": holder, "held_until": self._now(seconds), "updated": now}
+        now = self._times.after()
+        held = {
+            "state": JobState.RUNNING.value,
+            "holder": holder,
+            "held_until": self._times.after(seconds),
+            "updated": now,
+        }
         change = (
             update(JobRow)
-            .where(JobRow.key == key, JobRow.state == JobState.QUEUED.value, JobRow.not_before <= now)
+            .where(JobRow.key == key, JobRow.state == JobState.QUEUED.value, self._times.due())
             .values(held | {"attempts": JobRow.attempts + 1})
             .returning(JobRow)
         )
@@ -211,7 +216,7 @@ class Jobs:
 
     def renew(self, key: str, holder: str, seconds: float) -> bool:
         """Renew the lease for `seconds` from now; return False when the caller no longer holds the job."""
-        return self._changed(_held(key, holder).values(held_until=self._now(seconds))) > 0
+        return self._changed(_held(key, holder).values(held_until=self._times.after(seconds))) > 0
 
     def finish(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
         """Record that the job is done, if the caller still holds it; return whether that made another job due."""
@@ -223,12 +228,12 @@ class Jobs:
 
     def postpone(self, key: str, holder: str, result: Mapping[str, object], seconds: float) -> bool:
         """Retry the job after `seconds` because of `result`. Return False when the caller no longer holds the job."""
-        values = _queued(self._now(seconds)) | {"result": dict(result), "updated": self._now()}
+        values = _queued(self._times.after(seconds)) | {"result": dict(result), "updated": self._times.after()}
         return self._changed(_held(key, holder).values(values)) > 0
 
     def restart(self, key: str, holder: str) -> bool:
         """Run the job again without its plan and children. Return False when the caller no longer holds the job."""
-        values = _queued(self._now()) | {"plan": None, "remaining": 0, "updated": self._now()}
+        values = _queued() | {"plan": None, "remaining": 0, "updated": self._times.after()}
 
         def restart(session: Session) -> bool:
             if not _count(session, _held(key, holder).values(values)):
@@ -246,9 +251,9 @@ class Jobs:
         `claim` names what no other job may claim until this one has finished. Return False when the caller no longer
         holds the job. Raises `Busy` when another job has the claim.
         """
-        now = self._now()
+        now = self._times.after()
         state = JobState.WAITING if children else JobState.QUEUED
-        values = _queued(now) | {
+        values = _queued() | {
             "state": state.value,
             "remaining": len(children),
             "plan": dict(plan),
@@ -270,7 +275,7 @@ class Jobs:
         return self._write(spread)
 
     def _end(self, key: str, holder: str, state: JobState, result: Mapping[str, object]) -> bool:
-        now = self._now()
+        now = self._times.after()
         values = {
             "state": state.value,
             "result": dict(result),
@@ -288,10 +293,10 @@ class Jobs:
             if ended is None:
                 return False
             if ended.parent:
-                return _count_down(session, ended.parent, now)
+                return _count_down(session, ended.parent)
             _delete_children(session, key)
             if ended.rerun_requested:
-                rerun = _queued(now) | {"rerun_requested": False}
+                rerun = _queued() | {"rerun_requested": False}
                 session.execute(update(JobRow).where(JobRow.key == key).values(rerun))
             return bool(ended.rerun_requested)
 
@@ -299,7 +304,7 @@ class Jobs:
 
     def _release(self, condition: Any) -> int:
         change = update(JobRow).where(JobRow.state == JobState.RUNNING.value, condition)
-        return self._changed(change.values(_queued(self._now())))
+        return self._changed(change.values(_queued(self._times.after())))
 
     def _jobs(self, query: Any) -> list[Job]:
         return self._read(lambda session: [_job(row) for row in session.scalars(query)])
@@ -313,9 +318,6 @@ class Jobs:
 
     def _write(self, action: Callable[[Session], Result]) -> Result:
         return run_transaction(self._sessions, action)
-
-    def _now(self, seconds: float = 0.0) -> str:
-        return timestamp(self._clock() + timedelta(seconds=seconds))
 
 
 def enqueue(session: Session, job: NewJob, now: str) -> None:
@@ -335,7 +337,7 @@ def enqueue(session: Session, job: NewJob, now: str) -> None:
 
 
 def _new_row(job: NewJob, now: str) -> dict[str, Any]:
-    return _queued(now) | {
+    return _queued() | {
         "key": job.key,
         "kind": job.kind,
         "arguments": dict(job.arguments),
@@ -350,7 +352,7 @@ def _new_row(job: NewJob, now: str) -> dict[str, Any]:
     }
 
 
-def _queued(not_before: str) -> dict[str, Any]:
+def _queued(not_before: str = IMMEDIATELY) -> dict[str, Any]:
     """Return the columns of a job without holder and message."""
     return {
         "state": JobState.QUEUED.value,
@@ -373,14 +375,14 @@ def _delete_children(session: Session, key: str) -> None:
     session.execute(delete(JobRow).where(JobRow.parent == key))
 
 
-def _count_down(session: Session, parent: str, now: str) -> bool:
+def _count_down(session: Session, parent: str) -> bool:
     """Count one child of a waiting job as finished; return whether it was the last. The parent's row is the lock."""
     waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
     change = waiting.values(remaining=JobRow.remaining - 1).returning(JobRow.remaining)
     remaining = session.scalar(change, execution_options=_AS_STORED)
     if remaining is None or remaining > 0:
         return False
-    session.execute(waiting.values(_queued(now)))
+    session.execute(waiting.values(_queued()))
     return True
 
 

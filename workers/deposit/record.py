@@ -28,6 +28,7 @@ PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
 """The values of `behavior` for a canvas, and ``individuals`` for a page that is shown alone."""
 
 _RECTANGLE: Final = re.compile(r"(\d{1,7}), ?(\d{1,7}), ?([1-9]\d{0,6}), ?([1-9]\d{0,6})", re.ASCII)
+_LARGEST_SIZE: Final = 1_000_000
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
@@ -284,8 +285,11 @@ def _read_rights(reader: _Reader) -> Rights:
     uri = reader.checked("rights", record_values.check_uri, "record.rights")
     access = Access(reader.word("access", tuple(Access)) or Access.OPEN)
     size = reader.take("max_size")
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        expected = LocalizedText("max_size 应为正整数（像素）", "max_size must be a positive integer (pixels)")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _LARGEST_SIZE):
+        expected = LocalizedText(
+            f"max_size 应为 1 至 {_LARGEST_SIZE} 的整数（像素）",
+            f"max_size must be an integer from 1 to {_LARGEST_SIZE} (pixels)",
+        )
         reader.refuse("max_size", "record.type", expected)
     elif (size is None) == (access is Access.REDUCED):
         incomplete = LocalizedText(

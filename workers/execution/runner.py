@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from preservation.store_identity import verify_primary
 from repository.clock import timestamp
+from repository.database.job_times import LONGEST_DELAY
 from repository.database.outbox import Job, NewJob
 from repository.errors import DatabaseFault, DepositNotMounted, IntegrityError, ShanbenError, StagingFault
 from repository.localized import LocalizedText
@@ -32,7 +33,6 @@ from workers.execution.context import TaskContext
 # Page jobs are by far the most numerous, and the only ones that never cause other jobs.
 _PAGE: Final = "page"
 _MACHINE_FAULTS: Final = (StagingFault, DepositNotMounted)
-_LONGEST_DELAY: Final = 300.0
 _MOST_TRIES: Final = 3
 _RETRY_SECONDS: Final = 0.5
 _DEFECT: Final = LocalizedText(
@@ -137,11 +137,11 @@ class Runner:
         tries = int(previous.get("tries", 0)) + 1
         first = str(previous.get("first") or timestamp(self._clock()))
         result = {**fault, "tries": tries, "first": first}
-        elapsed = self._clock() - datetime.fromisoformat(first)
+        elapsed = abs(self._clock() - datetime.fromisoformat(first))  # negative after the clock was set back
         out_of_patience = elapsed + timedelta(seconds=1) > timedelta(seconds=self._patience)
         if out_of_patience or (most_tries is not None and tries >= most_tries):
             return lambda: self._jobs.fail(job.key, self._holder, result)
-        delay = min(_LONGEST_DELAY, 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+        delay = min(LONGEST_DELAY, 2.0**tries) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
         return lambda: self._jobs.postpone(job.key, self._holder, result, delay)
 
     def _record(self, ending: _Ending) -> bool:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
-from repository.clock import timestamp
+from repository.database.job_times import JobTimes
 from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.errors import Busy, LogBusy, NotFound
 from repository.localized import LocalizedText
@@ -63,6 +63,7 @@ class LocalRunner:
     def __init__(self, context: TaskContext, holder: str) -> None:
         self._repository = context.repository
         self._jobs = context.repository.jobs
+        self._times = JobTimes(context.repository.clock)
         self._concurrency = context.examiner.concurrency
         self._runner = Runner(context, TASKS, holder, patience=0)
         self._patient_runner = Runner(context, TASKS, holder, context.repository.settings.patience_seconds)
@@ -133,17 +134,17 @@ class LocalRunner:
         deadline = time.monotonic() + BUSY_SECONDS
 
         def unsettled() -> list[Job]:
-            is_late, now = time.monotonic() > deadline, timestamp(self._repository.clock())
+            is_late = time.monotonic() > deadline
             jobs = [job for job in map(self._jobs.get, keys) if job is not None and job.state not in FINISHED]
             if not is_late and self._has_unlogged_events():
                 self._jobs.enqueue(sequence_events_job())
                 jobs.append(self._get(SEQUENCE_EVENTS))
-            return [job for job in jobs if not _is_postponed(job, now) or (is_busy(job) and not is_late)]
+            return [job for job in jobs if not self._is_postponed(job) or (is_busy(job) and not is_late)]
 
         def due(limit: int) -> list[Job]:
-            now = timestamp(self._repository.clock())
-            jobs = [job for job in unsettled() if job.state is JobState.QUEUED and not _is_postponed(job, now)]
-            return jobs[:limit]
+            return [job for job in unsettled() if job.state is JobState.QUEUED and self._times.is_due(job.not_before)][
+                :limit
+            ]
 
         self._run_until(lambda: not unsettled(), self._patient_runner, due, _ignore_poll)
 
@@ -157,6 +158,9 @@ class LocalRunner:
                 return True
             del self._unlogged_works[work]  # logged for good: not queried again for every deposit that follows
         return False
+
+    def _is_postponed(self, job: Job) -> bool:
+        return job.state is JobState.QUEUED and not self._times.is_due(job.not_before)
 
     def _get(self, key: str) -> Job:
         job = self._jobs.get(key)
@@ -194,10 +198,6 @@ class LocalRunner:
             release_jobs_of_dead_workers(self._repository)
             self._jobs.release_expired()
             self._next_release = time.monotonic() + _POLL_SECONDS
-
-
-def _is_postponed(job: Job, now: str) -> bool:
-    return job.state is JobState.QUEUED and job.not_before > now
 
 
 def is_busy(job: Job) -> bool:
