@@ -33,6 +33,7 @@ class EventType(StrEnum):
     INGESTION = "ingestion"
     MESSAGE_DIGEST_CALCULATION = "message digest calculation"
     METADATA_MODIFICATION = "metadata modification"
+    RECOVERY = "recovery"
     VALIDATION = "validation"
 
 
@@ -112,6 +113,25 @@ def access_of_event(event: Event) -> WorkAccess | None:
         return msgspec.convert({"changed": event.time, **{name: stated.get(name) for name in names}}, WorkAccess)
     except msgspec.ValidationError as fault:
         raise _invalid(fault) from fault
+
+
+def recovery_event(
+    work: str, image: str | None, sha256: str, *, damage: str, version: int, time: str, software: str
+) -> Event:
+    """Return the event of putting the bytes with this digest back into the store, where they were lost or changed.
+
+    `image` is None for a file that is no master; `damage` is what was wrong with the stored bytes, `version` the number
+    of the version that records the event.
+    """
+    return Event(
+        identifier=_identifier(EventType.RECOVERY, work, str(version), sha256),
+        type=EventType.RECOVERY.value,
+        time=time,
+        work=work,
+        image=image,
+        sha256=sha256,
+        detail={"damage": damage, "software": software, "version": f"v{version}"},
+    )
 
 
 def event_bytes(event: Event) -> bytes:

@@ -196,10 +196,16 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
         if result["changed"]
         else LocalizedText("已在馆藏，未变", "already held, unchanged")
     )
-    folder = Path(job.arguments["deposit"]).name
+    folder, restored = Path(job.arguments["deposit"]).name, result.get("restored", 0)
     terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
     if result.get("access_kept"):
         terminal.warn(_access_kept(identifier, result))
+    if restored:
+        zh = f"  存储中有 {restored} 个文件损坏或缺失，已用送存恢复；请检查存储"
+        en = (
+            f"  {restored} file(s) were damaged or missing in the store, and restored from the deposit; check the store"
+        )
+        terminal.warn(LocalizedText(zh, en))
     terminal.write_value(LocalizedText("编号", "identifier"), identifier)
     terminal.write_value(LocalizedText("清单", "manifest"), manifest)
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}

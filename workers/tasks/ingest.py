@@ -6,13 +6,15 @@ The steps, and what a crash leaves after each of them:
    transaction enqueues a job per page and claims the work, so that no other ingest changes it. A crash before the
    transaction leaves nothing.
 2. **Pages.** Any number of workers run the page jobs (`tasks/ingest_page.py`): hash and decode the master, store it
-   ahead of the version, store its pyramid. A crash leaves some of these objects, which are written again. The first
-   page records the version as unfinished (`preservation/ocfl/unfinished.py`): of the work's object, an ingest may
-   overwrite and delete only what is in the folder of that version.
+   ahead of the version, store its pyramid. A crash leaves some of these objects, which are written again. The stored
+   bytes of a master that the work holds already are verified. The first page records the version as unfinished
+   (`preservation/ocfl/unfinished.py`): of the work's object, an ingest may overwrite and delete only what is in the
+   folder of that version, and put back damaged files.
 3. **Conclude**, when all page jobs have finished. A fault ends the ingest here: all faults are reported and the stored
    objects of the unfinished version are deleted. If the deposit was changed meanwhile, the ingest restarts.
-4. **Preserve.** Commit the version of the work's OCFL object, unless its head has the same files already. A crash
-   before the commit leaves files that the next run uses; after it, the next run finds the version.
+4. **Preserve.** Put back what is damaged or missing in the store. Commit the version of the work's OCFL object, unless
+   its head has the same files already and nothing was put back. A crash before the commit leaves files that the next
+   run uses; after it, the next run finds the version.
 5. **Publish the manifest** in the store.
 6. **Publish the work** in one transaction: rows, events and follow-up jobs. A crash before it leaves the work
    invisible.
@@ -33,6 +35,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from preservation.ocfl import objects
+from preservation.ocfl.restoration import Damage
+from preservation.premis import EventType
 from repository.access import after_deposit, deposited_access, is_less_than_deposited
 from repository.clock import timestamp
 from repository.database.catalogue import HeldAccess, Publication
@@ -40,7 +44,7 @@ from repository.database.outbox import Job, JobState, NewJob
 from repository.errors import DepositRefused
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Pyramid, Work, WorkAccess
+from repository.model import Event, Pyramid, Work, WorkAccess
 from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier, work_identifier
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
@@ -109,7 +113,9 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     work = _accepted_work(repository, assembled, plan, pages)  # 3
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan)
-    inventory, events = preserve(repository.store, work, assembled.files, plan.time, access)  # 4
+    inventory, events = preserve(  # 4
+        repository.store, work, assembled.files, plan.time, access, version=plan.version, damaged=_damaged(pages)
+    )
     pyramids = _pyramids(repository, assembled)
     publish_work(repository, work, access, pyramids)  # 5
     publication = publication_of(
@@ -117,10 +123,9 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     )
     follow_up = follow_up_jobs(repository, publication)  # 7
     repository.catalogue.publish(publication, follow_up, timestamp(repository.clock()))  # 6
-    changed = len(inventory.versions) >= plan.version
     kept = is_less_than_deposited(access, work.rights, repository.clock())
     shown = {"state": access.state.value, "access": access.access.value, "access_kept": kept}
-    return {"identifier": work.identifier, "images": len(pyramids), "changed": changed, **shown}
+    return {"identifier": work.identifier, "images": len(pyramids), **_outcome(events, plan.version), **shown}
 
 
 def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:
@@ -142,6 +147,18 @@ def follow_up_jobs(repository: Repository, publication: Publication) -> list[New
         collection_job(publication.accessioned),
         *(replicate_work_job(store, publication.work.identifier) for store in repository.replicas),
     ]
+
+
+def _outcome(events: Sequence[Event], version: int) -> dict[str, object]:
+    """Return whether the deposit changed the work, and how many files it restored, by the events since `version`."""
+    counted = [event for event in events if event.type in {EventType.ACCESSION, EventType.RECOVERY}]
+    types = [event.type for event in counted if int(event.detail["version"].removeprefix("v")) >= version]
+    return {"changed": EventType.ACCESSION in types, "restored": types.count(EventType.RECOVERY)}
+
+
+def _damaged(pages: Sequence[IngestedPage]) -> dict[str, Damage]:
+    """Return the masters whose stored bytes page jobs found damaged, by digest."""
+    return {page.result.sha256: page.damage for page in pages if page.damage and isinstance(page.result, Examined)}
 
 
 def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:

@@ -15,6 +15,7 @@ from typing import Final
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
+from preservation.ocfl.restoration import Damage, find_damage, restore
 from preservation.premis import (
     ChangeOfAccess,
     access_event,
@@ -22,6 +23,7 @@ from preservation.premis import (
     events_bytes,
     ingestion_event,
     parse_events,
+    recovery_event,
 )
 from repository import paths
 from repository.access import deposited_access
@@ -40,26 +42,41 @@ ACCESS: Final = "metadata/access.json"
 
 
 def preserve(
-    store: ObjectStore, work: Work, files: Mapping[str, Path], time: str, access: WorkAccess
+    store: ObjectStore,
+    work: Work,
+    files: Mapping[str, Path],
+    time: str,
+    access: WorkAccess,
+    *,
+    version: int,
+    damaged: Mapping[str, Damage],
 ) -> tuple[Inventory, Sequence[Event]]:
     """Commit a version of a work's OCFL object with these files, unless its head has the same files already.
 
     The masters must have been stored for this version before (`objects.put_content`). `files` maps paths in the object
     to local files, `time` is the RFC 3339 time of the version and its events, `access` the access to the work that the
-    version preserves. Returns the inventory and the events of all versions. The events of a version are part of it, so
-    that a repeated call after a crash returns the same events. Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
+    version preserves. `damaged` has the masters, by digest, whose stored bytes were found damaged: they and other
+    damaged files are put back, and the version records that as events, even if the files are the same. `version` is the
+    number that the survey chose for the version: it tells the recoveries of this ingest from those of others. Returns
+    the inventory and the events of all versions. The events of a version are part of it, so that a repeated call after
+    a crash returns the same events. Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
     """
     before = objects.complete_version(store, work.identifier)
     documents = {RECORD: work_to_json(work), **_access_document(work.rights, access, before)}
     digests = _digests(work, files, documents)
-    events = read_events(store, work.identifier) if before else ()
+    content: dict[str, Path | bytes] = {**files, **documents}
+    events = list(read_events(store, work.identifier)) if before else []
+    if before is not None:
+        restored = _restore(store, work, before, {digests[path]: content[path] for path in digests}, damaged)
+        known = {event.identifier for event in events}
+        recoveries = _recovery_events(work, restored, version, time)
+        events += [event for event in recoveries if event.identifier not in known]
     if before is None or {path: digest for path, digest in before.state.items() if path != EVENTS} != digests:
-        version = 1 + (len(before.versions) if before else 0)
-        logged = {event.image for event in events}
-        events = [*events, *_new_events(work, digests[RECORD], version, time, logged)]
+        number, logged = 1 + (len(before.versions) if before else 0), {event.image for event in events}
+        events += _new_events(work, digests[RECORD], number, time, logged)
         if before and (held := preserved_access(store, work.identifier).access) != access:
-            events.append(_access_event(work.identifier, version, held, access, time))
-    content: dict[str, Path | bytes] = {**files, **documents, EVENTS: events_bytes(events)}
+            events.append(_access_event(work.identifier, number, held, access, time))
+    content[EVENTS] = events_bytes(events)
     inventory = objects.write_version(
         store,
         work.identifier,
@@ -167,6 +184,41 @@ def _digests(work: Work, files: Mapping[str, Path], documents: Mapping[str, byte
     masters = {image.master.path: image.master.sha256 for image in work.images()}
     others = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items() if path not in masters}
     return {**masters, **others, **{path: sha256(document).hexdigest() for path, document in documents.items()}}
+
+
+def _restore(
+    store: ObjectStore,
+    work: Work,
+    inventory: Inventory,
+    sources: Mapping[str, Path | bytes],
+    masters: Mapping[str, Damage],
+) -> dict[str, Damage]:
+    """Put damaged content back; return what was damaged, by digest.
+
+    `sources` has the good bytes by digest. Masters were verified by their page jobs, everything else is verified here.
+    """
+    verified = {image.master.sha256 for image in work.images()}
+    damaged = {digest: damage for digest, damage in masters.items() if digest in sources}
+    for digest in sorted(sources.keys() - verified):
+        if damage := find_damage(store, work.identifier, inventory, digest):
+            damaged[digest] = damage
+    for digest in damaged:
+        restore(store, work.identifier, inventory, digest, sources[digest])
+    return damaged
+
+
+def _recovery_events(work: Work, damaged: Mapping[str, Damage], version: int, time: str) -> Iterator[Event]:
+    images = {image.master.sha256: image.identifier for image in work.images()}
+    for digest, damage in sorted(damaged.items()):
+        yield recovery_event(
+            work.identifier,
+            images.get(digest),
+            digest,
+            damage=damage.value,
+            version=version,
+            time=time,
+            software=_software(),
+        )
 
 
 def _new_events(work: Work, record: str, version: int, time: str, logged: set[str | None]) -> Iterator[Event]:
