@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Range
 from workers.deposit.record import RECORD_FILE, RangeTable
+
+MOST_LEVELS: Final = 32
+"""The most levels of nested ranges. A manifest of many more cannot be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +65,23 @@ def _parent_problem(
     if labels.count(parent) != 1:
         zh = f"上级目次“{parent}”须有且仅有一个；请核对"
         return "parent", zh, f'there must be exactly one range "{parent}"; check the labels'
-    if _is_cyclic(table.label, parents):
+    level = _level(table.label, parents)
+    if level is None:
         return "parent", "上下级关系形成循环；请改正 parent", "its chain of parents is circular; correct parent"
+    if level > MOST_LEVELS:
+        zh, en = f"目次至多 {MOST_LEVELS} 级；请减少层次", f"ranges have at most {MOST_LEVELS} levels; use fewer"
+        return "parent", zh, en
     return None
 
 
-def _is_cyclic(label: str, parents: Mapping[str, str | None]) -> bool:
-    above = parents.get(label)
-    for _ in parents:
+def _level(label: str, parents: Mapping[str, str | None]) -> int | None:
+    """Return the level of a range, 1 for one without a parent; None if its chain of parents is circular."""
+    above: str | None = label
+    for level in range(len(parents) + 1):
         if above is None:
-            return False
-        if above == label:
-            return True
+            return level
         above = parents.get(above)
-    return True
+    return None
 
 
 def _read_pages(table: RangeTable, keys: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:

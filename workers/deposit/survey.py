@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +35,14 @@ class Survey:
         return [page for page in self.pages if page.size]
 
     def documents_digest(self) -> str:
-        """Return a sha256 over names and contents of the documents. Raises `DepositNotMounted`."""
+        """Return a sha256 over names and contents of the documents; one that cannot be read is a fault already."""
         digest = hashlib.sha256()
         for name, path in sorted(self.documents.items()):
-            digest.update(f"{name}\0{file_digest(path)}\n".encode())
+            try:
+                content = file_digest(path)
+            except DepositNotMounted:
+                content = ""
+            digest.update(f"{name}\0{content}\n".encode())
         return digest.hexdigest()
 
 
@@ -46,7 +50,8 @@ def survey(folder: Path, read_record: Callable[[bytes], ReadRecord]) -> Survey:
     """Survey the deposit in `folder`. Faults are returned; raises what `read_record` raises."""
     listing = list_deposit(folder)
     description, record_faults = _read_description(listing.documents, read_record)
-    return Survey(folder, listing.pages, listing.documents, description, (*listing.faults, *record_faults))
+    faults = (*listing.faults, *record_faults, *_unreadable_documents(listing.documents))
+    return Survey(folder, listing.pages, listing.documents, description, faults)
 
 
 def file_signature(path: Path) -> str:
@@ -74,10 +79,25 @@ def _read_description(documents: Mapping[str, Path], read_record: Callable[[byte
         with documents[RECORD_FILE].open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as fault:
-        message = LocalizedText(f"无法读取文件：{fault.strerror}", f"the file cannot be read: {fault.strerror}")
-        return ReadRecord(None, (Fault(RECORD_FILE, "", "file.unreadable", message),))
+        return ReadRecord(None, (_unreadable(RECORD_FILE, fault),))
     if len(content) > MAX_BYTES:
         limit = f"{MAX_BYTES >> 20} MiB"
         message = LocalizedText(f"文件超过 {limit}；请精简", f"the file is larger than {limit}; shorten it")
         return ReadRecord(None, (Fault(RECORD_FILE, "", "record.size", message),))
     return read_record(content)
+
+
+def _unreadable_documents(documents: Mapping[str, Path]) -> Iterator[Fault]:
+    """Yield a fault for each file that is preserved unread and cannot be read completely; the record is read anyway."""
+    for name, path in documents.items():
+        try:
+            if name != RECORD_FILE:
+                with path.open("rb") as file:
+                    hashlib.file_digest(file, "sha256")
+        except OSError as fault:
+            yield _unreadable(name, fault)
+
+
+def _unreadable(name: str, fault: OSError) -> Fault:
+    message = LocalizedText(f"无法读取文件：{fault.strerror}", f"the file cannot be read: {fault.strerror}")
+    return Fault(name, "", "file.unreadable", message)

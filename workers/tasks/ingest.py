@@ -41,12 +41,13 @@ from repository.access import after_deposit, deposited_access, is_less_than_depo
 from repository.clock import timestamp
 from repository.database.catalogue import HeldAccess, Publication
 from repository.database.outbox import Job, JobState, NewJob
-from repository.errors import DepositRefused
+from repository.errors import DepositNotMounted, DepositRefused
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Event, Pyramid, Work, WorkAccess
 from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier, work_identifier
+from workers.deposit.equal_pixels import compare_pixels
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Restart, StepFailed
@@ -109,7 +110,10 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     pages = _finished_pages(repository, job, plan)
     if _has_changed(deposit, pages, plan):
         return _restart(repository, job, folder, plan, pages)
-    assembled = assemble(deposit, {page.file: page.result for page in pages})
+    results = compare_pixels(folder, {page.file: page.result for page in pages}, context.examiner)
+    assembled = assemble(deposit, results)
+    if assembled.work and assembled.work.identifier != plan.work:
+        return _restart(repository, job, folder, plan, pages)  # a master could not be read at first
     work = _accepted_work(repository, assembled, plan, pages)  # 3
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan)
@@ -164,16 +168,27 @@ def _damaged(pages: Sequence[IngestedPage]) -> dict[str, Damage]:
 def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:
     """Return the page jobs. Masters are examined but not stored if the survey has faults."""
     repository = context.repository
-    work, version = "", 0
-    if deposit.description and not deposit.faults:
-        work = work_identifier(deposit.description, _master_digests(deposit, context.examiner.concurrency))
-        version = next_version(repository, work)
+    work = _work_of(deposit, context.examiner.concurrency)
+    version = next_version(repository, work) if work else 0
     plan = IngestPlan(work, version, timestamp(repository.clock()), deposit.documents_digest())
     pages = [
         page_job(job.key, number, deposit.folder, page.name, work=work, version=version)
         for number, page in enumerate(deposit.readable_pages)
     ]
     return FanOut(pages, plan.to_json(), work or None)
+
+
+def _work_of(deposit: Survey, concurrency: int) -> str:
+    """Return the identifier of the work; '' if the survey has faults, or a master cannot be read.
+
+    The page job of such a master reports the fault.
+    """
+    if deposit.description is None or deposit.faults:
+        return ""
+    try:
+        return work_identifier(deposit.description, _master_digests(deposit, concurrency))
+    except DepositNotMounted:
+        return ""
 
 
 def _master_digests(deposit: Survey, concurrency: int) -> Sequence[str]:
@@ -215,7 +230,7 @@ def _accepted_work(
     repository: Repository, assembled: AssembledDeposit, plan: IngestPlan, pages: Sequence[IngestedPage]
 ) -> Work:
     work = assembled.work
-    if work is None or work.identifier != plan.work or assembled.faults:
+    if work is None or assembled.faults:
         _discard(repository, plan.work, pages)
         raise DepositRefused(str(assembled.folder), assembled.faults)
     return work
