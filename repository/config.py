@@ -56,7 +56,16 @@ class Settings:
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of the database."""
-        return self.database or f"sqlite:///{self.data / 'shanben.sqlite'}"
+        return self.database or f"sqlite:///{self._sqlite_file}"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether a database is set, or its file exists."""
+        return bool(self.database) or self._sqlite_file.exists()
+
+    @property
+    def _sqlite_file(self) -> Path:
+        return self.data / "shanben.sqlite"
 
     @property
     def store_url(self) -> str:

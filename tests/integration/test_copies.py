@@ -78,8 +78,8 @@ def test_a_verified_copy_makes_a_work_preserved_until_its_next_version(replica_s
         ReplicaCopy(FAR, 2, "2026-02-02T00:00:00Z"),
         ReplicaCopy(NEAR, 2, "2026-02-02T00:00:00Z"),
     ]
-    assert replica_status.work_head("w00010") == (2, None)
-    assert replica_status.work_head("unknown") is None
+    assert replica_status.work_head("w00010", "accession") == (2, None)
+    assert replica_status.work_head("unknown", "accession") is None
 
 
 def test_missing_copies_exclude_those_with_a_job(replica_status: ReplicaStatus, engine: Engine) -> None:

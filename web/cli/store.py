@@ -9,18 +9,19 @@ from typing import Final
 
 import click
 
-from preservation import store_identity
 from preservation.ocfl.store_validation import survey_store, validate_store
 from preservation.replication.transfer import NamedStore
+from preservation.store_identity import StoreNotRecognised, verify_primary, verify_replica
+from preservation.store_identity import adopt as adopt_store
 from repository.config import Settings, process_settings
 from repository.database.store_registry import PRIMARY
-from repository.errors import SettingInvalid, StoreFault
+from repository.errors import Busy, DatabaseFault, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
-from web.cli.terminal import EXIT_CONTENT, Terminal, command
+from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
 from workers.bootstrap import prepare_store
@@ -61,7 +62,8 @@ def copy(terminal: Terminal, source: str, target: str, masters_only: bool) -> in
 @command
 def validate(terminal: Terminal, name: str | None) -> int:
     """按 OCFL 规则验证存储，逐一核对摘要。 Validate a store by the OCFL rules, every digest included."""
-    selected = _open_selected(name, process_settings())
+    settings = process_settings()
+    selected = _open_selected(name, settings)
     progress = terminal.progress()
     try:
         progress.start(LocalizedText(f"列出 {selected.name}", f"Listing {selected.name}"), 0)
@@ -72,6 +74,9 @@ def validate(terminal: Terminal, name: str | None) -> int:
         progress.finish()
     report_findings(terminal, selected.name, survey.bytes, findings)
     terminal.result(findings_document(terminal, selected.name, survey.bytes, findings))
+    if fault := _identity_fault(name, settings):
+        terminal.report_error(fault)
+        return EXIT_SYSTEM
     return EXIT_CONTENT if findings.faults else 0
 
 
@@ -92,12 +97,30 @@ def adopt(terminal: Terminal, name: str | None, refill: bool) -> None:
         raise SettingInvalid(name="--refill", reason=reason)
     if refill:
         repository.stores.forget_replica(replica)
-    store_identity.adopt(repository, replica)
+    adopt_store(repository, replica)
     for job in replication_jobs(repository, failed=True) if replica else ():
         repository.jobs.enqueue(job)
     label = replica or store_name(repository.settings.store_url)
     terminal.write(LocalizedText(f"已认领：{label}", f"Adopted: {label}"))
     terminal.result({"store": label, "refill": refill})
+
+
+def _identity_fault(name: str | None, settings: Settings) -> StoreNotRecognised | None:
+    """Return why the validated store is not the one that the library filled; None without a database that knows it."""
+    if not settings.has_database:
+        return None
+    try:
+        repository = open_repository(settings)
+        replica = _replica_name(repository, name)
+        if replica:
+            verify_replica(repository, replica)
+        else:
+            verify_primary(repository)
+    except StoreNotRecognised as fault:
+        return fault
+    except (DatabaseFault, Busy):
+        pass  # the store alone is validated
+    return None
 
 
 def _replica_name(repository: Repository, name: str | None) -> str:

@@ -23,8 +23,8 @@ from repository.repository import Repository, open_repository
 from repository.storage.folder import FolderStore
 from web.cli.main import main
 from workers.bootstrap import bootstrap, bootstrap_to_serve
+from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
-from workers.masters.examine import ChildExaminer
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
@@ -38,6 +38,8 @@ COMMANDS = (
     ("log", "verify"),
     ("log", "prove", "image"),
     ("store", "adopt"),
+    ("store", "validate"),
+    ("store", "validate", "--json"),
 )
 
 
@@ -46,7 +48,7 @@ class Library(NamedTuple):
 
     settings: Settings
     deposit: Path
-    examiner: ChildExaminer
+    examiner: ChildDepositExaminer
 
     @property
     def store(self) -> Path:
@@ -69,7 +71,7 @@ class Library(NamedTuple):
 
 
 @pytest.fixture
-def library(tmp_path: Path, examiner: ChildExaminer, monkeypatch: pytest.MonkeyPatch) -> Library:
+def library(tmp_path: Path, examiner: ChildDepositExaminer, monkeypatch: pytest.MonkeyPatch) -> Library:
     for name in list(os.environ):
         if name.startswith("SHANBEN_"):
             monkeypatch.delenv(name)

@@ -12,9 +12,9 @@ from repository.config import Settings
 from repository.database.outbox import JobState, NewJob
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.execution.runner import Runner
-from workers.masters.examine import ChildExaminer
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def context(tmp_path: Path, examiner: ChildExaminer, clock: Clock) -> TaskContext:
+def context(tmp_path: Path, examiner: ChildDepositExaminer, clock: Clock) -> TaskContext:
     repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), clock))
     return TaskContext(repository, examiner)
 

@@ -22,9 +22,9 @@ from repository.faults import Fault
 from repository.repository import memory_repository
 from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
+from workers.deposit.examiner import ChildDepositExaminer, open_deposit_examiner
 from workers.deposit.ranges import MOST_LEVELS
 from workers.execution.context import TaskContext
-from workers.masters.examine import ChildExaminer, open_child_examiner
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
@@ -47,11 +47,11 @@ def without_privileges() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def examiner() -> Iterator[ChildExaminer]:
+def examiner() -> Iterator[ChildDepositExaminer]:
     """The real examiner, whose scratch folder every user may enter."""
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch).chmod(0o777)
-        with open_child_examiner(Settings(), Path(scratch), 2) as examiner:
+        with open_deposit_examiner(Settings(), Path(scratch), 2) as examiner:
             yield examiner
 
 
@@ -179,7 +179,7 @@ def faults_of(faults: Iterable[Fault]) -> list[tuple[str, str, str]]:
     return sorted((fault.file, fault.place, fault.code) for fault in faults)
 
 
-def assert_same_verdict(examiner: ChildExaminer, changes: Iterable[str]) -> list[tuple[str, str, str]]:
+def assert_same_verdict(examiner: ChildDepositExaminer, changes: Iterable[str]) -> list[tuple[str, str, str]]:
     """Check and ingest the changed deposit, and ingest it once more; return its faults."""
     with changed_deposit(changes) as deposit, without_privileges():
         repository = prepare_repository(memory_repository(Settings(data=deposit.parent / "var")))
@@ -197,17 +197,19 @@ def assert_same_verdict(examiner: ChildExaminer, changes: Iterable[str]) -> list
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_check_and_ingest_give_the_same_verdict(examiner: ChildExaminer, change: str) -> None:
+def test_check_and_ingest_give_the_same_verdict(examiner: ChildDepositExaminer, change: str) -> None:
     assert_same_verdict(examiner, [change])
 
 
 @hypothesis.settings(max_examples=20)
 @hypothesis.given(changes=st.lists(st.sampled_from(sorted(CHANGES)), min_size=2, max_size=4, unique=True))
-def test_check_and_ingest_give_the_same_verdict_on_several_changes(examiner: ChildExaminer, changes: list[str]) -> None:
+def test_check_and_ingest_give_the_same_verdict_on_several_changes(
+    examiner: ChildDepositExaminer, changes: list[str]
+) -> None:
     assert_same_verdict(examiner, sorted(changes, key=lambda change: change.startswith("unreadable")))
 
 
-def test_masters_are_duplicates_if_their_pixels_are_equal_and_not_their_tiles(examiner: ChildExaminer) -> None:
+def test_masters_are_duplicates_if_their_pixels_are_equal_and_not_their_tiles(examiner: ChildDepositExaminer) -> None:
     assert [fault[2] for fault in assert_same_verdict(examiner, ["equal pixels"])] == ["page.duplicate"]
     assert assert_same_verdict(examiner, ["equal tiles"]) == []
 
@@ -222,5 +224,5 @@ def test_masters_are_duplicates_if_their_pixels_are_equal_and_not_their_tiles(ex
         ("size above the limit", "record.type"),
     ],
 )
-def test_fault_is_named(examiner: ChildExaminer, change: str, code: str) -> None:
+def test_fault_is_named(examiner: ChildDepositExaminer, change: str, code: str) -> None:
     assert code in [fault[2] for fault in assert_same_verdict(examiner, [change])]
