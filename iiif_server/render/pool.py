@@ -228,7 +228,9 @@ class RenderedStream:
                 if self._session is not None:
                     self._session.abort()
                 await asyncio.wait({self._step})
-            if self._session is None and self._step is not None and not self._step.exception():
+            # The exception is looked at in any case: asyncio logs those that nobody has seen.
+            has_failed = self._step is None or self._step.cancelled() or self._step.exception() is not None
+            if self._session is None and self._step is not None and not has_failed:
                 self._session = self._step.result()
             if self._session is not None:
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._session.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections import Counter
@@ -131,6 +132,27 @@ def test_a_long_image_is_streamed_before_it_is_finished(pool: RenderPool, tiles:
         await stream.close()
 
     asyncio.run(scenario())
+
+
+def test_a_client_that_leaves_during_a_rendering_leaves_nothing_in_the_log(
+    pool: RenderPool, tiles: Tiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async def read_slowly(ordinals: Sequence[int]) -> list[bytes]:
+            await asyncio.sleep(0.05)
+            return tiles(ordinals)
+
+        for _ in range(3):
+            stream = await pool.render(*job("full/max/0/default.png"), read_slowly, 80)
+            assert isinstance(stream, RenderedStream)
+            while stream._step is None or stream._step.done():
+                await asyncio.sleep(0)
+            await stream.close()
+            del stream
+            gc.collect()
+
+    asyncio.run(scenario())
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_client_that_reads_nothing_does_not_hold_the_pool(pool: RenderPool, tiles: Tiles) -> None:
