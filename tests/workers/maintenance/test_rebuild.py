@@ -17,6 +17,7 @@ from silent_progress import SilentProgress
 
 from preservation.log.sequencer import open_log, record_events
 from preservation.ocfl.objects import file_key, read_inventory
+from preservation.store_identity import StoreNotRecognised
 from repository import paths
 from repository.config import Settings
 from repository.database.outbox import JobState
@@ -103,6 +104,10 @@ def test_damaged_log_is_read_as_far_as_possible_and_not_changed(
     repository = context.repository
     assert open_log(repository).size == 7
     harm(repository.store, key)
+    if (key, harm, database) == ("log/checkpoint", lose, "lost"):
+        with pytest.raises(StoreNotRecognised):  # this data folder remembers a log that the store seems not to hold
+            with_new_database(repository)
+        return
     if database == "lost":
         repository = with_new_database(repository)
     before = contents(repository.store, paths.LOG)
