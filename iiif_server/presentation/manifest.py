@@ -51,13 +51,11 @@ from iiif_server.urls import (
 from repository.access import Decision, decide
 from repository.localized import LocalizedText
 from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
+from repository.rights import licence_uri
 
 _CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
 _LANGUAGES: Final = ["zh-Hans", "en"]
 _LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
-_LICENCE: Final = re.compile(
-    r"https?://(creativecommons\.org/(licenses|publicdomain)|rightsstatements\.org/vocab)/[\w./-]+", re.ASCII
-)
 _MANIFEST_BEHAVIORS: Final = frozenset({"paged", "individuals", "continuous", "unordered"})
 _CANVAS_BEHAVIORS: Final = {"individuals": "facing-pages", "facing-pages": "facing-pages", "non-paged": "non-paged"}
 _BLANK_SIZE: Final = (1000, 1400)
@@ -222,10 +220,8 @@ def _required_statement(work: Work, provider: str) -> Json | None:
 
 
 def _licence(rights: Rights) -> str | None:
-    """Return the rights URI with ``http`` if the property `rights` allows it (section 3.2), or None."""
-    if rights.uri is None or not _LICENCE.fullmatch(rights.uri):
-        return None
-    return re.sub(r"^https", "http", rights.uri)
+    """Return the URI of the licence or rights statement, which alone `rights` may be (section 3.2), or None."""
+    return licence_uri(rights.uri) if rights.uri else None
 
 
 # Links

@@ -15,6 +15,7 @@ from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from iiif_server.request.limits import ImageLimits, largest
 from iiif_server.urls import manifest_path, record_path
 from repository.localized import LocalizedText
+from repository.rights import licence_uri
 
 CONTEXTS: Final[Mapping[ApiVersion, str]] = MappingProxyType(
     {version: f"http://iiif.io/api/image/{version.value}/context.json" for version in ApiVersion}
@@ -101,8 +102,8 @@ def _version_3(image: Described, offered: Offered) -> dict[str, object]:
         "extraQualities": [quality.value for quality in offered.qualities if quality is not Quality.DEFAULT],
         "extraFeatures": [name for name in features if name not in level],
     }
-    if image.rights:
-        document["rights"] = image.rights
+    if image.rights and (licence := licence_uri(image.rights)):
+        document["rights"] = licence
     document["partOf"] = [_link(manifest_path(image.work), image, "Manifest", _MANIFEST)]
     record = _link(record_path(image.work), image, "Dataset", _RECORD)
     document["seeAlso"] = [{**record, "format": "application/json"}]

@@ -9,11 +9,12 @@ import re
 from typing import Final
 
 from repository.localized import LocalizedText
+from repository.rights import licence_uri
 
 _CREATIVE_COMMONS: Final = re.compile(
-    r"https?://creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)(/([a-z]{2,3}))?(/[a-z.-]*)?/?"
+    r"http://creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)(/([a-z]+))?/"
 )
-_STATEMENT: Final = re.compile(r"https?://rightsstatements\.org/(?:vocab|page)/([A-Za-z-]+)/1\.0/?(\?.*)?")
+_STATEMENT: Final = re.compile(r"http://rightsstatements\.org/vocab/([A-Za-z-]+)/1\.0/")
 _PUBLIC_DOMAIN: Final = {
     "mark": LocalizedText("公有领域标记", "Public Domain Mark"),
     "zero": LocalizedText("CC0 公有领域贡献", "CC0 Public Domain Dedication"),
@@ -44,7 +45,8 @@ _STATEMENTS: Final = {
 
 def rights_statement(uri: str) -> LocalizedText:
     """Return the statement of a rights URI; the URI itself when it is unknown."""
-    return _creative_commons(uri) or _statement(uri) or LocalizedText(uri, uri)
+    known = licence_uri(uri) or uri
+    return _creative_commons(known) or _statement(known) or LocalizedText(uri, uri)
 
 
 def _creative_commons(uri: str) -> LocalizedText | None:
