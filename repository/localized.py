@@ -43,4 +43,4 @@ class LocalizedText:
         return cls(document["zh"], document["en"])
 
     def __str__(self) -> str:
-        return f"{self.zh} / {self.en}"
+        return self.zh if self.zh == self.en else f"{self.zh} / {self.en}"

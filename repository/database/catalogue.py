@@ -5,7 +5,7 @@ The store is authoritative: everything in the catalogue can be rebuilt from it (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -39,6 +39,7 @@ from repository.database.tables import EventRow, ImageRow, UnheldEventRow, WorkR
 from repository.model import Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
 from repository.work_json import work_of_json
 
+_BATCH: Final = 500
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
 
 
@@ -214,6 +215,18 @@ class Catalogue:
     def images_of_master(self, sha256: str) -> list[tuple[Image, Pyramid]]:
         """Return the images whose masters have this digest."""
         return self._images(select(ImageRow).where(ImageRow.master_sha256 == sha256))
+
+    def works_of_masters(self, digests: Collection[str]) -> dict[str, int]:
+        """Return how many of these different masters (sha256) each work holds; works without any are left out."""
+        counts: dict[str, int] = {}
+        wanted = sorted(digests)
+        with read_session(self._sessions) as session:
+            for start in range(0, len(wanted), _BATCH):
+                some = ImageRow.master_sha256.in_(wanted[start : start + _BATCH])
+                count = func.count(func.distinct(ImageRow.master_sha256))
+                for work, held in session.execute(select(ImageRow.work, count).where(some).group_by(ImageRow.work)):
+                    counts[work] = counts.get(work, 0) + held
+        return counts
 
     def publish(self, publication: Publication, follow_up: Sequence[NewJob], now: str) -> None:
         """Store a work with its images and events, and enqueue the jobs that follow, in one transaction.

@@ -16,73 +16,37 @@ reason the start and the end of a job are committed without a wait for the disk:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Delete, Select, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from repository.database.engine import Sessions, commit_asynchronously, read_session, run_transaction
-from repository.database.job_times import IMMEDIATELY, JobTimes
+from repository.database.job_rows import (
+    ACTIVE,
+    AS_STORED,
+    FINISHED,
+    Job,
+    JobProgress,
+    JobState,
+    NewJob,
+    count_down,
+    count_rows,
+    delete_children,
+    enqueue,
+    held,
+    job_of,
+    new_row,
+    queued_columns,
+)
+from repository.database.job_times import JobTimes
 from repository.database.tables import JobRow
 from repository.errors import Busy, ContentError
 
-
-class JobState(StrEnum):
-    """The state of a job."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
-
-
-ACTIVE: Final = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
-FINISHED: Final = (JobState.DONE, JobState.FAILED)
-
-_AS_STORED: Final = {"synchronize_session": False}
+__all__ = ["ACTIVE", "FINISHED", "Job", "JobProgress", "JobState", "Jobs", "NewJob", "enqueue"]
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be enqueued: its unique key, the kind of its task, and the task's arguments."""
-
-    key: str
-    kind: str
-    arguments: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as stored.
-
-    `result` is what its task returned, or the error that ended or postponed it; `plan` is what a job that fanned out
-    continues with. `since` is when it was enqueued and `not_before` when it is due ('' for immediately), both RFC 3339
-    times.
-    """
-
-    key: str
-    kind: str
-    arguments: Mapping[str, str]
-    state: JobState
-    attempts: int
-    result: Mapping[str, object] | None
-    plan: Mapping[str, Any] | None
-    since: str
-    not_before: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobProgress:
-    """The number of children of a job, and of those that have finished or failed."""
-
-    finished: int
-    total: int
 
 
 class Jobs:
@@ -96,10 +60,46 @@ class Jobs:
         """Enqueue a job in a transaction of its own (see `enqueue`)."""
         self._write(lambda session: enqueue(session, job, self._times.after()))
 
+    def forget(self, key: str) -> None:
+        """Delete a job that has ended; a job in any other state stays."""
+        ended = JobRow.state.in_([state.value for state in FINISHED])
+        self._write(lambda session: count_rows(session, delete(JobRow).where(JobRow.key == key, ended)))
+
+    def seize(self, key: str, holder: str, seconds: float) -> Job | None:
+        """Hold a queued or waiting job, so that it can be abandoned, and delete its children that have not begun.
+
+        Return None, and change nothing, if the job has ended or if it or a child is running.
+        """
+        lease = {"state": JobState.RUNNING.value, "holder": holder, "held_until": self._times.after(seconds)}
+        idle = JobRow.state.in_([JobState.QUEUED.value, JobState.WAITING.value])
+
+        def hold(session: Session) -> Job | None:
+            row = session.get(JobRow, key, with_for_update=True)
+            is_child = JobRow.parent == key
+            running = select(JobRow.key).where(is_child, JobRow.state == JobState.RUNNING.value).limit(1)
+            if row is None or session.scalar(running):
+                return None
+            if not count_rows(session, update(JobRow).where(JobRow.key == key, idle).values(lease)):
+                return None
+            session.execute(delete(JobRow).where(is_child, JobRow.state == JobState.QUEUED.value))
+            return job_of(row)
+
+        return self._write(hold)
+
+    def abandon(self, key: str, holder: str) -> None:
+        """Delete a job that `holder` has seized, and its children: it will not run."""
+
+        def delete_all(session: Session) -> None:
+            mine = (JobRow.key == key, JobRow.holder == holder, JobRow.state == JobState.RUNNING.value)
+            if count_rows(session, delete(JobRow).where(*mine)):
+                delete_children(session, key)
+
+        self._write(delete_all)
+
     def get(self, key: str) -> Job | None:
         """Return a job by its key."""
         row = self._read(lambda session: session.get(JobRow, key))
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
@@ -155,7 +155,7 @@ class Jobs:
         query = self._due(limit).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))
 
         def mark_sent(session: Session) -> list[Job]:
-            jobs = {row.key: _job(row) for row in session.scalars(query)}
+            jobs = {row.key: job_of(row) for row in session.scalars(query)}
             change = update(JobRow).where(JobRow.key.in_(jobs), JobRow.sent.is_(None)).values(sent=self._times.after())
             marked = set(session.scalars(change.returning(JobRow.key))) if jobs else set()
             return [job for key, job in jobs.items() if key in marked]
@@ -181,7 +181,7 @@ class Jobs:
             and_(JobRow.state == JobState.DONE.value, JobRow.updated < self._times.after(-done)),
             and_(JobRow.state == JobState.FAILED.value, by_content, JobRow.updated < self._times.after(-refused)),
         )
-        return self._write(lambda session: _count(session, delete(JobRow).where(old, JobRow.parent.is_(None))))
+        return self._write(lambda session: count_rows(session, delete(JobRow).where(old, JobRow.parent.is_(None))))
 
     def release_expired(self) -> int:
         """Queue running jobs whose lease has expired again; return how many."""
@@ -209,14 +209,14 @@ class Jobs:
 
         def lease(session: Session) -> Job | None:
             commit_asynchronously(session)
-            row = session.scalars(change, execution_options=_AS_STORED).one_or_none()
-            return _job(row) if row else None
+            row = session.scalars(change, execution_options=AS_STORED).one_or_none()
+            return job_of(row) if row else None
 
         return self._write(lease)
 
     def renew(self, key: str, holder: str, seconds: float) -> bool:
         """Renew the lease for `seconds` from now; return False when the caller no longer holds the job."""
-        return self._changed(_held(key, holder).values(held_until=self._times.after(seconds))) > 0
+        return self._changed(held(key, holder).values(held_until=self._times.after(seconds))) > 0
 
     def finish(self, key: str, holder: str, result: Mapping[str, object]) -> bool:
         """Record that the job is done, if the caller still holds it; return whether that made another job due."""
@@ -228,17 +228,17 @@ class Jobs:
 
     def postpone(self, key: str, holder: str, result: Mapping[str, object], seconds: float) -> bool:
         """Retry the job after `seconds` because of `result`. Return False when the caller no longer holds the job."""
-        values = _queued(self._times.after(seconds)) | {"result": dict(result), "updated": self._times.after()}
-        return self._changed(_held(key, holder).values(values)) > 0
+        values = queued_columns(self._times.after(seconds)) | {"result": dict(result), "updated": self._times.after()}
+        return self._changed(held(key, holder).values(values)) > 0
 
     def restart(self, key: str, holder: str) -> bool:
         """Run the job again without its plan and children. Return False when the caller no longer holds the job."""
-        values = _queued() | {"plan": None, "remaining": 0, "updated": self._times.after()}
+        values = queued_columns() | {"plan": None, "remaining": 0, "updated": self._times.after()}
 
         def restart(session: Session) -> bool:
-            if not _count(session, _held(key, holder).values(values)):
+            if not count_rows(session, held(key, holder).values(values)):
                 return False
-            _delete_children(session, key)
+            delete_children(session, key)
             return True
 
         return self._write(restart)
@@ -253,7 +253,7 @@ class Jobs:
         """
         now = self._times.after()
         state = JobState.WAITING if children else JobState.QUEUED
-        values = _queued() | {
+        values = queued_columns() | {
             "state": state.value,
             "remaining": len(children),
             "plan": dict(plan),
@@ -265,11 +265,11 @@ class Jobs:
         def spread(session: Session) -> bool:
             if claim and session.scalar(select(JobRow.key).where(JobRow.claim == claim, JobRow.key != key)):
                 raise Busy(what=claim)
-            if not _count(session, _held(key, holder).values(values)):
+            if not count_rows(session, held(key, holder).values(values)):
                 return False
-            _delete_children(session, key)
+            delete_children(session, key)
             if children:
-                session.execute(insert(JobRow), [_new_row(child, now) | {"parent": key} for child in children])
+                session.execute(insert(JobRow), [new_row(child, now) | {"parent": key} for child in children])
             return True
 
         return self._write(spread)
@@ -285,18 +285,18 @@ class Jobs:
             "held_until": None,
             "updated": now,
         }
-        change = _held(key, holder).values(values).returning(JobRow.parent, JobRow.rerun_requested)
+        change = held(key, holder).values(values).returning(JobRow.parent, JobRow.rerun_requested)
 
         def end(session: Session) -> bool:
             commit_asynchronously(session)
-            ended = session.execute(change, execution_options=_AS_STORED).one_or_none()
+            ended = session.execute(change, execution_options=AS_STORED).one_or_none()
             if ended is None:
                 return False
             if ended.parent:
-                return _count_down(session, ended.parent)
-            _delete_children(session, key)
+                return count_down(session, ended.parent)
+            delete_children(session, key)
             if ended.rerun_requested:
-                rerun = _queued() | {"rerun_requested": False}
+                rerun = queued_columns() | {"rerun_requested": False}
                 session.execute(update(JobRow).where(JobRow.key == key).values(rerun))
             return bool(ended.rerun_requested)
 
@@ -304,13 +304,13 @@ class Jobs:
 
     def _release(self, condition: Any) -> int:
         change = update(JobRow).where(JobRow.state == JobState.RUNNING.value, condition)
-        return self._changed(change.values(_queued(self._times.after())))
+        return self._changed(change.values(queued_columns(self._times.after())))
 
     def _jobs(self, query: Any) -> list[Job]:
-        return self._read(lambda session: [_job(row) for row in session.scalars(query)])
+        return self._read(lambda session: [job_of(row) for row in session.scalars(query)])
 
     def _changed(self, change: Update) -> int:
-        return self._write(lambda session: _count(session, change))
+        return self._write(lambda session: count_rows(session, change))
 
     def _read(self, action: Callable[[Session], Result]) -> Result:
         with read_session(self._sessions) as session:
@@ -318,83 +318,3 @@ class Jobs:
 
     def _write(self, action: Callable[[Session], Result]) -> Result:
         return run_transaction(self._sessions, action)
-
-
-def enqueue(session: Session, job: NewJob, now: str) -> None:
-    """Enqueue a job in the caller's transaction.
-
-    A finished job runs again. A running job may have read the database before the caller's change, so it runs again
-    after it has finished. A job that is queued or has a plan stays as it is, but a postponed one is due immediately.
-    """
-    row = session.get(JobRow, job.key, with_for_update=True)
-    if row is None:
-        session.execute(insert(JobRow), [_new_row(job, now)])
-    elif row.state == JobState.RUNNING.value:
-        row.rerun_requested = True
-    elif row.plan is None and not (row.state == JobState.QUEUED.value and row.attempts == 0):
-        for name, value in _new_row(job, now).items():
-            setattr(row, name, value)
-
-
-def _new_row(job: NewJob, now: str) -> dict[str, Any]:
-    return _queued() | {
-        "key": job.key,
-        "kind": job.kind,
-        "arguments": dict(job.arguments),
-        "attempts": 0,
-        "result": None,
-        "updated": now,
-        "since": now,
-        "remaining": 0,
-        "plan": None,
-        "claim": None,
-        "rerun_requested": False,
-    }
-
-
-def _queued(not_before: str = IMMEDIATELY) -> dict[str, Any]:
-    """Return the columns of a job without holder and message."""
-    return {
-        "state": JobState.QUEUED.value,
-        "holder": None,
-        "held_until": None,
-        "sent": None,
-        "not_before": not_before,
-    }
-
-
-def _held(key: str, holder: str) -> Update:
-    return update(JobRow).where(JobRow.key == key, JobRow.holder == holder, JobRow.state == JobState.RUNNING.value)
-
-
-def _count(session: Session, change: Update | Delete) -> int:
-    return cast(CursorResult[Any], session.execute(change)).rowcount
-
-
-def _delete_children(session: Session, key: str) -> None:
-    session.execute(delete(JobRow).where(JobRow.parent == key))
-
-
-def _count_down(session: Session, parent: str) -> bool:
-    """Count one child of a waiting job as finished; return whether it was the last. The parent's row is the lock."""
-    waiting = update(JobRow).where(JobRow.key == parent, JobRow.state == JobState.WAITING.value)
-    change = waiting.values(remaining=JobRow.remaining - 1).returning(JobRow.remaining)
-    remaining = session.scalar(change, execution_options=_AS_STORED)
-    if remaining is None or remaining > 0:
-        return False
-    session.execute(waiting.values(_queued()))
-    return True
-
-
-def _job(row: JobRow) -> Job:
-    return Job(
-        key=row.key,
-        kind=row.kind,
-        arguments=dict(row.arguments),
-        state=JobState(row.state),
-        attempts=row.attempts,
-        result=row.result,
-        plan=row.plan,
-        since=row.since,
-        not_before=row.not_before,
-    )
