@@ -1,7 +1,8 @@
-"""File names of a deposit: portability, natural order, default labels of pages and volumes, and gaps. (pure)
+"""File names of a deposit: portability, default labels of pages and volumes, and gaps. (pure)
 
 The number of a page is the last group of digits in its name: ``0012`` and ``IMG_0012`` are page 12, ``0012a`` is 12a.
-Names that differ only in this number form a sequence, whose numbers must not skip.
+The resolution at the end of a name (``0012_300dpi``) and a date (``1937-08-13``) are no page numbers. Names that differ
+only in the number form a sequence, whose numbers must not skip.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Final
 
 from repository.localized import LocalizedText
+from workers.deposit.numerals import write_numeral
 
 MAX_NAME_BYTES: Final = 255
 
@@ -20,7 +23,15 @@ _NUMBERED: Final = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII | re.DOTALL)
 _DIGITS: Final = re.compile(r"(\d+)", re.ASCII)
 _RESERVED_CHARACTERS: Final = frozenset('<>:"/\\|?*')
 _RESERVED_NAME: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
-_NUMERALS: Final = "〇一二三四五六七八九"
+_FULL_WIDTH_DIGITS: Final = str.maketrans("０１２３４５６７８９", "0123456789")
+_RESOLUTION: Final = re.compile(r"(?<=[^\W_])[\s_.(（-]+\d{2,4}\s*[dp]pi[)）]?(?![^\W_])", re.IGNORECASE)
+_CLOSING: Final = ")]}）】」』"
+_SIDE: Final = re.compile(r"[\s_.-]?(?:[abrv]|[上下前後后正背表裏里オウ])", re.IGNORECASE)
+_DATE: Final = re.compile(
+    r"(?<!\d)(?:1\d|20)\d{2}([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?<!\d)\d{1,4}年\d{1,2}月(?:\d{1,2}[日号號])?",
+    re.ASCII,
+)
 
 
 def name_problem(name: str) -> LocalizedText | None:
@@ -68,35 +79,76 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)
 
 
+@dataclass(frozen=True, slots=True)
+class PageNumber:
+    """The number of a page in its name, its digits as written, and what stands before and after; `date` as written."""
+
+    before: str
+    digits: str
+    after: str
+    date: str = ""
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int(self.digits)
+
+
+def page_number(stem: str) -> PageNumber | None:
+    """Return the number in the name of a page without suffix, or None if it has no digits but those of a date."""
+    text = _RESOLUTION.sub("", stem.translate(_FULL_WIDTH_DIGITS))
+    dates = list(_DATE.finditer(text))
+    hidden = _DATE.sub(lambda match: "-" * len(match[0]), text)
+    match = _NUMBERED.fullmatch(hidden)
+    if match is None:
+        return None
+    start, end = match.span(2)
+    return PageNumber(text[:start], match[2], text[end:].lstrip(_CLOSING), dates[-1][0] if dates else "")
+
+
 def default_label(stem: str) -> str:
-    """Return the label of a page by its file name: its number without leading zeros and the rest, else the name."""
-    match = _NUMBERED.fullmatch(stem)
-    return f"{int(match[2])}{match[3]}" if match else stem
+    """Return the label of a page by its file name: its number without leading zeros and the rest, else the name.
+
+    A date in the name is part of the label, because each day's pages begin with 1.
+    """
+    number = page_number(stem)
+    if number is None:
+        return stem
+    label = f"{number.value}{number.after}"
+    return f"{number.date} {label}" if number.date and number.date in number.before else label
 
 
 def default_volume_label(folder: str, ordinal: int) -> str:
-    """Return the label of a volume (第一册) by the number in its folder's name, else by `ordinal`, counted from 1."""
+    """Return the label of a volume: its folder's words.
+
+    A folder named in ASCII alone has none for readers of Chinese: 第一册 by the number in its name, else by `ordinal`,
+    counted from 1.
+    """
+    if not folder.isascii():
+        return folder
     match = _NUMBERED.fullmatch(folder)
-    return f"第{_numeral(int(match[2]) if match else ordinal)}册"
+    return f"第{write_numeral(int(match[2]) if match else ordinal)}册"
 
 
-def _numeral(number: int) -> str:
-    """Return a number in Chinese numerals up to 99, and in digits beyond."""
-    if not 0 < number < 100:
-        return str(number)
-    tens, units = divmod(number, 10)
-    head = ("" if tens == 1 else _NUMERALS[tens]) + "十" if tens else ""
-    return head + (_NUMERALS[units] if units else "")
+def is_leaf_side(number: PageNumber) -> bool:
+    """Return whether a number is that of a leaf, because a side follows it: 0001a, 12下."""
+    return _SIDE.fullmatch(number.after) is not None
 
 
 def find_gaps(stems: Iterable[str]) -> list[str]:
-    """Return the numbers that the sequences among the names skip: ``0003``, or ``0003-0007`` for several."""
-    numbered = [match for match in map(_NUMBERED.fullmatch, stems) if match]
+    """Return the numbers that the sequences among the names skip: ``0003``, or ``0003-0007`` for several.
+
+    A sequence of leaf sides alone may skip numbers, as the leaf numbers printed in books do.
+    """
+    numbered = [number for number in map(page_number, stems) if number]
     gaps = []
-    for prefix, matches in groupby(sorted(numbered, key=lambda match: match[1]), key=lambda match: match[1]):
-        widths = {int(match[2]): len(match[2]) for match in matches}
-        for before, after in pairwise(sorted(widths)):
-            if after > before + 1:
-                first, last = (f"{prefix}{number:0{widths[before]}}" for number in (before + 1, after - 1))
+    for before, sequence in groupby(sorted(numbered, key=lambda number: number.before), lambda number: number.before):
+        numbers = list(sequence)
+        if all(map(is_leaf_side, numbers)):
+            continue
+        widths = {number.value: len(number.digits) for number in numbers}
+        for lower, upper in pairwise(sorted(widths)):
+            if upper > lower + 1:
+                first, last = (f"{before}{value:0{widths[lower]}}" for value in (lower + 1, upper - 1))
                 gaps.append(first if first == last else f"{first}-{last}")
     return gaps

@@ -10,7 +10,29 @@ from workers.deposit.naming import default_label, default_volume_label, find_gap
 
 
 @pytest.mark.parametrize(
-    ("stem", "label"), [("0001", "1"), ("0012a", "12a"), ("IMG_0300", "300"), ("cover", "cover"), ("0000", "0")]
+    ("stem", "label"),
+    [
+        ("0001", "1"),
+        ("0012a", "12a"),
+        ("IMG_0300", "300"),
+        ("cover", "cover"),
+        ("0000", "0"),
+        ("0001_300dpi", "1"),
+        ("0012b-600 DPI", "12b"),
+        ("0001(400ppi)", "1"),
+        ("p300dpi", "300dpi"),
+        ("０００１", "1"),
+        ("申報_1937-08-13_01", "1937-08-13 1"),
+        ("19370813_02a", "19370813 2a"),
+        ("申報1937-08-13", "申報1937-08-13"),
+        ("民國1937年8月13日_3", "1937年8月13日 3"),
+        ("00000001", "1"),
+        ("1937-13-45", "45"),
+        ("葉十二上", "葉十二上"),
+        ("n(0013)", "13"),
+        ("【0014】b", "14b"),
+        ("書影0020", "20"),
+    ],
 )
 def test_default_label_is_the_page_number(stem: str, label: str) -> None:
     assert default_label(stem) == label
@@ -24,11 +46,16 @@ def test_default_label_is_the_page_number(stem: str, label: str) -> None:
         ("v20", "第二十册"),
         ("099", "第九十九册"),
         ("v100", "第100册"),
-        ("上", "第三册"),
+        ("front", "第三册"),
     ],
 )
-def test_default_volume_label_is_the_volume_number(folder: str, label: str) -> None:
+def test_default_volume_label_is_the_number_of_a_folder_named_in_ascii(folder: str, label: str) -> None:
     assert default_volume_label(folder, 3) == label
+
+
+@pytest.mark.parametrize("folder", ["卷一", "第一冊", "上冊", "册１", "卷首", "附錄", "volume-1 上"])
+def test_default_volume_label_is_the_words_of_the_folder(folder: str) -> None:
+    assert default_volume_label(folder, 3) == folder
 
 
 @pytest.mark.parametrize(
@@ -40,6 +67,12 @@ def test_default_volume_label_is_the_volume_number(folder: str, label: str) -> N
         (["a1", "a3", "b1", "b2", "cover"], ["a2"]),
         (["0001a", "0001b", "0003"], ["0002"]),
         (["1", "99999999999"], ["2-99999999998"]),
+        (["0001_300dpi", "0002_300dpi", "0004_300dpi"], ["0003"]),
+        (["申報1937-08-13", "申報1937-08-15"], []),
+        (["19370813_01", "19370813_03", "19370901_01"], ["19370813_02"]),
+        (["０００１", "０００３"], ["0002"]),
+        (["0001a", "0001b", "0010a"], []),
+        (["葉1上", "葉1下", "葉3上"], []),
     ],
 )
 def test_gaps_are_found_in_each_sequence(stems: list[str], gaps: list[str]) -> None:
