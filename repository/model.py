@@ -206,9 +206,9 @@ class Work:
             yield from volume.pages
 
     def images(self) -> Iterator[Image]:
-        """Yield every image of every page, in order."""
-        for page in self.pages():
-            yield from page.images
+        """Yield every image once, in the order of the pages. Blank pages may share one."""
+        images = (image for page in self.pages() for image in page.images)
+        yield from {image.identifier: image for image in images}.values()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,87 +5,137 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from iiif_server.urls import manifest_path
+from repository import identifiers
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
-from repository.errors import Busy, DatabaseFault, DepositRefused, SystemFault
+from repository.errors import (
+    Busy,
+    DatabaseFault,
+    DepositNotMounted,
+    DepositRefused,
+    NotFound,
+    RequestInvalid,
+    StagingFault,
+    StoreDenied,
+    StoreFull,
+    SystemFault,
+)
 from repository.faults import Fault
+from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.model import WorkState
 from repository.repository import Repository
+from web.cli.deposit_report import show_changes, show_ignored
 from web.cli.follow_up import await_log, show_unfinished, unfinished_json
-from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, Terminal, TerminalProgress
+from web.cli.terminal import EXIT_CODES, Terminal, TerminalProgress
+from workers.deposit.comparison import Changes
 from workers.deposit.listing import list_deposit
 from workers.execution.context import TaskContext
-from workers.service.local import Unfinished, local_runner
+from workers.service.local import LocalRunner, Unfinished, local_runner
 from workers.tasks.jobs import ingest_job
+
+_NEEDING_ACTION: Final = frozenset({StoreFull.code, StoreDenied.code, DepositNotMounted.code, StagingFault.code})
+"""The codes of faults that a retry alone does not correct: somebody must act first."""
 
 _PAUSE: Final = 0.5
 _DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
 
 
-def ingest_locally(context: TaskContext, deposits: Sequence[Path], terminal: Terminal) -> int:
+def revised_work(repository: Repository, deposits: Sequence[Path], revises: str) -> str:
+    """Return the work that the only deposit is declared to revise.
+
+    Raises `RequestInvalid` for several deposits, `IdentifierInvalid`, `NotFound`, `DatabaseFault`.
+    """
+    if len(deposits) != 1:
+        reason = LocalizedText("一次只能修订一部著作，请只给一个送存目录", "it takes one deposit at a time")
+        raise RequestInvalid(part="--revises", reason=reason)
+    work = identifiers.parse(revises, Kind.WORK)
+    if repository.catalogue.state(work) is None:
+        raise NotFound(what=work)
+    return work
+
+
+def ingest_locally(
+    context: TaskContext, deposits: Sequence[Path], terminal: Terminal, revises: str | None = None
+) -> int:
     """Ingest each deposit in this process, with its follow-up jobs. Return the gravest exit code.
 
-    A refused deposit does not stop the others. Events that could not be logged, collections that could not be published
-    and a replica that failed for good give 3; a replica that is away is a warning, for its job stays queued.
+    `revises` is the work that the only deposit is declared to revise. A refused deposit does not stop the others, and
+    the job of a folder that does not exist is forgotten, because its name is probably mistyped. Events that could not
+    be logged, collections that could not be published and a replica that failed for good give 3; a replica that is away
+    is a warning, for its job stays queued.
     """
-    ended = []
+    jobs, absent = context.repository.jobs, _absent(deposits)
+    for deposit in absent:
+        jobs.forget(ingest_job(deposit).key)
+    new_jobs = [ingest_job(deposit, revises) for deposit in deposits if deposit not in absent]
     with local_runner(context) as runner:
-        for job in map(ingest_job, deposits):
-            with _IngestDisplay(context.repository.jobs, job, terminal) as display:
-                ended.append(runner.run(job, display.update))
+        ended = [_run(runner, jobs, job, terminal) for job in new_jobs]
         unfinished = runner.unfinished()
-    return _report(context.repository, ended, unfinished, terminal)
+    return _report(context.repository, ended, unfinished, terminal, absent)
 
 
-def ingest_by_workers(repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> int:
+def _run(runner: LocalRunner, jobs: Jobs, job: NewJob, terminal: Terminal) -> Job:
+    """Run an ingest to its end. After Ctrl+C it is given up, so that nothing of it remains in progress."""
+    try:
+        with _IngestDisplay(jobs, job, terminal) as display:
+            return runner.run(job, display.update)
+    except KeyboardInterrupt:
+        runner.abandon_ingest(job.key)
+        raise
+
+
+def ingest_by_workers(
+    repository: Repository, deposits: Sequence[Path], terminal: Terminal, revises: str | None = None
+) -> int:
     """Have all deposits ingested by workers, and wait for them and for their events. Return the gravest exit code.
 
-    Events that are not logged within a minute, or cannot be, give 3. If a folder does not exist, its name is probably
-    mistyped, and no deposit is queued. Raises `SettingInvalid`, and `DependencyMissing` when the broker is away.
+    `revises` is the work that the only deposit is declared to revise. Events that are not logged within a minute, or
+    cannot be, give 3. If a folder does not exist, its name is probably mistyped, and no deposit is queued. Raises
+    `SettingInvalid`, and `DependencyMissing` when the broker is away.
     """
     # Imported here because Celery takes long to load, and only a broker needs it.
     from workers.service.celery_app import create_celery  # noqa: PLC0415
     from workers.service.dispatch import send_due  # noqa: PLC0415
 
     celery = create_celery(repository.settings)
-    if absent := {deposit: faults for deposit in deposits if (faults := _absence(deposit))}:
-        return _refuse_absent(absent, deposits, terminal)
-    _submit(lambda: send_due(celery, repository), repository, deposits, terminal)
-    ended = [_await(repository.jobs, job, terminal) for job in map(ingest_job, deposits)]
+    if absent := _absent(deposits):
+        code = _report(repository, (), (), terminal, absent)
+        others = [deposit for deposit in deposits if deposit not in absent]
+        _list_deposits(terminal, LocalizedText("未提交", "Not submitted"), others)
+        return code
+    new_jobs = [ingest_job(deposit, revises) for deposit in deposits]
+    _submit(lambda: send_due(celery, repository), repository, new_jobs, terminal)
+    ended = [_await(repository.jobs, job, terminal) for job in new_jobs]
     works = [str(job.result["identifier"]) for job in ended if job.state is JobState.DONE and job.result]
     return _report(repository, ended, await_log(repository, works), terminal)
 
 
-def _absence(deposit: Path) -> tuple[Fault, ...]:
-    return tuple(fault for fault in list_deposit(deposit).faults if fault.code == "deposit.absent")
+def _absent(deposits: Sequence[Path]) -> dict[Path, DepositRefused]:
+    """Return the refusals of folders that do not exist."""
+    found = {}
+    for deposit in deposits:
+        if faults := tuple(fault for fault in list_deposit(deposit).faults if fault.code == "deposit.absent"):
+            found[deposit] = DepositRefused(str(deposit), faults)
+    return found
 
 
-def _refuse_absent(absent: Mapping[Path, tuple[Fault, ...]], deposits: Sequence[Path], terminal: Terminal) -> int:
-    refused = []
-    for deposit, faults in absent.items():
-        refusal = DepositRefused(str(deposit), faults)
-        refused.append(_show_refused(str(deposit), refusal.to_json(), refusal.message, terminal))
-    others = [deposit for deposit in deposits if deposit not in absent]
-    _list_deposits(terminal, LocalizedText("未提交", "Not submitted"), others)
-    terminal.result({"works": [], "refused": refused})
-    return EXIT_CONTENT
-
-
-def _submit(send: Callable[[], object], repository: Repository, deposits: Sequence[Path], terminal: Terminal) -> None:
+def _submit(send: Callable[[], object], repository: Repository, new_jobs: Sequence[NewJob], terminal: Terminal) -> None:
     """Queue all deposits, then dispatch them: what is queued will be ingested, even if the broker is away now.
 
     A fault lists the deposits that are queued and those that are not. Raises `DatabaseFault`, `DependencyMissing`.
     """
     count = 0
     try:
-        for deposit in deposits:
-            repository.jobs.enqueue(ingest_job(deposit))
+        for job in new_jobs:
+            repository.jobs.enqueue(job)
             count += 1
         send()
     except SystemFault:
+        deposits = [Path(job.arguments["deposit"]) for job in new_jobs]
         queued = LocalizedText(
             "已登记，故障排除后由工作进程收入", "Queued; workers ingest these when the fault is corrected"
         )
@@ -157,28 +207,41 @@ class _IngestDisplay:
     def _show_delays(self) -> None:
         for job in self._jobs.delayed_within(self._job.key):
             if "message" in (job.result or {}) and self._is_new(_message(job)):
-                self._warn(_reason(self._jobs, job))
+                self._warn(_reason(self._jobs, job), str((job.result or {}).get("code")))
 
     def warn_once(self, reason: LocalizedText) -> None:
         """Show why the ingest is delayed, unless this reason was shown before."""
         if self._is_new(reason):
-            self._warn(reason)
+            self._warn(reason, DatabaseFault.code)
 
     def _is_new(self, reason: LocalizedText) -> bool:
         is_new = reason not in self._reported
         self._reported.add(reason)
         return is_new
 
-    def _warn(self, reason: LocalizedText) -> None:
-        self._terminal.warn(LocalizedText(f"{reason.zh}（将自动重试）", f"{reason.en} (it is retried automatically)"))
+    def _warn(self, reason: LocalizedText, code: str) -> None:
+        if code in _NEEDING_ACTION:
+            next_step = LocalizedText("请先排除，然后收入自动继续", "correct this first; the ingest then continues")
+        else:
+            next_step = LocalizedText("将自动重试", "it is retried automatically")
+        self._terminal.warn(LocalizedText(f"{reason.zh}（{next_step.zh}）", f"{reason.en} ({next_step.en})"))
 
 
-def _report(repository: Repository, ended: Sequence[Job], unfinished: Sequence[Unfinished], terminal: Terminal) -> int:
+def _report(
+    repository: Repository,
+    ended: Sequence[Job],
+    unfinished: Sequence[Unfinished],
+    terminal: Terminal,
+    absent: Mapping[Path, DepositRefused] = MappingProxyType({}),
+) -> int:
     works = [_show_work(repository, job, terminal) for job in ended if job.state is JobState.DONE]
     refused = [
         _show_refused(job.arguments["deposit"], job.result or {}, _reason(repository.jobs, job), terminal)
         for job in ended
         if job.state is JobState.FAILED
+    ]
+    refused += [
+        _show_refused(str(deposit), refusal.to_json(), refusal.message, terminal) for deposit, refusal in absent.items()
     ]
     follow_up_code = show_unfinished(unfinished, terminal)
     document: dict[str, object] = {"works": works, "refused": refused}
@@ -189,13 +252,15 @@ def _report(repository: Repository, ended: Sequence[Job], unfinished: Sequence[U
 def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[str, object]:
     result: Mapping[str, Any] = job.result or {}
     identifier, images = result["identifier"], result["images"]
+    version, changes = result.get("version", 1), result.get("changes")
     base = repository.settings.base_url or _DEFAULT_ADDRESS
     manifest = f"{base}{manifest_path(identifier)}"
-    news = (
-        LocalizedText("已收入", "ingested")
-        if result["changed"]
-        else LocalizedText("已在馆藏，未变", "already held, unchanged")
-    )
+    if not result["changed"]:
+        news = LocalizedText("已在馆藏，未变", "already held, unchanged")
+    elif version > 1:
+        news = LocalizedText(f"已收为第 {version} 版", f"ingested as version {version}")
+    else:
+        news = LocalizedText("已收入", "ingested")
     folder, restored = Path(job.arguments["deposit"]).name, result.get("restored", 0)
     terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
     if result.get("access_kept"):
@@ -208,7 +273,13 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
         terminal.warn(LocalizedText(zh, en))
     terminal.write_value(LocalizedText("编号", "identifier"), identifier)
     terminal.write_value(LocalizedText("清单", "manifest"), manifest)
-    return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result}
+    notices = [Fault.of_json(notice) for notice in result.get("notices", ())]
+    if changes:
+        show_changes(Changes.of_json(changes), terminal)
+    show_ignored(result.get("ignored", ()), terminal)
+    terminal.notices(notices)
+    texts = {"notices": [notice.to_localized_json(terminal.language) for notice in notices]}
+    return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result, **texts}
 
 
 def _access_kept(work: str, result: Mapping[str, Any]) -> LocalizedText:

@@ -16,8 +16,9 @@ from repository.errors import DependencyMissing, StoreFault
 from repository.localized import LocalizedText
 from repository.logs import log_to_stderr
 from web.cli.access import access, restore, withdraw
+from web.cli.deposit_report import arrangement_json, show_arrangement, show_ignored
 from web.cli.examiner import opened_examiner
-from web.cli.ingest import ingest_by_workers, ingest_locally
+from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
 from web.cli.log import log
 from web.cli.rebuild import report_rebuilt
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
@@ -81,11 +82,13 @@ def sample(terminal: Terminal, folder: Path) -> None:
 @click.argument("deposit", type=FOLDER)
 @command
 def check(terminal: Terminal, deposit: Path) -> int:
-    """检查送存目录，列出全部问题，不写入任何内容。 List every fault of a deposit; write nothing."""
+    """检查送存目录，列出次序与全部问题，不写入任何内容。 List the order and every fault; write nothing."""
     settings = process_settings()
     with TemporaryDirectory() as scratch, open_deposit_examiner(settings, Path(scratch)) as examiner:
         checked = check_deposit(deposit, examiner, terminal.progress())
     faults = checked.faults
+    show_arrangement(checked.volumes, terminal)
+    show_ignored(checked.ignored, terminal)
     terminal.faults(faults)
     terminal.notices(checked.notices)
     count = len(faults)
@@ -96,6 +99,8 @@ def check(terminal: Terminal, deposit: Path) -> int:
         {
             "faults": [fault.to_localized_json(terminal.language) for fault in faults],
             "notices": [notice.to_localized_json(terminal.language) for notice in checked.notices],
+            "volumes": arrangement_json(checked.volumes),
+            "ignored": list(checked.ignored),
         }
     )
     return EXIT_CONTENT if faults else 0
@@ -103,14 +108,16 @@ def check(terminal: Terminal, deposit: Path) -> int:
 
 @main.command()
 @click.argument("deposits", nargs=-1, required=True, type=FOLDER)
+@click.option("--revises", metavar="WORK", help="收为此著作的新版本。 Ingest as a new version of this work.")
 @command
-def ingest(terminal: Terminal, deposits: tuple[Path, ...]) -> int:
+def ingest(terminal: Terminal, deposits: tuple[Path, ...], revises: str | None) -> int:
     """收入送存：检查、保存、切片、发布；重复执行，结果不变。 Check, preserve, tile and publish; safe to repeat."""
     repository = bootstrap(process_settings())
+    work = revised_work(repository, deposits, revises) if revises else None
     if repository.settings.broker:
-        return ingest_by_workers(repository, deposits, terminal)
+        return ingest_by_workers(repository, deposits, terminal, work)
     with opened_examiner(repository.settings) as examiner:
-        return ingest_locally(TaskContext(repository, examiner), deposits, terminal)
+        return ingest_locally(TaskContext(repository, examiner), deposits, terminal, work)
 
 
 @main.command()

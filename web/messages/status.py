@@ -40,7 +40,8 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.delayed": LocalizedText("推迟", "Delayed"),
         "status.delayed-none": LocalizedText("没有推迟的任务。", "No job is delayed."),
         "status.delayed-what": LocalizedText(
-            "系统会自动重试，无需处理。", "Delayed jobs are retried automatically. No action is needed."
+            "系统会定时再试；原因中写明须处理的，请先处理。",
+            "These jobs are tried again at intervals. If a reason asks for an action, take it first.",
         ),
         "status.failed": LocalizedText("失败", "Failed"),
         "status.failed-none": LocalizedText("没有失败的任务。", "No job has failed."),

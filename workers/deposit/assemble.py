@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iiif_server.pyramid.file import PyramidSummary
 from repository.errors import MasterUnreadable
 from repository.faults import Fault
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Range, Volume, Work
+from repository.model import Image, Master, Page, Range, Rectangle, Volume, Work
+from workers.deposit.arrangement import ArrangedPage, ArrangedVolume, arrange_pages, match_volume_tables, skipped_leaves
 from workers.deposit.consistency import (
     ExaminedPage,
     find_duplicates,
     find_missing_numbers,
     find_outside_redactions,
-    group_by_volume,
     match_page_tables,
     page_keys,
 )
-from workers.deposit.naming import default_label, default_volume_label, natural_key
+from workers.deposit.naming import natural_key
 from workers.deposit.ranges import build_ranges
 from workers.deposit.record import RECORD_FILE, Description, PageTable
 from workers.deposit.survey import Survey
@@ -35,21 +35,35 @@ PageResult = Examined | Fault
 class AssembledDeposit:
     """The result of an assembly. `work` is None if there are faults.
 
+    `volumes` have the order and the labels of volumes and pages as they were understood; `ignored` are the paths of
+    files that are left out.
+
     `files` maps paths in the work's OCFL object to files of the deposit; `pyramids` maps image identifiers to the
-    pyramids that the examiner wrote, and is empty after a dry run. `notices` say what a librarian should know of files
-    that are no fault.
+    pyramids that the examiner wrote, and is empty after a dry run. `notices` say what a librarian should know
+    and is no fault.
     """
 
     folder: Path
     work: Work | None
+    volumes: tuple[ArrangedVolume, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     pyramids: Mapping[str, PyramidSummary] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
-def assemble(deposit: Survey, results: Mapping[str, PageResult]) -> AssembledDeposit:
-    """Return the work of a deposit, or all its faults. `results` has one of every readable page, by file name."""
+def assemble(
+    deposit: Survey,
+    results: Mapping[str, PageResult],
+    is_blank: Callable[[Path], bool],
+    revised: Work | None = None,
+) -> AssembledDeposit:
+    """Return the work of a deposit, or all its faults.
+
+    `results` has one of every readable page, by file name; `is_blank` returns whether a master is a blank bitonal image
+    (`Examiner.is_blank`). A deposit that revises a work gets the identifiers of `revised`.
+    """
     pages = [
         ExaminedPage(page, result)
         for page in deposit.readable_pages
@@ -57,23 +71,30 @@ def assemble(deposit: Survey, results: Mapping[str, PageResult]) -> AssembledDep
     ]
     description = deposit.description
     tables, table_faults = match_page_tables(description.pages if description else (), deposit.pages)
-    keys = page_keys(deposit.pages, tables)
+    volumes, order_faults = _arrange(deposit, tables)
+    keys = [page.key for volume in volumes for page in volume.pages]
     ranges, range_faults = build_ranges(description.ranges if description else (), keys)
     faults = [
         *deposit.faults,
         *(result for result in results.values() if isinstance(result, Fault)),
-        *find_duplicates(pages),
+        *find_duplicates(pages, tables, is_blank),
         *table_faults,
-        *find_missing_numbers(keys),
+        *order_faults,
+        *find_missing_numbers(volumes),
         *range_faults,
         *find_outside_redactions(pages, tables),
     ]
-    notices = _in_order([notice for page in pages for notice in _notices(page)])
+    notices = _in_order([*(notice for page in pages for notice in _notices(page)), *skipped_leaves(volumes)])
     if faults or description is None:
-        return AssembledDeposit(deposit.folder, None, faults=_in_order(faults), notices=notices)
-    work = _build_work(description, pages, tables, ranges)
+        return AssembledDeposit(
+            deposit.folder, None, volumes, faults=_in_order(faults), ignored=deposit.ignored, notices=notices
+        )
+    if revised:
+        record = replace(description.record, identifier=revised.record.identifier)
+        description = replace(description, record=record)
+    work = _build_work(description, pages, tables, volumes, ranges, identifier=revised.identifier if revised else None)
     files, pyramids = _files(pages, deposit.documents), _pyramids(work, pages)
-    return AssembledDeposit(deposit.folder, work, files, pyramids, notices=notices)
+    return AssembledDeposit(deposit.folder, work, volumes, files, pyramids, ignored=deposit.ignored, notices=notices)
 
 
 def work_identifier(description: Description, masters: Iterable[str]) -> str:
@@ -106,20 +127,41 @@ def _notices(page: ExaminedPage) -> list[Fault]:
     return [Fault(page.file.name, "", f"master.{code}", MESSAGES[code]) for code in page.examined.ignored]
 
 
+def _arrange(deposit: Survey, tables: Mapping[str, PageTable]) -> tuple[tuple[ArrangedVolume, ...], list[Fault]]:
+    """Return the volumes in order, and the faults of their order and of the ``[[volume]]`` tables."""
+    given = deposit.description.volumes if deposit.description else ()
+    folders = {page.volume for page in deposit.pages if page.volume}
+    volume_tables, problems = match_volume_tables(given, folders)
+    volumes, faults = arrange_pages(page_keys(deposit.pages, tables), volume_tables, tables)
+    return volumes, [
+        *(Fault(RECORD_FILE, f"{table.place}.folder", "volume.folder", problem) for table, problem in problems),
+        *faults,
+    ]
+
+
 def _build_work(
-    description: Description, pages: Sequence[ExaminedPage], tables: Mapping[str, PageTable], ranges: tuple[Range, ...]
+    description: Description,
+    pages: Sequence[ExaminedPage],
+    tables: Mapping[str, PageTable],
+    arranged: Sequence[ArrangedVolume],
+    ranges: tuple[Range, ...],
+    *,
+    identifier: str | None,
 ) -> Work:
-    identifier = work_identifier(description, (page.examined.sha256 for page in pages))
+    identifier = identifier or work_identifier(description, (page.examined.sha256 for page in pages))
     behavior = description.behavior or _default_behavior(pages)
-    images = {page.file.key: _image(identifier, page, tables.get(page.file.key)) for page in pages}
-    volumes = []
-    for ordinal, (folder, keys) in enumerate(group_by_volume(page_keys([page.file for page in pages], tables)), 1):
-        contents = tuple(_page(key, images.get(key), tables.get(key), behavior) for key in keys)
-        volumes.append(Volume(default_volume_label(folder, ordinal) if folder else "", contents))
+    images = _images(identifier, pages, tables)
+    volumes = tuple(
+        Volume(
+            volume.label,
+            tuple(_page(page, images.get(page.key), tables.get(page.key), behavior) for page in volume.pages),
+        )
+        for volume in arranged
+    )
     return Work(
         identifier=identifier,
         record=description.record,
-        volumes=tuple(volumes),
+        volumes=volumes,
         ranges=ranges,
         rights=description.rights,
         viewing_direction=description.viewing_direction,
@@ -133,18 +175,29 @@ def _default_behavior(pages: Sequence[ExaminedPage]) -> str:
     return "individuals" if 2 * wide > len(pages) else "paged"
 
 
-def _image(work: str, page: ExaminedPage, table: PageTable | None) -> Image:
+def _images(work: str, pages: Sequence[ExaminedPage], tables: Mapping[str, PageTable]) -> dict[str, Image]:
+    """Return the image of every page by key. Equal files are one image, with the redactions of all their pages."""
+    sharing: dict[str, list[ExaminedPage]] = {}
+    for page in pages:
+        sharing.setdefault(page.examined.sha256, []).append(page)
+    images: dict[str, Image] = {}
+    for shared in sharing.values():
+        redactions = (area for page in shared if (table := tables.get(page.file.key)) for area in table.redactions)
+        image = _image(work, shared[0], tuple(dict.fromkeys(redactions)))
+        images |= {page.file.key: image for page in shared}
+    return images
+
+
+def _image(work: str, page: ExaminedPage, redactions: tuple[Rectangle, ...]) -> Image:
     examined = page.examined
     path = master_path(page.file.name)
     master = Master(path, examined.sha256, examined.bytes, examined.media_type, examined.ignored)
-    identifier, redactions = image_identifier(work, examined.sha256), table.redactions if table else ()
-    return Image(identifier, examined.width, examined.height, master, redactions)
+    return Image(image_identifier(work, examined.sha256), examined.width, examined.height, master, redactions)
 
 
-def _page(key: str, image: Image | None, table: PageTable | None, work_behavior: str) -> Page:
-    label = (table and table.label) or default_label(key.rpartition("/")[2])
+def _page(page: ArrangedPage, image: Image | None, table: PageTable | None, work_behavior: str) -> Page:
     behavior = table.behavior if table and table.behavior != work_behavior else None
-    return Page(key, label, (image,) if image else (), behavior, table.leaf if table else None)
+    return Page(page.key, page.label, (image,) if image else (), behavior, table.leaf if table else None)
 
 
 def _files(pages: Sequence[ExaminedPage], documents: Mapping[str, Path]) -> dict[str, Path]:

@@ -27,7 +27,7 @@ def check(folder: Path, examiner: DepositExaminer, progress: Progress) -> Assemb
     """Check the deposit in `folder`. Its faults are returned; raises `StagingFault`."""
     deposit = survey(folder, examiner.read_record)  # 1
     results = _examine_all(deposit.readable_pages, examiner, progress)  # 2
-    return assemble(deposit, results)  # 3
+    return assemble(deposit, results, examiner.is_blank)  # 3
 
 
 def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progress) -> dict[str, PageResult]:

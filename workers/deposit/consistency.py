@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from pathlib import Path
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
+from workers.deposit.arrangement import ArrangedVolume
 from workers.deposit.listing import PageFile
-from workers.deposit.naming import find_gaps, natural_key
+from workers.deposit.naming import find_gaps
+from workers.deposit.ordering import tokens
 from workers.deposit.record import RECORD_FILE, PageTable
 from workers.masters.examine import Examined
 
@@ -22,15 +24,9 @@ class ExaminedPage:
     examined: Examined
 
 
-def page_keys(pages: Sequence[PageFile], tables: Mapping[str, PageTable]) -> list[str]:
-    """Return the keys of all pages in reading order, those that the record declares missing included."""
-    keys = {page.key for page in pages} | {key for key, table in tables.items() if table.missing}
-    return sorted(keys, key=lambda key: tuple(map(natural_key, key.rpartition("/")[::2])))
-
-
-def group_by_volume(keys: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Return the folders of volumes in order ('' for none), each with the keys of its pages in order."""
-    return [(volume, list(group)) for volume, group in groupby(keys, key=lambda key: key.rpartition("/")[0])]
+def page_keys(pages: Sequence[PageFile], tables: Mapping[str, PageTable]) -> set[str]:
+    """Return the keys of all pages, those that the record declares missing included."""
+    return {page.key for page in pages} | {key for key, table in tables.items() if table.missing}
 
 
 def match_page_tables(
@@ -38,11 +34,12 @@ def match_page_tables(
 ) -> tuple[dict[str, PageTable], list[Fault]]:
     """Match the ``[[page]]`` tables of the record with pages. Return them by page key, and the faults of the others."""
     keys = {name: page.key for page in pages for name in (page.name, page.key)}
+    same = {tokens(page.key): page.key for page in pages}
     volumes = {page.volume for page in pages}
     matches: dict[str, PageTable] = {}
     faults = []
     for table in tables:
-        key = keys.get(table.file)
+        key = keys.get(table.file) or (same.get(tokens(table.file)) if table.missing else None)
         problem = _table_problem(table, key, volumes)
         if problem is None and (key or table.file) in matches:
             problem = LocalizedText(
@@ -55,32 +52,43 @@ def match_page_tables(
     return matches, faults
 
 
-def find_duplicates(pages: Sequence[ExaminedPage]) -> list[Fault]:
-    """Return a fault for each image whose pixels equal those of an earlier one: one page filed twice."""
+def find_duplicates(
+    pages: Sequence[ExaminedPage], tables: Mapping[str, PageTable], is_blank: Callable[[Path], bool]
+) -> list[Fault]:
+    """Return a fault for each image whose pixels equal those of an earlier one: one page filed twice.
+
+    Pages that the record declares blank, and bitonal images for which `is_blank` holds, may be equal. `is_blank` is
+    called only for an equal image.
+    """
     first_names: dict[str, str] = {}
     faults = []
     for page in pages:
+        table = tables.get(page.file.key)
+        if table and table.blank:
+            continue
         first = first_names.setdefault(page.examined.pixels, page.file.name)
-        if first != page.file.name:
+        if first != page.file.name and not is_blank(page.file.path):
             message = LocalizedText(
-                f"与 {first} 画面完全相同；请核对是否重复",
-                f"the image is identical to {first}; check whether it is a duplicate",
+                f"与 {first} 画面完全相同；如系重复，请删去一幅；如同为空白页，请在 work.toml 中"
+                "以 [[page]] blank = true 注明",
+                f"the image is identical to {first}; remove one of them, or, if both pages are blank, declare it in "
+                f"work.toml by [[page]] blank = true",
             )
             faults.append(Fault(page.file.name, "", "page.duplicate", message))
     return faults
 
 
-def find_missing_numbers(keys: Sequence[str]) -> list[Fault]:
+def find_missing_numbers(volumes: Sequence[ArrangedVolume]) -> list[Fault]:
     """Return a fault for each gap in the page numbers of a volume that the record does not declare missing."""
     faults = []
-    for volume, group in group_by_volume(keys):
-        for gap in find_gaps(key.rpartition("/")[2] for key in group):
+    for volume in volumes:
+        for gap in find_gaps(page.key.rpartition("/")[2] for page in volume.pages):
             message = LocalizedText(
                 f"页码不连续，缺 {gap}；请补齐图像，或在 work.toml 中以 [[page]] missing = true 注明缺叶",
                 f"the page numbers skip {gap}; add the images, or declare the pages missing in work.toml by "
                 f"[[page]] missing = true",
             )
-            faults.append(Fault(volume, gap, "page.gap", message))
+            faults.append(Fault(volume.folder, gap, "page.gap", message))
     return faults
 
 

@@ -7,7 +7,8 @@
       0001.tif ...              or one folder per volume: volume-1/0001.tif
       text/*.json               text with coordinates, preserved unread
 
-Every other file is a fault: an unexpected file would be lost, or preserved without a known meaning.
+Files that operating systems leave behind are ignored. Every other file is a fault: an unexpected file would be lost, or
+preserved without a known meaning.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,9 @@ from repository.errors import MasterUnsupported
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.naming import name_problem, natural_key
+from workers.deposit.ordering import tokens
 from workers.deposit.record import RECORD_FILE
+from workers.deposit.unexpected import NESTED_DEPOSIT, advice_for_file, advice_for_folder, is_left_behind
 from workers.masters import formats
 
 TEXT_FOLDER: Final = "text"
@@ -48,8 +51,8 @@ class PageFile:
 
     @property
     def stem(self) -> str:
-        """The file name without folder and suffix."""
-        return self.path.stem
+        """The file name without folder and suffix, and without a space before the suffix."""
+        return self.path.stem.strip()
 
     @property
     def key(self) -> str:
@@ -59,11 +62,15 @@ class PageFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Image files in reading order, files that are preserved unread by their path within the deposit, and faults."""
+    """Image files, files that are preserved unread by their path within the deposit, and faults.
+
+    `ignored` are the paths of files and folders that operating systems and network drives leave behind.
+    """
 
     pages: tuple[PageFile, ...]
     documents: dict[str, Path]
     faults: tuple[Fault, ...]
+    ignored: tuple[str, ...] = ()
 
 
 def list_deposit(folder: Path) -> Listing:
@@ -71,34 +78,52 @@ def list_deposit(folder: Path) -> Listing:
 
     `Fault.file` of a fault of the folder itself is the path of the folder.
     """
-    faults: list[Fault] = []
-    top = _entries(folder, "", faults)
+    found = _Found()
+    top = _entries(folder, "", found)
     if top is None:
-        return Listing((), {}, tuple(faults))
-    documents = {RECORD_FILE: folder / RECORD_FILE} if any(entry.name == RECORD_FILE for entry in top) else {}
-    if not documents:
-        faults.append(
+        return Listing((), {}, tuple(found.faults))
+    if any(entry.name == RECORD_FILE for entry in top):
+        found.documents[RECORD_FILE] = folder / RECORD_FILE
+    elif not any(_is_deposit(entry) for entry in top):
+        found.faults.append(
             _fault(RECORD_FILE, "record.absent", "缺少 work.toml；请补上著录文件", "work.toml is missing; add it")
         )
-    pages: list[PageFile] = []
     for entry in top:
-        if entry.is_dir(follow_symlinks=False):
-            pages += _list_folder(entry, documents, faults)
-        elif entry.name in OTHER_RECORDS:
-            zh = "尚不支持此种著录文件；请改用 work.toml"
-            en = "records of this format are not supported yet; use work.toml"
-            faults.append(_fault(entry.name, "record.form", zh, en))
-        elif entry.name != RECORD_FILE:
-            pages += _list_page(entry, "", faults)
-    pages.sort(key=lambda page: (natural_key(page.volume), natural_key(page.stem), page.name))
-    faults += _collisions(pages)
+        _list_entry(entry, found)
+    pages = sorted(found.pages, key=lambda page: (natural_key(page.volume), natural_key(page.stem), page.name))
+    faults = [*found.faults, *_collisions(pages)]
     if not pages and all(fault.file in {RECORD_FILE, *OTHER_RECORDS} for fault in faults):
-        faults.append(
-            _fault(
-                str(folder), "deposit.empty", "文件夹中没有图像；请放入图像", "the folder contains no images; add them"
-            )
-        )
-    return Listing(tuple(pages), documents, tuple(faults))
+        faults.append(_empty(str(folder)))
+    return Listing(tuple(pages), found.documents, tuple(faults), tuple(map(printable, found.ignored)))
+
+
+def _list_entry(entry: os.DirEntry[str], found: _Found) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        _list_folder(entry, found)
+    elif entry.name in OTHER_RECORDS:
+        zh = "尚不支持此种著录文件；请把各项抄入 work.toml，再移走此文件"
+        en = "records of this format are not supported yet; copy its values into work.toml and remove this file"
+        found.faults.append(_fault(entry.name, "record.form", zh, en))
+    elif entry.name != RECORD_FILE:
+        _list_page(entry, "", found)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far: pages, documents by their path within the deposit, faults and ignored paths."""
+
+    pages: list[PageFile] = field(default_factory=list)
+    documents: dict[str, Path] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def _is_deposit(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) and Path(entry.path, RECORD_FILE).is_file()
+
+
+def _empty(name: str) -> Fault:
+    return _fault(name, "deposit.empty", "文件夹中没有图像；请放入图像", "the folder contains no images; add them")
 
 
 def _fault(file: str, code: str, zh: str, en: str) -> Fault:
@@ -110,17 +135,19 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _entries(folder: Path, prefix: str, faults: list[Fault]) -> list[os.DirEntry[str]] | None:
-    """Return the regular files and folders in a folder, sorted by name. Every other entry is a fault.
+def _entries(folder: Path, prefix: str, found: _Found) -> list[os.DirEntry[str]] | None:
+    """Return the regular files and folders in a folder, sorted by name. Every other entry is ignored or a fault.
 
     Returns None, with a fault, for a folder that cannot be read.
     """
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
-        return [entry for entry in entries if _is_plain(entry, prefix + entry.name, faults)]
+        found.ignored += [prefix + entry.name for entry in entries if is_left_behind(entry.name)]
+        entries = [entry for entry in entries if not is_left_behind(entry.name)]
+        return [entry for entry in entries if _is_plain(entry, prefix + entry.name, found.faults)]
     except OSError as fault:
-        faults.append(_unreadable(folder, prefix, fault))
+        found.faults.append(_unreadable(folder, prefix, fault))
         return None
 
 
@@ -145,44 +172,42 @@ def _is_plain(entry: os.DirEntry[str], name: str, faults: list[Fault]) -> bool:
     return False
 
 
-def _list_folder(entry: os.DirEntry[str], documents: dict[str, Path], faults: list[Fault]) -> list[PageFile]:
-    """Return the pages of a volume, or add the texts to `documents`."""
-    files = _entries(Path(entry.path), entry.name + "/", faults)
+def _list_folder(entry: os.DirEntry[str], found: _Found) -> None:
+    """Add the pages of a volume, or the texts."""
+    if _is_deposit(entry):
+        found.faults.append(Fault(printable(entry.name), "", "deposit.nested", NESTED_DEPOSIT))
+        return
+    files = _entries(Path(entry.path), entry.name + "/", found)
     if files is None:
-        return []
+        return
     if entry.name == TEXT_FOLDER:
-        _list_texts(files, documents, faults)
-        return []
-    pages: list[PageFile] = []
+        _list_texts(files, found)
+        return
     for file in files:
         if file.is_dir(follow_symlinks=False):
-            faults.append(_unexpected(f"{entry.name}/{file.name}"))
+            name = f"{entry.name}/{file.name}"
+            found.faults.append(Fault(printable(name), "", "file.unexpected", advice_for_folder(printable(name))))
         else:
-            pages += _list_page(file, entry.name, faults)
+            _list_page(file, entry.name, found)
     if not files:
-        faults.append(
-            _fault(
-                entry.name, "deposit.empty", "文件夹中没有图像；请放入图像", "the folder contains no images; add them"
-            )
-        )
-    return pages
+        found.faults.append(_empty(entry.name))
 
 
-def _list_texts(files: Sequence[os.DirEntry[str]], documents: dict[str, Path], faults: list[Fault]) -> None:
+def _list_texts(files: Sequence[os.DirEntry[str]], found: _Found) -> None:
     for file in files:
         name = f"{TEXT_FOLDER}/{file.name}"
         if not file.is_file(follow_symlinks=False) or not file.name.endswith(".json"):
-            faults.append(_unexpected(name))
+            found.faults.append(_unexpected(name))
         elif file.stat(follow_symlinks=False).st_size > MAX_TEXT_BYTES:
             limit = f"{MAX_TEXT_BYTES >> 20} MiB"
             zh, en = f"文件超过 {limit}；请拆分或精简", f"the file is larger than {limit}; split or shorten it"
-            faults.append(_fault(name, "text.size", zh, en))
+            found.faults.append(_fault(name, "text.size", zh, en))
         else:
-            documents[name] = Path(file.path)
+            found.documents[name] = Path(file.path)
 
 
-def _list_page(entry: os.DirEntry[str], volume: str, faults: list[Fault]) -> list[PageFile]:
-    """Return the page that a file is, or nothing and a fault for a file that is no image by suffix or content.
+def _list_page(entry: os.DirEntry[str], volume: str, found: _Found) -> None:
+    """Add the page that a file is, or a fault for a file that is no image by suffix or content.
 
     An empty file is a fault and still a page, so that its number is not reported as missing.
     """
@@ -190,13 +215,13 @@ def _list_page(entry: os.DirEntry[str], volume: str, faults: list[Fault]) -> lis
     path = Path(entry.path)
     size = entry.stat(follow_symlinks=False).st_size
     if not formats.is_image_suffix(path.suffix) and not _shows_image(path):
-        faults.append(_unexpected(name))
-        return []
+        found.faults.append(_unexpected(name))
+        return
     if size == 0:
-        faults.append(
+        found.faults.append(
             _fault(name, "master.empty", "文件为空；请重新扫描或导出", "the file is empty; scan or export it again")
         )
-    return [PageFile(name, volume, path, size)]
+    found.pages.append(PageFile(name, volume, path, size))
 
 
 def _shows_image(path: Path) -> bool:
@@ -209,12 +234,7 @@ def _shows_image(path: Path) -> bool:
 
 
 def _unexpected(name: str) -> Fault:
-    return _fault(
-        name,
-        "file.unexpected",
-        "不属于送存内容；请移出文件夹",
-        "this file is not part of a deposit; remove it from the folder",
-    )
+    return Fault(printable(name), "", "file.unexpected", advice_for_file(name))
 
 
 def _collisions(pages: Sequence[PageFile]) -> list[Fault]:
@@ -222,8 +242,8 @@ def _collisions(pages: Sequence[PageFile]) -> list[Fault]:
     faults = []
     first_files: dict[object, PageFile] = {}
     for page in pages:
-        # 1 and 0001 are the same page; so are a and A, which some file systems do not distinguish.
-        first = first_files.setdefault((page.volume.casefold(), natural_key(page.stem.casefold())), page)
+        # 1, 0001 and 一 are the same page; so are a and A, which some file systems do not distinguish.
+        first = first_files.setdefault((page.volume.casefold(), tokens(page.stem.casefold())), page)
         if first is not page:
             zh, en = f"与 {first.name} 是同一页；请只留一个", f"this is the same page as {first.name}; keep one of them"
             faults.append(_fault(page.name, "page.twice", zh, en))

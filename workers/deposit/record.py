@@ -6,7 +6,6 @@ key (``date.latest``, ``range[2].pages``), or with line and column if the file i
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,8 +15,11 @@ from typing import Any, Final, NamedTuple
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
+from repository.rights import licence_uri
 from workers.deposit import record_values
 from workers.deposit.record_limits import exceeded_limit
+from workers.deposit.record_syntax import encoding_problem, syntax_problem
+from workers.deposit.spelling import suggested_key
 
 RECORD_FILE: Final = "work.toml"
 
@@ -29,8 +31,8 @@ PAGE_BEHAVIORS: Final = ("facing-pages", "non-paged", "individuals")
 
 _RECTANGLE: Final = re.compile(r"(\d{1,7}), ?(\d{1,7}), ?([1-9]\d{0,6}), ?([1-9]\d{0,6})", re.ASCII)
 _LARGEST_SIZE: Final = 1_000_000
+_NUMBERS: Final = 1_000_000
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_LINE: Final = re.compile(r"\(at (?:(line \d+, column \d+)|end of document)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,21 @@ class RangeTable:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeTable:
+    """A ``[[volume]]`` table; `place` is its position in the record, `order` a number that decides its place."""
+
+    place: str
+    folder: str
+    label: str | None
+    order: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PageTable:
-    """A ``[[page]]`` table; `place` is its position in the record, `file` the page's file, with or without suffix."""
+    """A ``[[page]]`` table; `place` is its position in the record, `file` the page's file, with or without suffix.
+
+    `blank` pages may be identical pictures; `order` is a number that decides the reading order.
+    """
 
     place: str
     file: str
@@ -54,6 +69,8 @@ class PageTable:
     leaf: str | None
     missing: bool
     redactions: tuple[Rectangle, ...] = ()
+    blank: bool = False
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,7 @@ class Description:
     behavior: str | None
     ranges: tuple[RangeTable, ...]
     pages: tuple[PageTable, ...]
+    volumes: tuple[VolumeTable, ...] = ()
 
 
 class ReadRecord(NamedTuple):
@@ -80,7 +98,7 @@ def read_record(content: bytes) -> ReadRecord:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        return ReadRecord(None, (_fault(f"byte {fault.start}", "record.encoding", _NOT_UTF8),))
+        return ReadRecord(None, (_fault(f"byte {fault.start}", "record.encoding", encoding_problem(content)),))
     if exceeded := exceeded_limit(text):
         line, problem = exceeded
         message = LocalizedText(f"{problem.zh}；请简化此文件", f"{problem.en}; simplify the file")
@@ -88,29 +106,16 @@ def read_record(content: bytes) -> ReadRecord:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        return ReadRecord(None, (_syntax_fault(str(fault), text),))
+        place, problem = syntax_problem(str(fault), text)
+        return ReadRecord(None, (_fault(place, "record.syntax", problem),))
     reader = _Reader(table)
     description = _describe(reader)
     reader.refuse_unknown()
     return ReadRecord(description if description.record.title else None, tuple(reader.faults))
 
 
-_NOT_UTF8: Final = LocalizedText("文件不是 UTF-8 编码；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")
-
-
 def _fault(place: str, code: str, message: LocalizedText) -> Fault:
     return Fault(RECORD_FILE, place, code, message)
-
-
-def _syntax_fault(message: str, text: str) -> Fault:
-    match = _LINE.search(message)
-    reason = _LINE.sub("", message).strip()
-    lines = text.split("\n")
-    return _fault(
-        match[1] if match and match[1] else f"line {len(lines)}, column {len(lines[-1]) + 1}",
-        "record.syntax",
-        LocalizedText(f"不符合 TOML 语法：{reason}", f"the file is not valid TOML: {reason}"),
-    )
 
 
 class _Reader:
@@ -193,6 +198,16 @@ class _Reader:
             self._refuse_type(key, LocalizedText("true 或 false", "true or false"))
         return value is True
 
+    def number(self, key: str) -> int | None:
+        """Return an integer from 0 to 999,999."""
+        value = self.take(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _NUMBERS:
+            self._refuse_type(key, LocalizedText("0 至 999999 的整数", "an integer from 0 to 999999"))
+            return None
+        return value
+
     def tables(self, key: str) -> list[_Reader]:
         """Return readers of the tables of ``[[key]]``, which are numbered from 1."""
         value = self.take(key)
@@ -210,16 +225,15 @@ class _Reader:
         return _Reader(self._table[key], self.place(key), self.faults)
 
     def refuse_unknown(self) -> None:
-        """Add a fault for every key that was not read, with the most similar known key."""
+        """Add a fault for every key that was not read, with the key that it probably means."""
         for key in self._table.keys() - set(self._known):
-            nearest = difflib.get_close_matches(key, self._known, n=1, cutoff=0.0)[0]
-            self.refuse(
-                key,
-                "record.unknown-key",
-                LocalizedText(
-                    f"没有 {key} 这一项；是否应为 {nearest}？", f"there is no key {key}; did you mean {nearest}?"
-                ),
-            )
+            if nearest := suggested_key(key, self._known):
+                zh, en = f"是否应为 {nearest}？", f"did you mean {nearest}?"
+            else:
+                keys = ", ".join(self._known)
+                zh, en = f"可用的项：{keys}", f"the keys are: {keys}"
+            problem = LocalizedText(f"没有 {key} 这一项；{zh}", f"there is no key {key}; {en}")
+            self.refuse(key, "record.unknown-key", problem)
 
     def _refuse_type(self, key: str, expected: LocalizedText) -> None:
         self.refuse(key, "record.type", LocalizedText(f"{key} 应为{expected.zh}", f"{key} must be {expected.en}"))
@@ -247,6 +261,7 @@ def _describe(reader: _Reader) -> Description:
         behavior=reader.word("behavior", WORK_BEHAVIORS),
         ranges=tuple(filter(None, map(_read_range, reader.tables("range")))),
         pages=tuple(filter(None, map(_read_page, reader.tables("page")))),
+        volumes=tuple(filter(None, map(_read_volume, reader.tables("volume")))),
     )
 
 
@@ -282,7 +297,8 @@ def _read_languages(reader: _Reader) -> tuple[str, ...]:
 
 
 def _read_rights(reader: _Reader) -> Rights:
-    uri = reader.checked("rights", record_values.check_uri, "record.rights")
+    address = reader.checked("rights", record_values.check_uri, "record.rights")
+    uri = address and (licence_uri(address) or address)
     access = Access(reader.word("access", tuple(Access)) or Access.OPEN)
     size = reader.take("max_size")
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _LARGEST_SIZE):
@@ -308,6 +324,14 @@ def _read_range(reader: _Reader) -> RangeTable | None:
     return RangeTable(reader.place("")[:-1], label, pages, parent) if label else None
 
 
+def _read_volume(reader: _Reader) -> VolumeTable | None:
+    folder = reader.text("folder", required=True)
+    label = reader.text("label")
+    order = reader.number("order")
+    reader.refuse_unknown()
+    return VolumeTable(reader.place("")[:-1], folder, label, order) if folder else None
+
+
 def _read_page(reader: _Reader) -> PageTable | None:
     file = reader.text("file", required=True)
     label = reader.text("label")
@@ -315,8 +339,11 @@ def _read_page(reader: _Reader) -> PageTable | None:
     leaf = reader.text("leaf")
     missing = reader.flag("missing")
     redactions = _read_rectangles(reader)
+    blank, order = reader.flag("blank"), reader.number("order")
     reader.refuse_unknown()
-    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions) if file else None
+    if file is None:
+        return None
+    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions, blank, order)
 
 
 def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...]:

@@ -19,8 +19,8 @@ from workers.deposit.record_limits import MAX_BYTES
 class Survey:
     """The contents of a deposit folder, by names and record.
 
-    `pages` are the image files in reading order; `documents` the files that are preserved unread, by their path within
-    the deposit; `description` is the record, or None when it cannot be read.
+    `pages` are the image files; `documents` the files that are preserved unread, by their path within the deposit;
+    `description` is the record, or None when it cannot be read; `ignored` are the paths of files that are left out.
     """
 
     folder: Path
@@ -28,6 +28,7 @@ class Survey:
     documents: Mapping[str, Path]
     description: Description | None
     faults: tuple[Fault, ...]
+    ignored: tuple[str, ...] = ()
 
     @property
     def readable_pages(self) -> list[PageFile]:
@@ -51,7 +52,7 @@ def survey(folder: Path, read_record: Callable[[bytes], ReadRecord]) -> Survey:
     listing = list_deposit(folder)
     description, record_faults = _read_description(listing.documents, read_record)
     faults = (*listing.faults, *record_faults, *_unreadable_documents(listing.documents))
-    return Survey(folder, listing.pages, listing.documents, description, faults)
+    return Survey(folder, listing.pages, listing.documents, description, faults, listing.ignored)
 
 
 def file_signature(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pyvips
 
@@ -18,6 +18,9 @@ from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.masters.decode import block_other_loaders, opened_master
 from workers.masters.examine import Examined, MasterSettings
 from workers.masters.master_file import MasterFile
+
+_BITS: Final = "bits-per-sample"
+_WHITE: Final = 255
 
 
 def examine(master: int, spool: int, name: str, settings: MasterSettings) -> Examined:
@@ -36,6 +39,18 @@ def examine_with_pyramid(master: int, spool: int, pyramid: int, name: str, setti
         return summary, summary.fingerprint
 
     return _examine(MasterFile(master, name, spool), settings, write)
+
+
+def is_blank(master: int, spool: int, name: str, settings: MasterSettings) -> bool:
+    """Return whether a master has one bit per sample and white pixels alone, as the scan of a blank leaf.
+
+    Raises `MasterUnreadable` or a subclass.
+    """
+    block_other_loaders()
+    with opened_master(MasterFile(master, name, spool), settings) as opened:
+        image = opened.image
+        is_bitonal = image.get_typeof(_BITS) != 0 and image.get(_BITS) == 1
+        return bool(is_bitonal and image.min() == _WHITE)
 
 
 def _examine(

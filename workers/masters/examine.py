@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from iiif_server.pyramid.file import PyramidSummary
 from repository.config import Settings
 from repository.errors import DecoderCrashed, MasterUnreadable, SandboxFailed, StagingFault
 from repository.sandbox.functions import Quota, SandboxFunction
 from repository.sandbox.pool import SandboxPool
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,16 @@ class Examiner(Protocol):
         Raises `MasterUnreadable`, `StagingFault`.
         """
 
+    def is_blank(self, path: Path) -> bool:
+        """Return whether the master at `path` is bitonal and white all over. Raises as a call does."""
+
 
 _MODULE: Final = "workers.masters.examination"
 _ERRORS: Final = (MasterUnreadable, StagingFault)
 EXAMINE: Final = SandboxFunction(_MODULE, "examine", Examined, _ERRORS)
 EXAMINE_WITH_PYRAMID: Final = SandboxFunction(_MODULE, "examine_with_pyramid", Examined, _ERRORS)
-FUNCTIONS: Final = (EXAMINE, EXAMINE_WITH_PYRAMID)
+IS_BLANK: Final = SandboxFunction(_MODULE, "is_blank", bool, _ERRORS)
+FUNCTIONS: Final = (EXAMINE, EXAMINE_WITH_PYRAMID, IS_BLANK)
 """What a child of an examiner runs."""
 
 
@@ -96,15 +102,20 @@ class ChildExaminer:
         twice. A single crash may have another cause than the file: a shortage of memory, or a person who killed the
         process.
         """
+        function = EXAMINE if pyramid is None else EXAMINE_WITH_PYRAMID
         started = time.monotonic()
         try:
-            return self._call(path, pyramid)
+            return self._call(function, path, pyramid)
         except DecoderCrashed:
             if time.monotonic() - started >= self._settings.decode_seconds:
                 raise
-            return self._call(path, pyramid)
+            return self._call(function, path, pyramid)
 
-    def _call(self, path: Path, pyramid: Path | None) -> Examined:
+    def is_blank(self, path: Path) -> bool:
+        """Return whether a master is bitonal and white all over. Raises `MasterUnreadable`, `StagingFault`."""
+        return self._call(IS_BLANK, path)
+
+    def _call(self, function: SandboxFunction[Result], path: Path, pyramid: Path | None = None) -> Result:
         settings = MasterSettings.of(self._settings)
         with ExitStack() as files:
             try:
@@ -117,7 +128,6 @@ class ChildExaminer:
                     opened.append(files.enter_context(pyramid.open("w+b")))
             except OSError as fault:
                 raise StagingFault(reason=fault.strerror) from fault
-            function = EXAMINE if pyramid is None else EXAMINE_WITH_PYRAMID
             try:
                 return self._pool.call(function, path.name, settings, files=[file.fileno() for file in opened])
             except SandboxFailed as failure:

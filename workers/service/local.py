@@ -22,6 +22,7 @@ from workers.execution.context import TaskContext
 from workers.execution.liveness import registered_worker, release_jobs_of_dead_workers
 from workers.execution.runner import Runner
 from workers.service.schedule import purge_finished
+from workers.tasks.ingest import discard_ingest
 from workers.tasks.jobs import (
     PUBLISH_COLLECTIONS,
     SEQUENCE_EVENTS,
@@ -62,6 +63,7 @@ class LocalRunner:
 
     def __init__(self, context: TaskContext, holder: str) -> None:
         self._repository = context.repository
+        self._holder = holder
         self._jobs = context.repository.jobs
         self._times = JobTimes(context.repository.clock)
         self._concurrency = context.examiner.concurrency
@@ -86,6 +88,18 @@ class LocalRunner:
             self._run_follow_up([job])
         purge_finished(self._repository)
         return job
+
+    def abandon_ingest(self, key: str) -> bool:
+        """Give up an ingest that was interrupted: delete what its pages stored, and its jobs. Return whether it did.
+
+        An ingest that has ended, or of which another process runs a part, stays as it is.
+        """
+        job = self._jobs.seize(key, self._holder, self._repository.settings.lease_seconds)
+        if job is None:
+            return False
+        discard_ingest(self._repository, job)
+        self._jobs.abandon(key, self._holder)
+        return True
 
     def attempt(self, new_jobs: Sequence[NewJob]) -> list[Job]:
         """Queue jobs without children and run each until it is done, has failed or is postponed.

@@ -2,7 +2,7 @@
 
 The steps, and what a crash leaves after each of them:
 
-1. **Survey.** List the folder, read the record, choose the work's identifier and the number of its next version. One
+1. **Survey.** List the folder, read the record, choose the work (`tasks/identity.py`) and its next version. One
    transaction enqueues a job per page and claims the work, so that no other ingest changes it. A crash before the
    transaction leaves nothing.
 2. **Pages.** Any number of workers run the page jobs (`tasks/ingest_page.py`): hash and decode the master, store it
@@ -46,13 +46,15 @@ from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Event, Pyramid, Work, WorkAccess
 from repository.repository import Repository
-from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier, work_identifier
+from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier
+from workers.deposit.comparison import compare, find_other_book
 from workers.deposit.equal_pixels import compare_pixels
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Restart, StepFailed
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
+from workers.tasks.identity import Identity, held_work, identify
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
 from workers.tasks.preserve import next_version, preserve, preserved_access
@@ -76,22 +78,25 @@ class IngestPlan:
 
     `work` is the identifier of the work, '' if the survey found faults; `version` the number of its next version;
     `time` the RFC 3339 time that is written everywhere; `documents_digest` identifies the record and the other files
-    that are not images.
+    that are not images; `is_revision` is whether the deposit revises a work that it does not name itself.
     """
 
     work: str
     version: int
     time: str
     documents_digest: str
+    is_revision: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return the plan as the job stores it."""
-        return {"work": self.work, "version": self.version, "time": self.time, "kept": self.documents_digest}
+        plan = {"work": self.work, "version": self.version, "time": self.time, "kept": self.documents_digest}
+        return plan | ({"revision": True} if self.is_revision else {})
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> IngestPlan:
         """Return the plan that `to_json` gave `document`."""
-        return cls(document["work"], document["version"], document["time"], document["kept"])
+        is_revision = document.get("revision", False)
+        return cls(document["work"], document["version"], document["time"], document["kept"], is_revision)
 
 
 def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Restart:
@@ -110,11 +115,12 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     pages = _finished_pages(repository, job, plan)
     if _has_changed(deposit, pages, plan):
         return _restart(repository, job, folder, plan, pages)
+    before = held_work(repository, plan.work, plan.version)
     results = compare_pixels(folder, {page.file: page.result for page in pages}, context.examiner)
-    assembled = assemble(deposit, results)
+    assembled = assemble(deposit, results, context.examiner.is_blank, before if plan.is_revision else None)
     if assembled.work and assembled.work.identifier != plan.work:
         return _restart(repository, job, folder, plan, pages)  # a master could not be read at first
-    work = _accepted_work(repository, assembled, plan, pages)  # 3
+    work = _accepted_work(repository, assembled, plan, pages, before if not plan.is_revision else None)  # 3
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan)
     inventory, events = preserve(  # 4
@@ -127,9 +133,13 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     )
     follow_up = follow_up_jobs(repository, publication)  # 7
     repository.catalogue.publish(publication, follow_up, timestamp(repository.clock()))  # 6
+    outcome = _outcome(events, plan.version)
     kept = is_less_than_deposited(access, work.rights, repository.clock())
-    shown = {"state": access.state.value, "access": access.access.value, "access_kept": kept}
-    return {"identifier": work.identifier, "images": len(pyramids), **_outcome(events, plan.version), **shown}
+    result = {"identifier": work.identifier, "images": len(pyramids), **outcome}
+    result |= {"state": access.state.value, "access": access.access.value, "access_kept": kept}
+    result |= {"version": len(inventory.versions), "ignored": list(assembled.ignored)}
+    result |= {"notices": [notice.to_json() for notice in assembled.notices]}
+    return result | ({"changes": compare(before, work).to_json()} if before and outcome["changed"] else {})
 
 
 def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:
@@ -168,9 +178,10 @@ def _damaged(pages: Sequence[IngestedPage]) -> dict[str, Damage]:
 def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:
     """Return the page jobs. Masters are examined but not stored if the survey has faults."""
     repository = context.repository
-    work = _work_of(deposit, context.examiner.concurrency)
+    identity = _identity(context, job, deposit)
+    work, time = identity.work, timestamp(repository.clock())
     version = next_version(repository, work) if work else 0
-    plan = IngestPlan(work, version, timestamp(repository.clock()), deposit.documents_digest())
+    plan = IngestPlan(work, version, time, deposit.documents_digest(), identity.is_revision)
     pages = [
         page_job(job.key, number, deposit.folder, page.name, work=work, version=version)
         for number, page in enumerate(deposit.readable_pages)
@@ -178,17 +189,19 @@ def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:
     return FanOut(pages, plan.to_json(), work or None)
 
 
-def _work_of(deposit: Survey, concurrency: int) -> str:
-    """Return the identifier of the work; '' if the survey has faults, or a master cannot be read.
+def _identity(context: TaskContext, job: Job, deposit: Survey) -> Identity:
+    """Return the work of a deposit; none ('') if the survey has faults, or a master cannot be read.
 
-    The page job of such a master reports the fault.
+    The page job of such a master reports the fault. Raises what `identify` raises.
     """
     if deposit.description is None or deposit.faults:
-        return ""
+        return Identity("")
+    revises = job.arguments.get("revises")
     try:
-        return work_identifier(deposit.description, _master_digests(deposit, concurrency))
+        digests = () if revises else _master_digests(deposit, context.examiner.concurrency)
     except DepositNotMounted:
-        return ""
+        return Identity("")
+    return identify(context.repository, deposit, digests, revises)
 
 
 def _master_digests(deposit: Survey, concurrency: int) -> Sequence[str]:
@@ -227,13 +240,28 @@ def _restart(
 
 
 def _accepted_work(
-    repository: Repository, assembled: AssembledDeposit, plan: IngestPlan, pages: Sequence[IngestedPage]
+    repository: Repository,
+    assembled: AssembledDeposit,
+    plan: IngestPlan,
+    pages: Sequence[IngestedPage],
+    same: Work | None,
 ) -> Work:
-    work = assembled.work
-    if work is None or assembled.faults:
+    """Return the work, which must be a version of `same`, the held work with its identifier. Raises as `ingest`."""
+    work, faults = assembled.work, assembled.faults
+    if work and same and (other := find_other_book(same, work, str(assembled.folder))):
+        faults = (*faults, other)
+    if work is None or faults:
         _discard(repository, plan.work, pages)
-        raise DepositRefused(str(assembled.folder), assembled.faults)
+        raise DepositRefused(str(assembled.folder), faults)
     return work
+
+
+def discard_ingest(repository: Repository, job: Job) -> None:
+    """Delete what the page jobs of an ingest stored that will not be concluded. The caller holds the job."""
+    if job.plan is not None:
+        results = [child.result for child in repository.jobs.children(job.key) if child.state is JobState.DONE]
+        pages = [IngestedPage.of_json(result) for result in results if result]
+        _discard(repository, IngestPlan.of_json(job.plan).work, pages)
 
 
 def _discard(repository: Repository, work: str, pages: Sequence[IngestedPage]) -> None:

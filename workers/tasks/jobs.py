@@ -24,10 +24,14 @@ REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 
 
-def ingest_job(deposit: Path) -> NewJob:
-    """Return the job that ingests a deposit folder. Its key is derived from the folder's absolute path."""
+def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
+    """Return the job that ingests a deposit folder, as a revision of the work `revises` if that is given.
+
+    Its key is derived from the folder's absolute path.
+    """
     path = str(deposit.resolve())
-    return NewJob(f"{INGEST}:{hashlib.sha256(path.encode()).hexdigest()[:32]}", INGEST, {"deposit": path})
+    arguments = {"deposit": path} | ({"revises": revises} if revises else {})
+    return NewJob(f"{INGEST}:{hashlib.sha256(path.encode()).hexdigest()[:32]}", INGEST, arguments)
 
 
 def page_job(parent: str, number: int, deposit: Path, file: str, *, work: str, version: int) -> NewJob:

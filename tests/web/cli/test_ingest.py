@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from shutil import copytree
 from typing import Any, cast
 
 import pytest
+from deposits import write_deposit
 from ports import reserve_port
 from rich.console import Console
 from silent_progress import SilentProgress
@@ -23,18 +26,37 @@ from preservation.replication.status import replication_status_of
 from repository.config import Settings
 from repository.database.catalogue import Publication
 from repository.database.outbox import Jobs, JobState, NewJob
-from repository.errors import Busy, DatabaseFault, DependencyMissing, KeyNotFound, SettingInvalid, StoreFault, StoreFull
+from repository.errors import (
+    Busy,
+    DatabaseFault,
+    DependencyMissing,
+    DepositNotMounted,
+    IdentifierInvalid,
+    KeyNotFound,
+    NotFound,
+    RequestInvalid,
+    SettingInvalid,
+    ShanbenError,
+    StagingFault,
+    StoreFault,
+    StoreFull,
+    SystemFault,
+)
+from repository.identifiers import Kind, mint
 from repository.paths import collection
 from repository.repository import Repository, memory_repository
 from repository.storage.content import Content
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore
-from web.cli.ingest import ingest_by_workers, ingest_job, ingest_locally
+from web.cli.ingest import _IngestDisplay, ingest_by_workers, ingest_job, ingest_locally, revised_work
 from web.cli.retry import retry_locally
 from web.cli.terminal import Terminal
 from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
+from workers.deposit.examiner import DepositExaminer
+from workers.deposit.record import ReadRecord
 from workers.execution.context import TaskContext
+from workers.masters.examine import Examined
 from workers.service.local import local_runner
 from workers.tasks.jobs import sequence_events_job
 
@@ -338,3 +360,111 @@ def test_retry_fails_when_a_follow_up_job_fails(
     assert (code, document["queued"], document["failed"]) == (3, ["journal"], [])
     assert [(job["kind"], job["state"]) for job in document["unfinished"]] == [("replicate-log", "failed")]
     assert "could not be written" in terminal.output
+
+
+class InterruptingExaminer:
+    """The real examiner, which sends Ctrl+C to this process during its call number `number`."""
+
+    def __init__(self, examiner: DepositExaminer, number: int) -> None:
+        self._examiner, self._left, self.concurrency = examiner, number, 1
+
+    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+        self._left -= 1
+        if not self._left:
+            os.kill(os.getpid(), signal.SIGINT)
+        return self._examiner(path, pyramid)
+
+    def is_blank(self, path: Path) -> bool:
+        return self._examiner.is_blank(path)
+
+    def read_record(self, content: bytes) -> ReadRecord:
+        return self._examiner.read_record(content)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_nothing_is_in_progress_after_an_interruption(number: int, context: TaskContext, deposit: Path) -> None:
+    repository = context.repository
+    before = {item.key for item in repository.store.list()}
+    interrupted = replace(context, examiner=InterruptingExaminer(context.examiner, number))
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ingest_locally(interrupted, [deposit], RecordingTerminal())
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert sum(repository.jobs.counts().values()) == 0
+    assert {item.key for item in repository.store.list()} == before
+    assert ingest_locally(context, [deposit], RecordingTerminal()) == 0
+
+
+def test_mistyped_folder_is_forgotten_and_the_others_are_ingested(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository, absent = context.repository, deposit.with_name("none")
+    with local_runner(context) as runner:
+        assert runner.run(ingest_job(absent)).state is JobState.FAILED  # of an earlier release
+    assert ingest_locally(context, [absent, deposit], RecordingTerminal()) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [refused["deposit"] for refused in document["refused"]] == [str(absent)]
+    assert [work["state"] for work in document["works"]] == ["published"]
+    assert repository.jobs.failed() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_retried"),
+    [
+        (DatabaseFault(reason="gone"), True),
+        (Busy(what="w"), True),
+        (StoreFull(key="k", reason="full"), False),
+        (StagingFault(reason="full"), False),
+        (DepositNotMounted(path="/p", reason="absent"), False),
+    ],
+)
+def test_retry_is_announced_only_where_it_suffices(
+    fault: SystemFault, is_retried: bool, tmp_path: Path, deposits: list[Path]
+) -> None:
+    jobs, terminal, job = (
+        repository_with_broker(tmp_path, "memory://").jobs,
+        RecordingTerminal(),
+        ingest_job(deposits[0]),
+    )
+    jobs.enqueue(job)
+    assert jobs.start(job.key, "worker", 60)
+    jobs.postpone(job.key, "worker", fault.to_json(), 60)
+    with _IngestDisplay(jobs, job, terminal) as display:
+        display.update()
+    assert ("retried automatically" in terminal.output) == is_retried
+    assert ("correct this first" in terminal.output) != is_retried
+
+
+@pytest.mark.parametrize(
+    ("count", "revises", "error"),
+    [(2, "", RequestInvalid), (1, "nonsense", IdentifierInvalid), (1, mint(Kind.WORK, "x"), NotFound)],
+)
+def test_revised_work_must_be_one_that_is_held(
+    count: int, revises: str, error: type[ShanbenError], context: TaskContext, deposits: list[Path]
+) -> None:
+    with pytest.raises(error):
+        revised_work(context.repository, deposits[:count], revises or mint(Kind.WORK, "x"))
+    assert sum(context.repository.jobs.counts().values()) == 0
+
+
+def test_revision_reports_its_version_and_what_changed(
+    context: TaskContext, deposit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest_locally(context, [deposit], RecordingTerminal()) == 0
+    work = json.loads(capsys.readouterr().out)["works"][0]["identifier"]
+    write_deposit(tmp_path / "other", 1, seed=50).joinpath("0001.tif").replace(deposit / "0002.tif")
+    (deposit / ".DS_Store").write_bytes(b"x")
+    refused = RecordingTerminal()
+    assert ingest_locally(context, [deposit], refused) == 1
+    assert f"--revises {work}" in refused.output
+    capsys.readouterr()
+    terminal = RecordingTerminal()
+    assert ingest_locally(context, [deposit], terminal, work) == 0
+    (reported,) = json.loads(capsys.readouterr().out)["works"]
+    assert (reported["identifier"], reported["version"], reported["ignored"]) == (work, 2, [".DS_Store"])
+    assert reported["changes"] == {"added": [], "removed": [], "replaced": ["0002"], "moved": [], "record": False}
+    assert "已收为第 2 版" in terminal.output
+    assert "0002" in terminal.output
+    assert ".DS_Store" in terminal.output

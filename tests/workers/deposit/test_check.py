@@ -45,6 +45,9 @@ class FakeExaminer:
         sha256, ignored = content.hex()[-64:].zfill(64), ("extra-samples",) if b"infrared" in content else ()
         return Examined(sha256, len(content), "image/png", width, height, content.hex(), None, ignored)
 
+    def is_blank(self, path: Path) -> bool:
+        return b"blank" in path.read_bytes()
+
 
 class RecordingProgress:
     def __init__(self) -> None:
@@ -141,6 +144,173 @@ def test_page_tables_set_label_behavior_leaf_and_missing_pages(tmp_path: Path) -
     assert (last.label, last.behavior) == ("3", None)
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        "卷首 卷一 卷二 卷十 卷末",
+        "上冊 中冊 下冊",
+        "元集 亨集 利集 貞集",
+        "第一冊 第二冊 第十冊 第十一冊",
+        "前編 後編 附錄 補遺",
+        "册１ 册２ 册１０",
+    ],
+)
+def test_volumes_are_in_the_order_of_their_words_and_labelled_by_them(folders: str, tmp_path: Path) -> None:
+    result = checked(write_deposit(tmp_path / "book", *(f"{folder}/0001.png" for folder in folders.split())))
+    assert result.faults == ()
+    assert result.work is not None
+    assert [volume.label for volume in result.work.volumes] == folders.split()
+    assert [volume.folder for volume in result.volumes] == folders.split()
+    assert [page.key for page in result.work.pages()] == [f"{folder}/0001" for folder in folders.split()]
+
+
+def test_pages_are_in_the_order_of_chinese_numerals(tmp_path: Path) -> None:
+    result = checked(write_deposit(tmp_path / "book", *(f"{page}.png" for page in ("二", "十", "一", "三"))))
+    assert result.work is not None
+    assert [page.label for page in result.work.pages()] == ["一", "二", "三", "十"]
+
+
+@pytest.mark.parametrize(
+    ("pages", "skips"),
+    [
+        ("一 二 十", ["二 → 十"]),
+        ("一 二 三", []),
+        ("葉一上 葉一下 葉三上", ["葉一下 → 葉三上"]),
+        ("0001a 0001b 0002a 0010a", ["0002a → 0010a"]),
+        ("序 一 二", []),
+    ],
+)
+def test_leaf_numbers_may_skip_and_are_noticed(pages: str, skips: list[str], tmp_path: Path) -> None:
+    result = checked(write_deposit(tmp_path / "book", *(f"{page}.png" for page in pages.split())))
+    assert result.faults == ()
+    before = [notice.message.en.partition("before is ")[2].partition(";")[0] for notice in result.notices]
+    assert [f"{first} → {notice.file}" for first, notice in zip(before, result.notices, strict=True)] == skips
+
+
+def test_volume_tables_set_order_and_label(tmp_path: Path) -> None:
+    tables = "".join(
+        f'[[volume]]\nfolder = "{folder}"\norder = {order}\n{label}\n'
+        for folder, order, label in (("孟子", 2, ""), ("論語", 1, 'label = "論語集解"'))
+    )
+    folder = write_deposit(tmp_path / "book", "孟子/1.png", "論語/1.png", record=f'title = "試"\n{tables}')
+    work = checked(folder).work
+    assert work is not None
+    assert [volume.label for volume in work.volumes] == ["論語集解", "孟子"]
+
+
+def test_order_of_a_table_is_a_number_among_those_of_the_names(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[volume]]\nfolder = "圖說"\norder = 2\n[[page]]\nfile = "卷三/書影"\norder = 0'
+    names = ["卷一/1.png", "卷三/1.png", "卷三/書影.png", "圖說/1.png"]
+    result = checked(write_deposit(tmp_path / "book", *names, record=record))
+    assert result.work is not None
+    assert [page.key for page in result.work.pages()] == ["卷一/1", "圖說/1", "卷三/書影", "卷三/1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "record", "expected"),
+    [
+        (["論語/1.png", "孟子/1.png"], "", ("孟子", "", "volume.order")),
+        (["卷一/1.png", "卷1/1.png"], "", ("卷1", "", "volume.order")),
+        (["東/1.png", "西/1.png", "甲/1.png"], '[[volume]]\nfolder = "東"\norder = 1', ("甲", "", "volume.order")),
+        (["卷一/1.png", "卷二/1.png"], '[[volume]]\nfolder = "卷一"\norder = 2', ("卷一", "", "volume.order")),
+        (["卷一/1.png"], '[[volume]]\nfolder = "卷二"', ("work.toml", "volume[1].folder", "volume.folder")),
+        (["1.png"], '[[volume]]\nfolder = "1"', ("work.toml", "volume[1].folder", "volume.folder")),
+        (["v/書影.png", "v/地圖.png"], "", ("v/地圖", "", "page.order")),
+        (["1.png", "書影.png"], '[[page]]\nfile = "書影"\norder = 1', ("1", "", "page.order")),
+        (["一.png", "1.png"], "", ("一.png", "", "page.twice")),
+        (["0001.png", "0001 .png"], "", ("0001.png", "", "page.twice")),
+        (["0001.png"], '[[page]]\nfile = "1"\nmissing = true', ("work.toml", "page[1].file", "page.file")),
+        (["0001.png"], '[[page]]\nfile = "0001"\norder = -1', ("work.toml", "page[1].order", "record.type")),
+        (["卷一/1.png"], '[[volume]]\nfolder = "卷一"\norder = true', ("work.toml", "volume[1].order", "record.type")),
+    ],
+)
+def test_order_that_is_not_known_is_a_fault(
+    names: list[str], record: str, expected: tuple[str, str, str], tmp_path: Path
+) -> None:
+    faults = checked(write_deposit(tmp_path / "book", *names, record=f'title = "試"\n{record}')).faults
+    assert expected in codes(faults)
+    for fault in faults:
+        if fault.code.endswith(".order"):
+            table = f"[[{fault.code.removesuffix('.order')}]]"
+            assert table in fault.message.zh
+            assert table in fault.message.en
+            assert fault.file in fault.message.zh
+
+
+def test_space_before_the_suffix_is_no_part_of_the_page(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[page]]\nfile = "0002"\nlabel = "封面"'
+    result = checked(write_deposit(tmp_path / "book", "0001 .png", "0002 .png", record=record))
+    assert result.work is not None
+    assert [(page.key, page.label) for page in result.work.pages()] == [("0001", "1"), ("0002", "封面")]
+    assert set(result.files) == {"masters/0001 .png", "masters/0002 .png", "deposit/work.toml"}
+
+
+LEFT_BEHIND = ["text/.DS_Store", "Thumbs.db", "desktop.ini", "._0001.png", "@eaDir/1.png", "v/.DS_Store", "v/@eaDir/1"]
+
+
+def test_files_that_systems_leave_behind_are_ignored_and_listed(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "v/0001.png", "v/0002.png")
+    for name in LEFT_BEHIND:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(PNG)
+    result = checked(folder)
+    assert result.faults == ()
+    assert set(result.ignored) == {
+        name.partition("@eaDir")[0] + "@eaDir" if "@" in name else name for name in LEFT_BEHIND
+    }
+    assert set(result.files) == {"masters/v/0001.png", "masters/v/0002.png", "deposit/work.toml"}
+
+
+def test_folder_of_ignored_files_alone_is_empty(tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "v/.DS_Store", "w/0001.png")
+    assert codes(checked(folder).faults) == [("v", "", "deposit.empty")]
+
+
+def test_identical_pages_declared_or_seen_blank_are_one_image(tmp_path: Path) -> None:
+    record = 'title = "試"\n[[page]]\nfile = "0003"\nblank = true\nredact = ["1,2,3,4"]'
+    folder = write_deposit(tmp_path / "book", "0001.png", record=record)
+    for name, content in (("0002", b"x"), ("0003", b"x"), ("0004", b"blank"), ("0005", b"blank"), ("0006", b"blank")):
+        (folder / f"{name}.png").write_bytes(PNG + content)
+    result = checked(folder)
+    assert result.faults == ()
+    assert result.work is not None
+    images = [page.images[0] for page in result.work.pages()]
+    assert images[1] is images[2]
+    assert images[1].redactions == (Rectangle(1, 2, 3, 4),)
+    assert len({image.identifier for image in images}) == len(list(result.work.images())) == 3
+    assert len(result.files) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("目錄.xlsx", "work.toml"),
+        ("list.CSV", "work.toml"),
+        ("说明.docx", "work.toml"),
+        ("book.zip", "解压"),
+        ("P1.CR2", "TIFF"),
+        ("第一函/第二冊/0001.png", "第一函第二冊"),
+        ("x.unknown", "移出文件夹"),
+    ],
+)
+def test_message_of_an_unexpected_file_says_what_to_do(name: str, words: str, tmp_path: Path) -> None:
+    folder = write_deposit(tmp_path / "book", "0001.png")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    faults = [fault for fault in checked(folder).faults if fault.code == "file.unexpected"]
+    assert [words in fault.message.zh for fault in faults] == [True]
+
+
+def test_folder_of_deposits_names_each_of_them(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("a", "b"):
+        write_deposit(shelf / name, "0001.png")
+    faults = checked(shelf).faults
+    assert codes(faults) == [("a", "", "deposit.nested"), ("b", "", "deposit.nested")]
+    assert "shanben ingest" in faults[0].message.zh
+
+
 def test_texts_are_files_of_the_work(tmp_path: Path) -> None:
     folder = write_deposit(tmp_path / "book", "0001.png")
     (folder / "text").mkdir()
@@ -180,7 +350,7 @@ def test_fault_of_the_folder_itself_has_its_path(tmp_path: Path) -> None:
     [
         ("0002.png", b"", "master.empty"),
         ("notes.txt", b"some text", "file.unexpected"),
-        (".DS_Store", b"\0\0\0\1Bud1", "file.unexpected"),
+        (".hidden", b"some text", "file.unexpected"),
         ("text/0001.txt", b"", "file.unexpected"),
         ("v/deep/0001.png", PNG, "file.unexpected"),
     ],

@@ -138,3 +138,21 @@ def test_record_that_is_not_utf8_names_the_offset() -> None:
 def test_record_reader_accepts_any_bytes(content: bytes) -> None:
     description, problems = read_record(content)
     assert (description is None) <= bool(problems)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (
+            "https://creativecommons.org/publicdomain/mark/1.0/deed.zh-hans",
+            "http://creativecommons.org/publicdomain/mark/1.0/",
+        ),
+        ("http://rightsstatements.org/page/InC/1.0/?language=zh", "http://rightsstatements.org/vocab/InC/1.0/"),
+        ("https://library.example/terms", "https://library.example/terms"),
+    ],
+)
+def test_rights_are_the_uri_of_the_licence_or_as_given(given: str, kept: str) -> None:
+    description, faults = read_record(f'title = "試"\nrights = "{given}"'.encode())
+    assert faults == ()
+    assert description is not None
+    assert description.rights.uri == kept

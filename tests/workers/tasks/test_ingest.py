@@ -56,9 +56,9 @@ class KillingStore:
             raise Killed
 
 
-def run(context, deposit):
+def run(context, deposit, revises=None):
     with local_runner(context) as runner:
-        return runner.run(ingest_job(deposit))
+        return runner.run(ingest_job(deposit, revises))
 
 
 def contents(repository):
@@ -140,6 +140,9 @@ class CountingExaminer:
         self._examiner, self.concurrency, self.calls = examiner, examiner.concurrency, 0
         self.read_record = examiner.read_record
 
+    def is_blank(self, path):
+        return self._examiner.is_blank(path)
+
     def __call__(self, path, pyramid):
         self.calls += 1
         return self._examiner(path, pyramid)
@@ -157,11 +160,41 @@ def test_two_works_may_share_a_master(context, deposit, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(deposit, other)
     (other / "0003.tif").unlink()
-    (other / "work.toml").write_text('title = "節本"\n', "utf-8")
+    (other / "work.toml").write_text('title = "節本"\nidentifier = "SB-2"\n', "utf-8")
     second = run(context, other).result["identifier"]
     assert first != second
     for image in context.repository.catalogue.work(second).images():
         assert context.repository.store.exists(context.repository.catalogue.image(image.identifier).pyramid.key)
+
+
+def test_identical_blank_pages_are_one_preserved_image(context, deposit):
+    """The first is byte for byte the last, and neither is first by its file name alone."""
+    pyvips.Image.black(300, 400).invert().cast("uchar").tiffsave(str(deposit / "2.tif"), bitdepth=1)
+    (deposit / "0001.tif").rename(deposit / "1.tif")
+    shutil.copy(deposit / "2.tif", deposit / "0010.tif")
+    (deposit / "0002.tif").unlink()
+    (deposit / "work.toml").write_text('title = "白葉"\n' + MISSING, "utf-8")
+    job = run(context, deposit)
+    assert (job.state, job.result.get("images")) == (JobState.DONE, 3), job.result
+    repository, identifier = context.repository, job.result["identifier"]
+    assert validate_object(repository.store, paths.ocfl_object(identifier)).valid
+    held = repository.catalogue.work(identifier)
+    assert [page.key for page in held.pages() if page.images] == ["1", "2", "0003", "0010"]
+    manifest = json.loads(PresentationService(repository.store).manifest(identifier, "https://example.org").body)
+    assert len(manifest["items"]) == 10
+    assert repository.catalogue.counts().images == 3
+    assert run(context, deposit).result["changed"] is False
+    assert rebuild(repository, context.examiner, SilentProgress()).images == 3
+
+
+MISSING = "".join(f'[[page]]\nfile = "{number:04d}"\nmissing = true\n' for number in range(4, 10))
+
+
+def test_identical_pages_that_are_not_blank_are_refused(context, deposit):
+    pyvips.Image.black(300, 400).cast("uchar").tiffsave(str(deposit / "0002.tif"), bitdepth=1)  # black, not white
+    shutil.copy(deposit / "0002.tif", deposit / "0003.tif")
+    job = run(context, deposit)
+    assert [(fault["file"], fault["code"]) for fault in job.result["faults"]] == [("0003.tif", "page.duplicate")]
 
 
 def test_corrected_record_is_a_new_version_of_the_same_work(context, deposit):
@@ -286,6 +319,9 @@ class InterferingExaminer:
         self._examiner, self._page, self._left = examiner, page, times
         self.read_record = examiner.read_record
         self.concurrency = 1
+
+    def is_blank(self, path):
+        return self._examiner.is_blank(path)
 
     def __call__(self, path, pyramid):
         if self._left and path == self._page:
