@@ -2,7 +2,7 @@
 
 The interface of the kernel (landlock(7), linux/landlock.h) is three system calls, which have the same numbers on every
 architecture and no function in the C library. The packages on PyPI were looked at: `landlock` is a development release,
-`landlockpy` and `py-landlock` are new and need a compiler or another library; decision 20 compares them.
+`landlockpy` and `py-landlock` are new and need a compiler or another library; decision 23 compares them.
 """
 
 from __future__ import annotations
