@@ -1,8 +1,8 @@
 """Whatever single file of an object is lost, outdated or damaged, no command deletes or changes a preserved byte.
 
 An object with two versions, in the store and in its replica, loses one file; then commands run. The pages are tiny,
-because only the files of the object matter. Each case begins with another command and runs `COMMANDS_OF_A_CASE` of them,
-so that the cases together try every command early and late; `make fuzz` runs all commands in every case.
+because only the files of the object matter. Each case begins with another command and runs `COMMANDS_OF_A_CASE`, so
+that the cases together try every command early and late; `make fuzz` runs all commands in every case.
 """
 
 from __future__ import annotations
