@@ -96,8 +96,7 @@ def write_version(
         _remove_unfinished(store, work, head)
         return head.inventory
     inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
-    _keep_inventory(store, paths.ocfl_object(work), head)
-    _record(store, work, head)
+    _begin(store, work, head)
     sources = {state[path]: source for path, source in content.items()}
     staged_paths = _find_staged(store, work, head.next_version, staged)
     _write(store, work, head, inventory, sources, stored=staged_paths)
@@ -119,7 +118,7 @@ def write_documents(
     if state == dict(head.inventory.state):
         return head.inventory
     inventory = next_inventory(head.inventory, paths.ocfl_id(work), state, message=message, created=created)
-    _record(store, work, head)
+    _begin(store, work, head)
     _write(store, work, head, inventory, {state[path]: document for path, document in documents.items()})
     return inventory
 
@@ -265,6 +264,12 @@ def _complete_version(store: ObjectStore, work: str, head: Head, files: Collecti
     if missing := sorted(new_content(inventory).keys() - files):
         raise file_missing(root, missing[0])
     return inventory
+
+
+def _begin(store: ObjectStore, work: str, head: Head) -> None:
+    """Prepare the version after `head`: step 1. Raises `ObjectInvalid` before anything is written."""
+    _keep_inventory(store, paths.ocfl_object(work), head)
+    _record(store, work, head)
 
 
 def _record(store: ObjectStore, work: str, head: Head) -> None:

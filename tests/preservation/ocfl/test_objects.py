@@ -19,6 +19,7 @@ from preservation.ocfl.objects import (
     read_file,
     read_inventory,
     works,
+    write_documents,
     write_version,
 )
 from preservation.ocfl.unfinished import UnfinishedVersion, put_record, read_record
@@ -501,25 +502,38 @@ def test_missing_or_damaged_root_sidecar_is_restored_by_the_next_writer(deposit:
         assert contents(store) == whole
 
 
+def preserve_third(store: ObjectStore, deposit: dict[str, Path | bytes]) -> None:
+    preserve(store, deposit | {"metadata/work.json": b"third"}, 2)
+
+
+def change_document(store: ObjectStore, deposit: dict[str, Path | bytes]) -> None:
+    write_documents(store, WORK, {"metadata/access.json": b"{}"}, message="Change of access", created=TIMES[2])
+
+
+WRITERS = pytest.mark.parametrize("write", [preserve_third, change_document])
+
+
+@WRITERS
 @pytest.mark.parametrize("harmed", [None, b"", b"damaged"])
 @pytest.mark.parametrize("name", ["inventory.json", "inventory.json.sha256"])
 def test_last_copy_of_an_inventory_is_kept_before_the_root_inventory_is_replaced(
-    deposit: dict[str, Path | bytes], name: str, harmed: bytes | None, tmp_path: Path
+    deposit: dict[str, Path | bytes], name: str, harmed: bytes | None, write: Callable[..., None], tmp_path: Path
 ) -> None:
     store = two_versions(deposit)
     whole = contents(store)
     store.delete(f"{ROOT}/v2/{name}")
     if harmed is not None:
         store.put(f"{ROOT}/v2/{name}", harmed)
-    preserve(store, deposit | {"metadata/work.json": b"third"}, 2)
+    write(store, deposit)
     assert {key: body for key, body in contents(store).items() if key in whole and f"{ROOT}/v" in key} == {
         key: body for key, body in whole.items() if f"{ROOT}/v" in key
     }
     assert_ocfl_py_accepts(store, tmp_path / "copy")
 
 
+@WRITERS
 def test_root_inventory_that_differs_from_a_valid_one_of_its_version_is_refused_and_untouched(
-    deposit: dict[str, Path | bytes],
+    deposit: dict[str, Path | bytes], write: Callable[..., None]
 ) -> None:
     store, other = two_versions(deposit), memory_store()
     preserve(other, deposit)
@@ -528,5 +542,5 @@ def test_root_inventory_that_differs_from_a_valid_one_of_its_version_is_refused_
         store.put(f"{ROOT}/{name}", other.read(f"{ROOT}/{name}"))
     before = contents(store)
     with pytest.raises(ObjectInvalid, match="differs from the one in the folder v2"):
-        preserve(store, deposit | {"metadata/work.json": b"third"}, 2)
+        write(store, deposit)
     assert contents(store) == before

@@ -27,6 +27,7 @@ from repository import paths
 from repository.config import Settings
 from repository.database.outbox import Job, JobState
 from repository.errors import ShanbenError
+from repository.model import WorkState
 from repository.repository import open_repository
 from repository.storage.folder import FolderStore
 from web.cli.retry import jobs_to_retry
@@ -38,7 +39,8 @@ from workers.maintenance.copy_store import copy_store
 from workers.maintenance.rebuild import rebuild
 from workers.masters.examine import Examiner
 from workers.service.local import local_runner
-from workers.tasks.jobs import ingest_job, pyramid_job, replicate_work_job
+from workers.tasks.access import restore, withdraw
+from workers.tasks.jobs import access_job, ingest_job, pyramid_job, replicate_work_job
 
 COMMANDS_OF_A_CASE = int(os.environ.get("PRESERVED_COMMANDS", "5"))
 STORES = ("store", "replica")
@@ -138,6 +140,16 @@ def run_retry(library: Library) -> None:
         runner.attempt(jobs_to_retry(context.repository.jobs, ()))
 
 
+def run_withdrawal(library: Library) -> None:
+    """Withdraw the work, or restore it if it is withdrawn."""
+    context = library.context()
+    access = context.repository.catalogue.access(library.work)
+    is_withdrawn = access is not None and access.access.state is WorkState.WITHDRAWN
+    (restore if is_withdrawn else withdraw)(context.repository, library.work, "")
+    with local_runner(context) as runner:
+        runner.attempt([access_job(library.work)])
+
+
 def run_replication(library: Library) -> None:
     context = library.context()
     with local_runner(context) as runner:
@@ -186,6 +198,7 @@ COMMANDS: tuple[Callable[[Library], object], ...] = (
     run_retry,
     run_validation,
     run_reading,
+    run_withdrawal,
     lambda library: library.ingest("broken"),
     run_rebuild,
     lambda library: library.ingest("third"),
