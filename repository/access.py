@@ -105,9 +105,16 @@ def day_of_withdrawal(withdrawn: WorkAccess) -> LocalizedText:
 
 
 def lesser_access(one: WorkAccess, other: WorkAccess, now: datetime) -> WorkAccess:
-    """Return which of two accesses shows less at `now`; the first if they show the same."""
-    shown = [_detail(decide(rights_under(Rights(), each), each.state, now)) for each in (one, other)]
-    return other if shown[1] < shown[0] else one
+    """Return an access that shows no more at `now` than either of two; the first if they show the same.
+
+    If either is withdrawn, so is the result, and a restoration would show what the lesser of both levels shows.
+    """
+    shown = [_detail(decide(rights_under(Rights(), each), WorkState.PUBLISHED, now)) for each in (one, other)]
+    least = other if shown[1] < shown[0] else one
+    withdrawn = next((each for each in (one, other) if each.state is WorkState.WITHDRAWN), None)
+    if withdrawn is None or least.state is WorkState.WITHDRAWN:
+        return least
+    return replace(withdrawn, access=least.access, max_size=least.max_size, until=least.until)
 
 
 def is_less_than_deposited(access: WorkAccess, deposited: Rights, now: datetime) -> bool:

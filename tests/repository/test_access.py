@@ -15,6 +15,7 @@ from repository.access import (
     decide,
     deposited_access,
     is_less_than_deposited,
+    lesser_access,
     rights_under,
 )
 from repository.model import Access, Agent, Rights, WorkAccess, WorkState
@@ -107,3 +108,13 @@ def test_access_that_shows_less_than_its_deposit_states_is_recognised() -> None:
     assert is_less_than_deposited(WorkAccess(access=Access.RESTRICTED), Rights(), NOW)
     assert not is_less_than_deposited(deposited_access(Rights()), Rights(), NOW)
     assert not is_less_than_deposited(WorkAccess(), Rights(access=Access.RESTRICTED), NOW)
+
+
+@given(ACCESSES, ACCESSES)
+def test_the_lesser_of_two_accesses_opens_nothing(one: WorkAccess, other: WorkAccess) -> None:
+    lesser = lesser_access(one, other, NOW)
+    states = {one.state, other.state}
+    assert lesser.state is (WorkState.WITHDRAWN if WorkState.WITHDRAWN in states else WorkState.PUBLISHED)
+    shown = [detail(decide(rights_under(Rights(), each), WorkState.PUBLISHED, NOW)) for each in (one, other, lesser)]
+    assert shown[2] == min(shown[:2])
+    assert lesser_access(one, one, NOW) is one

@@ -123,12 +123,14 @@ def _opened(work: str) -> tuple[Repository, str]:
 
 def _finish(repository: Repository, work: str, access: WorkAccess, terminal: Terminal) -> int:
     """Preserve the change and show the access. Return the exit code: 3 if the change is in force but not preserved."""
-    terminal.write(_description(work, access))
     code = (
         _preserve_by_worker(repository, work, terminal)
         if repository.settings.broker
         else _preserve(repository, work, terminal)
     )
+    if held := repository.catalogue.access(work):
+        access = held.access  # the job does not open what the work's object restricts
+    terminal.write(_description(work, access))
     shown = {"access": access.access.value, "max_size": access.max_size, "until": access.until}
     terminal.result({"identifier": work, "state": access.state.value, **shown})
     return code
@@ -159,6 +161,9 @@ def _show_pending(job: Job, terminal: Terminal) -> int:
     if job.state is JobState.DONE:
         return 0
     reason = job_failure(job).reason
+    if job.result and job.result.get("code") == changes.CatalogueOutdated.code:
+        terminal.warn(reason)
+        return EXIT_SYSTEM
     zh = f"变更已生效，但尚未存档：{reason.zh}。"
     en = f"The change is in force, but not preserved yet: {reason.en}. "
     if job.state is JobState.FAILED:

@@ -18,18 +18,34 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
-from repository.access import has_ended
+from repository.access import has_ended, is_same_access, lesser_access
 from repository.clock import timestamp
 from repository.database.access_changes import AccessChange, PreservedAccess
 from repository.database.outbox import Job, NewJob
-from repository.errors import NotFound
+from repository.errors import NotFound, SystemFault
+from repository.localized import LocalizedText
 from repository.model import Access, Agent, WorkAccess, WorkState
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks import preserve
 from workers.tasks.jobs import access_job, collection_job, replicate_work_job, sequence_events_job
+from workers.tasks.preserve import access_unknown_to_catalogue
 from workers.tasks.publish import publish_work
+
+
+class CatalogueOutdated(SystemFault):
+    """The work's object holds a later change of its access, which restricts it, than the catalogue knows."""
+
+    code = "access.outdated"
+    transient = False
+    text = LocalizedText(
+        "{work} 的对象中存有目录数据库所不知的利用变更，现按两者中较严的执行。数据库若由旧备份恢复，请先运行"
+        " shanben rebuild，再作变更",
+        "the object of {work} holds a change of access that the catalogue did not know; the lesser access of both is in"
+        " force now. If the database was restored from a backup, run shanben rebuild, then change the access again",
+    )
+
 
 _MOST_ENDED: Final = 100
 """The largest number of restrictions that one run of the schedule ends."""
@@ -100,8 +116,8 @@ def end_restrictions(repository: Repository) -> int:
 def preserve_access(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
     """Run a job of kind ``access``: preserve and publish the access to `work` that the catalogue holds.
 
-    Raises `Busy` while an ingest of the work is active, `NotFound`, `ObjectInvalid`, `DigestMismatch`, `StoreFault`,
-    `DatabaseFault`.
+    Raises `Busy` while an ingest of the work is active, `CatalogueOutdated`, `NotFound`, `ObjectInvalid`,
+    `DigestMismatch`, `StoreFault`, `DatabaseFault`.
     """
     repository, work = context.repository, job.arguments["work"]
     if job.plan is None:
@@ -109,6 +125,7 @@ def preserve_access(context: TaskContext, job: Job) -> Mapping[str, object] | Fa
     held, catalogued = repository.catalogue.access(work), repository.catalogue.work(work)
     if held is None or catalogued is None:
         raise NotFound(what=work)
+    _refuse_to_open(repository, work, held.access)
     inventory, events = preserve.preserve_access(repository, work, held.access)
     publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
     follow_up = [sequence_events_job(), *(replicate_work_job(store, work) for store in repository.replicas)]
@@ -116,3 +133,17 @@ def preserve_access(context: TaskContext, job: Job) -> Mapping[str, object] | Fa
     preserved = PreservedAccess(held.access, len(inventory.versions), events)
     repository.catalogue.record_access(work, preserved, follow_up, now)
     return {"identifier": work, "state": held.access.state.value}
+
+
+def _refuse_to_open(repository: Repository, work: str, access: WorkAccess) -> None:
+    """Raise `CatalogueOutdated` for an access that opens what a version unknown to the catalogue has restricted.
+
+    A catalogue that was restored from a backup does not know of a later withdrawal, and a change of its access would
+    revert that. The lesser access is in force in the catalogue then.
+    """
+    now = repository.clock()
+    stored = access_unknown_to_catalogue(repository, work)
+    lesser = lesser_access(access, stored.access, now) if stored else access
+    if not is_same_access(lesser, access):
+        repository.catalogue.change_access(work, lambda _: lesser, lambda _: (), timestamp(now))
+        raise CatalogueOutdated(work=work)

@@ -37,7 +37,7 @@ from typing import Any, Final
 from preservation.ocfl import objects
 from preservation.ocfl.restoration import Damage
 from preservation.premis import EventType
-from repository.access import after_deposit, deposited_access, is_less_than_deposited
+from repository.access import after_deposit, deposited_access, is_less_than_deposited, lesser_access
 from repository.clock import timestamp
 from repository.database.catalogue import HeldAccess, Publication
 from repository.database.outbox import Job, JobState, NewJob
@@ -57,7 +57,7 @@ from workers.masters.examine import Examined
 from workers.tasks.identity import Identity, held_work, identify
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
-from workers.tasks.preserve import next_version, preserve, preserved_access
+from workers.tasks.preserve import access_unknown_to_catalogue, next_version, preserve
 from workers.tasks.publish import publication_of, publish_work
 
 _MOST_ATTEMPTS: Final = 10
@@ -145,13 +145,15 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
 def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:
     """Return the access to a work after its deposit: that of a held work is never opened.
 
-    The catalogue decides; for a work that it does not know, the work's object, which a lost catalogue leaves behind.
+    The catalogue decides. If it lacks versions of the work's object, because it was lost or restored from a backup, the
+    work's access before the deposit is the lesser of the two.
     """
-    if held is None and objects.read_inventory(repository.store, work.identifier):
-        held = preserved_access(repository.store, work.identifier)
-    if held is None:
-        return deposited_access(work.rights)
-    return after_deposit(held.access, held.deposited, work.rights, datetime.fromisoformat(plan.time))
+    time = datetime.fromisoformat(plan.time)
+    stored = access_unknown_to_catalogue(repository, work.identifier)
+    if held and stored:
+        held = HeldAccess(lesser_access(held.access, stored.access, time), stored.deposited)
+    held = held or stored
+    return after_deposit(held.access, held.deposited, work.rights, time) if held else deposited_access(work.rights)
 
 
 def follow_up_jobs(repository: Repository, publication: Publication) -> list[NewJob]:

@@ -146,6 +146,18 @@ def preserved_access(store: ObjectStore, work: str) -> HeldAccess:
         raise ObjectInvalid(key=paths.ocfl_object(work), reason=f"{ACCESS}: {fault}") from fault
 
 
+def access_unknown_to_catalogue(repository: Repository, work: str) -> HeldAccess | None:
+    """Return the access that a work's object holds if the catalogue does not know the object's newest version.
+
+    The catalogue is new then, or was restored from a backup. Returns None if it knows the version, and for a work
+    without an object. Raises `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
+    """
+    inventory = objects.read_inventory(repository.store, work)
+    if inventory is None or len(inventory.versions) <= repository.catalogue.version(work):
+        return None
+    return preserved_access(repository.store, work)
+
+
 def read_work(store: ObjectStore, identifier: str) -> Work:
     """Read the record of a preserved work. Raises `ObjectInvalid`, `StoreFault`."""
     document = objects.read_file(store, identifier, RECORD)

@@ -31,7 +31,7 @@ from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
-from workers.tasks.access import end_restrictions, preserve_access, restore, set_level, withdraw
+from workers.tasks.access import CatalogueOutdated, end_restrictions, preserve_access, restore, set_level, withdraw
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import access_job, ingest_job
 from workers.tasks.preserve import ACCESS, preserved_access
@@ -179,6 +179,50 @@ def test_a_deposit_into_an_empty_catalogue_does_not_open_a_withdrawn_work(
     empty = prepare_repository(replace(fresh, store=context.repository.store))
     ingested(replace(context, repository=empty), deposit)
     assert shown(empty, work) is AccessVerdict.WITHDRAWN
+
+
+@pytest.fixture
+def outdated(context: TaskContext, work: str) -> TaskContext:
+    """The context with a catalogue that was restored from a backup: it does not know that the work was withdrawn."""
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    restored = prepare_repository(replace(fresh, store=context.repository.store))
+    rebuild(restored, context.examiner, SilentProgress())
+    set_level(context.repository, work, RESTRICTED)
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    return replace(context, repository=restored)
+
+
+def test_a_deposit_under_an_outdated_catalogue_does_not_revert_a_withdrawal(
+    outdated: TaskContext, deposit: Path, work: str
+) -> None:
+    for line in ("", 'access = "restricted"\n'):
+        record = deposit / "work.toml"
+        record.write_text(line + record.read_text("utf-8"), "utf-8")
+        ingested(outdated, deposit)
+        assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+        held = preserved_access(outdated.repository.store, work).access
+        assert (held.state, held.access) == (WorkState.WITHDRAWN, Access.RESTRICTED)
+
+
+@pytest.mark.parametrize("level", [RESTRICTED, WorkAccess(access=Access.REDUCED, max_size=100)])
+def test_a_change_under_an_outdated_catalogue_does_not_revert_a_withdrawal(
+    outdated: TaskContext, work: str, level: WorkAccess
+) -> None:
+    set_level(outdated.repository, work, level)
+    with local_runner(outdated) as runner:
+        [job] = runner.attempt([access_job(work)])
+    assert job.state is JobState.FAILED
+    assert job.result
+    assert job.result["code"] == CatalogueOutdated.code
+    assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+    assert preserved_access(outdated.repository.store, work).access.state is WorkState.WITHDRAWN
+    rebuild(outdated.repository, outdated.examiner, SilentProgress())
+    assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+    restore(outdated.repository, work)
+    preserved(outdated, work)
+    assert preserved_access(outdated.repository.store, work).access.state is WorkState.PUBLISHED
+    assert preserved_access(outdated.repository.store, work).access.access is Access.RESTRICTED
 
 
 def test_a_withdrawn_work_leaves_manifest_and_collection_and_returns(context: TaskContext, work: str) -> None:
