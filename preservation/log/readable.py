@@ -13,12 +13,12 @@ from typing import Final
 from preservation.log.audit import MOST_PROBLEMS
 from preservation.log.merkle import leaf_hash
 from preservation.log.notes import parse_checkpoint, parse_note
-from preservation.log.tiles import StoredTree
+from preservation.log.tiles import StoredTree, stored_size
 from preservation.premis import EventType, access_of_event, parse_event
 from repository.errors import EventInvalid, KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
 from repository.model import WorkAccess
-from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, parse_log_path
+from repository.paths import LOG_CHECKPOINT, TILE_WIDTH
 from repository.storage.store import ObjectStore
 
 _OF_VERSIONS: Final = frozenset({EventType.ACCESSION, EventType.METADATA_MODIFICATION})
@@ -53,7 +53,7 @@ def read_log(store: ObjectStore, sizes: Iterable[int], problems: Iterable[Locali
     log = ReadableLog(problems=list(problems))
     size = max(sizes, default=0)
     if not size:
-        size = _stored_size(store)
+        size = stored_size(store)
     for index, entry in _entries(StoredTree(store, size), log):
         try:
             event = parse_event(entry)
@@ -75,15 +75,6 @@ def stated_size(store: ObjectStore) -> int:
         return parse_checkpoint(parse_note(store.read(LOG_CHECKPOINT)).text).size
     except (KeyNotFound, LogInvalid):
         return 0
-
-
-def _stored_size(store: ObjectStore) -> int:
-    sizes = [0]
-    for stored in store.list(f"{LOG}/tile/entries"):
-        if found := parse_log_path(stored.key.removeprefix(f"{LOG}/")):
-            _, index, width = found
-            sizes.append(index * TILE_WIDTH + width)
-    return max(sizes)
 
 
 def _entries(tree: StoredTree, log: ReadableLog) -> Iterator[tuple[int, bytes]]:

@@ -24,7 +24,7 @@ from preservation.log.merkle import (
 )
 from repository.errors import KeyNotFound, LogInvalid, RequestInvalid
 from repository.localized import LocalizedText
-from repository.paths import LOG, TILE_WIDTH, log_entries, log_tile
+from repository.paths import LOG, TILE_WIDTH, log_entries, log_tile, parse_log_path
 from repository.storage.store import ObjectStore
 
 LONGEST_ENTRY: Final = 65_535
@@ -229,6 +229,16 @@ class Recount:
 def has_tiles(store: ObjectStore) -> bool:
     """Return whether the store holds any tile or bundle, signed or not."""
     return next(iter(store.list(f"{LOG}/tile")), None) is not None
+
+
+def stored_size(store: ObjectStore) -> int:
+    """Return how many entries the stored bundles reach, signed or not. Lists all bundles."""
+    sizes = [0]
+    for stored in store.list(f"{LOG}/tile/entries"):
+        if found := parse_log_path(stored.key.removeprefix(f"{LOG}/")):
+            _, index, width = found
+            sizes.append(index * TILE_WIDTH + width)
+    return max(sizes)
 
 
 def _first(parts: list[bytes] | None, width: int, key: str) -> list[bytes]:

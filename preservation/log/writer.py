@@ -16,8 +16,9 @@ One batch passes these steps. Each names what a crash after it leaves:
 
 A batch is therefore in the log completely or not at all. A published checkpoint older than the remembered one means
 that the store was rolled back. If the signed entries still exist, the newer checkpoint is published again; otherwise
-nothing more is signed. The first write of a new log is a signed checkpoint of size 0, so tiles without a checkpoint
-always mean data loss, and a new log never overwrites them (docs/decisions/0002-empty-trees.md).
+nothing more is signed. Where no checkpoint is remembered, entries after the published one may have been signed: nothing
+is appended until somebody has found that out. The first write of a new log is a signed checkpoint of size 0, so tiles
+without a checkpoint always mean data loss, and a new log never overwrites them (docs/decisions/0002-empty-trees.md).
 
 A writer that lost its lock (`log/writer_lock.py`) may continue beside its successor for a while, in any step. It does
 no harm, because the index of each entry was assigned before (`log/sequencer.py`) and `append` names it (`at`):
@@ -44,7 +45,7 @@ from preservation.log.heads import SignedHead, SignedHeads, checkpoint_lost, log
 from preservation.log.merkle import EMPTY_ROOT, TreeHead, leaf_hash
 from preservation.log.notes import Checkpoint
 from preservation.log.signing_key import Signer
-from preservation.log.tiles import StoredTree, Tile, has_tiles, pack_entries, pack_hashes
+from preservation.log.tiles import StoredTree, Tile, has_tiles, pack_entries, pack_hashes, stored_size
 from preservation.log.writer_lock import WriterLock
 from repository.database.locks import HeldLock
 from repository.errors import KeyNotFound, LogBusy, LogInvalid, StoreFault
@@ -103,6 +104,8 @@ class LogWriter:
         published, remembered = self._heads.published(), self._heads.remembered()
         if published is None:
             return self._begin(hold, remembered)
+        if not remembered:
+            self._refuse_entries_after(published.checkpoint.head)
         newest = newest_of([published, *remembered])
         older = [head for head in remembered if head.checkpoint != newest.checkpoint]
         for head in older:
@@ -124,6 +127,20 @@ class LogWriter:
         self._remember(hold, first)
         self._publish(hold, first.note)
         return head
+
+    def _refuse_entries_after(self, head: TreeHead) -> None:
+        """Raise `LogInvalid` if the store has entries after a head and nothing remembers what was signed.
+
+        The checkpoint may be outdated, and these entries signed: a batch would overwrite them with others.
+        """
+        if stored_size(self._store) > head.size:
+            raise log_fault(
+                f"存储中有第 {head.size} 条之后的条目，而检查点只到此，也无处记有更新的检查点；未作改动。请从副本或备份"
+                "恢复最新的检查点；确知这些条目从未签发的，移走其文件",
+                f"the store has entries after the {head.size} of its checkpoint, and no newer checkpoint is remembered;"
+                " nothing was changed: restore the newest checkpoint from a replica or a backup, or, if these entries"
+                " were never signed, move their files away",
+            )
 
     def _check_extension(self, old: TreeHead, new: TreeHead) -> None:
         """Verify by the stored hashes that one signed head extends another."""

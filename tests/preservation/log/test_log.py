@@ -234,6 +234,26 @@ def test_log_continues_from_the_store_without_a_remembered_checkpoint(tmp_path: 
     assert contents(open_log(tmp_path)) == entries(312)
 
 
+@pytest.mark.parametrize("counts", [(10, 5), (10, 246), (10, 300), (256, 1), (256, 300), (300, 10)])
+def test_log_with_an_outdated_checkpoint_overwrites_no_entry_when_none_is_remembered(
+    tmp_path: Path, counts: tuple[int, int]
+) -> None:
+    store, (first, second) = tmp_path / "store", counts
+    open_log(tmp_path).append(entries(first))
+    outdated = (store / LOG_CHECKPOINT).read_bytes()
+    open_log(tmp_path).append(entries(second, first))
+    newest = (store / LOG_CHECKPOINT).read_bytes()
+    (store / LOG_CHECKPOINT).write_bytes(outdated)
+    (tmp_path / "log.signed").unlink()
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    with pytest.raises(LogInvalid, match=f"entries after the {first} of its checkpoint"):
+        open_log(tmp_path).append([b"another history"] * second)
+    assert before == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    (store / LOG_CHECKPOINT).write_bytes(newest)
+    assert open_log(tmp_path).append([b"next"]) == first + second
+    assert contents(open_log(tmp_path)) == [*entries(first + second), b"next"]
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_log_with_a_lost_checkpoint_never_starts_again(tmp_path: Path, remembered: bool) -> None:
     open_log(tmp_path).append(entries(10))
