@@ -1,8 +1,8 @@
 """Copy the provenance log from one store to another; a copy never moves backwards.
 
 1. read the source's checkpoint and recompute its tree from the source's entries: an invalid log is not copied;
-2. verify that the target's checkpoint, if it has one, belongs to the same history. A target that is ahead of the source
-   is left unchanged;
+2. verify that the target's checkpoint, if it has one, belongs to the same history, and that its intact entries after
+   that are the source's. A target that is ahead of the source is left unchanged;
 3. put entry bundles and the tiles computed from them, and read both back;
 4. recompute the tree from the entries at the target;
 5. put the checkpoint: THE COMMIT POINT;
@@ -26,7 +26,7 @@ from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
-from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
+from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile, parse_log_path
 from repository.storage.store import ObjectStore
 
 _MOST_RECOUNTED: Final = 1 << 16
@@ -68,6 +68,7 @@ def replicate_log(
         return LogCopy(head.size, encode_base64(head.root), transfer_small(target, LOG_CHECKPOINT, note, exists=True))
     since = TreeHead(0, EMPTY_ROOT) if whole else old
     _recompute(source, head, since)
+    _refuse_other_entries(source, target, head, since)
     totals = _transfer_tiles(source, target, head, since, on_progress)
     _recompute(target, head, since)
     totals += transfer_small(target, LOG_CHECKPOINT, note, exists=target_checkpoint is not None)
@@ -96,6 +97,42 @@ def _refuse_other_history(source: NamedStore, target: NamedStore, head: TreeHead
                 " entries); nothing was changed: find out which of them is genuine",
             )
         )
+
+
+def _refuse_other_entries(source: NamedStore, target: NamedStore, head: TreeHead, since: TreeHead) -> None:
+    """Raise `LogInvalid` if the target has intact entries, after its head `since`, that the source does not have.
+
+    The target's checkpoint may be lost or outdated. Damaged entries are replaced.
+    """
+    tree = StoredTree(source.store, head.size)
+    for index, width in _stored_bundles(target.store, head.size, since.size):
+        start = index * TILE_WIDTH
+        try:
+            stored = list(StoredTree(target.store, start + width).entries(start, start + width))
+        except LogInvalid:
+            continue
+        if start >= head.size or stored != tree.bundle(index)[:width]:
+            raise LogInvalid(
+                reason=LocalizedText(
+                    f"{target.name} 有 {source.name} 所无的日志条目（第 {start} 条起），其检查点可能已丢失或过旧；"
+                    "未作改动，请查明何者为真",
+                    f"{target.name} has log entries, from {start} on, that {source.name} does not have, and its"
+                    " checkpoint may be lost or outdated; nothing was changed: find out which of them is genuine",
+                )
+            )
+
+
+def _stored_bundles(target: ObjectStore, size: int, since: int) -> Iterator[tuple[int, int]]:
+    """Yield index and width of the target's bundles: those that a log of `size` entries has since `since`, or all."""
+    if since:
+        full = [log_entries(index) for index in range(since // TILE_WIDTH, -(-size // TILE_WIDTH))]
+        keys = [key for key in full if target.exists(key)]
+        keys += [stored.key for key in full for stored in target.list(f"{key}.p")]
+    else:
+        keys = [stored.key for stored in target.list(f"{LOG}/tile/entries")]
+    for key in keys:
+        if found := parse_log_path(key.removeprefix(f"{LOG}/")):
+            yield found[1], found[2]
 
 
 def _recompute(store: NamedStore, head: TreeHead, since: TreeHead) -> None:

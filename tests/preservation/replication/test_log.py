@@ -115,6 +115,26 @@ def test_log_of_another_history_is_refused_and_nothing_is_written(ours: int, the
     assert contents(target.store) == before
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("ours", "theirs"), [(300, 300), (300, 10), (10, 300), (300, 600), (600, 300), (20, 20)])
+@pytest.mark.parametrize("common", [0, 5])
+def test_log_of_another_history_without_its_newest_checkpoint_is_refused_and_nothing_is_written(
+    ours: int, theirs: int, common: int, whole: bool
+) -> None:
+    stores = []
+    for name, size, word in (("main", ours, "event"), ("copy", theirs, "other")):
+        log, named = log_of(common)
+        outdated = named.store.read(LOG_CHECKPOINT)
+        log.append(entries(size, common, word))
+        stores.append(NamedStore(name, named.store))
+    source, target = stores
+    target.store.put(LOG_CHECKPOINT, outdated) if common else target.store.delete(LOG_CHECKPOINT)
+    before = contents(target.store)
+    with pytest.raises(LogInvalid, match="copy has log entries"):
+        replicate_log(source, target, SIGNER.key, whole=whole)
+    assert contents(target.store) == before
+
+
 @pytest.mark.parametrize("key", [log_entries(0), log_entries(1), log_tile(0, 1), log_tile(1, 0, 2), LOG_CHECKPOINT])
 @pytest.mark.parametrize("updating", [True, False])
 def test_log_damaged_at_the_source_never_reaches_the_target(key: str, updating: bool) -> None:
