@@ -18,7 +18,7 @@ from web.services import health, log, metrics, presentation
 from web.site import error_pages, pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
-from web.site.static_files import StaticFiles, read_static_files
+from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
 from web.site.urls import PublicRedirects, local_url, origin
 from web.telemetry.process_metrics import ProcessMetrics
 
@@ -65,6 +65,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
         "local_url": local_url,
         "urls": urls,
         "static_files": static_files,
+        "typeface": static_files.built_url(TYPEFACE),
         "provider": repository.settings.provider,
     }
 
@@ -92,6 +93,7 @@ class _SecurityHeaders:
                 "script-src 'self'",
                 "style-src 'self'",
                 f"img-src {here} data: blob:",
+                "font-src 'self'",
                 f"connect-src {here}",
                 "worker-src 'self' blob:",
                 "manifest-src 'self'",

@@ -1,14 +1,18 @@
-"""A library for the browser: two deposits, ingested and served by the real commands."""
+"""A library for the browser: three deposits, ingested and served by the real commands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pyvips
 from command_line import Shanben
+from library_visit import Visit, Visitor
+from playwright.sync_api import Browser
 from web_server import WebServer
 
 
@@ -19,6 +23,7 @@ class Library:
     address: str
     book: str
     scroll: str
+    restricted: str
     shanben: Shanben
 
 
@@ -60,14 +65,25 @@ def deposit_scroll(folder: Path) -> Path:
     return folder
 
 
+def deposit_restricted(folder: Path) -> Path:
+    """Write a deposit of one page whose pictures are not public. Its title begins with a character of Extension B."""
+    folder.mkdir(parents=True)
+    page_picture(1, 600, 800).jpegsave(str(folder / "0001.jpg"), Q=90)
+    record = 'title = "𠮷金貞石錄"\nlanguage = ["lzh"]\naccess = "restricted"\n'
+    (folder / "work.toml").write_text(record, "utf-8")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("library")
     shanben = Shanben(folder)
     book = ingest(shanben, deposit_book(folder / "book"))
     scroll = ingest(shanben, deposit_scroll(folder / "scroll"))
+    # Viewers open the first work of a collection immediately, which must have pictures.
+    restricted = ingest(shanben, deposit_restricted(folder / "restricted"))
     with WebServer(folder, shanben.environment, processes=1) as server:
-        yield Library(server.address, book, scroll, shanben)
+        yield Library(server.address, book, scroll, restricted, shanben)
 
 
 def ingest(shanben: Shanben, deposit: Path) -> str:
@@ -75,3 +91,27 @@ def ingest(shanben: Shanben, deposit: Path) -> str:
     done = shanben.run_json("ingest", deposit)
     assert done.code == 0, done.errors + done.output
     return str(done.document["works"][0]["identifier"])
+
+
+@pytest.fixture
+def visit(browser: Browser, library: Any) -> Iterator[Visitor]:
+    """Opens visits; at the end, none may have console errors or requests to another host."""
+    visits: list[Visit] = []
+
+    def open_visit(**options: Any) -> Visit:
+        context = browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 800}, **options})
+        page = context.new_page()
+        opened = Visit(page, context, library.address)
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.on("response", lambda response: opened.statuses.__setitem__(response.url, response.status))
+        page.on("console", lambda line: opened.errors.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda fault: opened.errors.append(str(fault)))
+        visits.append(opened)
+        return opened
+
+    yield open_visit
+    for opened in visits:
+        opened.context.close()
+        assert opened.errors == []
+        hosts = {urlsplit(url).netloc for url in opened.requests if not url.startswith(("blob:", "data:"))}
+        assert hosts <= {urlsplit(library.address).netloc}

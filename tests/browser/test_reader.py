@@ -3,92 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pyvips
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from library_visit import FULL_RESOLUTION_TILE, PHONE, Visit, Visitor, has_picture, overflow, wait_for_picture
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
-
-FULL_RESOLUTION_TILE = re.compile(r"/(\d+),(\d+),(\d+),(\d+)/(\d+),(\d+)/0/default\.jpg$")
-PHONE = {"width": 390, "height": 844}
-
-
-@dataclass
-class Visit:
-    """A page in the browser, with its requests, the statuses of responses, and its console errors."""
-
-    page: Page
-    context: BrowserContext
-    address: str
-    requests: list[str] = field(default_factory=list)
-    statuses: dict[str, int] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-
-    def go(self, path: str) -> Page:
-        self.page.goto(self.address + path)
-        return self.page
-
-    def full_resolution_tiles(self) -> list[str]:
-        found = ((url, FULL_RESOLUTION_TILE.search(url)) for url, status in self.statuses.items() if status == 200)
-        return [url for url, tile in found if tile and (tile[3], tile[4]) == (tile[5], tile[6])]
-
-    def take_screenshot(self, folder: Path, name: str) -> None:
-        picture = folder / f"{name}.png"
-        self.page.screenshot(path=picture)
-        print(f"screenshot: {picture}")
-
-
-Visitor = Callable[..., Visit]
-
-
-@pytest.fixture
-def visit(browser: Browser, library: Any) -> Iterator[Visitor]:
-    """Opens visits; at the end, none may have console errors or requests to another host."""
-    visits: list[Visit] = []
-
-    def open_visit(**options: Any) -> Visit:
-        context = browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 800}, **options})
-        page = context.new_page()
-        opened = Visit(page, context, library.address)
-        page.on("request", lambda request: opened.requests.append(request.url))
-        page.on("response", lambda response: opened.statuses.__setitem__(response.url, response.status))
-        page.on("console", lambda line: opened.errors.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda fault: opened.errors.append(str(fault)))
-        visits.append(opened)
-        return opened
-
-    yield open_visit
-    for opened in visits:
-        opened.context.close()
-        assert opened.errors == []
-        hosts = {urlsplit(url).netloc for url in opened.requests if not url.startswith(("blob:", "data:"))}
-        assert hosts <= {urlsplit(library.address).netloc}
-
-
-def has_picture(page: Page) -> bool:
-    """Whether the upper middle shows paper, which is grained, and not the plain background. A notice is lower."""
-    shown = pyvips.Image.new_from_buffer(page.locator("#view").screenshot(), "")
-    middle = shown.crop(shown.width // 2 - 40, shown.height // 4 - 40, 80, 80)
-    return bool(middle[0].deviate() > 0.5)
-
-
-def wait_for_picture(page: Page) -> None:
-    expect(page.locator("#still")).to_have_count(0, timeout=20_000)
-    for _ in range(50):
-        if has_picture(page):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("nothing was drawn")
-
-
-def overflow(page: Page) -> int:
-    return int(page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth"))
 
 
 def test_reader_turns_a_right_to_left_book_from_right_to_left(visit: Visitor, library: Any, tmp_path: Path) -> None:

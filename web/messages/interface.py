@@ -53,6 +53,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "works.count": LocalizedText("共 {count} 种", "{count} in total"),
         "works.none": LocalizedText("尚无公开的馆藏。", "No works have been published yet."),
         "works.pictures": LocalizedText("{count} 幅", "Images: {count}"),
+        "works.restricted": LocalizedText("限制访问", "Restricted access"),
         "works.pages": LocalizedText("分页", "Pagination"),
         "works.earlier": LocalizedText("上一页", "Previous"),
         "works.later": LocalizedText("下一页", "Next"),
@@ -70,6 +71,12 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "未注明；使用前请咨询馆方。", "Not stated. Please contact the library before use."
         ),
         "work.manifest": LocalizedText("IIIF 清单", "IIIF manifest"),
+        "work.manifest-what": LocalizedText(
+            "IIIF 清单列出本文献的全部图像和书目信息，供阅览软件读取。把图标拖到 Mirador 等 IIIF 阅览器中，"
+            "或把地址粘贴进去，即可打开本文献，与他馆藏本并列比对。",
+            "The IIIF manifest lists the images and the record of this work for viewing software. Drag the icon to a "
+            "IIIF viewer such as Mirador, or paste the URL there, to open this work beside those of other libraries.",
+        ),
         "work.manifest-drag": LocalizedText("拖到 IIIF 阅览器中打开", "Drag to a IIIF viewer"),
         "work.manifest-address": LocalizedText("清单地址", "Manifest URL"),
         "work.copy": LocalizedText("复制", "Copy"),
@@ -173,6 +180,6 @@ def translate(language: Language, key: str, **details: object) -> str:
 
 
 def reader_messages(language: Language) -> dict[str, str]:
-    """Return the texts that the reader's script displays."""
-    keys = ("reader.missing", "reader.refused", "reader.failed", "reader.no-zoom")
-    return {key: translate(language, key) for key in keys}
+    """Return the texts that the reader's script displays; it fills in the names in braces of ``reader.picture``."""
+    keys = ("site.name", "reader.picture", "reader.missing", "reader.refused", "reader.failed", "reader.no-zoom")
+    return {key: MESSAGES[key].in_language(language) for key in keys}

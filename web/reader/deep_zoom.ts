@@ -58,6 +58,17 @@ export class DeepZoom {
     this.viewer.addHandler("tile-drawn", () => this.onDrawn());
   }
 
+  /** The element that has the keyboard focus when the picture has it. */
+  get canvas(): HTMLElement {
+    return this.viewer.canvas as HTMLElement;
+  }
+
+  /** Names the picture for screen readers. */
+  name(picture: string): void {
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", picture);
+  }
+
   /** Shows a page, a scroll from its beginning. Rejects with `ImageServiceError` when its service reports an error. */
   async show(page: Page): Promise<void> {
     this.page = page;

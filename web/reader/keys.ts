@@ -47,6 +47,11 @@ export function actionOf(event: KeyboardEvent, direction: Direction, continuous:
   return (side === "left") === (direction === "right-to-left") ? "next" : "previous";
 }
 
+/** Returns whether a key types a character, as opposed to a named key such as an arrow. */
+export function isCharacter(event: KeyboardEvent): boolean {
+  return event.key.length === 1;
+}
+
 /** Returns whether a key press goes to a form field. */
 export function isTyping(event: KeyboardEvent): boolean {
   const target = event.target;

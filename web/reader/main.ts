@@ -1,8 +1,9 @@
 // The reader. The server sends a page that works as plain HTML; this script adds deep zoom, thumbnails and key control.
 
 import { DeepZoom, ImageServiceError } from "./deep_zoom";
-import { actionOf, isTyping, type Action } from "./keys";
+import { actionOf, isCharacter, isTyping, type Action } from "./keys";
 import { fetchBook, type Book, type Page } from "./manifest";
+import { PrintedPicture } from "./printed_picture";
 import { Strip } from "./strip";
 
 type Messages = Record<string, string>;
@@ -11,9 +12,11 @@ class Reader {
   private number: number;
   private readonly zoom: DeepZoom;
   private readonly strip: Strip;
+  private readonly printed = new PrintedPicture(element("#content"));
+  private focusedBefore: Element | null = null;
 
   constructor(
-    private readonly root: HTMLElement,
+    root: HTMLElement,
     private readonly book: Book,
     private readonly messages: Messages,
   ) {
@@ -24,6 +27,8 @@ class Reader {
     this.strip = new Strip(element("#strip"), book, reducedMotion, pageUrl, (page) => this.open(page));
     this.listen();
     void this.turnTo(this.number);
+    // The picture has the focus first, so that its keys act at once. A focus ring shows when a key is pressed.
+    if (document.activeElement === document.body) focusQuietly(this.zoom.canvas);
   }
 
   private get page(): Page {
@@ -45,9 +50,11 @@ class Reader {
     this.updateControls(page);
     this.notify(page.service === null ? this.messages["reader.missing"] : "");
     history.replaceState(null, "", pageUrl(number));
+    element("#address").textContent = location.href;
     this.strip.mark(number);
     try {
       await this.zoom.show(page);
+      this.printed.prepare(page);
       const next = this.book.pages[number];
       if (next && this.number === number) await this.zoom.preload(next);
     } catch (fault) {
@@ -63,6 +70,14 @@ class Reader {
   private updateControls(page: Page): void {
     const total = this.book.pages.length;
     element("#location").textContent = [...page.ranges, page.label].join(" · ");
+    const name = fill(this.messages["reader.picture"] ?? "", {
+      title: element("h1").textContent ?? "",
+      number: String(page.number),
+      label: page.label,
+    });
+    document.title = `${name} · ${this.messages["site.name"]}`;
+    this.zoom.name(name);
+    this.printed.name(name);
     element("#of").textContent = `/ ${total}`;
     element<HTMLInputElement>("#goto").value = String(page.number);
     setLinkTarget("previous", page.number > 1 ? page.number - 1 : null);
@@ -98,9 +113,12 @@ class Reader {
       event.preventDefault();
       this.open(element<HTMLInputElement>("#goto").valueAsNumber || this.number);
     });
+    document.addEventListener("fullscreenchange", () => {
+      if (!document.fullscreenElement && this.focusedBefore instanceof HTMLElement) focusQuietly(this.focusedBefore);
+    });
     document.addEventListener("keydown", (event) => {
       const action = isTyping(event) ? null : actionOf(event, this.book.direction, this.page.continuous);
-      if (action === null) return;
+      if (action === null || (isCharacter(event) && !hasFocusedPicture())) return;
       event.preventDefault();
       this.act(action);
     });
@@ -123,11 +141,35 @@ class Reader {
     this.act((direction === "right") === this.rightToLeft ? "next" : "previous");
   }
 
+  /** Shows the picture alone on the full screen. The focus goes to it, and returns afterwards to where it was. */
   private async toggleFullScreen(): Promise<void> {
     if (!document.fullscreenEnabled) return;
-    if (document.fullscreenElement) await document.exitFullscreen();
-    else await this.root.requestFullscreen();
+    if (document.fullscreenElement) {
+      await document.exitFullscreen();
+      return;
+    }
+    this.focusedBefore = document.activeElement;
+    await element("#content").requestFullscreen();
+    focusQuietly(this.zoom.canvas);
   }
+}
+
+/**
+ * Returns whether the picture or the strip has the focus. Only then do keys that type a character act, because speech
+ * input types characters (WCAG 2.2, success criterion 2.1.4).
+ */
+function hasFocusedPicture(): boolean {
+  return document.activeElement?.closest("#content, #strip") != null;
+}
+
+/** Moves the focus without a focus ring, in browsers that can. */
+function focusQuietly(target: HTMLElement): void {
+  target.focus({ preventScroll: true, focusVisible: false } as FocusOptions);
+}
+
+/** Returns a text with its names in braces filled in. */
+function fill(text: string, values: Record<string, string>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
 function element<Kind extends HTMLElement>(selector: string): Kind {
@@ -136,11 +178,12 @@ function element<Kind extends HTMLElement>(selector: string): Kind {
   return found;
 }
 
-/** Sets the page to which the links of an action lead; null disables them, at the ends of the book. */
+/** Sets the page to which the links of an action lead; null disables them, at the ends of the book. They keep the focus. */
 function setLinkTarget(action: Action, page: number | null): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>(`a[data-do="${action}"]`)) {
     if (page === null) link.removeAttribute("href");
     else link.href = pageUrl(page);
+    link.tabIndex = 0;
     link.setAttribute("aria-disabled", String(page === null));
   }
 }

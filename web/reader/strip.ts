@@ -31,14 +31,21 @@ export class Strip {
     element.hidden = book.pages.length < 2;
   }
 
-  /** Marks a page as the current one and scrolls its thumbnail to the centre. */
+  /**
+   * Marks a page as the current one and scrolls its thumbnail to the centre. It alone can be reached by the tab key, as
+   * a book has hundreds; while the strip has the focus, the focus follows the pages that keys turn.
+   */
   mark(page: number): void {
+    const focused = this.element.contains(document.activeElement);
     this.links.forEach((link, index) => {
-      if (index + 1 === page) link.setAttribute("aria-current", "page");
+      const current = index + 1 === page;
+      link.tabIndex = current ? 0 : -1;
+      if (current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     });
     const link = this.links[page - 1];
     if (!link) return;
+    if (focused) link.focus({ preventScroll: true });
     const strip = this.element.getBoundingClientRect();
     const box = link.getBoundingClientRect();
     const left = box.left + box.width / 2 - (strip.left + strip.width / 2);

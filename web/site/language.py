@@ -14,13 +14,14 @@ from repository.localized import Language
 COOKIE: Final = "language"
 PARAMETER: Final = "lang"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
-_HAN_TAGS: Final = {"zh": "zh-Hant", "lzh": "lzh-Hant"}
 
 
 def catalogue_tag(languages: Sequence[str]) -> str:
-    """Return the ``lang`` of catalogued text: the record's language, with the script by which browsers choose fonts."""
-    tag = languages[0] if languages else "zh"
-    return _HAN_TAGS.get(tag.lower(), tag)
+    """Return the ``lang`` of catalogued text: the record's first language.
+
+    No script is added: for ``zh-Hant`` browsers choose the forms and the punctuation of Taiwan.
+    """
+    return languages[0] if languages else "zh"
 
 
 def current_language() -> Language:

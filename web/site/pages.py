@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
-from iiif_server.urls import collection_path, manifest_path, work_path
+from iiif_server.urls import collection_path, manifest_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
 from repository import identifiers
 from repository.access import Decision, day_of_withdrawal, decide
@@ -50,6 +50,11 @@ class Card:
 
     summary: WorkSummary
     picture: view_models.Picture | None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the work has images, none of which may be shown."""
+        return self.summary.images > 0 and self.picture is None
 
 
 class CatalogueQueries:
@@ -108,6 +113,10 @@ class CatalogueQueries:
         """Return the public URL of a work's manifest."""
         return public_url(self._repository.settings, manifest_path(work.identifier))
 
+    def reader_url(self, work: Work, number: int) -> str:
+        """Return the public URL of the reader at a page of a work."""
+        return public_url(self._repository.settings, reader_path(work.identifier, number))
+
     def top_collection_url(self) -> str:
         """Return the public URL of the collection of all works."""
         return public_url(self._repository.settings, collection_path("top"))
@@ -136,11 +145,11 @@ def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
     def home() -> str:
         works, images = queries.holdings()
         cards = queries.newest(0, _RECENT_WORKS)
-        featured = cards[0] if len(cards) > 1 else None
+        featured = next((card for card in cards if card.picture), None) if len(cards) > 1 else None
         return render_template(
             "home.html",
             featured=featured,
-            cards=cards[1:] if featured else cards,
+            cards=[card for card in cards if card is not featured],
             works=works,
             images=images,
             collection=queries.top_collection_url(),
@@ -192,7 +201,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         manifest=queries.manifest_url(work),
         preservation=queries.preservation(work),
         from_right=view_models.reads_from_right(work),
-        script=static_files.script_url(COPY_SCRIPT),
+        script=static_files.built_url(COPY_SCRIPT),
     )
 
 
@@ -209,12 +218,13 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
         page=page,
         number=number,
         total=len(pages),
+        address=queries.reader_url(work, number),
         location=_location(work, page, number),
         picture=queries.still(work, page, decision),
         from_right=view_models.reads_from_right(work),
         manifest=queries.manifest_url(work),
         messages=json.dumps(reader_messages(current_language()), ensure_ascii=False),
-        script=static_files.script_url(READER_SCRIPT),
+        script=static_files.built_url(READER_SCRIPT),
     )
 
 

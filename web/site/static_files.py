@@ -16,6 +16,7 @@ from typing import Final
 from flask import url_for
 
 READER_SCRIPT: Final = "reader/main.ts"
+TYPEFACE: Final = "reader/typeface.css"
 COPY_SCRIPT: Final = "reader/copy.ts"
 _BUILD_FOLDER: Final = "reader"
 _VITE_MANIFEST: Final = Path(_BUILD_FOLDER, ".vite", "manifest.json")
@@ -24,18 +25,18 @@ _DIGEST_LENGTH: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """`digests`: static file -> the start of its SHA-256. `scripts`: source of a script -> its built file, if built."""
+    """`digests`: static file -> the start of its SHA-256. `built`: source -> its built file."""
 
     digests: Mapping[str, str]
-    scripts: Mapping[str, str]
+    built: Mapping[str, str]
 
     def url(self, name: str) -> str:
         """Return the URL of a static file. Raises `KeyError` for a file that does not exist."""
         return url_for("static", filename=name, v=self.digests[name])
 
-    def script_url(self, source: str) -> str | None:
-        """Return the URL of a built script; None when the reader has not been built."""
-        built = self.scripts.get(source)
+    def built_url(self, source: str) -> str | None:
+        """Return the URL of a built script or style sheet; None when the reader has not been built."""
+        built = self.built.get(source)
         return url_for("static", filename=f"{_BUILD_FOLDER}/{built}") if built else None
 
 
@@ -43,10 +44,10 @@ def read_static_files(folder: Path) -> StaticFiles:
     """Read the static files directly in `folder`, and the manifest of the reader's build below it."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGEST_LENGTH] for path in files}
-    return StaticFiles(digests, _built_scripts(folder / _VITE_MANIFEST))
+    return StaticFiles(digests, _built_files(folder / _VITE_MANIFEST))
 
 
-def _built_scripts(manifest: Path) -> dict[str, str]:
+def _built_files(manifest: Path) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     entries = json.loads(manifest.read_text("utf-8"))

@@ -118,7 +118,7 @@ def test_language_switch_never_redirects_to_another_host(client: FlaskClient, pa
 
 @pytest.mark.parametrize(
     ("languages", "tag"),
-    [((), "zh-Hant"), (("lzh",), "lzh-Hant"), (("zh",), "zh-Hant"), (("zh-Hans",), "zh-Hans"), (("ja", "zh"), "ja")],
+    [((), "zh"), (("lzh",), "lzh"), (("zh-Hant-HK",), "zh-Hant-HK"), (("ja", "zh"), "ja")],
 )
 def test_catalogued_text_is_tagged_with_the_language_of_the_record(languages: tuple[str, ...], tag: str) -> None:
     assert language.catalogue_tag(languages) == tag

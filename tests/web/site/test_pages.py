@@ -73,9 +73,9 @@ def test_invalid_page_number_is_refused(client: FlaskClient, publisher: Any, pag
 def test_work_page_tags_the_record_with_its_own_language(client: FlaskClient, publisher: Any) -> None:
     work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
-    assert '<h1 lang="lzh-Hant">千字文 &lt;試&gt;</h1>' in page
+    assert '<h1 lang="lzh">千字文 &lt;試&gt;</h1>' in page
     for catalogued in ("周興嗣 (梁) 撰", "某人注", "清乾隆間", "刻本", "經部·小學類", "善 0001", "某圖書館", "LIB-7"):
-        assert f'<dd lang="lzh-Hant">{catalogued}</dd>' in page
+        assert f'<dd lang="lzh">{catalogued}</dd>' in page
     assert "公有领域标记 1.0" in page
     assert "http://creativecommons.org/publicdomain/mark/1.0/" in hrefs(page)
 
@@ -97,13 +97,14 @@ def test_thumbnails_follow_the_reading_order_by_volume(client: FlaskClient, publ
     assert page.index("上冊") < page.index("葉一") < page.index("葉二") < page.index("下冊") < page.index("葉三")
     numbers = [int(number) for number in re.findall(r"aria-label=\"第 (\d) 面", page)]
     assert numbers == [1, 2, 3, 4]
-    assert page.count("缺叶") == 1
+    assert 'aria-label="第 3 面：缺叶 葉三"' in page
+    assert page.count("缺叶") == 2, "in the name of the link, and in place of its picture"
 
 
 def test_ranges_link_to_their_first_pages(client: FlaskClient, publisher: Any) -> None:
     work = publisher.book()
     page = client.get(f"/works/{work.identifier}").text
-    links = dict(re.findall(r'<a href="([^"]+)" lang="lzh-Hant">([^<]+)</a>', page))
+    links = dict(re.findall(r'<a href="([^"]+)" lang="lzh">([^<]+)</a>', page))
     where = {label: address.rpartition("=")[2] for address, label in links.items()}
     assert where == {"卷一": "1", "序": "2", "卷二": "4"}
 
@@ -164,7 +165,7 @@ def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, publ
     assert page.status_code == 200
     assert "限制访问" in page.text
     assert not pictures(page.text)
-    assert not [address for address in hrefs(page.text) if "/read" in address]
+    assert not [address for address in hrefs(page.text) if "/read" in address.removeprefix("/static/reader")]
     assert not pictures(client.get("/").text)
     assert client.get(f"/works/{work.identifier}/read").status_code == 403
 
@@ -195,6 +196,31 @@ def test_withdrawn_work_is_gone(client: FlaskClient, publisher: Any, repository:
     assert "尚无公开的馆藏" in client.get("/works").text
     restore(repository, work.identifier)
     assert client.get(f"/works/{work.identifier}").status_code == 200
+
+
+def test_card_of_a_restricted_work_says_so_and_another_is_featured(client: FlaskClient, publisher: Any) -> None:
+    shown = publisher.small_work("開", "2025-12-31T00:00:00Z")
+    restricted = publisher.book(Rights(access=Access.RESTRICTED))
+    for path in ("/", "/works"):
+        page = client.get(path).text
+        card = page[page.index(f'class="card" href="/works/{restricted.identifier}"') :]
+        assert "限制访问" in card[: card.index("</a>")]
+        assert page.count("限制访问") == 1
+    assert f'class="featured" href="/works/{shown.identifier}"' in client.get("/").text
+
+
+def test_page_of_a_work_says_what_the_iiif_manifest_is_for(client: FlaskClient, publisher: Any) -> None:
+    page = client.get(f"/works/{publisher.book().identifier}").text
+    described = re.search(r'class="drag"[^>]* aria-describedby="([^"]+)"', page)
+    assert described
+    assert re.search(rf'id="{described[1]}">[^<]*Mirador', page)
+
+
+def test_title_and_printed_address_of_the_reader_name_the_page(client: FlaskClient, publisher: Any) -> None:
+    work = publisher.book()
+    page = client.get(f"/works/{work.identifier}/read?page=2").text
+    assert "<title>千字文 &lt;試&gt;，第 2 面，葉二 · 善本</title>" in page
+    assert f'id="address" class="address">http://localhost/works/{work.identifier}/read?page=2<' in page
 
 
 def test_record_of_a_restricted_work_has_no_files(client: FlaskClient, publisher: Any) -> None:
@@ -233,7 +259,7 @@ def test_reader_page_works_without_the_built_script(
     repository: Repository, publisher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = publisher.book()
-    monkeypatch.setattr("web.site.static_files._built_scripts", lambda manifest: {})
+    monkeypatch.setattr("web.site.static_files._built_files", lambda manifest: {})
     client = create_app(repository).test_client()
     page = client.get(f"/works/{work.identifier}/read")
     assert page.status_code == 200

@@ -1,0 +1,204 @@
+"""Every page meets WCAG 2.2 AA: what axe-core finds, and what it cannot see."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from library_visit import PHONE, Visit, Visitor, overflow, wait_for_picture
+from playwright.sync_api import Page, expect
+from prerequisites import require
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FIND_VIOLATIONS = """
+async (rules) => {
+  const found = await axe.run(document, {runOnly: rules});
+  return found.violations.flatMap((rule) =>
+    rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`));
+}
+"""
+
+CONTRAST = """
+(selector) => {
+  const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const over = (colour, below) => {
+    context.fillStyle = `rgb(${below.join(" ")})`;
+    context.fillRect(0, 0, 1, 1);
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  };
+  const backgroundOf = (element) => element === null ? [255, 255, 255]
+    : over(getComputedStyle(element).backgroundColor, backgroundOf(element.parentElement));
+  const luminance = (colour) => {
+    const [red, green, blue] = colour.map((level) => level / 255).map((share) =>
+      share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  return [...document.querySelectorAll(selector)].map((element) => {
+    const around = backgroundOf(element.parentElement);
+    const [dark, light] = [around, over(getComputedStyle(element).borderTopColor, around)].map(luminance).sort();
+    return [element.outerHTML.slice(0, 80), (light + 0.05) / (dark + 0.05)];
+  });
+}
+"""
+"""The contrast ratio (WCAG 2.2) of the border of each element with what is around it."""
+
+CONTROLS = 'input, button:not([hidden]), .drag, .turn:not([aria-disabled="true"])'
+
+
+def paths(library: Any) -> list[str]:
+    """Return the paths of a page of each kind: for readers, errors, staff."""
+    works = [library.book, library.scroll, library.restricted]
+    return [
+        "/", "/works", *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2",
+        f"/works/{library.book}/read?page=7", f"/works/{library.scroll}/read",
+        "/nowhere", "/works?page=99", f"/works/{library.book}/read?page=x", f"/works/{library.restricted}/read",
+        "/status?renew=off",
+    ]  # fmt: skip
+
+
+def tab_to(page: Page, selector: str, most: int) -> list[str]:
+    """Press the tab key until `selector` has the focus, and return which landmark each stop was in."""
+    stops: list[str] = []
+    while not page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+        assert len(stops) < most, stops
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("() => document.activeElement.closest('[id]').id"))
+    return stops
+
+
+@pytest.mark.parametrize(
+    "browser_of_reader",
+    [
+        {"locale": "zh-CN", "reduced_motion": "reduce"},
+        {"locale": "en-GB", "reduced_motion": "reduce", "color_scheme": "dark", "viewport": PHONE},
+    ],
+    ids=["Chinese", "English on a dark phone"],
+)
+def test_pages_have_no_violations_that_axe_finds(
+    browser_of_reader: dict[str, Any], visit: Visitor, library: Any
+) -> None:
+    axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
+    tour: Visit = visit(**browser_of_reader)
+    found: dict[str, list[str]] = {}
+    for path in paths(library):
+        page = tour.go(path)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(axe)
+        found[path] = page.evaluate(FIND_VIOLATIONS, RULES)
+    tour.errors.clear()  # the browser logs the error pages as errors
+    assert {path: violations for path, violations in found.items() if violations} == {}
+
+
+def test_reader_keeps_every_control_on_a_phone_with_text_of_twice_the_size(visit: Visitor, library: Any) -> None:
+    page = visit(viewport=PHONE).go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    page.evaluate("""() => {
+      document.documentElement.style.fontSize = "200%";
+      document.querySelector("h1").textContent = "欽定四庫全書簡明目錄附錄卷之一至卷之十";
+    }""")
+    page.wait_for_timeout(300)
+    assert overflow(page) <= 0
+    controls = page.locator(".reader a:not(.strip a), .reader button, .reader input")
+    boxes = [control.bounding_box() for control in controls.all() if control.is_visible()]
+    assert len(boxes) >= 14
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"] for box in boxes)
+    cut = page.evaluate("""() => [...document.querySelectorAll(".reader-title *")].filter((line) =>
+      getComputedStyle(line).overflow !== "visible" && line.scrollWidth > line.clientWidth).length""")
+    assert cut == 0
+    view, tools = page.locator("#view").bounding_box(), page.locator(".tools").bounding_box()
+    assert view is not None
+    assert tools is not None
+    assert view["height"] > PHONE["height"] / 4
+    assert tools["y"] >= view["y"] + view["height"], "the tools stand on the page"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_borders_of_controls_have_a_contrast_of_three_to_one(scheme: str, visit: Visitor, library: Any) -> None:
+    tour = visit(color_scheme=scheme)
+    for path in (f"/works/{library.book}", f"/works/{library.book}/read?page=2"):
+        page = tour.go(path)
+        page.wait_for_load_state("networkidle")
+        contrasts = page.evaluate(CONTRAST, CONTROLS)
+        assert len(contrasts) >= 3
+        assert [(control, ratio) for control, ratio in contrasts if ratio < 3] == []
+
+
+def test_current_page_is_recognisable_in_forced_colours(visit: Visitor, library: Any) -> None:
+    page = visit(forced_colors="active").go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    colours = page.evaluate("""() => [...document.querySelectorAll(".strip a")].map((link) =>
+      getComputedStyle(link).borderBottomColor)""")
+    assert colours[1] not in {colour for place, colour in enumerate(colours) if place != 1}
+    background = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert set(colours[:1] + colours[2:]) == {background}
+
+
+def test_strip_is_one_tab_stop_and_its_focus_follows_the_page(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=3")
+    wait_for_picture(page)
+    stops = tab_to(page, "#goto", most=12)
+    assert stops.count("strip") == 1
+    page.locator(".strip a").nth(2).focus()
+    page.keyboard.press("PageDown")
+    assert page.evaluate("() => [...document.querySelectorAll('.strip a')].indexOf(document.activeElement)") == 3
+
+
+@pytest.mark.parametrize(("start", "control"), [(7, "next"), (2, "previous"), (4, "last"), (4, "first")])
+def test_focus_stays_on_a_control_that_leads_no_further(start: int, control: str, visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page={start}")
+    link = page.locator(f'a[data-do="{control}"]')
+    page.wait_for_load_state("networkidle")
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(link).to_have_attribute("aria-disabled", "true")
+    expect(link).to_be_focused()
+    expect(link).to_be_visible()
+
+
+def test_zoomed_picture_and_title_name_the_page(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=2")
+    expect(page).to_have_title("試書，第 2 面，2 · 善本")
+    wait_for_picture(page)
+    expect(page.get_by_role("img", name="試書，第 2 面，2", exact=True)).to_be_focused()
+    page.keyboard.press("PageDown")
+    expect(page).to_have_title("試書，第 3 面，3 · 善本")
+    expect(page.get_by_role("img", name="試書，第 3 面，3", exact=True)).to_be_visible()
+
+
+def test_keys_that_type_characters_act_only_on_the_picture_and_the_strip(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    page.get_by_role("link", name="返回书目页").focus()
+    page.keyboard.press("f")
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => document.fullscreenElement") is None
+    page.keyboard.press("PageDown")
+    expect(page).to_have_url(re.compile(r"\?page=3$"))
+
+
+def test_full_screen_shows_the_picture_alone(visit: Visitor, library: Any) -> None:
+    page = visit().go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    button = page.get_by_role("button", name="全屏（f）")
+    button.click()
+    page.wait_for_function("() => document.fullscreenElement !== null")
+    wait_for_picture(page)
+    inside = page.evaluate("""() => [...document.querySelectorAll("a, button, input, h1")].filter((element) =>
+      document.fullscreenElement.contains(element) && element.checkVisibility()).length""")
+    assert inside == 0
+    window = page.evaluate("() => [innerWidth, innerHeight]")
+    box = page.locator("#view").bounding_box()
+    assert box is not None
+    assert [box["width"], box["height"]] == window
+    page.keyboard.press("PageDown")
+    expect(page).to_have_url(re.compile(r"\?page=3$"))
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement === null")
+    expect(button).to_be_focused()
