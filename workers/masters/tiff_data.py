@@ -94,8 +94,8 @@ def _check_deflated(data: bytes) -> None:
     """Check that `data` can be inflated to the end of the stream, and that its check sum is right."""
     stream = isal_zlib.decompressobj()  # three times as fast as zlib
     try:
-        while data and not stream.eof:
-            stream.decompress(data, _INFLATED_BYTES)
+        # The stream may have taken all of the data and still hold a part of the result.
+        while not stream.eof and (stream.decompress(data, _INFLATED_BYTES) or stream.unconsumed_tail):
             data = stream.unconsumed_tail
     except isal_zlib.error as fault:  # type: ignore[misc]  # the types of isal call the class an instance
         raise MasterUnreadable(

@@ -156,6 +156,17 @@ def test_no_bit_of_deflated_data_can_be_flipped_unnoticed(layout: str, where: fl
     assert (page_of(flipped).asarray() == SAMPLES).all()
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@given(st.integers(-40, 40))
+def test_deflated_data_of_any_length_is_whole(blocks: int, more: int) -> None:
+    """The stream is read in blocks of 1 MiB: it ends a little before, at or after the end of a block."""
+    content = io.BytesIO()
+    samples = np.full((1, (blocks << 20) + more), 255, np.uint8)
+    tifffile.imwrite(content, samples, photometric="minisblack", metadata=None, compression="deflate")
+    file = TiffFile(content)
+    check_data(file, find_page(file))
+
+
 @pytest.mark.parametrize("compression", ["zstd", "lzma", "lerc", "jpeg2000", "jpegxl", "png"])
 @pytest.mark.parametrize("options", [{"tile": (64, 64)}, {"rowsperstrip": 64}], ids=["tiles", "strips"])
 def test_a_compression_that_libtiff_was_built_without_is_unsupported(
