@@ -22,7 +22,11 @@ from typing import Final
 from repository.errors import MasterUnreadable
 from repository.localized import LocalizedText
 
-_MARKER_IN_PACKET: Final = re.compile(rb"\xff[\x90\x93-\xff]")  # SOP (0x91) and EPH (0x92) may be between packets
+_MARKER_IN_PACKET: Final = re.compile(
+    rb"\xff(?<!\xff\x91\x00\x04\xff)(?<!\xff\x91\x00\x04.\xff)[\x90\x93-\xff]", re.DOTALL
+)
+"""SOP (0xFF91) and EPH (0xFF92) may be between packets; the number of the packet in SOP has any bytes (A.8.1)."""
+
 _SOD: Final = 0xFF93
 _COD: Final = 0xFF52
 _COC: Final = 0xFF53

@@ -146,6 +146,27 @@ def test_whole_codestreams_of_every_structure_are_accepted(picture: str) -> None
         assert decoded(file.getvalue()).shape == PICTURES[picture].shape, options
 
 
+@functools.cache
+def in_one_packet() -> bytes:
+    """A codestream of one packet, which SOP may precede (Scod, table A.13)."""
+    file = io.BytesIO()
+    Image.fromarray(GREY).save(file, "JPEG2000", no_jp2=True, num_resolutions=1, irreversible=False)
+    content = bytearray(file.getvalue())
+    content[content.index(b"\xff\x52") + 4] |= 0b10
+    return bytes(content)
+
+
+@pytest.mark.parametrize("number", [0, 0x00FF, 0x90FF, 0xFF90, 0xFF91, 0xFFFF])
+def test_a_packet_may_have_any_number(number: int) -> None:
+    header, [part] = tile_parts(in_one_packet())
+    start = part.index(b"\xff\x93") + 2
+    assert part[start] >= 0x90
+    packet = part[:start] + struct.pack(">HHH", 0xFF91, 4, number) + part[start:]
+    assert (decoded(header + numbered(packet, 0, 1) + EOC) == GREY).all()
+    with pytest.raises(MasterUnreadable, match="damaged"):
+        decoded(header + numbered(packet[:-100] + b"\xff\xd8" + packet[-98:], 0, 1) + EOC)
+
+
 @pytest.mark.parametrize("picture", ["noise", "text", "ramp"])
 @pytest.mark.parametrize("how", ["zeros", "random bytes"])
 def test_a_lost_sector_within_a_codestream_is_refused(picture: str, how: str) -> None:
