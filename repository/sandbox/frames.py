@@ -186,6 +186,9 @@ class FrameSocket:
         return bytes(buffer)
 
     def _wait_until(self, deadline: float | None) -> None:
-        """Make the next system call end at the deadline. A time of zero would mean not to wait at all."""
+        """Make the next system call end at the deadline. Raises `TimeoutError` after it, even if data is there."""
         if deadline is not None:
-            self._socket.settimeout(max(0.001, deadline - monotonic()))
+            seconds = deadline - monotonic()
+            if seconds <= 0:
+                raise TimeoutError
+            self._socket.settimeout(seconds)

@@ -29,6 +29,7 @@ _INSTRUCTION: Final = struct.Struct("<HBBI")
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 _THREAD: Final = 0x10000  # CLONE_THREAD, linux/sched.h
+_MAP_TYPE, _PRIVATE, _ANONYMOUS = 0x0F, 0x02, 0x20  # linux/mman.h
 _EMPTY_PATH: Final = 0x1000  # AT_EMPTY_PATH, linux/fcntl.h
 _FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
 
@@ -56,7 +57,6 @@ _FREE: Final[dict[str, tuple[int | None, int | None]]] = {
     "ppoll": (271, 73),
     "select": (23, None),
     "pselect6": (270, 72),
-    "mmap": (9, 222),
     "munmap": (11, 215),
     "mremap": (25, 216),
     "mprotect": (10, 226),
@@ -158,6 +158,7 @@ def program(machine: str, process: int) -> bytes:
 def _bounded(process: int) -> list[tuple[tuple[int, int], list[Check]]]:
     """Return the calls that are allowed with some arguments: their numbers, and checks of which one must hold."""
     return [
+        ((9, 222), [(3, _MAP_TYPE, _PRIVATE), (3, _ANONYMOUS, 0)]),  # mmap: RLIMIT_DATA counts no shared memory
         ((56, 220), [(0, _THREAD, _THREAD)]),  # clone
         ((72, 25), [(1, _WORD, command) for command in _FCNTL]),  # fcntl
         ((157, 167), [(0, _WORD, _PRCTL_SET_NAME), (0, _WORD, _PRCTL_SET_VMA)]),  # prctl

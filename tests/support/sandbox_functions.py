@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -63,6 +65,14 @@ def read_null() -> None:
 def allocate(size: int) -> int:
     """Return the length of a new block of memory."""
     return len(bytearray(size))
+
+
+def share(size: int) -> int:
+    """Return the length of new memory that is shared with child processes, written to its end."""
+    with mmap.mmap(-1, size) as shared:
+        for start in range(0, size, 1 << 20):
+            shared[start] = 1
+        return len(shared)
 
 
 def complain(text: str) -> None:
@@ -138,6 +148,7 @@ SLEEP = sandboxed(sleep, NoneType)
 RAISE_SIGNAL = sandboxed(raise_signal, NoneType)
 READ_NULL = sandboxed(read_null, NoneType)
 ALLOCATE = sandboxed(allocate, int)
+SHARE = sandboxed(share, int)
 COMPLAIN = sandboxed(complain, NoneType)
 NICENESS = sandboxed(niceness, int)
 READ_FILE = sandboxed(read_file, bytes)
@@ -266,6 +277,13 @@ def never_read(channel: Channel) -> int:
         _frames(channel).send(FrameKind.REQUEST, b"\x01")
 
 
+def send_for_ever(channel: Channel) -> int:
+    """Send so many chunks that there is always one to read."""
+    chunks = struct.pack("<BI", FrameKind.CHUNK, 0) * 10_000
+    while True:
+        _frames(channel)._socket.sendall(chunks)
+
+
 def _frames(channel: Channel) -> FrameSocket:
     return channel._socket
 
@@ -291,6 +309,7 @@ SEND_FRAME = sandboxed(send_frame, int, StoreFault, request=int)
 SEND_BYTES = sandboxed(send_bytes, int, StoreFault, request=int)
 SEND_PICKLE = sandboxed(send_pickle, int, StoreFault, request=int)
 NEVER_READ = sandboxed(never_read, int, request=int)
+SEND_FOR_EVER = sandboxed(send_for_ever, int, request=int)
 
 FUNCTIONS = [value for value in list(globals().values()) if isinstance(value, SandboxFunction)]
 FUNCTIONS += ATTEMPTS.values()

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_functions import ADD, FUNCTIONS, NEVER_READ, SEND_BYTES, SEND_FRAME, SEND_PICKLE
+from sandbox_functions import ADD, FUNCTIONS, NEVER_READ, SEND_BYTES, SEND_FOR_EVER, SEND_FRAME, SEND_PICKLE
 
 from repository.errors import MasterUnreadable, SandboxFailed, ShanbenError, StoreFault
 from repository.sandbox.frames import (
@@ -95,6 +95,12 @@ def test_a_child_that_never_reads_does_not_hold_its_parent(pool: SandboxPool) ->
     with pytest.raises(SandboxFailed, match="2 s"):
         list(pool.open_session(NEVER_READ, respond=lambda _: bytes(1 << 20)))
     assert time.monotonic() - started < 10
+
+
+def test_a_child_that_never_stops_sending_takes_no_longer_than_the_quota(pool: SandboxPool) -> None:
+    started = time.monotonic()
+    with pool.open_session(SEND_FOR_EVER, respond=lambda _: 1) as session, pytest.raises(SandboxFailed, match="2 s"):
+        next(chunk for chunk in session if time.monotonic() - started > 10)
 
 
 @pytest.mark.parametrize("kind", list(FrameKind))

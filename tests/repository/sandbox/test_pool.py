@@ -29,12 +29,14 @@ from sandbox_functions import (
     SEND_AND_CRASH,
     SEND_AND_RAISE,
     SEND_CHUNKS,
+    SHARE,
     SLEEP,
     WRITE_FILE,
 )
 
 from repository.errors import RenderingBusy, SandboxFailed, StoreFault
 from repository.localized import LocalizedText
+from repository.sandbox import seccomp
 from repository.sandbox.frames import LARGEST_FRAME
 from repository.sandbox.functions import Quota
 from repository.sandbox.pool import SandboxPool
@@ -97,6 +99,15 @@ def test_a_call_cannot_exceed_its_memory(tmp_path: Path) -> None:
         with pytest.raises(SandboxFailed, match="MemoryError"):
             pool.call(ALLOCATE, 512 << 20)
         assert pool.call(ALLOCATE, 1 << 20) == 1 << 20
+
+
+def test_shared_memory_is_no_way_around_the_limit(tmp_path: Path) -> None:
+    if not seccomp.is_offered():
+        pytest.skip("the kernel does not count shared memory, and seccomp is not offered")
+    with SandboxPool(FUNCTIONS, 1, tmp_path, Quota(seconds=20, memory=256 << 20)) as pool:
+        with pytest.raises(SandboxFailed, match="PermissionError"):
+            pool.call(SHARE, 512 << 20)
+        assert pool.call(ADD, 1, 1) == 2
 
 
 def test_output_of_a_child_does_not_reach_the_terminal(pool: SandboxPool, capfd: pytest.CaptureFixture[str]) -> None:
