@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
@@ -135,16 +136,17 @@ async def _stream(response: ImageResponse, stream: RenderedStream, receive: Rece
 
 async def _stream_with_length(response: ImageResponse, stream: RenderedStream, receive: Receive, send: Send) -> None:
     """Send an image to an HTTP/1.0 client, which needs the length: there are no chunks (RFC 9112, section 6)."""
-    try:
-        length = await stream.length()
-        if length is None:
-            raise RenderingBusy
-    except ShanbenError as error:
-        await stream.close()
-        await send_problem(send, problem(error, None))
-        return
-    headers = [*response.headers, (b"content-length", b"%d" % length)]
-    await _stream(response._replace(headers=headers), stream, receive, send)
+    async with AsyncExitStack() as at_end:
+        at_end.push_async_callback(stream.close)
+        try:
+            length = await stream.length()
+            if length is None:
+                raise RenderingBusy
+        except ShanbenError as error:
+            await send_problem(send, problem(error, None))
+            return
+        headers = [*response.headers, (b"content-length", b"%d" % length)]
+        await _stream(response._replace(headers=headers), stream, receive, send)
 
 
 async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIterator[bytes]:

@@ -186,8 +186,7 @@ class RenderedStream:
             if part is None:
                 return b"".join(begun)
             begun.append(part)
-        for part in begun:
-            await self._spool.put(part)
+        await self._spool.put(b"".join(begun))  # as one part, which waits for no client: there is none yet
         self._filling = asyncio.create_task(self._fill())
         self._filling.add_done_callback(self._end)
         return self

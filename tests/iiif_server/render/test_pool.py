@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import pyvips
 
+from iiif_server.image.asgi import _stream_with_length
+from iiif_server.image.responses import ImageResponse
 from iiif_server.metrics import Event, GaugeName, NoMetrics
 from iiif_server.pyramid.file import read_directory, write_pyramid
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.render import pipeline
+from iiif_server.render import pipeline, spool
 from iiif_server.render.pool import WAITING, ReadTilesAsync, RenderedStream, RenderingFailed, RenderPool
 from iiif_server.request.cost import is_slow
 from iiif_server.request.geometry import RenderPlan, Source, choose_source, plan
@@ -167,6 +169,43 @@ def test_a_client_that_reads_nothing_does_not_hold_the_pool(pool: RenderPool, ti
             assert await whole(stream) == whole_image
             await stream.close()
         assert pool.running == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_long_image_begins_without_space_to_keep_it(
+    pool: RenderPool, tiles: Tiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MEMORY", 1000)
+    pool._room = spool.SpoolRoom(0)
+
+    async def scenario() -> bytes:
+        async with asyncio.timeout(15):
+            return await whole(await pool.render(*job("full/max/0/default.png"), asynchronous(tiles), 80))
+
+    assert asyncio.run(scenario()) == pipeline.render(*job("full/max/0/default.png"), tiles, 80)
+
+
+def test_an_image_for_an_http_1_0_client_is_dropped_after_any_fault(pool: RenderPool, tiles: Tiles) -> None:
+    async def scenario() -> None:
+        broken = False
+
+        async def read(ordinals: Sequence[int]) -> list[bytes]:
+            if broken:
+                raise ZeroDivisionError
+            await asyncio.sleep(0.05)
+            return tiles(ordinals)
+
+        async def send(message: object) -> None:
+            raise AssertionError(message)
+
+        stream = await pool.render(*job("full/max/0/default.png"), read, 80)
+        assert isinstance(stream, RenderedStream)
+        broken = True
+        with pytest.raises(ZeroDivisionError):
+            await _stream_with_length(ImageResponse(200, ()), stream, asyncio.Event().wait, send)
+        with pytest.raises(ZeroDivisionError):  # not the parts before it
+            await stream.next_part()
 
     asyncio.run(scenario())
 
