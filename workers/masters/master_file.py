@@ -23,7 +23,7 @@ class MasterFile:
     def __init__(self, descriptor: int, name: str, spool: int) -> None:
         self._descriptor = descriptor
         self._spool = spool
-        self._mapped: list[mmap.mmap] = []  # libvips reads them as long as an image exists
+        self._kept: list[mmap.mmap | pyvips.Source] = []  # libvips reads them as long as an image exists
         self.suffix = PurePath(name).suffix
 
     def open(self) -> io.BufferedReader:
@@ -38,12 +38,17 @@ class MasterFile:
     def source(self, edits: Sequence[Edit] = ()) -> pyvips.Source:
         """Return a new source of the content for libvips, with `edits`. The file must not be empty; it stays as it is.
 
-        It is mapped into memory: a file that is cut while it is decoded ends the child.
+        Without edits it is mapped into memory: a file that is cut while it is decoded ends the child. A copy that can
+        be edited would count as memory of the child, however large the file.
         """
-        content = self._map(self._descriptor, mmap.ACCESS_COPY if edits else mmap.ACCESS_READ)
-        for edit in edits:
-            content[edit.position : edit.position + len(edit.data)] = edit.data
-        return pyvips.Source.new_from_memory(content)
+        if not edits:
+            return pyvips.Source.new_from_memory(self._map(self._descriptor))
+        reader = _EditedReader(self._descriptor, edits)
+        source = pyvips.SourceCustom()
+        source.on_read(reader.read)
+        source.on_seek(reader.seek)
+        self._kept.append(source)
+        return source
 
     def spooled(self, image: Any) -> Any:
         """Return the image with its pixels in the spool file, so that they can be read in any order.
@@ -57,9 +62,10 @@ class MasterFile:
         stored = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
         return stored.copy(interpretation=image.interpretation)
 
-    def _map(self, descriptor: int, access: int = mmap.ACCESS_READ) -> mmap.mmap:
-        self._mapped.append(mmap.mmap(descriptor, 0, access=access))
-        return self._mapped[-1]
+    def _map(self, descriptor: int) -> mmap.mmap:
+        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        self._kept.append(mapped)
+        return mapped
 
 
 class _DescriptorReader(io.RawIOBase):
@@ -89,3 +95,20 @@ class _DescriptorReader(io.RawIOBase):
             raise ValueError(f"seek to {offset}")
         self._position = offset
         return offset
+
+
+class _EditedReader(_DescriptorReader):
+    """Reads with `edits` over the bytes of the file."""
+
+    def __init__(self, descriptor: int, edits: Sequence[Edit]) -> None:
+        super().__init__(descriptor)
+        self._edits = edits
+
+    def readinto(self, buffer: Any) -> int:
+        start = self._position
+        count = super().readinto(buffer)
+        for edit in self._edits:
+            for position, value in enumerate(edit.data, edit.position - start):
+                if 0 <= position < count:
+                    buffer[position] = value
+        return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from repository.config import Settings
 from repository.errors import MasterUnreadable, MasterUnsupported
-from workers.masters.examine import ChildExaminer, Examined, open_child_examiner
+from repository.sandbox.functions import Quota
+from repository.sandbox.pool import SandboxPool
+from workers.masters.examine import FUNCTIONS, ChildExaminer, Examined, open_child_examiner
 from workers.masters.tiff import TiffFile
 from workers.masters.tiff_data import check_data
 from workers.masters.tiff_page import find_page
@@ -210,6 +213,16 @@ def test_an_undefined_orientation_shows_the_picture_as_it_is(
     tags = [(274, 3, 1, value, True)]
     tifffile.imwrite(file, SAMPLES, photometric="rgb", metadata=None, extratags=tags, **LAYOUTS[layout])
     assert examined(pool, tmp_path, file.getvalue()).pixels == examined(pool, tmp_path, written(layout)).pixels
+
+
+def test_a_careless_tag_of_a_file_larger_than_the_memory_is_corrected(pool: ChildExaminer, tmp_path: Path) -> None:
+    path = tmp_path / "0001.tif"
+    tifffile.imwrite(path, SAMPLES, photometric="rgb", metadata=None, extratags=[(274, "H", 1, 0, True)])
+    pixels = pool(path, None).pixels
+    os.truncate(path, 600 << 20)
+    limits = Quota(seconds=60, memory=500 << 20)
+    with SandboxPool(FUNCTIONS, 1, tmp_path, limits) as little:
+        assert ChildExaminer(little, Settings(), tmp_path, 1)(path, None).pixels == pixels
 
 
 def test_a_picture_smaller_than_its_tiles_is_accepted(pool: ChildExaminer, tmp_path: Path) -> None:
