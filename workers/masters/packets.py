@@ -31,6 +31,7 @@ _SOD: Final = 0xFF93
 _COD: Final = 0xFF52
 _COC: Final = 0xFF53
 _CODING_MARKERS: Final = frozenset({_COD, _COC})
+_SHORTEST: Final = {_COD: 12, _COC: 9}
 _HAS_PRECINCTS: Final = 1
 _NOT_ARITHMETIC: Final = 0x01 | 0x40  # selective bypass; HT code-blocks
 _MARGIN: Final = 128
@@ -68,7 +69,12 @@ def longest_run_of_zeros(
     `segments` are those of the main header: offsets of their lengths, by marker. `sizes` are those of the components in
     the largest tile. Raises `MasterUnreadable`.
     """
-    if len(segments.get(_COD, [])) != 1:
+    lengths = [
+        (marker, int.from_bytes(data[start : start + 2], "big"))
+        for marker in _SHORTEST
+        for start in segments.get(marker, [])
+    ]
+    if len(segments.get(_COD, [])) != 1 or any(length < _SHORTEST[marker] for marker, length in lengths):
         raise _damaged()
     start = segments[_COD][0]
     layers = int.from_bytes(data[start + 4 : start + 6], "big")

@@ -165,7 +165,7 @@ class TiffFile:
         count = min(entry.count, most)
         parts = struct.unpack(f"{self.byte_order}{2 * count}I", self._values(entry, count))
         if 0 in parts[1::2]:
-            raise MasterUnreadable(reason=LocalizedText(f"TIFF 标签 {tag} 无效", f"the TIFF tag {tag} is not valid"))
+            raise _invalid(tag)
         return tuple(map(Fraction, parts[::2], parts[1::2]))
 
     def array(self, directory: Directory, tag: int, most: int) -> NDArray[np.uint64]:
@@ -183,8 +183,13 @@ class TiffFile:
         return self.read(entry.position, min(entry.size, most)) if entry else b""
 
     def edit(self, directory: Directory, tag: int, number: int) -> Edit:
-        """Return the edit that makes `number` the value of a tag, which must be present with unsigned integers."""
+        """Return the edit that makes `number` the value of a tag, which must be present with unsigned integers.
+
+        Raises `MasterUnreadable` if the type of the tag is too small for it.
+        """
         entry = directory.entries[tag]
+        if number >= 1 << 8 * _VALUE_SIZES[entry.kind]:
+            raise _invalid(tag)
         return Edit(entry.position, struct.pack(self.byte_order + _UNSIGNED[entry.kind], number))
 
     def read(self, offset: int, size: int) -> bytes:
@@ -234,6 +239,10 @@ class TiffFile:
 
 def _outside() -> MasterUnreadable:
     return MasterUnreadable(reason=LocalizedText("TIFF 目录指向文件之外", "a TIFF directory is outside the file"))
+
+
+def _invalid(tag: int) -> MasterUnreadable:
+    return MasterUnreadable(reason=LocalizedText(f"TIFF 标签 {tag} 无效", f"the TIFF tag {tag} is not valid"))
 
 
 def _truncated(tag: int) -> MasterUnreadable:

@@ -167,6 +167,15 @@ def test_a_packet_may_have_any_number(number: int) -> None:
         decoded(header + numbered(packet[:-100] + b"\xff\xd8" + packet[-98:], 0, 1) + EOC)
 
 
+@pytest.mark.parametrize("segment", [b"\xff\x52\x00\x02", b"\xff\x52\x00\x0b" + bytes(9), b"\xff\x53\x00\x02"])
+def test_a_coding_style_that_is_too_short_is_refused(segment: bytes) -> None:
+    content = in_one_packet()
+    style = content.index(b"\xff\x52")
+    rest = content[style : style + 14] if segment[1] == 0x53 else b""
+    with pytest.raises(MasterUnreadable, match="damaged"):
+        decoded(content[:style] + rest + segment + b"\xff\x90\x00\x0a")
+
+
 @pytest.mark.parametrize("picture", ["noise", "text", "ramp"])
 @pytest.mark.parametrize("how", ["zeros", "random bytes"])
 def test_a_lost_sector_within_a_codestream_is_refused(picture: str, how: str) -> None:

@@ -215,6 +215,15 @@ def test_an_undefined_orientation_shows_the_picture_as_it_is(
     assert examined(pool, tmp_path, file.getvalue()).pixels == examined(pool, tmp_path, written(layout)).pixels
 
 
+def test_a_width_whose_type_is_too_small_for_the_tile_is_refused(pool: ChildExaminer, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, SAMPLES[:30, :40], photometric="rgb", tile=(256, 256), metadata=None)
+    place = page_of(file.getvalue()).tags["ImageWidth"].offset
+    content = overwritten(file.getvalue(), place + 2, struct.pack("<HIB", 1, 1, 40))
+    with pytest.raises(MasterUnreadable, match="tag 256"):
+        examined(pool, tmp_path, content)
+
+
 def test_a_careless_tag_of_a_file_larger_than_the_memory_is_corrected(pool: ChildExaminer, tmp_path: Path) -> None:
     path = tmp_path / "0001.tif"
     tifffile.imwrite(path, SAMPLES, photometric="rgb", metadata=None, extratags=[(274, "H", 1, 0, True)])
