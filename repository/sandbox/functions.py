@@ -1,4 +1,4 @@
-"""The functions that a child may run, the limits of a call, and the names of the boundary's layers. (pure)"""
+"""The functions that a child may run, the limits of a call, the layers of the boundary, and an error. (pure)"""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from repository.errors import ShanbenError
+from repository.errors import ShanbenError, SystemFault
+from repository.localized import LocalizedText
 
 MEMORY: Final = 4 << 30
 """Default limit of a child's private memory in bytes (RLIMIT_DATA): twice what the longest accepted scroll needs."""
@@ -28,6 +29,17 @@ class Layer(StrEnum):
 
     SECCOMP = "seccomp"
     """Only the system calls that computing, threads and open descriptors need."""
+
+
+class SandboxNotStarted(SystemFault):
+    """No child process could be started, or it could not give up its rights. No input is the cause."""
+
+    code = "sandbox.start"
+    text = LocalizedText(
+        "无法启动子进程：{reason}；请检查本机的内存与系统限制后重试",
+        "No child process can be started: {reason}; check the memory and the limits of this machine, then try again",
+    )
+    transient = True
 
 
 @dataclass(frozen=True, slots=True)

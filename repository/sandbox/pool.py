@@ -44,7 +44,7 @@ import msgspec
 from repository.errors import SandboxFailed
 from repository.localized import LocalizedText
 from repository.sandbox.frames import FrameInvalid, FrameKind, SentCall, SentError, decode, encode, rebuild_error
-from repository.sandbox.functions import Layer, Quota, Result, SandboxFunction
+from repository.sandbox.functions import Layer, Quota, Result, SandboxFunction, SandboxNotStarted
 from repository.sandbox.process import ChildProcess, malformed
 
 LAYERS: Final = tuple(Layer)
@@ -177,9 +177,8 @@ class SandboxPool:
         """Run `function` in a free child, wait for one if necessary, and return its result.
 
         `files` are descriptors, which the child receives copies of. `seconds` is the time of this call, if less than
-        that of the quota. Raises what `function` declares, `SandboxFailed`
-        when the child dies, exceeds its time or sends something malformed, and `StagingFault` when `scratch` cannot be
-        written.
+        that of the quota. Raises what `function` declares, `SandboxFailed` when the child dies, exceeds its time or
+        sends something malformed, `SandboxNotStarted`, and `StagingFault` when `scratch` cannot be written.
         """
         with self._open(function, arguments, files, None, seconds) as session:
             for _ in session:
@@ -204,7 +203,7 @@ class SandboxPool:
     def active_layers(self) -> tuple[Layer, ...]:
         """Return the layers of the boundary around the children. Starts a child if none has been started.
 
-        Raises `SandboxFailed`, `StagingFault`.
+        Raises `SandboxNotStarted`, `StagingFault`.
         """
         child = self._idle.get()
         with ExitStack() as on_failure:
@@ -233,7 +232,7 @@ class SandboxPool:
                 child = self._started()
                 on_failure.callback(child.kill)
                 if not child.start(call, files):
-                    raise SandboxFailed(reason=child.exit_reason())
+                    raise SandboxNotStarted(reason=child.exit_reason())
             on_failure.pop_all()
         limit = min(seconds or self._limits.seconds, self._limits.seconds)
         return SandboxSession(child, self._idle.put, limit, function, respond or _refuse_request)
@@ -243,7 +242,7 @@ class SandboxPool:
         if not child.wait_until_ready():
             reason = child.exit_reason()
             child.kill()
-            raise SandboxFailed(reason=reason)
+            raise SandboxNotStarted(reason=reason)
         return child
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import Signals
 from time import monotonic
@@ -20,7 +20,7 @@ from repository.errors import SandboxFailed, StagingFault
 from repository.localized import LocalizedText
 from repository.sandbox.child import Orders
 from repository.sandbox.frames import FrameInvalid, FrameKind, FrameSocket, SentCall, decode, encode
-from repository.sandbox.functions import Layer, Quota
+from repository.sandbox.functions import Layer, Quota, SandboxNotStarted
 
 _PROGRAM: Final = (
     "import json, sys; orders = sys.argv[1]; sys.path[:] = json.loads(orders)['path']; "
@@ -46,6 +46,17 @@ class ChildProcess:
             self._stderr: IO[bytes] = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  closed with the child
         except OSError as fault:
             raise StagingFault(reason=fault.strerror) from fault
+        try:
+            ours = self._start(scratch, limits, life, functions, layers)
+        except OSError as fault:
+            self._stderr.close()
+            raise SandboxNotStarted(reason=fault.strerror) from fault
+        self._socket = FrameSocket(ours)
+
+    def _start(
+        self, scratch: Path, limits: Quota, life: int, functions: Sequence[str], layers: Sequence[Layer]
+    ) -> socket.socket:
+        """Start the process, and return the parent's end of its socket."""
         ours, theirs = socket.socketpair()
         orders = Orders(
             socket=theirs.fileno(),
@@ -60,17 +71,19 @@ class ChildProcess:
             functions=list(functions),
             layers=list(layers),
         )
-        self._process = subprocess.Popen(  # noqa: S603  our own module, our own orders
-            [sys.executable, "-I", "-c", _PROGRAM, msgspec.json.encode(orders).decode()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._stderr,
-            stderr=self._stderr,
-            pass_fds=(theirs.fileno(), life),
-            process_group=0,
-            env={},
-        )
-        theirs.close()
-        self._socket = FrameSocket(ours)
+        with ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
+            self._process = subprocess.Popen(  # noqa: S603  our own module, our own orders
+                [sys.executable, "-I", "-c", _PROGRAM, msgspec.json.encode(orders).decode()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._stderr,
+                stderr=self._stderr,
+                pass_fds=(theirs.fileno(), life),
+                process_group=0,
+                env={},
+            )
+            on_failure.pop_all()
+        return ours
 
     def wait_until_ready(self) -> bool:
         """Wait until the child has given up its rights; return whether it has."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import gettempdir
 
-from repository.errors import SandboxFailed, StagingFault
+from repository.errors import StagingFault
 from repository.localized import LocalizedText
-from repository.sandbox.functions import Layer, Quota
+from repository.sandbox.functions import Layer, Quota, SandboxNotStarted
 from repository.sandbox.pool import SandboxPool
 from web.cli.terminal import Terminal
 
@@ -25,7 +25,7 @@ def active_layers() -> tuple[Layer, ...] | LocalizedText:
     try:
         with SandboxPool((), 1, Path(gettempdir()), Quota(_START_SECONDS)) as pool:
             return pool.active_layers()
-    except (SandboxFailed, StagingFault) as fault:
+    except (SandboxNotStarted, StagingFault) as fault:
         return fault.message
 
 

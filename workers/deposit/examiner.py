@@ -27,7 +27,7 @@ class DepositExaminer(Examiner, Protocol):
     def read_record(self, content: bytes) -> ReadRecord:
         """Return what `record.read_record` returns, or a fault if that takes too much time or memory.
 
-        Raises `StagingFault`.
+        Raises `StagingFault`, `SandboxNotStarted`.
         """
 
 

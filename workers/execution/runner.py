@@ -26,13 +26,20 @@ from preservation.store_identity import verify_primary
 from repository.clock import timestamp
 from repository.database.job_times import LONGEST_DELAY
 from repository.database.outbox import Job, NewJob
-from repository.errors import DatabaseFault, DepositNotMounted, IntegrityError, ShanbenError, StagingFault
+from repository.errors import (
+    DatabaseFault,
+    DepositNotMounted,
+    IntegrityError,
+    ShanbenError,
+    StagingFault,
+)
 from repository.localized import LocalizedText
+from repository.sandbox.functions import SandboxNotStarted
 from workers.execution.context import TaskContext
 
 # Page jobs are by far the most numerous, and the only ones that never cause other jobs.
 _PAGE: Final = "page"
-_MACHINE_FAULTS: Final = (StagingFault, DepositNotMounted)
+_MACHINE_FAULTS: Final = (StagingFault, SandboxNotStarted, DepositNotMounted)
 _MOST_TRIES: Final = 3
 _RETRY_SECONDS: Final = 0.5
 _DEFECT: Final = LocalizedText(

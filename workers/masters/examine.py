@@ -98,9 +98,9 @@ class ChildExaminer:
     def __call__(self, path: Path, pyramid: Path | None) -> Examined:
         """Return the properties of a master; write its pyramid to `pyramid` if it is not None.
 
-        Raises `MasterUnreadable`, `StagingFault`, and `DecoderCrashed` when the child exceeded its time or crashed
-        twice. A single crash may have another cause than the file: a shortage of memory, or a person who killed the
-        process.
+        Raises `MasterUnreadable`, `StagingFault`, `SandboxNotStarted`, and `DecoderCrashed` when the child exceeded its
+        time or crashed twice. A single crash may have another cause than the file: a shortage of memory, or a person
+        who killed the process.
         """
         function = EXAMINE if pyramid is None else EXAMINE_WITH_PYRAMID
         started = time.monotonic()

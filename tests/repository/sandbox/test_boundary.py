@@ -21,7 +21,7 @@ from sandbox_functions import ATTEMPTS, FUNCTIONS, LIST_FOLDER, OPEN_FILE, OWN_E
 
 from repository.errors import SandboxFailed
 from repository.sandbox import landlock, seccomp
-from repository.sandbox.functions import Layer, Quota, SandboxFunction
+from repository.sandbox.functions import Layer, Quota, SandboxFunction, SandboxNotStarted
 from repository.sandbox.pool import LAYERS, SandboxPool
 
 SECRET = ctypes.create_string_buffer(b"a secret in RAM")
@@ -163,7 +163,10 @@ def test_a_child_whose_modules_have_started_threads_does_not_run(
     if not is_offered(Layer.LANDLOCK):
         pytest.skip("Landlock is not offered here")
     function = SandboxFunction("thread_at_import", "answer", int)
-    with SandboxPool([function], 1, tmp_path, Quota(seconds=20)) as pool, pytest.raises(SandboxFailed, match="threads"):
+    with (
+        SandboxPool([function], 1, tmp_path, Quota(seconds=20)) as pool,
+        pytest.raises(SandboxNotStarted, match="threads"),
+    ):
         pool.call(function)
 
 

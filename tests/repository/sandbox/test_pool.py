@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -34,11 +36,11 @@ from sandbox_functions import (
     WRITE_FILE,
 )
 
-from repository.errors import RenderingBusy, SandboxFailed, StoreFault
+from repository.errors import RenderingBusy, SandboxFailed, StagingFault, StoreFault
 from repository.localized import LocalizedText
 from repository.sandbox import seccomp
 from repository.sandbox.frames import LARGEST_FRAME
-from repository.sandbox.functions import Quota
+from repository.sandbox.functions import Quota, SandboxNotStarted
 from repository.sandbox.pool import SandboxPool
 
 
@@ -289,6 +291,32 @@ def test_an_error_that_the_function_does_not_declare_is_a_failure(pool: SandboxP
     with pytest.raises(SandboxFailed, match="AccessRefused"):
         pool.call(REFUSE_ACCESS)
     assert pool.call(ADD, 1, 1) == 2
+
+
+def test_a_child_that_cannot_be_started_is_no_fault_of_its_call_and_leaks_nothing(tmp_path: Path) -> None:
+    outcomes: set[object] = set()
+    with SandboxPool(FUNCTIONS, 1, tmp_path, Quota(seconds=20)) as pool, ExitStack() as stack:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        held, spare = open_files(), 0
+        while max(held) >= len(held):  # no number is free below the largest
+            stack.callback(os.close, os.open(tmp_path, os.O_RDONLY))
+            held = open_files()
+        while 2 not in outcomes:
+            assert open_files() == held
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(held) + spare, limits[1]))
+            try:
+                outcomes.add(pool.call(ADD, 1, 1))
+            except (SandboxNotStarted, StagingFault) as fault:
+                outcomes.add(type(fault))
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            spare += 1
+    assert outcomes == {SandboxNotStarted, StagingFault, 2}
+
+
+def open_files() -> set[int]:
+    """Return the numbers of the open descriptors."""
+    return {number for number in map(int, os.listdir("/proc/self/fd")) if Path(f"/proc/self/fd/{number}").exists()}
 
 
 def test_a_file_that_a_child_writes_cannot_exceed_its_quota(tmp_path: Path) -> None:
