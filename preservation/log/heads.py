@@ -80,3 +80,14 @@ def log_fault(zh: str, en: str) -> LogInvalid:
 def checkpoint_lost() -> LogInvalid:
     """Return the error for a log whose tiles or remembered head exist without a published checkpoint."""
     return log_fault("检查点丢失，请从备份恢复", "its checkpoint is lost; restore it from a backup")
+
+
+def checkpoint_outdated(size: int) -> LogInvalid:
+    """Return the error for a log with entries after its checkpoint, of `size` entries, the newest that is known."""
+    return log_fault(
+        f"存储中有第 {size} 条之后的条目，而检查点只到此，也无处记有更新的检查点；未作改动。请从副本或备份恢复最新的"
+        "检查点；确知这些条目从未签发的，移走其文件",
+        f"the store has entries after the {size} of its checkpoint, and no newer checkpoint is remembered; nothing was"
+        " changed: restore the newest checkpoint from a replica or a backup, or, if these entries were never signed,"
+        " move their files away",
+    )

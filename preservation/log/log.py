@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 
 from preservation.log import evidence
 from preservation.log.audit import AuditResult, audit
-from preservation.log.heads import SignedHeads, checkpoint_lost
+from preservation.log.heads import SignedHeads, checkpoint_lost, checkpoint_outdated
 from preservation.log.merkle import TreeHead, consistency_proof, inclusion_proof
 from preservation.log.notes import Checkpoint, VerifierKey
 from preservation.log.readable import ReadableLog, read_log
 from preservation.log.signing_key import Signer, signing_key_missing
-from preservation.log.tiles import StoredTree, has_tiles
+from preservation.log.tiles import StoredTree, has_tiles, stored_size
 from preservation.log.writer import Append, LogWriter
 from preservation.log.writer_lock import WriterLock
 from repository.errors import LogInvalid, NotFound
@@ -129,6 +129,8 @@ class ProvenanceLog:
                 problems.append(fault.message)
         if not self._store.exists(LOG_CHECKPOINT) and (any(head.size for head in heads) or has_tiles(self._store)):
             problems.append(checkpoint_lost().message)
+        elif len(heads) == 1 and not self._heads.remembered() and stored_size(self._store) > heads[0].size:
+            problems.append(checkpoint_outdated(heads[0].size).message)
         return heads, problems
 
 

@@ -41,7 +41,7 @@ from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
-from preservation.log.heads import SignedHead, SignedHeads, checkpoint_lost, log_fault, newest_of
+from preservation.log.heads import SignedHead, SignedHeads, checkpoint_lost, checkpoint_outdated, log_fault, newest_of
 from preservation.log.merkle import EMPTY_ROOT, TreeHead, leaf_hash
 from preservation.log.notes import Checkpoint
 from preservation.log.signing_key import Signer
@@ -134,13 +134,7 @@ class LogWriter:
         The checkpoint may be outdated, and these entries signed: a batch would overwrite them with others.
         """
         if stored_size(self._store) > head.size:
-            raise log_fault(
-                f"存储中有第 {head.size} 条之后的条目，而检查点只到此，也无处记有更新的检查点；未作改动。请从副本或备份"
-                "恢复最新的检查点；确知这些条目从未签发的，移走其文件",
-                f"the store has entries after the {head.size} of its checkpoint, and no newer checkpoint is remembered;"
-                " nothing was changed: restore the newest checkpoint from a replica or a backup, or, if these entries"
-                " were never signed, move their files away",
-            )
+            raise checkpoint_outdated(head.size)
 
     def _check_extension(self, old: TreeHead, new: TreeHead) -> None:
         """Verify by the stored hashes that one signed head extends another."""

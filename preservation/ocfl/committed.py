@@ -80,12 +80,26 @@ def is_begun(store: ObjectStore, work: str) -> bool:
 
 
 def is_recorded(store: ObjectStore, work: str, version: int) -> bool:
-    """Return whether this version is recorded as unfinished and follows the object's root inventory."""
-    record = read_record(store, work)
+    """Return whether this version is recorded as unfinished and follows the object's root inventory and sidecar."""
+    record, root = read_record(store, work), paths.ocfl_object(work)
     if record is None or record.version != version:
         return False
-    document = read_if_present(store, f"{paths.ocfl_object(work)}/{INVENTORY_NAME}")
-    return record.base == ("" if document is None else sha256([document]))
+    document = read_if_present(store, f"{root}/{INVENTORY_NAME}")
+    if document is None:
+        return record.base == ""
+    return record.base == sha256([document]) == sidecar_digest(store, root)
+
+
+def is_outdated(store: ObjectStore, work: str, head: Head) -> bool:
+    """Return whether the root sidecar vouches for another inventory than the root one and that of the version before.
+
+    A writer that was killed after the commit leaves the sidecar of the version before. Any other is newer.
+    """
+    root = paths.ocfl_object(work)
+    stated = sidecar_digest(store, root)
+    if head.inventory is None or stated is None or stated == head.digest:
+        return False
+    return stated != sidecar_digest(store, f"{root}/v{len(head.inventory.versions) - 1}")
 
 
 def sidecar_digest(store: ObjectStore, folder: str) -> str | None:

@@ -38,6 +38,7 @@ from preservation.ocfl.committed import (
     inventory_lost,
     inventory_outdated,
     is_begun,
+    is_outdated,
     is_recorded,
     read_head,
     read_if_present,
@@ -215,8 +216,6 @@ def _open(store: ObjectStore, work: str) -> Head:
     """
     root = paths.ocfl_object(work)
     head = read_head(store, work)
-    if head.inventory and sidecar_digest(store, root) != head.digest:
-        store.put(f"{root}/{SIDECAR_NAME}", sidecar_bytes(head.digest))
     beyond = _files_beyond(store, root, head)
     # Read after the listing: another process of the same run may have put the record and a file meanwhile.
     record = read_record(store, work)
@@ -227,6 +226,10 @@ def _open(store: ObjectStore, work: str) -> Head:
         raise file_unknown(root, unknown[0])
     complete = _complete_version(store, work, head, beyond)
     if complete is None:
+        if head.inventory and beyond and is_outdated(store, work, head):
+            raise inventory_outdated(root, head.inventory.head, head.unfinished().folder)
+        if head.inventory and sidecar_digest(store, root) != head.digest:
+            store.put(f"{root}/{SIDECAR_NAME}", sidecar_bytes(head.digest))
         return head
     _keep_inventory(store, root, head)
     _commit(store, work, complete)

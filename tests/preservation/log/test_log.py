@@ -246,6 +246,8 @@ def test_log_with_an_outdated_checkpoint_overwrites_no_entry_when_none_is_rememb
     (store / LOG_CHECKPOINT).write_bytes(outdated)
     (tmp_path / "log.signed").unlink()
     before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    [problem] = open_log(tmp_path).verify().problems
+    assert f"entries after the {first} of its checkpoint" in problem.en
     with pytest.raises(LogInvalid, match=f"entries after the {first} of its checkpoint"):
         open_log(tmp_path).append([b"another history"] * second)
     assert before == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}

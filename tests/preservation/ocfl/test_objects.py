@@ -461,6 +461,23 @@ def test_recorded_version_that_no_killed_writer_leaves_is_refused_and_untouched(
     assert_refused(store, "no usable inventory|is missing", tmp_path)
 
 
+def test_recorded_version_that_the_root_sidecar_vouches_for_is_refused_and_untouched(
+    deposit: dict[str, Path | bytes], tmp_path: Path
+) -> None:
+    store = two_versions(deposit)
+    outdated = store.read(f"{ROOT}/v1/inventory.json")
+    store.put(f"{ROOT}/inventory.json", outdated)
+    store.delete(f"{ROOT}/v2/inventory.json.sha256")
+    put_record(store, WORK, UnfinishedVersion(2, hashlib.sha256(outdated).hexdigest()))
+    before = contents(store)
+    source = tmp_path / "another"
+    source.write_bytes(b"another")
+    with pytest.raises(ObjectInvalid, match="ends at v1"):
+        put_content(store, WORK, 2, "metadata/work.json", source=source, digest=hashlib.sha256(b"another").hexdigest())
+    assert contents(store) == before
+    assert_refused(store, "ends at v1", tmp_path)
+
+
 def test_damaged_record_is_named_and_nothing_is_deleted(deposit: dict[str, Path | bytes], tmp_path: Path) -> None:
     store = memory_store()
     preserve(store, deposit)
