@@ -132,7 +132,7 @@ def test_another_work_with_the_same_master_does_not_vouch_for_it(
     first, _, _ = result(ingest(context, deposit))
     other = shutil.copytree(deposit, tmp_path / "other")
     (other / "0003.tif").unlink()
-    (other / "work.toml").write_text('title = "節本"\n', "utf-8")
+    (other / "work.toml").write_text('title = "節本"\nidentifier = "節本"\n', "utf-8")
     second, _, _ = result(ingest(context, other))
     flip(context.repository.store, key_of(context.repository, first, MASTER))
     assert result(ingest(context, other)) == (second, False, 0)
