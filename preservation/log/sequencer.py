@@ -29,6 +29,7 @@ from typing import Final
 
 from preservation.log import signing_key
 from preservation.log.log import ProvenanceLog
+from preservation.log.merkle import TreeHead
 from preservation.log.notes import VerifierKey, parse_checkpoint, parse_note, parse_verifier_key
 from preservation.log.readable import ReadableLog, read_log, stated_size
 from preservation.log.signing_key import KEY_FILE, Signer
@@ -137,9 +138,17 @@ def remembered_size(repository: Repository) -> int:
 
     Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
     """
+    return max((head.size for head in remembered_heads(repository)), default=0)
+
+
+def remembered_heads(repository: Repository) -> list[TreeHead]:
+    """Return the newest signed head from every place outside the store that keeps it, in no order.
+
+    Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
+    """
     key = repository.log_sequence.verifier_key()
     notes = _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
-    return max((parse_checkpoint(parse_note(note).text).size for note in notes), default=0)
+    return [parse_checkpoint(parse_note(note).text).head for note in notes]
 
 
 def image_evidence(repository: Repository, image: str) -> bytes:

@@ -129,7 +129,7 @@ def _validations(
     store: ObjectStore, survey: StoreSurvey, on_progress: OnProgress
 ) -> Iterator[Callable[[], ValidatedPart | None]]:
     """Yield a call for each object and each file outside objects, in the order of their keys."""
-    for folder, listed in groupby(store.list(OCFL_ROOT), _ObjectFolders()):
+    for folder, listed in groupby(store.list(OCFL_ROOT), ObjectFolders()):
         if folder is not None:
             yield partial(_validate_folder, store, survey, folder, list(listed), on_progress)
             continue
@@ -160,7 +160,7 @@ class _SharedProgress:
         self._stopped = True
 
 
-class _ObjectFolders:
+class ObjectFolders:
     """Assigns each file of a listing, in the order of keys, to the folder of its object."""
 
     def __init__(self) -> None:

@@ -73,6 +73,7 @@ class _Object:
     on_progress: OnProgress
     inventories: dict[str, Json] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
+    known_sha256: Mapping[str, str] = field(default_factory=dict)
 
     def folders(self) -> set[str]:
         return {path.partition("/")[0] for path in self.files if "/" in path}
@@ -81,6 +82,8 @@ class _Object:
         return self.store.read(f"{self.root}/{path}")
 
     def digests(self, path: str, algorithms: Collection[str]) -> dict[str, str]:
+        if path in self.known_sha256 and set(algorithms) == {"sha256"}:
+            return {"sha256": self.known_sha256[path]}
         digester = Digester(*algorithms)
         for chunk in digester.pass_through(self.store.chunks(f"{self.root}/{path}")):
             self.on_progress(len(chunk))
@@ -91,16 +94,22 @@ class _Object:
 
 
 def validate_object(
-    store: ObjectStore, root: str, files: Collection[str] | None = None, on_progress: OnProgress = ignore_progress
+    store: ObjectStore,
+    root: str,
+    files: Collection[str] | None = None,
+    on_progress: OnProgress = ignore_progress,
+    *,
+    known_sha256: Mapping[str, str] | None = None,
 ) -> ValidationResult:
     """Validate the object under the key `root`; read each of its files once.
 
     `files` are the paths of its files relative to `root`, if the caller has listed them already. `on_progress` gets the
-    bytes of content files as they are read. Raises `StoreFault` only when the files cannot be listed.
+    bytes of content files as they are read. Files whose digest the caller has just computed are not read again:
+    `known_sha256` has the SHA-256 of their bytes by path. Raises `StoreFault` only when the files cannot be listed.
     """
     if files is None:
         files = [stored.key.removeprefix(f"{root}/") for stored in store.list(root)]
-    validated = _Object(store, root, frozenset(files), on_progress)
+    validated = _Object(store, root, frozenset(files), on_progress, known_sha256=known_sha256 or {})
     findings = list(dict.fromkeys(_findings(validated)))
     return ValidationResult(
         tuple(finding for finding in findings if not finding.is_warning),

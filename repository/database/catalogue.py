@@ -150,6 +150,12 @@ class Catalogue:
         with read_session(self._sessions) as session:
             return session.scalar(select(WorkRow.version).where(WorkRow.identifier == work)) or 0
 
+    def identifiers_after(self, identifier: str, limit: int) -> list[str]:
+        """Return at most `limit` identifiers of works that follow `identifier`, in their order; '' precedes all."""
+        query = select(WorkRow.identifier).where(WorkRow.identifier > identifier)
+        with read_session(self._sessions) as session:
+            return list(session.scalars(query.order_by(WorkRow.identifier).limit(limit)))
+
     def works(self, offset: int = 0, limit: int = 50, *, newest_first: bool = False) -> list[WorkSummary]:
         """Return published works in the order of accession, or in reverse.
 

@@ -106,6 +106,11 @@ class LogSequence:
         query = (query if work is None else query.where(EventRow.work == work)).with_for_update(skip_locked=True)
         return self._write(lambda session: session.scalar(query)) is not None
 
+    def positions_of(self, work: str) -> list[tuple[Event, int | None]]:
+        """Return the events of a work, the oldest first, each with its log index; None for one not logged yet."""
+        query = select(EventRow).where(EventRow.work == work).order_by(EventRow.position)
+        return [(_event(row), row.log_index) for row in self._write(lambda session: session.scalars(query).all())]
+
     def newest_log_index(self, image: str) -> int | None:
         """Return the newest log index of an event of an image; None when none is logged."""
         query = select(func.max(EventRow.log_index)).where(EventRow.image == image)

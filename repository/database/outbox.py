@@ -101,6 +101,10 @@ class Jobs:
         row = self._read(lambda session: session.get(JobRow, key))
         return job_of(row) if row else None
 
+    def is_claimed(self, claim: str) -> bool:
+        """Return whether an unfinished job has this claim."""
+        return self._read(lambda session: session.scalar(select(JobRow.key).where(JobRow.claim == claim))) is not None
+
     def counts(self) -> dict[str, int]:
         """Return the number of jobs in each state."""
         query = select(JobRow.state, func.count()).group_by(JobRow.state)
