@@ -27,7 +27,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 from iiif_server.presentation.collections import ALL, AccessionPeriod
@@ -315,8 +314,9 @@ def _painting(work: str, number: int, page: Page, bodies: Sequence[Json]) -> lis
     if not page.images:
         return []
     if len(bodies) > 1:
-        for image, body in zip(page.images, bodies, strict=True):
-            body["label"] = {"none": [PurePosixPath(image.master.path).stem]}
+        # By numbers, because names of files may contain the names of people.
+        for place, body in enumerate(bodies, start=1):
+            body["label"] = _bilingual(LocalizedText(f"图像 {place}", f"Image {place}"))
     annotation = {
         "id": stored_id(annotation_path(work, number)),
         "type": "Annotation",

@@ -130,11 +130,12 @@ def test_thumbnail_is_the_stored_tile_of_the_smallest_level(size: tuple[int, int
     assert manifest["items"][0]["thumbnail"] == [thumbnail]
 
 
-def test_two_photographs_of_a_page_become_a_choice_with_labels() -> None:
+def test_two_photographs_of_a_page_become_a_choice_without_names_of_files() -> None:
     both = Page("0001", "一", (image("visible"), image("infrared")))
     body = built(work_of(both))["items"][0]["items"][0]["items"][0]["body"]
     assert body["type"] == "Choice"
-    assert [choice["label"]["none"] for choice in body["items"]] == [["visible"], ["infrared"]]
+    labels = [choice["label"] for choice in body["items"]]
+    assert labels == [{"zh-Hans": [f"图像 {place}"], "en": [f"Image {place}"]} for place in (1, 2)]
 
 
 def test_missing_leaf_becomes_an_empty_canvas_of_its_neighbours_size() -> None:
