@@ -182,7 +182,8 @@ def _images(work: str, pages: Sequence[ExaminedPage], tables: Mapping[str, PageT
         sharing.setdefault(page.examined.sha256, []).append(page)
     images: dict[str, Image] = {}
     for shared in sharing.values():
-        redactions = (area for page in shared if (table := tables.get(page.file.key)) for area in table.redactions)
+        given = (table.redactions for page in shared if (table := tables.get(page.file.key)))
+        redactions = (area for areas in given for area in areas or ())
         image = _image(work, shared[0], tuple(dict.fromkeys(redactions)))
         images |= {page.file.key: image for page in shared}
     return images

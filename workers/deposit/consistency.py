@@ -101,7 +101,7 @@ def find_outside_redactions(pages: Sequence[ExaminedPage], tables: Mapping[str, 
         Fault(RECORD_FILE, f"{table.place}.redact", "page.redact", message)
         for page in pages
         if (table := tables.get(page.file.key))
-        if any(area.x >= page.examined.width or area.y >= page.examined.height for area in table.redactions)
+        if any(area.x >= page.examined.width or area.y >= page.examined.height for area in table.redactions or ())
     ]
 
 

@@ -59,7 +59,8 @@ class VolumeTable:
 class PageTable:
     """A ``[[page]]`` table; `place` is its position in the record, `file` the page's file, with or without suffix.
 
-    `blank` pages may be identical pictures; `order` is a number that decides the reading order.
+    `redactions` is None if the table does not state them. `blank` pages may be identical pictures; `order` is a number
+    that decides the reading order.
     """
 
     place: str
@@ -68,14 +69,17 @@ class PageTable:
     behavior: str | None
     leaf: str | None
     missing: bool
-    redactions: tuple[Rectangle, ...] = ()
+    redactions: tuple[Rectangle, ...] | None = None
     blank: bool = False
     order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The contents of ``work.toml``. `behavior` is None if it is not given."""
+    """The contents of ``work.toml``. `behavior` is None if it is not given.
+
+    `states_watermark` is whether it decides about the watermark: a held work keeps its own otherwise.
+    """
 
     record: Record
     rights: Rights
@@ -84,6 +88,7 @@ class Description:
     ranges: tuple[RangeTable, ...]
     pages: tuple[PageTable, ...]
     volumes: tuple[VolumeTable, ...] = ()
+    states_watermark: bool = False
 
 
 class ReadRecord(NamedTuple):
@@ -198,6 +203,10 @@ class _Reader:
             self._refuse_type(key, LocalizedText("true 或 false", "true or false"))
         return value is True
 
+    def states(self, key: str) -> bool:
+        """Return whether the key is present."""
+        return key in self._table
+
     def number(self, key: str) -> int | None:
         """Return an integer from 0 to 999,999."""
         value = self.take(key)
@@ -262,6 +271,7 @@ def _describe(reader: _Reader) -> Description:
         ranges=tuple(filter(None, map(_read_range, reader.tables("range")))),
         pages=tuple(filter(None, map(_read_page, reader.tables("page")))),
         volumes=tuple(filter(None, map(_read_volume, reader.tables("volume")))),
+        states_watermark=reader.states("watermark"),
     )
 
 
@@ -346,8 +356,14 @@ def _read_page(reader: _Reader) -> PageTable | None:
     return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions, blank, order)
 
 
-def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...]:
-    """Read ``redact = ["x,y,w,h"]``: areas that are hidden from all readers, in pixels of the master."""
+def _read_rectangles(reader: _Reader) -> tuple[Rectangle, ...] | None:
+    """Read ``redact = ["x,y,w,h"]``: areas that are hidden from all readers, in pixels of the master.
+
+    Return None if the table does not state them.
+    """
+    if not reader.states("redact"):
+        reader.take("redact")
+        return None
     matches = [_RECTANGLE.fullmatch(text) for text in reader.texts("redact")]
     if not all(matches):
         invalid = LocalizedText("每个区域应写作 x,y,宽,高（像素）", "each area must be x,y,width,height in pixels")

@@ -49,6 +49,7 @@ from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier
 from workers.deposit.comparison import compare, find_other_book
 from workers.deposit.equal_pixels import compare_pixels
+from workers.deposit.protection import keep_protection
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Restart, StepFailed
@@ -120,7 +121,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     assembled = assemble(deposit, results, context.examiner.is_blank, before if plan.is_revision else None)
     if assembled.work and assembled.work.identifier != plan.work:
         return _restart(repository, job, folder, plan, pages)  # a master could not be read at first
-    work = _accepted_work(repository, assembled, plan, pages, before if not plan.is_revision else None)  # 3
+    work, notices = _accepted_work(repository, deposit, assembled, plan, pages, held=before)  # 3
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan)
     inventory, events = preserve(  # 4
@@ -138,7 +139,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     result = {"identifier": work.identifier, "images": len(pyramids), **outcome}
     result |= {"state": access.state.value, "access": access.access.value, "access_kept": kept}
     result |= {"version": len(inventory.versions), "ignored": list(assembled.ignored)}
-    result |= {"notices": [notice.to_json() for notice in assembled.notices]}
+    result |= {"notices": [notice.to_json() for notice in (*notices, *assembled.notices)]}
     return result | ({"changes": compare(before, work).to_json()} if before and outcome["changed"] else {})
 
 
@@ -243,19 +244,28 @@ def _restart(
 
 def _accepted_work(
     repository: Repository,
+    deposit: Survey,
     assembled: AssembledDeposit,
     plan: IngestPlan,
     pages: Sequence[IngestedPage],
-    same: Work | None,
-) -> Work:
-    """Return the work, which must be a version of `same`, the held work with its identifier. Raises as `ingest`."""
+    *,
+    held: Work | None,
+) -> tuple[Work, Sequence[Fault]]:
+    """Return the work, a version of the held work if there is one, and the notices of what it keeps of that.
+
+    Raises as `ingest`.
+    """
     work, faults = assembled.work, assembled.faults
-    if work and same and (other := find_other_book(same, work, str(assembled.folder))):
-        faults = (*faults, other)
+    notices: Sequence[Fault] = ()
+    if work and held:
+        if not plan.is_revision and (other := find_other_book(held, work, str(assembled.folder))):
+            faults = (other,)
+        else:
+            work, notices, faults = keep_protection(held, work, deposit)
     if work is None or faults:
         _discard(repository, plan.work, pages)
         raise DepositRefused(str(assembled.folder), faults)
-    return work
+    return work, notices
 
 
 def discard_ingest(repository: Repository, job: Job) -> None:
