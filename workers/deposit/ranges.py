@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,14 @@ from workers.deposit.record import RECORD_FILE, RangeTable
 
 MOST_LEVELS: Final = 32
 """The most levels of nested ranges. A manifest of many more cannot be built."""
+
+MOST_PAGES: Final = 200_000
+"""The most pages that all ranges list together, repeated ones included: a manifest has an entry for each."""
+
+_MOST_FAULTS: Final = 1000
+_LONGEST_SHOWN: Final = 200
+_LONGEST_ITEM: Final = 2048
+"""More characters than a run of two pages has: each names a folder and a file of at most 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +38,45 @@ def build_ranges(tables: Sequence[RangeTable], keys: Sequence[str]) -> tuple[tup
 
     The tree is empty if there are faults.
     """
-    faults: list[Fault] = []
-    nodes = [_Node(table, _read_pages(table, keys, faults)) for table in tables]
-    faults += _parent_faults(tables)
-    if faults:
-        return (), tuple(faults)
-    return _children(None, nodes), ()
+    reader = _PageReader(keys)
+    nodes: dict[str | None, list[_Node]] = {}
+    for table in tables:
+        nodes.setdefault(table.parent, []).append(_Node(table, reader.read(table)))
+    faults = (*reader.faults, *_parent_faults(tables))
+    return ((), faults) if faults else (_children(None, nodes), ())
 
 
-def _children(parent: str | None, nodes: Sequence[_Node]) -> tuple[Range, ...]:
+def _children(parent: str | None, nodes: Mapping[str | None, Sequence[_Node]]) -> tuple[Range, ...]:
+    """Return the ranges under a parent; `nodes` are by parent."""
     return tuple(
-        Range(node.table.label, node.pages, _children(node.table.label, nodes))
-        for node in nodes
-        if node.table.parent == parent
+        Range(node.table.label, node.pages, _children(node.table.label, nodes)) for node in nodes.get(parent, ())
     )
 
 
 def _parent_faults(tables: Sequence[RangeTable]) -> list[Fault]:
-    labels = [table.label for table in tables]
+    labels = Counter(table.label for table in tables)
     parents = {table.label: table.parent for table in tables}
-    problems = ((table, _parent_problem(table, labels, parents)) for table in tables)
+    levels, named = _levels(parents), set(parents.values())
+    problems = ((table, _parent_problem(table, labels, named, levels[table.label])) for table in tables)
     return [_range_fault(table, *problem) for table, problem in problems if problem]
 
 
 def _parent_problem(
-    table: RangeTable, labels: Sequence[str], parents: Mapping[str, str | None]
+    table: RangeTable, labels: Mapping[str, int], parents: Collection[str | None], level: int | None
 ) -> tuple[str, str, str] | None:
-    """Return the key at fault and the message in Chinese and English, or None."""
+    """Return the key at fault and the message in Chinese and English, or None.
+
+    `labels` counts the ranges with each label, `parents` are the labels that ranges name as their parents.
+    """
     parent = table.parent
     if parent is None:
-        if table.pages is not None or table.label in parents.values():
+        if table.pages is not None or table.label in parents:
             return None
         zh, en = "既无书页，也无下级目次；请补上 pages", "it has neither pages nor subordinate ranges; add pages"
         return "pages", zh, en
-    if labels.count(parent) != 1:
+    if labels.get(parent) != 1:
         zh = f"上级目次“{parent}”须有且仅有一个；请核对"
         return "parent", zh, f'there must be exactly one range "{parent}"; check the labels'
-    level = _level(table.label, parents)
     if level is None:
         return "parent", "上下级关系形成循环；请改正 parent", "its chain of parents is circular; correct parent"
     if level > MOST_LEVELS:
@@ -74,37 +85,69 @@ def _parent_problem(
     return None
 
 
-def _level(label: str, parents: Mapping[str, str | None]) -> int | None:
-    """Return the level of a range, 1 for one without a parent; None if its chain of parents is circular."""
-    above: str | None = label
-    for level in range(len(parents) + 1):
-        if above is None:
-            return level
-        above = parents.get(above)
-    return None
+def _levels(parents: Mapping[str, str | None]) -> dict[str, int | None]:
+    """Return the level of each range, 1 for one without a parent; None if its chain of parents is circular.
+
+    `parents` has the label of each range's parent by its own label.
+    """
+    levels: dict[str, int | None] = {}
+    for label in parents:
+        chain: dict[str, None] = {}
+        above: str | None = label
+        while above is not None and above not in levels and above not in chain:
+            chain[above] = None
+            above = parents.get(above)
+        level = 0 if above is None else levels.get(above)
+        for link in reversed(chain):
+            level = None if level is None else level + 1
+            levels[link] = level
+    return levels
 
 
-def _read_pages(table: RangeTable, keys: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:
-    """Return the keys that ``pages`` lists: pages and runs ``first-last``, separated by commas."""
-    positions = {key: position for position, key in enumerate(keys)}
-    pages: list[str] = []
-    for item in (part.strip() for part in (table.pages or "").split(",") if part.strip()):
-        run = _find_run(item, positions)
-        if run is None:
-            faults.append(
-                _range_fault(table, "pages", f"没有书页 {item}；请核对", f"there is no page {item}; check it")
-            )
-        elif run[0] > run[1]:
-            faults.append(
-                _range_fault(table, "pages", f"{item} 起止颠倒；请对调", f"{item} ends before it begins; swap its ends")
-            )
-        else:
-            pages += keys[run[0] : run[1] + 1]
-    return tuple(dict.fromkeys(pages))
+class _PageReader:
+    """Reads the pages of ranges from their tables, and collects the faults."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = keys
+        self._positions = {key: position for position, key in enumerate(keys)}
+        self._listed = 0
+        self.faults: list[Fault] = []
+
+    def read(self, table: RangeTable) -> tuple[str, ...]:
+        """Return the keys that ``pages`` lists: pages and runs ``first-last``, separated by commas."""
+        pages: dict[str, None] = {}
+        for item in (part.strip() for part in (table.pages or "").split(",") if part.strip()):
+            if len(self.faults) >= _MOST_FAULTS:
+                break
+            run = _find_run(item, self._positions)
+            if run is None:
+                name = item[:_LONGEST_SHOWN]
+                self._refuse(table, f"没有书页 {name}；请核对", f"there is no page {name}; check it")
+            elif run[0] > run[1]:
+                self._refuse(table, f"{item} 起止颠倒；请对调", f"{item} ends before it begins; swap its ends")
+            elif not self._exceeds(table, run[1] + 1 - run[0]):
+                pages |= dict.fromkeys(self._keys[run[0] : run[1] + 1])
+        return tuple(pages)
+
+    def _exceeds(self, table: RangeTable, added: int) -> bool:
+        """Count pages; return whether they are too many, which is one fault."""
+        is_new = self._listed <= MOST_PAGES
+        self._listed += added
+        if self._listed <= MOST_PAGES:
+            return False
+        if is_new:
+            zh = f"各级目次所列书页合计超过 {MOST_PAGES}；请精简"
+            self._refuse(table, zh, f"the ranges list more than {MOST_PAGES} pages together; list fewer")
+        return True
+
+    def _refuse(self, table: RangeTable, zh: str, en: str) -> None:
+        self.faults.append(_range_fault(table, "pages", zh, en))
 
 
 def _find_run(item: str, positions: Mapping[str, int]) -> tuple[int, int] | None:
     """Return the positions where a page or run begins and ends. Names may contain hyphens, so each is tried."""
+    if len(item) > _LONGEST_ITEM:
+        return None
     if item in positions:
         return positions[item], positions[item]
     for match in re.finditer("-", item):
