@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from workers.deposit.naming import page_number
 from workers.deposit.numerals import RUN, is_by_place, read_numeral
-from workers.deposit.sequences import is_first_word, is_sequence_word, match_back, match_front, ranks
+from workers.deposit.sequences import is_first_word, is_sequel, is_sequence_word, match_back, match_front, ranks
 
 _TOKEN: Final = re.compile(rf"(\d+)|({RUN.pattern})|(.)", re.DOTALL)
 _NUMBER: Final = "\0"
@@ -167,7 +167,7 @@ def _ordered_steps(groups: Mapping[_Step, list[_Name]], position: int) -> list[_
     """Return the different steps at a position in order, or None if it is not known."""
     words = [step for step in groups if step.group in {1, _LAST_GROUP}]
     middle = _ordered_middle({step: groups[step] for step in groups if step.group == _MIDDLE}, position)
-    if middle is None or len({(step.group, step.rank) for step in words}) < len(words):
+    if middle is None or len({(step.group, step.rank) for step in words}) < len(words) or _may_be_second(groups):
         return None
     others = sorted((step for step in groups if step.group != _MIDDLE), key=lambda step: (step.group, step.rank))
     return [
@@ -175,6 +175,13 @@ def _ordered_steps(groups: Mapping[_Step, list[_Name]], position: int) -> list[_
         *middle,
         *(step for step in others if step.group > _MIDDLE),
     ]
+
+
+def _may_be_second(steps: Collection[_Step]) -> bool:
+    """Return whether 續 may stand for 2, because there are greater numbers and no 2: 初編 續編 三編."""
+    numbers = {step.token for step in steps if isinstance(step.token, int)}
+    has_sequel = any(step.group == _LAST_GROUP and is_sequel(str(step.token)) for step in steps)
+    return has_sequel and 2 not in numbers and any(number > 2 for number in numbers)
 
 
 def _ordered_middle(groups: Mapping[_Step, list[_Name]], position: int) -> list[_Step] | None:

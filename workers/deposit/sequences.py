@@ -65,8 +65,8 @@ _FRONT: Final = (
 )
 _BACK: Final = (
     rf"[續续続](?:[補补]|[刻修纂]|{_END})",
-    rf"外(?:[編编篇集]|{_END})",
-    rf"[別别](?:[編编篇集錄録录]|{_END})",
+    # One rank, because their order differs: 內集 外集 別集, but 前集 後集 續集 別集 新集 外集.
+    rf"外(?:[編编篇集]|{_END})|[別别](?:[編编篇集錄録录]|{_END})",
     rf"末{_END}",
     rf"附(?:[錄録录圖图刻考表卷]|{_END})",
     rf"[補补](?:[遺遗編编刻]|{_END})",
@@ -103,6 +103,11 @@ def match_back(rest: str) -> tuple[int, str] | None:
 def _matched(words: re.Pattern[str], rest: str) -> tuple[int, str] | None:
     match = words.match(rest)
     return (match.lastindex or 0, match[0]) if match else None
+
+
+def is_sequel(word: str) -> bool:
+    """Return whether a word that stands last may also stand for 2, as in 初編 續編 三編."""
+    return word[:1] in {"續", "续", "続"}
 
 
 def is_first_word(rest: str) -> bool:

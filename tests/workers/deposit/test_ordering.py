@@ -36,6 +36,8 @@ SEQUENCES = [
     "前集 後集 續集 別集",
     "正編 續編 補編",
     "初集 二集 三集 十集",
+    "初集 二集 三集 續集",
+    "內集 外集",
     "內篇 外篇 雜篇",
     "經部 史部 子部 集部",
     "孟 仲 季",
@@ -103,6 +105,10 @@ def numeral(number: int) -> str:
         "木 土",
         "第一冊 volume-2",
         "元 二",
+        "初編 續編 三編",
+        "一集 续集 三集",
+        "前集 後集 續集 別集 外集",
+        "內集 外集 別集",
     ],
 )
 def test_names_without_an_order_are_reported(names: str) -> None:
