@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
@@ -18,6 +19,7 @@ from repository.database.access_changes import AccessChange, PreservedAccess, ch
 from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
 from repository.database.log_sequence import LogPosition, close_gaps, position_of, remove_events, unsigned_positions
+from repository.database.lost_access import forget_lost, limited_access, lost_access, replace_lost
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import (
     ACCESS_COLUMNS,
@@ -118,6 +120,11 @@ class Catalogue:
         with read_session(self._sessions) as session:
             row = session.execute(query).one_or_none()
         return HeldAccess(work_access(row), work_of_json(row.document).rights) if row else None
+
+    def lost_access(self, work: str) -> WorkAccess | None:
+        """Return the access to a work that the last rebuild did not find; None for any other."""
+        with read_session(self._sessions) as session:
+            return lost_access(session, work)
 
     def change_access(
         self, work: str, change: AccessChange, jobs: Callable[[str], Sequence[NewJob]], now: str
@@ -244,6 +251,8 @@ class Catalogue:
         def replace(session: Session) -> None:
             work = publication.work.identifier
             held, before = _lock_work(session, work)
+            if held is None:
+                forget_lost(session, work)
             positions = remove_events(session, work)
             before |= {"events": len(positions), "logged": _count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))
@@ -265,27 +274,31 @@ class Catalogue:
         change = update(ImageRow).where(ImageRow.identifier == image).values(pyramid_values(pyramid))
         run_transaction(self._sessions, lambda session: session.execute(change))
 
-    def rebuild(self, publications: Iterable[Publication]) -> int:
+    def rebuild(
+        self, publications: Iterable[Publication], logged: Mapping[str, WorkAccess] = MappingProxyType({})
+    ) -> int:
         """Replace all works, images and events in one transaction; return the number of works. Jobs stay.
 
-        So does a change of access that the objects do not hold yet. Nobody may write the log meanwhile.
+        So does a change of access that the objects do not hold yet. The access to works without a publication, which
+        the catalogue or the log (`logged`) knows, is kept as that of lost works. Nobody may write the log meanwhile.
         """
-        count = 0
+        works = []
         with write_session(self._sessions) as session:
             lift_timeouts(session)
             positions = unsigned_positions(session)
-            pending = _pending_access(session)
+            pending, limited = _pending_access(session), limited_access(session)
             session.execute(delete(WorkRow))
             session.execute(delete(UnheldEventRow))
             for publication in publications:
                 _insert(session, publication, positions, publication.access_held)
-                count += 1
+                works.append(publication.work.identifier)
             for work, access in pending.items():
                 change = update(WorkRow).where(WorkRow.identifier == work)
                 session.execute(change.values(access_values(access, pending=True)))
+            replace_lost(session, limited, logged, works, self._clock())
             close_gaps(session)
             recount(session)
-        return count
+        return len(works)
 
     def _images(self, query: Select[ImageRow]) -> list[tuple[Image, Pyramid]]:
         with read_session(self._sessions) as session:

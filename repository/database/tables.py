@@ -175,6 +175,15 @@ class StoreRow(Table):
     identity: Mapped[str] = mapped_column(String(32))
 
 
+class LostAccessRow(Table):
+    """The access to a work that the last rebuild did not find; `document` is an access record (`access_json`)."""
+
+    __tablename__ = "lost_access"
+
+    work: Mapped[str] = mapped_column(String(32), primary_key=True)
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class UnheldEventRow(Table):
     """An entry of the signed log whose event the catalogue does not hold at this index.
 

@@ -8,7 +8,8 @@
 5. Publish the collections.
 
 If the log names a later change of access than the store has, because the store was restored from an old copy, the
-access is the lesser of the two: a lost withdrawal does not open a work.
+access is the lesser of the two: a lost withdrawal does not open a work. The access to works that are lost or skipped is
+kept for the deposit that brings them back (`repository/database/lost_access.py`).
 
 A work that cannot be read completely is skipped and named, and everything else is rebuilt. A damaged log is read as far
 as possible and not changed; the events in its damaged parts wait until it is repaired (`log/sequencer.py`). The works
@@ -106,7 +107,8 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
         with exclusive_writer(repository):
             _require_no_ingest(repository)
             log = read_damaged_log(repository)
-            count = repository.catalogue.rebuild(_publications(repository, reading, log))  # 3, 4
+            logged = {work: access for work, (_, access) in log.access.items()}
+            count = repository.catalogue.rebuild(_publications(repository, reading, log), logged)  # 3, 4
         publish_all(repository)  # 5
     finally:
         progress.finish()

@@ -147,14 +147,17 @@ def _access_after(repository: Repository, work: Work, held: HeldAccess | None, p
     """Return the access to a work after its deposit: that of a held work is never opened.
 
     The catalogue decides. If it lacks versions of the work's object, because it was lost or restored from a backup, the
-    work's access before the deposit is the lesser of the two.
+    work's access before the deposit is the lesser of the two. A work that the last rebuild did not find keeps the
+    access that it had.
     """
     time = datetime.fromisoformat(plan.time)
     stored = access_unknown_to_catalogue(repository, work.identifier)
+    lost = None if held else repository.catalogue.lost_access(work.identifier)
     if held and stored:
         held = HeldAccess(lesser_access(held.access, stored.access, time), stored.deposited)
     held = held or stored
-    return after_deposit(held.access, held.deposited, work.rights, time) if held else deposited_access(work.rights)
+    access = after_deposit(held.access, held.deposited, work.rights, time) if held else deposited_access(work.rights)
+    return lesser_access(access, lost, time) if lost else access
 
 
 def follow_up_jobs(repository: Repository, publication: Publication) -> list[NewJob]:

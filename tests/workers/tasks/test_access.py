@@ -436,3 +436,31 @@ def test_the_access_record_is_read_back() -> None:
     assert access_of_json(access_to_json(OPEN)) == OPEN
     with pytest.raises(ValueError, match="unknown field"):
         access_of_json(access_to_json(OPEN).replace(b'"format"', b'"other":1,"format"'))
+
+
+@pytest.mark.parametrize("harm", ["lost", "damaged", "lost before the change was preserved"])
+def test_lost_work_stays_withdrawn_when_it_is_deposited_again(
+    context: TaskContext, deposit: Path, work: str, harm: str
+) -> None:
+    repository = context.repository
+    withdraw(repository, work, REASON)
+    if harm != "lost before the change was preserved":
+        preserved(context, work)
+    keys = [item.key for item in repository.store.list(paths.ocfl_object(work))]
+    for key in keys if harm != "damaged" else [key for key in keys if key.endswith("/inventory.json")]:
+        repository.store.delete(key)
+    for _ in range(2):  # the second rebuild finds nothing of it in the catalogue
+        rebuild(repository, context.examiner, SilentProgress())
+    assert repository.catalogue.work(work) is None
+    for key in keys:
+        repository.store.delete(key)
+    job = ingested(context, deposit)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    assert (job.result["state"], job.result["access_kept"]) == ("withdrawn", True)
+    assert work not in listed(repository.store)
+    assert shown(rebuilt(context), work) is AccessVerdict.WITHDRAWN
+    restore(repository, work)
+    with local_runner(context) as runner:  # the replica, which holds the lost object, takes no other
+        runner.attempt([access_job(work)])
+    rebuild(repository, context.examiner, SilentProgress())
+    assert shown(repository, work) is AccessVerdict.OPEN

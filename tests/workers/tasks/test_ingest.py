@@ -271,7 +271,7 @@ def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(conte
             kills += 1
         else:
             break
-        survivor = TaskContext(replace(_twin(context), store=repository.store), context.examiner)
+        survivor = TaskContext(_twin(context, repository.store), context.examiner)
         done = rebuild(survivor.repository, context.examiner, SilentProgress())
         assert (done.skipped, done.lost) == ((), ())
         ended = run(survivor, deposit)
