@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -140,7 +140,11 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     result |= {"state": access.state.value, "access": access.access.value, "access_kept": kept}
     result |= {"version": len(inventory.versions), "ignored": list(assembled.ignored)}
     result |= {"notices": [notice.to_json() for notice in (*notices, *assembled.notices)]}
-    return result | ({"changes": compare(before, work).to_json()} if before and outcome["changed"] else {})
+    if before and outcome["changed"]:
+        # As deposited: a change of access that the staff made is no change of the record.
+        deposited = replace(before, rights=held.deposited) if held else before
+        result["changes"] = compare(deposited, work).to_json()
+    return result
 
 
 def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from deposits import write_deposit
 from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
@@ -436,6 +437,18 @@ def test_the_access_record_is_read_back() -> None:
     assert access_of_json(access_to_json(OPEN)) == OPEN
     with pytest.raises(ValueError, match="unknown field"):
         access_of_json(access_to_json(OPEN).replace(b'"format"', b'"other":1,"format"'))
+
+
+def test_change_of_access_is_no_change_of_the_record_by_the_next_deposit(
+    context: TaskContext, deposit: Path, work: str
+) -> None:
+    set_level(context.repository, work, RESTRICTED)
+    write_deposit(deposit.parent / "new", 1, seed=50).joinpath("0001.tif").replace(deposit / "0003.tif")
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(deposit, work))
+    assert job.state is JobState.DONE, job.result
+    changes = job.result["changes"]
+    assert (changes["replaced"], changes["record"]) == (["0003"], False)
 
 
 @pytest.mark.parametrize("harm", ["lost", "damaged", "lost before the change was preserved"])
