@@ -8,10 +8,12 @@ from typing import Final
 
 from repository.clock import Clock, system_clock
 from repository.config import Settings
+from repository.database.accounts import Accounts, AccountSessions
 from repository.database.catalogue import Catalogue
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
+from repository.database.login_failures import LoginFailures
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
 from repository.database.store_registry import StoreRegistry
@@ -37,6 +39,9 @@ class Repository:
     replica_status: ReplicaStatus
     replicas: Mapping[str, ObjectStore]
     stores: StoreRegistry
+    accounts: Accounts
+    account_sessions: AccountSessions
+    login_failures: LoginFailures
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -68,4 +73,18 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
     locks = open_locks(engine, settings.data / "locks")
     catalogue, jobs, replica_status = Catalogue(sessions, clock), Jobs(sessions, clock), ReplicaStatus(sessions)
     replicas, stores = open_replicas(settings), StoreRegistry(sessions)
-    return Repository(settings, store, catalogue, log_sequence, jobs, clock, locks, replica_status, replicas, stores)
+    return Repository(
+        settings,
+        store,
+        catalogue,
+        log_sequence,
+        jobs,
+        clock,
+        locks,
+        replica_status,
+        replicas,
+        stores,
+        Accounts(sessions, clock),
+        AccountSessions(sessions, clock),
+        LoginFailures(sessions, clock),
+    )

@@ -1,6 +1,7 @@
 """The tables of the database. Rows do not leave this package: its functions return frozen values.
 
-All tables but `jobs` and `log_heads` can be rebuilt from the stores (`workers/maintenance/rebuild.py`).
+All tables but `jobs`, `log_heads` and those of accounts can be rebuilt from the stores
+(`workers/maintenance/rebuild.py`).
 """
 
 from __future__ import annotations
@@ -215,3 +216,46 @@ class LogHeadRow(Table):
     verifier_key: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(BigInteger)
     checkpoint: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class AccountRow(Table):
+    """An account of staff; `password` is the encoded hash. `disabled` is null for an account in use."""
+
+    __tablename__ = "accounts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(32))
+    password: Mapped[str] = mapped_column(Text)
+    created: Mapped[str] = mapped_column(String(32))
+    disabled: Mapped[str | None] = mapped_column(String(32))
+
+
+class AccountSessionRow(Table):
+    """A session of an account: the SHA-256 of its token, and when it began, was last used and ends at the latest."""
+
+    __tablename__ = "account_sessions"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), index=True)
+    started: Mapped[str] = mapped_column(String(32))
+    used: Mapped[str] = mapped_column(String(32))
+    ends: Mapped[str] = mapped_column(String(32), index=True)
+
+
+class LoginFailureRow(Table):
+    """Failed logins of one account or address, by a digest of it, which are forgotten at the time `until`."""
+
+    __tablename__ = "login_failures"
+
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    until: Mapped[str] = mapped_column(String(32), index=True)
+
+
+class SecretRow(Table):
+    """A random secret that all web processes share."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary)
