@@ -12,6 +12,9 @@ from flask import Flask, Response, request
 from iiif_server import urls
 from repository.localized import Language
 from repository.repository import Repository
+from web.accounts import cookies
+from web.accounts import pages as account_pages
+from web.accounts.passwords import Passwords
 from web.messages.interface import translate
 from web.operations import status_page
 from web.services import health, log, metrics, presentation
@@ -26,10 +29,13 @@ _HERE: Final = Path(__file__).parent
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
-def create_app(repository: Repository, process_metrics: ProcessMetrics | None = None) -> Flask:
+def create_app(
+    repository: Repository, process_metrics: ProcessMetrics | None = None, passwords: Passwords | None = None
+) -> Flask:
     """Return the application over a repository. It reads the names of the reader's built files.
 
-    ``/metrics`` reports `process_metrics`; without it, those of a process that counts nothing.
+    ``/metrics`` reports `process_metrics`; without it, those of a process that counts nothing. `passwords` hashes the
+    passwords of staff; by default with the parameters of `Passwords`.
     """
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -41,11 +47,13 @@ def create_app(repository: Repository, process_metrics: ProcessMetrics | None = 
         health.blueprint(repository),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
+        account_pages.blueprint(repository, passwords or Passwords()),
     ):
         app.register_blueprint(blueprint)
     error_pages.register(app)
     app.before_request(respond_to_preflight)
     app.before_request(switch_language)
+    cookies.install(app, repository)
     app.after_request(allow_any_origin)
     app.after_request(PublicRedirects(repository.settings))
     app.after_request(_send_static_files_whole)

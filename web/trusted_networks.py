@@ -94,10 +94,23 @@ def client_address(scope: Mapping[str, Any]) -> str:
     if not is_private_address(address):
         return _subscriber(address)
     fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if not fields:
-        return "" if _is_loopback(address) else address
-    reported = fields[-1].decode("latin-1").rpartition(",")[2].strip()
-    return _subscriber(reported) if _is_address(reported) else address
+    return _client(address, fields[-1].decode("latin-1") if fields else None)
+
+
+def request_address(request: Request) -> str:
+    """Return the client that a request to Flask came from, as `client_address` does."""
+    address = request.remote_addr or ""
+    if not is_private_address(address):
+        return _subscriber(address)
+    return _client(address, request.headers.get("X-Forwarded-For"))
+
+
+def _client(peer: str, forwarded: str | None) -> str:
+    """Return the client that a peer on a private network reports in ``X-Forwarded-For``."""
+    if forwarded is None:
+        return "" if _is_loopback(peer) else peer
+    reported = forwarded.rpartition(",")[2].strip()
+    return _subscriber(reported) if _is_address(reported) else peer
 
 
 @lru_cache(_REMEMBERED_ADDRESSES)

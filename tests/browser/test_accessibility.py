@@ -59,7 +59,7 @@ def paths(library: Any) -> list[str]:
         "/", "/works", *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2",
         f"/works/{library.book}/read?page=7", f"/works/{library.scroll}/read",
         "/nowhere", "/works?page=99", f"/works/{library.book}/read?page=x", f"/works/{library.restricted}/read",
-        "/status?renew=off",
+        "/status?renew=off", "/login",
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from repository.errors import DependencyMissing, StoreFault
 from repository.localized import LocalizedText
 from repository.logs import log_to_stderr
 from web.cli.access import access, restore, withdraw
+from web.cli.account import account
 from web.cli.deposit_report import arrangement_json, show_arrangement, show_ignored
 from web.cli.examiner import opened_examiner
 from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 main.add_command(access)
+main.add_command(account)
 main.add_command(log)
 main.add_command(restore)
 main.add_command(status)

@@ -1,9 +1,9 @@
 """The staff page ``/status``: what is in progress, delayed and failed, with reasons and remedies.
 
-There are no accounts yet, so only the serving machine itself may see the page: the connection comes from a loopback
-address, the Host header is a loopback name (another site's name that resolves to this machine is not), and no proxy has
-added a header. The nginx of `deploy/` passes on requests from the networks in `deploy/edge/site.conf`. Any other proxy
-that adds no header must block ``/status`` itself (docs/commands.md).
+An account of any role may see the page. So may the serving machine itself without one: the connection comes from a
+loopback address, the Host header is a loopback name (another site's name that resolves to this machine is not), and no
+proxy has added a header. The nginx of `deploy/` passes on requests from the networks in `deploy/edge/site.conf` in that
+way. Any other proxy that adds no header must block ``/status`` itself (docs/commands.md).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from web.accounts.staff import LoginRequired, current_account
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
 from web.operations.status import MOST_LISTED, StatusReader, preserved_key, progress_key, remedy_key, replica_key
 from web.site.language import current_language
-from web.trusted_networks import StaffOnly, is_local_request
+from web.trusted_networks import is_local_request
 
 _STORE_TIMEOUT_SECONDS: Final = 2.0
 _REFRESH_SECONDS: Final = 5
@@ -37,8 +38,8 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/status")
     def status() -> Response:
-        if not is_local_request(request):
-            raise StaffOnly
+        if not is_local_request(request) and current_account(repository.account_sessions) is None:
+            raise LoginRequired
         now = repository.clock()
         page = render_template(
             "status.html",

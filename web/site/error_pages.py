@@ -71,7 +71,8 @@ def _error_response(documents: dict[Language | None, Problem]) -> Response:
         language: own_title.in_language(language) if own_title else found["title"]
         for language, found in members.items()
     }
-    page = render_template("error.html", status=document.status, titles=titles, details=details)
+    code = members[first]["code"]
+    page = render_template("error.html", status=document.status, titles=titles, details=details, code=code)
     response = make_response(page, document.status)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Language"] = ", ".join(languages)

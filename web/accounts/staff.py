@@ -1,0 +1,76 @@
+"""The account of the current request, for all pages of staff."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import Response, g, redirect, request, session
+
+from iiif_server import urls
+from repository.accounts import Account
+from repository.database.accounts import AccountSessions
+from repository.errors import AccessRefused
+from repository.localized import LocalizedText
+from web.site.urls import local_url
+
+_TOKEN: Final = "login"  # noqa: S105 - the name of a value in the session
+_PATH: Final = re.compile(r"/(?!/)[!-\[\]-~]*")
+"""A path of this site, with its query: ASCII without spaces, control characters and backslashes, and no host."""
+
+
+class LoginRequired(AccessRefused):
+    """A page for staff was requested without an account."""
+
+    code = "access.login"
+    text = LocalizedText(
+        "此页只供管理人员查看；请用账号登录，或在服务器本机打开",
+        "This page is for staff; log in with an account, or open it on the server",
+    )
+
+
+def current_account(sessions: AccountSessions) -> Account | None:
+    """Return the account that made the current request; None without a session that is still open."""
+    if "account" not in g:
+        token = session.get(_TOKEN)
+        g.account = sessions.account(token) if isinstance(token, str) else None
+    account: Account | None = g.account
+    return account
+
+
+def current_token() -> str | None:
+    """Return the token of the current session, whether it is still open or not."""
+    token = session.get(_TOKEN)
+    return token if isinstance(token, str) else None
+
+
+def renew_session(token: str | None) -> None:
+    """Replace everything in the session cookie by the token of a login, or by nothing.
+
+    The value that forms are checked against is replaced too, so that nothing from before a login is valid after it.
+    """
+    session.clear()
+    g.pop("account", None)
+    if token is not None:
+        session[_TOKEN] = token
+
+
+def login_redirect() -> Response:
+    """Return a redirect to the login page, which leads back to the current page."""
+    response = redirect(login_url(request.full_path.rstrip("?")), 303)
+    response.headers["Cache-Control"] = "no-store"
+    return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+
+
+def login_url(path: str) -> str:
+    """Return the URL of the login page that leads to a path of this site."""
+    return f"{local_url(urls.LOGIN)}?{urlencode({'next': path})}"
+
+
+def path_after_login(text: str | None) -> str:
+    """Return the path that a login leads to: `text` if it is one of this site, else the staff page.
+
+    An address with a host would let a link to the login page end at another site.
+    """
+    return text if text and _PATH.fullmatch(text) else urls.STAFF
