@@ -38,6 +38,8 @@ class Settings:
     tls_certificate: str = ""
     tls_key: str = ""
     log_origin: str = ""
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 0
     provider: str = ""
     tile_size: int = 512
     jpeg_quality: int = 80
@@ -106,6 +108,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "decode_seconds": (1, 86_400),
     "render_seconds": (1, 3600),
     "client_pixels": (0, 1 << 40),
+    "quorum": (0, 100),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),
@@ -166,7 +169,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "data":
         return Path(value)
-    if name == "replicas":
+    if name in {"replicas", "witnesses"}:
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(part.strip() for part in parts if part.strip())
     if name in _BOUNDS:

@@ -8,6 +8,7 @@
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
+    log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
@@ -28,6 +29,8 @@ UNFINISHED: Final = "unfinished"
 LOG: Final = "log"
 STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
+LOG_COSIGNED: Final = "log/cosigned"
+LOG_WITNESSES: Final = "log/witnesses"
 TILE_WIDTH: Final = 256
 
 _OCFL_ID_PREFIX: Final = "shanben:"
@@ -84,6 +87,11 @@ def log_tile(level: int, index: int, width: int = TILE_WIDTH) -> str:
 def log_entries(index: int, width: int = TILE_WIDTH) -> str:
     """Return the key of an entry bundle (C2SP tlog-tiles, "Log Entries")."""
     return f"{LOG}/tile/entries/{_log_index(index)}{_partial(width)}"
+
+
+def log_witness(key: str) -> str:
+    """Return the key of the newest checkpoint that the witness with the key `key`, in hexadecimal, cosigned."""
+    return f"{LOG_WITNESSES}/{key}"
 
 
 def _log_index(index: int) -> str:

@@ -15,13 +15,13 @@ self-contained. `verify` accepts the entry only if the inclusion proof leads fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from preservation.log import notes
 from preservation.log.merkle import HASH_SIZE, includes, leaf_hash
-from preservation.log.notes import decode_base64, encode_base64
+from preservation.log.notes import VerifierKey, decode_base64, encode_base64
 from repository.errors import EvidenceInvalid
 from repository.localized import LocalizedText
 
@@ -47,23 +47,28 @@ class EvidenceFile:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEvidence:
-    """A verified evidence file: the log `origin`, at `size` entries and `root`, holds the entry at `index`."""
+    """A verified evidence file: the log `origin`, at `size` entries and `root`, holds the entry at `index`.
+
+    `cosigners` are the names of the given witnesses that cosigned the checkpoint, with the times (POSIX seconds).
+    """
 
     entry: bytes
     index: int
     size: int
     root: bytes
     origin: str
+    cosigners: Mapping[str, int]
 
 
-def verify(content: bytes, verifier_key: str) -> VerifiedEvidence:
-    """Verify an evidence file against the log's verifier key line, offline.
+def verify(content: bytes, verifier_key: str, witness_keys: Sequence[VerifierKey] = ()) -> VerifiedEvidence:
+    """Verify an evidence file against the log's verifier key line, and the keys of witnesses if any, offline.
 
     1. Parse the file as a tlog-proof whose extra data is the entry.
     2. Parse the verifier key.
     3. Verify the checkpoint's signature by this key.
     4. Compare the checkpoint's origin with the key's name.
     5. Verify the inclusion proof from the entry's hash to the checkpoint's root.
+    6. Verify the cosignatures in the names of these witnesses. The caller decides how many are needed.
 
     Raises `RequestInvalid` for step 2 and `EvidenceInvalid` for all others.
     """
@@ -87,7 +92,10 @@ def verify(content: bytes, verifier_key: str) -> VerifiedEvidence:
             "the entry does not lead to the signed root, so it may have been altered; request the evidence file again",
         )
         raise EvidenceInvalid(reason=reason)
-    return VerifiedEvidence(evidence.entry, evidence.index, checkpoint.size, checkpoint.root, checkpoint.origin)
+    # 6. Verify the cosignatures.
+    cosigners = notes.cosigners(evidence.checkpoint, witness_keys)
+    head = (checkpoint.size, checkpoint.root, checkpoint.origin)
+    return VerifiedEvidence(evidence.entry, evidence.index, *head, cosigners)
 
 
 def parse(content: bytes) -> EvidenceFile:

@@ -15,7 +15,7 @@ from preservation.log.notes import Checkpoint, VerifierKey
 from preservation.log.writer_lock import WriterLock
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
-from repository.paths import LOG_CHECKPOINT
+from repository.paths import LOG_CHECKPOINT, LOG_COSIGNED
 from repository.storage.store import ObjectStore
 
 
@@ -42,19 +42,34 @@ class SignedHeads:
 
     def published(self) -> SignedHead | None:
         """Return the head in the store; None before the first. Raises `LogInvalid`."""
-        try:
-            return self.verify(self._store.read(LOG_CHECKPOINT))
-        except KeyNotFound:
-            return None
+        return self._read(LOG_CHECKPOINT)
 
     def published_heads(self) -> list[SignedHead]:
         """Return the head in the store as a list of at most one. Raises `LogInvalid`."""
         published = self.published()
         return [published] if published else []
 
+    def cosigned(self) -> SignedHead | None:
+        """Return the newest head that a quorum of witnesses cosigned; None before the first. Raises `LogInvalid`.
+
+        The signature of the log is verified, the cosignatures are not (`log/witnesses.py`).
+        """
+        return self._read(LOG_COSIGNED)
+
+    def cosigned_heads(self) -> list[SignedHead]:
+        """Return the cosigned head as a list of at most one. Raises `LogInvalid`."""
+        cosigned = self.cosigned()
+        return [cosigned] if cosigned else []
+
     def remembered(self) -> list[SignedHead]:
         """Return the newest head from every memory of the writer lock. Raises `LogInvalid`."""
         return [self.verify(note) for note in self._lock.remembered()]
+
+    def _read(self, place: str) -> SignedHead | None:
+        try:
+            return self.verify(self._store.read(place))
+        except KeyNotFound:
+            return None
 
     def verify(self, note: bytes) -> SignedHead:
         """Return the head that a note states, signed by this log's key. Raises `LogInvalid`."""

@@ -39,6 +39,11 @@ class ProvenanceLog:
         self._writer = LogWriter(store, key, self._heads, lock) if isinstance(key, Signer) else None
 
     @property
+    def key(self) -> VerifierKey:
+        """The log's public key."""
+        return self._key
+
+    @property
     def size(self) -> int:
         """The number of signed entries: the size of the newest checkpoint, published or not published yet."""
         return self.checkpoint().size
@@ -91,8 +96,13 @@ class ProvenanceLog:
         return StoredTree(self._store, size).entries(start, min(end, size)) if start < size else iter(())
 
     def evidence(self, index: int) -> bytes:
-        """Return a verified evidence file for an entry. Raises `NotFound`, `LogInvalid`."""
-        head = self._heads.newest()
+        """Return a verified evidence file for an entry. Raises `NotFound`, `LogInvalid`.
+
+        It holds the checkpoint that a quorum of witnesses cosigned, once that covers the entry.
+        """
+        head = self._heads.cosigned()
+        if head is None or index >= head.checkpoint.size:
+            head = self._heads.newest()
         size = head.checkpoint.size
         _require(index, size)
         tree = StoredTree(self._store, size)
@@ -102,9 +112,12 @@ class ProvenanceLog:
         evidence.verify(content, self._key.line())
         return content
 
-    def consistency(self, old_size: int) -> list[bytes]:
-        """Return the proof that the log extends its state at `old_size` >= 1. Raises `NotFound`, `LogInvalid`."""
-        size = self.size
+    def consistency(self, old_size: int, size: int | None = None) -> list[bytes]:
+        """Return the proof that the log, at `size` or its newest size, extends its state at `old_size` >= 1.
+
+        Raises `NotFound`, `LogInvalid`.
+        """
+        size = self.size if size is None else size
         _require(old_size - 1, size)
         return consistency_proof(old_size, size, StoredTree(self._store, size).hash_of)
 
@@ -122,7 +135,7 @@ class ProvenanceLog:
         """Return the signed heads that can be verified, and what is wrong with the others."""
         heads: list[TreeHead] = []
         problems: list[LocalizedText] = []
-        for read_heads in (self._heads.published_heads, self._heads.remembered):
+        for read_heads in (self._heads.published_heads, self._heads.remembered, self._heads.cosigned_heads):
             try:
                 heads += [head.checkpoint.head for head in read_heads()]
             except LogInvalid as fault:

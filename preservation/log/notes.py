@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -30,7 +30,9 @@ LONGEST_NOTE: Final = 1 << 20
 MOST_SIGNATURES: Final = 100
 _MARK: Final = "— "
 _KEY_ID: Final = 4
-_TIMESTAMP: Final = 8
+TIMESTAMP_SIZE: Final = 8
+"""The bytes of the time before the signature in a cosignature."""
+
 _CHECKPOINT_LINES: Final = 3
 _KEY: Final = LocalizedText("验证公钥", "verifier key")
 
@@ -80,9 +82,9 @@ class VerifierKey:
         """Return whether `signature_bytes` is this key's signature of `text`."""
         if self.algorithm is Algorithm.ED25519:
             return verifies_ed25519(self.public, text, signature_bytes)
-        seconds = int.from_bytes(signature_bytes[:_TIMESTAMP], "big")
-        message = b"cosignature/v1\ntime %d\n" % seconds + text
-        return seconds < 1 << 63 and verifies_ed25519(self.public, message, signature_bytes[_TIMESTAMP:])
+        seconds = cosignature_time(signature_bytes)
+        message = cosigned_message(text, seconds)
+        return seconds < 1 << 63 and verifies_ed25519(self.public, message, signature_bytes[TIMESTAMP_SIZE:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,16 @@ class Checkpoint:
 def key_id(name: str, algorithm: Algorithm, public: bytes) -> bytes:
     """Return the key ID: the first 4 bytes of SHA-256 of name, newline, signature type and public key."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + public).digest()[:_KEY_ID]
+
+
+def cosigned_message(text: bytes, seconds: int) -> bytes:
+    """Return what a witness signs of a checkpoint's text (tlog-cosignature, "Ed25519 signed message")."""
+    return b"cosignature/v1\ntime %d\n" % seconds + text
+
+
+def cosignature_time(signature_bytes: bytes) -> int:
+    """Return the POSIX time in seconds at which a witness made a cosignature."""
+    return int.from_bytes(signature_bytes[:TIMESTAMP_SIZE], "big")
 
 
 def is_key_name(name: str) -> bool:
@@ -209,6 +221,19 @@ def verify_note(content: bytes, keys: Sequence[VerifierKey]) -> Note:
                 reason=LocalizedText(f"{key.name} 的签名无效", f"the signature of {key.name} is invalid")
             )
     return note
+
+
+def cosigners(content: bytes, keys: Iterable[VerifierKey]) -> Mapping[str, int]:
+    """Return the names of those of `keys` that cosigned a note, with the times of their cosignatures (POSIX seconds).
+
+    A signature in the name of one of the keys that is false makes the note invalid (signed-note, "Signatures"). Raises
+    `EvidenceInvalid`.
+    """
+    note = parse_note(content)
+    claims = [(key, signature) for key in keys for signature in note.signatures if key.is_claimed_by(signature)]
+    if claims:
+        verify_note(content, [key for key, _ in claims])
+    return {key.name: cosignature_time(signature.signature_bytes) for key, signature in claims}
 
 
 def parse_checkpoint(text: str) -> Checkpoint:

@@ -1,9 +1,10 @@
-"""Create, load and use the log's signing key: the only module that handles private keys.
+"""Create, load and use the keys of a log and of a witness: the only module that handles private keys.
 
-The key is the file ``log.key``, mode 0600, in a separate folder. It holds one line in the format of Go's
-``sumdb/note``, which C2SP tools share: ``PRIVATE+KEY+name+key ID+base64(0x01 || 32-byte Ed25519 seed)``. The name is
-the log's origin: a key signs for one log, whose origin is fixed when the key is created. The file is written durably
-and atomically and is never overwritten.
+A log's key is the file ``log.key``, a witness's the file ``witness.key``, mode 0600, in a separate folder. It holds one
+line in the format of Go's ``sumdb/note``, which C2SP tools share:
+``PRIVATE+KEY+name+key ID+base64(signature type || 32-byte Ed25519 seed)``. The name of a log's key is the log's origin:
+a key signs for one log, whose origin is fixed when the key is created. The file is written durably and atomically and
+is never overwritten.
 """
 
 from __future__ import annotations
@@ -16,12 +17,23 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from preservation.log.merkle import HASH_SIZE
-from preservation.log.notes import Algorithm, Signature, VerifierKey, decode_base64, encode_base64, is_key_name
+from preservation.log.notes import (
+    TIMESTAMP_SIZE,
+    Algorithm,
+    Signature,
+    VerifierKey,
+    cosigned_message,
+    decode_base64,
+    encode_base64,
+    is_key_name,
+    key_id,
+)
 from repository.errors import DependencyMissing, SettingInvalid
 from repository.localized import LocalizedText
 from repository.storage.fsync import sync_folder, write_all
 
 KEY_FILE: Final = "log.key"
+WITNESS_KEY_FILE: Final = "witness.key"
 _PREFIX: Final = "PRIVATE+KEY+"
 _LONGEST_FILE: Final = 4096
 
@@ -59,47 +71,65 @@ class Signer:
         return f"{text}\n{self.sign(text)}".encode()
 
 
+class Cosigner:
+    """Cosigns checkpoints as a witness (C2SP tlog-cosignature, Ed25519). The private key cannot be read from it."""
+
+    __slots__ = ("_key", "_private")
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._key = VerifierKey(name, Algorithm.COSIGNATURE, self._private.public_key().public_bytes_raw())
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key."""
+        return self._key
+
+    def cosign(self, text: str, seconds: int) -> Signature:
+        """Return the cosignature of a checkpoint's text at a POSIX time in seconds."""
+        signature = self._private.sign(cosigned_message(text.encode(), seconds))
+        return Signature(self._key.name, self._key.key_id, seconds.to_bytes(TIMESTAMP_SIZE, "big") + signature)
+
+
 def create(folder: Path, origin: str) -> Signer:
     """Create a key and store it in `folder`. Raises `SettingInvalid` when a key exists or the origin is invalid."""
     seed = secrets.token_bytes(HASH_SIZE)
-    signer = Signer(_checked(origin), seed)
-    line = f"{_PREFIX}{origin}+{signer.key.key_id.hex()}+{encode_base64(bytes([Algorithm.ED25519]) + seed)}\n"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = folder / f".{KEY_FILE}.{secrets.token_hex(8)}"
-    try:
-        _write_private(temporary, line.encode())
-        os.link(temporary, folder / KEY_FILE)
-    except FileExistsError as fault:
-        reason = LocalizedText(
-            "密钥已存在，不予覆盖；如需更换，请先移走",
-            "a key already exists and is not overwritten; move it away first",
-        )
-        raise SettingInvalid(name=KEY_FILE, reason=reason) from fault
-    finally:
-        temporary.unlink(missing_ok=True)
-    for changed in (folder, *folder.parents[:1]):
-        sync_folder(str(changed))
+    signer = Signer(_checked(origin, "log_origin"), seed)
+    _store(folder / KEY_FILE, signer.key, seed)
     return signer
+
+
+def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
+    """Load the witness's key in `folder`, or create it with this name; '' keeps the name of an existing key.
+
+    Raises `SettingInvalid` when the key is unusable or has another name, or when there is none and no name is given.
+    """
+    path = folder / WITNESS_KEY_FILE
+    if not path.exists():
+        seed = secrets.token_bytes(HASH_SIZE)
+        cosigner = Cosigner(_checked(name, "--name"), seed)
+        _store(path, cosigner.key, seed)
+        return cosigner
+    cosigner = Cosigner(*_parse(_read(path), WITNESS_KEY_FILE, Algorithm.COSIGNATURE))
+    if name not in ("", cosigner.key.name):
+        reason = LocalizedText(
+            f"密钥属于 {cosigner.key.name}，名称不可更改；请省略 --name",
+            f"the key is that of {cosigner.key.name}, whose name cannot change; leave --name out",
+        )
+        raise SettingInvalid(name="--name", reason=reason)
+    return cosigner
 
 
 def load(folder: Path) -> Signer:
     """Load the key in `folder`. Raises `DependencyMissing` when it is missing, `SettingInvalid` when it is unusable."""
-    path = folder / KEY_FILE
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LONGEST_FILE)
+        content = _read(folder / KEY_FILE)
     except FileNotFoundError as fault:
         remedy = LocalizedText(
             "请运行 shanben init，或放回备份的密钥", "run shanben init, or restore the key from its backup"
         )
         raise DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy) from fault
-    except OSError as fault:
-        raise SettingInvalid(name=KEY_FILE, reason=fault.strerror or str(fault)) from fault
-    if mode & 0o077:
-        reason = LocalizedText("他人可读取；请执行 chmod 600", "other users can read it; run chmod 600 on it")
-        raise SettingInvalid(name=KEY_FILE, reason=reason)
-    return _parse(content)
+    return Signer(*_parse(content, KEY_FILE, Algorithm.ED25519))
 
 
 def load_or_create(folder: Path, origin: str) -> Signer:
@@ -121,13 +151,13 @@ def check_origin(origin: str, setting: str) -> None:
         raise SettingInvalid(name="log_origin", reason=reason)
 
 
-def _checked(origin: str) -> str:
-    if not is_key_name(origin):
+def _checked(name: str, setting: str) -> str:
+    if not is_key_name(name):
         reason = LocalizedText(
-            f"{origin!r} 不能含空格或加号，也不能为空", f"{origin!r} must not be empty or contain spaces or plus signs"
+            f"{name!r} 不能含空格或加号，也不能为空", f"{name!r} must not be empty or contain spaces or plus signs"
         )
-        raise SettingInvalid(name="log_origin", reason=reason)
-    return origin
+        raise SettingInvalid(name=setting, reason=reason)
+    return name
 
 
 def signing_key_missing() -> DependencyMissing:
@@ -140,6 +170,43 @@ def signing_key_missing() -> DependencyMissing:
     return DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy)
 
 
+def _store(path: Path, key: VerifierKey, seed: bytes) -> None:
+    """Write a new key file, durably. Raises `SettingInvalid` when one exists."""
+    line = f"{_PREFIX}{key.name}+{key.key_id.hex()}+{encode_base64(bytes([key.algorithm]) + seed)}\n"
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = folder / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        _write_private(temporary, line.encode())
+        os.link(temporary, path)
+    except FileExistsError as fault:
+        reason = LocalizedText(
+            "密钥已存在，不予覆盖；如需更换，请先移走",
+            "a key already exists and is not overwritten; move it away first",
+        )
+        raise SettingInvalid(name=path.name, reason=reason) from fault
+    finally:
+        temporary.unlink(missing_ok=True)
+    for changed in (folder, *folder.parents[:1]):
+        sync_folder(str(changed))
+
+
+def _read(path: Path) -> bytes:
+    """Return a key file's content. Raises `FileNotFoundError`, and `SettingInvalid` if others can read it."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LONGEST_FILE)
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise SettingInvalid(name=path.name, reason=fault.strerror or str(fault)) from fault
+    if mode & 0o077:
+        reason = LocalizedText("他人可读取；请执行 chmod 600", "other users can read it; run chmod 600 on it")
+        raise SettingInvalid(name=path.name, reason=reason)
+    return content
+
+
 def _write_private(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -148,9 +215,10 @@ def _write_private(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
-def _parse(content: bytes) -> Signer:
+def _parse(content: bytes, file: str, algorithm: Algorithm) -> tuple[str, bytes]:
+    """Return the name and the seed of a private key."""
     damaged = SettingInvalid(
-        name=KEY_FILE,
+        name=file,
         reason=LocalizedText("文件已损坏；请放回备份", "the file is damaged; restore it from its backup"),
     )
     try:
@@ -162,8 +230,9 @@ def _parse(content: bytes) -> Signer:
     material = decode_base64(encoded) or b""
     if not (line.startswith(_PREFIX) and is_key_name(name) and len(material) == 1 + HASH_SIZE):
         raise damaged
-    signer = Signer(name, material[1:])
+    seed = material[1:]
     # The key ID serves as a checksum: a damaged seed gives another public key.
-    if material[0] != Algorithm.ED25519 or signer.key.key_id.hex() != identifier:
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    if material[0] != algorithm or key_id(name, algorithm, public).hex() != identifier:
         raise damaged
-    return signer
+    return name, seed

@@ -6,7 +6,8 @@
 3. put entry bundles and the tiles computed from them, and read both back;
 4. recompute the tree from the entries at the target;
 5. put the checkpoint: THE COMMIT POINT;
-6. delete partial tiles at the target that full tiles have replaced.
+6. delete partial tiles at the target that full tiles have replaced;
+7. copy the checkpoints that witnesses cosigned, unless the target has one of a larger tree.
 
 Updating a replica computes only the entries added since its checkpoint; a whole copy computes all of them.
 """
@@ -26,7 +27,16 @@ from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
-from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile, parse_log_path
+from repository.paths import (
+    LOG,
+    LOG_CHECKPOINT,
+    LOG_COSIGNED,
+    LOG_WITNESSES,
+    TILE_WIDTH,
+    log_entries,
+    log_tile,
+    parse_log_path,
+)
 from repository.storage.store import ObjectStore
 
 _MOST_RECOUNTED: Final = 1 << 16
@@ -58,8 +68,20 @@ def replicate_log(
     source_checkpoint = _read_head(source, key)
     if source_checkpoint is None:
         return None
+    copy = _copy(source, target, source_checkpoint, _read_head(target, key), whole=whole, on_progress=on_progress)
+    return LogCopy(copy.size, copy.root, copy.totals + _transfer_cosigned(source, target, key))
+
+
+def _copy(
+    source: NamedStore,
+    target: NamedStore,
+    source_checkpoint: tuple[bytes, TreeHead],
+    target_checkpoint: tuple[bytes, TreeHead] | None,
+    *,
+    whole: bool,
+    on_progress: OnProgress,
+) -> LogCopy:
     note, head = source_checkpoint
-    target_checkpoint = _read_head(target, key)
     old = target_checkpoint[1] if target_checkpoint else TreeHead(0, EMPTY_ROOT)
     _refuse_other_history(source, target, head, old)
     if old.size > head.size:
@@ -76,9 +98,28 @@ def replicate_log(
     return LogCopy(head.size, encode_base64(head.root), totals)
 
 
-def _read_head(store: NamedStore, key: VerifierKey | None) -> tuple[bytes, TreeHead] | None:
+def _transfer_cosigned(source: NamedStore, target: NamedStore, key: VerifierKey | None) -> TransferTotals:
+    """Copy the cosigned checkpoints. Those that are invalid in the source are not copied: witnesses are asked again."""
+    totals = TransferTotals()
+    for place in (LOG_COSIGNED, *(stored.key for stored in source.store.list(LOG_WITNESSES))):
+        try:
+            head = _read_head(source, key, place)
+        except LogInvalid:
+            continue
+        try:
+            old = _read_head(target, key, place)
+        except LogInvalid:
+            old = None
+        if head and (old is None or old[1].size <= head[1].size):
+            totals += transfer_small(target, place, head[0], exists=old is not None)
+    return totals
+
+
+def _read_head(
+    store: NamedStore, key: VerifierKey | None, place: str = LOG_CHECKPOINT
+) -> tuple[bytes, TreeHead] | None:
     try:
-        note = store.store.read(LOG_CHECKPOINT)
+        note = store.store.read(place)
     except KeyNotFound:
         return None
     checkpoint = notes.read_checkpoint(note, [key]) if key else notes.parse_checkpoint(notes.parse_note(note).text)

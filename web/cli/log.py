@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from preservation.log import evidence, sequencer
+from preservation.log.notes import parse_verifier_key
+from preservation.log.witnesses import utc_time, verify_cosigned, witness_policy
 from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
 from repository.config import process_settings
-from repository.errors import NotFound
+from repository.errors import EvidenceInvalid, NotFound
 from repository.identifiers import Kind, parse
 from repository.localized import LocalizedText
 from repository.repository import open_repository
 from repository.work_json import to_json_types
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
+
+
+class QuorumMissing(EvidenceInvalid):
+    """An evidence file whose checkpoint fewer witnesses cosigned than the call requires."""
+
+    code = "integrity.quorum"
+    text = LocalizedText(
+        "检查点只有 {count} 个见证方的有效联署，所需为 {quorum} 个；请向藏馆索取较新的证据文件",
+        "{count} of the witnesses given cosigned the checkpoint, and {quorum} are required; request a newer evidence"
+        " file",
+    )
 
 
 @click.group()
@@ -29,14 +43,19 @@ def verify(terminal: Terminal) -> int:
     """审计全部日志。 Audit the whole log: entries, tiles, root and signature."""
     repository = open_repository(process_settings())
     verify_primary(repository)
-    audit = sequencer.open_log(repository).verify()
-    for problem in audit.problems:
+    opened = sequencer.open_log(repository)
+    audit = opened.verify()
+    attested = verify_cosigned(repository.store, opened.key, witness_policy(repository.settings))
+    problems = (*audit.problems, *attested.problems)
+    for problem in problems:
         terminal.write(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
-    if audit.ok:
+    if not problems:
         zh = f"日志完好：{audit.size} 条，根 {audit.root}"
         terminal.write(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
-    terminal.result({"ok": audit.ok, "size": audit.size, "root": audit.root})
-    return 0 if audit.ok else EXIT_CONTENT
+    show_cosigners(terminal, attested.size, attested.cosigners)
+    cosigned = {"size": attested.size, "witnesses": witnesses_json(attested.cosigners)}
+    terminal.result({"ok": not problems, "size": audit.size, "root": audit.root, "cosigned": cosigned})
+    return EXIT_CONTENT if problems else 0
 
 
 @log.command()
@@ -64,11 +83,18 @@ def prove(terminal: Terminal, image: str, output: Path | None) -> None:
 @log.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--key", help="验证公钥（缺省用本机的）。 The verifier key; this machine's own by default.")
+@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="见证方公钥。 The key of a witness.")
+@click.option("--quorum", type=click.IntRange(0), help="至少须有的见证数。 The number of cosignatures required.")
 @command
-def check(terminal: Terminal, file: Path, key: str | None) -> None:
+def check(terminal: Terminal, file: Path, key: str | None, witnesses: tuple[str, ...], quorum: int | None) -> None:
     """离线核验证据文件。 Verify an evidence file offline."""
-    verifier_key = key or sequencer.verifier_key(open_repository(process_settings()))
-    verified = evidence.verify(file.read_bytes(), verifier_key)
+    settings = process_settings()
+    verifier_key = key or sequencer.verifier_key(open_repository(settings))
+    configured = [witness.key for witness in witness_policy(settings).witnesses]
+    keys = [parse_verifier_key(line) for line in witnesses] or configured
+    verified = evidence.verify(file.read_bytes(), verifier_key, keys)
+    if quorum is not None and len(verified.cosigners) < quorum:
+        raise QuorumMissing(count=len(verified.cosigners), quorum=quorum)
     event = parse_event(verified.entry)
     what = event.image or event.work
     position = f"第 {verified.index} 条，共 {verified.size} 条"
@@ -78,7 +104,9 @@ def check(terminal: Terminal, file: Path, key: str | None) -> None:
         f" (log entry {verified.index} of {verified.size})"
     )
     terminal.write(LocalizedText(zh, en))
-    terminal.result({"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)})
+    show_cosigners(terminal, verified.size, verified.cosigners)
+    document = {"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)}
+    terminal.result(document | {"witnesses": witnesses_json(verified.cosigners)})
 
 
 @log.command()
@@ -89,3 +117,16 @@ def key(terminal: Terminal) -> None:
     if not terminal.as_json:
         terminal.write_line(line)
     terminal.result({"key": line})
+
+
+def show_cosigners(terminal: Terminal, size: int, cosigners: Mapping[str, int]) -> None:
+    """Write who cosigned the checkpoint of this size, and when."""
+    for name, seconds in cosigners.items():
+        time = utc_time(seconds)
+        zh = f"见证：{name} 于 {time} 联署（{size} 条）"
+        terminal.write(LocalizedText(zh, f"Cosigned by {name} at {time} ({size} entries)"))
+
+
+def witnesses_json(cosigners: Mapping[str, int]) -> list[dict[str, str]]:
+    """Return the witnesses that cosigned, for programs."""
+    return [{"name": name, "time": utc_time(seconds)} for name, seconds in cosigners.items()]

@@ -27,6 +27,7 @@ from web.cli.sandbox_report import active_layers, report_sandbox
 from web.cli.status import status
 from web.cli.store import store
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
+from web.cli.witness import witness
 from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 from workers.deposit.check import check as check_deposit
 from workers.deposit.examiner import open_deposit_examiner
@@ -50,6 +51,7 @@ main.add_command(restore)
 main.add_command(status)
 main.add_command(store)
 main.add_command(withdraw)
+main.add_command(witness)
 
 
 @main.command()

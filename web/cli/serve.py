@@ -58,7 +58,7 @@ def serve(settings: Settings, host: str, port: int, processes: int, announce: Ca
         ssl_keyfile=key,
     )
     _raise_file_limit()
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         announce()
         supervisor = Supervisor(config, [listener], _local_worker(settings))
         supervisor.run()
@@ -142,7 +142,8 @@ def _tls_files(settings: Settings) -> tuple[str | None, str | None]:
     return settings.tls_certificate, settings.tls_key
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket that child processes inherit. Raises `DependencyMissing` when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     try:
@@ -151,9 +152,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as fault:
         listener.close()
-        remedy = LocalizedText(
-            f"请以 --port 指定其他端口（{fault.strerror}）", f"choose another --port ({fault.strerror})"
-        )
+        remedy = LocalizedText(f"请改用其他端口（{fault.strerror}）", f"choose another port ({fault.strerror})")
         what = LocalizedText(f"可用的端口（{host}:{port} 无法监听）", f"a usable port ({host}:{port} cannot be bound)")
         raise DependencyMissing(what=what, remedy=remedy) from fault
     listener.set_inheritable(True)

@@ -40,6 +40,8 @@ from web.operations.status import (
     remedy_key,
     replica_key,
     status_document,
+    witness_behind,
+    witness_key,
 )
 
 _STORE_TIMEOUT_SECONDS: Final = 5.0
@@ -155,6 +157,7 @@ class StatusView:
             ("status.delayed", self._failures(status.delayed)),
             ("status.failed", self._failures(status.failed)),
             ("status.replicas", self._replicas(status.replicas)),
+            ("status.witnesses", self._witnesses(status)),
         ):
             if table is not None:
                 parts += [Text(), Text(self._translate(title), style="bold"), table]
@@ -263,6 +266,19 @@ class StatusView:
             if item.reason:
                 detail.append(f"\n{item.reason.in_language(self._language)}")
             table.add_row(Text(item.store, style="bold"), bar, detail)
+        return table
+
+    def _witnesses(self, status: Status) -> RenderableType | None:
+        if not status.witnesses:
+            return None
+        table = _table(2)
+        for item in status.witnesses:
+            behind = grouped(witness_behind(item, status) or 0)
+            numbers = {"size": grouped(item.size), "behind": behind, "date": item.time[:10]}
+            detail = Text(self._translate(witness_key(item, status), **numbers))
+            if item.reason:
+                detail.append(f"\n{item.reason.in_language(self._language)}")
+            table.add_row(Text(item.name, style="bold"), detail)
         return table
 
     def _limited(self, table: Table, count: int) -> RenderableType:

@@ -54,6 +54,14 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "status.replica-behind": LocalizedText("尚缺 {behind} 种", "{behind} behind"),
         "status.replica-whole": LocalizedText("齐全", "complete"),
+        "status.witnesses": LocalizedText("见证方", "Witnesses"),
+        "status.witness-never": LocalizedText("尚未联署", "has not cosigned the log yet"),
+        "status.witness-behind": LocalizedText(
+            "落后 {behind} 条；已联署 {size} 条（{date}）", "{behind} entries behind: cosigned {size} on {date}"
+        ),
+        "status.witness-current": LocalizedText(
+            "已联署全部 {size} 条（{date}）", "cosigned all {size} entries on {date}"
+        ),
         "status.limited": LocalizedText("仅列出前 {count} 项。", "Only the first {count} are listed."),
         "status.pages-done": LocalizedText("{done} / {total} 幅", "{done} of {total} images"),
         "status.pages-unknown": LocalizedText("正在检查送存目录", "checking the deposit folder"),
@@ -82,6 +90,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.page": LocalizedText("单页", "page"),
         "kind.journal": LocalizedText("写入日志", "log append"),
         "kind.pyramid": LocalizedText("重制浏览图", "pyramid repair"),
+        "kind.witness": LocalizedText("请求见证", "request to witnesses"),
         "kind.access": LocalizedText("保存利用限制", "access change"),
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),

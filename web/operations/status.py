@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from preservation.log.sequencer import open_log
+from preservation.log.witnesses import WitnessState, read_witness_states
 from repository.database.catalogue import Counts
 from repository.database.outbox import Job, JobProgress, JobState
 from repository.database.replica_status import ReplicaSummary
@@ -25,6 +26,7 @@ from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 from repository.storage.address import store_name
 from web.telemetry.store_probes import StoreProbe, StoreProbes
+from workers.tasks.jobs import ASK_WITNESSES
 
 MOST_LISTED: Final = 50
 """The most ingests, delayed jobs and failed jobs that a status lists."""
@@ -94,6 +96,16 @@ class ReplicaProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessProgress:
+    """A witness: the size of the log that it cosigned last, when ('' for never), and why it does not answer now."""
+
+    name: str
+    size: int
+    time: str
+    reason: LocalizedText | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The status at one time. `jobs` counts jobs by state; `preserved` counts works verified in every store.
 
@@ -109,6 +121,7 @@ class Status:
     delayed: tuple[JobFailure, ...]
     failed: tuple[JobFailure, ...]
     replicas: tuple[ReplicaProgress, ...]
+    witnesses: tuple[WitnessProgress, ...]
     preserved: int
     verified_since: str
     store_name: str
@@ -121,13 +134,16 @@ class StatusReader:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._checkpoint = StoreProbe("log checkpoint", partial(_read_log, repository), _UNANSWERED)
+        self._witnesses: StoreProbe[list[WitnessState]] = StoreProbe(
+            "witnesses", partial(read_witness_states, repository), []
+        )
         self._stores = StoreProbes(repository)
         self._replicas = _ReplicaReader(repository)
 
     def read(self, timeout: float) -> Status:
         """Return the status now, waiting for the store at most `timeout` seconds. Raises `DatabaseFault`."""
         deadline = time.monotonic() + timeout
-        log = self._checkpoint.start()
+        log, witnesses = self._checkpoint.start(), self._witnesses.start()
         counts, jobs = self._repository.catalogue.counts(), self._repository.jobs
         delayed = tuple(map(job_failure, jobs.delayed(MOST_LISTED)))
         failed = tuple(map(job_failure, jobs.failed(MOST_LISTED)))
@@ -144,6 +160,7 @@ class StatusReader:
                 _replica_progress(name, summary, faults.get(name), (*delayed, *failed))
                 for name in self._repository.replicas
             ),
+            witnesses=_witness_progress(witnesses(max(0.0, deadline - time.monotonic())), jobs.get(ASK_WITNESSES)),
             preserved=summary.preserved,
             verified_since=self._verified_since(summary),
             store_name=store_name(self._repository.settings.store_url),
@@ -165,6 +182,19 @@ def _read_log(repository: Repository) -> LogState:
     except ShanbenError as fault:
         return LogState(None, None, fault.message)
     return LogState(checkpoint.size, checkpoint.root_text, None)
+
+
+def _witness_progress(states: Iterable[WitnessState], job: Job | None) -> tuple[WitnessProgress, ...]:
+    faults = cast(Mapping[str, Mapping[str, str]], (job.result or {}).get("faults") or {}) if job else {}
+    return tuple(
+        WitnessProgress(
+            state.name,
+            state.size,
+            state.time,
+            LocalizedText.of_json(faults[state.name]) if state.name in faults else None,
+        )
+        for state in states
+    )
 
 
 def _without_unrecognised(summary: ReplicaSummary, faults: Mapping[str, StoreFault]) -> ReplicaSummary:
@@ -240,6 +270,16 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
             }
             for item in status.replicas
         ],
+        "witnesses": [
+            {
+                "name": item.name,
+                "size": item.size,
+                "behind": witness_behind(item, status),
+                "time": item.time or None,
+                "reason": text(item.reason),
+            }
+            for item in status.witnesses
+        ],
         "store": {"store": status.store_name, "reason": text(status.store_fault)},
         "preserved": status.preserved,
         "verified_since": status.verified_since or None,
@@ -311,3 +351,15 @@ def preserved_key(status: Status) -> str:
 def replica_key(item: ReplicaProgress) -> str:
     """Return the key in `MESSAGES` of how many works a replica holds."""
     return "status.replica-works-since" if item.since else "status.replica-works"
+
+
+def witness_behind(item: WitnessProgress, status: Status) -> int | None:
+    """Return how many entries of the log a witness has not cosigned; None while the log's size is unknown."""
+    return None if status.log.size is None else max(0, status.log.size - item.size)
+
+
+def witness_key(item: WitnessProgress, status: Status) -> str:
+    """Return the key in `MESSAGES` of how far a witness is."""
+    if not item.time:
+        return "status.witness-never"
+    return "status.witness-behind" if witness_behind(item, status) else "status.witness-current"

@@ -20,7 +20,16 @@ from repository.repository import Repository
 from web.accounts.staff import LoginRequired, current_account
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
-from web.operations.status import MOST_LISTED, StatusReader, preserved_key, progress_key, remedy_key, replica_key
+from web.operations.status import (
+    MOST_LISTED,
+    StatusReader,
+    preserved_key,
+    progress_key,
+    remedy_key,
+    replica_key,
+    witness_behind,
+    witness_key,
+)
 from web.site.language import current_language
 from web.trusted_networks import is_local_request
 
@@ -51,6 +60,8 @@ def blueprint(repository: Repository) -> Blueprint:
             progress_key=progress_key,
             preserved_key=preserved_key,
             replica_key=replica_key,
+            witness_key=witness_key,
+            witness_behind=witness_behind,
             formatting=formatting,
             relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
             reason_text=_reason_text,

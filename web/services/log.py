@@ -28,12 +28,19 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of the checkpoint, the tiles, the verifier key and the evidence files, open to everybody."""
+    """Return the routes of the checkpoints, the tiles, the verifier key and the evidence files, open to everybody."""
     routes = Blueprint("log", __name__, url_prefix=LOG_ROOT)
 
     @routes.get("/checkpoint")
     def checkpoint() -> Response:
         return _respond(sequencer.open_log(repository).checkpoint_note(), _TEXT, _SECONDS)
+
+    @routes.get("/cosigned")
+    def cosigned() -> Response:
+        try:
+            return _respond(repository.store.read(paths.LOG_COSIGNED), _TEXT, _SECONDS)
+        except KeyNotFound as fault:
+            raise NotFound(what=paths.LOG_COSIGNED) from fault
 
     @routes.get("/tile/<path:place>")
     def tile(place: str) -> Response:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, request
@@ -16,11 +18,12 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from preservation.log.witnesses import WitnessState, read_witness_states
 from repository.errors import DatabaseFault
 from repository.repository import Repository
 from repository.storage.address import store_name
 from web.telemetry.process_metrics import ProcessMetrics
-from web.telemetry.store_probes import StoreProbes
+from web.telemetry.store_probes import StoreProbe, StoreProbes
 from web.trusted_networks import StaffOnly, is_from_private_network
 
 FRESH_SECONDS: Final = 5.0
@@ -58,6 +61,9 @@ class HoldingsCollector:
         self._repository = repository
         self._clock = clock
         self._stores = StoreProbes(repository)
+        self._witnesses: StoreProbe[list[WitnessState]] = StoreProbe(
+            "witnesses", partial(read_witness_states, repository), []
+        )
         self._lock = threading.Lock()
         self._read_at = -FRESH_SECONDS
         self._metrics: Sequence[Metric] = ()
@@ -83,6 +89,7 @@ class HoldingsCollector:
         return [
             by_state,
             self._recognised(),
+            *self._witnessed(),
             _gauge("shanben_works", "Works held.", counts.works),
             _gauge("shanben_images", "Images held.", counts.images),
             _gauge("shanben_master_bytes", "Bytes of the masters held.", counts.bytes),
@@ -90,6 +97,18 @@ class HoldingsCollector:
             _gauge("shanben_events_staged", "Events not yet in the provenance log.", counts.staged),
             _gauge("shanben_database_up", up, 1),
         ]
+
+    def _witnessed(self) -> Iterator[Metric]:
+        """Yield what each witness cosigned; nothing without witnesses or while the store does not answer."""
+        if not self._repository.settings.witnesses:
+            return
+        sizes = GaugeMetricFamily("shanben_witness_entries", "Log entries a witness cosigned.", labels=["witness"])
+        times = GaugeMetricFamily("shanben_witness_time_seconds", "When a witness cosigned last.", labels=["witness"])
+        for state in self._witnesses.start()(_STORE_TIMEOUT_SECONDS):
+            sizes.add_metric([state.name], state.size)
+            if state.time:
+                times.add_metric([state.name], datetime.fromisoformat(state.time).timestamp())
+        yield from (sizes, times)
 
     def _recognised(self) -> Metric:
         text = "Whether a store is the one that this library filled."

@@ -24,6 +24,7 @@ from workers.execution.runner import Runner
 from workers.service.schedule import purge_finished
 from workers.tasks.ingest import discard_ingest
 from workers.tasks.jobs import (
+    ASK_WITNESSES,
     PUBLISH_COLLECTIONS,
     SEQUENCE_EVENTS,
     replicate_log_job,
@@ -137,7 +138,8 @@ class LocalRunner:
         ]
         self._unlogged_works.update(dict.fromkeys(works))
         self._follow_up.update(dict.fromkeys(keys))
-        self._settle(keys)
+        # Witnesses are asked now if they answer, and later by the recurring work if not: nothing waits for them.
+        self._settle([*keys, ASK_WITNESSES])
 
     def _settle(self, keys: Sequence[str]) -> None:
         """Run the jobs under `keys` that are active, until each is finished or postponed.

@@ -43,6 +43,7 @@ from workers.execution.scratch import scratch_directory
 from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
+    ASK_WITNESSES,
     INGEST,
     PAGE,
     PRESERVE_ACCESS,
@@ -65,8 +66,12 @@ GROUPS: Final = (
     (INGEST, PAGE, REPAIR_PYRAMID),
     (REPLICATE_WORK, REPLICATE_LOG),
     (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
+    (ASK_WITNESSES,),
 )
-"""The kinds of job that share a thread; only those of the first group decode masters."""
+"""The kinds of job that share a thread; only those of the first group decode masters.
+
+Those that wait for services of other institutions have a thread of their own.
+"""
 
 _NICENESS: Final = 19
 _LOCK: Final = "local-worker.lock"

@@ -1,8 +1,9 @@
 """Recurring work, the same for a broker's workers and for the local worker.
 
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
-the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once an hour: works that
-a replica lacks get replication jobs, finished jobs are purged and incomplete uploads removed from the stores.
+the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: witnesses
+that lag are asked again. Once an hour: all witnesses are asked, works that a replica lacks get replication jobs,
+finished jobs are purged and incomplete uploads removed from the stores.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from repository.errors import StoreFault
 from repository.repository import Repository
 from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.tasks.access import end_restrictions
-from workers.tasks.jobs import REPLICATE_WORK, replicate_log_job, sequence_events_job
+from workers.tasks.jobs import ASK_WITNESSES, REPLICATE_WORK, replicate_log_job, sequence_events_job, witness_job
 from workers.tasks.replicate import replication_jobs
 
 DONE_SECONDS: Final = 24 * 3600.0
@@ -29,6 +30,9 @@ REFUSED_SECONDS: Final = 7 * DONE_SECONDS
 
 REPLICATION_JOBS: Final = 1000
 """The largest number of replication jobs that are queued together for one replica."""
+
+WITNESS_SECONDS: Final = 60.0
+"""The interval at which witnesses that lag are asked again."""
 
 _HOUR_SECONDS: Final = 3600.0
 _UPLOAD_SECONDS: Final = 24 * 3600.0
@@ -41,6 +45,8 @@ class Schedule:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._next_hour = 0.0
+        self._next_witnessing = 0.0
+        self._next_renewal = 0.0
         self._is_first = True
         self._is_filling = False
 
@@ -54,11 +60,24 @@ class Schedule:
         end_restrictions(self._repository)
         if needs_recording(self._repository):
             self._repository.jobs.enqueue(sequence_events_job())
+        self._queue_witnessing()
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
         release_jobs_of_dead_workers(self._repository)
         self._repository.jobs.release_expired()
+
+    def _queue_witnessing(self) -> None:
+        """Ask the witnesses again: soon when some lag, else after an hour, which renews their cosignatures."""
+        if not self._repository.settings.witnesses or monotonic() < self._next_witnessing:
+            return
+        job = self._repository.jobs.get(ASK_WITNESSES)
+        result = (job.result or {}) if job else {}
+        is_late = bool(result.get("faults")) or result.get("cosigned") != result.get("size")
+        if job is None or job.state is JobState.FAILED or is_late or monotonic() >= self._next_renewal:
+            self._repository.jobs.enqueue(witness_job())
+            self._next_renewal = monotonic() + _HOUR_SECONDS
+        self._next_witnessing = monotonic() + WITNESS_SECONDS
 
     def _run_hourly(self) -> None:
         """The first run also retries replication jobs that failed for good: an operator may have removed the cause."""

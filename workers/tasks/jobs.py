@@ -22,6 +22,7 @@ REPLICATE_WORK: Final = "replicate"
 REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
+ASK_WITNESSES: Final = "witness"
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -63,6 +64,11 @@ def replicate_work_job(store: str, work: str) -> NewJob:
 def replicate_log_job(store: str) -> NewJob:
     """Return the job that brings the log of the replica named `store` up to date."""
     return NewJob(f"{REPLICATE_LOG}:{store}", REPLICATE_LOG, {"store": store})
+
+
+def witness_job() -> NewJob:
+    """Return the job that asks the witnesses to cosign the log's newest checkpoint."""
+    return NewJob(ASK_WITNESSES, ASK_WITNESSES, {})
 
 
 def access_job(work: str) -> NewJob:

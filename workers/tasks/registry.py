@@ -14,6 +14,7 @@ from workers.tasks.publish import publish_collections
 from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.sequence_events import sequence_events
+from workers.tasks.witness import ask_witnesses
 
 TASKS: Final[Mapping[str, Task]] = {
     jobs.INGEST: ingest,
@@ -24,4 +25,5 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REPLICATE_LOG: replicate_log,
     jobs.REPAIR_PYRAMID: repair_pyramid,
     jobs.PRESERVE_ACCESS: preserve_access,
+    jobs.ASK_WITNESSES: ask_witnesses,
 }

@@ -1,4 +1,4 @@
-"""The task that writes staged events into the provenance log and requests the log's replication."""
+"""The task that writes staged events into the provenance log and requests the log's replication and witnessing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from preservation.log.sequencer import record_events
 from repository.database.outbox import Job
 from workers.execution.context import TaskContext
-from workers.tasks.jobs import replicate_log_job
+from workers.tasks.jobs import replicate_log_job, witness_job
 
 
 def sequence_events(context: TaskContext, _: Job) -> Mapping[str, object]:
-    """Run a job of kind ``journal``: write all staged events into the log, then enqueue its replication.
+    """Run a job of kind ``journal``: write all staged events into the log, then have it replicated and witnessed.
 
     Raises `LogBusy`, `LogInvalid`, `StoreFault`, `DatabaseFault`.
     """
@@ -19,4 +19,6 @@ def sequence_events(context: TaskContext, _: Job) -> Mapping[str, object]:
     entries = record_events(repository)
     for store in repository.replicas:
         repository.jobs.enqueue(replicate_log_job(store))
+    if repository.settings.witnesses:
+        repository.jobs.enqueue(witness_job())
     return {"entries": entries}
