@@ -40,6 +40,8 @@ class Settings:
     log_origin: str = ""
     witnesses: tuple[str, ...] = ()
     quorum: int = 0
+    tsa: str = ""
+    tsa_certificates: str = ""
     provider: str = ""
     tile_size: int = 512
     jpeg_quality: int = 80

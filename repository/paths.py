@@ -9,6 +9,7 @@
     published/collections/{name}.json              Presentation 3.0 collections
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
+    log/timestamped/{size}                         checkpoints with timestamps (`preservation/log/timestamped.py`)
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
@@ -31,6 +32,7 @@ STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
 LOG_COSIGNED: Final = "log/cosigned"
 LOG_WITNESSES: Final = "log/witnesses"
+LOG_TIMESTAMPED: Final = "log/timestamped"
 TILE_WIDTH: Final = 256
 
 _OCFL_ID_PREFIX: Final = "shanben:"
@@ -92,6 +94,19 @@ def log_entries(index: int, width: int = TILE_WIDTH) -> str:
 def log_witness(key: str) -> str:
     """Return the key of the newest checkpoint that the witness with the key `key`, in hexadecimal, cosigned."""
     return f"{LOG_WITNESSES}/{key}"
+
+
+def log_timestamped(size: int) -> str:
+    """Return the key of the timestamped checkpoint of `size` entries."""
+    return f"{LOG_TIMESTAMPED}/{size:019d}"
+
+
+def is_attested_checkpoint(key: str) -> bool:
+    """Return whether a key is that of a checkpoint which witnesses cosigned or an authority timestamped."""
+    folder, _, name = key.rpartition("/")
+    if folder == LOG_TIMESTAMPED:
+        return name.isascii() and name.isdecimal() and log_timestamped(int(name)) == key
+    return key == LOG_COSIGNED or (folder == LOG_WITNESSES and bool(name))
 
 
 def _log_index(index: int) -> str:

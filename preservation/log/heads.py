@@ -15,7 +15,7 @@ from preservation.log.notes import Checkpoint, VerifierKey
 from preservation.log.writer_lock import WriterLock
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
-from repository.paths import LOG_CHECKPOINT, LOG_COSIGNED
+from repository.paths import LOG_CHECKPOINT, LOG_COSIGNED, LOG_TIMESTAMPED, log_timestamped
 from repository.storage.store import ObjectStore
 
 
@@ -61,6 +61,22 @@ class SignedHeads:
         cosigned = self.cosigned()
         return [cosigned] if cosigned else []
 
+    def covering(self, index: int) -> SignedHead:
+        """Return the head for evidence of an entry: the oldest timestamped one, the cosigned one, or the newest.
+
+        Raises `LogInvalid`.
+        """
+        size = next((size for size in timestamped_sizes(self._store) if size > index), None)
+        if size and (timestamped := self._read(log_timestamped(size))):
+            return timestamped
+        cosigned = self.cosigned()
+        return cosigned if cosigned and cosigned.checkpoint.size > index else self.newest()
+
+    def timestamped_heads(self) -> list[SignedHead]:
+        """Return every timestamped head. Raises `LogInvalid`."""
+        heads = (self._read(log_timestamped(size)) for size in timestamped_sizes(self._store))
+        return [head for head in heads if head]
+
     def remembered(self) -> list[SignedHead]:
         """Return the newest head from every memory of the writer lock. Raises `LogInvalid`."""
         return [self.verify(note) for note in self._lock.remembered()]
@@ -80,6 +96,12 @@ class SignedHeads:
                 "the checkpoint belongs to another log; restore this log's checkpoint from a backup",
             )
         return SignedHead(note, checkpoint)
+
+
+def timestamped_sizes(store: ObjectStore) -> list[int]:
+    """Return the sizes of the timestamped checkpoints in the store, smallest first. Raises `StoreFault`."""
+    names = (stored.key.removeprefix(f"{LOG_TIMESTAMPED}/") for stored in store.list(LOG_TIMESTAMPED))
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def newest_of(heads: Sequence[SignedHead]) -> SignedHead:

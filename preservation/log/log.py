@@ -98,11 +98,10 @@ class ProvenanceLog:
     def evidence(self, index: int) -> bytes:
         """Return a verified evidence file for an entry. Raises `NotFound`, `LogInvalid`.
 
-        It holds the checkpoint that a quorum of witnesses cosigned, once that covers the entry.
+        It holds the oldest timestamped checkpoint that covers the entry, else the one that a quorum of witnesses
+        cosigned, else the newest.
         """
-        head = self._heads.cosigned()
-        if head is None or index >= head.checkpoint.size:
-            head = self._heads.newest()
+        head = self._heads.covering(index)
         size = head.checkpoint.size
         _require(index, size)
         tree = StoredTree(self._store, size)
@@ -135,7 +134,8 @@ class ProvenanceLog:
         """Return the signed heads that can be verified, and what is wrong with the others."""
         heads: list[TreeHead] = []
         problems: list[LocalizedText] = []
-        for read_heads in (self._heads.published_heads, self._heads.remembered, self._heads.cosigned_heads):
+        sources = (self._heads.published_heads, self._heads.remembered)
+        for read_heads in (*sources, self._heads.cosigned_heads, self._heads.timestamped_heads):
             try:
                 heads += [head.checkpoint.head for head in read_heads()]
             except LogInvalid as fault:

@@ -7,7 +7,7 @@
 4. recompute the tree from the entries at the target;
 5. put the checkpoint: THE COMMIT POINT;
 6. delete partial tiles at the target that full tiles have replaced;
-7. copy the checkpoints that witnesses cosigned, unless the target has one of a larger tree.
+7. copy the checkpoints that witnesses cosigned, unless the target has one of a larger tree, and those with timestamps.
 
 Updating a replica computes only the entries added since its checkpoint; a whole copy computes all of them.
 """
@@ -31,6 +31,7 @@ from repository.paths import (
     LOG,
     LOG_CHECKPOINT,
     LOG_COSIGNED,
+    LOG_TIMESTAMPED,
     LOG_WITNESSES,
     TILE_WIDTH,
     log_entries,
@@ -99,9 +100,11 @@ def _copy(
 
 
 def _transfer_cosigned(source: NamedStore, target: NamedStore, key: VerifierKey | None) -> TransferTotals:
-    """Copy the cosigned checkpoints. Those that are invalid in the source are not copied: witnesses are asked again."""
+    """Copy the cosigned and the timestamped checkpoints, except those that are invalid in the source."""
     totals = TransferTotals()
-    for place in (LOG_COSIGNED, *(stored.key for stored in source.store.list(LOG_WITNESSES))):
+    copied = {stored.key for stored in target.store.list(LOG_TIMESTAMPED)}
+    timestamped = (stored.key for stored in source.store.list(LOG_TIMESTAMPED) if stored.key not in copied)
+    for place in (LOG_COSIGNED, *(stored.key for stored in source.store.list(LOG_WITNESSES)), *timestamped):
         try:
             head = _read_head(source, key, place)
         except LogInvalid:

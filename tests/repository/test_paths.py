@@ -68,3 +68,25 @@ def test_log_tile_paths_match_the_example_of_the_specification():
 )
 def test_other_spellings_of_a_path_name_no_tile(path):
     assert paths.parse_log_path(path) is None
+
+
+@pytest.mark.parametrize("key", [paths.LOG_COSIGNED, paths.log_witness("0a1b"), paths.log_timestamped(1 << 62)])
+def test_attested_checkpoints_are_recognised_by_their_keys(key):
+    assert paths.is_attested_checkpoint(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        paths.LOG_CHECKPOINT,
+        paths.log_tile(0, 0),
+        "log/cosigned/x",
+        "log/witnesses/",
+        "log/witnesses/a/b",
+        "log/timestamped/3",
+        "log/timestamped/",
+        "cosigned",
+    ],
+)
+def test_other_keys_are_those_of_no_attested_checkpoint(key):
+    assert not paths.is_attested_checkpoint(key)

@@ -8,17 +8,20 @@ from pathlib import Path
 import click
 
 from preservation.log import evidence, sequencer
-from preservation.log.notes import parse_verifier_key
+from preservation.log.notes import Note, parse_note, parse_verifier_key
+from preservation.log.timestamp import Timestamp, read_roots, timestamp_response, verify_timestamp
+from preservation.log.timestamped import timestamp_log, verify_timestamps
 from preservation.log.witnesses import utc_time, verify_cosigned, witness_policy
 from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
 from repository.config import process_settings
-from repository.errors import EvidenceInvalid, NotFound
+from repository.errors import DependencyMissing, EvidenceInvalid, NotFound
 from repository.identifiers import Kind, parse
 from repository.localized import LocalizedText
 from repository.repository import open_repository
 from repository.work_json import to_json_types
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
+from workers.tasks.jobs import replicate_log_job
 
 
 class QuorumMissing(EvidenceInvalid):
@@ -46,15 +49,20 @@ def verify(terminal: Terminal) -> int:
     opened = sequencer.open_log(repository)
     audit = opened.verify()
     attested = verify_cosigned(repository.store, opened.key, witness_policy(repository.settings))
-    problems = (*audit.problems, *attested.problems)
+    stamped = verify_timestamps(repository.store, opened.key, repository.settings)
+    problems = (*audit.problems, *attested.problems, *stamped.problems)
     for problem in problems:
         terminal.write(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
     if not problems:
         zh = f"日志完好：{audit.size} 条，根 {audit.root}"
         terminal.write(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
     show_cosigners(terminal, attested.size, attested.cosigners)
+    for each in stamped.valid[-1:]:
+        show_timestamp(terminal, each.size, each.timestamp)
+    timestamps = [{"size": each.size, **timestamp_json(each.timestamp)} for each in stamped.valid]
     cosigned = {"size": attested.size, "witnesses": witnesses_json(attested.cosigners)}
-    terminal.result({"ok": not problems, "size": audit.size, "root": audit.root, "cosigned": cosigned})
+    document = {"ok": not problems, "size": audit.size, "root": audit.root}
+    terminal.result(document | {"cosigned": cosigned, "timestamps": timestamps})
     return EXIT_CONTENT if problems else 0
 
 
@@ -85,14 +93,28 @@ def prove(terminal: Terminal, image: str, output: Path | None) -> None:
 @click.option("--key", help="验证公钥（缺省用本机的）。 The verifier key; this machine's own by default.")
 @click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="见证方公钥。 The key of a witness.")
 @click.option("--quorum", type=click.IntRange(0), help="至少须有的见证数。 The number of cosignatures required.")
+@click.option("--roots", default="", metavar="FILE", help="时间戳机构的根证书。 Root certificates of authorities.")
+@click.option("--extract", type=click.Path(path_type=Path, file_okay=False), help="取出时间戳。 Extract the timestamp.")
 @command
-def check(terminal: Terminal, file: Path, key: str | None, witnesses: tuple[str, ...], quorum: int | None) -> None:
+def check(
+    terminal: Terminal,
+    file: Path,
+    *,
+    key: str | None,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    roots: str,
+    extract: Path | None,
+) -> None:
     """离线核验证据文件。 Verify an evidence file offline."""
     settings = process_settings()
     verifier_key = key or sequencer.verifier_key(open_repository(settings))
     configured = [witness.key for witness in witness_policy(settings).witnesses]
     keys = [parse_verifier_key(line) for line in witnesses] or configured
-    verified = evidence.verify(file.read_bytes(), verifier_key, keys)
+    content = file.read_bytes()
+    verified = evidence.verify(content, verifier_key, keys)
+    note = parse_note(evidence.parse(content).checkpoint)
+    stamp = verify_timestamp(note, read_roots(roots or settings.tsa_certificates))
     if quorum is not None and len(verified.cosigners) < quorum:
         raise QuorumMissing(count=len(verified.cosigners), quorum=quorum)
     event = parse_event(verified.entry)
@@ -105,8 +127,28 @@ def check(terminal: Terminal, file: Path, key: str | None, witnesses: tuple[str,
     )
     terminal.write(LocalizedText(zh, en))
     show_cosigners(terminal, verified.size, verified.cosigners)
+    if stamp:
+        show_timestamp(terminal, verified.size, stamp)
+        extract_timestamp(terminal, note, extract)
     document = {"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)}
+    document["timestamp"] = timestamp_json(stamp) if stamp else None
     terminal.result(document | {"witnesses": witnesses_json(verified.cosigners)})
+
+
+@log.command()
+@command
+def timestamp(terminal: Terminal) -> None:
+    """为日志加盖时间戳（RFC 3161）。 Have the log's newest checkpoint timestamped."""
+    repository = open_repository(process_settings())
+    verify_primary(repository)
+    if not repository.settings.tsa:
+        remedy = LocalizedText("请设为时间戳机构的网址", "set it to the address of a timestamping authority")
+        raise DependencyMissing(what="SHANBEN_TSA", remedy=remedy)
+    made = timestamp_log(sequencer.open_log(repository), repository.store, repository.settings)
+    for store in repository.replicas:
+        repository.jobs.enqueue(replicate_log_job(store))
+    show_timestamp(terminal, made.size, made.timestamp)
+    terminal.result({"size": made.size, **timestamp_json(made.timestamp)})
 
 
 @log.command()
@@ -130,3 +172,30 @@ def show_cosigners(terminal: Terminal, size: int, cosigners: Mapping[str, int]) 
 def witnesses_json(cosigners: Mapping[str, int]) -> list[dict[str, str]]:
     """Return the witnesses that cosigned, for programs."""
     return [{"name": name, "time": utc_time(seconds)} for name, seconds in cosigners.items()]
+
+
+def show_timestamp(terminal: Terminal, size: int, stamp: Timestamp) -> None:
+    """Write which authority timestamped the checkpoint of this size, and when."""
+    zh, en = (
+        ("证书已核验", "its certificates are valid")
+        if stamp.trusted
+        else ("证书未核验", "its certificates were not checked")
+    )
+    zh = f"时间戳：{stamp.authority} 于 {stamp.time}（{size} 条；{zh}）"
+    terminal.write(LocalizedText(zh, f"Timestamped by {stamp.authority} at {stamp.time} ({size} entries; {en})"))
+
+
+def extract_timestamp(terminal: Terminal, note: Note, folder: Path | None) -> None:
+    """Write the files that ``openssl ts -verify`` reads: the checkpoint's text and the authority's response."""
+    response = timestamp_response(note)
+    if folder is None or response is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.txt").write_text(note.text, "utf-8")
+    (folder / "timestamp.tsr").write_bytes(response)
+    terminal.write(LocalizedText(f"时间戳已写入 {folder}", f"The timestamp was written to {folder}"))
+
+
+def timestamp_json(stamp: Timestamp) -> dict[str, object]:
+    """Return a timestamp, for programs."""
+    return {"authority": stamp.authority, "time": stamp.time, "trusted": stamp.trusted}

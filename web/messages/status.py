@@ -90,6 +90,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.page": LocalizedText("单页", "page"),
         "kind.journal": LocalizedText("写入日志", "log append"),
         "kind.pyramid": LocalizedText("重制浏览图", "pyramid repair"),
+        "kind.timestamp": LocalizedText("请求时间戳", "timestamp request"),
         "kind.witness": LocalizedText("请求见证", "request to witnesses"),
         "kind.access": LocalizedText("保存利用限制", "access change"),
         "kind.collection": LocalizedText("更新总目", "collection update"),

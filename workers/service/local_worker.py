@@ -51,6 +51,7 @@ from workers.tasks.jobs import (
     REPAIR_PYRAMID,
     REPLICATE_LOG,
     REPLICATE_WORK,
+    REQUEST_TIMESTAMP,
     SEQUENCE_EVENTS,
 )
 from workers.tasks.registry import TASKS
@@ -66,7 +67,7 @@ GROUPS: Final = (
     (INGEST, PAGE, REPAIR_PYRAMID),
     (REPLICATE_WORK, REPLICATE_LOG),
     (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
-    (ASK_WITNESSES,),
+    (ASK_WITNESSES, REQUEST_TIMESTAMP),
 )
 """The kinds of job that share a thread; only those of the first group decode masters.
 

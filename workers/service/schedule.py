@@ -2,8 +2,8 @@
 
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
 the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: witnesses
-that lag are asked again. Once an hour: all witnesses are asked, works that a replica lacks get replication jobs,
-finished jobs are purged and incomplete uploads removed from the stores.
+that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
+replica lacks get replication jobs, finished jobs are purged and incomplete uploads removed from the stores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from repository.errors import StoreFault
 from repository.repository import Repository
 from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.tasks.access import end_restrictions
-from workers.tasks.jobs import ASK_WITNESSES, REPLICATE_WORK, replicate_log_job, sequence_events_job, witness_job
+from workers.tasks.jobs import (
+    ASK_WITNESSES,
+    REPLICATE_WORK,
+    replicate_log_job,
+    sequence_events_job,
+    timestamp_job,
+    witness_job,
+)
 from workers.tasks.replicate import replication_jobs
 
 DONE_SECONDS: Final = 24 * 3600.0
@@ -84,6 +91,8 @@ class Schedule:
         self._queue_replication(failed=self._is_first)
         self._is_first = False
         self._next_hour = monotonic() + _HOUR_SECONDS
+        if self._repository.settings.tsa:
+            self._repository.jobs.enqueue(timestamp_job())
         purge_finished(self._repository)
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:

@@ -23,6 +23,7 @@ REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
+REQUEST_TIMESTAMP: Final = "timestamp"
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -69,6 +70,11 @@ def replicate_log_job(store: str) -> NewJob:
 def witness_job() -> NewJob:
     """Return the job that asks the witnesses to cosign the log's newest checkpoint."""
     return NewJob(ASK_WITNESSES, ASK_WITNESSES, {})
+
+
+def timestamp_job() -> NewJob:
+    """Return the job that has the log timestamped, if that is due."""
+    return NewJob(REQUEST_TIMESTAMP, REQUEST_TIMESTAMP, {})
 
 
 def access_job(work: str) -> NewJob:

@@ -14,7 +14,7 @@ from workers.tasks.publish import publish_collections
 from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.sequence_events import sequence_events
-from workers.tasks.witness import ask_witnesses
+from workers.tasks.witness import ask_witnesses, request_timestamp
 
 TASKS: Final[Mapping[str, Task]] = {
     jobs.INGEST: ingest,
@@ -26,4 +26,5 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REPAIR_PYRAMID: repair_pyramid,
     jobs.PRESERVE_ACCESS: preserve_access,
     jobs.ASK_WITNESSES: ask_witnesses,
+    jobs.REQUEST_TIMESTAMP: request_timestamp,
 }

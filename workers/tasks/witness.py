@@ -1,10 +1,11 @@
-"""The task that asks the witnesses to cosign the log's newest checkpoint."""
+"""The tasks that ask witnesses to cosign the log's newest checkpoint, and an authority to timestamp it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from preservation.log.sequencer import open_log
+from preservation.log.timestamped import is_timestamp_due, timestamp_log
 from preservation.log.witnesses import ask_witnesses as ask_all
 from preservation.log.witnesses import cosigned_checkpoint, witness_policy
 from repository.database.outbox import Job
@@ -30,6 +31,22 @@ def ask_witnesses(context: TaskContext, _: Job) -> Mapping[str, object]:
         _replicate(repository)
     faults = {name: reason.to_json() for name, reason in done.faults.items()}
     return {"size": done.size, "cosigned": done.cosigned, "quorum": policy.quorum, "faults": faults}
+
+
+def request_timestamp(context: TaskContext, _: Job) -> Mapping[str, object]:
+    """Run a job of kind ``timestamp``: have the log timestamped if that is due, and enqueue the replication.
+
+    Raises `ServiceUnavailable`, `SettingInvalid`, `LogInvalid`, `StoreFault`, `DatabaseFault`.
+    """
+    repository = context.repository
+    if not repository.settings.tsa:
+        return {"size": 0}
+    log = open_log(repository)
+    if not is_timestamp_due(log, repository.store, repository.settings, repository.clock()):
+        return {"size": 0}
+    made = timestamp_log(log, repository.store, repository.settings)
+    _replicate(repository)
+    return {"size": made.size, "time": made.timestamp.time}
 
 
 def _replicate(repository: Repository) -> None:
