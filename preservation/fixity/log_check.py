@@ -31,7 +31,15 @@ from preservation.log.tiles import (
 from preservation.progress import OnProgress, ignore_progress
 from repository.errors import KeyNotFound, LogInvalid, StoreFault
 from repository.localized import LocalizedText
-from repository.paths import LOG, LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile, parse_log_path
+from repository.paths import (
+    LOG,
+    LOG_CHECKPOINT,
+    TILE_WIDTH,
+    is_attested_checkpoint,
+    log_entries,
+    log_tile,
+    parse_log_path,
+)
 from repository.storage.store import ObjectStore
 
 _LOST_ENTRIES: Final = LocalizedText("其前的日志条目已失", "entries before it are lost")
@@ -130,9 +138,15 @@ class LogCheck:
         return sum(-(-width // TILE_WIDTH) for width in [*widths[:1], *widths])
 
     def _unexpected(self) -> Iterator[str]:
-        """Yield files below ``log/`` that are no tile and no bundle. Tiles beyond the signed size are ignored."""
+        """Yield files below ``log/`` that are no tile, no bundle and no checkpoint.
+
+        Tiles beyond the signed size are ignored. So are cosigned and timestamped checkpoints: `shanben log verify`
+        verifies their signatures.
+        """
         for stored in self._store.list(LOG):
-            if stored.key != LOG_CHECKPOINT and parse_log_path(stored.key.removeprefix(f"{LOG}/")) is None:
+            if stored.key == LOG_CHECKPOINT or is_attested_checkpoint(stored.key):
+                continue
+            if parse_log_path(stored.key.removeprefix(f"{LOG}/")) is None:
                 yield stored.key
 
     def _read(self, key: str, full: str) -> _StoredFile:

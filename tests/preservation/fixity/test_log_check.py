@@ -12,7 +12,7 @@ from preservation.fixity.findings import FixityTotals
 from preservation.fixity.log_check import LogCheck
 from preservation.log.log import ProvenanceLog
 from preservation.log.merkle import TreeHead
-from repository.paths import LOG, LOG_CHECKPOINT
+from repository.paths import LOG, LOG_CHECKPOINT, LOG_COSIGNED, log_timestamped, log_witness
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
@@ -106,6 +106,14 @@ def test_partial_tiles_that_were_replaced_are_neither_counted_nor_unexpected() -
     for number in range(7):
         log.append([b"%d" % number])
     assert check(store)[1].expected == 3
+
+
+def test_cosigned_and_timestamped_checkpoints_are_not_unexpected() -> None:
+    store, head = log_of(3)
+    for key in (LOG_COSIGNED, log_witness("0a1b"), log_timestamped(3)):
+        store.put(key, b"a note")
+    store.put("log/timestamped/readme", b"a file")
+    assert check(store, head)[0] == {"log/timestamped/readme": "unexpected"}
 
 
 def test_store_without_a_log_has_nothing_to_check_unless_one_is_remembered() -> None:
