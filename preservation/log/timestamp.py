@@ -20,6 +20,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from rfc3161_client import (
     HashAlgorithm,
     PKIStatus,
@@ -43,6 +44,17 @@ REQUEST_SECONDS: Final = 10.0
 _DONE: Final = 200
 _TYPE: Final = "application/timestamp-query"
 _SIGNATURE_TYPE: Final = b"\xffrfc3161"
+_MALFORMED: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    VerificationError,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the libraries raise for a response, or a certificate in it, that cannot be read or does not verify."""
+
 _KEY_ID: Final = 4
 _SHA256: Final = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 
@@ -121,7 +133,7 @@ def _check(
             raise _invalid("the nonce is another one")
         if roots:
             VerifierBuilder(roots=list(roots)).build().verify_message(response, text.encode())
-    except (ValueError, VerificationError) as fault:
+    except _MALFORMED as fault:
         raise _invalid(str(fault)) from fault
     return response
 

@@ -67,6 +67,8 @@ def test_a_worker_ingests_what_the_command_requested(
         assert done.code == 0, done.errors + (tmp_path / "worker.log").read_text()
         assert done.document["works"][0]["images"] == 3
         (deposit / "0001.tif").write_bytes(b"II*\0")
+        record = (deposit / "work.toml").read_text("utf-8")
+        (deposit / "work.toml").write_text(f'identifier = "another"\n{record}', "utf-8")
         refused = shanben.run("ingest", deposit, "--json")
         assert refused.code == 1
         assert "0001.tif" in refused.output
@@ -113,9 +115,10 @@ def test_a_worker_first_reports_that_its_broker_is_absent(tmp_path: Path) -> Non
     shanben = Shanben(tmp_path, broker=f"redis://127.0.0.1:{reserve_port()}/0")
     log = tmp_path / "worker.log"
     with worker(shanben) as process:
-        wait_until(lambda: "\n" in log.read_text("utf-8"))
+        wait_until(lambda: log.read_text("utf-8").count("\n") > 1)
         process.kill()
-    first = log.read_text("utf-8").splitlines()[0]
+    sandbox, first = log.read_text("utf-8").splitlines()[:2]
+    assert sandbox.startswith("sandbox: ")
     assert all(words in first for words in ("消息代理", "the message broker", "SHANBEN_BROKER")), first
 
 

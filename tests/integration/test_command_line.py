@@ -34,7 +34,8 @@ def assert_ocfl_accepts(store: Path) -> None:
 
 def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path, tmp_path: Path) -> None:
     check = shanben.run_json("check", deposit)
-    assert (check.code, check.document) == (0, {"faults": [], "notices": []})
+    assert (check.code, check.document["faults"], check.document["notices"]) == (0, [], [])
+    assert [page["key"] for page in check.document["volumes"][0]["pages"]] == ["0001", "0002", "0003"]
     done = shanben.run_json("ingest", deposit)
     assert done.code == 0
     (work,) = done.document["works"]

@@ -21,7 +21,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from preservation.log.witnesses import WitnessState, read_witness_states
 from repository.errors import DatabaseFault
 from repository.repository import Repository
-from repository.storage.address import store_name
 from web.telemetry.process_metrics import ProcessMetrics
 from web.telemetry.store_probes import StoreProbe, StoreProbes
 from web.trusted_networks import StaffOnly, is_from_private_network
@@ -115,8 +114,7 @@ class HoldingsCollector:
         recognised = GaugeMetricFamily("shanben_store_recognised", text, labels=["store"])
         for name, answer in self._stores.read(_STORE_TIMEOUT_SECONDS).items():
             if answer is not None:
-                label = name or store_name(self._repository.settings.store_url)
-                recognised.add_metric([label], float(answer is True))
+                recognised.add_metric([name or "store"], float(answer is True))
         return recognised
 
 

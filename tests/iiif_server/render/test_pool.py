@@ -284,7 +284,7 @@ def test_a_rendering_that_takes_too_long_fails(tiles: Tiles, metrics: RecordedMe
 
 def test_a_rendering_that_takes_too_much_memory_fails(tiles: Tiles, metrics: RecordedMetrics) -> None:
     async def scenario() -> None:
-        pool = RenderPool(20, metrics, memory=64 << 20)
+        pool = RenderPool(20, metrics, memory=96 << 20)
         with pytest.raises((RenderingFailed, PyramidCorrupt)):
             await pool.render(*job("full/max/0/default.webp"), asynchronous(tiles), 80)
         pool.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from memory_log import MemoryWriterLock, temporary_signer
 
+from preservation.log.heads import checkpoint_outdated
 from preservation.log.log import ProvenanceLog
 from preservation.replication.log import replicate_log
 from preservation.replication.transfer import NamedStore
@@ -207,7 +208,10 @@ def test_log_copy_killed_before_any_change_verifies_and_the_next_run_completes_i
             killed = False
         except KilledError:
             allowed += 1
-        assert ProvenanceLog(store, SIGNER, MemoryWriterLock(5)).verify().ok
+        # All that the copy's checkpoint covers is intact; entries may follow it until the copy is repeated.
+        problems = ProvenanceLog(store, SIGNER, MemoryWriterLock(5)).verify().problems
+        assert problems in ((), (checkpoint_outdated(250).message,))
         replicate_log(source, NamedStore("copy", store), SIGNER.key)
         assert_same(source, NamedStore("copy", store))
+        assert ProvenanceLog(store, SIGNER, MemoryWriterLock(5)).verify().ok
     assert allowed > 8
