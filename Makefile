@@ -64,7 +64,7 @@ fuzz: runtime test-tools
 	FUZZ_MASTERS=$${FUZZ_MASTERS:-1000} FUZZ_MINUTES=$${FUZZ_MINUTES:-10} FUZZ_SEED=$${FUZZ_SEED:-$$RANDOM} \
 	  $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_fuzz.py \
 	  tests/integration/test_damaged_masters.py
-	PRESERVED_COMMANDS=15 $(PYTHON) -m pytest -o timeout=0 tests/workers/tasks/test_preserved_bytes.py
+	PRESERVED_COMMANDS=99 $(PYTHON) -m pytest -o timeout=0 tests/workers/tasks/test_preserved_bytes.py
 
 bench: runtime test-tools .make/peers
 	scripts/debian-packages.sh nginx-light iipimage-server wrk time libvips-tools
