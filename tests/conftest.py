@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -42,6 +43,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # Fixtures that start a server; `tests/integration` starts others.
 SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgres", "rabbit", "redis"}
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start keep their bytecode, or each would compile the program again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
