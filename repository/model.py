@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from repository.condition import Condition
+
 
 class Access(StrEnum):
     """The access level of a work's images: public, public up to a size, or not public."""
@@ -147,10 +149,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A physical volume (册). A work without volume folders has one volume with an empty label."""
+    """A physical volume (册). A work without volume folders has one volume with an empty label.
+
+    `condition` is its own, None if it is not recorded.
+    """
 
     label: str = ""
     pages: tuple[Page, ...] = ()
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +196,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A catalogued bibliographic entity, preserved as one OCFL object."""
+    """A catalogued bibliographic entity, preserved as one OCFL object.
+
+    `condition` is that of the whole original, None if it is not recorded; its volumes may have their own.
+    """
 
     identifier: str
     record: Record
@@ -199,6 +208,7 @@ class Work:
     rights: Rights = Rights()
     viewing_direction: ViewingDirection = ViewingDirection.RIGHT_TO_LEFT
     behavior: str = "paged"
+    condition: Condition | None = None
 
     def pages(self) -> Iterator[Page]:
         """Yield every page of every volume, in order."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repository.condition import Condition, Repair
 from repository.model import Dating, Image, Master, Page, Range, Record, Rights, Volume, Work
 from repository.work_json import work_of_json, work_to_json
 
@@ -32,9 +33,17 @@ PAGES = st.builds(Page, WORDS, WORDS, st.lists(IMAGES, max_size=2).map(tuple), N
 RANGES = st.recursive(
     st.builds(Range, WORDS, LISTS), lambda inner: st.builds(Range, WORDS, LISTS, st.lists(inner, max_size=2).map(tuple))
 )
-VOLUMES = st.lists(st.builds(Volume, WORDS, st.lists(PAGES, max_size=3).map(tuple)), max_size=2).map(tuple)
+CONDITIONS = st.none() | st.builds(
+    Condition,
+    grade=NAMED,
+    damage=WORDS,
+    causes=LISTS,
+    assessed=NAMED,
+    repairs=st.lists(st.builds(Repair, WORDS, WORDS, NAMED), max_size=2).map(tuple),
+)
+VOLUMES = st.lists(st.builds(Volume, WORDS, st.lists(PAGES, max_size=3).map(tuple), CONDITIONS), max_size=2).map(tuple)
 RIGHTS = st.builds(Rights, NAMED, max_size=st.none() | st.integers(1, 10**5))
-WORKS = st.builds(Work, WORDS, RECORDS, VOLUMES, st.lists(RANGES, max_size=2).map(tuple), RIGHTS)
+WORKS = st.builds(Work, WORDS, RECORDS, VOLUMES, st.lists(RANGES, max_size=2).map(tuple), RIGHTS, condition=CONDITIONS)
 
 
 @given(WORKS)

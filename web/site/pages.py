@@ -195,6 +195,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         decision=decision,
         lang=catalogue_tag(work.record.language),
         rows=view_models.record_rows(work.record),
+        condition=view_models.condition_rows(work, current_language()),
         volumes=queries.volumes(work, decision),
         ranges=view_models.range_views(work),
         rights=_rights(work.rights),

@@ -2,7 +2,7 @@
 
 Redactions are left out of every record: they would show where something is hidden. While access shows no pixels, the
 record has no images either, and pages are named by their numbers, because names of files may contain the names of
-people.
+people. Who assessed or repaired the original, and the remarks on its condition, are left out for the same reason.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from repository.access import Decision
+from repository.condition import Condition
 from repository.model import Image, Page, Range, Work
 from repository.work_json import work_to_json
 
@@ -34,8 +35,22 @@ def _plain(image: Image) -> Image:
 
 
 def _with_pages(work: Work, pages: Mapping[str, Page]) -> Work:
-    volumes = [replace(volume, pages=tuple(pages[page.key] for page in volume.pages)) for volume in work.volumes]
-    return replace(work, volumes=tuple(volumes))
+    volumes = [
+        replace(
+            volume,
+            pages=tuple(pages[page.key] for page in volume.pages),
+            condition=_without_names(volume.condition),
+        )
+        for volume in work.volumes
+    ]
+    return replace(work, volumes=tuple(volumes), condition=_without_names(work.condition))
+
+
+def _without_names(condition: Condition | None) -> Condition | None:
+    if condition is None:
+        return None
+    repairs = tuple(replace(repair, by=None) for repair in condition.repairs)
+    return replace(condition, assessor=None, note=None, repairs=repairs)
 
 
 def _renamed(part: Range, numbers: Mapping[str, str]) -> Range:

@@ -11,6 +11,8 @@ from iiif_server.request import thumbnail
 from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest
 from iiif_server.urls import image_path
+from repository.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition
+from repository.localized import Language, LocalizedText
 from repository.model import Image, Page, Pyramid, Range, Record, Volume, Work
 
 STILL_SIDE: Final = 1600
@@ -159,6 +161,27 @@ def record_rows(record: Record) -> list[RecordRow]:
     ]
     present = [(heading, tuple(value for value in values if value)) for heading, values in rows]
     return [RecordRow(heading, values) for heading, values in present if values]
+
+
+def condition_rows(work: Work, language: Language) -> list[RecordRow]:
+    """Return what readers see of the condition of the original and of its volumes: grade, damage and repairs."""
+    recorded = [("", work.condition), *((volume.label, volume.condition) for volume in work.volumes)]
+    named = [(f"{label}：" if label else "", condition) for label, condition in recorded if condition]
+    rows = [
+        ("record.grade", [name + GRADES[item.grade].in_language(language) for name, item in named if item.grade]),
+        ("record.damage", [name + _damage(item, language) for name, item in named if item.damage]),
+        ("record.repairs", [f"{name}{part.date} {part.what}" for name, item in named for part in item.repairs]),
+    ]
+    return [RecordRow(heading, tuple(values)) for heading, values in rows if values]
+
+
+def _damage(condition: Condition, language: Language) -> str:
+    """Return the grade of damage, its causes and the date of the assessment."""
+    grade = DAMAGE_GRADES[condition.damage or ""].in_language(language)
+    causes = [CAUSES[cause].in_language(language) if cause in CAUSES else cause for cause in condition.causes]
+    parts = LocalizedText("、".join(causes), ", ".join(causes)).in_language(language), condition.assessed
+    detail = LocalizedText("；", "; ").in_language(language).join(filter(None, parts))
+    return LocalizedText(f"{grade}（{detail}）", f"{grade} ({detail})").in_language(language) if detail else grade
 
 
 def page_numbers(current: int, last: int) -> Sequence[int | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from repository.condition import Condition
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.naming import default_label, default_volume_label, is_leaf_side, page_number
@@ -30,11 +31,12 @@ class ArrangedPage:
 
 @dataclass(frozen=True, slots=True)
 class ArrangedVolume:
-    """A volume in its place: its folder ('' for none), label and pages in reading order."""
+    """A volume in its place: its folder ('' for none), label, pages in reading order, and condition if recorded."""
 
     folder: str
     label: str
     pages: tuple[ArrangedPage, ...]
+    condition: Condition | None = None
 
 
 def arrange_pages(
@@ -56,7 +58,10 @@ def arrange_pages(
         faults += page_faults
         table = volumes.get(folder)
         label = (table and table.label) or (default_volume_label(folder, ordinal) if folder else "")
-        arranged.append(ArrangedVolume(folder, label, tuple(_page(prefix + stem, pages) for stem in ordered)))
+        condition = table.condition if table else None
+        arranged.append(
+            ArrangedVolume(folder, label, tuple(_page(prefix + stem, pages) for stem in ordered), condition)
+        )
     return tuple(arranged), faults
 
 

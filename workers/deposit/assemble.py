@@ -22,7 +22,8 @@ from workers.deposit.consistency import (
 )
 from workers.deposit.naming import natural_key
 from workers.deposit.ranges import build_ranges
-from workers.deposit.record import RECORD_FILE, Description, PageTable
+from workers.deposit.record import Description, PageTable
+from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import Survey
 from workers.masters.examine import Examined
 from workers.masters.ignored import MESSAGES
@@ -155,6 +156,7 @@ def _build_work(
         Volume(
             volume.label,
             tuple(_page(page, images.get(page.key), tables.get(page.key), behavior) for page in volume.pages),
+            volume.condition,
         )
         for volume in arranged
     )
@@ -166,6 +168,7 @@ def _build_work(
         rights=description.rights,
         viewing_direction=description.viewing_direction,
         behavior=behavior,
+        condition=description.condition,
     )
 
 

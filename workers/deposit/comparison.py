@@ -10,7 +10,7 @@ from typing import Any
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Record, Work
-from workers.deposit.record import RECORD_FILE
+from workers.deposit.record_reader import RECORD_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,12 @@ def _masters(work: Work) -> set[str]:
 
 def _without_pictures(work: Work) -> object:
     volumes = [
-        (volume.label, [(page.key, page.label, page.behavior, page.leaf) for page in volume.pages])
+        (volume.label, volume.condition, [(page.key, page.label, page.behavior, page.leaf) for page in volume.pages])
         for volume in work.volumes
     ]
     redactions = [[image.redactions for image in page.images] for page in work.pages()]
-    return work.record, work.rights, work.viewing_direction, work.behavior, work.ranges, volumes, redactions
+    described = work.record, work.rights, work.condition, work.viewing_direction, work.behavior, work.ranges
+    return *described, volumes, redactions
 
 
 def _is_same_description(one: Record, other: Record) -> bool:

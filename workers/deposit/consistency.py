@@ -12,7 +12,8 @@ from workers.deposit.arrangement import ArrangedVolume
 from workers.deposit.listing import PageFile
 from workers.deposit.naming import find_gaps
 from workers.deposit.ordering import tokens
-from workers.deposit.record import RECORD_FILE, PageTable
+from workers.deposit.record import PageTable
+from workers.deposit.record_reader import RECORD_FILE
 from workers.masters.examine import Examined
 
 

@@ -12,7 +12,8 @@ from repository.errors import SandboxFailed
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.sandbox.functions import SandboxFunction
-from workers.deposit.record import RECORD_FILE, ReadRecord, read_record
+from workers.deposit.record import ReadRecord, read_record
+from workers.deposit.record_reader import RECORD_FILE
 from workers.masters.examine import FUNCTIONS, ChildExaminer, Examiner, decoding_pool
 
 RECORD_SECONDS: Final = 20.0

@@ -25,7 +25,7 @@ from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.naming import name_problem, natural_key
 from workers.deposit.ordering import tokens
-from workers.deposit.record import RECORD_FILE
+from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.unexpected import NESTED_DEPOSIT, advice_for_file, advice_for_folder, is_left_behind
 from workers.masters import formats
 

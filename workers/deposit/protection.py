@@ -14,7 +14,8 @@ from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Page, Rectangle, Work
 from workers.deposit.consistency import match_page_tables
-from workers.deposit.record import RECORD_FILE, Description
+from workers.deposit.record import Description
+from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import Survey
 
 _WATERMARK_KEPT: Final = Fault(

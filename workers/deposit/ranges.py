@@ -11,7 +11,8 @@ from typing import Final
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.model import Range
-from workers.deposit.record import RECORD_FILE, RangeTable
+from workers.deposit.record import RangeTable
+from workers.deposit.record_reader import RECORD_FILE
 
 MOST_LEVELS: Final = 32
 """The most levels of nested ranges. A manifest of many more cannot be built."""

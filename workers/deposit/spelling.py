@@ -30,6 +30,13 @@ _MEANINGS: Final = {
         ("file", "文件 檔案"),
         ("blank", "空白"),
         ("missing", "缺葉 缺叶 缺頁 缺页"),
+        ("condition", "保存狀況 保存状况 品相"),
+        ("grade", "定級 定级 級別 级别"),
+        ("damage", "破損 破损 破損級別 破损级别 破損定級 破损定级"),
+        ("causes", "破損原因 破损原因 cause"),
+        ("assessed", "評定日期 评定日期 定級日期 定级日期"),
+        ("assessor", "評定人 评定人"),
+        ("repair", "修復 修复 repairs"),
     )
     for word in words.split()
 }

@@ -11,8 +11,9 @@ from repository.errors import DepositNotMounted
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from workers.deposit.listing import PageFile, list_deposit
-from workers.deposit.record import RECORD_FILE, Description, ReadRecord
+from workers.deposit.record import Description, ReadRecord
 from workers.deposit.record_limits import MAX_BYTES
+from workers.deposit.record_reader import RECORD_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repository.access import AccessVerdict, Decision
+from repository.condition import Condition, Repair
 from repository.model import Image, Master, Page, Range, Record, Rectangle, Volume, Work
 from repository.work_json import work_of_json
 from web.site.public_record import public_record
@@ -52,6 +53,19 @@ def test_the_record_of_a_shown_work_lacks_only_redactions(decision: Decision) ->
         for volume in work.volumes
     )
     assert work_of_json(document) == replace(work, volumes=volumes)
+
+
+@pytest.mark.parametrize("decision", [OPEN, *CLOSED])
+def test_a_public_record_names_nobody_who_assessed_or_repaired_the_original(decision: Decision) -> None:
+    repair = Repair("2025-01", "溜口", "匠人甲")
+    condition = Condition("二级乙等", "三级破损", ("虫蛀",), "2024", "评定人乙", "备注丙", (repair,))
+    work = work_of(["xyz"])
+    work = replace(work, condition=condition, volumes=(replace(work.volumes[0], condition=condition),))
+    document = public_record(work, decision)
+    assert not any(name in document.decode() for name in ("匠人甲", "评定人乙", "备注丙"))
+    shown = Condition("二级乙等", "三级破损", ("虫蛀",), "2024", repairs=(Repair("2025-01", "溜口"),))
+    assert work_of_json(document).condition == shown
+    assert work_of_json(document).volumes[0].condition == shown
 
 
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), st.sampled_from(CLOSED))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from repository.condition import Condition, Repair
+from repository.localized import Language
+from repository.model import Record, Volume, Work
 from web.messages.rights import rights_statement
-from web.site.view_models import page_numbers
+from web.site.view_models import RecordRow, condition_rows, page_numbers
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,21 @@ from web.site.view_models import page_numbers
 )
 def test_pager_shows_both_ends_and_the_neighbours(current: int, last: int, shown: list[int | None]) -> None:
     assert page_numbers(current, last) == shown
+
+
+def test_condition_of_a_work_and_its_volumes_is_shown_in_each_language() -> None:
+    repair = Repair("2025-01", "溜口", "匠人")
+    whole = Condition("一级甲等", "三级破损", ("虫蛀", "水渍"), "2024-05-03", "某某", "备注", (repair,))
+    volumes = (Volume("卷上"), Volume("卷下", condition=Condition(damage="一级破损", assessed="2024")))
+    work = Work("w1", Record("論語"), volumes, condition=whole)
+    assert condition_rows(work, Language.CHINESE) == [
+        RecordRow("record.grade", ("一级甲等",)),
+        RecordRow("record.damage", ("三级破损（虫蛀、水渍；2024-05-03）", "卷下：一级破损（2024）")),
+        RecordRow("record.repairs", ("2025-01 溜口",)),
+    ]
+    damage = condition_rows(work, Language.ENGLISH)[1].values
+    assert damage == ("Damage 3 (insect damage, 水渍; 2024-05-03)", "卷下：Damage 1 (most severe) (2024)")
+    assert condition_rows(Work("w1", Record("論語"), volumes[:1]), Language.ENGLISH) == []
 
 
 @pytest.mark.parametrize(

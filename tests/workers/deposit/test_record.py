@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repository.condition import Condition, Repair
 from repository.model import Access, Dating, ViewingDirection
 from workers.deposit.record import read_record
 
@@ -72,6 +73,60 @@ def test_record_needs_only_a_title() -> None:
     assert description is not None
     assert description.viewing_direction is ViewingDirection.RIGHT_TO_LEFT
     assert description.behavior is None
+
+
+CONDITION = """
+title = "論語集解"
+
+[condition]
+grade = "一級甲等"
+damage = "三级"
+causes = ["蟲蛀", "酸化", "水渍"]
+assessed = "2024-05-03"
+assessor = "某某"
+
+[[condition.repair]]
+date = "2025-01"
+what = "溜口，补虫洞"
+by = "古籍修复组"
+
+[[volume]]
+folder = "volume-2"
+
+[volume.condition]
+damage = "一级破损"
+assessed = "2024"
+"""
+
+
+def test_condition_of_a_work_and_of_a_volume_is_read_in_the_words_of_the_standards() -> None:
+    description, problems = read_record(CONDITION.encode())
+    assert problems == ()
+    assert description is not None
+    repair = Repair("2025-01", "溜口，补虫洞", "古籍修复组")
+    causes = ("虫蛀", "酸化", "水渍")
+    assert description.condition == Condition("一级甲等", "三级破损", causes, "2024-05-03", "某某", None, (repair,))
+    assert description.volumes[0].condition == Condition(damage="一级破损", assessed="2024")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("condition = 3", ("condition", "record.type")),
+        ('[condition]\ngrade = "四级甲等"', ("condition.grade", "record.word")),
+        ('[condition]\ndamage = "六级"\nassessed = "2024"', ("condition.damage", "record.word")),
+        ('[condition]\ndamage = "三级"', ("condition.assessed", "record.missing")),
+        ('[condition]\nassessed = "2024-13"', ("condition.assessed", "record.date")),
+        ('[condition]\n"破损" = "三级"', ("condition.破损", "record.unknown-key")),
+        ('[[condition.repair]]\nwhat = "溜口"', ("condition.repair[1].date", "record.missing")),
+        (
+            '[[volume]]\nfolder = "1"\n[volume.condition]\ngrade = "甲等"',
+            ("volume[1].condition.grade", "record.word"),
+        ),
+    ],
+)
+def test_condition_fault_names_its_key(table: str, expected: tuple[str, str]) -> None:
+    assert faults(f'title = "a"\n{table}') == [expected]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from preservation.log.sequencer import open_log, record_events
 from preservation.ocfl.objects import file_key, read_inventory
 from preservation.store_identity import StoreNotRecognised
 from repository import paths
+from repository.condition import Condition
 from repository.config import Settings
 from repository.database.outbox import JobState
 from repository.errors import DependencyMissing, ShanbenError
@@ -49,7 +50,8 @@ def works(context: TaskContext, tmp_path: Path) -> list[str]:
     deposits = [write_deposit(tmp_path / name, 2, name, seed) for name, seed in (("甲", 10), ("乙", 20))]
     ingested = [ingest(context, deposit) for deposit in deposits]
     record = deposits[0] / "work.toml"
-    record.write_text(record.read_text("utf-8").replace("甲", "丙"), "utf-8")
+    condition = '[condition]\ndamage = "三级"\nassessed = "2024"\n'
+    record.write_text(record.read_text("utf-8").replace("甲", "丙") + condition, "utf-8")
     assert ingest(context, deposits[0]) == ingested[0]
     return ingested
 
@@ -113,6 +115,9 @@ def test_damaged_log_is_read_as_far_as_possible_and_not_changed(
     before = contents(repository.store, paths.LOG)
     done = rebuild(repository, context.examiner, PROGRESS)
     assert (done.works, done.skipped, done.lost) == (2, (), ())
+    work = repository.catalogue.work(works[0])
+    assert work
+    assert work.condition == Condition(damage="三级破损", assessed="2024")
     assert done.log_problems
     with pytest.raises(ShanbenError):
         record_events(repository)
