@@ -11,6 +11,9 @@ from repository.config import Settings
 from repository.database.accounts import Accounts, AccountSessions
 from repository.database.catalogue import Catalogue
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
+from repository.database.fixity import FixityRecords
+from repository.database.fixity_findings import FixityFindings
+from repository.database.fixity_sweeps import FixitySweeps
 from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.login_failures import LoginFailures
@@ -42,6 +45,9 @@ class Repository:
     accounts: Accounts
     account_sessions: AccountSessions
     login_failures: LoginFailures
+    fixity: FixityRecords
+    findings: FixityFindings
+    sweeps: FixitySweeps
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -87,4 +93,7 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         Accounts(sessions, clock),
         AccountSessions(sessions, clock),
         LoginFailures(sessions, clock),
+        FixityRecords(sessions),
+        FixityFindings(sessions),
+        FixitySweeps(sessions),
     )

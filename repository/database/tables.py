@@ -1,7 +1,7 @@
 """The tables of the database. Rows do not leave this package: its functions return frozen values.
 
 All tables but `jobs`, `log_heads` and those of accounts can be rebuilt from the stores
-(`workers/maintenance/rebuild.py`).
+(`workers/maintenance/rebuild.py`). Those of fixity checks are in `fixity_tables`.
 """
 
 from __future__ import annotations
