@@ -14,11 +14,13 @@ from repository.database.engine import is_postgresql, migrate, open_database, se
 from repository.database.fixity import FixityRecords
 from repository.database.fixity_findings import FixityFindings
 from repository.database.fixity_sweeps import FixitySweeps
+from repository.database.holdings import Holdings
 from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.login_failures import LoginFailures
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
+from repository.database.report_store import Reports
 from repository.database.store_registry import StoreRegistry
 from repository.errors import Busy
 from repository.localized import LocalizedText
@@ -48,6 +50,8 @@ class Repository:
     fixity: FixityRecords
     findings: FixityFindings
     sweeps: FixitySweeps
+    holdings: Holdings
+    reports: Reports
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -96,4 +100,6 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         FixityRecords(sessions),
         FixityFindings(sessions),
         FixitySweeps(sessions),
+        Holdings(sessions),
+        Reports(sessions),
     )

@@ -18,6 +18,15 @@ from repository.clock import Clock, system_clock
 from repository.database.access_changes import AccessChange, PreservedAccess, change_access, record_preserved
 from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
+from repository.database.holdings import (
+    Groups,
+    add_to_holdings,
+    clear_holdings,
+    groups_of,
+    held_groups,
+    replace_conditions,
+    sum_groups,
+)
 from repository.database.log_sequence import LogPosition, close_gaps, position_of, remove_events, unsigned_positions
 from repository.database.lost_access import forget_lost, limited_access, lost_access, replace_lost
 from repository.database.outbox import NewJob, enqueue
@@ -251,6 +260,7 @@ class Catalogue:
         def replace(session: Session) -> None:
             work = publication.work.identifier
             held, before = _lock_work(session, work)
+            groups = held_groups(session, work)
             if held is None:
                 forget_lost(session, work)
             positions = remove_events(session, work)
@@ -265,6 +275,7 @@ class Catalogue:
             for job in sorted(follow_up, key=lambda job: job.key):
                 enqueue(session, job, now)
             after = _totals_of(publication, positions, access)
+            add_to_holdings(session, groups_of(publication.work, publication.accessioned), groups)
             add_to_counters(session, **{name: after[name] - before.get(name, 0) for name in after})
 
         run_transaction(self._sessions, replace)
@@ -289,14 +300,18 @@ class Catalogue:
             pending, limited = _pending_access(session), limited_access(session)
             session.execute(delete(WorkRow))
             session.execute(delete(UnheldEventRow))
+            groups: Groups = {}
             for publication in publications:
                 _insert(session, publication, positions, publication.access_held)
+                groups = sum_groups((groups, groups_of(publication.work, publication.accessioned)))
                 works.append(publication.work.identifier)
             for work, access in pending.items():
                 change = update(WorkRow).where(WorkRow.identifier == work)
                 session.execute(change.values(access_values(access, pending=True)))
             replace_lost(session, limited, logged, works, self._clock())
             close_gaps(session)
+            clear_holdings(session)
+            add_to_holdings(session, groups)
             recount(session)
         return len(works)
 
@@ -350,6 +365,7 @@ def _insert(
         session.execute(update(WorkRow).where(WorkRow.identifier == work.identifier).values(values))
     else:
         session.execute(insert(WorkRow), values)
+    replace_conditions(session, work)
     images = [
         image_values(number, image, work.identifier, publication.pyramids[image.identifier])
         for number, image in enumerate(work.images())

@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from publications import NOW, publication
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from repository.database.catalogue import Catalogue
 from repository.database.counters import count_all, read_counters
 from repository.database.engine import read_session, sessions_of
+from repository.database.holdings import Amount, Grouping, Holdings, groups_of, sum_groups
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import NewJob
+from repository.database.tables import WorkRow
 from repository.errors import DatabaseFault
+from repository.work_json import work_of_json
 
 NAMES = "甲乙丙丁戊"
 JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top", "collection", {})
@@ -24,6 +27,15 @@ JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top",
 def assert_counted(engine: Engine) -> None:
     with read_session(sessions_of(engine)) as session:
         assert read_counters(session) == count_all(session)
+        works = session.execute(select(WorkRow.document, WorkRow.accessioned)).all()
+    counted = sum_groups(groups_of(work_of_json(document), accessioned) for document, accessioned in works)
+    holdings = Holdings(sessions_of(engine))
+    held = {
+        (grouping.value, each.name): Amount(each.works, each.images, each.bytes)
+        for grouping in Grouping
+        for each in holdings.by(grouping)
+    }
+    assert held == counted
 
 
 def act(engine: Engine, chance: random.Random) -> None:
