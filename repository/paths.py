@@ -11,6 +11,7 @@
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
     log/timestamped/{size}                         checkpoints with timestamps (`preservation/log/timestamped.py`)
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
+    quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
@@ -27,6 +28,7 @@ PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
 UNFINISHED: Final = "unfinished"
+QUARANTINE: Final = "quarantine"
 LOG: Final = "log"
 STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
@@ -58,6 +60,11 @@ def ocfl_object(work: str) -> str:
 def unfinished_version(work: str) -> str:
     """Return the key of the record of the version of a work that is being written, which is outside the object."""
     return f"{UNFINISHED}{ocfl_object(work).removeprefix(OCFL_ROOT)}.json"
+
+
+def quarantined(sha256: str, key: str) -> str:
+    """Return the key under which bytes with this digest, found under `key`, are kept in the store's quarantine."""
+    return f"{QUARANTINE}/{sha256[:16]}/{key}"
 
 
 def pyramid(image: str, recipe: str) -> str:

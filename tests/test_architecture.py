@@ -26,6 +26,7 @@ NINETIETH_PERCENTILE = 25
 MEDIAN = 10
 
 DELETING = {
+    "preservation.fixity.quarantine": "what no inventory and no log explains, after its bytes are in the quarantine",
     "iiif_server.presentation.published": "collections that are no longer published",
     "preservation.log.writer": "partial tiles of the log that full tiles replace",
     "preservation.ocfl.unfinished": "files of a version that is recorded as unfinished, and the record",

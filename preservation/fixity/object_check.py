@@ -17,7 +17,7 @@ from preservation.fixity.findings import FileCheck, FindingKind, FixityFinding
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_files import ObjectFiles, expected_of, read_object_files, unexpected_paths
 from preservation.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME, Inventory
-from preservation.ocfl.objects import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION
 from preservation.ocfl.validation import validate_object
 from preservation.progress import OnProgress, ignore_progress
 from repository import paths

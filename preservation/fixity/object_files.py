@@ -20,12 +20,13 @@ from preservation.ocfl.inventory import (
     INVENTORY_NAME,
     SIDECAR_NAME,
     Inventory,
+    inventory_as_of,
     inventory_bytes,
     parse_inventory,
     parse_sidecar,
     sidecar_bytes,
 )
-from preservation.ocfl.objects import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION
 from preservation.ocfl.unfinished import UnfinishedVersion, read_record
 from repository import paths
 from repository.errors import KeyNotFound, ObjectInvalid, StoreFault
@@ -75,14 +76,23 @@ def read_object_files(
     `copied` is the newest version that was copied completely into a replica to which newer ones are being copied; None
     for any other object. Raises `StoreFault`.
     """
-    root = paths.ocfl_object(work)
-    folders = ["", *sorted({match[0] for path in listed if (match := _VERSION_FOLDER.match(path))}, key=_number)]
-    stored = [_read(store, root, folder, listed) for folder in folders]
+    stored = read_inventories(store, work, listed)
     record = _record(store, work)
-    unfinished = tuple(folder for folder in folders[1:] if _is_unfinished(_number(folder), stored[0], record, copied))
+    folders = [each.folder for each in stored[1:]]
+    unfinished = tuple(folder for folder in folders if _is_unfinished(_number(folder), stored[0], record, copied))
     usable = _usable([each for each in stored if each.folder not in unfinished], work, logged)
     digests = {} if usable is None else _digests(usable, stored)
     return ObjectFiles(usable, digests, unfinished, record is not None or copied is not None)
+
+
+def read_inventories(store: ObjectStore, work: str, listed: Collection[str]) -> list[StoredInventory]:
+    """Return the inventory in the root of an object, and that of each version folder, the oldest first.
+
+    `listed` are the paths that the object holds. Raises `StoreFault`.
+    """
+    root = paths.ocfl_object(work)
+    folders = sorted({match[0] for path in listed if (match := _VERSION_FOLDER.match(path))}, key=_number)
+    return [_read(store, root, folder, listed) for folder in ("", *folders)]
 
 
 def expected_of(inventory: Inventory) -> dict[str, str]:
@@ -156,7 +166,7 @@ def _digests(inventory: Inventory, stored: Collection[StoredInventory]) -> dict[
     for number in range(1, last + 1):
         folders = [f"v{number}/", ""] if number == last else [f"v{number}/"]
         present = [by_folder[folder] for folder in folders if folder in by_folder]
-        computed = sha256([inventory_bytes(_as_of(inventory, number))])
+        computed = sha256([inventory_bytes(inventory_as_of(inventory, number))])
         for folder in folders:
             own = [by_folder[folder]] if folder in by_folder else []
             digest = own[0].digest if _both_intact(present) and own and own[0].digest else _likeliest(present, computed)
@@ -187,18 +197,6 @@ def _sidecar_digest(own: Collection[StoredInventory], digest: str) -> str:
         if each.sidecar is not None and each.stated == digest:
             return sha256([each.sidecar])
     return sha256([sidecar_bytes(digest)])
-
-
-def _as_of(inventory: Inventory, number: int) -> Inventory:
-    """Return the inventory as it was when version `number` was written."""
-    if number == len(inventory.versions):
-        return inventory
-    manifest = {
-        digest: kept
-        for digest, listed in inventory.manifest.items()
-        if (kept := tuple(path for path in listed if _number(path) <= number))
-    }
-    return Inventory(inventory.identifier, manifest, inventory.versions[:number])
 
 
 def _number(path: str) -> int:

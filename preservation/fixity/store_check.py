@@ -120,6 +120,10 @@ class StoreCheck:
             self.totals.count(each)
             yield each
 
+    def held_version(self, work: str) -> int:
+        """Return the newest version of a work that the store is recorded to hold; 0 for none."""
+        return self._held(work)
+
     def _object(self, work: str) -> WorkObject:
         return WorkObject(self._store, work, partial(self._facts, work), partial(self._reference, work))
 

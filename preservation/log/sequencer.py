@@ -146,9 +146,16 @@ def remembered_heads(repository: Repository) -> list[TreeHead]:
 
     Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
     """
+    return [parse_checkpoint(parse_note(note).text).head for note in remembered_notes(repository)]
+
+
+def remembered_notes(repository: Repository) -> list[bytes]:
+    """Return the newest signed checkpoint from every place outside the store that keeps it, unverified, in no order.
+
+    Raises `StoreFault`, `DatabaseFault`.
+    """
     key = repository.log_sequence.verifier_key()
-    notes = _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
-    return [parse_checkpoint(parse_note(note).text).head for note in notes]
+    return _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
 
 
 def image_evidence(repository: Repository, image: str) -> bytes:

@@ -6,7 +6,7 @@ kept: of those that cover an entry, the oldest proves the earliest time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from preservation.log.witnesses import cosigned_checkpoint
 from repository.config import Settings
 from repository.errors import EvidenceInvalid, KeyExists, LogInvalid, NotFound
 from repository.localized import LocalizedText
-from repository.paths import LOG_CHECKPOINT, log_timestamped
+from repository.paths import LOG_CHECKPOINT, LOG_TIMESTAMPED, log_timestamped
 from repository.storage.store import ObjectStore
 
 TIMESTAMP_EVERY: Final = timedelta(days=1)
@@ -87,6 +87,24 @@ def verify_timestamps(store: ObjectStore, key: VerifierKey, settings: Settings) 
             where = log_timestamped(size)
             problems.append(LocalizedText(f"{where}：{fault.message.zh}", f"{where}: {fault.message.en}"))
     return TimestampsCheck(tuple(valid), tuple(problems))
+
+
+def judge_of_notes(settings: Settings) -> Callable[[str, bytes], bool]:
+    """Return a function that says of a note, by its key in the store, whether a timestamp that it must have verifies.
+
+    The authority's certificates are checked if the settings have its roots. Raises `SettingInvalid`.
+    """
+    roots = read_roots(settings.tsa_certificates)
+
+    def is_valid(key: str, content: bytes) -> bool:
+        if not key.startswith(f"{LOG_TIMESTAMPED}/"):
+            return True
+        try:
+            return verify_timestamp(parse_note(content), roots) is not None
+        except LogInvalid:
+            return False
+
+    return is_valid
 
 
 def _read(store: ObjectStore, key: VerifierKey, size: int, roots: Sequence[x509.Certificate]) -> TimestampedCheckpoint:

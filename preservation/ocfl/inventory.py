@@ -113,6 +113,23 @@ def check_logical_paths(paths: Collection[str], identifier: str) -> None:
         )
 
 
+def inventory_as_of(inventory: Inventory, number: int) -> Inventory:
+    """Return the inventory as it was when version `number` was written."""
+    if number == len(inventory.versions):
+        return inventory
+    manifest = {
+        digest: kept
+        for digest, listed in inventory.manifest.items()
+        if (kept := tuple(path for path in listed if _version_number(path) <= number))
+    }
+    return Inventory(inventory.identifier, manifest, inventory.versions[:number])
+
+
+def _version_number(content_path: str) -> int:
+    folder = content_path.partition("/")[0]
+    return int(folder[1:]) if folder[1:].isdecimal() else 0
+
+
 def inventory_bytes(inventory: Inventory) -> bytes:
     """Return the inventory as JSON; the same inventory always gives the same bytes."""
     document = {

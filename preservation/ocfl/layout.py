@@ -16,6 +16,7 @@ import rfc8785
 from repository.paths import OCFL_ROOT
 
 STORAGE_ROOT_DECLARATION: Final = "0=ocfl_1.1"
+OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
 LAYOUT_FILE: Final = "ocfl_layout.json"
 EXTENSIONS: Final = "extensions"
 LAYOUT_EXTENSION: Final = "0003-hash-and-id-n-tuple-storage-layout"

@@ -54,14 +54,13 @@ from preservation.ocfl.inventory import (
     parse_inventory,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import STORAGE_ROOT_FILES
+from preservation.ocfl.layout import OBJECT_DECLARATION, STORAGE_ROOT_FILES
 from preservation.ocfl.unfinished import delete_files, delete_record, put_record, read_record
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound
 from repository.storage.content import chunks_of
 from repository.storage.store import ObjectStore
 
-OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
 _VERSION: Final = re.compile(r"v([0-9]+)/")
 
 

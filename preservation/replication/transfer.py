@@ -46,19 +46,26 @@ class TransferTotals:
 
 
 def transfer_preserved(
-    source: NamedStore, target: NamedStore, key: str, digest: str, *, exists: bool, on_progress: OnProgress
+    source: NamedStore,
+    target: NamedStore,
+    key: str,
+    digest: str,
+    *,
+    exists: bool,
+    on_progress: OnProgress,
+    source_key: str = "",
 ) -> TransferTotals:
     """Copy the content with this SHA-256 to `key` at the target, and verify it by reading it there.
 
-    `exists` states whether the target has an object under the key; a correct one is kept. Raises `DigestMismatch`
-    naming the store at fault, `StoreFault`.
+    `exists` states whether the target has an object under the key; a correct one is kept. `source_key` is the key at
+    the source if it is another one. Raises `DigestMismatch` naming the store at fault, `StoreFault`.
     """
     if exists:
         digester = Digester("sha256")
         if sha256(digester.pass_through(target.store.chunks(key))) == digest:
             on_progress(digester.bytes)
             return TransferTotals(1, digester.bytes)
-    size = _put_verified(source, target, key, digest, on_progress)
+    size = _put_verified(source, source_key or key, target, key, digest=digest, on_progress=on_progress)
     if sha256(target.store.chunks(key)) != digest:
         raise DigestMismatch(key=target.key(key))
     return TransferTotals(1, size, 1, size)
@@ -83,18 +90,20 @@ def transfer_small(target: NamedStore, key: str, content: bytes, *, exists: bool
     return TransferTotals(1, len(content), 1, len(content))
 
 
-def _put_verified(source: NamedStore, target: NamedStore, key: str, digest: str, on_progress: OnProgress) -> int:
+def _put_verified(
+    source: NamedStore, source_key: str, target: NamedStore, key: str, *, digest: str, on_progress: OnProgress
+) -> int:
     digester = Digester("sha256")
 
     def verified() -> Iterator[bytes]:
         """Yield each chunk one step late, and the last only after the digest of the whole has matched."""
         pending = b""
-        for chunk in digester.pass_through(source.store.chunks(key)):
+        for chunk in digester.pass_through(source.store.chunks(source_key)):
             yield pending
             on_progress(len(pending))
             pending = chunk
         if digester.hexdigest("sha256") != digest:
-            raise DigestMismatch(key=source.key(key))
+            raise DigestMismatch(key=source.key(source_key))
         yield pending
         on_progress(len(pending))
 

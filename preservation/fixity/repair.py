@@ -1,0 +1,210 @@
+"""Repair what is damaged in the stores of a repository: works, the log, and the files of the OCFL storage root.
+
+Everything is checked before it is repaired and, where anything was put, checked again afterwards: what a finding of the
+second check concerns was not repaired, and is named with the reason. A store that is out of reach or not recognised as
+the library's own is neither read nor written, and nothing is called lost while one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from preservation.digests import sha256
+from preservation.fixity.findings import FindingKind, FixityFinding
+from preservation.fixity.log_repair import LogRepair
+from preservation.fixity.logged_content import LogWitness
+from preservation.fixity.object_holding import RepairStore, damage_of
+from preservation.fixity.object_repair import ObjectRepair, RepairFacts
+from preservation.fixity.quarantine import move_into_quarantine
+from preservation.fixity.repair_outcome import LeftFinding, RepairedFile, RepairOutcome
+from preservation.fixity.store_check import StoreCheck
+from preservation.log.notes import parse_verifier_key
+from preservation.log.sequencer import exclusive_writer, open_log, remembered_notes, verifier_key
+from preservation.log.timestamped import judge_of_notes
+from preservation.ocfl.layout import STORAGE_ROOT_FILES
+from preservation.premis import event_bytes
+from preservation.progress import OnProgress, ignore_progress
+from preservation.replication.transfer import NamedStore, transfer_small
+from preservation.store_identity import verify_primary, verify_replica
+from repository import paths
+from repository.database.store_registry import PRIMARY
+from repository.errors import DependencyMissing, DigestMismatch, StoreFault
+from repository.localized import LocalizedText
+from repository.repository import Repository
+
+STORE: Final = "store"
+"""The name of the primary store in findings and repairs."""
+
+_UNEXPECTED: Final = LocalizedText(
+    "来历不明的文件不会删除；查明来历后可用 shanben repair --quarantine 移入隔离区",
+    "unexpected files are never deleted; find out where it comes from, or move it away by shanben repair --quarantine",
+)
+_UNKNOWN_OBJECT: Final = LocalizedText(
+    "目录与日志都不知此对象，未作改动；目录若非最新，请先运行 shanben rebuild",
+    "neither the catalogue nor the log knows this object, which was left as it is; if the catalogue is not up to date,"
+    " run shanben rebuild first",
+)
+_STILL_FOUND: Final = LocalizedText(
+    "修复后再次检查，问题仍在；请运行 shanben store validate 查明",
+    "the check after the repair found it again; run shanben store validate for details",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A store of the repository by the name of findings; `fault` is set when it is out of reach or not recognised."""
+
+    name: str
+    key: str
+    fault: StoreFault | None
+
+
+class StoreRepair:
+    """Repairs of one repository. `quarantine` moves unexpected files away instead of leaving them."""
+
+    def __init__(self, repository: Repository, *, quarantine: bool = False) -> None:
+        self._repository = repository
+        self._quarantine = quarantine
+        self._places = [_place(repository, name) for name in (PRIMARY, *repository.replicas)]
+
+    def work(self, work: str, on_progress: OnProgress = ignore_progress) -> RepairOutcome:
+        """Check a work in every store and repair it. The caller has claimed the work. Raises `DatabaseFault`."""
+        stores = [self._checked(place, work, on_progress) for place in self._places]
+        outcome = RepairOutcome(left=[_out_of_reach(store, work) for store in stores if store.fault])
+        if not any(store.findings for store in stores):
+            return outcome
+        outcome.add(ObjectRepair(work, stores, self._facts(work), on_progress).run())
+        for store in stores:
+            if store.findings:
+                self._conclude(store, work, outcome, on_progress)
+        return outcome
+
+    def log(self, on_progress: OnProgress = ignore_progress) -> RepairOutcome:
+        """Repair the log in every store while nobody writes it. Raises `LogBusy`, `StoreFault`, `DatabaseFault`."""
+        repository = self._repository
+        outcome = RepairOutcome(
+            left=[_out_of_reach(_store(repository, place)) for place in self._places if place.fault]
+        )
+        try:
+            key = parse_verifier_key(verifier_key(repository))
+        except DependencyMissing:  # there is no log yet
+            return outcome
+        stores = [NamedStore(place.name, _store(repository, place).store) for place in self._places if not place.fault]
+        if not stores or stores[0].name != STORE:
+            return outcome
+        with exclusive_writer(repository):
+            repair = LogRepair(
+                stores, key, remembered_notes(repository), self._known_entries, judge_of_notes(repository.settings)
+            )
+            outcome.add(repair.run(on_progress))
+        return outcome
+
+    def storage_root(self) -> RepairOutcome:
+        """Put the declaration and layout of the OCFL storage root back in every store. Raises `StoreFault`."""
+        outcome = RepairOutcome()
+        for place in self._places:
+            store = _store(self._repository, place)
+            if place.fault:
+                outcome.left.append(_out_of_reach(store))
+                continue
+            for key, content in STORAGE_ROOT_FILES.items():
+                digest = sha256([content])
+                if damage := damage_of(store.store, key, digest):
+                    try:
+                        transfer_small(NamedStore(place.name, store.store), key, content, exists=False)
+                    except (StoreFault, DigestMismatch) as fault:
+                        outcome.left.append(LeftFinding(place.name, key, damage.value, fault.message))
+                    else:
+                        outcome.repaired.append(RepairedFile(place.name, key, place.name, damage.value, digest))
+        return outcome
+
+    def _checked(self, place: _Place, work: str, on_progress: OnProgress) -> RepairStore:
+        store = _store(self._repository, place)
+        if store.fault:
+            return store
+        try:
+            check = StoreCheck(self._repository, place.key)
+            held = check.held_version(work)
+            if not held and next(iter(store.store.list(paths.ocfl_object(work))), None) is None:
+                return store
+            found = [each.finding for each in check.check_work(work, on_progress) if each.finding]
+        except StoreFault as fault:
+            return replace(store, fault=fault)
+        return replace(store, held=held, findings=list(dict.fromkeys(found)))
+
+    def _facts(self, work: str) -> RepairFacts:
+        repository = self._repository
+        try:
+            log = open_log(repository)
+        except DependencyMissing:
+            log = None
+        logged = LogWitness(log, repository.log_sequence).content_of(work)
+        held = repository.catalogue.work(work)
+        keys = {image: pyramid.key for image, pyramid in repository.catalogue.pyramids(work).items()}
+        masters = {image.master.sha256: image.identifier for image in held.images()} if held else {}
+        pyramids = {
+            digest: keys[image]
+            for digest, image in masters.items()
+            if image in keys and repository.store.exists(keys[image])
+        }
+        return RepairFacts(logged, repository.catalogue.version(work), pyramids)
+
+    def _conclude(self, store: RepairStore, work: str, outcome: RepairOutcome, on_progress: OnProgress) -> None:
+        """Check the work again in a store, move away what is unexpected if that is wanted, and name what remains."""
+        place = next(place for place in self._places if place.name == store.name)
+        findings: Sequence[FixityFinding] = store.findings
+        if any(each.store == store.name for each in outcome.repaired):
+            again = self._checked(place, work, on_progress)
+            findings = again.findings
+            if again.fault:
+                outcome.left.append(_out_of_reach(again, work))
+        named = {(each.store, each.key) for each in outcome.left} | {(store.name, each.key) for each in outcome.lost}
+        for finding in findings:
+            if (store.name, finding.key) in named and finding.kind is not FindingKind.UNEXPECTED:
+                continue
+            if finding.kind is FindingKind.UNEXPECTED:
+                self._treat_unexpected(store, finding, outcome)
+            else:
+                outcome.left.append(_left(store.name, finding, _STILL_FOUND))
+
+    def _treat_unexpected(self, store: RepairStore, finding: FixityFinding, outcome: RepairOutcome) -> None:
+        if finding.key == paths.ocfl_object(finding.work or ""):
+            outcome.left.append(_left(store.name, finding, _UNKNOWN_OBJECT))
+        elif not self._quarantine:
+            outcome.left.append(_left(store.name, finding, _UNEXPECTED))
+        else:
+            try:
+                move_into_quarantine(NamedStore(store.name, store.store), finding.key)
+            except (StoreFault, DigestMismatch) as fault:
+                outcome.left.append(_left(store.name, finding, fault.message))
+
+    def _known_entries(self, start: int, end: int) -> list[bytes]:
+        events = self._repository.log_sequence.numbered_events(start, end - start)
+        return [event_bytes(event) for event in events]
+
+
+def _place(repository: Repository, name: str) -> _Place:
+    try:
+        if name == PRIMARY:
+            verify_primary(repository)
+        else:
+            verify_replica(repository, name)
+    except StoreFault as fault:
+        return _Place(name or STORE, name, fault)
+    return _Place(name or STORE, name, None)
+
+
+def _store(repository: Repository, place: _Place) -> RepairStore:
+    store = repository.replicas[place.key] if place.key else repository.store
+    return RepairStore(place.name, store, fault=place.fault)
+
+
+def _out_of_reach(store: RepairStore, work: str = "") -> LeftFinding:
+    reason = store.fault.message if store.fault else _STILL_FOUND
+    return LeftFinding(store.name, "", FindingKind.UNREADABLE.value, reason, work)
+
+
+def _left(store: str, finding: FixityFinding, reason: LocalizedText) -> LeftFinding:
+    return LeftFinding(store, finding.key, finding.kind.value, reason, finding.work or "")
