@@ -21,6 +21,9 @@ IMPURE = {
     *("simplejpeg", "socket", "sqlalchemy", "subprocess", "tempfile"),
 }
 LONGEST_FILE = 400
+ALONE = {"preservation.verifier.verify": 700}
+"""What must be one file, because people take it away: its limit in lines."""
+
 LONGEST_FUNCTION = 60
 NINETIETH_PERCENTILE = 25
 MEDIAN = 10
@@ -123,8 +126,8 @@ def test_no_two_classes_share_a_name() -> None:
 
 
 def test_no_file_is_longer_than_the_limit() -> None:
-    long = {dotted(path): lines for path in modules() if (lines := len(path.read_text().splitlines())) > LONGEST_FILE}
-    assert long == {}
+    lengths = {dotted(path): len(path.read_text().splitlines()) for path in modules()}
+    assert {name for name, lines in lengths.items() if lines > ALONE.get(name, LONGEST_FILE)} == set()
 
 
 def test_functions_are_short() -> None:
