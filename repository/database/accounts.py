@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from repository.accounts import Account, Role
 from repository.clock import Clock, timestamp
 from repository.database.engine import Sessions, read_session, run_transaction
+from repository.database.new_database import COOKIES
 from repository.database.tables import AccountRow, AccountSessionRow, SecretRow
 from repository.errors import CallError, NotFound
 from repository.localized import LocalizedText
@@ -29,7 +30,6 @@ _USE_RECORDED: Final = timedelta(minutes=1)
 """How often the use of a session is recorded."""
 
 _TOKEN_BYTES: Final = 32
-_COOKIES: Final = "cookies"
 
 
 class AccountExists(CallError):
@@ -120,7 +120,7 @@ class Accounts:
     def cookie_secret(self) -> bytes:
         """Return the secret that signs the cookies of all web processes: 32 random bytes, made with the tables."""
         with read_session(self._sessions) as session:
-            return session.scalars(select(SecretRow.value).where(SecretRow.name == _COOKIES)).one()
+            return session.scalars(select(SecretRow.value).where(SecretRow.name == COOKIES)).one()
 
 
 class AccountSessions:

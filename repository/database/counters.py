@@ -6,11 +6,16 @@ so that transactions wait for each other only briefly and never deadlock.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from repository.database.tables import CounterRow, EventRow, WorkRow
 from repository.model import WorkState
+
+COUNTERS: Final = ("works", "published", "images", "bytes", "events", "logged")
+"""The names of all totals; each has a row from the start."""
 
 
 def read_counters(session: Session) -> dict[str, int]:
@@ -42,5 +47,4 @@ def count_all(session: Session) -> dict[str, int]:
     images, size = func.sum(WorkRow.images), func.sum(WorkRow.master_bytes)
     works = session.execute(select(func.count(), published, images, size).select_from(WorkRow)).one()
     events = session.execute(select(func.count(), func.count(EventRow.log_index)).select_from(EventRow)).one()
-    names = ("works", "published", "images", "bytes", "events", "logged")
-    return {name: int(value or 0) for name, value in zip(names, (*works, *events), strict=True)}
+    return {name: int(value or 0) for name, value in zip(COUNTERS, (*works, *events), strict=True)}

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
+from repository.database.new_database import create_database
 from repository.database.sqlite import prepare_connection, reader_of
 from repository.errors import Busy, DatabaseFault
 from repository.localized import LocalizedText
@@ -157,28 +158,33 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Migrate the tables to the newest revision. Repeating the call is harmless.
+    """Migrate the tables to the newest revision, or create them. Repeating the call is harmless.
 
     Raises `DatabaseFault`, also when a newer release has migrated the tables or the server is too old, and `Busy` when
     another process is migrating them for too long.
     """
     try:
-        if _revision(engine) != _newest_revision():
+        newest = _newest_revision()
+        with engine.connect() as connection:
+            is_newest = _revision(connection) == newest
+        if not is_newest:
             with engine.begin() as connection:
                 _lock_tables(connection)
-                _upgrade(connection)
+                if _revision(connection) is None:
+                    create_database(connection, newest)
+                else:
+                    _upgrade(connection)
     except SQLAlchemyError as fault:
         if sql_state(fault) == LOCK_NOT_AVAILABLE:
             raise Busy(what=LocalizedText("数据库的升级", "the database migration")) from fault
         raise database_fault(fault) from fault
 
 
-def _revision(engine: Engine) -> str | None:
+def _revision(connection: Connection) -> str | None:
     """Return the revision of the tables; None when there are none."""
-    with engine.connect() as connection:
-        if not inspect(connection).has_table(_VERSIONS):
-            return None
-        return connection.exec_driver_sql(f"SELECT version_num FROM {_VERSIONS}").scalar()  # noqa: S608 - a constant
+    if not inspect(connection).has_table(_VERSIONS):
+        return None
+    return connection.exec_driver_sql(f"SELECT version_num FROM {_VERSIONS}").scalar()  # noqa: S608 - a constant
 
 
 def _newest_revision() -> str:
@@ -190,7 +196,7 @@ def _newest_revision() -> str:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Imported here because importing Alembic takes as long as a whole command that has nothing to do.
+    # Imported here because Alembic takes long to load, and only the tables of an older release need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415

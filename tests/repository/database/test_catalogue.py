@@ -1,20 +1,17 @@
-"""The catalogue: migrations, publication, queries and rebuild."""
+"""The catalogue: publication, queries and rebuild."""
 
 from dataclasses import replace
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from publications import NOW, publication
-from sqlalchemy import inspect, update
+from sqlalchemy import update
 
 from repository.clock import system_clock
 from repository.database.catalogue import Catalogue, Counts
 from repository.database.engine import migrate, open_database, sessions_of
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs, NewJob
-from repository.database.tables import Table, WorkRow
+from repository.database.tables import WorkRow
 from repository.errors import DatabaseFault
 from repository.model import Access, Rights
 
@@ -27,43 +24,6 @@ def catalogue(engine):
 @pytest.fixture
 def log_sequence(engine):
     return LogSequence(sessions_of(engine), shared=False)
-
-
-def test_migrations_create_exactly_the_tables_of_the_code(engine):
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
-
-
-def test_migrating_again_changes_nothing(engine):
-    migrate(engine)
-
-
-def test_a_failed_migration_leaves_no_table(database_url, monkeypatch):
-    engine = open_database(database_url)
-
-    class Died(BaseException):
-        pass
-
-    def upgrade_and_die(*arguments):
-        upgrade(*arguments)
-        raise Died
-
-    upgrade = command.upgrade
-    monkeypatch.setattr(command, "upgrade", upgrade_and_die)
-    with pytest.raises(Died):
-        migrate(engine)
-    assert inspect(engine).get_table_names() == []
-    monkeypatch.undo()
-    migrate(engine)
-    assert "works" in inspect(engine).get_table_names()
-    engine.dispose()
-
-
-def test_tables_of_a_newer_release_are_not_migrated(engine):
-    with engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'beyond'")
-    with pytest.raises(DatabaseFault, match="更新版本.*newer release"):
-        migrate(engine)
 
 
 def test_readers_do_not_wait_for_a_writer(engine, catalogue):

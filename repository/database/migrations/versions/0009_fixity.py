@@ -39,16 +39,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_fixity_units_store_sweep_id"), "fixity_units", ["store", "sweep", "id"])
     op.create_table(
         "fixity_files",
-        sa.Column("unit", sa.BigInteger(), nullable=False),
+        sa.Column("unit", _ID, nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("category", sa.SmallInteger(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("checked", sa.BigInteger(), nullable=False),
         sa.Column("result", sa.SmallInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["unit"], ["fixity_units.id"], name=op.f("fk_fixity_files_unit_fixity_units"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["unit"], ["fixity_units.id"], name=op.f("fk_fixity_files_unit"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("unit", "path", name=op.f("pk_fixity_files")),
         sqlite_with_rowid=False,
     )

@@ -39,9 +39,7 @@ def upgrade() -> None:
         sa.Column("assessed", sa.String(length=16), nullable=True),
         sa.Column("repairs", sa.Integer(), nullable=False),
         sa.Column("repaired", sa.String(length=16), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["work"], ["works.identifier"], name=op.f("fk_conditions_work_works"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["work"], ["works.identifier"], name=op.f("fk_conditions_work"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("work", "volume", name=op.f("pk_conditions")),
     )
     for column in ("damage", "grade"):
