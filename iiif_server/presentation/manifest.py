@@ -1,7 +1,8 @@
 """Build Presentation 3.0 manifests and collections, once, at publication.
 
 This is the only user of iiif-prezi3, whose models validate every document. Its helpers that append one canvas at a time
-validate the whole manifest each time; here plain values are built first and validated once.
+validate the whole manifest each time; here plain values are built first and validated once. The linter then checks what
+the models cannot (`presentation/linting/`).
 
 Every identifier begins with `PLACEHOLDER`, so that a stored document can be served under any public address
 (`presentation/published.py`). The same work gives the same bytes.
@@ -30,6 +31,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from iiif_server.presentation.collections import ALL, AccessionPeriod
+from iiif_server.presentation.linting.linter import lint_document
 from iiif_server.presentation.ranges import structures
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
@@ -48,6 +50,7 @@ from iiif_server.urls import (
     work_path,
 )
 from repository.access import Decision, decide
+from repository.errors import SystemFault
 from repository.localized import LocalizedText
 from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
 from repository.rights import licence_uri
@@ -129,9 +132,24 @@ def _models() -> Any:
     return iiif_prezi3
 
 
+class ManifestInvalid(SystemFault):
+    """A manifest or collection that breaks the specification, and is not published; a fault of this software."""
+
+    code = "manifest.invalid"
+    text = LocalizedText(
+        "生成的 IIIF 文件不合规范，未予发布（{path}：{reason}）；请将此信息告知软件维护者",
+        "The IIIF document breaks the specification and is not published ({path}: {reason}); report this to the"
+        " maintainers of the software",
+    )
+
+
 def _serialise(document: Any) -> bytes:
-    body = document.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return json.dumps({"@context": _CONTEXT, **body}, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return the document as JSON. Raise `ManifestInvalid` for one that the linter rejects."""
+    values = {"@context": _CONTEXT, **document.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    for finding in lint_document(values).errors:
+        if finding.code != "html":  # catalogued text is text, even where it looks like markup
+            raise ManifestInvalid(path=finding.path, reason=finding.message)
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, seen: Decision) -> Json:

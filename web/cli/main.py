@@ -20,6 +20,7 @@ from web.cli.account import account
 from web.cli.deposit_report import arrangement_json, show_arrangement, show_ignored
 from web.cli.examiner import opened_examiner
 from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
+from web.cli.lint_manifest import lint_manifest
 from web.cli.log import log
 from web.cli.rebuild import report_rebuilt
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
@@ -46,6 +47,7 @@ def main() -> None:
 
 main.add_command(access)
 main.add_command(account)
+main.add_command(lint_manifest)
 main.add_command(log)
 main.add_command(restore)
 main.add_command(status)
