@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from repository.localized import LocalizedText
 
@@ -105,7 +106,7 @@ class RepairOutcome:
         }
 
     @classmethod
-    def of_json(cls, document: Mapping[str, Sequence[Mapping[str, object]]]) -> RepairOutcome:
+    def of_json(cls, document: Mapping[str, Any]) -> RepairOutcome:
         """Return the outcome that `to_json` gave `document`; digests and paths are not kept."""
         outcome = cls()
         for each in document.get("repaired", ()):

@@ -23,6 +23,7 @@ from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
 from web.cli.lint_manifest import lint_manifest
 from web.cli.log import log
 from web.cli.rebuild import report_rebuilt
+from web.cli.repair import repair
 from web.cli.retry import jobs_to_retry, retry_by_workers, retry_locally
 from web.cli.sandbox_report import active_layers, report_sandbox
 from web.cli.status import status
@@ -49,6 +50,7 @@ main.add_command(access)
 main.add_command(account)
 main.add_command(lint_manifest)
 main.add_command(log)
+main.add_command(repair)
 main.add_command(restore)
 main.add_command(status)
 main.add_command(store)

@@ -8,6 +8,7 @@ from typing import Final
 
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
+from web.messages.repair import REPAIR_MESSAGES
 from web.messages.status import STATUS_MESSAGES
 
 MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
@@ -143,6 +144,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start. The pages can still be read one by one."
         ),
         **ACCOUNT_MESSAGES,
+        **REPAIR_MESSAGES,
         **STATUS_MESSAGES,
         "error.400": LocalizedText("请求有误", "Bad request"),
         "error.401": LocalizedText("需要登录", "Sign-in required"),

@@ -90,6 +90,8 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.page": LocalizedText("单页", "page"),
         "kind.journal": LocalizedText("写入日志", "log append"),
         "kind.pyramid": LocalizedText("重制浏览图", "pyramid repair"),
+        "kind.repair": LocalizedText("修复著作", "repair of a work"),
+        "kind.repair-stores": LocalizedText("修复日志", "repair of the log"),
         "kind.timestamp": LocalizedText("请求时间戳", "timestamp request"),
         "kind.witness": LocalizedText("请求见证", "request to witnesses"),
         "kind.access": LocalizedText("保存利用限制", "access change"),

@@ -24,6 +24,8 @@ REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
 REQUEST_TIMESTAMP: Final = "timestamp"
+REPAIR_WORK: Final = "repair"
+REPAIR_STORES: Final = "repair-stores"
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -85,3 +87,22 @@ def access_job(work: str) -> NewJob:
 def pyramid_job(image: str, work: str) -> NewJob:
     """Return the job that checks the pyramid of an image of a work and remakes it if it is damaged or absent."""
     return NewJob(f"{REPAIR_PYRAMID}:{image}", REPAIR_PYRAMID, {"image": image, "work": work})
+
+
+def repair_work_job(work: str, *, quarantine: bool = False, derived: bool = False) -> NewJob:
+    """Return the job that repairs a work in every store.
+
+    With `quarantine` it moves unexpected files away; with `derived` it also remakes damaged pyramids and the manifest.
+    """
+    flags = "".join(letter for letter, is_set in (("d", derived), ("q", quarantine)) if is_set)
+    arguments = {"work": work, "quarantine": _flag(quarantine), "derived": _flag(derived)}
+    return NewJob(f"{REPAIR_WORK}{flags}:{work}", REPAIR_WORK, arguments)
+
+
+def repair_stores_job() -> NewJob:
+    """Return the job that repairs, in every store, the log and the files of the OCFL storage root."""
+    return NewJob(REPAIR_STORES, REPAIR_STORES, {})
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else ""

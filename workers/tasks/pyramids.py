@@ -41,10 +41,15 @@ def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
 
     Raises `MasterDamaged`, `MasterUnreadable`, `NotFound`, `StagingFault`, `StoreFault`, `DatabaseFault`.
     """
-    repository, arguments = context.repository, job.arguments
-    work, image, recorded = _catalogued(repository, arguments["work"], arguments["image"])
+    return {"remade": remake_if_damaged(context, job.arguments["work"], job.arguments["image"]) is not None}
+
+
+def remake_if_damaged(context: TaskContext, work_identifier: str, identifier: str) -> str | None:
+    """Make the pyramid of an image again unless it is intact. Return its key then, else None. Raises as the job."""
+    repository = context.repository
+    work, image, recorded = _catalogued(repository, work_identifier, identifier)
     if _is_intact(repository, image, recorded):  # 1
-        return {"remade": False}
+        return None
     pyramid = make_pyramid(repository, work, image, context.examiner)  # 2, 3
     if pyramid != recorded:  # 4
         pyramids = repository.catalogue.pyramids(work.identifier) | {image.identifier: pyramid}
@@ -54,7 +59,7 @@ def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
         if recorded.key != pyramid.key:
             repository.store.delete(recorded.key)
     _LOG.warning("已由原图重新生成浏览图 / pyramid remade from its master: %s", pyramid.key)
-    return {"remade": True}
+    return pyramid.key
 
 
 def make_pyramid(repository: Repository, work: Work, image: Image, examiner: Examiner) -> Pyramid:

@@ -12,6 +12,7 @@ from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import publish_collections
 from workers.tasks.pyramids import repair_pyramid
+from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.sequence_events import sequence_events
 from workers.tasks.witness import ask_witnesses, request_timestamp
@@ -27,4 +28,6 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.PRESERVE_ACCESS: preserve_access,
     jobs.ASK_WITNESSES: ask_witnesses,
     jobs.REQUEST_TIMESTAMP: request_timestamp,
+    jobs.REPAIR_WORK: repair_work,
+    jobs.REPAIR_STORES: repair_stores,
 }

@@ -1,0 +1,112 @@
+"""`shanben repair` as an operator uses it: damage in store and replica is mended, and lost files are named."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import Shanben
+from deposits import write_deposit
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with one work of two pages and a replica, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    shanben = Shanben(folder, replicas="replica")
+    done = shanben.run("ingest", write_deposit(folder / "deposit", 2))
+    assert done.code == 0, done.errors
+    return folder
+
+
+@pytest.fixture
+def folder(template: Path, tmp_path: Path) -> Path:
+    for name in ("var", "replica"):
+        shutil.copytree(template / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def shanben(folder: Path) -> Shanben:
+    return Shanben(folder, replicas="replica")
+
+
+def masters(root: Path) -> list[Path]:
+    return sorted(root.glob("ocfl/*/*/*/*/v1/content/masters/*.tif"))
+
+
+def digests(root: Path) -> dict[str, str]:
+    files = [path for part in ("ocfl", "log", "pyramids", "published") for path in (root / part).rglob("*")]
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()
+    }
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_damage_in_both_stores_is_repaired_from_the_other_and_logged(shanben: Shanben, folder: Path) -> None:
+    store, replica = folder / "var" / "store", folder / "replica"
+    before = {root: digests(root) for root in (store, replica)}
+    flip(masters(store)[0])
+    masters(replica)[1].unlink()
+    (store / "log" / "checkpoint").unlink()
+    next((store / "pyramids").rglob("*.zip")).unlink()
+    done = shanben.run_json("repair", "--all")
+    assert done.code == 0, done.errors
+    assert (done.document["lost"], done.document["left"]) == ([], [])
+    repaired = {(each["store"], each["key"].rpartition("/")[2], each["from"]) for each in done.document["repaired"]}
+    assert {("store", "0001.tif", "replica"), ("replica", "0002.tif", "store")} <= repaired
+    assert {key: digests(store)[key] for key in before[store] if not key.startswith("log/")} == {
+        key: digest for key, digest in before[store].items() if not key.startswith("log/")
+    }
+    assert {key: digests(replica).get(key) for key in before[replica] if key.startswith("ocfl/")} == {
+        key: digest for key, digest in before[replica].items() if key.startswith("ocfl/")
+    }
+    assert shanben.run_json("log", "verify").document["ok"]
+    again = shanben.run_json("repair", "--all")
+    assert (again.code, again.document) == (0, {"repaired": [], "lost": [], "left": []})
+
+
+def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: Shanben, folder: Path) -> None:
+    for root in (folder / "var" / "store", folder / "replica"):
+        flip(masters(root)[0])
+    before = digests(folder / "replica")
+    work = masters(folder / "replica")[0].parents[3].name.removeprefix("shanben%3a")
+    done = shanben.run_json("repair", work)
+    assert done.code == 1
+    [lost] = done.document["lost"]
+    assert (lost["key"].rpartition("/")[2], lost["work"]) == ("0001.tif", work)
+    assert {each["kind"] for each in lost["remains"]} == {"damaged-copy", "pyramid"}
+    assert digests(folder / "replica") == before
+
+
+def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shanben, folder: Path) -> None:
+    stray = masters(folder / "var" / "store")[0].with_name("Thumbs.db")
+    stray.write_bytes(b"x")
+    left = shanben.run_json("repair", "--all")
+    assert (left.code, [each["kind"] for each in left.document["left"]]) == (0, ["unexpected"])
+    assert stray.exists()
+    done = shanben.run_json("repair", "--all", "--quarantine")
+    assert (done.code, done.document["left"]) == (0, [])
+    assert not stray.exists()
+    [kept] = (folder / "var" / "store" / "quarantine").rglob("Thumbs.db")
+    assert kept.read_bytes() == b"x"
+
+
+def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: Shanben, folder: Path) -> None:
+    flip(masters(folder / "var" / "store")[0])
+    (folder / "replica").rename(folder / "elsewhere")
+    done = shanben.run_json("repair", "--all")
+    assert done.code == 3
+    assert done.document["lost"] == []
+    assert {each["store"] for each in done.document["left"]} >= {"replica"}
+    (folder / "elsewhere").rename(folder / "replica")
+    assert shanben.run_json("repair", "--all").code == 0

@@ -1,0 +1,152 @@
+"""The tasks that repair works and the log in all stores, and close the findings of what they repaired.
+
+A work is claimed first, as by an ingest, so that no version is written while it is repaired. Whatever is put back has
+been read back, and the work checked again, before a finding is closed. A task that is killed runs again and continues.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from preservation.fixity.repair import STORE, StoreRepair
+from preservation.fixity.repair_outcome import RepairedFile, RepairOutcome
+from repository import paths
+from repository.database.fixity_values import OPEN_STATES, FindingState, RecordedFinding
+from repository.database.outbox import Job, NewJob
+from repository.database.store_registry import PRIMARY
+from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
+from repository.repository import Repository
+from workers.execution.context import TaskContext
+from workers.execution.runner import FanOut
+from workers.tasks.jobs import pyramid_job, repair_stores_job, repair_work_job
+from workers.tasks.publish import publish_work
+from workers.tasks.pyramids import remake_if_damaged
+
+_LOG: Final = logging.getLogger("shanben.repair")
+_PAGE: Final = 1000
+_DERIVED: Final = (f"{paths.PYRAMIDS}/", f"{paths.PUBLISHED}/")
+
+
+def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
+    """Run a job of kind ``repair``: check `work` in every store and repair it. The result is that of the repair.
+
+    Raises `Busy` while an ingest of the work is active, `DatabaseFault`.
+    """
+    repository, work = context.repository, job.arguments["work"]
+    if job.plan is None:
+        return FanOut((), {}, work)
+    outcome = StoreRepair(repository, quarantine=bool(job.arguments["quarantine"])).work(work)
+    if job.arguments["derived"]:
+        outcome.repaired += _remake_derived(context, work)
+    else:
+        for new_job in _pyramids_of_repaired(repository, work, outcome):
+            repository.jobs.enqueue(new_job)
+    _close(repository, outcome, lambda finding: finding.work == work, repository.findings.findings_of_work(work))
+    return {"identifier": work, **outcome.to_json()}
+
+
+def repair_stores(context: TaskContext, _: Job) -> Mapping[str, object]:
+    """Run a job of kind ``repair-stores``: repair the log and the OCFL storage root's own files in every store.
+
+    Raises `LogBusy`, `StoreFault`, `DatabaseFault`.
+    """
+    repository = context.repository
+    repair = StoreRepair(repository)
+    outcome = repair.storage_root()
+    outcome.add(repair.log())
+    _close(repository, outcome, lambda finding: not finding.work, _open_findings(repository))
+    return outcome.to_json()
+
+
+def repair_jobs(repository: Repository, *, quarantine: bool = False) -> list[NewJob]:
+    """Return the jobs that repair what open findings name: first the log, then each work once. Raises `DatabaseFault`.
+
+    Memory: one job for each damaged work.
+    """
+    works: dict[str, bool] = {}
+    is_store_damaged = False
+    for finding in _open_findings(repository):
+        if finding.work:
+            works[finding.work] = works.get(finding.work, False) or finding.key.startswith(_DERIVED)
+        else:
+            is_store_damaged = True
+    jobs = [repair_work_job(work, quarantine=quarantine, derived=derived) for work, derived in sorted(works.items())]
+    return [repair_stores_job(), *jobs] if is_store_damaged else jobs
+
+
+def _remake_derived(context: TaskContext, work: str) -> list[RepairedFile]:
+    """Make damaged pyramids and the manifest of a work again. An image whose master is damaged stays as it is."""
+    repository = context.repository
+    repaired = []
+    for image, pyramid in sorted(repository.catalogue.pyramids(work).items()):
+        is_there = repository.store.exists(pyramid.key)
+        try:
+            key = remake_if_damaged(context, work, image)
+        except (IntegrityError, KeyNotFound, MasterUnreadable) as fault:
+            _LOG.warning("%s", fault)
+            continue
+        if key is not None:
+            repaired.append(RepairedFile(STORE, key, STORE, "changed" if is_there else "missing", work=work))
+    return repaired + _publish_again(repository, work)
+
+
+def _publish_again(repository: Repository, work: str) -> list[RepairedFile]:
+    held, catalogued = repository.catalogue.access(work), repository.catalogue.work(work)
+    if held is None or catalogued is None:
+        return []
+    key = paths.manifest(work)
+    before = repository.store.read(key) if repository.store.exists(key) else None
+    publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
+    if not repository.store.exists(key) or repository.store.read(key) == before:
+        return []
+    return [RepairedFile(STORE, key, STORE, "missing" if before is None else "changed", work=work)]
+
+
+def _pyramids_of_repaired(repository: Repository, work: str, outcome: RepairOutcome) -> Iterator[NewJob]:
+    """Yield jobs for the pyramids of masters that are good again: a pyramid may have waited for its master."""
+    restored = {each.sha256 for each in outcome.repaired if each.store == STORE}
+    catalogued = repository.catalogue.work(work) if restored else None
+    for image in catalogued.images() if catalogued else ():
+        if image.master.sha256 in restored:
+            yield pyramid_job(image.identifier, work)
+
+
+def _open_findings(repository: Repository) -> Iterator[RecordedFinding]:
+    last = 0
+    while found := repository.findings.open_findings(after=last, limit=_PAGE):
+        yield from found
+        last = found[-1].id
+
+
+def _close(
+    repository: Repository,
+    outcome: RepairOutcome,
+    is_own: Callable[[RecordedFinding], bool],
+    findings: Iterator[RecordedFinding] | list[RecordedFinding],
+) -> None:
+    """End the findings whose faults the check after the repair did not find again, and say which are lost."""
+    lost = {each.key for each in outcome.lost}
+    left = {(each.store, each.key) for each in outcome.left}
+    now = repository.clock()
+    for finding in findings:
+        store = STORE if finding.store == PRIMARY else finding.store
+        if not is_own(finding) or finding.state not in OPEN_STATES or (store, "") in left:
+            continue
+        source = next((each.source for each in outcome.repaired if _repairs(each, store, finding.key)), None)
+        if finding.key in lost:
+            repository.findings.end(finding.id, FindingState.LOST, "", now)
+        elif (store, finding.key) in left:
+            continue
+        elif source is not None:
+            repository.findings.end(finding.id, FindingState.REPAIRED, source, now)
+        elif finding.work and not finding.key.startswith(_DERIVED):
+            repository.findings.end(finding.id, FindingState.CLOSED, "", now)
+
+
+def _repairs(repaired: RepairedFile, store: str, key: str) -> bool:
+    """Return whether a repair concerns the finding at a key of a store, which may be that of a folder."""
+    if repaired.store != store:
+        return False
+    return repaired.key == key or repaired.key.startswith(f"{key}/") or bool(repaired.work and key in repaired.key)
