@@ -45,7 +45,7 @@ demo: runtime .make/reader .make/typeface
 check: lint
 	$(PYTHON) -m pytest -m 'not (integration or browser or slow or alone)' $(CHECK_ARGS)
 
-test: lint .make/viewers
+test: lint .make/viewers .make/witness
 	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(DECODERS) $(SERVERS)
 	$(PYTHON) -m pytest -m 'not alone' $(PYTEST_ARGS)
 	$(PYTHON) -m pytest -m alone
@@ -117,6 +117,11 @@ READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.t
 .make/viewers: tests/browser/package.json tests/browser/package-lock.json
 	@mkdir -p .make
 	scripts/node-packages.sh tests/browser
+	@touch $@
+
+.make/witness: tests/integration/independent-witness.lock scripts/independent-witness.sh
+	@mkdir -p .make
+	scripts/independent-witness.sh
 	@touch $@
 
 .make/peers: tests/bench/package.json tests/bench/package-lock.json
