@@ -18,6 +18,7 @@ from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
 
 from iiif_server.request.cost import RequestLimited
+from iiif_server.request.uploads import UploadTooLarge
 from repository.errors import (
     AccessRefused,
     CallError,
@@ -39,6 +40,7 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     CallError: HTTPStatus.BAD_REQUEST,
     RequestInvalid: HTTPStatus.BAD_REQUEST,
     RequestLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotFound: HTTPStatus.NOT_FOUND,
     IdentifierInvalid: HTTPStatus.NOT_FOUND,
     Withdrawn: HTTPStatus.GONE,

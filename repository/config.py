@@ -50,6 +50,7 @@ class Settings:
     decode_seconds: int = 900
     render_seconds: int = 60
     client_pixels: int = 20_000_000
+    similar_pages: int = 100_000
     watermark: str = ""
     cache_bytes: int = 0
     request_log: str = ""
@@ -111,6 +112,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "render_seconds": (1, 3600),
     "client_pixels": (0, 1 << 40),
     "quorum": (0, 100),
+    "similar_pages": (0, 100_000_000),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),

@@ -10,6 +10,9 @@
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
     log/timestamped/{size}                         checkpoints with timestamps (`preservation/log/timestamped.py`)
+    similar/works/{3}/{work}/{recipe}.features     features of pages (`iiif_server/similarity/work_features.py`)
+    similar/shards/{name}.npy, {name}.ivf          the index of features (`iiif_server/similarity/shards.py`)
+    similar/shards.json                            the list of its shards
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
@@ -29,6 +32,9 @@ PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
 UNFINISHED: Final = "unfinished"
 QUARANTINE: Final = "quarantine"
+SIMILAR: Final = "similar"
+SIMILAR_WORKS: Final = "similar/works"
+SIMILAR_SHARDS: Final = "similar/shards.json"
 LOG: Final = "log"
 STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
@@ -70,6 +76,28 @@ def quarantined(sha256: str, key: str) -> str:
 def pyramid(image: str, recipe: str) -> str:
     """Return the key of an image's pyramid; `recipe` is a short hexadecimal digest of all that decides its bytes."""
     return f"{PYRAMIDS}/{image[1:4]}/{image}/{recipe}.zip"
+
+
+def features_of_work(work: str) -> str:
+    """Return the folder of the features of a work's pages."""
+    return f"{SIMILAR_WORKS}/{work[1:4]}/{work}"
+
+
+def page_features(work: str, recipe: str) -> str:
+    """Return the key of the features of a work's pages; `recipe` is a digest of all that decides them."""
+    return f"{features_of_work(work)}/{recipe}.features"
+
+
+def parse_page_features(key: str) -> tuple[str, str] | None:
+    """Return work and recipe of a key: the inverse of `page_features`; None for any other key."""
+    folder, _, name = key.rpartition("/")
+    work, recipe = folder.rpartition("/")[2], name.removesuffix(".features")
+    return (work, recipe) if page_features(work, recipe) == key else None
+
+
+def similar_shard(name: str) -> str:
+    """Return the key of a shard of the index without its suffix."""
+    return f"{SIMILAR}/shards/{name}"
 
 
 def manifest(work: str) -> str:

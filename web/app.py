@@ -17,7 +17,7 @@ from web.accounts import pages as account_pages
 from web.accounts.passwords import Passwords
 from web.messages.interface import translate
 from web.operations import status_page
-from web.services import health, log, metrics, presentation
+from web.services import health, log, metrics, presentation, similar
 from web.site import error_pages, pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
@@ -45,6 +45,7 @@ def create_app(
         presentation.blueprint(repository),
         log.blueprint(repository),
         health.blueprint(repository),
+        similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
         account_pages.blueprint(repository, passwords or Passwords()),

@@ -47,11 +47,12 @@ from repository.database.rows import (
     work_values,
 )
 from repository.database.tables import EventRow, ImageRow, UnheldEventRow, WorkRow
-from repository.model import Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
+from repository.model import Access, Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
 from repository.work_json import work_of_json
 
 _BATCH: Final = 500
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
+_SHOWN: Final = (_PUBLISHED, WorkRow.access != Access.RESTRICTED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,9 @@ class Catalogue:
         with read_session(self._sessions) as session:
             return session.scalar(select(WorkRow.version).where(WorkRow.identifier == work)) or 0
 
-    def identifiers_after(self, identifier: str, limit: int) -> list[str]:
-        """Return at most `limit` identifiers of works that follow `identifier`, in their order; '' precedes all."""
-        query = select(WorkRow.identifier).where(WorkRow.identifier > identifier)
+    def identifiers_after(self, identifier: str, limit: int, *, shown: bool = False) -> list[str]:
+        """Return at most `limit` identifiers of works (`shown`: in public view) that follow `identifier`, in order."""
+        query = select(WorkRow.identifier).where(WorkRow.identifier > identifier, *(_SHOWN if shown else ()))
         with read_session(self._sessions) as session:
             return list(session.scalars(query.order_by(WorkRow.identifier).limit(limit)))
 

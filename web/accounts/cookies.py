@@ -21,6 +21,10 @@ MAX_FORM_BYTES: Final = 64 << 10
 """The largest form, in bytes. A view that takes more sets ``request.max_content_length``."""
 
 
+_CHANGING_NOTHING: Final = frozenset({"similar.find"})
+"""Views that accept a form of any site: they change nothing, and respond to everybody in the same way."""
+
+
 class FormForged(CallError):
     """A form without the value of this session: it is too old, or another site made it."""
 
@@ -61,8 +65,8 @@ def install(app: Flask, repository: Repository) -> None:
 
 def _check_form(protection: CSRFProtect) -> None:
     """Check a request that may change something. Raises `FormForged`."""
-    if request.endpoint is None:
-        return  # there is no such page, or it does not accept the method
+    if request.endpoint is None or request.endpoint in _CHANGING_NOTHING:
+        return  # there is no such page, it does not accept the method, or no form is to be protected
     try:
         protection.protect()
     except CSRFError as fault:

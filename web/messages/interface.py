@@ -9,6 +9,7 @@ from typing import Final
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
+from web.messages.similar import SIMILAR_MESSAGES
 from web.messages.status import STATUS_MESSAGES
 
 MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
@@ -145,6 +146,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         **ACCOUNT_MESSAGES,
         **REPAIR_MESSAGES,
+        **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,
         "error.400": LocalizedText("请求有误", "Bad request"),
         "error.401": LocalizedText("需要登录", "Sign-in required"),

@@ -6,6 +6,7 @@
    from the log. Events that are not logged yet are staged again.
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
 5. Publish the collections.
+6. Queue the job that makes missing features of pages and their index.
 
 If the log names a later change of access than the store has, because the store was restored from an old copy, the
 access is the lesser of the two: a lost withdrawal does not open a work. The access to works that are lost or skipped is
@@ -35,7 +36,7 @@ from repository.model import Work
 from repository.repository import Repository
 from workers.masters.examine import Examiner
 from workers.progress import Progress
-from workers.tasks.jobs import INGEST
+from workers.tasks.jobs import INGEST, feature_index_job
 from workers.tasks.preserve import preserved_access, read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import make_pyramid, read_pyramid
@@ -110,6 +111,8 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
             logged = {work: access for work, (_, access) in log.access.items()}
             count = repository.catalogue.rebuild(_publications(repository, reading, log), logged)  # 3, 4
         publish_all(repository)  # 5
+        if repository.settings.similar_pages:
+            repository.jobs.enqueue(feature_index_job())  # 6
     finally:
         progress.finish()
     images = repository.catalogue.counts().images

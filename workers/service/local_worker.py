@@ -44,6 +44,8 @@ from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
     ASK_WITNESSES,
+    DESCRIBE_WORK,
+    INDEX_FEATURES,
     INGEST,
     PAGE,
     PRESERVE_ACCESS,
@@ -68,6 +70,7 @@ GROUPS: Final = (
     (REPLICATE_WORK, REPLICATE_LOG),
     (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
     (ASK_WITNESSES, REQUEST_TIMESTAMP),
+    (DESCRIBE_WORK, INDEX_FEATURES),
 )
 """The kinds of job that share a thread; only those of the first group decode masters.
 

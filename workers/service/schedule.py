@@ -3,7 +3,8 @@
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
 the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: witnesses
 that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
-replica lacks get replication jobs, finished jobs are purged and incomplete uploads removed from the stores.
+replica lacks get replication jobs, the features of pages are compared with the catalogue, finished jobs are purged and
+incomplete uploads removed from the stores.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from workers.tasks.access import end_restrictions
 from workers.tasks.jobs import (
     ASK_WITNESSES,
     REPLICATE_WORK,
+    feature_index_job,
     replicate_log_job,
     sequence_events_job,
     timestamp_job,
@@ -93,6 +95,8 @@ class Schedule:
         self._next_hour = monotonic() + _HOUR_SECONDS
         if self._repository.settings.tsa:
             self._repository.jobs.enqueue(timestamp_job())
+        if self._repository.settings.similar_pages:
+            self._repository.jobs.enqueue(feature_index_job())
         purge_finished(self._repository)
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:

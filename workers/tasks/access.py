@@ -8,7 +8,7 @@
    is claimed first, as by an ingest. While an ingest has the claim, the job waits; the change is in force regardless,
    and neither an ingest (`access.after_deposit`) nor a rebuild (`Catalogue.rebuild`) reverts it.
 3. **Publish the collections** that list the work.
-4. **Follow up** in jobs of their own: the provenance log and the replicas.
+4. **Follow up** in jobs of their own: the provenance log, the features of pages and the replicas.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks import preserve
-from workers.tasks.jobs import access_job, collection_job, replicate_work_job, sequence_events_job
+from workers.tasks.jobs import access_job, collection_job, features_job, replicate_work_job, sequence_events_job
 from workers.tasks.preserve import access_unknown_to_catalogue
 from workers.tasks.publish import publish_work
 
@@ -128,7 +128,11 @@ def preserve_access(context: TaskContext, job: Job) -> Mapping[str, object] | Fa
     _refuse_to_open(repository, work, held.access)
     inventory, events = preserve.preserve_access(repository, work, held.access)
     publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
-    follow_up = [sequence_events_job(), *(replicate_work_job(store, work) for store in repository.replicas)]
+    follow_up = [
+        sequence_events_job(),
+        features_job(work),
+        *(replicate_work_job(store, work) for store in repository.replicas),
+    ]
     now = timestamp(repository.clock())
     preserved = PreservedAccess(held.access, len(inventory.versions), events)
     repository.catalogue.record_access(work, preserved, follow_up, now)

@@ -57,7 +57,7 @@ from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
 from workers.tasks.identity import Identity, held_work, identify
 from workers.tasks.ingest_page import IngestedPage
-from workers.tasks.jobs import collection_job, page_job, replicate_work_job, sequence_events_job
+from workers.tasks.jobs import collection_job, features_job, page_job, replicate_work_job, sequence_events_job
 from workers.tasks.preserve import access_unknown_to_catalogue, next_version, preserve
 from workers.tasks.publish import publication_of, publish_work
 
@@ -165,11 +165,13 @@ def _access_after(repository: Repository, work: Work, held: HeldAccess | None, p
 
 
 def follow_up_jobs(repository: Repository, publication: Publication) -> list[NewJob]:
-    """Return the jobs that every publication needs: log the events, publish collections, copy the work to replicas."""
+    """Return the jobs that every publication needs: log, collections, features of pages, copies in replicas."""
+    work = publication.work.identifier
     return [
         sequence_events_job(),
         collection_job(publication.accessioned),
-        *(replicate_work_job(store, publication.work.identifier) for store in repository.replicas),
+        *([features_job(work)] if repository.settings.similar_pages else []),
+        *(replicate_work_job(store, work) for store in repository.replicas),
     ]
 
 

@@ -26,6 +26,8 @@ ASK_WITNESSES: Final = "witness"
 REQUEST_TIMESTAMP: Final = "timestamp"
 REPAIR_WORK: Final = "repair"
 REPAIR_STORES: Final = "repair-stores"
+DESCRIBE_WORK: Final = "features"
+INDEX_FEATURES: Final = "feature-index"
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -106,3 +108,13 @@ def repair_stores_job() -> NewJob:
 
 def _flag(value: bool) -> str:
     return "1" if value else ""
+
+
+def features_job(work: str) -> NewJob:
+    """Return the job that computes the features of a work's pages, or removes them if the work is not shown."""
+    return NewJob(f"{DESCRIBE_WORK}:{work}", DESCRIBE_WORK, {"work": work})
+
+
+def feature_index_job() -> NewJob:
+    """Return the job that brings the index of features up to date."""
+    return NewJob(INDEX_FEATURES, INDEX_FEATURES, {})

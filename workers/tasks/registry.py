@@ -8,6 +8,7 @@ from typing import Final
 from workers.execution.runner import Task
 from workers.tasks import jobs
 from workers.tasks.access import preserve_access
+from workers.tasks.features import describe_work, index_features
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import publish_collections
@@ -30,4 +31,6 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REQUEST_TIMESTAMP: request_timestamp,
     jobs.REPAIR_WORK: repair_work,
     jobs.REPAIR_STORES: repair_stores,
+    jobs.DESCRIBE_WORK: describe_work,
+    jobs.INDEX_FEATURES: index_features,
 }

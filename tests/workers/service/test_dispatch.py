@@ -18,7 +18,7 @@ from workers.tasks.jobs import pyramid_job
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     """A repository in memory whose broker is in memory too."""
-    return prepare_repository(memory_repository(Settings(data=tmp_path / "var", broker="memory://")))
+    return prepare_repository(memory_repository(Settings(data=tmp_path / "var", broker="memory://", similar_pages=0)))
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+// Reduces a picture before its form is sent: the search needs few pixels, and a telephone's photograph has many.
+// Without this script, or if the browser cannot decode the picture, the form sends the file as it is.
+
+const LONGEST_SIDE = 1600;
+const QUALITY = 0.9;
+
+async function reduced(file: File): Promise<File> {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  const scale = LONGEST_SIDE / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1) {
+    bitmap.close();
+    return file;
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  const context = canvas.getContext("2d");
+  if (context === null) return file;
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+  return blob === null ? file : new File([blob], "picture.jpg", { type: "image/jpeg" });
+}
+
+const form = document.querySelector<HTMLFormElement>("form[data-reduce]");
+const input = form?.querySelector<HTMLInputElement>("input[type=file]");
+const button = form?.querySelector<HTMLButtonElement>("button");
+
+form?.addEventListener("submit", (event) => {
+  const file = input?.files?.[0];
+  if (!input || !file || form.dataset["reduce"] === "done") return;
+  event.preventDefault();
+  if (button) button.disabled = true;
+  void reduced(file)
+    .catch(() => file)
+    .then((picture) => {
+      const files = new DataTransfer();
+      files.items.add(picture);
+      input.files = files.files;
+      form.dataset["reduce"] = "done";
+      form.submit();
+    });
+});
+
+// The page as it was left, when the reader goes back to it.
+window.addEventListener("pageshow", () => {
+  if (button) button.disabled = false;
+  if (form) form.dataset["reduce"] = "";
+});
