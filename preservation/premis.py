@@ -17,24 +17,12 @@ import rfc8785
 
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, Master, WorkAccess
+from repository.model import Event, EventType, Master, WorkAccess
 
 PREMIS_VERSION: Final = "3.0"
 _UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
 _SHA256: Final = r"\A[0-9a-f]{64}\Z"
 _Document = TypeVar("_Document")
-
-
-class EventType(StrEnum):
-    """The terms used here of the Library of Congress vocabulary of PREMIS event types."""
-
-    ACCESSION = "accession"
-    FIXITY_CHECK = "fixity check"
-    INGESTION = "ingestion"
-    MESSAGE_DIGEST_CALCULATION = "message digest calculation"
-    METADATA_MODIFICATION = "metadata modification"
-    RECOVERY = "recovery"
-    VALIDATION = "validation"
 
 
 def ingestion_event(work: str, image: str, master: Master, *, time: str, software: str) -> Event:
@@ -47,7 +35,7 @@ def ingestion_event(work: str, image: str, master: Master, *, time: str, softwar
     if master.ignored:
         detail["ignored"] = " ".join(master.ignored)
     return Event(
-        identifier=_identifier(EventType.INGESTION, work, image, master.sha256),
+        identifier=event_identifier(EventType.INGESTION, work, image, master.sha256),
         type=EventType.INGESTION.value,
         time=time,
         work=work,
@@ -60,7 +48,7 @@ def ingestion_event(work: str, image: str, master: Master, *, time: str, softwar
 def accession_event(work: str, version: int, sha256: str, *, time: str, software: str) -> Event:
     """Return the event of accepting a version of a work; `sha256` is the digest of its deposited record."""
     return Event(
-        identifier=_identifier(EventType.ACCESSION, work, str(version), sha256),
+        identifier=event_identifier(EventType.ACCESSION, work, str(version), sha256),
         type=EventType.ACCESSION.value,
         time=time,
         work=work,
@@ -87,7 +75,7 @@ def access_event(
     """
     stated = {"access": access.access.value, "max_size": access.max_size, "until": access.until, "agent": access.agent}
     return Event(
-        identifier=_identifier(EventType.METADATA_MODIFICATION, work, str(version), sha256),
+        identifier=event_identifier(EventType.METADATA_MODIFICATION, work, str(version), sha256),
         type=EventType.METADATA_MODIFICATION.value,
         time=time,
         work=work,
@@ -124,7 +112,7 @@ def recovery_event(
     of the version that records the event.
     """
     return Event(
-        identifier=_identifier(EventType.RECOVERY, work, str(version), sha256),
+        identifier=event_identifier(EventType.RECOVERY, work, str(version), sha256),
         type=EventType.RECOVERY.value,
         time=time,
         work=work,
@@ -168,9 +156,9 @@ class _EventOutcome(msgspec.Struct, rename="camel"):
 
 
 class _LinkedObject(msgspec.Struct, omit_defaults=True):
-    """The object of an event: a work, or one image of it and its master's digest."""
+    """The object of an event: a work, one image of it and its master's digest, or none of them."""
 
-    work: str
+    work: str | None = None
     image: str | None = None
     sha256: Annotated[str, msgspec.Meta(pattern=_SHA256)] | None = None
 
@@ -217,7 +205,8 @@ def _to_event(document: _EventDocument) -> Event:
     )
 
 
-def _identifier(*parts: str) -> str:
+def event_identifier(*parts: str) -> str:
+    """Return the identifier of an event (64 hexadecimal digits) from what makes it this event and no other."""
     return hashlib.sha256(rfc8785.dumps(list(parts))).hexdigest()
 
 

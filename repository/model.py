@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from repository.condition import Condition
 
@@ -249,19 +250,44 @@ class WorkSummary:
     state: WorkState
 
 
+class EventType(StrEnum):
+    """The terms used here of the Library of Congress vocabulary of PREMIS event types."""
+
+    ACCESSION = "accession"
+    DELETION = "deletion"
+    DISSEMINATION = "dissemination"
+    FIXITY_CHECK = "fixity check"
+    INGESTION = "ingestion"
+    MESSAGE_DIGEST_CALCULATION = "message digest calculation"
+    METADATA_MODIFICATION = "metadata modification"
+    POLICY_ASSIGNMENT = "policy assignment"
+    RECOVERY = "recovery"
+    VALIDATION = "validation"
+
+
+ACT: Final = "act"
+"""The name of the detail that only events have which no version of a work's OCFL object carries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of PREMIS 3 in the life of a work or one of its images.
+    """An event of PREMIS 3 in the life of a work, one of its images, a store or the repository.
 
     `identifier` is derived from the content, so that recording an event twice yields one event. `time` is RFC 3339 in
-    UTC to the second. `detail` holds only strings, and nothing personal because the log publishes it.
+    UTC to the second. `work` is None for an event of a store or of the repository. `detail` holds only strings, and
+    nothing personal because the log publishes it.
     """
 
     identifier: str
     type: str
     time: str
-    work: str
+    work: str | None
     image: str | None = None
     sha256: str | None = None
     outcome: str = "success"
     detail: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_kept_in_log(self) -> bool:
+        """Whether the log alone keeps the event, because no version of a work's OCFL object carries it."""
+        return ACT in self.detail

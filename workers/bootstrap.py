@@ -14,6 +14,7 @@ from preservation.log import signing_key
 from preservation.log.sequencer import log_key
 from preservation.log.tiles import has_tiles
 from preservation.ocfl import objects
+from preservation.salt import prepare_salt
 from preservation.store_identity import recognise_primary
 from repository import paths
 from repository.config import Settings
@@ -91,6 +92,7 @@ def prepare_repository(repository: Repository) -> Repository:
         recognise_primary(repository)
     with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("日志密钥", "the log's key"))):
         _prepare_key(repository)
+        prepare_salt(repository, keeps_file=(repository.settings.keys / signing_key.KEY_FILE).exists())
     objects.prepare_storage_root(repository.store)
     return repository
 

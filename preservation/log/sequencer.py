@@ -14,10 +14,11 @@ once more after it has released the lock, so an event staged after its last batc
 locked, is not left behind.
 
 A database restored from a backup may be behind the signed log. The entries that it does not know are read before new
-numbers are assigned. Events that it holds get their indexes; the others are remembered and get theirs when their work
-is published again, so that no event is logged twice. A lost database is rebuilt (`shanben rebuild`), which reads
-the numbers from the log; numbers assigned but never signed are lost. A running writer of the lost database could
-overwrite tiles of the new one: stop all workers before such a rebuild.
+numbers are assigned. Events that it holds get their indexes, and events that the log alone keeps are taken from it; the
+others are remembered and get theirs when their work is published again, so that no event is logged twice. A lost
+database is rebuilt (`shanben rebuild`), which reads the numbers from the log; numbers assigned but never signed are
+lost. A running writer of the lost database could overwrite tiles of the new one: stop all workers before such a
+rebuild.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ def _adopt_signed(repository: Repository, log: ProvenanceLog, size: int) -> None
     for start, end in log_sequence.unknown_ranges(size):
         entries = enumerate(log.entries(start, end), start=start)
         while leaves := list(islice(entries, BATCH)):
-            log_sequence.adopt_log_entries({index: parse_event(leaf).identifier for index, leaf in leaves}, size)
+            log_sequence.adopt_log_entries({index: parse_event(leaf) for index, leaf in leaves}, size)
     log_sequence.mark_logged(size)
 
 

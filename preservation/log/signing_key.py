@@ -3,13 +3,11 @@
 A log's key is the file ``log.key``, a witness's the file ``witness.key``, mode 0600, in a separate folder. It holds one
 line in the format of Go's ``sumdb/note``, which C2SP tools share:
 ``PRIVATE+KEY+name+key ID+base64(signature type || 32-byte Ed25519 seed)``. The name of a log's key is the log's origin:
-a key signs for one log, whose origin is fixed when the key is created. The file is written durably and atomically and
-is never overwritten.
+a key signs for one log, whose origin is fixed when the key is created. The file is never overwritten.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -28,14 +26,13 @@ from preservation.log.notes import (
     is_key_name,
     key_id,
 )
+from preservation.private_file import read_private, write_private
 from repository.errors import DependencyMissing, SettingInvalid
 from repository.localized import LocalizedText
-from repository.storage.fsync import sync_folder, write_all
 
 KEY_FILE: Final = "log.key"
 WITNESS_KEY_FILE: Final = "witness.key"
 _PREFIX: Final = "PRIVATE+KEY+"
-_LONGEST_FILE: Final = 4096
 
 
 class Signer:
@@ -110,7 +107,7 @@ def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
         cosigner = Cosigner(_checked(name, "--name"), seed)
         _store(path, cosigner.key, seed)
         return cosigner
-    cosigner = Cosigner(*_parse(_read(path), WITNESS_KEY_FILE, Algorithm.COSIGNATURE))
+    cosigner = Cosigner(*_parse(read_private(path), WITNESS_KEY_FILE, Algorithm.COSIGNATURE))
     if name not in ("", cosigner.key.name):
         reason = LocalizedText(
             f"密钥属于 {cosigner.key.name}，名称不可更改；请省略 --name",
@@ -123,7 +120,7 @@ def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
 def load(folder: Path) -> Signer:
     """Load the key in `folder`. Raises `DependencyMissing` when it is missing, `SettingInvalid` when it is unusable."""
     try:
-        content = _read(folder / KEY_FILE)
+        content = read_private(folder / KEY_FILE)
     except FileNotFoundError as fault:
         remedy = LocalizedText(
             "请运行 shanben init，或放回备份的密钥", "run shanben init, or restore the key from its backup"
@@ -173,46 +170,7 @@ def signing_key_missing() -> DependencyMissing:
 def _store(path: Path, key: VerifierKey, seed: bytes) -> None:
     """Write a new key file, durably. Raises `SettingInvalid` when one exists."""
     line = f"{_PREFIX}{key.name}+{key.key_id.hex()}+{encode_base64(bytes([key.algorithm]) + seed)}\n"
-    folder = path.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = folder / f".{path.name}.{secrets.token_hex(8)}"
-    try:
-        _write_private(temporary, line.encode())
-        os.link(temporary, path)
-    except FileExistsError as fault:
-        reason = LocalizedText(
-            "密钥已存在，不予覆盖；如需更换，请先移走",
-            "a key already exists and is not overwritten; move it away first",
-        )
-        raise SettingInvalid(name=path.name, reason=reason) from fault
-    finally:
-        temporary.unlink(missing_ok=True)
-    for changed in (folder, *folder.parents[:1]):
-        sync_folder(str(changed))
-
-
-def _read(path: Path) -> bytes:
-    """Return a key file's content. Raises `FileNotFoundError`, and `SettingInvalid` if others can read it."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LONGEST_FILE)
-    except FileNotFoundError:
-        raise
-    except OSError as fault:
-        raise SettingInvalid(name=path.name, reason=fault.strerror or str(fault)) from fault
-    if mode & 0o077:
-        reason = LocalizedText("他人可读取；请执行 chmod 600", "other users can read it; run chmod 600 on it")
-        raise SettingInvalid(name=path.name, reason=reason)
-    return content
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        write_all(descriptor, content)
-    finally:
-        os.close(descriptor)
+    write_private(path, line.encode())
 
 
 def _parse(content: bytes, file: str, algorithm: Algorithm) -> tuple[str, bytes]:

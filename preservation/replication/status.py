@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from preservation.premis import EventType
 from repository.errors import NotFound
+from repository.model import EventType
 from repository.repository import Repository
 from repository.storage.address import store_name
 

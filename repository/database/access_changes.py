@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from repository.access import is_same_access
 from repository.database.counters import add_to_counters
-from repository.database.log_sequence import LogPosition
+from repository.database.log_positions import LogPosition
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_values, work_access
 from repository.database.tables import EventRow, WorkRow
@@ -69,6 +69,26 @@ def record_preserved(session: Session, work: str, preserved: PreservedAccess, jo
     for job in sorted(jobs, key=lambda job: job.key):
         enqueue(session, job, now)
     add_to_counters(session, events=len(added))
+
+
+def pending_access(session: Session) -> dict[str, WorkAccess]:
+    """Return the access to every work whose object does not hold it yet."""
+    query = select(WorkRow.identifier, *WORK_ACCESS_COLUMNS).where(WorkRow.access_pending)
+    return {row.identifier: work_access(row) for row in session.execute(query)}
+
+
+def lock_work(session: Session, work: str) -> tuple[WorkAccess | None, dict[str, int]]:
+    """Lock a work's row until the transaction ends; return its access and what it contributes to the counters.
+
+    Of two transactions that insert the same new work, the later one fails on its key and is retried.
+    """
+    columns = (*WORK_ACCESS_COLUMNS, WorkRow.images, WorkRow.master_bytes)
+    query = select(*columns).where(WorkRow.identifier == work).with_for_update()
+    row = session.execute(query).one_or_none()
+    if row is None:
+        return None, {}
+    published = int(row.state == WorkState.PUBLISHED.value)
+    return work_access(row), {"works": 1, "published": published, "images": row.images, "bytes": row.master_bytes}
 
 
 def _is_published(access: WorkAccess) -> int:

@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session
 
 from repository.access import deposited_access, rights_under
 from repository.clock import Clock, system_clock
-from repository.database.access_changes import AccessChange, PreservedAccess, change_access, record_preserved
+from repository.database.access_changes import (
+    AccessChange,
+    PreservedAccess,
+    change_access,
+    lock_work,
+    pending_access,
+    record_preserved,
+)
 from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
 from repository.database.holdings import (
@@ -27,7 +34,15 @@ from repository.database.holdings import (
     replace_conditions,
     sum_groups,
 )
-from repository.database.log_sequence import LogPosition, close_gaps, position_of, remove_events, unsigned_positions
+from repository.database.kept_events import forget_readable, restore_logged
+from repository.database.log_positions import (
+    LogPosition,
+    close_gaps,
+    count_logged,
+    position_of,
+    remove_events,
+    unsigned_positions,
+)
 from repository.database.lost_access import forget_lost, limited_access, lost_access, replace_lost
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import (
@@ -260,12 +275,12 @@ class Catalogue:
 
         def replace(session: Session) -> None:
             work = publication.work.identifier
-            held, before = _lock_work(session, work)
+            held, before = lock_work(session, work)
             groups = held_groups(session, work)
             if held is None:
                 forget_lost(session, work)
             positions = remove_events(session, work)
-            before |= {"events": len(positions), "logged": _count_logged(positions.values())}
+            before |= {"events": len(positions), "logged": count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))
             stays = held is not None and held != publication.access_before
             access = held if held is not None and stays else publication.access_held
@@ -287,18 +302,23 @@ class Catalogue:
         run_transaction(self._sessions, lambda session: session.execute(change))
 
     def rebuild(
-        self, publications: Iterable[Publication], logged: Mapping[str, WorkAccess] = MappingProxyType({})
+        self,
+        publications: Iterable[Publication],
+        logged: Mapping[str, WorkAccess] = MappingProxyType({}),
+        kept: Iterable[tuple[int, Event]] = (),
     ) -> int:
         """Replace all works, images and events in one transaction; return the number of works. Jobs stay.
 
         So does a change of access that the objects do not hold yet. The access to works without a publication, which
-        the catalogue or the log (`logged`) knows, is kept as that of lost works. Nobody may write the log meanwhile.
+        the catalogue or the log (`logged`) knows, is kept as that of lost works. `kept` are the events that the log
+        alone keeps, with their indexes there; those that it does not have yet stay. Nobody may write the log meanwhile.
         """
         works = []
         with write_session(self._sessions) as session:
             lift_timeouts(session)
             positions = unsigned_positions(session)
-            pending, limited = _pending_access(session), limited_access(session)
+            pending, limited = pending_access(session), limited_access(session)
+            forget_readable(session)
             session.execute(delete(WorkRow))
             session.execute(delete(UnheldEventRow))
             groups: Groups = {}
@@ -310,6 +330,7 @@ class Catalogue:
                 change = update(WorkRow).where(WorkRow.identifier == work)
                 session.execute(change.values(access_values(access, pending=True)))
             replace_lost(session, limited, logged, works, self._clock())
+            restore_logged(session, kept)
             close_gaps(session)
             clear_holdings(session)
             add_to_holdings(session, groups)
@@ -324,26 +345,6 @@ class Catalogue:
 
 def _within(start: str, end: str) -> tuple[ColumnElement[bool], ...]:
     return WorkRow.accessioned >= start, WorkRow.accessioned < end
-
-
-def _pending_access(session: Session) -> dict[str, WorkAccess]:
-    """Return the access to every work whose object does not hold it yet."""
-    query = select(WorkRow.identifier, *WORK_ACCESS_COLUMNS).where(WorkRow.access_pending)
-    return {row.identifier: work_access(row) for row in session.execute(query)}
-
-
-def _lock_work(session: Session, work: str) -> tuple[WorkAccess | None, dict[str, int]]:
-    """Lock a work's row until the transaction ends; return its access and what it contributes to the counters.
-
-    Of two transactions that insert the same new work, the later one fails on its key and is retried.
-    """
-    columns = (*WORK_ACCESS_COLUMNS, WorkRow.images, WorkRow.master_bytes)
-    query = select(*columns).where(WorkRow.identifier == work).with_for_update()
-    row = session.execute(query).one_or_none()
-    if row is None:
-        return None, {}
-    published = int(row.state == WorkState.PUBLISHED.value)
-    return work_access(row), {"works": 1, "published": published, "images": row.images, "bytes": row.master_bytes}
 
 
 def _insert(
@@ -391,9 +392,5 @@ def _totals_of(publication: Publication, positions: Mapping[str, LogPosition], a
         "images": len(masters),
         "bytes": sum(master.bytes for master in masters),
         "events": len(events),
-        "logged": _count_logged(events),
+        "logged": count_logged(events),
     }
-
-
-def _count_logged(positions: Iterable[LogPosition]) -> int:
-    return sum(position.log_index is not None for position in positions)

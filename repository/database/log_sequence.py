@@ -8,30 +8,29 @@ store. Numbers are unique, so concurrent transactions cannot assign the same one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from repository.database.counters import add_to_counters
-from repository.database.engine import Sessions, database_fault
-from repository.database.tables import EventRow, LogHeadRow, UnheldEventRow
+from repository.database.engine import Sessions, database_fault, run_transaction
+from repository.database.kept_events import insert_logged, stage_events
+from repository.database.log_positions import unnumber
+from repository.database.outbox import NewJob, enqueue
+from repository.database.rows import event_of
+from repository.database.tables import EventRow, LogHeadRow, SecretRow, UnheldEventRow
 from repository.database.unknown_entries import unknown_ranges
-from repository.model import Event
+from repository.model import Event, EventType
 
 _Result = TypeVar("_Result")
+_OF_IMAGES: Final = (EventType.INGESTION.value, EventType.RECOVERY.value)
+"""The types of events that state which bytes an image's master has."""
 
-
-@dataclass(frozen=True, slots=True)
-class LogPosition:
-    """The position of an event: its sequence number, and its log index once it is signed."""
-
-    sequence: int | None
-    log_index: int | None
+_SALT: Final = "seal"
 
 
 class LogSequence:
@@ -55,7 +54,7 @@ class LogSequence:
         """Return the events numbered `start`, `start` + 1 and so on without a gap, at most `limit` of them."""
         query = select(EventRow).where(EventRow.sequence >= start).order_by(EventRow.sequence).limit(limit)
         rows = self._write(lambda session: session.scalars(query).all())
-        return [_event(row) for number, row in enumerate(rows, start) if row.sequence == number]
+        return [event_of(row) for number, row in enumerate(rows, start) if row.sequence == number]
 
     def next_sequence_number(self) -> int:
         """Return the number after the highest one assigned."""
@@ -72,7 +71,7 @@ class LogSequence:
     def void_numbers(self, numbers: Collection[int]) -> None:
         """Take the numbers of events that are not recorded as signed: the events are staged again."""
         voided = (EventRow.sequence.in_(numbers), EventRow.log_index.is_(None))
-        self._write(lambda session: _unnumber(session, *voided))
+        self._write(lambda session: unnumber(session, *voided))
 
     def unknown_ranges(self, size: int) -> list[tuple[int, int]]:
         """Return the ranges ``[start, end)`` of a log of `size` entries of which the catalogue knows nothing.
@@ -81,14 +80,29 @@ class LogSequence:
         """
         return self._write(lambda session: unknown_ranges(session, size))
 
-    def adopt_log_entries(self, identifiers: Mapping[int, str], size: int) -> None:
+    def adopt_log_entries(self, entries: Mapping[int, Event], size: int) -> None:
         """Learn which events the entries of unknown ranges are, by index, in a signed log of `size` entries.
 
-        Events that are held are numbered by their indexes. The others are remembered, so that they get their indexes
-        when they are staged again. A database that lags behind the signed log was restored from a backup: its numbers
-        from `size` on become void, and those events are numbered again.
+        Events that are held are numbered by their indexes, and events that the log alone keeps are taken from it. The
+        others are remembered, so that they get their indexes when they are staged again. A database that lags behind
+        the signed log was restored from a backup: its numbers from `size` on become void, and those events are numbered
+        again.
         """
-        self._write(lambda session: _adopt(session, identifiers, size))
+        self._write(lambda session: _adopt(session, entries, size))
+
+    def stage(self, events: Sequence[Event], jobs: Sequence[NewJob], now: str) -> int:
+        """Stage events that the log alone keeps and enqueue `jobs`; return how many events are new.
+
+        A change of the database that makes such events stages them in its own transaction
+        (`kept_events.stage_events`). Raises `ValueError` for an event that a version of an object carries.
+        """
+
+        def write(session: Session) -> int:
+            for job in sorted(jobs, key=lambda job: job.key):
+                enqueue(session, job, now)
+            return stage_events(session, events)
+
+        return run_transaction(self._sessions, write)
 
     def mark_logged(self, size: int) -> int:
         """Record that every event numbered below `size` is signed; return how many are newly recorded.
@@ -107,13 +121,27 @@ class LogSequence:
         return self._write(lambda session: session.scalar(query)) is not None
 
     def positions_of(self, work: str) -> list[tuple[Event, int | None]]:
-        """Return the events of a work, the oldest first, each with its log index; None for one not logged yet."""
-        query = select(EventRow).where(EventRow.work == work).order_by(EventRow.position)
-        return [(_event(row), row.log_index) for row in self._write(lambda session: session.scalars(query).all())]
+        """Return the events that the versions of a work's object carry, in their order, each with its log index.
+
+        The index is None for an event that is not logged yet.
+        """
+        carried = (EventRow.work == work, EventRow.kept_in_log.is_(False))
+        query = select(EventRow).where(*carried).order_by(EventRow.position)
+        return [(event_of(row), row.log_index) for row in self._write(lambda session: session.scalars(query).all())]
+
+    def history_of(self, work: str, start: int, limit: int) -> list[tuple[Event, int | None]]:
+        """Return at most `limit` events of a work, kept by the log alone or not, the oldest first, from `start` on.
+
+        Each has its log index; None for an event that is not logged yet.
+        """
+        query = select(EventRow).where(EventRow.work == work).offset(start).limit(limit)
+        query = query.order_by(EventRow.time, EventRow.position, EventRow.identifier)
+        return [(event_of(row), row.log_index) for row in self._write(lambda session: session.scalars(query).all())]
 
     def newest_log_index(self, image: str) -> int | None:
-        """Return the newest log index of an event of an image; None when none is logged."""
-        query = select(func.max(EventRow.log_index)).where(EventRow.image == image)
+        """Return the newest log index of an event that states an image's bytes; None when none is logged."""
+        states_bytes = (EventRow.image == image, EventRow.type.in_(_OF_IMAGES))
+        query = select(func.max(EventRow.log_index)).where(*states_bytes)
         return self._write(lambda session: session.scalar(query))
 
     def verifier_key(self) -> str | None:
@@ -125,6 +153,15 @@ class LogSequence:
         """Register the log's origin and verifier key for all machines. Called once, while the caller holds a lock."""
         row = {"origin": origin, "verifier_key": verifier_key, "size": 0, "checkpoint": None}
         self._write(lambda session: session.execute(insert(LogHeadRow), [row]))
+
+    def salt(self) -> bytes | None:
+        """Return the salt of sealed names that all machines share; None before `register_salt`."""
+        query = select(SecretRow.value).where(SecretRow.name == _SALT)
+        return self._write(lambda session: session.scalar(query))
+
+    def register_salt(self, salt: bytes) -> None:
+        """Register the salt of sealed names for all machines. Called once, while the caller holds a lock."""
+        self._write(lambda session: session.execute(insert(SecretRow), [{"name": _SALT, "value": salt}]))
 
     def checkpoint(self, origin: str) -> bytes | None:
         """Return the newest signed checkpoint; None before the first."""
@@ -144,46 +181,6 @@ class LogSequence:
                 return action(session)
         except SQLAlchemyError as fault:
             raise database_fault(fault) from fault
-
-
-def remove_events(session: Session, work: str) -> dict[str, LogPosition]:
-    """Delete the events of a work and return their positions, which the caller restores.
-
-    One statement, so that it waits for a transaction that is numbering an event, and returns the number.
-    """
-    removal = delete(EventRow).where(EventRow.work == work)
-    returning = removal.returning(EventRow.identifier, EventRow.sequence, EventRow.log_index)
-    rows = session.execute(returning.execution_options(synchronize_session=False))
-    return {identifier: LogPosition(sequence, index) for identifier, sequence, index in rows}
-
-
-def unsigned_positions(session: Session) -> dict[str, LogPosition]:
-    """Return the positions of numbered events that are not recorded as signed; a rebuild keeps them."""
-    query = select(EventRow.identifier, EventRow.sequence)
-    rows = session.execute(query.where(EventRow.log_index.is_(None), EventRow.sequence.is_not(None)))
-    return {identifier: LogPosition(sequence, None) for identifier, sequence in rows}
-
-
-def position_of(event: str, positions: Mapping[str, LogPosition], log_indexes: Mapping[str, int]) -> LogPosition:
-    """Return the position of an event that is restored: the log's index takes precedence over the catalogue's."""
-    if event in log_indexes:
-        return LogPosition(log_indexes[event], log_indexes[event])
-    return positions.get(event, LogPosition(None, None))
-
-
-def close_gaps(session: Session) -> None:
-    """Void the numbers after a gap, which is left by an event that is no longer in the store.
-
-    For a rebuild only, while nobody writes the log.
-    """
-    logged = session.scalar(select(func.max(EventRow.log_index)))
-    expected = 0 if logged is None else logged + 1
-    query = select(EventRow.sequence).where(EventRow.sequence >= expected).order_by(EventRow.sequence)
-    for sequence in session.scalars(query).all():
-        if sequence != expected:
-            _unnumber(session, EventRow.sequence >= expected, EventRow.log_index.is_(None))
-            return
-        expected += 1
 
 
 def _assign_numbers(session: Session, size: int, limit: int) -> int:
@@ -219,21 +216,26 @@ def _mark_logged(session: Session, size: int) -> int:
     return noted
 
 
-def _adopt(session: Session, identifiers: Mapping[int, str], size: int) -> None:
-    indexes = {identifier: index for index, identifier in sorted(identifiers.items(), reverse=True)}
-    unsigned = select(EventRow.identifier).where(EventRow.identifier.in_(indexes), EventRow.log_index.is_(None))
-    held = set(session.scalars(unsigned))
+def _adopt(session: Session, entries: Mapping[int, Event], size: int) -> None:
+    indexes = {event.identifier: index for index, event in sorted(entries.items(), reverse=True)}
+    known = select(EventRow.identifier, EventRow.log_index).where(EventRow.identifier.in_(indexes))
+    logged: dict[str, int | None] = {row.identifier: row.log_index for row in session.execute(known)}
+    held = {identifier for identifier, index in logged.items() if index is None}
     if held:
-        _unnumber(session, EventRow.sequence >= size, EventRow.log_index.is_(None))
+        unnumber(session, EventRow.sequence >= size, EventRow.log_index.is_(None))
         _set_numbers(session, {identifier: indexes[identifier] for identifier in held})
-    numbered = {indexes[identifier] for identifier in held}
+    taken = {indexes[identifier]: entries[indexes[identifier]] for identifier in indexes.keys() - logged.keys()}
+    taken = {index: event for index, event in taken.items() if event.is_kept_in_log}
+    numbered = {indexes[identifier] for identifier in held} | taken.keys()
     rows = [
-        {"log_index": index, "identifier": identifier}
-        for index, identifier in identifiers.items()
+        {"log_index": index, "identifier": event.identifier}
+        for index, event in entries.items()
         if index not in numbered
     ]
     if rows:
         session.execute(insert(UnheldEventRow), rows)
+    added = insert_logged(session, taken)
+    add_to_counters(session, events=added, logged=added)
 
 
 def _number_signed_events(session: Session, size: int) -> bool:
@@ -265,24 +267,6 @@ def _set_numbers(session: Session, numbers: Mapping[str, int]) -> None:
     session.connection().execute(change.values(sequence=bindparam("number")), rows)
 
 
-def _unnumber(session: Session, *conditions: ColumnElement[bool]) -> None:
-    change = update(EventRow).where(*conditions).values(sequence=None)
-    session.execute(change.execution_options(synchronize_session=False))
-
-
 def _changed(result: object) -> int:
     assert isinstance(result, CursorResult)  # noqa: S101 - the type of every result of an update
     return result.rowcount
-
-
-def _event(row: EventRow) -> Event:
-    return Event(
-        identifier=row.identifier,
-        type=row.type,
-        time=row.time,
-        work=row.work,
-        image=row.image,
-        sha256=row.sha256,
-        outcome=row.outcome,
-        detail=dict(row.detail),
-    )

@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from repository.access import decide
-from repository.database.log_sequence import LogPosition
-from repository.database.tables import ImageRow, WorkRow
+from repository.database.log_positions import LogPosition
+from repository.database.tables import EventRow, ImageRow, WorkRow
 from repository.model import (
     Access,
     Agent,
@@ -128,7 +128,22 @@ def event_values(position: int, event: Event, log_position: LogPosition) -> dict
         "detail": dict(event.detail),
         "sequence": log_position.sequence,
         "log_index": log_position.log_index,
+        "kept_in_log": event.is_kept_in_log,
     }
+
+
+def event_of(row: EventRow) -> Event:
+    """Return the event of a row."""
+    return Event(
+        identifier=row.identifier,
+        type=row.type,
+        time=row.time,
+        work=row.work,
+        image=row.image,
+        sha256=row.sha256,
+        outcome=row.outcome,
+        detail=dict(row.detail),
+    )
 
 
 ACCESS_COLUMNS: Final = (

@@ -1,7 +1,8 @@
 """The tables of the database. Rows do not leave this package: its functions return frozen values.
 
 All tables but `jobs`, `log_heads` and those of accounts can be rebuilt from the stores
-(`workers/maintenance/rebuild.py`). Those of fixity checks are in `fixity_tables`.
+(`workers/maintenance/rebuild.py`), except for events that the log alone keeps and does not have yet. Those of fixity
+checks are in `fixity_tables`.
 """
 
 from __future__ import annotations
@@ -87,16 +88,17 @@ class ImageRow(Table):
 
 
 class EventRow(Table):
-    """A PREMIS event.
+    """A PREMIS event. `work` may name a work that the catalogue no longer has.
 
     `sequence` is its position in the provenance log, assigned once; `log_index` is the same number, recorded when the
-    log has been signed with the event in it.
+    log has been signed with the event in it. `kept_in_log` is true for an event that no OCFL object in the
+    store carries (`kept_events`): none ever did, or the work was deleted.
     """
 
     __tablename__ = "events"
 
     identifier: Mapped[str] = mapped_column(String(64), primary_key=True)
-    work: Mapped[str] = mapped_column(ForeignKey("works.identifier", ondelete="CASCADE"), index=True)
+    work: Mapped[str | None] = mapped_column(String(32), index=True)
     position: Mapped[int] = mapped_column(Integer)
     type: Mapped[str] = mapped_column(String(64))
     time: Mapped[str] = mapped_column(String(32))
@@ -106,6 +108,7 @@ class EventRow(Table):
     detail: Mapped[dict[str, str]] = mapped_column(JSON)
     sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)
     log_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    kept_in_log: Mapped[bool] = mapped_column(Boolean)
 
     __table_args__ = (
         # Events that are not numbered or logged yet are few, and queried often.
@@ -253,7 +256,7 @@ class LoginFailureRow(Table):
 
 
 class SecretRow(Table):
-    """A random secret that all web processes share."""
+    """A random secret that all machines share."""
 
     __tablename__ = "secrets"
 

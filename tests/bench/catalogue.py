@@ -30,7 +30,8 @@ from repository.config import Settings
 from repository.database.catalogue import Catalogue
 from repository.database.counters import recount
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
-from repository.database.log_sequence import LogPosition, LogSequence
+from repository.database.log_positions import LogPosition
+from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
 from repository.database.rows import event_values, image_values, work_values

@@ -118,13 +118,13 @@ def check(
     if quorum is not None and len(verified.cosigners) < quorum:
         raise QuorumMissing(count=len(verified.cosigners), quorum=quorum)
     event = parse_event(verified.entry)
-    what = event.image or event.work
+    what = LocalizedText("本馆", "the repository")
+    if subject := event.image or event.work:
+        what = LocalizedText(subject, subject)
+    digest = f", sha256 {event.sha256}" if event.sha256 else ""
     position = f"第 {verified.index} 条，共 {verified.size} 条"
-    zh = f"核验通过：{event.time} {event.type}，{what}，sha256 {event.sha256}（日志{position}）"
-    en = (
-        f"Verified: {event.type} of {what} at {event.time}, sha256 {event.sha256}"
-        f" (log entry {verified.index} of {verified.size})"
-    )
+    zh = f"核验通过：{event.time} {event.type}，{what.zh}{digest.replace(', ', '，')}（日志{position}）"
+    en = f"Verified: {event.type} of {what.en} at {event.time}{digest} (log entry {verified.index} of {verified.size})"
     terminal.write(LocalizedText(zh, en))
     show_cosigners(terminal, verified.size, verified.cosigners)
     if stamp:

@@ -3,7 +3,8 @@
 1. Read the directories of all pyramids; make missing and damaged ones from the masters.
 2. Publish the manifests that differ from the stored ones.
 3. Read works, files, events and the access to each work from the committed OCFL objects, and the index of each event
-   from the log. Events that are not logged yet are staged again.
+   from the log. Events that are not logged yet are staged again. Events that no object carries, such as those of
+   fixity checks and deletions, are read from the log alone.
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
 5. Publish the collections.
 6. Queue the job that makes missing features of pages and their index.
@@ -109,7 +110,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
             _require_no_ingest(repository)
             log = read_damaged_log(repository)
             logged = {work: access for work, (_, access) in log.access.items()}
-            count = repository.catalogue.rebuild(_publications(repository, reading, log), logged)  # 3, 4
+            count = repository.catalogue.rebuild(_publications(repository, reading, log), logged, log.kept)  # 3, 4
         publish_all(repository)  # 5
         if repository.settings.similar_pages:
             repository.jobs.enqueue(feature_index_job())  # 6

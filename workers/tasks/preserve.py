@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +34,7 @@ from repository.model import Event, Rights, Work, WorkAccess, WorkState
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
 from repository.work_json import work_of_json, work_to_json
+from workers.tasks.log_events import software
 
 RECORD: Final = "metadata/work.json"
 EVENTS: Final = "metadata/events.json"
@@ -184,11 +184,7 @@ def _access_event(work: str, version: int, before: WorkAccess, after: WorkAccess
         is_withdrawn = after.state is WorkState.WITHDRAWN
         change = ChangeOfAccess.WITHDRAWAL if is_withdrawn else ChangeOfAccess.RESTORATION
     digest = sha256(access_to_json(after)).hexdigest()
-    return access_event(work, version, digest, after, change, time=after.changed or time, software=_software())
-
-
-def _software() -> str:
-    return f"shanben {metadata.version('shanben')}"
+    return access_event(work, version, digest, after, change, time=after.changed or time, software=software())
 
 
 def _digests(work: Work, files: Mapping[str, Path], documents: Mapping[str, bytes]) -> dict[str, str]:
@@ -229,14 +225,14 @@ def _recovery_events(work: Work, damaged: Mapping[str, Damage], version: int, ti
             damage=damage.value,
             version=version,
             time=time,
-            software=_software(),
+            software=software(),
         )
 
 
 def _new_events(work: Work, record: str, version: int, time: str, logged: set[str | None]) -> Iterator[Event]:
     """Yield an ingestion event for each image without one, and the accession event of the version."""
-    software = _software()
+    recorder = software()
     for image in work.images():
         if image.identifier not in logged:
-            yield ingestion_event(work.identifier, image.identifier, image.master, time=time, software=software)
-    yield accession_event(work.identifier, version, record, time=time, software=software)
+            yield ingestion_event(work.identifier, image.identifier, image.master, time=time, software=recorder)
+    yield accession_event(work.identifier, version, record, time=time, software=recorder)

@@ -13,11 +13,12 @@ from preservation.log.sequencer import open_log
 from preservation.ocfl import objects
 from preservation.ocfl.restoration import Damage, find_damage, restore
 from preservation.ocfl.validation import validate_object
-from preservation.premis import EventType, parse_event
+from preservation.premis import parse_event
 from repository import paths
 from repository.database.outbox import Job, JobState
 from repository.errors import DigestMismatch
 from repository.identifiers import Kind, mint
+from repository.model import EventType
 from repository.repository import Repository
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
