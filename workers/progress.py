@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
+from preservation.progress import OnProgress
 from repository.localized import LocalizedText
 
 
@@ -18,3 +20,14 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """End the phase, whether it was completed or not."""
+
+
+def serialized(progress: Progress) -> OnProgress:
+    """Return a function that several threads may call, although `progress` may not be."""
+    lock = threading.Lock()
+
+    def advance(amount: int) -> None:
+        with lock:
+            progress.advance(amount)
+
+    return advance

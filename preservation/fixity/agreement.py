@@ -1,8 +1,8 @@
 """Decide, from the inventories of all copies of an object, what the object must hold. (pure)
 
 An inventory counts only if a sidecar vouches for its bytes, it follows the rules of OCFL, and the log does not
-contradict it. Of those that count, one with more versions supersedes the others; of several with as many versions, the
-one that is stored in more places is taken. Where that decides nothing, nothing is decided: a person must.
+contradict it. Of those that count, the one that lacks least of what the log names is taken, then the one with more
+versions, then the one that is stored in more places. Where that decides nothing, nothing is decided: a person must.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -29,8 +29,8 @@ from preservation.ocfl.validation_rules import check_inventory
 from repository.errors import ObjectInvalid
 from repository.localized import LocalizedText
 
-Judge = Callable[[Inventory], bool]
-"""Returns whether the log agrees with an inventory."""
+Judge = Callable[[Inventory], int | None]
+"""Returns how many digests that the log states an inventory lacks; None for an inventory that the log contradicts."""
 
 _NONE: Final = LocalizedText(
     "各处都没有与日志相符的可用 OCFL 清单", "no store has a usable inventory with which the log agrees"
@@ -118,10 +118,10 @@ class _Candidate:
     inventory: Inventory
     document: bytes
     votes: int
-    stores: frozenset[str] = field(compare=False)
+    stores: frozenset[str]
 
 
-def agree(copies: Collection[InventoryCopy], identifier: str, *, newest: int | None, is_logged: Judge) -> Agreement:
+def agree(copies: Collection[InventoryCopy], identifier: str, *, newest: int | None, judge: Judge) -> Agreement:
     """Decide what an object must hold.
 
     `newest` is the newest version that is known outside the stores: an inventory with more versions is reported, and
@@ -130,19 +130,16 @@ def agree(copies: Collection[InventoryCopy], identifier: str, *, newest: int | N
     sound = list(_sound(copies, identifier))
     newer = [each for each in sound if newest is not None and len(each.inventory.versions) > newest]
     known = [each for each in sound if each not in newer]
-    logged = [each for each in known if is_logged(each.inventory)]
+    judged = [(lacking, each) for each in known if (lacking := judge(each.inventory)) is not None]
     stores = frozenset(store for each in newer for store in each.stores)
-    if not logged:
+    if not judged:
         return Agreement(None, _NONE, stores, [each.inventory for each in known])
-    best = max(logged, key=_rank)
-    if sum(_rank(each) == _rank(best) for each in logged) > 1:
+    ranks = [(-lacking, len(each.inventory.versions), each.votes) for lacking, each in judged]
+    if ranks.count(max(ranks)) > 1:
         return Agreement(None, _SPLIT, stores)
+    best = judged[ranks.index(max(ranks))][1]
     documents = [_document(copies, best, number) for number in range(1, len(best.inventory.versions) + 1)]
     return Agreement(AgreedObject(best.inventory, documents), None, stores)
-
-
-def _rank(candidate: _Candidate) -> tuple[int, int]:
-    return len(candidate.inventory.versions), candidate.votes
 
 
 def _sound(copies: Collection[InventoryCopy], identifier: str) -> Iterator[_Candidate]:

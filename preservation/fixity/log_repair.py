@@ -22,7 +22,7 @@ from preservation.fixity.merged_log import KnownEntries, LogFile, MergedLog, rea
 from preservation.fixity.quarantine import keep_copy
 from preservation.fixity.repair_outcome import LeftFinding, LostFile, RepairedFile, RepairOutcome
 from preservation.log.merkle import TreeHead
-from preservation.log.notes import VerifierKey, read_checkpoint
+from preservation.log.notes import VerifierKey, parse_checkpoint, parse_note, read_checkpoint
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, transfer_small
 from repository.errors import DigestMismatch, LogInvalid, StoreFault
@@ -50,25 +50,35 @@ class _Signed:
     store: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogWitnesses:
+    """What is known of the log outside the stores: its key, None if that is lost, and checkpoints that were remembered.
+
+    `known` returns the entries that the catalogue has. `is_valid` judges cosigned and timestamped checkpoints besides
+    their signature by the log. Without the key, checkpoints are believed if the entries give their roots.
+    """
+
+    key: VerifierKey | None
+    remembered: Sequence[bytes]
+    known: KnownEntries
+    is_valid: IsValid
+
+
 class LogRepair:
     """The repair of the log in `stores`, of which the first is the primary one.
 
-    `remembered` are the signed checkpoints that are kept outside the stores, `known` the entries that the catalogue
-    has. `is_valid` judges cosigned and timestamped checkpoints besides their signature by `key`.
+    `witnesses` know of the log outside the stores. With `only`, that store alone is written, and gets the newest log
+    that can be had, as in a restore.
     """
 
-    def __init__(
-        self,
-        stores: Sequence[NamedStore],
-        key: VerifierKey,
-        remembered: Sequence[bytes],
-        known: KnownEntries,
-        is_valid: IsValid,
-    ) -> None:
+    def __init__(self, stores: Sequence[NamedStore], witnesses: LogWitnesses, only: str | None = None) -> None:
         self._stores = stores
-        self._key = key
-        self._known = known
-        self._is_valid = is_valid
+        self._targets = [named for named in stores if only in {None, named.name}]
+        self._is_restore = only is not None
+        self._key = witnesses.key
+        self._known = witnesses.known
+        self._is_valid = witnesses.is_valid
+        remembered = witnesses.remembered
         self._outcome = RepairOutcome()
         self._signed = [_Signed(note, head, "") for note in remembered if (head := self._head(note))]
         for named in stores:
@@ -76,22 +86,27 @@ class LogRepair:
             if note is not None and (head := self._head(note)):
                 self._signed.append(_Signed(note, head, named.name))
 
+    @property
+    def heads(self) -> set[TreeHead]:
+        """The verified heads of the log that the stores have, and those remembered outside them."""
+        return {signed.head for signed in self._signed}
+
     def run(self, on_progress: OnProgress = ignore_progress) -> RepairOutcome:
         """Repair the log everywhere. Raises `StoreFault` when a store can no longer be read."""
         if not self._signed:
             return self._outcome
-        heads = sorted({signed.head for signed in self._signed}, key=lambda head: head.size, reverse=True)
+        heads = sorted(self.heads, key=lambda head: head.size, reverse=True)
         done: set[str] = set()
         for number, head in enumerate(heads):
             merged, confirmed = self._merged(head, heads)
-            targets = [named for named in self._stores if named.name not in done and self._may_have(named, head)]
-            if number:  # the primary store never goes back to an older head
+            targets = [named for named in self._targets if named.name not in done and self._may_have(named, head)]
+            if number and not self._is_restore:  # the primary store never goes back to an older head
                 targets = [named for named in targets if named is not self._stores[0]]
             if merged and targets:
                 for named in targets:
                     self._repair(named, merged, head, confirmed, on_progress)
                 done |= {named.name for named in targets}
-        for named in self._stores:
+        for named in self._targets:
             if named.name not in done:
                 self._leave(named, LOG_CHECKPOINT, _UNCONFIRMED)
         self._repair_attested()
@@ -181,7 +196,7 @@ class LogRepair:
             if best is None:
                 continue
             source = next(name for name, found in notes.items() if found == best)
-            for named in self._stores:
+            for named in self._targets:
                 stored = read_if_possible(named.store, key)
                 if named.name in notes or stored == best[1]:
                     continue
@@ -215,6 +230,8 @@ class LogRepair:
     def _head(self, note: bytes) -> TreeHead | None:
         """Return the head that a note of this log states; None for any other note."""
         try:
+            if self._key is None:
+                return parse_checkpoint(parse_note(note).text).head
             checkpoint = read_checkpoint(note, [self._key])
         except LogInvalid:
             return None

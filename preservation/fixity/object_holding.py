@@ -73,6 +73,8 @@ class ObjectHolding:
         if copy is None or copy.document != agreed.documents[-1]:
             return content
         named = {finding.key.removeprefix(f"{self.root}/") for finding in self.place.findings}
+        if self.root in named:  # the finding concerns the whole object
+            return content
         return content & (named | (content - set(self.listed)))
 
     @cached_property

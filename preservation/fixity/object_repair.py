@@ -57,12 +57,21 @@ class RepairFacts:
     """What is known of a work outside the stores: what the log says, its newest version, and its images' pyramids.
 
     `newest` is None if the stores themselves tell the newest version. `pyramids` are keys in the primary store by the
-    SHA-256 of the master.
+    SHA-256 of the master. With `accepts_older`, an object without the newest versions that the log names is accepted
+    where nothing better is left, as in a restore.
     """
 
     logged: LoggedContent
     newest: int | None
     pyramids: Mapping[str, str]
+    accepts_older: bool = False
+
+    def judge(self, inventory: Inventory) -> int | None:
+        """As `agreement.Judge`."""
+        found = self.logged.contradictions(inventory)
+        if found.unlogged or (found.unlisted and not self.accepts_older):
+            return None
+        return len(found.unlisted)
 
 
 class _SourceUnreadable(Exception):
@@ -90,7 +99,7 @@ class _SourceStore:
 
 
 class ObjectRepair:
-    """The repair of one work's object in `stores`."""
+    """The repair of one work's object in `stores`. `target_fault` is why a store could not be written, if so."""
 
     def __init__(
         self,
@@ -108,6 +117,7 @@ class ObjectRepair:
         self._same: dict[str, list[str]] = {}
         self._lost: dict[str, tuple[ObjectHolding, str]] = {}
         self._outcome = RepairOutcome()
+        self.target_fault: StoreFault | None = None
 
     def run(self) -> RepairOutcome:
         """Repair every store that has findings. Raises `StoreFault` when a store can no longer be read."""
@@ -118,17 +128,14 @@ class ObjectRepair:
                 self._leave_all(target, NO_SECOND_WITNESS)
             return self._outcome
         copies = [copy for holding in self._holdings for copy in holding.inventories]
-        agreement = agree(
-            copies,
-            paths.ocfl_id(self._work),
-            newest=self._facts.newest,
-            is_logged=lambda inventory: logged.contradictions(inventory).count == 0,
-        )
+        facts, identifier = self._facts, paths.ocfl_id(self._work)
+        agreement = agree(copies, identifier, newest=facts.newest, judge=facts.judge)
         self._same = _paths_by_digest(agreement)
         for target in targets:
             try:
                 self._repair(target, agreement)
             except _TargetFailed as failed:
+                self.target_fault = failed.fault
                 self._leave_all(target, failed.fault.message)
         self._conclude(agreement)
         return self._outcome

@@ -13,14 +13,14 @@ from typing import Final
 
 from preservation.digests import sha256
 from preservation.fixity.findings import FindingKind, FixityFinding
-from preservation.fixity.log_repair import LogRepair
+from preservation.fixity.log_repair import LogRepair, LogWitnesses
 from preservation.fixity.logged_content import LogWitness
 from preservation.fixity.object_holding import RepairStore, damage_of
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
 from preservation.fixity.quarantine import move_into_quarantine
 from preservation.fixity.repair_outcome import LeftFinding, RepairedFile, RepairOutcome
 from preservation.fixity.store_check import StoreCheck
-from preservation.log.notes import parse_verifier_key
+from preservation.log.notes import VerifierKey, parse_verifier_key
 from preservation.log.sequencer import exclusive_writer, open_log, remembered_notes, verifier_key
 from preservation.log.timestamped import judge_of_notes
 from preservation.ocfl.layout import STORAGE_ROOT_FILES
@@ -95,10 +95,7 @@ class StoreRepair:
         if not stores or stores[0].name != STORE:
             return outcome
         with exclusive_writer(repository):
-            repair = LogRepair(
-                stores, key, remembered_notes(repository), self._known_entries, judge_of_notes(repository.settings)
-            )
-            outcome.add(repair.run(on_progress))
+            outcome.add(LogRepair(stores, log_witnesses(repository, key)).run(on_progress))
         return outcome
 
     def storage_root(self) -> RepairOutcome:
@@ -180,9 +177,14 @@ class StoreRepair:
             except (StoreFault, DigestMismatch) as fault:
                 outcome.left.append(_left(store.name, finding, fault.message))
 
-    def _known_entries(self, start: int, end: int) -> list[bytes]:
-        events = self._repository.log_sequence.numbered_events(start, end - start)
-        return [event_bytes(event) for event in events]
+
+def log_witnesses(repository: Repository, key: VerifierKey | None) -> LogWitnesses:
+    """Return what a repository knows of its log outside the stores. Raises `SettingInvalid`, `DatabaseFault`."""
+
+    def known(start: int, end: int) -> list[bytes]:
+        return [event_bytes(event) for event in repository.log_sequence.numbered_events(start, end - start)]
+
+    return LogWitnesses(key, remembered_notes(repository), known, judge_of_notes(repository.settings))
 
 
 def _place(repository: Repository, name: str) -> _Place:

@@ -1,4 +1,4 @@
-"""The commands ``shanben store``: copy a whole store, validate its OCFL storage root, and adopt a store."""
+"""The commands ``shanben store``: copy, restore, validate or adopt a store."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
+from web.cli.restored_report import report_restored
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
 from workers.bootstrap import prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
+from workers.maintenance.restore_store import restore_store
 from workers.tasks.replicate import replication_jobs
 
 _PRIMARY: Final = "store"
@@ -33,7 +35,7 @@ _PRIMARY: Final = "store"
 
 @click.group()
 def store() -> None:
-    """存储：整体复制、验证与认领。 Stores: copy, validate or adopt one."""
+    """存储：整体复制、恢复、验证与认领。 Stores: copy, restore, validate or adopt one."""
 
 
 @store.command()
@@ -103,6 +105,45 @@ def adopt(terminal: Terminal, name: str | None, refill: bool) -> None:
     label = replica or store_name(repository.settings.store_url)
     terminal.write(LocalizedText(f"已认领：{label}", f"Adopted: {label}"))
     terminal.result({"store": label, "refill": refill})
+
+
+@store.command()
+@click.option(
+    "--from",
+    "names",
+    metavar="NAME[,NAME]",
+    required=True,
+    help="来源存储的名称或地址，以逗号分隔。 The stores to restore from: names or addresses, comma-separated.",
+)
+@click.option(
+    "--to", "address", metavar="ADDRESS", help="恢复到此地址，缺省为主存储。 Where to; the primary by default."
+)
+@command
+def restore(terminal: Terminal, names: str, address: str | None) -> int:
+    """用其他存储恢复主存储或新的存储，并列出缺失的内容。 Restore a store from others, and list what is missing."""
+    settings = process_settings()
+    repository = open_repository(settings)
+    target = _restore_target(repository, address)
+    sources = [_restore_source(repository, name.strip()) for name in names.split(",") if name.strip()]
+    restored = restore_store(repository, sources, target, terminal.progress())
+    return report_restored(terminal, target.name, restored)
+
+
+def _restore_target(repository: Repository, address: str | None) -> NamedStore:
+    settings = repository.settings
+    prepare_store(address or settings.store_url, settings)
+    if address is None or store_name(address) == store_name(settings.store_url):
+        return NamedStore(_PRIMARY, repository.store)
+    return NamedStore(store_name(address), open_store_at(address, settings))
+
+
+def _restore_source(repository: Repository, name: str) -> NamedStore:
+    """Return the store with this name, or at this address. Raises `SettingInvalid`."""
+    if name in {_PRIMARY, store_name(repository.settings.store_url)}:
+        return NamedStore(_PRIMARY, repository.store)
+    if name in repository.replicas:
+        return NamedStore(name, repository.replicas[name])
+    return _open_source(name, repository.settings)
 
 
 def _identity_fault(name: str | None, settings: Settings) -> StoreNotRecognised | None:

@@ -25,5 +25,21 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "已修复 {repaired} 个文件；丢失 {lost} 个；未作改动 {left} 处",
             "Repaired: {repaired} file(s); lost: {lost}; left as they are: {left}",
         ),
+        "restore.missing-work": LocalizedText(
+            "✗ {work}：日志记有 v{logged}，所及存储中只到 v{stored}",
+            "✗ {work}: the log names v{logged}, and the stores have the versions up to v{stored}",
+        ),
+        "restore.missing-log": LocalizedText(
+            "✗ 日志：已签发 {logged} 条，只恢复到第 {stored} 条",
+            "✗ The log: {logged} entries were signed, and {stored} could be restored",
+        ),
+        "restore.missing-file": LocalizedText("✗ {key}：各处存储中均无完好的副本", "✗ {key}: no store has it intact"),
+        "restore.missing-reason": LocalizedText("✗ {key}：{reason}", "✗ {key}: {reason}"),
+        "restore.totals": LocalizedText(
+            "已恢复到 {store}：{files} 个文件；现有著作 {works} 种，日志 {entries} 条；缺失 {missing} 处。"
+            "浏览图与清单请运行 shanben rebuild 重制",
+            "Restored to {store}: {files} file(s); it holds {works} work(s) and {entries} log entries; missing:"
+            " {missing}. Run shanben rebuild to make pyramids and manifests again",
+        ),
     }
 )

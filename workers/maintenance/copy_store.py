@@ -8,7 +8,6 @@ after a copy without problems, the target gets the source's identity: it may the
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from repository.errors import IntegrityError, KeyNotFound, PyramidCorrupt, Shanb
 from repository.localized import LocalizedText
 from repository.paths import LOG, OCFL_ROOT, PUBLISHED, PYRAMIDS
 from repository.storage.content import StoredObject
-from workers.progress import Progress
+from workers.progress import Progress, serialized
 
 _CONCURRENT_WORKS: Final = 4
 _CONCURRENT_FILES: Final = 4
@@ -65,7 +64,7 @@ def copy_store(
     label = LocalizedText(f"复制 {source.name} → {target.name}", f"Copying {source.name} to {target.name}")
     progress.start(label, total)
     try:
-        return _Copy(source, target, _serialized(progress)).run(() if masters_only else _DERIVED)
+        return _Copy(source, target, serialized(progress)).run(() if masters_only else _DERIVED)
     finally:
         progress.finish()
 
@@ -160,17 +159,6 @@ class _Copy:
     def _add(self, totals: TransferTotals | None) -> None:
         if totals:
             self._totals += totals
-
-
-def _serialized(progress: Progress) -> OnProgress:
-    """Return a function that several threads may call, although `progress` may not be."""
-    lock = threading.Lock()
-
-    def advance(amount: int) -> None:
-        with lock:
-            progress.advance(amount)
-
-    return advance
 
 
 def _paired(
