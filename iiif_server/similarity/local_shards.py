@@ -55,6 +55,11 @@ class LocalShards:
         self._next = 0.0
         self._copying: threading.Thread | None = None
 
+    @property
+    def is_copying(self) -> bool:
+        """Whether the list is being read, or shards are being copied."""
+        return self._copying is not None
+
     def current(self) -> SearchedShards:
         """Return the shards to search. Raises `SearchBusy` while none has been copied, and `StoreFault`."""
         with self._lock:

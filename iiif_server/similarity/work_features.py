@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -55,7 +56,7 @@ def sections(width: int, height: int) -> list[Box]:
     if long <= short * _LONGEST:
         return [Box(0, 0, width, height)]
     length = round(short * _SECTION)
-    count = max(2, round((long - length) / (length * (1 - _OVERLAP))) + 1)
+    count = ceil((long - length) / (length * (1 - _OVERLAP))) + 1
     starts = [round((long - length) * number / (count - 1)) for number in range(count)]
     return [Box(start, 0, length, height) if width > height else Box(0, start, width, length) for start in starts]
 

@@ -193,11 +193,18 @@ def _write_shard(repository: Repository, key: str, works: Sequence[tuple[str, st
 
 
 def _read(repository: Repository, work: str, recipe_name: str) -> Iterator[tuple[tuple[object, ...], Features]]:
-    """Yield the rows of the table and the features of a work's pages; none for features that are gone or damaged."""
+    """Yield the rows of the table and the features of a work's pages; none if they are gone.
+
+    Damaged ones are deleted, so that the next run has them made again.
+    """
+    key = paths.page_features(work, recipe_name)
     try:
-        data = repository.store.read(paths.page_features(work, recipe_name))
+        data = repository.store.read(key)
         pages, start = unpack(data)
-    except (KeyNotFound, ValueError):
+    except KeyNotFound:
+        return
+    except ValueError:
+        repository.store.delete(key)
         return
     for page in pages:
         features = features_of(data[start : start + page.bytes])
