@@ -17,6 +17,7 @@ from web.accounts import pages as account_pages
 from web.accounts.passwords import Passwords
 from web.messages.interface import translate
 from web.operations import status_page
+from web.reports import pages as report_pages
 from web.services import health, log, metrics, presentation, similar
 from web.site import error_pages, pages
 from web.site.cors import allow_any_origin, respond_to_preflight
@@ -48,6 +49,7 @@ def create_app(
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
+        report_pages.blueprint(repository),
         account_pages.blueprint(repository, passwords or Passwords()),
     ):
         app.register_blueprint(blueprint)
@@ -76,6 +78,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
         "static_files": static_files,
         "typeface": static_files.built_url(TYPEFACE),
         "provider": repository.settings.provider,
+        "alarms": partial(report_pages.alarm_texts, repository),
     }
 
 

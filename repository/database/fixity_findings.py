@@ -69,6 +69,18 @@ class FixityFindings:
             rows = session.execute(query.group_by(FixityFindingRow.store, FixityFindingRow.kind))
             return {(store, kind): count for store, kind, count in rows}
 
+    def count_in_state(self, state: FindingState) -> int:
+        """Return the number of findings in a state."""
+        query = select(func.count()).select_from(FixityFindingRow).where(FixityFindingRow.state == state.value)
+        with read_session(self._sessions) as session:
+            return session.scalar(query) or 0
+
+    def newest_ended(self, limit: int) -> list[RecordedFinding]:
+        """Return the findings of the last sweeps that are no longer open, the newest first."""
+        query = select(FixityFindingRow).where(~_IS_OPEN).order_by(FixityFindingRow.id.desc()).limit(limit)
+        with read_session(self._sessions) as session:
+            return [_finding_of(row) for row in session.scalars(query)]
+
     def end(self, finding: int, state: FindingState, done: str, now: datetime) -> bool:
         """End an open finding, or state that it is lost, and say what was done. Return False if it was not open."""
         ended = None if state in OPEN_STATES else timestamp(now)

@@ -87,6 +87,12 @@ class Holdings:
             rows = session.scalars(query).all()
         return [HeldGroup(row.name, row.works, row.images, row.bytes) for row in rows if row.works or row.images]
 
+    def titles(self, works: Collection[str]) -> dict[str, str]:
+        """Return the titles of some hundred works at most; works that are not held have none."""
+        query = select(WorkRow.identifier, WorkRow.title).where(WorkRow.identifier.in_(sorted(works)))
+        with read_session(self._sessions) as session:
+            return {row.identifier: row.title for row in session.execute(query)}
+
     def damage_counts(self) -> dict[str, int]:
         """Return how many works and volumes have each grade of damage."""
         return self._counts(ConditionRow.damage)

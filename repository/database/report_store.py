@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.report_tables import AlarmRow, ReportRow
+from repository.localized import LocalizedText
+
+_EVALUATED: Final = "-"
+"""The key of the row that says when alarms were last decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,17 @@ class RaisedAlarm:
     """An alarm whose cause continues: since when, and when it was sent last, None for not yet (RFC 3339)."""
 
     key: str
+    message: LocalizedText
     since: str
     sent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """The alarms whose causes continue, and when that was decided (RFC 3339), '' for never."""
+
+    alarms: tuple[RaisedAlarm, ...]
+    decided: str
 
 
 class Reports:
@@ -52,22 +66,36 @@ class Reports:
         with read_session(self._sessions) as session:
             return list(session.scalars(query))
 
-    def raise_alarms(self, keys: Collection[str], now: str) -> list[RaisedAlarm]:
-        """Record the alarms whose causes continue, and forget all others; return those recorded, ordered by key."""
+    def raise_alarms(self, messages: Mapping[str, LocalizedText], now: str) -> list[RaisedAlarm]:
+        """Record by key the alarms whose causes continue, and forget all others; return them ordered by key."""
 
         def action(session: Session) -> list[RaisedAlarm]:
-            rows = {row.key: row for row in session.scalars(select(AlarmRow))}
-            ended = sorted(rows.keys() - set(keys))
-            if ended:
-                session.execute(delete(AlarmRow).where(AlarmRow.key.in_(ended)))
-            for key in sorted(set(keys) - rows.keys()):
-                rows[key] = AlarmRow(key=key, since=now, sent=None)
-                session.add(rows[key])
-            return [RaisedAlarm(key, rows[key].since, rows[key].sent) for key in sorted(set(keys))]
+            rows = {row.key: row for row in session.scalars(select(AlarmRow).with_for_update())}
+            for key in rows.keys() - messages.keys() - {_EVALUATED}:
+                session.delete(rows.pop(key))
+            for key in sorted(messages):
+                row = rows.setdefault(key, AlarmRow(key=key, since=now, sent=None))
+                row.message = messages[key].to_json()
+                session.add(row)
+            evaluated = rows.pop(_EVALUATED, None) or AlarmRow(key=_EVALUATED, message={}, sent=None)
+            evaluated.since = now
+            session.add(evaluated)
+            return [_raised(rows[key]) for key in sorted(rows)]
 
         return run_transaction(self._sessions, action)
+
+    def alarms(self) -> AlarmState:
+        """Return the alarms whose causes continued when they were last decided, and when that was."""
+        with read_session(self._sessions) as session:
+            rows = {row.key: row for row in session.scalars(select(AlarmRow))}
+        evaluated = rows.pop(_EVALUATED, None)
+        return AlarmState(tuple(_raised(rows[key]) for key in sorted(rows)), evaluated.since if evaluated else "")
 
     def mark_sent(self, keys: Collection[str], now: str) -> None:
         """Record that a message about alarms was sent."""
         change = update(AlarmRow).where(AlarmRow.key.in_(sorted(keys))).values(sent=now)
         run_transaction(self._sessions, lambda session: session.execute(change))
+
+
+def _raised(row: AlarmRow) -> RaisedAlarm:
+    return RaisedAlarm(row.key, LocalizedText.of_json(row.message), row.since, row.sent)

@@ -54,10 +54,14 @@ class ReportRow(Table):
 
 
 class AlarmRow(Table):
-    """An alarm whose cause continues: since when, and when a message about it was sent last, None for not yet."""
+    """An alarm whose cause continues: since when, and when a message about it was sent last, None for not yet.
+
+    `message` is in both languages. The row with the key ``-`` is no alarm: its `since` is when alarms were decided.
+    """
 
     __tablename__ = "alarms"
 
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    message: Mapped[dict[str, str]] = mapped_column(JSON)
     since: Mapped[str] = mapped_column(String(32))
     sent: Mapped[str | None] = mapped_column(String(32))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from pathlib import PurePosixPath
 from typing import Final
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -65,7 +64,7 @@ def blueprint(repository: Repository) -> Blueprint:
             formatting=formatting,
             relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
             reason_text=_reason_text,
-            store_label=store_label,
+            store_label=formatting.store_label,
             kind_name=_kind_name,
         )
         response = make_response(page)
@@ -84,11 +83,6 @@ def _reason_text(reason: LocalizedText) -> str:
 def without_folders(text: str) -> str:
     """Cut every absolute path in a text to its last part: a page does not disclose the server's folders."""
     return _FOLDERS.sub("…/", text)
-
-
-def store_label(store: str) -> str:
-    """Return a store's name for a page: the last part of a folder, or the bucket and prefix."""
-    return store.partition("?")[0] if "://" in store else PurePosixPath(store).name
 
 
 def _kind_name(kind: str) -> str:

@@ -12,7 +12,8 @@ from repository.condition import Condition, Repair
 from repository.database.catalogue import Catalogue, Publication
 from repository.database.engine import sessions_of
 from repository.database.holdings import Grouping, HeldGroup, Holdings, class_of
-from repository.database.report_store import RaisedAlarm, Reports
+from repository.database.report_store import AlarmState, Reports
+from repository.localized import LocalizedText
 from repository.model import Volume
 
 
@@ -85,9 +86,18 @@ def test_a_report_is_kept_as_it_was_first_stored(engine: Engine) -> None:
 
 
 def test_an_alarm_lasts_as_long_as_its_cause(engine: Engine) -> None:
-    reports = Reports(sessions_of(engine))
-    assert reports.raise_alarms(["a", "b"], "t1") == [RaisedAlarm("a", "t1", None), RaisedAlarm("b", "t1", None)]
+    reports, text = Reports(sessions_of(engine)), LocalizedText("损坏", "damage")
+
+    def raised(*keys: str, now: str) -> list[tuple[str, str, str | None]]:
+        found = reports.raise_alarms(dict.fromkeys(keys, text), now)
+        assert all(alarm.message == text for alarm in found)
+        return [(alarm.key, alarm.since, alarm.sent) for alarm in found]
+
+    assert reports.alarms() == AlarmState((), "")
+    assert raised("a", "b", now="t1") == [("a", "t1", None), ("b", "t1", None)]
     reports.mark_sent(["a"], "t2")
-    assert reports.raise_alarms(["a", "c"], "t3") == [RaisedAlarm("a", "t1", "t2"), RaisedAlarm("c", "t3", None)]
-    assert reports.raise_alarms([], "t4") == []
-    assert reports.raise_alarms(["a"], "t5") == [RaisedAlarm("a", "t5", None)]
+    assert raised("a", "c", now="t3") == [("a", "t1", "t2"), ("c", "t3", None)]
+    assert [alarm.key for alarm in reports.alarms().alarms] == ["a", "c"]
+    assert raised(now="t4") == []
+    assert reports.alarms() == AlarmState((), "t4")
+    assert raised("a", now="t5") == [("a", "t5", None)]

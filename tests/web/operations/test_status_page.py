@@ -17,8 +17,9 @@ from repository.database.outbox import NewJob
 from repository.repository import Repository
 from repository.storage.store import open_replicas
 from web.app import create_app
+from web.operations.formatting import store_label
 from web.operations.status import StatusReader, status_document
-from web.operations.status_page import store_label, without_folders
+from web.operations.status_page import without_folders
 
 FIRST = "2026-01-01T00:00:00Z"
 HOLDER = "somebody"

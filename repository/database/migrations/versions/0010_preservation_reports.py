@@ -53,6 +53,7 @@ def upgrade() -> None:
     op.create_table(
         "alarms",
         sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("message", sa.JSON(), nullable=False),
         sa.Column("since", sa.String(length=32), nullable=False),
         sa.Column("sent", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_alarms")),

@@ -1,0 +1,285 @@
+"""Reads the data of a preservation report from the database, and the state of witnesses from the store.
+
+All numbers are counters or sums over a few thousand rows, however much is held. One query reads every work: how far
+each replica is. Its result is used again for a while, so that it takes a small share of the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from preservation.log.heads import timestamped_sizes
+from preservation.log.witnesses import WitnessState, read_witness_states, witness_policy
+from preservation.reporting.growth import check_rate
+from preservation.reporting.report import (
+    DamagedOriginal,
+    DueDay,
+    FindingCount,
+    GradeCount,
+    PreservationReport,
+    ReportedCadence,
+    ReportedChecks,
+    ReportedCondition,
+    ReportedFinding,
+    ReportedGroup,
+    ReportedKey,
+    ReportedLog,
+    ReportedPlace,
+    ReportedSweep,
+    ReportedWitness,
+)
+from repository.clock import timestamp
+from repository.condition import DAMAGE_GRADES, GRADES, SEVERE
+from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, date_of_day, day_of
+from repository.database.holdings import Grouping
+from repository.database.outbox import Job
+from repository.database.replica_status import ReplicaSummary
+from repository.database.store_registry import PRIMARY
+from repository.errors import ShanbenError
+from repository.repository import Repository
+
+STORE: Final = "store"
+"""What reports call the primary store."""
+
+MOST_FINDINGS: Final = 200
+"""The most open findings that a report lists; their numbers by store and kind are whole."""
+
+_MOST_ENDED: Final = 50
+_MOST_SWEEPS: Final = 20
+_MOST_SEVERE: Final = 200
+_MOST_JOBS: Final = 200
+_FORECAST_DAYS: Final = 90
+_LATE_SHARE: Final = 10
+_SUMMARY_SHARE: Final = 20
+_REPLICATION: Final = ("replicate", "replicate-log")
+
+
+@dataclass(frozen=True, slots=True)
+class LogNotes:
+    """What a store has about the log: what witnesses cosigned, and the size that the newest timestamp covers."""
+
+    witnesses: tuple[WitnessState, ...] = ()
+    timestamped: int = 0
+
+
+def read_log_notes(repository: Repository) -> LogNotes:
+    """Return what the primary store has about the log; empty while it cannot be read."""
+    try:
+        timestamped = max(timestamped_sizes(repository.store), default=0)
+    except ShanbenError:  # reported by the checks of the log; the report is made nevertheless
+        timestamped = 0
+    return LogNotes(tuple(read_witness_states(repository)), timestamped)
+
+
+class ReportReader:
+    """Reads reports of one repository; safe to use from several threads.
+
+    `read_notes` returns the log's notes; a web process passes one that does not wait for the store.
+    """
+
+    def __init__(self, repository: Repository, read_notes: Callable[[], LogNotes] | None = None) -> None:
+        self._repository = repository
+        self._read_notes = read_notes or partial(read_log_notes, repository)
+        self._summary: ReplicaSummary | None = None
+        self._valid_until = 0.0
+
+    def read(self, now: datetime | None = None) -> PreservationReport:
+        """Return the report on the present. Raises `DatabaseFault`."""
+        repository, moment = self._repository, now or self._repository.clock()
+        counts, stores = repository.catalogue.counts(), [PRIMARY, *repository.replicas]
+        sweeps = [_sweep(sweep) for sweep in repository.sweeps.newest(_MOST_SWEEPS)]
+        findings = repository.findings
+        opened, ended = findings.open_findings(limit=MOST_FINDINGS), findings.newest_ended(_MOST_ENDED)
+        titles = repository.holdings.titles({each.work for each in (*opened, *ended) if each.work})
+        return PreservationReport(
+            at=timestamp(moment),
+            library=repository.settings.provider,
+            software=f"shanben {metadata.version('shanben')}",
+            works=counts.works,
+            images=counts.images,
+            bytes=counts.bytes,
+            cadence=ReportedCadence(_DAYS, _rate(sweeps)),
+            classes=self._groups(Grouping.CLASS),
+            formats=self._groups(Grouping.FORMAT),
+            months=self._groups(Grouping.MONTH),
+            places=tuple(self._places(counts.works)),
+            checks=tuple(self._checks(stores, moment)),
+            sweeps=tuple(sweeps),
+            last_sweeps=tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_ended(name))),
+            last_canaries=tuple(map(_sweep, repository.sweeps.last_canaries(stores))),
+            due=self._due(stores, moment),
+            open_counts=self._open_counts(stores),
+            lost=findings.count_in_state(FindingState.LOST),
+            open_findings=tuple(reported_finding(each, titles) for each in opened),
+            ended_findings=tuple(reported_finding(each, titles) for each in ended),
+            log=self._log(counts.events - counts.staged, counts.staged),
+            keys=tuple(_certificates(repository.settings.tls_certificate)),
+            condition=self._condition(),
+        )
+
+    def _groups(self, grouping: Grouping) -> tuple[ReportedGroup, ...]:
+        held = self._repository.holdings.by(grouping)
+        return tuple(ReportedGroup(each.name, each.works, each.images, each.bytes) for each in held)
+
+    def _places(self, works: int) -> Iterator[ReportedPlace]:
+        first = self._repository.catalogue.first_accession("", "9999") or ""
+        yield ReportedPlace(STORE, works, 0, first)
+        if not self._repository.replicas:
+            return
+        summary, failing = self._replication(), self._failing()
+        for name in self._repository.replicas:
+            held = summary.verified.get(name, 0)
+            since = summary.since.get(name, "")
+            yield ReportedPlace(name, held, max(0, summary.works - held), since, failing.get(name, ""))
+
+    def _open_counts(self, stores: Sequence[str]) -> tuple[FindingCount, ...]:
+        counts = sorted(self._repository.findings.counts(stores).items())
+        return tuple(FindingCount(_name(store), kind, count) for (store, kind), count in counts)
+
+    def _replication(self) -> ReplicaSummary:
+        started = time.monotonic()
+        if self._summary is None or started >= self._valid_until:
+            self._summary = self._repository.replica_status.summary(list(self._repository.replicas))
+            ended = time.monotonic()
+            self._valid_until = ended + _SUMMARY_SHARE * (ended - started)
+        return self._summary
+
+    def _failing(self) -> dict[str, str]:
+        """Return since when copying to each replica has failed."""
+        jobs = self._repository.jobs
+        failing: dict[str, str] = {}
+        for job in (*jobs.delayed(_MOST_JOBS), *jobs.failed(_MOST_JOBS)):
+            if job.kind in _REPLICATION and (store := job.arguments.get("store")):
+                failing[store] = min(failing.get(store, "9999"), _first_failure(job))
+        return failing
+
+    def _checks(self, stores: Sequence[str], moment: datetime) -> Iterator[ReportedChecks]:
+        today = day_of(moment)
+        for total in self._repository.fixity.totals(stores, today, today - max(1, _DAYS // _LATE_SHARE)):
+            yield ReportedChecks(
+                store=_name(total.store),
+                category=total.category.name.lower(),
+                files=total.files,
+                bytes=total.bytes,
+                never=total.never,
+                due=total.due,
+                due_bytes=total.due_bytes,
+                late=total.late,
+                failed=total.failed,
+                not_checked=total.not_checked,
+                oldest=total.oldest or "",
+            )
+
+    def _due(self, stores: Sequence[str], moment: datetime) -> tuple[DueDay, ...]:
+        today = day_of(moment)
+        days: dict[int, tuple[int, int]] = {}
+        for day, files, size in self._repository.fixity.due_by_day(stores, today + _FORECAST_DAYS):
+            before = days.get(max(day, today), (0, 0))
+            days[max(day, today)] = (before[0] + files, before[1] + size)
+        return tuple(DueDay(date_of_day(day), files, size) for day, (files, size) in sorted(days.items()))
+
+    def _log(self, size: int, staged: int) -> ReportedLog:
+        settings, notes = self._repository.settings, self._read_notes()
+        quorum = 0
+        with suppress(ShanbenError):  # the settings are checked when the program starts
+            quorum = witness_policy(settings).quorum if settings.witnesses else 0
+        witnesses = tuple(ReportedWitness(state.name, state.size, state.time) for state in notes.witnesses)
+        return ReportedLog(size, staged, witnesses, quorum, notes.timestamped)
+
+    def _condition(self) -> ReportedCondition:
+        holdings = self._repository.holdings
+        damage, grades = holdings.damage_counts(), holdings.grade_counts()
+        severe = [each for grade in SEVERE for each in holdings.damaged(grade, ("", 0), _MOST_SEVERE)]
+        return ReportedCondition(
+            grades=tuple(GradeCount(grade, grades[grade]) for grade in GRADES if grade in grades),
+            damage=tuple(GradeCount(grade, damage[grade]) for grade in DAMAGE_GRADES if grade in damage),
+            repairs=holdings.repairs(),
+            severe=tuple(
+                DamagedOriginal(
+                    each.work,
+                    each.title,
+                    each.label,
+                    each.damage or "",
+                    each.causes,
+                    each.assessed or "",
+                    each.repairs,
+                    each.repaired or "",
+                )
+                for each in severe[:_MOST_SEVERE]
+            ),
+        )
+
+
+_DAYS: Final = 90
+
+
+def _name(store: str) -> str:
+    return STORE if store == PRIMARY else store
+
+
+def _rate(sweeps: Iterable[ReportedSweep]) -> int:
+    return check_rate([(sweep.started, sweep.ended, sweep.bytes) for sweep in sweeps if sweep.ended])
+
+
+def _first_failure(job: Job) -> str:
+    return str((job.result or {}).get("first", job.since))
+
+
+def _sweep(sweep: FixitySweep) -> ReportedSweep:
+    return ReportedSweep(
+        number=sweep.id,
+        store=_name(sweep.store),
+        scope=sweep.scope,
+        started=sweep.started,
+        ended=sweep.ended or "",
+        state=sweep.state.value,
+        expected=sweep.expected,
+        passed=sweep.passed,
+        failed=sweep.failed,
+        not_checked=sweep.not_checked,
+        bytes=sweep.bytes,
+        canaries=sweep.canaries,
+        canaries_missed=sweep.canaries_missed,
+        root=sweep.root or "",
+    )
+
+
+def reported_finding(finding: RecordedFinding, titles: Mapping[str, str]) -> ReportedFinding:
+    """Return a finding as reports state it; `titles` has those of works by identifier."""
+    work = finding.work or ""
+    return ReportedFinding(
+        number=finding.id,
+        store=_name(finding.store),
+        key=finding.key,
+        kind=finding.kind,
+        work=work,
+        title=titles.get(work, ""),
+        expected=finding.expected or "",
+        found=finding.found or "",
+        detail=finding.detail,
+        first_seen=finding.first_seen,
+        last_seen=finding.last_seen,
+        state=finding.state.value,
+        ended=finding.ended or "",
+        done=finding.done,
+    )
+
+
+def _certificates(path: str) -> Iterator[ReportedKey]:
+    """Yield the TLS certificate of this machine, if it has one that can be read."""
+    if not path:
+        return
+    with suppress(OSError, ValueError):
+        certificate = x509.load_pem_x509_certificate(Path(path).read_bytes())
+        ends = certificate.not_valid_after_utc.astimezone(UTC) - timedelta(seconds=1)
+        yield ReportedKey(f"TLS {Path(path).name}", timestamp(ends))

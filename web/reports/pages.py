@@ -1,0 +1,168 @@
+"""``/preservation``: the page that a conservator opens each morning, its lists, charts and files.
+
+Every page needs an account, of any role. The page shows the present; a file shows a stored moment, named by ``at``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+
+from iiif_server import urls
+from preservation.reporting.reader import MOST_FINDINGS, LogNotes, ReportReader, read_log_notes, reported_finding
+from preservation.reporting.report import PreservationReport
+from repository.errors import NotFound, RequestInvalid
+from repository.localized import LocalizedText
+from repository.repository import Repository
+from web.accounts.staff import current_account, login_redirect
+from web.messages.interface import translate
+from web.operations.formatting import store_label
+from web.reports.charts import CHARTS, ChartDrawer
+from web.reports.check_sections import findings_table
+from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
+from web.reports.issue import issued_report, record_issue, stored_report
+from web.reports.sections import report_document
+from web.site.language import current_language
+from web.site.urls import local_url
+from web.telemetry.store_probes import StoreProbe
+
+_STORE_SECONDS: Final = 1.0
+"""The seconds for which the page waits for the notes in the store."""
+
+_EARLIER: Final = 12
+_STALE_HOURS: Final = 3
+_FILE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
+_CHART_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_STATES: Final = ("open", "ended")
+_MOST_DIGITS: Final = 18
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Return the routes of the pages."""
+    pages = _ReportPages(repository)
+    routes = Blueprint("reports", __name__)
+    routes.before_request(pages.require_account)
+    routes.after_request(_keep_private)
+    routes.get(urls.PRESERVATION, endpoint="preservation")(pages.show_report)
+    routes.get(urls.PRESERVATION_FINDINGS, endpoint="findings")(pages.show_findings)
+    routes.get(f"{urls.PRESERVATION}/report.<name>", endpoint="file")(pages.send_file)
+    routes.get(f"{urls.PRESERVATION}/chart/<name>.svg", endpoint="chart")(pages.send_chart)
+    return routes
+
+
+class _ReportPages:
+    """The views of the pages."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._notes = StoreProbe("notes of the log", partial(read_log_notes, repository), LogNotes())
+        self._reader = ReportReader(repository, lambda: self._notes.start()(_STORE_SECONDS))
+        self._drawer = ChartDrawer()
+
+    def require_account(self) -> Response | None:
+        return None if current_account(self._repository.account_sessions) else login_redirect()
+
+    def show_report(self) -> Response:
+        report, language = self._reader.read(), current_language()
+        names = [name for section in report_document(report, language).sections for name in section.charts]
+        return _page(
+            "preservation.html",
+            report=report_document(report, language),
+            pictures={name: local_url(_chart_path(name)) for name in names},
+            earlier=self._repository.reports.times(_EARLIER),
+            formats=tuple(ReportFormat),
+            file_url=lambda kind, at="": local_url(_file_path(kind, at)),
+        )
+
+    def show_findings(self) -> Response:
+        state = request.args.get("state", "open")
+        if state not in _STATES:
+            raise RequestInvalid(part="state", reason=LocalizedText("应为 open 或 ended", "write open or ended"))
+        after, findings = _number("after"), self._repository.findings
+        listed = findings.open_findings if state == "open" else findings.ended_findings
+        found = listed(after=after, limit=MOST_FINDINGS)
+        titles = self._repository.holdings.titles({each.work for each in found if each.work})
+        reported = [reported_finding(each, titles) for each in found]
+        return _page(
+            "findings.html",
+            state=state,
+            states=_STATES,
+            table=findings_table(state, reported, current_language()),
+            following=found[-1].id if len(found) == MOST_FINDINGS else None,
+        )
+
+    def send_chart(self, name: str) -> Response:
+        if name not in CHARTS:
+            raise NotFound(what=name)
+        chart = self._drawer.draw(name, self._reader.read(), current_language())
+        response = make_response(chart)
+        response.headers["Content-Type"] = "image/svg+xml"
+        response.headers["Content-Security-Policy"] = _CHART_POLICY
+        return response
+
+    def send_file(self, name: str) -> Response:
+        if name not in set(ReportFormat):
+            raise NotFound(what=f"report.{name}")
+        if not (at := request.args.get("at", "")):
+            report = issued_report(self._repository, self._reader)
+            return redirect(local_url(_file_path(name, report.at)), 303)  # type: ignore[return-value]
+        return self._file(stored_report(self._repository, at), ReportFormat(name))
+
+    def _file(self, report: PreservationReport, kind: ReportFormat) -> Response:
+        content = report_file(report, kind, current_language(), self._drawer.draw)
+        account = current_account(self._repository.account_sessions)
+        record_issue(self._repository, content, report.at, account.name if account else None)
+        response = make_response(content)
+        response.headers["Content-Type"] = MEDIA_TYPES[kind]
+        name = f"preservation-{report.at.replace(':', '')}.{kind.value}"
+        disposition = "attachment" if kind in {ReportFormat.CSV, ReportFormat.JSON} else "inline"
+        response.headers["Content-Disposition"] = f'{disposition}; filename="{name}"'
+        if kind is ReportFormat.HTML:
+            response.headers["Content-Security-Policy"] = _FILE_POLICY
+        return response
+
+
+def _chart_path(name: str) -> str:
+    return f"{urls.PRESERVATION}/chart/{name}.svg"
+
+
+def _file_path(kind: str, at: str) -> str:
+    return f"{urls.PRESERVATION}/report.{kind}" + (f"?at={at}" if at else "")
+
+
+def _number(name: str) -> int:
+    value = request.args.get(name, "0")
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
+        raise RequestInvalid(part=name, reason=LocalizedText("应为数字", "write a number"))
+    return int(value)
+
+
+def _page(template: str, **values: Any) -> Response:
+    return make_response(render_template(template, store_label=store_label, **values))
+
+
+def _keep_private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers.setdefault("Content-Language", current_language().value)
+    return response
+
+
+def _stale_hours(repository: Repository, decided: str) -> int:
+    """Return for how many hours no worker has looked for alarms; 0 if not for long, or never yet."""
+    if not decided:
+        return 0
+    hours = int((repository.clock() - datetime.fromisoformat(decided)).total_seconds() // 3600)
+    return hours if hours >= _STALE_HOURS else 0
+
+
+def alarm_texts(repository: Repository) -> list[str]:
+    """Return the alarms for the banner of staff pages, in the language of the page."""
+    state, language = repository.reports.alarms(), current_language()
+    texts = [alarm.message.in_language(language) for alarm in state.alarms]
+    if hours := _stale_hours(repository, state.decided):
+        texts.append(translate(language, "report.alarms-stale", hours=hours))
+    return texts
