@@ -23,6 +23,9 @@ SIMILAR: Final = "/verify/similar"
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 STAFF: Final = "/staff"
+ROBOTS: Final = "/robots.txt"
+SITEMAP: Final = "/sitemap.xml"
+OEMBED: Final = "/oembed"
 LOG_CHECKPOINT: Final = "/log/checkpoint"
 LOG_KEY: Final = "/log/key"
 
@@ -123,6 +126,11 @@ def reader_path(work: str, page: int | None = None) -> str:
     """Return the path of the reader, opened at a page counted from 1 when `page` is given."""
     path = f"{WORKS}/{work}/read"
     return path if page is None else f"{path}?page={page}"
+
+
+def sitemap_part_path(number: int) -> str:
+    """Return the path of a part of the sitemap, counted from 1."""
+    return f"/sitemap/{number}.xml"
 
 
 def log_path(key: str) -> str:

@@ -7,6 +7,7 @@ file it is the name. docs/settings.md explains every setting, and a test compare
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -43,6 +44,7 @@ class Settings:
     tsa: str = ""
     tsa_certificates: str = ""
     provider: str = ""
+    embedders: tuple[str, ...] = ()
     tile_size: int = 512
     jpeg_quality: int = 80
     pixel_budget: int = 2_000_000_000
@@ -120,6 +122,9 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
 }
 
 
+_ORIGIN: Final = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+
+
 def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Settings:
     """Return the settings of `environ`, then of `shanben.toml` in `folder`. Raises `SettingInvalid`.
 
@@ -173,9 +178,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "data":
         return Path(value)
-    if name in {"replicas", "witnesses"}:
+    if name in {"embedders", "replicas", "witnesses"}:
         parts = value.split(",") if isinstance(value, str) else value
-        return tuple(part.strip() for part in parts if part.strip())
+        listed = tuple(part.strip() for part in parts if part.strip())
+        return _checked_origins(name, listed) if name == "embedders" else listed
     if name in _BOUNDS:
         return _bounded(name, value)
     text = str(value)
@@ -196,6 +202,18 @@ def _checked_base_url(name: str, text: str) -> str:
         )
         raise SettingInvalid(name=name, reason=reason)
     return text
+
+
+def _checked_origins(name: str, origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the origins of sites, which become part of a header, if each is valid: ``*``, or a scheme and a host."""
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            reason = LocalizedText(
+                f"{origin} 应为 * 或形如 https://partner.example 的网址",
+                f"{origin} must be * or like https://partner.example",
+            )
+            raise SettingInvalid(name=name, reason=reason)
+    return origins
 
 
 def _bounded(name: str, value: Any) -> int:

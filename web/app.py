@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +20,7 @@ from web.messages.interface import translate
 from web.operations import status_page
 from web.reports import pages as report_pages
 from web.services import health, log, metrics, presentation, similar
-from web.site import error_pages, pages
+from web.site import error_pages, oembed, pages, sitemap
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
@@ -43,6 +44,8 @@ def create_app(
     static_files = read_static_files(_HERE / "static")
     for blueprint in (
         pages.blueprint(repository, static_files),
+        sitemap.blueprint(repository),
+        oembed.blueprint(repository),
         presentation.blueprint(repository),
         log.blueprint(repository),
         health.blueprint(repository),
@@ -60,7 +63,7 @@ def create_app(
     app.after_request(allow_any_origin)
     app.after_request(PublicRedirects(repository.settings))
     app.after_request(_send_static_files_whole)
-    app.after_request(_SecurityHeaders(origin(repository.settings)))
+    app.after_request(_SecurityHeaders(origin(repository.settings), repository.settings.embedders))
     app.context_processor(lambda: _for_templates(repository, static_files))
     return app
 
@@ -93,13 +96,15 @@ def _send_static_files_whole(response: Response) -> Response:
 class _SecurityHeaders:
     """Adds security headers to every response: pages load, send and frame nothing of other sites (CSP level 3).
 
+    No other site may show a page in a frame, except the reader on the sites `embedders`.
+
     The reader's deep zoom decodes images from ``blob:`` and ``data:`` URLs. If the public address differs from the one
     visited, the manifest's image URLs have the public one, so the policy permits it too.
     """
 
-    def __init__(self, public: str) -> None:
+    def __init__(self, public: str, embedders: Sequence[str]) -> None:
         here = f"'self' {public}".strip()
-        self._policy = "; ".join(
+        policy = "; ".join(
             (
                 "default-src 'none'",
                 "script-src 'self'",
@@ -114,10 +119,11 @@ class _SecurityHeaders:
                 "frame-ancestors 'self'",
             )
         )
+        self._policies = {True: " ".join((policy, *embedders)), False: policy}
 
     def __call__(self, response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", self._policy)
+        headers.setdefault("Content-Security-Policy", self._policies[request.endpoint == "pages.read"])
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")

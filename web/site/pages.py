@@ -20,10 +20,11 @@ from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.model import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
-from web.messages.interface import reader_messages
+from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language
+from web.site.page_metadata import PageMetadata, page_metadata
 from web.site.public_record import public_record
 from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
 from web.site.urls import local_url, public_url
@@ -68,6 +69,10 @@ class CatalogueQueries:
         """Return published works, the newest first."""
         summaries = self._catalogue.works(offset, limit, newest_first=True)
         return [Card(summary, self._cover(summary)) for summary in summaries]
+
+    def oldest(self, offset: int, limit: int) -> list[Card]:
+        """Return published works in the order of accession."""
+        return [Card(summary, self._cover(summary)) for summary in self._catalogue.works(offset, limit)]
 
     def holdings(self) -> tuple[int, int]:
         """Return the numbers of published works and of images."""
@@ -116,6 +121,17 @@ class CatalogueQueries:
     def reader_url(self, work: Work, number: int) -> str:
         """Return the public URL of the reader at a page of a work."""
         return public_url(self._repository.settings, reader_path(work.identifier, number))
+
+    def front(self, work: Work, decision: Decision) -> view_models.Picture | None:
+        """Return the picture of a work's first page that has one; None where access allows none."""
+        page = next((page for page in work.pages() if page.images), None)
+        return self.still(work, page, decision) if page and decision.shows_pixels else None
+
+    def metadata(self, work: Work, decision: Decision) -> PageMetadata:
+        """Return what programs read in the page of a work."""
+        settings = self._repository.settings
+        site = settings.provider or translate(current_language(), "site.name")
+        return page_metadata(work, site, self.front(work, decision), lambda path: public_url(settings, path))
 
     def top_collection_url(self) -> str:
         """Return the public URL of the collection of all works."""
@@ -200,6 +216,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         ranges=view_models.range_views(work),
         rights=_rights(work.rights),
         manifest=queries.manifest_url(work),
+        metadata=queries.metadata(work, decision),
         preservation=queries.preservation(work),
         from_right=view_models.reads_from_right(work),
         script=static_files.built_url(COPY_SCRIPT),

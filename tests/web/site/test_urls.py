@@ -41,6 +41,9 @@ def test_fixed_paths_are_routed() -> None:
         urls.STATUS: "operations.status",
         urls.LOG_CHECKPOINT: "log.checkpoint",
         urls.LOG_KEY: "log.key",
+        urls.ROBOTS: "sitemap.robots",
+        urls.SITEMAP: "sitemap.index",
+        urls.OEMBED: "oembed.oembed",
     }
     assert {path: routed(path) for path in expected} == {path: (name, {}) for path, name in expected.items()}
 
@@ -53,6 +56,11 @@ def test_paths_of_a_work_are_routed_to_it(work: str, page: int) -> None:
     assert routed(urls.reader_path(work, page)) == ("pages.read", {"identifier": work, "page": str(page)})
     assert routed(urls.manifest_path(work)) == ("iiif.manifest", {"work": work})
     assert routed(urls.collection_path(work)) == ("iiif.collection", {"name": work})
+
+
+@given(PAGES)
+def test_parts_of_the_sitemap_are_routed(number: int) -> None:
+    assert routed(urls.sitemap_part_path(number)) == ("sitemap.part", {"number": number})
 
 
 @given(IDENTIFIERS)

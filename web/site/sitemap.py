@@ -1,0 +1,83 @@
+"""``/robots.txt`` and the sitemap for search engines: every published work with its cover (sitemaps.org 0.9).
+
+The sitemap is an index of parts, each of a fixed number of works in the order of accession. A work that is withdrawn is
+in none. Restricted works have a page, and no picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from flask import Blueprint, Response
+from lxml import etree
+
+from iiif_server import urls
+from repository.errors import NotFound
+from repository.repository import Repository
+from web.site.pages import CatalogueQueries
+from web.site.urls import public_url
+
+WORKS_IN_PART: Final = 1000
+"""At most 50,000 are allowed; each costs a query for its cover."""
+
+_SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_IMAGE: Final = "http://www.google.com/schemas/sitemap-image/1.1"
+_MAX_AGE: Final = "public, max-age=3600"
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Return the routes of the sitemap and of robots.txt."""
+    routes = Blueprint("sitemap", __name__)
+    queries = CatalogueQueries(repository)
+
+    @routes.get("/robots.txt")
+    def robots() -> Response:
+        closed = (urls.STATUS, urls.STAFF, urls.LOGIN, urls.LOGOUT, urls.PRESERVATION, urls.HEALTH_ROOT)
+        lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
+        lines += ["", f"Sitemap: {public_url(repository.settings, urls.SITEMAP)}"]
+        return _cached("\n".join(lines) + "\n", "text/plain")
+
+    @routes.get("/sitemap.xml")
+    def index() -> Response:
+        parts = max(1, -(-queries.published_count() // WORKS_IN_PART))
+        locations = (public_url(repository.settings, urls.sitemap_part_path(number)) for number in range(1, parts + 1))
+        return _xml("sitemapindex", "sitemap", ((location, None) for location in locations))
+
+    @routes.get("/sitemap/<int:number>.xml")
+    def part(number: int) -> Response:
+        cards = queries.oldest((number - 1) * WORKS_IN_PART, WORKS_IN_PART) if number else []
+        if not cards and number != 1:
+            raise NotFound(what=f"sitemap/{number}.xml")
+        settings = repository.settings
+        return _xml(
+            "urlset",
+            "url",
+            (
+                (
+                    public_url(settings, urls.work_path(card.summary.identifier)),
+                    public_url(settings, card.picture.path) if card.picture else None,
+                )
+                for card in cards
+            ),
+        )
+
+    return routes
+
+
+def _xml(root: str, item: str, entries: Iterable[tuple[str, str | None]]) -> Response:
+    """Return a sitemap: the location of each entry, and of its picture if it has one."""
+    document = etree.Element(f"{{{_SITEMAP}}}{root}", nsmap={None: _SITEMAP, "image": _IMAGE})
+    for location, picture in entries:
+        entry = etree.SubElement(document, f"{{{_SITEMAP}}}{item}")
+        etree.SubElement(entry, f"{{{_SITEMAP}}}loc").text = location
+        if picture:
+            image = etree.SubElement(entry, f"{{{_IMAGE}}}image")
+            etree.SubElement(image, f"{{{_IMAGE}}}loc").text = picture
+    return _cached(etree.tostring(document, xml_declaration=True, encoding="utf-8"), "application/xml")
+
+
+def _cached(body: str | bytes, media_type: str) -> Response:
+    response = Response(body, mimetype=media_type)
+    response.headers["Cache-Control"] = _MAX_AGE
+    return response
