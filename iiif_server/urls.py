@@ -138,9 +138,14 @@ def log_path(key: str) -> str:
     return f"{LOG_ROOT}{key}"
 
 
-def proof_path(image: str) -> str:
-    """Return the path of an image's evidence file (C2SP tlog-proof)."""
-    return f"{LOG_ROOT}proof/{image}"
+def proof_path(identifier: str) -> str:
+    """Return the path of an evidence file (C2SP tlog-proof) for an image or a work."""
+    return f"{LOG_ROOT}proof/{identifier}"
+
+
+def evidence_path(identifier: str) -> str:
+    """Return the path of the archive of all evidence for an image or a work."""
+    return f"{LOG_ROOT}evidence/{identifier}.zip"
 
 
 def stored_id(path: str) -> str:

@@ -19,7 +19,7 @@ from web.accounts.passwords import Passwords
 from web.messages.interface import translate
 from web.operations import status_page
 from web.reports import pages as report_pages
-from web.services import health, log, metrics, presentation, similar
+from web.services import evidence, health, log, metrics, presentation, similar
 from web.site import error_pages, oembed, pages, sitemap
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
@@ -48,6 +48,7 @@ def create_app(
         oembed.blueprint(repository),
         presentation.blueprint(repository),
         log.blueprint(repository),
+        evidence.blueprint(repository),
         health.blueprint(repository),
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),

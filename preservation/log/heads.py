@@ -6,6 +6,7 @@ not published yet (`log/writer.py`, steps 6 and 7).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,20 +62,17 @@ class SignedHeads:
         cosigned = self.cosigned()
         return [cosigned] if cosigned else []
 
-    def covering(self, index: int) -> SignedHead:
-        """Return the head for evidence of an entry: the oldest timestamped one, the cosigned one, or the newest.
+    def coverage(self) -> Coverage:
+        """Return the heads for evidence of entries, as they are now. Raises `LogInvalid`, `StoreFault`."""
+        return Coverage(self, timestamped_sizes(self._store))
 
-        Raises `LogInvalid`.
-        """
-        size = next((size for size in timestamped_sizes(self._store) if size > index), None)
-        if size and (timestamped := self._read(log_timestamped(size))):
-            return timestamped
-        cosigned = self.cosigned()
-        return cosigned if cosigned and cosigned.checkpoint.size > index else self.newest()
+    def timestamped(self, size: int) -> SignedHead | None:
+        """Return the timestamped head of this size; None without one. Raises `LogInvalid`."""
+        return self._read(log_timestamped(size))
 
     def timestamped_heads(self) -> list[SignedHead]:
         """Return every timestamped head. Raises `LogInvalid`."""
-        heads = (self._read(log_timestamped(size)) for size in timestamped_sizes(self._store))
+        heads = map(self.timestamped, timestamped_sizes(self._store))
         return [head for head in heads if head]
 
     def remembered(self) -> list[SignedHead]:
@@ -96,6 +94,31 @@ class SignedHeads:
                 "the checkpoint belongs to another log; restore this log's checkpoint from a backup",
             )
         return SignedHead(note, checkpoint)
+
+
+class Coverage:
+    """The heads for evidence of entries: for each the oldest timestamped one, the cosigned one, or the newest.
+
+    The oldest timestamp that covers an entry proves the earliest time. Every head is read and verified once.
+    """
+
+    def __init__(self, heads: SignedHeads, timestamped: Sequence[int]) -> None:
+        self._heads = heads
+        self._sizes = timestamped
+        self._read: dict[int, SignedHead] = {}
+
+    def of(self, index: int) -> SignedHead:
+        """Return the head for an entry; one that does not cover it when none does. Raises `LogInvalid`."""
+        place = bisect_right(self._sizes, index)
+        size = self._sizes[place] if place < len(self._sizes) else 0
+        if size not in self._read:
+            self._read[size] = (size and self._heads.timestamped(size)) or self._without_timestamp(index)
+        head = self._read[size]
+        return head if head.checkpoint.size > index else self._heads.newest()
+
+    def _without_timestamp(self, index: int) -> SignedHead:
+        cosigned = self._heads.cosigned()
+        return cosigned if cosigned and cosigned.checkpoint.size > index else self._heads.newest()
 
 
 def timestamped_sizes(store: ObjectStore) -> list[int]:

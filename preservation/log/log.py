@@ -7,11 +7,12 @@ heads, entries, proofs, evidence, audits. `log/writer.py` appends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from preservation.log import evidence
 from preservation.log.audit import AuditResult, audit
+from preservation.log.evidence import EvidenceFile
 from preservation.log.heads import SignedHeads, checkpoint_lost, checkpoint_outdated
 from preservation.log.merkle import TreeHead, consistency_proof, inclusion_proof
 from preservation.log.notes import Checkpoint, VerifierKey
@@ -96,20 +97,26 @@ class ProvenanceLog:
         return StoredTree(self._store, size).entries(start, min(end, size)) if start < size else iter(())
 
     def evidence(self, index: int) -> bytes:
-        """Return a verified evidence file for an entry. Raises `NotFound`, `LogInvalid`.
+        """Return a verified evidence file for an entry. Raises `NotFound`, `LogInvalid`."""
+        return next(self.evidence_files((index,))).content()
 
-        It holds the oldest timestamped checkpoint that covers the entry, else the one that a quorum of witnesses
+    def evidence_files(self, indexes: Iterable[int]) -> Iterator[EvidenceFile]:
+        """Yield verified evidence for entries. Raises `NotFound`, `LogInvalid`.
+
+        Each holds the oldest timestamped checkpoint that covers the entry, else the one that a quorum of witnesses
         cosigned, else the newest.
         """
-        head = self._heads.covering(index)
-        size = head.checkpoint.size
-        _require(index, size)
-        tree = StoredTree(self._store, size)
-        entry = next(tree.entries(index, index + 1))
-        proof = tuple(inclusion_proof(index, size, tree.hash_of))
-        content = evidence.EvidenceFile(entry, index, proof, head.note).content()
-        evidence.verify(content, self._key.line())
-        return content
+        coverage = self._heads.coverage()
+        trees: dict[int, StoredTree] = {}
+        for index in indexes:
+            head = coverage.of(index)
+            size = head.checkpoint.size
+            _require(index, size)
+            tree = trees.setdefault(size, StoredTree(self._store, size))
+            entry = next(tree.entries(index, index + 1))
+            file = EvidenceFile(entry, index, tuple(inclusion_proof(index, size, tree.hash_of)), head.note)
+            evidence.verify(file.content(), self._key.line())
+            yield file
 
     def consistency(self, old_size: int, size: int | None = None) -> list[bytes]:
         """Return the proof that the log, at `size` or its newest size, extends its state at `old_size` >= 1.

@@ -38,7 +38,7 @@ from preservation.log.tiles import has_tiles
 from preservation.log.writer import Append
 from preservation.log.writer_lock import CheckpointFile, DatabaseWriterLock, FileWriterLock, WriterLock
 from preservation.premis import event_bytes, parse_event
-from repository.errors import DependencyMissing, LogBusy, LogInvalid, NotFound, SettingInvalid
+from repository.errors import DependencyMissing, LogBusy, LogInvalid, SettingInvalid
 from repository.localized import LocalizedText
 from repository.model import Event
 from repository.repository import Repository
@@ -157,14 +157,6 @@ def remembered_notes(repository: Repository) -> list[bytes]:
     """
     key = repository.log_sequence.verifier_key()
     return _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
-
-
-def image_evidence(repository: Repository, image: str) -> bytes:
-    """Return the evidence file of the newest event of an image. Raises `NotFound` when the log has none."""
-    index = repository.log_sequence.newest_log_index(image)
-    if index is None:
-        raise NotFound(what=image)
-    return open_log(repository).evidence(index)
 
 
 def _append_staged(repository: Repository, log: ProvenanceLog, append: Append) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -143,6 +143,30 @@ class LogSequence:
         states_bytes = (EventRow.image == image, EventRow.type.in_(_OF_IMAGES))
         query = select(func.max(EventRow.log_index)).where(*states_bytes)
         return self._write(lambda session: session.scalar(query))
+
+    def logged_events(self, work: str, after: int, limit: int) -> list[tuple[int, Event]]:
+        """Return the events of a work and its images that the log holds after the index `after`, at most `limit`.
+
+        They are in the order of the log, each with its index; -1 precedes all.
+        """
+        return self._logged(EventRow.work == work, after, limit)
+
+    def logged_events_of_image(self, image: str, after: int, limit: int) -> list[tuple[int, Event]]:
+        """Return the events of an image, as `logged_events`."""
+        return self._logged(EventRow.image == image, after, limit)
+
+    def logged_events_of_work_alone(self, work: str, after: int, limit: int) -> list[tuple[int, Event]]:
+        """Return the events of a work that are not of one image, as `logged_events`."""
+        return self._logged(and_(EventRow.work == work, EventRow.image.is_(None)), after, limit)
+
+    def logged_events_of_digest(self, sha256: str, limit: int) -> list[tuple[int, Event]]:
+        """Return the events that state this digest, as `logged_events`."""
+        return self._logged(EventRow.sha256 == sha256, -1, limit)
+
+    def _logged(self, condition: ColumnElement[bool], after: int, limit: int) -> list[tuple[int, Event]]:
+        query = select(EventRow).where(condition, EventRow.log_index > after).order_by(EventRow.log_index).limit(limit)
+        rows = self._write(lambda session: session.scalars(query).all())
+        return [(row.log_index, event_of(row)) for row in rows if row.log_index is not None]
 
     def verifier_key(self) -> str | None:
         """Return the verifier key of the log; None before the first machine has registered it."""

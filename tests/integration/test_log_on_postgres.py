@@ -20,7 +20,8 @@ from log_scenarios import (
 )
 
 from preservation.log import signing_key
-from preservation.log.sequencer import can_sign, image_evidence, needs_recording, open_log, record_events, verifier_key
+from preservation.log.sequencer import can_sign, needs_recording, open_log, record_events, verifier_key
+from preservation.log.subject import evidence_of, parse_subject
 from repository.config import Settings
 from repository.errors import DependencyMissing, LogInvalid, SettingInvalid
 from repository.paths import LOG_CHECKPOINT
@@ -138,7 +139,7 @@ def test_a_machine_without_the_key_does_everything_but_sign(
     log = open_log(other)
     assert (log.size, log.verify().ok) == (3, True)
     image = first.catalogue.works()[0].cover
-    assert image_evidence(other, str(image)) == image_evidence(first, str(image))
+    assert evidence_of(other, parse_subject(str(image))) == evidence_of(first, parse_subject(str(image)))
     shutil.copytree(tmp_path / "first" / "keys", tmp_path / "other" / "keys")
     publish(other, "再試")
     assert record_events(other) == 3

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from preservation.log import evidence, sequencer
+from preservation.log.archive import write_archive
 from preservation.log.notes import Note, parse_note, parse_verifier_key
+from preservation.log.subject import Subject, evidence_of, parse_subject
 from preservation.log.timestamp import Timestamp, read_roots, timestamp_response, verify_timestamp
 from preservation.log.timestamped import timestamp_log, verify_timestamps
 from preservation.log.witnesses import utc_time, verify_cosigned, witness_policy
 from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
 from repository.config import process_settings
-from repository.errors import DependencyMissing, EvidenceInvalid, NotFound
-from repository.identifiers import Kind, parse
+from repository.errors import DependencyMissing, EvidenceInvalid
 from repository.localized import LocalizedText
-from repository.repository import open_repository
+from repository.repository import Repository, open_repository
 from repository.work_json import to_json_types
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.tasks.jobs import replicate_log_job
@@ -67,17 +70,23 @@ def verify(terminal: Terminal) -> int:
 
 
 @log.command()
-@click.argument("image")
+@click.argument("identifier")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="证据文件。 The evidence file.")
+@click.option("--version", type=click.IntRange(1), help="著作的版本。 A version of a work.")
+@click.option(
+    "--archive", is_flag=True, help="各事件的证据及核验所需，成一 ZIP。 All evidence and what checks it, a ZIP."
+)
 @command
-def prove(terminal: Terminal, image: str, output: Path | None) -> None:
-    """为一幅图像取证。 Write an evidence file for an image, which anyone can verify offline."""
+def prove(terminal: Terminal, identifier: str, output: Path | None, *, version: int | None, archive: bool) -> None:
+    """取证。 Write evidence for an image, a work or a version of a work, which anyone can verify offline."""
     repository = open_repository(process_settings())
     verify_primary(repository)
-    identifier = parse(image, Kind.IMAGE)
-    if repository.catalogue.image(identifier) is None:
-        raise NotFound(what=identifier)
-    content = sequencer.image_evidence(repository, identifier)
+    subject = parse_subject(identifier, version)
+    if archive:
+        path = output or Path(f"evidence-{subject.name}.zip")
+        write_evidence_archive(terminal, repository, subject, path)
+        return
+    content = evidence_of(repository, subject)
     if output is None:
         terminal.result({"evidence": content.decode()})
         if not terminal.as_json:
@@ -159,6 +168,17 @@ def key(terminal: Terminal) -> None:
     if not terminal.as_json:
         terminal.write_line(line)
     terminal.result({"key": line})
+
+
+def write_evidence_archive(terminal: Terminal, repository: Repository, subject: Subject, path: Path) -> None:
+    """Write the archive of all evidence of a subject; leave no file when there is none."""
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        count = write_archive(repository, subject, file)
+        file.seek(0)
+        with path.open("wb") as written:
+            shutil.copyfileobj(file, written)
+    terminal.write(LocalizedText(f"{count} 份证据已写入 {path}", f"{count} pieces of evidence written to {path}"))
+    terminal.result({"file": str(path), "entries": count})
 
 
 def show_cosigners(terminal: Terminal, size: int, cosigners: Mapping[str, int]) -> None:

@@ -13,9 +13,8 @@ from flask import Blueprint, Response
 from iiif_server.urls import LOG_ROOT
 from preservation.log import sequencer
 from preservation.log.tiles import unpack_entries, unpack_hashes
-from repository import identifiers, paths
+from repository import paths
 from repository.errors import KeyNotFound, NotFound
-from repository.identifiers import Kind
 from repository.repository import Repository
 from web.services.store_state import absent
 from web.site.cors import conditional
@@ -28,7 +27,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of the checkpoints, the tiles, the verifier key and the evidence files, open to everybody."""
+    """Return the routes of the checkpoints, the tiles and the verifier key, open to everybody."""
     routes = Blueprint("log", __name__, url_prefix=LOG_ROOT)
 
     @routes.get("/checkpoint")
@@ -55,13 +54,6 @@ def blueprint(repository: Repository) -> Blueprint:
     def key() -> Response:
         line = sequencer.verifier_key(repository)
         return _respond(f"{line}\n".encode(), _TEXT, _HOUR)
-
-    @routes.get("/proof/<image>")
-    def proof(image: str) -> Response:
-        identifier = identifiers.parse(image, Kind.IMAGE)
-        response = _respond(sequencer.image_evidence(repository, identifier), _TEXT, "no-cache")
-        response.headers["Content-Disposition"] = f'inline; filename="{identifier}.tlog-proof"'
-        return response
 
     return routes
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,6 +151,19 @@ def test_proof_verifies_with_the_served_key(client: FlaskClient, logged: Work) -
     proof = client.get(f"/log/proof/{image}")
     assert proof.status_code == 200
     assert evidence.verify(proof.data, key)
+
+
+def test_archive_of_evidence_is_a_zip_with_the_verifier(client: FlaskClient, logged: Work) -> None:
+    response = client.get(f"/log/evidence/{logged.identifier}.zip")
+    assert (response.status_code, response.mimetype) == (200, "application/zip")
+    names = zipfile.ZipFile(io.BytesIO(response.data)).namelist()
+    assert f"evidence-{logged.identifier}/verify.py" in names
+    assert len([name for name in names if name.endswith(".tlog-proof")]) == 3
+    assert client.get(f"/log/evidence/{logged.identifier}.zip?after=1").data != response.data
+    for address in (f"{logged.identifier}.zip?version=9", f"{logged.identifier}.zip?after=2", "w0.zip"):
+        assert client.get(f"/log/evidence/{address}").status_code == 404
+    for number in ("-1", "x", "01"):
+        assert client.get(f"/log/evidence/{logged.identifier}.zip?after={number}").status_code == 400
 
 
 @pytest.mark.parametrize(

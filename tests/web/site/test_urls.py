@@ -65,7 +65,8 @@ def test_parts_of_the_sitemap_are_routed(number: int) -> None:
 
 @given(IDENTIFIERS)
 def test_paths_of_the_log_are_routed(image: str) -> None:
-    assert routed(urls.proof_path(image)) == ("log.proof", {"image": image})
+    assert routed(urls.proof_path(image)) == ("evidence.proof", {"identifier": image})
+    assert routed(urls.evidence_path(image)) == ("evidence.archive", {"identifier": image})
     assert routed(urls.log_path("tile/0/x001/067.p/5")) == ("log.tile", {"place": "0/x001/067.p/5"})
     assert urls.log_path("checkpoint") == urls.LOG_CHECKPOINT
 
