@@ -82,8 +82,12 @@ def read_identity(store: ObjectStore) -> str | None:
 
 def write_identity(store: ObjectStore, identity: str) -> None:
     """Write the identity into a store. Raises `StoreFault`."""
-    document = {"format": _FORMAT, "identity": identity}
-    store.put(paths.STORE_IDENTITY, json.dumps(document, indent=2).encode() + b"\n")
+    store.put(paths.STORE_IDENTITY, identity_bytes(identity))
+
+
+def identity_bytes(identity: str) -> bytes:
+    """Return the bytes of the file that has an identity."""
+    return json.dumps({"format": _FORMAT, "identity": identity}, indent=2).encode() + b"\n"
 
 
 def verify_primary(repository: Repository) -> None:

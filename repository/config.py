@@ -43,6 +43,10 @@ class Settings:
     quorum: int = 0
     tsa: str = ""
     tsa_certificates: str = ""
+    fixity_days: int = 90
+    cold_stores: tuple[str, ...] = ()
+    fixity_limit: int = 0
+    fixity_hours: str = ""
     provider: str = ""
     embedders: tuple[str, ...] = ()
     tile_size: int = 512
@@ -115,6 +119,8 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "client_pixels": (0, 1 << 40),
     "quorum": (0, 100),
     "similar_pages": (0, 100_000_000),
+    "fixity_days": (1, 3650),
+    "fixity_limit": (0, 1 << 40),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),
@@ -178,7 +184,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "data":
         return Path(value)
-    if name in {"embedders", "replicas", "witnesses"}:
+    if name in {"cold_stores", "embedders", "replicas", "witnesses"}:
         parts = value.split(",") if isinstance(value, str) else value
         listed = tuple(part.strip() for part in parts if part.strip())
         return _checked_origins(name, listed) if name == "embedders" else listed

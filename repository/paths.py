@@ -15,6 +15,7 @@
     similar/shards.json                            the list of its shards
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
+    canaries/...                                   objects known to be bad (`preservation/fixity/canaries.py`)
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
@@ -35,6 +36,7 @@ QUARANTINE: Final = "quarantine"
 SIMILAR: Final = "similar"
 SIMILAR_WORKS: Final = "similar/works"
 SIMILAR_SHARDS: Final = "similar/shards.json"
+CANARIES: Final = "canaries"
 LOG: Final = "log"
 STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
@@ -155,6 +157,11 @@ def _log_index(index: int) -> str:
 
 def _partial(width: int) -> str:
     return "" if width == TILE_WIDTH else f".p/{width}"
+
+
+def log_tile_place(key: str) -> str:
+    """Return the key of the full tile or bundle in whose place a partial one is; any other key unchanged."""
+    return key.rpartition(".p/")[0] or key
 
 
 def parse_log_path(path: str) -> tuple[str, int, int] | None:

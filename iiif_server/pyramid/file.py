@@ -27,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -221,6 +221,29 @@ def check_tiles(file: BinaryIO, key: str) -> PyramidDirectory:
         if isal_zlib.crc32(file.read(length)) != crc:
             raise PyramidCorrupt(key=key, reason=directory.grid.name_of(ordinal))
     return directory
+
+
+def check_tile_stream(chunks: Iterable[bytes], directory: PyramidDirectory, key: str) -> None:
+    """Check the CRC-32 of every tile of the pyramid `key` in one pass over its bytes, in bounded memory.
+
+    Raises `PyramidCorrupt`, also for a file of another length than the directory's, and what `chunks` raises.
+    """
+    tiles = sorted((*directory.locate(ordinal), ordinal) for ordinal in range(directory.grid.count))
+    window, position = bytearray(), 0
+    waiting = iter(tiles)
+    tile = next(waiting, None)
+    for chunk in chunks:
+        window += chunk
+        while tile and position + len(window) >= tile[0] + tile[1]:
+            start = tile[0] - position
+            if isal_zlib.crc32(memoryview(window)[start : start + tile[1]].tobytes()) != tile[2]:
+                raise PyramidCorrupt(key=key, reason=directory.grid.name_of(tile[3]))
+            tile = next(waiting, None)
+        keep = min(tile[0] - position, len(window)) if tile else len(window)
+        del window[:keep]
+        position += keep
+    if tile or position + len(window) != directory.bytes:
+        raise PyramidCorrupt(key=key, reason=_NOT_WHOLE)
 
 
 def _file_range(file: BinaryIO) -> ReadRange:

@@ -1,8 +1,9 @@
-"""Check every file of the provenance log in one store: entry bundles, tiles and the checkpoint.
+"""Check every file of the provenance log in one store: entry bundles, tiles and checkpoints.
 
 The log is its own witness: the entries determine every tile and the root, and the checkpoint signs the root. The
 entries are read once, in memory that does not grow with the log. Where a bundle and its tile disagree, the next level
 of the tree, or the signed root at the edge, tells which of them has changed. Of partial tiles only the newest counts.
+Checkpoints that witnesses cosigned or an authority timestamped are verified by their signatures.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from preservation.digests import sha256
+from preservation.fixity.attested_check import Attestations, check_attested
 from preservation.fixity.files import ExpectedFile, require_reachable
 from preservation.fixity.findings import FileCheck, FindingKind, FixityFinding
 from preservation.log.merkle import TreeHead, leaf_hash, tree_hash
@@ -81,14 +83,21 @@ class LogCheck:
     checked by them if its checkpoint is unusable. `expected` is the number of files to check.
     """
 
-    def __init__(self, store: ObjectStore, key: VerifierKey, remembered: Sequence[TreeHead]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: VerifierKey,
+        remembered: Sequence[TreeHead],
+        attestations: Attestations | None = None,
+    ) -> None:
         self._store = store
+        self._attestations = attestations or Attestations(key)
         self._remembered = remembered
         self._checkpoint, self._head = self._read_checkpoint(key)
         self._tree = StoredTree(store, self._head.size if self._head else 0)
         self._edge = Edge()
-        self._strays = list(self._unexpected()) if self._checkpoint else []
-        self.expected = bool(self._checkpoint) + len(self._strays) + self._files()
+        self._strays, self._attested = self._others() if self._checkpoint else ([], [])
+        self.expected = bool(self._checkpoint) + len(self._strays) + len(self._attested) + self._files()
 
     def run(self, on_progress: OnProgress = ignore_progress) -> Iterator[FileCheck]:
         """Yield one check for each expected file. Raises `StoreFault` when the store is unreachable."""
@@ -99,6 +108,7 @@ class LogCheck:
     def _run(self) -> Iterator[FileCheck]:
         for key in self._strays:
             yield FileCheck(key, finding=FixityFinding(key, FindingKind.UNEXPECTED))
+        yield from (check_attested(self._store, key, self._attestations) for key in self._attested)
         for index in range(-(-self._tree.size // TILE_WIDTH)):
             leaves = yield from self._check_leaves(index)
             if leaves is None:
@@ -137,17 +147,18 @@ class LogCheck:
         widths = row_widths(self._tree.size)
         return sum(-(-width // TILE_WIDTH) for width in [*widths[:1], *widths])
 
-    def _unexpected(self) -> Iterator[str]:
-        """Yield files below ``log/`` that are no tile, no bundle and no checkpoint.
+    def _others(self) -> tuple[list[str], list[str]]:
+        """Return the files below ``log/`` that are nothing of the log, and the attested checkpoints.
 
-        Tiles beyond the signed size are ignored. So are cosigned and timestamped checkpoints: `shanben log verify`
-        verifies their signatures.
+        Tiles beyond the signed size are ignored.
         """
+        strays, attested = [], []
         for stored in self._store.list(LOG):
-            if stored.key == LOG_CHECKPOINT or is_attested_checkpoint(stored.key):
-                continue
-            if parse_log_path(stored.key.removeprefix(f"{LOG}/")) is None:
-                yield stored.key
+            if is_attested_checkpoint(stored.key):
+                attested.append(stored.key)
+            elif stored.key != LOG_CHECKPOINT and parse_log_path(stored.key.removeprefix(f"{LOG}/")) is None:
+                strays.append(stored.key)
+        return strays, attested
 
     def _read(self, key: str, full: str) -> _StoredFile:
         try:

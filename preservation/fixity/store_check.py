@@ -1,4 +1,4 @@
-"""Check one whole store: its OCFL storage root, every object, and the log.
+"""Check one store: its OCFL storage root, every object, and the log; all of it, or each part by itself.
 
 The store is listed once. Works that it is recorded to hold and of which nothing is left are found by the catalogue.
 Files below ``pyramids/``, ``published/`` and ``unfinished/`` are not preserved, and not checked here.
@@ -6,13 +6,14 @@ Files below ``pyramids/``, ``published/`` and ``unfinished/`` are not preserved,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
 from typing import Final
 
 from preservation.digests import sha256
+from preservation.fixity.attested_check import read_attestations
 from preservation.fixity.files import ExpectedFile, check_file
 from preservation.fixity.findings import FileCheck, FindingKind, FixityFinding, FixityTotals
 from preservation.fixity.log_check import LogCheck
@@ -71,10 +72,42 @@ class StoreCheck:
     def check_work(self, work: str, on_progress: OnProgress = ignore_progress) -> Iterator[FileCheck]:
         """Yield one check for every file of one work's object. Raises as `run`."""
         with ThreadPoolExecutor(THREADS) as threads:
-            checked = check_object(self._object(work), threads, on_progress)
+            checked = self.check_object(work, threads, on_progress)
         self.totals.expected += checked.expected
         yield from self._counted(checked.checks)
         self.totals.require_complete()
+
+    def check_object(self, work: str, executor: Executor, on_progress: OnProgress = ignore_progress) -> CheckedObject:
+        """Return the check of one work's object. Raises `StoreFault` when the store is unreachable."""
+        return check_object(self._object(work), executor, on_progress)
+
+    def holds_nothing_of(self, work: str) -> bool:
+        """Return whether the store has no file of a work's object, and is not recorded to hold one."""
+        return not self._held(work) and next(iter(self._store.list(paths.ocfl_object(work))), None) is None
+
+    def check_outside_objects(
+        self, on_work: Callable[[str], None], on_progress: OnProgress = ignore_progress
+    ) -> CheckedObject:
+        """Return the check of the storage root, with a finding for every file below it that belongs to no object.
+
+        The whole storage root is listed. `on_work` is called with each work of which it holds files.
+        """
+        root = self._storage_root(on_progress)
+        checks, expected = list(root.checks), root.expected
+        for work, strays in self._folders():
+            if work is not None:
+                on_work(work)
+            checks += strays.checks
+            expected += strays.expected
+        return CheckedObject(expected, checks)
+
+    def check_log(self, on_progress: OnProgress = ignore_progress) -> CheckedObject:
+        """Return the check of the log; nothing for a library without a log. Raises as `check_object`."""
+        if (key := _key_of(self._repository)) is None:
+            return CheckedObject(0, ())
+        repository = self._repository
+        check = LogCheck(self._store, key, remembered_heads(repository), read_attestations(repository.settings, key))
+        return CheckedObject(check.expected, list(check.run(on_progress)))
 
     def _counted(self, checks: Sequence[FileCheck]) -> Iterator[FileCheck]:
         for check in checks:
@@ -83,17 +116,17 @@ class StoreCheck:
 
     def _parts(self, threads: ThreadPoolExecutor, on_progress: OnProgress) -> Iterator[CheckedObject]:
         yield self._storage_root(on_progress)
-        for folder, listed in groupby(self._store.list(OCFL_ROOT), ObjectFolders()):
-            if folder is None:
-                yield _unexpected(stored for stored in listed if stored.key not in STORAGE_ROOT_FILES)
-            elif (work := _work_of(folder)) is None:
-                yield _unexpected(listed)
-            else:
-                for _ in listed:  # the object is listed by itself
-                    pass
-                yield check_object(self._object(work), threads, on_progress)
+        for work, strays in self._folders():
+            yield strays if work is None else check_object(self._object(work), threads, on_progress)
         for work in self._lost_works():
             yield check_object(self._object(work), threads, on_progress)
+
+    def _folders(self) -> Iterator[tuple[str | None, CheckedObject]]:
+        """Yield the work of each folder of an object, and None with findings for files that belong to no work."""
+        for folder, listed in groupby(self._store.list(OCFL_ROOT), ObjectFolders()):
+            work = _work_of(folder) if folder is not None else None
+            strays = [stored for stored in listed if work is None and stored.key not in STORAGE_ROOT_FILES]
+            yield work, _unexpected(strays)
 
     def _storage_root(self, on_progress: OnProgress) -> CheckedObject:
         expected = [ExpectedFile(key, sha256([content])) for key, content in STORAGE_ROOT_FILES.items()]
@@ -111,14 +144,9 @@ class StoreCheck:
             last = works[-1]
 
     def _run_log(self, on_progress: OnProgress) -> Iterator[FileCheck]:
-        key = _key_of(self._repository)
-        if key is None:
-            return
-        check = LogCheck(self._store, key, remembered_heads(self._repository))
-        self.totals.expected += check.expected
-        for each in check.run(on_progress):
-            self.totals.count(each)
-            yield each
+        checked = self.check_log(on_progress)
+        self.totals.expected += checked.expected
+        yield from self._counted(checked.checks)
 
     def held_version(self, work: str) -> int:
         """Return the newest version of a work that the store is recorded to hold; 0 for none."""

@@ -73,17 +73,22 @@ class FixityRecords:
         """Return the units of a work in a store."""
         return self._units(select(_UNIT).where(_UNIT.name == work, _UNIT.store == store).order_by(_UNIT.id))
 
-    def units_after(self, store: str, unit: int, limit: int) -> list[FixityUnit]:
-        """Return at most `limit` units of a store whose identifiers follow `unit`, in their order."""
-        query = select(_UNIT).where(_UNIT.store == store, _UNIT.id > unit)
-        return self._units(query.order_by(_UNIT.id).limit(limit))
+    def units_before_sweep(self, store: str, sweep: int, limit: int) -> list[FixityUnit]:
+        """Return at most `limit` units of a store that `sweep`, its newest one, has not checked yet.
 
-    def due_units(self, store: str, day: int, limit: int, *, sweep: int) -> list[FixityUnit]:
-        """Return at most `limit` units of a store that are due on `day` and that `sweep` has not checked yet.
-
-        Those that have been due for longest come first.
+        Those that were checked longest ago come first.
         """
-        query = select(_UNIT).where(_UNIT.store == store, _UNIT.due <= day, _UNIT.sweep != sweep)
+        query = select(_UNIT).where(_UNIT.store == store, _UNIT.sweep < sweep)
+        return self._units(query.order_by(_UNIT.sweep, _UNIT.id).limit(limit))
+
+    def due_units(self, store: str, day: int, limit: int, *, sweep: int | None = None) -> list[FixityUnit]:
+        """Return at most `limit` units of a store that are due on `day`, those that have been due for longest first.
+
+        Units that `sweep`, the newest one of the store, has checked already are left out.
+        """
+        query = select(_UNIT).where(_UNIT.store == store, _UNIT.due <= day)
+        if sweep is not None:
+            query = query.where(_UNIT.sweep < sweep)
         return self._units(query.order_by(_UNIT.due, _UNIT.id).limit(limit))
 
     def roots_of_sweep(self, store: str, sweep: int, after: int, limit: int) -> list[tuple[int, str]]:
@@ -93,6 +98,14 @@ class FixityRecords:
         query = select(_UNIT.id, _UNIT.root).where(_UNIT.store == store, _UNIT.sweep == sweep, _UNIT.id > after)
         with read_session(self._sessions) as session:
             return [(unit, root or "") for unit, root in session.execute(query.order_by(_UNIT.id).limit(limit))]
+
+    def reasons(self, store: str, sweep: int, limit: int) -> list[str]:
+        """Return at most `limit` different reasons why a sweep did not check files."""
+        is_own = (_UNIT.store == store, _UNIT.sweep == sweep, _UNIT.not_checked > 0)
+        query = select(FixityFileRow.reason).join(_UNIT, _UNIT.id == FixityFileRow.unit).where(*is_own)
+        with read_session(self._sessions) as session:
+            rows = session.scalars(query.where(FixityFileRow.reason.is_not(None)).distinct().limit(limit))
+            return [reason for reason in rows if reason]
 
     def unrecorded_works(self, store: str, kind: UnitKind, limit: int) -> list[tuple[str, int]]:
         """Return works with the version that a store is recorded to hold, at most `limit`, of which no unit is recorded
@@ -109,6 +122,12 @@ class FixityRecords:
         with read_session(self._sessions) as session:
             rows = session.execute(query.order_by(WorkRow.identifier).limit(limit))
             return [(work, version) for work, version in rows]
+
+    def recorded_names(self, store: str, kind: UnitKind, names: Collection[str]) -> set[str]:
+        """Return those of `names`, at most some hundred, of which a unit is recorded."""
+        own = (_UNIT.name.in_(names), _UNIT.kind == kind.value, _UNIT.store == store)
+        with read_session(self._sessions) as session:
+            return set(session.scalars(select(_UNIT.name).where(*own)))
 
     def record_listed(
         self, store: str, kind: UnitKind, name: str, files: Sequence[ListedFile], *, version: int, due: int

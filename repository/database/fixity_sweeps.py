@@ -33,7 +33,7 @@ class FixitySweeps:
                 return _sweep_of(running)
             row = FixitySweepRow(store=store, scope=scope, started=timestamp(now), state=SweepState.RUNNING.value)
             row.expected = row.passed = row.failed = row.not_checked = row.bytes = 0
-            row.position = row.canaries = row.canaries_missed = 0
+            row.canaries = row.canaries_missed = 0
             session.add(row)
             session.flush()
             return _sweep_of(row)
@@ -48,7 +48,7 @@ class FixitySweeps:
         """Return the sweep of a store that runs; None without one."""
         return next(iter(self._list(select(FixitySweepRow).where(FixitySweepRow.store == store, _IS_RUNNING))), None)
 
-    def last_ended(self, store: str, scopes: Collection[str] = ("all", "due")) -> FixitySweep | None:
+    def last_ended(self, store: str, scopes: Collection[str] = ("all", "due", "scheduled")) -> FixitySweep | None:
         """Return the sweep of a store that ended last; None without one."""
         is_own = (FixitySweepRow.store == store, ~_IS_RUNNING, FixitySweepRow.scope.in_(scopes))
         query = select(FixitySweepRow).where(*is_own).order_by(FixitySweepRow.started.desc(), FixitySweepRow.id.desc())
@@ -58,10 +58,6 @@ class FixitySweeps:
         """Return at most `limit` sweeps, the newest first, of those older than the sweep `before`."""
         query = select(FixitySweepRow).order_by(FixitySweepRow.id.desc()).limit(limit)
         return self._list(query if before is None else query.where(FixitySweepRow.id < before))
-
-    def advance(self, sweep: int, position: int) -> None:
-        """Record the last unit that a sweep has handed to a worker."""
-        self._change(sweep, position=position)
 
     def record_canaries(self, sweep: int, checked: int, missed: int) -> None:
         """Record how many canaries of its store a sweep has checked, and how many faults of theirs it missed."""
@@ -118,7 +114,6 @@ def _sweep_of(row: FixitySweepRow) -> FixitySweep:
         not_checked=row.not_checked,
         bytes=row.bytes,
         state=SweepState(row.state),
-        position=row.position,
         canaries=row.canaries,
         canaries_missed=row.canaries_missed,
         root=row.root,

@@ -120,8 +120,7 @@ class FixityFindingRow(Table):
 class FixitySweepRow(Table):
     """A sweep: the checks of one store that began together. Times are RFC 3339.
 
-    `scope` is ``all``, ``due`` or a work. `position` is the last unit that was handed to a worker. `root` is the Merkle
-    root over the results of its units.
+    `scope` is ``all``, ``due``, ``scheduled`` or a work. `root` is the Merkle root over the results of its units.
     """
 
     __tablename__ = "fixity_sweeps"
@@ -137,7 +136,6 @@ class FixitySweepRow(Table):
     not_checked: Mapped[int] = mapped_column(BigInteger)
     bytes: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(16))
-    position: Mapped[int] = mapped_column(BigInteger)
     canaries: Mapped[int] = mapped_column(Integer)
     canaries_missed: Mapped[int] = mapped_column(Integer)
     root: Mapped[str | None] = mapped_column(String(64))

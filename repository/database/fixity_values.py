@@ -166,7 +166,10 @@ class RecordedFinding:
 
 @dataclass(frozen=True, slots=True)
 class FixitySweep:
-    """A sweep of one store. `scope` is ``all``, ``due`` or a work; times are RFC 3339; `root` is in hexadecimal."""
+    """A sweep of one store. Times are RFC 3339, `root` is in hexadecimal.
+
+    `scope` is ``all``, ``due`` (both asked for by a command), ``scheduled`` (what is due, begun by itself), or a work.
+    """
 
     id: int
     store: str
@@ -179,7 +182,6 @@ class FixitySweep:
     not_checked: int
     bytes: int
     state: SweepState
-    position: int
     canaries: int
     canaries_missed: int
     root: str | None

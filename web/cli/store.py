@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -14,7 +12,6 @@ from preservation.replication.transfer import NamedStore
 from preservation.store_identity import StoreNotRecognised, verify_primary, verify_replica
 from preservation.store_identity import adopt as adopt_store
 from repository.config import Settings, process_settings
-from repository.database.store_registry import PRIMARY
 from repository.errors import Busy, DatabaseFault, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
@@ -22,6 +19,7 @@ from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
 from web.cli.restored_report import report_restored
+from web.cli.store_option import PRIMARY_LABEL, replica_named, unknown_store
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
@@ -29,8 +27,6 @@ from workers.bootstrap import prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
 from workers.maintenance.restore_store import restore_store
 from workers.tasks.replicate import replication_jobs
-
-_PRIMARY: Final = "store"
 
 
 @click.group()
@@ -93,7 +89,7 @@ def validate(terminal: Terminal, name: str | None) -> int:
 def adopt(terminal: Terminal, name: str | None, refill: bool) -> None:
     """认领存储：写入本馆的标识（须存有目录所载的著作）。 Give a store that holds the works this library's identity."""
     repository = open_repository(process_settings())
-    replica = _replica_name(repository, name)
+    replica = replica_named(repository, name)
     if refill and not replica:
         reason = LocalizedText("只能用于副本；请以 --store 指定", "it is for replicas; name one by --store")
         raise SettingInvalid(name="--refill", reason=reason)
@@ -133,14 +129,14 @@ def _restore_target(repository: Repository, address: str | None) -> NamedStore:
     settings = repository.settings
     prepare_store(address or settings.store_url, settings)
     if address is None or store_name(address) == store_name(settings.store_url):
-        return NamedStore(_PRIMARY, repository.store)
+        return NamedStore(PRIMARY_LABEL, repository.store)
     return NamedStore(store_name(address), open_store_at(address, settings))
 
 
 def _restore_source(repository: Repository, name: str) -> NamedStore:
     """Return the store with this name, or at this address. Raises `SettingInvalid`."""
-    if name in {_PRIMARY, store_name(repository.settings.store_url)}:
-        return NamedStore(_PRIMARY, repository.store)
+    if name in {PRIMARY_LABEL, store_name(repository.settings.store_url)}:
+        return NamedStore(PRIMARY_LABEL, repository.store)
     if name in repository.replicas:
         return NamedStore(name, repository.replicas[name])
     return _open_source(name, repository.settings)
@@ -152,7 +148,7 @@ def _identity_fault(name: str | None, settings: Settings) -> StoreNotRecognised 
         return None
     try:
         repository = open_repository(settings)
-        replica = _replica_name(repository, name)
+        replica = replica_named(repository, name)
         if replica:
             verify_replica(repository, replica)
         else:
@@ -162,23 +158,6 @@ def _identity_fault(name: str | None, settings: Settings) -> StoreNotRecognised 
     except (DatabaseFault, Busy):
         pass  # the store alone is validated
     return None
-
-
-def _replica_name(repository: Repository, name: str | None) -> str:
-    """Return the name of a replica as the repository knows it; '' for the primary store. Raises `SettingInvalid`."""
-    if name is None or name in {_PRIMARY, store_name(repository.settings.store_url)}:
-        return PRIMARY
-    if name not in repository.replicas:
-        raise _unknown_store(name, repository.replicas)
-    return name
-
-
-def _unknown_store(name: str, replicas: Iterable[str]) -> SettingInvalid:
-    names = "、".join((_PRIMARY, *replicas)), ", ".join((_PRIMARY, *replicas))
-    reason = LocalizedText(
-        f"没有名为 {name} 的存储；可用的名称：{names[0]}", f"no store is named {name}; the names are: {names[1]}"
-    )
-    return SettingInvalid(name="--store", reason=reason)
 
 
 def _open_source(address: str, settings: Settings) -> NamedStore:
@@ -198,10 +177,10 @@ def _open_selected(name: str | None, settings: Settings) -> NamedStore:
     """Open the primary store, or the replica with this name. Raises `SettingInvalid`, `StoreFault`."""
     replicas = dict(zip(replica_addresses(settings), settings.replicas, strict=True))
     primary = store_name(settings.store_url)
-    addresses = {_PRIMARY: settings.store_url, primary: settings.store_url, **replicas}
-    address = addresses.get(_PRIMARY if name is None else name)
+    addresses = {PRIMARY_LABEL: settings.store_url, primary: settings.store_url, **replicas}
+    address = addresses.get(PRIMARY_LABEL if name is None else name)
     if address is None:
-        raise _unknown_store(str(name), replicas)
+        raise unknown_store(str(name), replicas)
     location = parse_address(address, settings)
     if isinstance(location, Path) and not location.is_dir():
         raise StoreFault(

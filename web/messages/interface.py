@@ -8,6 +8,7 @@ from typing import Final
 
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
+from web.messages.fixity import FIXITY_MESSAGES
 from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
 from web.messages.similar import SIMILAR_MESSAGES
@@ -150,6 +151,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,
         **PRESERVATION_MESSAGES,
+        **FIXITY_MESSAGES,
         "error.400": LocalizedText("请求有误", "Bad request"),
         "error.401": LocalizedText("需要登录", "Sign-in required"),
         "error.403": LocalizedText("限制访问", "Access restricted"),

@@ -98,5 +98,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),
+        "kind.fixity": LocalizedText("完整性检查", "fixity sweep"),
+        "kind.fixity-part": LocalizedText("校验文件", "check of files"),
     }
 )

@@ -16,14 +16,21 @@ from kombu.entity import Queue
 from repository.config import Settings
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
-from workers.tasks.jobs import SEQUENCE_EVENTS
+from workers.tasks.jobs import CHECK_FILES, SEQUENCE_EVENTS, SWEEP_STORE
 from workers.tasks.registry import TASKS
 
 QUEUE: Final = "shanben"
 LOG_QUEUE: Final = "shanben.log"
 """The queue of jobs that extend the log: only workers with its signing key consume it."""
 
-KINDS: Final = {LOG_QUEUE: (SEQUENCE_EVENTS,), QUEUE: tuple(kind for kind in TASKS if kind != SEQUENCE_EVENTS)}
+FIXITY_QUEUE: Final = "shanben.fixity"
+"""The queue of jobs that check stored files: these are many, and other jobs do not wait behind them."""
+
+_OF_THEIR_OWN: Final = {LOG_QUEUE: (SEQUENCE_EVENTS,), FIXITY_QUEUE: (SWEEP_STORE, CHECK_FILES)}
+KINDS: Final = {
+    **_OF_THEIR_OWN,
+    QUEUE: tuple(kind for kind in TASKS if not any(kind in kinds for kinds in _OF_THEIR_OWN.values())),
+}
 """The kinds of job that each queue carries."""
 
 _VISIBLE_AFTER_SECONDS: Final = 6 * 3600
@@ -43,7 +50,7 @@ def create_celery(settings: Settings, run: Callable[[str], object] | None = None
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_queues=[Queue(QUEUE), Queue(LOG_QUEUE)],  # type: ignore[no-untyped-call]
+        task_queues=[Queue(name) for name in KINDS],  # type: ignore[no-untyped-call]
         task_default_queue=QUEUE,
         task_routes={task_name(kind): {"queue": queue} for queue, kinds in KINDS.items() for kind in kinds},
         task_publish_retry=False,

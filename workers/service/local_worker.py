@@ -44,6 +44,7 @@ from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
     ASK_WITNESSES,
+    CHECK_FILES,
     DESCRIBE_WORK,
     INDEX_FEATURES,
     INGEST,
@@ -51,10 +52,13 @@ from workers.tasks.jobs import (
     PRESERVE_ACCESS,
     PUBLISH_COLLECTIONS,
     REPAIR_PYRAMID,
+    REPAIR_STORES,
+    REPAIR_WORK,
     REPLICATE_LOG,
     REPLICATE_WORK,
     REQUEST_TIMESTAMP,
     SEQUENCE_EVENTS,
+    SWEEP_STORE,
 )
 from workers.tasks.registry import TASKS
 
@@ -71,6 +75,8 @@ GROUPS: Final = (
     (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
     (ASK_WITNESSES, REQUEST_TIMESTAMP),
     (DESCRIBE_WORK, INDEX_FEATURES),
+    (SWEEP_STORE, CHECK_FILES),
+    (REPAIR_WORK, REPAIR_STORES),
 )
 """The kinds of job that share a thread; only those of the first group decode masters.
 

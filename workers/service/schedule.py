@@ -3,8 +3,9 @@
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
 the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: witnesses
 that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
-replica lacks get replication jobs, the features of pages are compared with the catalogue, finished jobs are purged and
-incomplete uploads removed from the stores.
+replica lacks get replication jobs, the features of pages are compared with the catalogue, stores with due files are
+swept, finished jobs are purged and incomplete uploads removed from the stores. The first sweep waits a little, so that
+a process that starts serves first.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from repository.errors import StoreFault
 from repository.repository import Repository
 from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.tasks.access import end_restrictions
+from workers.tasks.fixity_settings import may_check_now
+from workers.tasks.fixity_units import stores_with_due_files
 from workers.tasks.jobs import (
     ASK_WITNESSES,
     REPLICATE_WORK,
+    SCHEDULED,
     feature_index_job,
     replicate_log_job,
     sequence_events_job,
+    sweep_job,
     timestamp_job,
     witness_job,
 )
@@ -43,6 +48,9 @@ REPLICATION_JOBS: Final = 1000
 WITNESS_SECONDS: Final = 60.0
 """The interval at which witnesses that lag are asked again."""
 
+FIRST_SWEEP_SECONDS: Final = 30.0
+"""The seconds after which a process that has started looks for files that are due for a fixity check."""
+
 _HOUR_SECONDS: Final = 3600.0
 _UPLOAD_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
@@ -56,6 +64,7 @@ class Schedule:
         self._next_hour = 0.0
         self._next_witnessing = 0.0
         self._next_renewal = 0.0
+        self._next_sweeps = monotonic() + FIRST_SWEEP_SECONDS
         self._is_first = True
         self._is_filling = False
 
@@ -70,6 +79,7 @@ class Schedule:
         if needs_recording(self._repository):
             self._repository.jobs.enqueue(sequence_events_job())
         self._queue_witnessing()
+        self._queue_sweeps()
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
@@ -87,6 +97,14 @@ class Schedule:
             self._repository.jobs.enqueue(witness_job())
             self._next_renewal = monotonic() + _HOUR_SECONDS
         self._next_witnessing = monotonic() + WITNESS_SECONDS
+
+    def _queue_sweeps(self) -> None:
+        """Sweep every store that has files which are due, in the hours of checks."""
+        if monotonic() < self._next_sweeps or not may_check_now(self._repository):
+            return
+        for store in stores_with_due_files(self._repository):
+            self._repository.jobs.enqueue(sweep_job(store, SCHEDULED, self._repository.settings.fixity_limit))
+        self._next_sweeps = monotonic() + _HOUR_SECONDS
 
     def _run_hourly(self) -> None:
         """The first run also retries replication jobs that failed for good: an operator may have removed the cause."""

@@ -14,7 +14,7 @@ from repository.logs import log_to_stderr
 from workers.execution.context import TaskContext
 from workers.execution.liveness import registered_worker
 from workers.execution.runner import Runner
-from workers.service.celery_app import LOG_QUEUE, QUEUE, create_celery
+from workers.service.celery_app import FIXITY_QUEUE, LOG_QUEUE, QUEUE, create_celery
 from workers.service.dispatch import Sweeper, queued, send_due
 from workers.tasks.registry import TASKS
 
@@ -37,7 +37,7 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
 
         setup_logging.connect(_log, weak=False)  # Celery's own formats let a message forge lines
         celery = create_celery(repository.settings, run)
-        queues = [QUEUE, LOG_QUEUE] if can_sign(repository) else [QUEUE]
+        queues = [QUEUE, FIXITY_QUEUE, *([LOG_QUEUE] if can_sign(repository) else [])]
         _warn_if_away(celery)
         sweeper = Sweeper(celery, repository)
         sweeper.start()

@@ -8,6 +8,7 @@ written by an earlier release is still run.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,13 @@ REPAIR_WORK: Final = "repair"
 REPAIR_STORES: Final = "repair-stores"
 DESCRIBE_WORK: Final = "features"
 INDEX_FEATURES: Final = "feature-index"
+SWEEP_STORE: Final = "fixity"
+CHECK_FILES: Final = "fixity-part"
+
+ALL: Final = "all"
+DUE: Final = "due"
+SCHEDULED: Final = "scheduled"
+"""Scopes of sweeps: everything; what is due; what is due, without being asked for. Any other scope is a work."""
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -118,3 +126,20 @@ def features_job(work: str) -> NewJob:
 def feature_index_job() -> NewJob:
     """Return the job that brings the index of features up to date."""
     return NewJob(INDEX_FEATURES, INDEX_FEATURES, {})
+
+
+def sweep_job(store: str, scope: str, limit: int = 0) -> NewJob:
+    """Return the job of a fixity sweep of a store, '' for the primary.
+
+    `scope` is `ALL`, `DUE`, `SCHEDULED` or a work. Each process reads at most `limit` bytes a second; 0 is no
+    limit.
+    """
+    arguments = {"store": store, "scope": scope, "limit": str(limit)}
+    return NewJob(f"{SWEEP_STORE}:{store}:{scope}", SWEEP_STORE, arguments)
+
+
+def check_files_job(store: str, sweep: int, scope: str, units: Sequence[int], limit: int) -> NewJob:
+    """Return the job that checks some units of files (`repository/database/fixity.py`) for a sweep."""
+    arguments = {"store": store, "sweep": str(sweep), "scope": scope, "limit": str(limit)}
+    key = f"{CHECK_FILES}:{sweep}:{units[0]}"
+    return NewJob(key, CHECK_FILES, arguments | {"units": ",".join(map(str, units))})

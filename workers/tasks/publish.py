@@ -48,13 +48,28 @@ def publish_work(repository: Repository, work: Work, access: WorkAccess, pyramid
 
     `pyramids` are by image identifier. Raises `StoreFault`.
     """
-    if access.state is WorkState.WITHDRAWN:
+    body = manifest_of(repository, work, access, pyramids)
+    if body is None:
         remove_manifest(repository.store, work.identifier)
-        return
+    else:
+        publish_manifest(repository.store, work.identifier, body)
+
+
+def manifest_of(
+    repository: Repository, work: Work, access: WorkAccess, pyramids: Mapping[str, Pyramid]
+) -> bytes | None:
+    """Return the manifest of a work with this access, as it is stored; None for a withdrawn work."""
+    if access.state is WorkState.WITHDRAWN:
+        return None
     shown = replace(work, rights=rights_under(work.rights, access))
     settings = repository.settings
-    body = build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
-    publish_manifest(repository.store, work.identifier, body)
+    return build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
+
+
+def collections_of(repository: Repository) -> Iterator[tuple[str, bytes]]:
+    """Yield the name of every collection with its document, as they must be stored now."""
+    for period, document in _build(repository, ALL, None):
+        yield period.name, document
 
 
 def publication_of(

@@ -8,6 +8,7 @@ from typing import Final
 from workers.execution.runner import Task
 from workers.tasks import jobs
 from workers.tasks.access import preserve_access
+from workers.tasks.check_files import check_files
 from workers.tasks.features import describe_work, index_features
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
@@ -16,6 +17,7 @@ from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.sequence_events import sequence_events
+from workers.tasks.sweep import sweep_store
 from workers.tasks.witness import ask_witnesses, request_timestamp
 
 TASKS: Final[Mapping[str, Task]] = {
@@ -33,4 +35,6 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REPAIR_STORES: repair_stores,
     jobs.DESCRIBE_WORK: describe_work,
     jobs.INDEX_FEATURES: index_features,
+    jobs.SWEEP_STORE: sweep_store,
+    jobs.CHECK_FILES: check_files,
 }

@@ -108,12 +108,20 @@ def test_partial_tiles_that_were_replaced_are_neither_counted_nor_unexpected() -
     assert check(store)[1].expected == 3
 
 
-def test_cosigned_and_timestamped_checkpoints_are_not_unexpected() -> None:
+def test_cosigned_checkpoints_are_verified_by_their_signatures() -> None:
     store, head = log_of(3)
-    for key in (LOG_COSIGNED, log_witness("0a1b"), log_timestamped(3)):
-        store.put(key, b"a note")
+    for key in (LOG_COSIGNED, log_witness("0a1b")):
+        store.put(key, store.read(LOG_CHECKPOINT))
+    sound, totals = check(store, head)
+    assert (sound, totals.expected) == ({}, 5)
+    flip(store, LOG_COSIGNED)
+    store.put(log_timestamped(3), store.read(LOG_CHECKPOINT))
     store.put("log/timestamped/readme", b"a file")
-    assert check(store, head)[0] == {"log/timestamped/readme": "unexpected"}
+    assert check(store, head)[0] == {
+        LOG_COSIGNED: "changed",
+        log_timestamped(3): "changed",
+        "log/timestamped/readme": "unexpected",
+    }
 
 
 def test_store_without_a_log_has_nothing_to_check_unless_one_is_remembered() -> None:

@@ -93,7 +93,8 @@ def test_a_check_moves_files_to_the_day_of_the_next_one(records: FixityRecords, 
     assert (masters.files, masters.never, masters.due, masters.oldest) == (2, 0, 0, "2026-01-01")
     assert records.totals([""], TODAY + 90, TODAY + 91)[0].late == 2
     assert records.due_by_day([""], TODAY + 91) == [(TODAY + 90, 3, 1510)]
-    assert records.due_units("", TODAY, 10, sweep=0) == []
+    assert records.due_units("", TODAY, 10, sweep=9) == []
+    assert records.units_before_sweep("", sweep.id, 10) == []
 
 
 def test_a_sweep_counts_a_unit_once_however_often_it_is_recorded(

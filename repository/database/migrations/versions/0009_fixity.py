@@ -97,7 +97,6 @@ def upgrade() -> None:
         sa.Column("not_checked", sa.BigInteger(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("canaries", sa.Integer(), nullable=False),
         sa.Column("canaries_missed", sa.Integer(), nullable=False),
         sa.Column("root", sa.String(length=64), nullable=True),
