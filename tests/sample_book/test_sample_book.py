@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,7 @@ from sample_book.text import JUANS
 from workers.deposit.ranges import build_ranges
 from workers.deposit.record import read_record
 
+CACHE = PACKAGE.parent / ".make" / "sample-book"
 KEYS = [f"volume-1/{number:04d}" for number in range(1, 10)] + [f"volume-2/{number:04d}" for number in range(1, 10)]
 
 
@@ -45,12 +51,38 @@ class CountingProgress:
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample") / "book"
-    progress = CountingProgress()
-    make_sample(folder, progress)
-    assert progress.total == len(KEYS)
+def book() -> Path:
+    """The whole book. Drawing it takes a minute, so it is drawn once for each state of what it is made from."""
+    with drawing_alone():
+        folder = CACHE / digest_of_sources()
+        if not folder.is_dir():
+            for old in CACHE.glob("*/"):
+                shutil.rmtree(old)
+            unfinished = folder.with_suffix(".unfinished")
+            progress = CountingProgress()
+            make_sample(unfinished, progress)
+            assert progress.total == len(KEYS)
+            unfinished.rename(folder)
     return folder
+
+
+@contextmanager
+def drawing_alone() -> Iterator[None]:
+    """Let one process of the tests draw the book, while others wait for it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def digest_of_sources() -> str:
+    """Return a digest of everything that the pixels depend on: the code, the typeface and the libraries."""
+    digest = hashlib.sha256()
+    for path in [find_font(PACKAGE), *sorted(PACKAGE.glob("*.py"))]:
+        digest.update(path.read_bytes())
+    libvips = ".".join(str(pyvips.version(part)) for part in range(3))
+    digest.update(f"{np.__version__} {pyvips.__version__} {libvips}".encode())
+    return digest.hexdigest()[:16]
 
 
 def texts(folder: Path) -> dict[str, Any]:
