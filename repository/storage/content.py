@@ -7,6 +7,7 @@ folder of another: where ``a/b`` exists, ``a`` does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ CHUNK: Final = 1 << 20
 INCOMING: Final = ".incoming"
 _LONGEST_KEY: Final = 1024
 _LONGEST_SEGMENT: Final = 255
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def check_key(key: str) -> str:
     if (
         any(segment in {b"", b".", b".."} or len(segment) > _LONGEST_SEGMENT for segment in segments)
         or sum(map(len, segments)) + len(segments) - 1 > _LONGEST_KEY
-        or any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in key)
+        or _CONTROL_CHARACTER.search(key)
         or segments[0] == INCOMING.encode()
     ):
         raise StoreFault(key=repr(key), reason=LocalizedText("键名不合规范", "the key is not valid"))

@@ -35,7 +35,7 @@ from preservation.replication.status import replication_status_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PAGES, LARGE = 60, 1
+PAGES, LARGE = 40, 1
 INGEST_SECONDS = 150.0
 JOBS_SECONDS = 90.0
 CHANCE = random.Random(1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from command_line import Shanben
 from deposits import write_deposit
 
 from repository.config import Settings
 from repository.repository import open_repository
+from web.cli.main import main
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +78,10 @@ def test_a_wrong_call_changes_nothing_and_names_its_fault(
     shanben: Shanben, work: str, arguments: tuple[str, ...], named: str
 ) -> None:
     before = state(shanben.folder, work)
-    done = shanben.run(*(argument.format(work=work) for argument in arguments))
-    assert done.code == 2
-    assert named in done.errors
-    assert "\x1b[2J" not in done.errors
+    done = CliRunner(env=shanben.environment).invoke(main, [argument.format(work=work) for argument in arguments])
+    assert done.exit_code == 2
+    assert named in done.stderr
+    assert "\x1b[2J" not in done.stderr
     assert state(shanben.folder, work) == before
 
 
