@@ -47,6 +47,8 @@ class Settings:
     cold_stores: tuple[str, ...] = ()
     fixity_limit: int = 0
     fixity_hours: str = ""
+    alarm_mail: tuple[str, ...] = ()
+    smtp: str = ""
     provider: str = ""
     embedders: tuple[str, ...] = ()
     tile_size: int = 512
@@ -184,7 +186,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "data":
         return Path(value)
-    if name in {"cold_stores", "embedders", "replicas", "witnesses"}:
+    if name in {"alarm_mail", "cold_stores", "embedders", "replicas", "witnesses"}:
         parts = value.split(",") if isinstance(value, str) else value
         listed = tuple(part.strip() for part in parts if part.strip())
         return _checked_origins(name, listed) if name == "embedders" else listed

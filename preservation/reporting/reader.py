@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
+from preservation.fixity.cadence import late_before
+from preservation.fixity.period import PRIMARY_LABEL, period_days
 from preservation.log.heads import timestamped_sizes
 from preservation.log.witnesses import WitnessState, read_witness_states, witness_policy
 from preservation.reporting.growth import check_rate
@@ -48,9 +51,6 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import ShanbenError
 from repository.repository import Repository
 
-STORE: Final = "store"
-"""What reports call the primary store."""
-
 MOST_FINDINGS: Final = 200
 """The most open findings that a report lists; their numbers by store and kind are whole."""
 
@@ -59,7 +59,6 @@ _MOST_SWEEPS: Final = 20
 _MOST_SEVERE: Final = 200
 _MOST_JOBS: Final = 200
 _FORECAST_DAYS: Final = 90
-_LATE_SHARE: Final = 10
 _SUMMARY_SHARE: Final = 20
 _REPLICATION: Final = ("replicate", "replicate-log")
 
@@ -108,7 +107,7 @@ class ReportReader:
             works=counts.works,
             images=counts.images,
             bytes=counts.bytes,
-            cadence=ReportedCadence(_DAYS, _rate(sweeps)),
+            cadence=ReportedCadence(repository.settings.fixity_days, _rate(sweeps)),
             classes=self._groups(Grouping.CLASS),
             formats=self._groups(Grouping.FORMAT),
             months=self._groups(Grouping.MONTH),
@@ -133,7 +132,7 @@ class ReportReader:
 
     def _places(self, works: int) -> Iterator[ReportedPlace]:
         first = self._repository.catalogue.first_accession("", "9999") or ""
-        yield ReportedPlace(STORE, works, 0, first)
+        yield ReportedPlace(PRIMARY_LABEL, works, 0, first)
         if not self._repository.replicas:
             return
         summary, failing = self._replication(), self._failing()
@@ -164,8 +163,9 @@ class ReportReader:
         return failing
 
     def _checks(self, stores: Sequence[str], moment: datetime) -> Iterator[ReportedChecks]:
-        today = day_of(moment)
-        for total in self._repository.fixity.totals(stores, today, today - max(1, _DAYS // _LATE_SHARE)):
+        today, settings = day_of(moment), self._repository.settings
+        late = {store: late_before(today, period_days(settings, store)) for store in stores}
+        for total in chain.from_iterable(self._repository.fixity.totals([each], today, late[each]) for each in stores):
             yield ReportedChecks(
                 store=_name(total.store),
                 category=total.category.name.lower(),
@@ -220,11 +220,8 @@ class ReportReader:
         )
 
 
-_DAYS: Final = 90
-
-
 def _name(store: str) -> str:
-    return STORE if store == PRIMARY else store
+    return store or PRIMARY_LABEL
 
 
 def _rate(sweeps: Iterable[ReportedSweep]) -> int:

@@ -1,4 +1,4 @@
-"""``shanben fixity``: check stored files now, and show what is due."""
+"""``shanben fixity``: check stored files now, show what is due, and issue the preservation report."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.cli.examiner import opened_examiner
+from web.cli.fixity_report import report
 from web.cli.store_option import replica_named
 from web.cli.terminal import EXIT_CODES, EXIT_CONTENT, EXIT_SYSTEM, PrintableConsole, Terminal, command
 from web.messages.interface import MESSAGES
@@ -43,7 +44,10 @@ _MOST_REASONS: Final = 5
 
 @click.group()
 def fixity() -> None:
-    """完整性：逐一校验所存文件，查看计划。 Fixity: check stored files, and show the plan."""
+    """完整性：校验所存文件，查看计划，出具报告。 Fixity: check stored files, show the plan, issue reports."""
+
+
+fixity.add_command(report)
 
 
 @fixity.command()

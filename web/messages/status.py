@@ -95,6 +95,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.timestamp": LocalizedText("请求时间戳", "timestamp request"),
         "kind.witness": LocalizedText("请求见证", "request to witnesses"),
         "kind.access": LocalizedText("保存利用限制", "access change"),
+        "kind.alarms": LocalizedText("检查警报", "alarm check"),
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),

@@ -154,7 +154,7 @@ def _number(value: int, path: str = "", *, alert: bool = False) -> Cell:
 
 
 def _kind(kind: str, language: Language) -> str:
-    key = f"kind-of-finding.{kind}"
+    key = f"finding.{kind}"
     return translate(language, key) if key in MESSAGES else kind
 
 

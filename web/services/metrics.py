@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -19,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from preservation.log.witnesses import WitnessState, read_witness_states
+from preservation.reporting.alarms import AlarmKind
 from repository.errors import DatabaseFault
 from repository.repository import Repository
 from web.telemetry.process_metrics import ProcessMetrics
@@ -89,6 +91,7 @@ class HoldingsCollector:
             by_state,
             self._recognised(),
             *self._witnessed(),
+            *self._alarms(),
             _gauge("shanben_works", "Works held.", counts.works),
             _gauge("shanben_images", "Images held.", counts.images),
             _gauge("shanben_master_bytes", "Bytes of the masters held.", counts.bytes),
@@ -96,6 +99,19 @@ class HoldingsCollector:
             _gauge("shanben_events_staged", "Events not yet in the provenance log.", counts.staged),
             _gauge("shanben_database_up", up, 1),
         ]
+
+    def _alarms(self) -> Iterator[Metric]:
+        """Yield the alarms that last, by cause, and when they were decided; nothing before they were decided once."""
+        state = self._repository.reports.alarms()
+        if not state.decided:
+            return
+        alarms = GaugeMetricFamily("shanben_preservation_alarms", "Preservation alarms that last.", labels=["kind"])
+        kinds = Counter(alarm.key.partition(":")[0] for alarm in state.alarms)
+        for kind in AlarmKind:
+            alarms.add_metric([kind.value], kinds[kind.value])
+        yield alarms
+        decided = datetime.fromisoformat(state.decided).timestamp()
+        yield _gauge("shanben_preservation_alarms_time_seconds", "When alarms were decided last.", decided)
 
     def _witnessed(self) -> Iterator[Metric]:
         """Yield what each witness cosigned; nothing without witnesses or while the store does not answer."""

@@ -1,11 +1,11 @@
 """Recurring work, the same for a broker's workers and for the local worker.
 
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
-the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: witnesses
-that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
-replica lacks get replication jobs, the features of pages are compared with the catalogue, stores with due files are
-swept, finished jobs are purged and incomplete uploads removed from the stores. The first sweep waits a little, so that
-a process that starts serves first.
+the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: alarms
+are decided, and witnesses that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if
+that is due, works that a replica lacks get replication jobs, the features of pages are compared with the catalogue,
+stores with due files are swept, finished jobs are purged and incomplete uploads removed from the stores. The first
+sweep waits a little, so that a process that starts serves first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from workers.tasks.jobs import (
     sequence_events_job,
     sweep_job,
     timestamp_job,
+    watch_job,
     witness_job,
 )
 from workers.tasks.replicate import replication_jobs
@@ -51,6 +52,12 @@ WITNESS_SECONDS: Final = 60.0
 FIRST_SWEEP_SECONDS: Final = 30.0
 """The seconds after which a process that has started looks for files that are due for a fixity check."""
 
+WATCH_SECONDS: Final = 60.0
+"""The interval at which alarms are decided."""
+
+FIRST_WATCH_SECONDS: Final = 20.0
+"""The seconds after which a process that has started decides alarms: what failed while nothing ran is retried first."""
+
 _HOUR_SECONDS: Final = 3600.0
 _UPLOAD_SECONDS: Final = 24 * 3600.0
 _LOG: Final = logging.getLogger("shanben.jobs")
@@ -63,6 +70,7 @@ class Schedule:
         self._repository = repository
         self._next_hour = 0.0
         self._next_witnessing = 0.0
+        self._next_watch = monotonic() + FIRST_WATCH_SECONDS
         self._next_renewal = 0.0
         self._next_sweeps = monotonic() + FIRST_SWEEP_SECONDS
         self._is_first = True
@@ -80,6 +88,9 @@ class Schedule:
             self._repository.jobs.enqueue(sequence_events_job())
         self._queue_witnessing()
         self._queue_sweeps()
+        if monotonic() >= self._next_watch:
+            self._repository.jobs.enqueue(watch_job())
+            self._next_watch = monotonic() + WATCH_SECONDS
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from preservation.fixity.cadence import late_before, needed_rate, seconds_until_done
+from preservation.fixity.period import period_days
 from repository.database.fixity_values import ClassTotals, day_of
 from repository.repository import Repository
-from workers.tasks.fixity_settings import checking_hours, period_days, stores_of
+from workers.tasks.fixity_settings import checking_hours, stores_of
 from workers.tasks.jobs import ALL, DUE, SCHEDULED
 
 _LEAST_SECONDS: Final = 1.0

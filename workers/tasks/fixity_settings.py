@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
-from preservation.fixity.cadence import COLD_DAYS, Hours, local_time, next_due, parse_hours
+from preservation.fixity.cadence import Hours, local_time, next_due, parse_hours
+from preservation.fixity.period import PRIMARY_LABEL, period_days
 from repository.config import Settings
 from repository.database.fixity_values import FixityUnit, day_of
 from repository.database.store_registry import PRIMARY
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
-from repository.storage.address import store_name
 from repository.storage.store import ObjectStore
-
-PRIMARY_LABEL: Final = "store"
-"""The name of the primary store in findings, for people and programs."""
 
 
 def store_label(store: str) -> str:
@@ -32,12 +28,6 @@ def stores_of(repository: Repository) -> list[str]:
 def object_store(repository: Repository, store: str) -> ObjectStore:
     """Return the store with a name, '' for the primary."""
     return repository.replicas[store] if store else repository.store
-
-
-def period_days(settings: Settings, store: str) -> int:
-    """Return the number of days within which every file of a store is checked."""
-    names = {store_label(store)} if store else {PRIMARY_LABEL, store_name(settings.store_url)}
-    return COLD_DAYS if names & set(settings.cold_stores) else settings.fixity_days
 
 
 def checking_hours(settings: Settings) -> Hours:

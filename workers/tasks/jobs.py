@@ -36,6 +36,7 @@ ALL: Final = "all"
 DUE: Final = "due"
 SCHEDULED: Final = "scheduled"
 """Scopes of sweeps: everything; what is due; what is due, without being asked for. Any other scope is a work."""
+WATCH: Final = "alarms"
 
 
 def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
@@ -143,3 +144,8 @@ def check_files_job(store: str, sweep: int, scope: str, units: Sequence[int], li
     arguments = {"store": store, "sweep": str(sweep), "scope": scope, "limit": str(limit)}
     key = f"{CHECK_FILES}:{sweep}:{units[0]}"
     return NewJob(key, CHECK_FILES, arguments | {"units": ",".join(map(str, units))})
+
+
+def watch_job() -> NewJob:
+    """Return the job that decides alarms, sends mail about new ones and stores the report of the day."""
+    return NewJob(WATCH, WATCH, {})

@@ -8,6 +8,7 @@ from typing import Final
 from workers.execution.runner import Task
 from workers.tasks import jobs
 from workers.tasks.access import preserve_access
+from workers.tasks.alarms import watch_preservation
 from workers.tasks.check_files import check_files
 from workers.tasks.features import describe_work, index_features
 from workers.tasks.ingest import ingest
@@ -37,4 +38,5 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.INDEX_FEATURES: index_features,
     jobs.SWEEP_STORE: sweep_store,
     jobs.CHECK_FILES: check_files,
+    jobs.WATCH: watch_preservation,
 }
