@@ -25,28 +25,24 @@ async function reduced(file: File): Promise<File> {
   return blob === null ? file : new File([blob], "picture.jpg", { type: "image/jpeg" });
 }
 
-const form = document.querySelector<HTMLFormElement>("form[data-reduce]");
-const input = form?.querySelector<HTMLInputElement>("input[type=file]");
-const button = form?.querySelector<HTMLButtonElement>("button");
-
-form?.addEventListener("submit", (event) => {
-  const file = input?.files?.[0];
-  if (!input || !file || form.dataset["reduce"] === "done") return;
-  event.preventDefault();
+async function send(form: HTMLFormElement, input: HTMLInputElement, file: File): Promise<void> {
+  const button = form.querySelector("button");
   if (button) button.disabled = true;
-  void reduced(file)
-    .catch(() => file)
-    .then((picture) => {
-      const files = new DataTransfer();
-      files.items.add(picture);
-      input.files = files.files;
-      form.dataset["reduce"] = "done";
-      form.submit();
-    });
-});
-
-// The page as it was left, when the reader goes back to it.
-window.addEventListener("pageshow", () => {
+  const files = new DataTransfer();
+  files.items.add(await reduced(file).catch(() => file));
+  input.files = files.files;
+  form.submit(); // sends no further event
+  // The page as the reader will find it who goes back.
   if (button) button.disabled = false;
-  if (form) form.dataset["reduce"] = "";
+}
+
+// The form may be added to the page later.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.matches("form[data-reduce]")) return;
+  const input = form.querySelector<HTMLInputElement>("input[type=file]");
+  const file = input?.files?.[0];
+  if (!input || !file) return;
+  event.preventDefault();
+  void send(form, input, file);
 });

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event, Semaphore
+from time import sleep
 
 import cv2
 import numpy as np
@@ -12,8 +15,9 @@ import pytest
 from drawn_library import SEEDS, DrawnLibrary
 from drawn_pages import HEIGHT, WIDTH, draw_page, encoded
 
-from iiif_server.similarity.errors import PictureUnreadable, SearchLimited, SearchOff
-from iiif_server.similarity.service import SimilarPictures
+from iiif_server.similarity.errors import PictureUnreadable, SearchBusy, SearchLimited, SearchOff
+from iiif_server.similarity.local_shards import SearchedShards
+from iiif_server.similarity.service import WAITING, SimilarPictures
 from repository import paths
 from repository.model import Access, WorkAccess
 from workers.deposit.examiner import ChildDepositExaminer
@@ -92,8 +96,15 @@ def test_pages_of_a_withdrawn_or_restricted_work_are_not_found(library: DrawnLib
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"GIF89a", encoded(draw_page(1))[:5000], b"\x89PNG\r\n" + b"\0" * 100, encoded(draw_page(1)[:20, :20])],
-    ids=["empty", "other format", "truncated", "malformed", "tiny"],
+    [
+        b"",
+        b"GIF89a",
+        encoded(draw_page(1))[:5000],
+        b"\x89PNG\r\n" + b"\0" * 100,
+        encoded(draw_page(1)[:20, :20]),
+        encoded(np.zeros((8000, 8000), np.uint8), ".png"),
+    ],
+    ids=["empty", "other format", "truncated", "malformed", "tiny", "64 megapixels in 64 KB"],
 )
 def test_a_picture_that_cannot_be_used_is_refused(library: DrawnLibrary, data: bytes) -> None:
     with pytest.raises(PictureUnreadable):
@@ -107,6 +118,30 @@ def test_a_client_has_a_budget_and_programs_on_the_machine_have_none(library: Dr
     with pytest.raises(SearchLimited):
         library.search.find(picture, "203.0.113.9")
     assert library.found(draw_page(SEEDS[2])) == [library.images[2]]
+
+
+def test_as_many_searches_wait_as_may_and_others_are_refused(
+    library: DrawnLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, release, began = SimilarPictures(library.repository), Event(), Semaphore(0)
+
+    def wait() -> SearchedShards:
+        began.release()
+        release.wait(20)
+        return SearchedShards()
+
+    monkeypatch.setattr(search._shards, "current", wait)
+    picture = encoded(draw_page(SEEDS[0]))
+    with ThreadPoolExecutor(1 + WAITING) as threads:
+        waiting = [threads.submit(search.find, picture, "") for _ in range(1 + WAITING)]
+        began.acquire()
+        while search._places._value:
+            sleep(0.01)
+        with pytest.raises(SearchBusy):
+            search.find(picture, "")
+        release.set()
+        assert [each.result().matches for each in waiting] == [()] * (1 + WAITING)
+    search.close()
 
 
 def test_the_search_can_be_switched_off(library: DrawnLibrary) -> None:
