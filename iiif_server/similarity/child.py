@@ -18,7 +18,7 @@ import pyvips
 from iiif_server.pyramid.grid import Box, TileGrid
 from iiif_server.render.assemble import Assembler
 from iiif_server.request.protection import Protection
-from iiif_server.similarity import alignment, features, perceptual_hash
+from iiif_server.similarity import alignment, comparison, features, perceptual_hash
 from iiif_server.similarity.errors import PictureUnreadable
 from iiif_server.similarity.records import SIDE, Alignment, DescribedPicture, Features, Grey, features_of
 from iiif_server.similarity.words import read_words
@@ -64,7 +64,7 @@ def align_page(  # noqa: PLR0917 - a child takes its arguments by position
     if found is None:
         return Alignment(0)
     matrix, inliers = found
-    return alignment.compare(picture.pixels, _page(channel, sides, box, hidden), matrix, inliers)
+    return comparison.compare(picture.pixels, _page(channel, sides, box, hidden), matrix, inliers)
 
 
 def _page(channel: Channel, sides: Any, box: Any, hidden: Any) -> Grey:

@@ -48,7 +48,8 @@ class Alignment(msgspec.Struct, frozen=True, array_like=True):
     `inliers` counts the matches of features that one homography explains, 0 if there is none. `cells` counts the cells
     of the page that were compared; `agreement` is the part of their contrast that is in cells whose pixels correlate,
     `correlation` the median of the cells, and `distinctive` counts the cells that agree and in which the page itself
-    shows more than paper and rules. `region` is the part of the reduced page that the picture shows: x, y, width and
+    shows more than paper and rules. `paper_cells` counts the cells of nothing but paper, `paper` is the median of their
+    correlations. `region` is the part of the reduced page that the picture shows: x, y, width and
     height, from 0 to 1.
     """
 
@@ -57,6 +58,8 @@ class Alignment(msgspec.Struct, frozen=True, array_like=True):
     agreement: float = 0.0
     correlation: float = 0.0
     distinctive: int = 0
+    paper_cells: int = 0
+    paper: float = 0.0
     region: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 

@@ -25,7 +25,7 @@ import msgspec
 from iiif_server.image.client_budget import ClientBudget
 from iiif_server.similarity import pages
 from iiif_server.similarity.errors import SearchBusy, SearchLimited, SearchOff
-from iiif_server.similarity.functions import ALIGN_PAGE, DESCRIBE_PICTURE, SEARCH, is_match
+from iiif_server.similarity.functions import ALIGN_PAGE, DESCRIBE_PICTURE, SEARCH, confidence, is_match
 from iiif_server.similarity.local_shards import LocalShards, SearchedShards
 from iiif_server.similarity.records import FEATURE, Alignment, Candidate, DescribedPicture
 from repository.access import decide
@@ -174,7 +174,7 @@ class SimilarPictures:
         aligned = pages.run(sandbox, ALIGN_PAGE, *arguments, respond=read)
         if not is_match(aligned):
             return None
-        return SimilarPage(candidate.image, held.work, _region(aligned, candidate.box), round(aligned.agreement, 3))
+        return SimilarPage(candidate.image, held.work, _region(aligned, candidate.box), confidence(aligned))
 
 
 def _region(aligned: Alignment, box: tuple[int, int, int, int]) -> Rectangle:

@@ -26,8 +26,8 @@ SIMILAR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "similar.found": LocalizedText("找到 {count} 页", "Pages found: {count}"),
         "similar.none": LocalizedText("未找到出处", "No page found"),
         "similar.none-why": LocalizedText(
-            "空白页、残存很少的局部以及未公开的文献无法找到。",
-            "Blank pages, very small parts and works that are not public cannot be found.",
+            "残存很少的局部、几无文字图画的局部以及未公开的文献无法找到。",
+            "Very small parts, parts with hardly any text or drawing, and works that are not public cannot be found.",
         ),
         "similar.searched": LocalizedText("已比对本馆公开的 {count} 页。", "Compared with all {count} public pages."),
         "similar.searched-partly": LocalizedText(
