@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final
+
+_CHUNK: Final = 1 << 18
+MASTER_ALGORITHMS: Final = tuple(name for name in ("sha256", "sm3") if name in hashlib.algorithms_available)
+"""The digests of masters: SHA-256, and SM3 (GB/T 32905) where this Python's OpenSSL has it."""
 
 
 class Digester:
@@ -33,6 +38,11 @@ def digests(chunks: Iterable[bytes], *algorithms: str) -> dict[str, str]:
     for _ in digester.pass_through(chunks):
         pass
     return {name: digester.hexdigest(name) for name in algorithms}
+
+
+def file_digests(file: BinaryIO, *algorithms: str) -> dict[str, str]:
+    """Return the digests of the rest of a file, which is read once, by algorithm."""
+    return digests(iter(lambda: file.read(_CHUNK), b""), *algorithms)
 
 
 def sha256(chunks: Iterable[bytes]) -> str:

@@ -25,15 +25,20 @@ _SHA256: Final = r"\A[0-9a-f]{64}\Z"
 _Document = TypeVar("_Document")
 
 
-def ingestion_event(work: str, image: str, master: Master, *, time: str, software: str) -> Event:
+def ingestion_event(
+    work: str, image: str, master: Master, *, time: str, software: str, sm3: str | None = None
+) -> Event:
     """Return the event of ingesting a master with `software` (name and version) at `time` (UTC).
 
+    `sm3` is the master's SM3 digest (GB/T 32905) in hexadecimal, if it was computed.
     Events are published, and file names may contain the names of people: the master's name is kept only in
     ``metadata/work.json``.
     """
     detail = {"bytes": str(master.bytes), "software": software}
     if master.ignored:
         detail["ignored"] = " ".join(master.ignored)
+    if sm3:
+        detail["sm3"] = sm3
     return Event(
         identifier=event_identifier(EventType.INGESTION, work, image, master.sha256),
         type=EventType.INGESTION.value,

@@ -5,11 +5,11 @@ A master is hashed only if the catalogue has one of the same size, so that new b
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from iiif_server.pyramid.file import PyramidSummary, recipe
+from preservation.digests import MASTER_ALGORITHMS, file_digests
 from repository import paths
 from repository.config import Settings
 from repository.model import Image, Pyramid
@@ -40,17 +40,17 @@ def find_known_master(repository: Repository, path: Path) -> KnownMaster | None:
         if not repository.catalogue.has_master_of_length(path.stat().st_size):
             return None
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digests = file_digests(file, *MASTER_ALGORITHMS)
     except OSError:
         return None
-    for image, pyramid in repository.catalogue.images_of_master(digest):
+    for image, pyramid in repository.catalogue.images_of_master(digests["sha256"]):
         if pyramid.key == pyramid_key(repository.settings, image.identifier) and repository.store.exists(pyramid.key):
-            return KnownMaster(_examined(image, pyramid), pyramid.key)
+            return KnownMaster(_examined(image, pyramid, digests.get("sm3")), pyramid.key)
     return None
 
 
-def _examined(image: Image, pyramid: Pyramid) -> Examined:
+def _examined(image: Image, pyramid: Pyramid, sm3: str | None) -> Examined:
     master = image.master
     summary = PyramidSummary(pyramid.fingerprint, pyramid.bytes, image.width, image.height)
-    size = (image.width, image.height)
-    return Examined(master.sha256, master.bytes, master.media_type, *size, pyramid.fingerprint, summary, master.ignored)
+    pixels = (image.width, image.height, pyramid.fingerprint)
+    return Examined(master.sha256, master.bytes, master.media_type, *pixels, summary, master.ignored, sm3)

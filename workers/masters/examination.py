@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyvips
 
 from iiif_server.pyramid.file import PyramidSummary, write_pyramid_into
+from preservation.digests import MASTER_ALGORITHMS, file_digests
 from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.masters.decode import block_other_loaders, opened_master
 from workers.masters.examine import Examined, MasterSettings
@@ -59,7 +60,7 @@ def _examine(
     block_other_loaders()
     try:
         with file.open() as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            digests = file_digests(content, *MASTER_ALGORITHMS)
             size = content.tell()
     except OSError as fault:
         raise MasterUnreadable(reason=fault.strerror) from fault
@@ -68,7 +69,8 @@ def _examine(
         summary, pixels = consume(image)
         width, height = image.width, image.height
     media_type = master.file_format.media_type
-    return Examined(sha256, size, media_type, width, height, pixels, summary, master.ignored)
+    properties = (size, media_type, width, height, pixels, summary, master.ignored)
+    return Examined(digests["sha256"], *properties, digests.get("sm3"))
 
 
 def _write_pyramid(image: Any, target: int, settings: MasterSettings) -> PyramidSummary:

@@ -44,8 +44,8 @@ class Examined:
 
     `bytes` is the length of the file; `width` and `height` are in pixels after the orientation was applied. `pixels` is
     equal for two files with equal pixels, if both were examined with a pyramid or both without. `ignored` are codes of
-    parts of the file that the image does not show (`masters/ignored.py`). The field names are stored in the results of
-    page jobs.
+    parts of the file that the image does not show (`masters/ignored.py`). `sm3` is the file's SM3 digest, None where
+    OpenSSL lacks SM3. The field names are stored in the results of page jobs.
     """
 
     sha256: str
@@ -56,6 +56,7 @@ class Examined:
     pixels: str
     pyramid: PyramidSummary | None
     ignored: tuple[str, ...] = ()
+    sm3: str | None = None
 
 
 class Examiner(Protocol):

@@ -124,7 +124,14 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan)
     inventory, events = preserve(  # 4
-        repository.store, work, assembled.files, plan.time, access, version=plan.version, damaged=_damaged(pages)
+        repository.store,
+        work,
+        assembled.files,
+        plan.time,
+        access,
+        version=plan.version,
+        damaged=_damaged(pages),
+        sm3=_sm3_digests(pages),
     )
     pyramids = _pyramids(repository, assembled)
     publish_work(repository, work, access, pyramids)  # 5
@@ -184,6 +191,12 @@ def _outcome(events: Sequence[Event], version: int) -> dict[str, object]:
 def _damaged(pages: Sequence[IngestedPage]) -> dict[str, Damage]:
     """Return the masters whose stored bytes page jobs found damaged, by digest."""
     return {page.result.sha256: page.damage for page in pages if page.damage and isinstance(page.result, Examined)}
+
+
+def _sm3_digests(pages: Sequence[IngestedPage]) -> dict[str, str]:
+    """Return the SM3 digests of masters by their SHA-256."""
+    examined = [page.result for page in pages if isinstance(page.result, Examined)]
+    return {result.sha256: result.sm3 for result in examined if result.sm3}
 
 
 def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:

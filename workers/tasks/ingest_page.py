@@ -65,9 +65,9 @@ class IngestedPage:
 
 
 def _examined_json(examined: Examined) -> dict[str, object]:
-    """Return the fields of a result; `ignored`, which release 0.1 did not know, only if it is not empty."""
-    values = asdict(examined)
-    return values if examined.ignored else {name: value for name, value in values.items() if name != "ignored"}
+    """Return the fields of a result; those that release 0.1 did not know only if they are not empty."""
+    added = ("ignored", "sm3")
+    return {name: value for name, value in asdict(examined).items() if value or name not in added}
 
 
 def ingest_page(context: TaskContext, job: Job) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
 from preservation.log.sequencer import open_log
-from preservation.ocfl.objects import read_inventory
+from preservation.ocfl.objects import read_file, read_inventory
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
@@ -93,6 +93,10 @@ def test_ingest_preserves_tiles_publishes_and_logs_a_work(context, deposit):
     assert log.verify().ok
     events = [parse_event(leaf) for leaf in log.entries(0, log.size)]
     assert [event.sha256 for event in events[:3]] == [image.master.sha256 for image in held.images()]
+    masters = [read_file(repository.store, work, image.master.path) for image in held.images()]
+    assert [event.detail["sm3"] for event in events[:3]] == [
+        hashlib.new("sm3", master).hexdigest() for master in masters
+    ]
     assert repository.catalogue.counts().staged == 0
 
 
