@@ -124,10 +124,11 @@ def files_of(store: Path) -> list[str]:
 def test_an_ingest_killed_at_any_moment_and_repeated_ends_like_an_undisturbed_one(
     shanben: Shanben, deposit: Path, tmp_path: Path
 ) -> None:
+    """The real command at three moments; `tests/workers/tasks/test_ingest.py` kills it at every change of the store."""
     began = time.monotonic()
     shanben.run_json("ingest", deposit, data=tmp_path / "undisturbed")
     whole = time.monotonic() - began
-    for tenth in (3, 5, 6, 7, 8, 9):
+    for tenth in (5, 7, 9):
         data = tmp_path / f"killed-{tenth}"
         command = [SHANBEN, "ingest", deposit]
         with running(command, cwd=tmp_path, env=environment(data=data), stderr=-3, stdout=-3) as victim:

@@ -34,7 +34,7 @@ from workers.bootstrap import bootstrap
 pytestmark = pytest.mark.integration
 
 WAIT_SECONDS = 60
-PAGES = 40
+PAGES = 24
 
 
 class Installation(Shanben):
