@@ -48,9 +48,9 @@ def make_sample(folder: Path, progress: Progress) -> None:
 
 
 def _draw(folder: Path, all_leaves: Sequence[Leaf], font: Path, progress: Progress) -> None:
-    textures = make_textures(SEED)
     record = folder / "work.toml"
     record.unlink(missing_ok=True)  # an interrupted run must not leave a folder that looks like a complete deposit
+    textures = make_textures(SEED)
     for number, leaf in enumerate(all_leaves):
         draw_leaf(folder, leaf, number, font, textures)
         progress.advance(len(leaf.sheets))

@@ -31,6 +31,7 @@ def test_bootstrap_prepares_an_available_store(tmp_path: Path, endpoint: str) ->
     assert bootstrap(ours).store.exists("ocfl/0=ocfl_1.1")
 
 
+@pytest.mark.slow
 def test_serving_starts_while_the_store_is_unavailable(tmp_path: Path) -> None:
     ours = settings(tmp_path, f"http://127.0.0.1:{reserve_port()}")
     fault = bootstrap_to_serve(ours)

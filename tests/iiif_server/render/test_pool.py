@@ -157,6 +157,7 @@ def test_a_client_that_leaves_during_a_rendering_leaves_nothing_in_the_log(
     assert "never retrieved" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_nothing_does_not_hold_the_pool(pool: RenderPool, tiles: Tiles) -> None:
     async def scenario() -> None:
         read = asynchronous(tiles)

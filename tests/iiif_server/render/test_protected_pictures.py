@@ -145,15 +145,13 @@ def mark_in_picture(difference: NDArray[numpy.int_], request: str) -> NDArray[nu
     return placed
 
 
-@pytest.mark.parametrize("requests", [SCALES, PARTS, SCALES + PARTS], ids=["scales", "parts", "all"])
-def test_no_combination_of_requests_shows_what_a_mark_covers(
-    served: Served, mark: Settings, requests: list[str]
-) -> None:
+@pytest.mark.slow
+def test_no_combination_of_requests_shows_what_a_mark_covers(served: Served, mark: Settings) -> None:
     """For each pixel of the picture, the answer is taken whose mark changes it least: the marks remain."""
     service, image = served(mark, rights=Rights(watermark=True))
     plain_service, plain = served()
     least = numpy.full(WHOLE[::-1], numpy.inf)
-    for request in requests:
+    for request in SCALES + PARTS:
         shown, bare = pixels(service, image, request).astype(int), pixels(plain_service, plain, request).astype(int)
         least = numpy.minimum(least, mark_in_picture(numpy.abs(shown - bare).max(axis=2), request))
     # The bars of the largest marks, 240 by 160 pixels: 32 high, half transparent red over a bright picture.

@@ -65,6 +65,7 @@ def ingest_again(repository: Repository, published: dict[str, int]) -> None:
     record_events(repository)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=25)
 @hypothesis.given(st.lists(STEPS, max_size=12))
 @hypothesis.example(

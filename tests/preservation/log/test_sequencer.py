@@ -84,6 +84,7 @@ def test_sequencer_loses_no_event_of_a_writer_killed_at_any_store_change(reposit
     assert_everything_is_logged_once(repository, works)
 
 
+@pytest.mark.slow
 def test_sequencer_records_an_event_staged_after_the_last_batch(repository: Repository) -> None:
     publish(repository, "one")
     staged = []
@@ -102,6 +103,7 @@ def test_sequencer_records_an_event_staged_after_the_last_batch(repository: Repo
     assert_everything_is_logged_once(repository, {"one": 3, "two": 3})
 
 
+@pytest.mark.slow
 def test_sequencer_gives_up_while_another_writer_holds_the_log(repository: Repository) -> None:
     publish(repository, "one")
     with exclusive_writer(repository):

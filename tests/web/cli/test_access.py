@@ -28,6 +28,7 @@ def work(shanben: Shanben) -> str:
     return str(done.document["works"][0]["identifier"])
 
 
+@pytest.mark.slow
 def test_a_withdrawn_work_stays_withdrawn_until_it_is_restored(shanben: Shanben, work: str) -> None:
     done = shanben.run_json("withdraw", work, "--reason", "應權利人請求")
     assert (done.code, done.document["identifier"], done.document["state"]) == (0, work, "withdrawn"), done.errors
@@ -48,6 +49,7 @@ def test_a_withdrawn_work_stays_withdrawn_until_it_is_restored(shanben: Shanben,
     assert shanben.run_json("store", "validate").code == 0
 
 
+@pytest.mark.slow
 def test_access_is_set_with_its_size_and_its_end(shanben: Shanben, work: str) -> None:
     reduced = shanben.run_json("access", work, "reduced", "--max-size", "300")
     assert (reduced.code, reduced.document["access"], reduced.document["max_size"]) == (0, "reduced", 300)

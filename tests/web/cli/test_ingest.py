@@ -327,6 +327,7 @@ def test_ingest_waits_for_a_follow_up_job_that_another_process_holds(
     assert (code, document["unfinished"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_ingest_waits_for_another_process_that_writes_the_log(
     context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

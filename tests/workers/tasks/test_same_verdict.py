@@ -201,6 +201,7 @@ def test_check_and_ingest_give_the_same_verdict(examiner: ChildDepositExaminer, 
     assert_same_verdict(examiner, [change])
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=20)
 @hypothesis.given(changes=st.lists(st.sampled_from(sorted(CHANGES)), min_size=2, max_size=4, unique=True))
 def test_check_and_ingest_give_the_same_verdict_on_several_changes(
