@@ -27,6 +27,7 @@ from repository.repository import open_repository
 from web.cli.sandbox_report import active_layers, layers_document, report_sandbox
 from web.cli.terminal import EXIT_SYSTEM, PrintableConsole, Terminal, command
 from web.messages.interface import MESSAGES
+from web.operations.fixity_status import fixity_key
 from web.operations.formatting import byte_size, grouped, percent, relative_time
 from web.operations.status import (
     MOST_LISTED,
@@ -43,6 +44,7 @@ from web.operations.status import (
     witness_behind,
     witness_key,
 )
+from workers.tasks.fixity_state import FixityState
 
 _STORE_TIMEOUT_SECONDS: Final = 5.0
 """The seconds for which one status waits for the store: enough for a short outage."""
@@ -196,12 +198,22 @@ class StatusView:
             ("status.images", grouped(counts.images)),
             ("status.bytes", byte_size(counts.bytes)),
             ("status.preserved", preserved),
-            ("status.fixity", self._translate("status.fixity-checked", checked=0, expected=grouped(counts.images))),
+            ("status.fixity", self._fixity(status.fixity)),
             ("status.log", self._log(status)),
             ("status.jobs", self._jobs(status)),
         ):
             table.add_row(Text(self._translate(name)), Text(value))
         return table
+
+    def _fixity(self, state: FixityState) -> str:
+        return self._translate(
+            fixity_key(state),
+            stores=state.stores,
+            verified=state.verified,
+            date=state.since,
+            files=grouped(state.files - state.checked),
+            findings=grouped(state.findings),
+        )
 
     def _log(self, status: Status) -> str:
         log = status.log

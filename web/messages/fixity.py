@@ -27,12 +27,23 @@ FIXITY_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "fixity.ends": LocalizedText("查完日期", "ends on"),
         "fixity.never-ends": LocalizedText("以现有速度无法查完", "never at the present rate"),
         "fixity.verified": LocalizedText(
-            "{stores} 处存储中 {verified} 处已全部核验（不早于 {date}）",
+            "所存文件在 {stores} 处存储中的 {verified} 处全部核验完好（不早于 {date}）",
             "verified in {verified} of {stores} stores (on or after {date})",
         ),
         "fixity.never": LocalizedText("尚未核验", "never checked"),
         "fixity.partly": LocalizedText("{files} 个文件尚未核验", "{files} files never checked"),
         "fixity.damaged": LocalizedText("有损坏：{findings} 处待处理", "damaged: {findings} open findings"),
+        "work.fixity": LocalizedText("核验", "Fixity"),
+        "work.fixity-verified": LocalizedText(
+            "所存文件在 {stores} 处存储中的 {verified} 处逐一核验完好（不早于 {date}）",
+            "Every file verified in {verified} of {stores} store(s) (on or after {date})",
+        ),
+        "work.fixity-never": LocalizedText(
+            "最新版本尚未全部核验", "The newest version has not been checked completely"
+        ),
+        "work.fixity-damaged": LocalizedText(
+            "有损坏，待处理 {findings} 处", "Damaged: {findings} finding(s) to be dealt with"
+        ),
         "finding.changed": LocalizedText("内容改变", "changed"),
         "finding.missing": LocalizedText("缺失", "missing"),
         "finding.unexpected": LocalizedText("多出", "unexpected"),

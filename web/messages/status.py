@@ -26,7 +26,6 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.log-staged": LocalizedText("待写入 {staged} 条", "{staged} events to append"),
         "status.root": LocalizedText("树根", "root"),
         "status.fixity": LocalizedText("校验", "fixity"),
-        "status.fixity-checked": LocalizedText("已校验 {checked} / {expected} 幅", "{checked} of {expected} checked"),
         "status.preserved": LocalizedText("保存", "preserved"),
         "status.preserved-of": LocalizedText("{preserved} / {works} 种", "{preserved} of {works} works"),
         "status.preserved-since": LocalizedText(

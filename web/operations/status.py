@@ -25,7 +25,9 @@ from repository.faults import Fault
 from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 from repository.storage.address import store_name
+from web.operations.fixity_status import FixityReader, fixity_document
 from web.telemetry.store_probes import StoreProbe, StoreProbes
+from workers.tasks.fixity_state import FixityState
 from workers.tasks.jobs import ASK_WITNESSES
 
 MOST_LISTED: Final = 50
@@ -124,6 +126,7 @@ class Status:
     witnesses: tuple[WitnessProgress, ...]
     preserved: int
     verified_since: str
+    fixity: FixityState
     store_name: str
     store_fault: LocalizedText | None
 
@@ -139,6 +142,7 @@ class StatusReader:
         )
         self._stores = StoreProbes(repository)
         self._replicas = _ReplicaReader(repository)
+        self._fixity = FixityReader(repository)
 
     def read(self, timeout: float) -> Status:
         """Return the status now, waiting for the store at most `timeout` seconds. Raises `DatabaseFault`."""
@@ -163,6 +167,7 @@ class StatusReader:
             witnesses=_witness_progress(witnesses(max(0.0, deadline - time.monotonic())), jobs.get(ASK_WITNESSES)),
             preserved=summary.preserved,
             verified_since=self._verified_since(summary),
+            fixity=self._fixity.read(),
             store_name=store_name(self._repository.settings.store_url),
             store_fault=faults[PRIMARY].message if PRIMARY in faults else None,
         )
@@ -240,7 +245,7 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
         "images": counts.images,
         "bytes": counts.bytes,
         "jobs": dict(status.jobs),
-        "fixity": {"expected": counts.images, "checked": 0},
+        "fixity": fixity_document(status.fixity),
         "log": log_document,
         "ingests": [
             {"deposit": item.deposit, "state": item.state, "done": item.done, "total": item.total, "since": item.since}

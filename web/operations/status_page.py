@@ -19,6 +19,7 @@ from repository.repository import Repository
 from web.accounts.staff import LoginRequired, current_account
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
+from web.operations.fixity_status import fixity_key
 from web.operations.status import (
     MOST_LISTED,
     StatusReader,
@@ -57,6 +58,7 @@ def blueprint(repository: Repository) -> Blueprint:
             most=MOST_LISTED,
             remedy_key=remedy_key,
             progress_key=progress_key,
+            fixity_key=fixity_key,
             preserved_key=preserved_key,
             replica_key=replica_key,
             witness_key=witness_key,

@@ -23,6 +23,7 @@ from preservation.log.witnesses import WitnessState, read_witness_states
 from preservation.reporting.alarms import AlarmKind
 from repository.errors import DatabaseFault
 from repository.repository import Repository
+from web.services.fixity_metrics import fixity_metrics
 from web.telemetry.process_metrics import ProcessMetrics
 from web.telemetry.store_probes import StoreProbe, StoreProbes
 from web.trusted_networks import StaffOnly, is_from_private_network
@@ -82,6 +83,7 @@ class HoldingsCollector:
         up = "Whether the database responds."
         try:
             counts, jobs = self._repository.catalogue.counts(), self._repository.jobs.counts()
+            fixity = list(fixity_metrics(self._repository))
         except DatabaseFault:
             return [_gauge("shanben_database_up", up, 0)]
         by_state = GaugeMetricFamily("shanben_jobs", "Jobs by state.", labels=["state"])
@@ -92,6 +94,7 @@ class HoldingsCollector:
             self._recognised(),
             *self._witnessed(),
             *self._alarms(),
+            *fixity,
             _gauge("shanben_works", "Works held.", counts.works),
             _gauge("shanben_images", "Images held.", counts.images),
             _gauge("shanben_master_bytes", "Bytes of the masters held.", counts.bytes),

@@ -15,6 +15,7 @@ from iiif_server.urls import collection_path, manifest_path, reader_path, work_p
 from preservation.replication.status import replication_status_of
 from repository import identifiers
 from repository.access import Decision, day_of_withdrawal, decide
+from repository.database.store_registry import PRIMARY
 from repository.errors import AccessRefused, NotFound, RequestInvalid, Withdrawn
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
@@ -113,6 +114,12 @@ class CatalogueQueries:
         status = replication_status_of(self._repository, work.identifier)
         verified = [holding.verified for holding in status.holdings]
         return view_models.preservation_view(status.verified_stores, status.stores, verified)
+
+    def fixity(self, work: Work) -> view_models.WorkFixityView:
+        """Return what is known of the stored files of a work."""
+        stores = [PRIMARY, *self._repository.replicas]
+        found = [each for each in self._repository.fixity.verifications(work.identifier) if each.store in stores]
+        return view_models.work_fixity_view(found, self._catalogue.version(work.identifier), len(stores))
 
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""
@@ -218,6 +225,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         manifest=queries.manifest_url(work),
         metadata=queries.metadata(work, decision),
         preservation=queries.preservation(work),
+        fixity=queries.fixity(work),
         from_right=view_models.reads_from_right(work),
         script=static_files.built_url(COPY_SCRIPT),
     )

@@ -12,6 +12,7 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest
 from iiif_server.urls import image_path
 from repository.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition
+from repository.database.fixity_values import WorkVerification
 from repository.localized import Language, LocalizedText
 from repository.model import Image, Page, Pyramid, Range, Record, Volume, Work
 
@@ -76,6 +77,31 @@ def preservation_view(held: int, stores: int, verified: Sequence[str | None]) ->
     """Return how a work is preserved; `verified` has the RFC 3339 time of each store's verification, if any."""
     oldest = min((time[:10] for time in verified if time), default="")
     return PreservationView(held, stores - held, oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFixityView:
+    """What to say of the stored files of a work: a key of `MESSAGES` and its numbers."""
+
+    message: str
+    verified: int
+    stores: int
+    date: str
+    findings: int
+
+
+def work_fixity_view(found: Sequence[WorkVerification], version: int, stores: int) -> WorkFixityView:
+    """Return what to say of a work whose newest version is `version`, and which `stores` stores should hold."""
+    verified = [each for each in found if each.is_verified and each.version == version]
+    findings = sum(each.findings for each in found)
+    if findings:
+        message = "work.fixity-damaged"
+    elif verified:
+        message = "work.fixity-verified"
+    else:
+        message = "work.fixity-never"
+    date = min(((each.oldest or "")[:10] for each in verified), default="")
+    return WorkFixityView(message, len(verified), stores, date, findings)
 
 
 def cover_picture(image: str, grid: TileGrid, limits: ImageLimits, *, from_right: bool) -> Picture:

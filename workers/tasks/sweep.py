@@ -5,8 +5,8 @@
 2. Record what is new in the store, and check the canaries.
 3. *Hand out* the units of files in parts, those due for longest first. When all parts of a round have ended, hand out
    the next ones. A unit whose part failed is recorded as not checked, with the reason.
-4. *End*: compute the Merkle root over the results. A sweep that did not account for every file, that expected none, or
-   that missed a canary has failed.
+4. *End*: compute the Merkle root over the results, and stage the events of the sweep and of its findings for the log. A
+   sweep that did not account for every file, that expected none, or that missed a canary has failed.
 
 After a crash at any point the job goes on with the same sweep.
 """
@@ -21,17 +21,20 @@ from typing import Any, Final
 from preservation.fixity.canaries import check_canaries, has_canaries, plant_canaries
 from preservation.fixity.findings import FixityIncomplete, FixityTotals
 from preservation.fixity.results import SweepRoot
+from preservation.log_events import Occasion, SweepTotals, finding_event, sweep_event
 from preservation.store_identity import verify_replica
-from repository.database.fixity_values import FixitySweep, FixityUnit, SweepState, day_of
+from repository.database.fixity_values import FixitySweep, FixityUnit, RecordedFinding, SweepState, day_of
 from repository.database.outbox import ACTIVE, Job, JobState
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
+from repository.model import Event
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Outcome, StepFailed
 from workers.tasks.fixity_settings import may_check_now, object_store, store_label
 from workers.tasks.fixity_units import UnitChecker, record_new_units, units_in_parts
 from workers.tasks.jobs import ALL, DUE, SCHEDULED, check_files_job, sweep_job
+from workers.tasks.log_events import occasion, stage
 
 PARTS: Final = 200
 """The parts of one round: a sweep that is stopped ends after the units in progress, not after a million."""
@@ -153,7 +156,8 @@ def _end(repository: Repository, begun: FixitySweep) -> Mapping[str, object]:
     for unit_root in _roots(repository, sweep):
         root.add(unit_root)
     state = _state_of(sweep)
-    _follow_up(repository, sweep, state)
+    if sweep.expected:
+        _follow_up(repository, sweep, root.hexdigest())
     repository.sweeps.end(sweep.id, state, root.hexdigest(), repository.clock())
     return {"sweep": sweep.id, "state": state.value}
 
@@ -172,11 +176,40 @@ def _roots(repository: Repository, sweep: FixitySweep) -> Iterator[str]:
             yield root
 
 
-def _follow_up(repository: Repository, sweep: FixitySweep, state: SweepState) -> None:
-    """Do what follows from a sweep's end, before it is recorded as ended; repeated after a crash.
+def _follow_up(repository: Repository, sweep: FixitySweep, root: str) -> None:
+    """Do what follows from a sweep before it is recorded as ended; after a crash it is repeated without effect.
 
-    Repair after a sweep with findings is enqueued here, and the event of the sweep is recorded here.
+    The provenance log gets one event for the sweep and one for each finding. Repairs are to be enqueued here.
     """
+    now, store = occasion(repository), store_label(sweep.store)
+    totals = SweepTotals(
+        expected=sweep.expected,
+        checked=sweep.checked,
+        passed=sweep.passed,
+        failed=sweep.failed,
+        not_checked=sweep.not_checked,
+        canaries=sweep.canaries,
+        canaries_found=max(0, sweep.canaries - sweep.canaries_missed),
+        root=root,
+    )
+    last = 0
+    while page := repository.findings.findings_of_sweep(sweep.id, after=last, limit=_PAGE):
+        stage(repository, [_finding_event(now, store, finding) for finding in page])
+        last = page[-1].id
+    stage(repository, [sweep_event(now, store, totals, started=sweep.started)])
+
+
+def _finding_event(now: Occasion, store: str, finding: RecordedFinding) -> Event:
+    return finding_event(
+        now,
+        store,
+        finding.key,
+        finding.work,
+        kind=finding.kind,
+        expected=finding.expected,
+        found=finding.found,
+        first_seen=finding.first_seen,
+    )
 
 
 def failure_of(sweep: FixitySweep) -> CanaryMissed | FixityIncomplete | None:

@@ -15,6 +15,9 @@ from deposits import write_deposit
 from planted_faults import MASTER, flip
 
 from preservation.fixity.findings import FixityIncomplete
+from preservation.log.audit import audit
+from preservation.log.sequencer import open_log
+from preservation.premis import parse_event
 from repository.clock import Clock, system_clock
 from repository.config import Settings
 from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, SweepState
@@ -32,6 +35,7 @@ from workers.service.local import local_runner
 from workers.service.schedule import FIRST_SWEEP_SECONDS, Schedule
 from workers.tasks import check_files, sweep
 from workers.tasks.fixity_plan import read_plan
+from workers.tasks.fixity_state import read_fixity_state
 from workers.tasks.fixity_units import record_new_units, stores_with_due_files
 from workers.tasks.jobs import ALL, DUE, SCHEDULED, SWEEP_STORE, ingest_job, sweep_job
 from workers.tasks.sweep import CanaryMissed, failure_of
@@ -370,3 +374,39 @@ def test_the_plan_states_what_is_due_and_when_it_ends(library: Library) -> None:
     slow = library.with_settings(fixity_limit=1, fixity_days=10).at(lambda: system_clock() + timedelta(days=200))
     late = read_plan(slow.repository)
     assert (late.late, late.ends) == (late.files, None)
+
+
+def test_the_end_of_a_sweep_is_an_event_of_the_log_and_so_is_each_finding_once(library: Library) -> None:
+    flip(library.repository.store, f"{library.root()}/{MASTER}")
+    done, again = library.sweep(), library.sweep()
+    log = open_log(library.repository)
+    events = [parse_event(entry) for entry in log.entries(0, log.size)]
+    sweeps = [event for event in events if event.detail.get("act") == "sweep"]
+    assert [(event.detail["root"], event.outcome) for event in sweeps] == [
+        (done.root, "failure"),
+        (again.root, "failure"),
+    ]
+    assert sweeps[0].detail["expected"] == str(done.expected)
+    findings = [event for event in events if event.detail.get("act") == "finding"]
+    assert [event.work for event in findings] == [library.works[0]]
+    assert audit(library.repository.store, [log.checkpoint().head]).ok
+
+
+def test_what_is_said_of_stored_files_is_true_of_them(library: Library) -> None:
+    repository = library.repository
+    state = read_fixity_state(repository)
+    assert (state.checked, state.verified, state.since) == (0, 0, "")
+    library.sweep()
+    state = read_fixity_state(repository)
+    assert (state.verified, state.stores, state.since) == (1, 2, repository.clock().date().isoformat())
+    assert state.checked == state.files
+    library.sweep(library.replica)
+    assert read_fixity_state(repository).verified == 2
+
+    flip(repository.store, f"{library.root()}/{MASTER}")
+    library.sweep()
+    state = read_fixity_state(repository)
+    assert (state.verified, state.findings) == (1, 1)
+    damaged, sound = (repository.fixity.verifications(work) for work in library.works)
+    assert [each.is_verified for each in damaged] == [False, True]
+    assert [each.is_verified for each in sound] == [True, True]
