@@ -20,6 +20,7 @@ STATUS: Final = "/status"
 PRESERVATION: Final = "/preservation"
 PRESERVATION_FINDINGS: Final = "/preservation/findings"
 SIMILAR: Final = "/verify/similar"
+VERIFY: Final = "/verify"
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 STAFF: Final = "/staff"
@@ -146,6 +147,21 @@ def proof_path(identifier: str) -> str:
 def evidence_path(identifier: str) -> str:
     """Return the path of the archive of all evidence for an image or a work."""
     return f"{LOG_ROOT}evidence/{identifier}.zip"
+
+
+def certificate_path(identifier: str, form: str) -> str:
+    """Return the path of the certificate of an image or a work; `form` is ``html`` or ``pdf``."""
+    return f"/certificate/{identifier}.{form}"
+
+
+def verify_path(what: str | None = None) -> str:
+    """Return the path of the page that looks up a digest or an identifier, of its result if one is given."""
+    return VERIFY if what is None else f"{VERIFY}?q={what}"
+
+
+def verify_evidence_path() -> str:
+    """Return the path to which an evidence file is posted for the server's check."""
+    return f"{VERIFY}/evidence"
 
 
 def stored_id(path: str) -> str:

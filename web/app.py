@@ -16,6 +16,8 @@ from repository.repository import Repository
 from web.accounts import cookies
 from web.accounts import pages as account_pages
 from web.accounts.passwords import Passwords
+from web.certificates import pages as certificate_pages
+from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
 from web.operations import status_page
 from web.reports import pages as report_pages
@@ -32,12 +34,15 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def create_app(
-    repository: Repository, process_metrics: ProcessMetrics | None = None, passwords: Passwords | None = None
+    repository: Repository,
+    process_metrics: ProcessMetrics | None = None,
+    passwords: Passwords | None = None,
+    pictures: Pictures = no_pictures,
 ) -> Flask:
     """Return the application over a repository. It reads the names of the reader's built files.
 
     ``/metrics`` reports `process_metrics`; without it, those of a process that counts nothing. `passwords` hashes the
-    passwords of staff; by default with the parameters of `Passwords`.
+    passwords of staff; by default with the parameters of `Passwords`. `pictures` gives those on certificates.
     """
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -55,6 +60,7 @@ def create_app(
         status_page.blueprint(repository),
         report_pages.blueprint(repository),
         account_pages.blueprint(repository, passwords or Passwords()),
+        certificate_pages.blueprint(repository, static_files, pictures),
     ):
         app.register_blueprint(blueprint)
     error_pages.register(app)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from http import HTTPStatus
 from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
@@ -19,6 +20,7 @@ from a2wsgi import WSGIMiddleware
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
 from iiif_server.host_names import HostInvalid, is_host
 from iiif_server.image.asgi import CLIENT_KEY, ImageApplication
+from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from iiif_server.problems import problem, stated_language
 from iiif_server.urls import IMAGE_PREFIXES
@@ -34,6 +36,9 @@ from web.trusted_networks import client_address
 
 PAGE_THREADS: Final = 8
 """Requests for pages and services that one process answers concurrently."""
+
+_PICTURE_SECONDS: Final = 10.0
+"""How long a page waits for a picture that it holds."""
 
 _SWITCH_SECONDS: Final = 0.0005
 """How soon a thread that renders a page or an image yields the interpreter to the event loop."""
@@ -80,9 +85,10 @@ class Site:
 class _Router:
     """Sends image requests to the image service and every other request with a valid ``Host`` to Flask."""
 
-    def __init__(self, images: ImageApplication, pages: WSGIMiddleware) -> None:
+    def __init__(self, images: ImageApplication, pages: WSGIMiddleware, pictures: _ServicePictures) -> None:
         self._images = images
         self._pages = pages
+        self._pictures = pictures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(IMAGE_PREFIXES):
@@ -92,15 +98,40 @@ class _Router:
             language = stated_language(header(scope, b"accept-language"))
             await send_problem(send, problem(HostInvalid(), language))
         else:
+            self._pictures.loop = asyncio.get_running_loop()
             await self._pages(scope, receive, send)  # type: ignore[arg-type]
+
+
+class _ServicePictures:
+    """Pictures for pages that hold them, from the image service, as anybody gets them: access and protection apply.
+
+    `loop` is the event loop of the service, known from the first request on.
+    """
+
+    def __init__(self, service: ImageService) -> None:
+        self._service = service
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, path: str) -> bytes | None:
+        """Return the picture at a path; None if it is refused or takes too long. Called in a thread of pages."""
+        if self.loop is None:
+            return None
+        response = asyncio.run_coroutine_threadsafe(self._service.respond(ImageCall(path, "")), self.loop)
+        try:
+            made = response.result(_PICTURE_SECONDS)
+        except TimeoutError:
+            response.cancel()
+            return None
+        return bytes(made.body) if made.status == HTTPStatus.OK and isinstance(made.body, bytes | bytearray) else None
 
 
 def compose(repository: Repository, service: ImageService, metrics: ProcessMetrics) -> RequestLog:
     """Return the whole web application of a repository."""
     settings = repository.settings
-    flask_application: Any = create_app(repository, metrics).wsgi_app
+    pictures = _ServicePictures(service)
+    flask_application: Any = create_app(repository, metrics, pictures=pictures).wsgi_app
     pages = WSGIMiddleware(flask_application, workers=PAGE_THREADS)
-    router = _Router(ImageApplication(service, settings.base_url), pages)
+    router = _Router(ImageApplication(service, settings.base_url), pages, pictures)
     return RequestLog(MaxUrlLength(router), metrics, settings.request_log)
 
 

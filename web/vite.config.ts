@@ -12,6 +12,14 @@ export default defineConfig({
     modulePreload: false,
     assetsInlineLimit: 0,
     sourcemap: false,
-    rollupOptions: { input: { reader: "reader/main.ts", copy: "reader/copy.ts", reduce: "reader/reduce.ts", typeface: "reader/typeface.css" } },
+    rollupOptions: {
+      input: {
+        reader: "reader/main.ts",
+        copy: "reader/copy.ts",
+        reduce: "reader/reduce.ts",
+        verify: "reader/verify.ts",
+        typeface: "reader/typeface.css",
+      },
+    },
   },
 });

@@ -103,7 +103,7 @@ class EventRow(Table):
     type: Mapped[str] = mapped_column(String(64))
     time: Mapped[str] = mapped_column(String(32))
     image: Mapped[str | None] = mapped_column(String(32), index=True)
-    sha256: Mapped[str | None] = mapped_column(String(64))
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     outcome: Mapped[str] = mapped_column(String(16))
     detail: Mapped[dict[str, str]] = mapped_column(JSON)
     sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
+from web.messages.certificates import CERTIFICATE_MESSAGES
 from web.messages.fixity import FIXITY_MESSAGES
 from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
@@ -20,6 +21,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "site.what": LocalizedText("数字古籍库", "Digital rare books"),
         "site.skip": LocalizedText("跳到正文", "Skip to main content"),
         "site.works": LocalizedText("馆藏", "Works"),
+        "site.verify": LocalizedText("核验", "Verify"),
         "site.navigation": LocalizedText("主导航", "Main"),
         "site.language": LocalizedText("界面语言", "Language"),
         "site.foot": LocalizedText(
@@ -147,6 +149,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "深度缩放未能启动；仍可逐面阅读。", "Deep zoom could not start. The pages can still be read one by one."
         ),
         **ACCOUNT_MESSAGES,
+        **CERTIFICATE_MESSAGES,
         **REPAIR_MESSAGES,
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,

@@ -8,6 +8,15 @@ import { Strip } from "./strip";
 
 type Messages = Record<string, string>;
 
+/** Points the link to the certificate to that of the page's image, whose identifier ends the URL of its service. */
+function linkCertificate(page: Page): void {
+  const link = document.querySelector<HTMLAnchorElement>("#certificate");
+  if (!link) return;
+  const image = page.service?.split("/").pop();
+  link.hidden = image === undefined;
+  if (image !== undefined) link.href = (link.dataset["address"] ?? "").replace("{image}", image);
+}
+
 class Reader {
   private number: number;
   private readonly zoom: DeepZoom;
@@ -51,6 +60,7 @@ class Reader {
     this.notify(page.service === null ? this.messages["reader.missing"] : "");
     history.replaceState(null, "", pageUrl(number));
     element("#address").textContent = location.href;
+    linkCertificate(page);
     this.strip.mark(number);
     try {
       await this.zoom.show(page);

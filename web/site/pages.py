@@ -121,6 +121,10 @@ class CatalogueQueries:
         found = [each for each in self._repository.fixity.verifications(work.identifier) if each.store in stores]
         return view_models.work_fixity_view(found, self._catalogue.version(work.identifier), len(stores))
 
+    def is_logged(self, work: Work) -> bool:
+        """Return whether the log has an entry of the work itself, of which a certificate can be given."""
+        return bool(self._repository.log_sequence.logged_events_of_work_alone(work.identifier, -1, 1))
+
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""
         return public_url(self._repository.settings, manifest_path(work.identifier))
@@ -226,6 +230,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         metadata=queries.metadata(work, decision),
         preservation=queries.preservation(work),
         fixity=queries.fixity(work),
+        certified=queries.is_logged(work),
         from_right=view_models.reads_from_right(work),
         script=static_files.built_url(COPY_SCRIPT),
     )
@@ -247,6 +252,7 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
         address=queries.reader_url(work, number),
         location=_location(work, page, number),
         picture=queries.still(work, page, decision),
+        certified=queries.is_logged(work),
         from_right=view_models.reads_from_right(work),
         manifest=queries.manifest_url(work),
         messages=json.dumps(reader_messages(current_language()), ensure_ascii=False),

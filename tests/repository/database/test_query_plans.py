@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event
 
 from repository.database.catalogue import Catalogue
 from repository.database.engine import is_postgresql, sessions_of
+from repository.database.log_sequence import LogSequence
 from repository.identifiers import Kind, mint
 
 WORK = mint(Kind.WORK, "第7")
@@ -39,6 +40,14 @@ QUESTIONS: dict[str, tuple[Callable[[Catalogue], object], set[str]]] = {
     ),
     "a length": (lambda catalogue: catalogue.has_master_of_length(1000), {"ix_images_master_bytes"}),
     "a digest": (lambda catalogue: catalogue.images_of_master("ab"), {"ix_images_master_sha256"}),
+}
+
+
+LOG_QUESTIONS: dict[str, tuple[Callable[[LogSequence], object], str]] = {
+    "events of a digest": (lambda log: log.logged_events_of_digest("ab", 20), "ix_events_sha256"),
+    "events of a work": (lambda log: log.logged_events(WORK, -1, 1000), "ix_events_work"),
+    "events of an image": (lambda log: log.logged_events_of_image(IMAGE, -1, 1000), "ix_events_image"),
+    "events of a work alone": (lambda log: log.logged_events_of_work_alone(WORK, -1, 1000), "ix_events_work"),
 }
 
 
@@ -85,3 +94,10 @@ def test_a_query_uses_its_index(name, engine, catalogue):
         assert not any(line.startswith("SCAN works") and "INDEX" not in line for line in found.splitlines()), found
         named = {name for name in indexes if name.startswith("ix_")}
         assert all(name in found for name in named), found
+
+
+@pytest.mark.parametrize("name", LOG_QUESTIONS)
+def test_a_query_of_the_log_uses_its_index(name, engine, catalogue):
+    question, index = LOG_QUESTIONS[name]
+    log = LogSequence(sessions_of(engine), shared=False)
+    assert index in plan(engine, lambda: question(log))

@@ -67,6 +67,10 @@ def test_parts_of_the_sitemap_are_routed(number: int) -> None:
 def test_paths_of_the_log_are_routed(image: str) -> None:
     assert routed(urls.proof_path(image)) == ("evidence.proof", {"identifier": image})
     assert routed(urls.evidence_path(image)) == ("evidence.archive", {"identifier": image})
+    for form in ("html", "pdf"):
+        name = {"html": "page", "pdf": "pdf"}[form]
+        assert routed(urls.certificate_path(image, form)) == (f"certificates.{name}", {"identifier": image})
+    assert routed(urls.verify_path(image)) == ("certificates.verify", {"q": image})
     assert routed(urls.log_path("tile/0/x001/067.p/5")) == ("log.tile", {"place": "0/x001/067.p/5"})
     assert urls.log_path("checkpoint") == urls.LOG_CHECKPOINT
 

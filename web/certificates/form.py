@@ -1,0 +1,43 @@
+"""A certificate as it is shown: its rows, how to check it, and the address that its QR code leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iiif_server.urls import LOG_KEY, evidence_path, verify_path
+from repository.localized import LocalizedText
+from web.certificates.document import CertificateRow, certificate_rows, text
+from web.certificates.facts import CertificateFacts
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateForm:
+    """`time` (RFC 3339) is that of the event which the certificate is about; `address` that of its page ``/verify``."""
+
+    name: str
+    title: LocalizedText
+    time: str
+    address: str
+    rows: tuple[CertificateRow, ...]
+    check: LocalizedText
+    steps: tuple[LocalizedText, ...]
+    limits: LocalizedText
+
+
+def certificate_form(facts: CertificateFacts, log_key: str, public: Callable[[str], str]) -> CertificateForm:
+    """Return the form of a certificate; `public` gives the public address of a path of `iiif_server.urls`."""
+    identifier = facts.subject.identifier
+    steps = [text("step-digest", address=public(verify_path()))] if facts.placed else []
+    steps.append(text("step-evidence", address=public(evidence_path(identifier))))
+    steps.append(text("step-key", key=f"{log_key} ({public(LOG_KEY)})"))
+    return CertificateForm(
+        name=facts.work.record.title,
+        title=text("title"),
+        time=facts.log.event.time,
+        address=public(verify_path(identifier)),
+        rows=tuple(certificate_rows(facts)),
+        check=text("check"),
+        steps=tuple(steps),
+        limits=text("limits"),
+    )

@@ -1,0 +1,173 @@
+"""The pages ``/certificate/...`` and ``/verify``.
+
+Both are views: they record no event. An event of a certificate is recorded only when the staff issue one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from threading import BoundedSemaphore
+from typing import Final
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from iiif_server import urls
+from iiif_server.problems import status_of
+from iiif_server.pyramid.grid import TileGrid
+from iiif_server.request import thumbnail
+from iiif_server.request.limits import ImageLimits
+from preservation.log import evidence, notes
+from preservation.log.sequencer import verifier_key
+from preservation.log.witnesses import utc_time, witness_policy
+from preservation.premis import parse_event
+from repository.errors import IntegrityError, RequestInvalid, ShanbenError, SystemFault
+from repository.localized import LocalizedText
+from repository.repository import Repository
+from web.certificates.facts import CertificateFacts, read_facts
+from web.certificates.form import CertificateForm, certificate_form
+from web.certificates.history import look_up
+from web.certificates.pdf import certificate_pdf, qr_code
+from web.site.cors import conditional
+from web.site.language import current_language
+from web.site.static_files import VERIFY_SCRIPT, StaticFiles
+from web.site.turns import turn
+from web.site.urls import public_url
+
+Pictures = Callable[[str], bytes | None]
+"""Returns the picture at a path of the image service as anybody gets it; None if it is refused or unavailable."""
+
+_TYPESETTING: Final = 1
+"""Certificates that one process typesets at a time."""
+
+_PICTURE_SIDE: Final = 480
+_LIFETIME: Final = "public, max-age=60"
+
+
+class CertificatesBusy(SystemFault):
+    """Too many certificates are being made."""
+
+    code = "certificates.busy"
+    transient = True
+    text = LocalizedText("正在生成其他证明；请稍后重试", "Other certificates are being made; try again shortly")
+
+
+def no_pictures(path: str) -> bytes | None:
+    """Return no picture, for an application without an image service."""
+    del path
+    return None
+
+
+def blueprint(repository: Repository, static_files: StaticFiles, pictures: Pictures) -> Blueprint:
+    """Return the routes of certificates and of ``/verify``."""
+    routes = Blueprint("certificates", __name__)
+    certificates = _Certificates(repository, pictures)
+    verification = _Verification(repository, static_files)
+    routes.get("/certificate/<identifier>.html", endpoint="page")(certificates.page)
+    routes.get("/certificate/<identifier>.pdf", endpoint="pdf")(certificates.pdf)
+    routes.get(urls.VERIFY, endpoint="verify")(verification.page)
+    routes.post(urls.verify_evidence_path(), endpoint="verify_evidence")(verification.check_evidence)
+    return routes
+
+
+class _Certificates:
+    """The views of certificates."""
+
+    def __init__(self, repository: Repository, pictures: Pictures) -> None:
+        self._repository = repository
+        self._pictures = pictures
+        self._typesetting = BoundedSemaphore(_TYPESETTING)
+
+    def page(self, identifier: str) -> Response:
+        facts, form = self._read(identifier)
+        code = base64.b64encode(qr_code(form.address)).decode()
+        picture = self._picture_path(facts)
+        page = render_template("certificate.html", facts=facts, form=form, code=code, picture=picture)
+        return _private(make_response(page))
+
+    def pdf(self, identifier: str) -> Response:
+        facts, form = self._read(identifier)
+        path = self._picture_path(facts)
+        picture = self._pictures(path) if path else None
+        provider = self._repository.settings.provider
+        # The bytes follow from these values alone, so that a certificate that has not changed is not typeset again.
+        determined = json.dumps([asdict(form), provider], ensure_ascii=False, default=str)
+        response = Response(content_type="application/pdf")
+        response.set_etag(hashlib.sha256(determined.encode() + (picture or b"")).hexdigest()[:32])
+        response.headers["Cache-Control"] = _LIFETIME
+        response.headers["Content-Disposition"] = f'inline; filename="certificate-{facts.subject.name}.pdf"'
+        if conditional(response).status_code == HTTPStatus.NOT_MODIFIED:
+            return response
+        with turn(self._typesetting, CertificatesBusy()):
+            response.set_data(certificate_pdf(form, provider, picture))
+        return response
+
+    def _read(self, identifier: str) -> tuple[CertificateFacts, CertificateForm]:
+        facts = read_facts(self._repository, identifier)
+        public = partial(public_url, self._repository.settings)
+        return facts, certificate_form(facts, verifier_key(self._repository), public)
+
+    def _picture_path(self, facts: CertificateFacts) -> str | None:
+        """Return the path of the picture of the image, or of the work's first; None while access shows no pixels."""
+        image = facts.placed.image if facts.placed else next(facts.work.images(), None)
+        if image is None or not facts.decision.shows_pixels:
+            return None
+        pyramid = self._repository.catalogue.pyramids(facts.work.identifier)[image.identifier]
+        grid = TileGrid(image.width, image.height, pyramid.tile_size)
+        limits = ImageLimits(self._repository.settings.max_area, facts.decision.max_size)
+        return urls.image_path(image.identifier, thumbnail.fitted(grid, _PICTURE_SIDE, limits).request)
+
+
+class _Verification:
+    """The views of ``/verify``."""
+
+    def __init__(self, repository: Repository, static_files: StaticFiles) -> None:
+        self._repository = repository
+        self._static_files = static_files
+
+    def page(self) -> Response:
+        query = request.args.get("q", "")
+        try:
+            history = look_up(self._repository, query) if query else None
+        except RequestInvalid as fault:
+            return self._render(query=query, fault=fault)
+        return self._render(query=query, history=history)
+
+    def check_evidence(self) -> Response:
+        """Verify an evidence file against this log's key, as ``shanben log check`` does."""
+        sent = request.files.get("evidence")
+        content = sent.read() if sent else b""
+        try:
+            key = notes.parse_verifier_key(verifier_key(self._repository))
+            witnesses = [witness.key for witness in witness_policy(self._repository.settings).witnesses]
+            verified = evidence.verify(content, key.line(), witnesses)
+            event = parse_event(verified.entry)
+        except IntegrityError as fault:
+            return self._render(evidence_fault=fault.message)
+        cosigners = {name: utc_time(seconds) for name, seconds in verified.cosigners.items()}
+        return self._render(verified=verified, event=event, cosigners=cosigners)
+
+    def _render(self, fault: ShanbenError | None = None, **values: object) -> Response:
+        page = render_template(
+            "verify.html",
+            fault=fault.in_language(current_language()) if fault else None,
+            log_key=verifier_key(self._repository),
+            script=self._static_files.built_url(VERIFY_SCRIPT),
+            **values,
+        )
+        response = _private(make_response(page))
+        response.status_code = status_of(fault) if fault else HTTPStatus.OK
+        return response
+
+
+def _private(response: Response) -> Response:
+    """Let only the browser cache a page, and revalidate it: pages differ by language and access."""
+    response.headers["Content-Language"] = current_language().value
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(["Accept-Language", "Cookie"])
+    return response
