@@ -77,10 +77,17 @@ class PresentationService:
         except KeyNotFound as fault:
             raise NotFound(what=what) from fault
         _check(key, stored, stored_id(path))
-        # The address may come from a request, so it is escaped for a JSON string.
-        address = json.dumps(base_url.rstrip("/"))[1:-1].encode()
-        body = stored.replace(PLACEHOLDER.encode(), address)
-        return PublishedDocument(body, _etag(stored, address))
+        return PublishedDocument(under_address(stored, base_url), _etag(stored, _address(base_url)))
+
+
+def under_address(stored: bytes, base_url: str) -> bytes:
+    """Return a stored document with the identifiers that it has under the public address `base_url`."""
+    return stored.replace(PLACEHOLDER.encode(), _address(base_url))
+
+
+def _address(base_url: str) -> bytes:
+    """Return a public address for a JSON string: it may come from a request, so it is escaped."""
+    return json.dumps(base_url.rstrip("/"))[1:-1].encode()
 
 
 def _check(key: str, stored: bytes, identifier: str) -> None:

@@ -41,7 +41,7 @@ _NEEDING_ACTION: Final = frozenset({StoreFull.code, StoreDenied.code, DepositNot
 """The codes of faults that a retry alone does not correct: somebody must act first."""
 
 _PAUSE: Final = 0.5
-_DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
+DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
 
 
 def revised_work(repository: Repository, deposits: Sequence[Path], revises: str) -> str:
@@ -59,11 +59,16 @@ def revised_work(repository: Repository, deposits: Sequence[Path], revises: str)
 
 
 def ingest_locally(
-    context: TaskContext, deposits: Sequence[Path], terminal: Terminal, revises: str | None = None
+    context: TaskContext,
+    deposits: Sequence[Path],
+    terminal: Terminal,
+    revises: str | None = None,
+    bag: Path | None = None,
 ) -> int:
     """Ingest each deposit in this process, with its follow-up jobs. Return the gravest exit code.
 
-    `revises` is the work that the only deposit is declared to revise. A refused deposit does not stop the others, and
+    `revises` is the work that the only deposit is declared to revise, `bag` the folder of the bag whose payload it is.
+    A refused deposit does not stop the others, and
     the job of a folder that does not exist is forgotten, because its name is probably mistyped. Events that could not
     be logged, collections that could not be published and a replica that failed for good give 3; a replica that is away
     is a warning, for its job stays queued.
@@ -71,7 +76,7 @@ def ingest_locally(
     jobs, absent = context.repository.jobs, _absent(deposits)
     for deposit in absent:
         jobs.forget(ingest_job(deposit).key)
-    new_jobs = [ingest_job(deposit, revises) for deposit in deposits if deposit not in absent]
+    new_jobs = [ingest_job(deposit, revises, bag) for deposit in deposits if deposit not in absent]
     with local_runner(context) as runner:
         ended = [_run(runner, jobs, job, terminal) for job in new_jobs]
         unfinished = runner.unfinished()
@@ -89,11 +94,15 @@ def _run(runner: LocalRunner, jobs: Jobs, job: NewJob, terminal: Terminal) -> Jo
 
 
 def ingest_by_workers(
-    repository: Repository, deposits: Sequence[Path], terminal: Terminal, revises: str | None = None
+    repository: Repository,
+    deposits: Sequence[Path],
+    terminal: Terminal,
+    revises: str | None = None,
+    bag: Path | None = None,
 ) -> int:
     """Have all deposits ingested by workers, and wait for them and for their events. Return the gravest exit code.
 
-    `revises` is the work that the only deposit is declared to revise. Events that are not logged within a minute, or
+    `revises` and `bag` are those of `ingest_locally`. Events that are not logged within a minute, or
     cannot be, give 3. If a folder does not exist, its name is probably mistyped, and no deposit is queued. Raises
     `SettingInvalid`, and `DependencyMissing` when the broker is away.
     """
@@ -107,7 +116,7 @@ def ingest_by_workers(
         others = [deposit for deposit in deposits if deposit not in absent]
         _list_deposits(terminal, LocalizedText("未提交", "Not submitted"), others)
         return code
-    new_jobs = [ingest_job(deposit, revises) for deposit in deposits]
+    new_jobs = [ingest_job(deposit, revises, bag) for deposit in deposits]
     _submit(lambda: send_due(celery, repository), repository, new_jobs, terminal)
     ended = [_await(repository.jobs, job, terminal) for job in new_jobs]
     works = [str(job.result["identifier"]) for job in ended if job.state is JobState.DONE and job.result]
@@ -194,7 +203,7 @@ class _IngestDisplay:
         progress = self._jobs.progress(self._job.key)
         if progress.total != self._total:
             self._total, self._finished = progress.total, 0
-            name = Path(self._job.arguments["deposit"]).name
+            name = _name(self._job)
             if progress.total:
                 self._bar.start(
                     LocalizedText(f"{name}：{progress.total} 幅", f"{name}: {progress.total} images"), progress.total
@@ -253,7 +262,7 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
     result: Mapping[str, Any] = job.result or {}
     identifier, images = result["identifier"], result["images"]
     version, changes = result.get("version", 1), result.get("changes")
-    base = repository.settings.base_url or _DEFAULT_ADDRESS
+    base = repository.settings.base_url or DEFAULT_ADDRESS
     manifest = f"{base}{manifest_path(identifier)}"
     if not result["changed"]:
         news = LocalizedText("已在馆藏，未变", "already held, unchanged")
@@ -261,7 +270,7 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
         news = LocalizedText(f"已收为第 {version} 版", f"ingested as version {version}")
     else:
         news = LocalizedText("已收入", "ingested")
-    folder, restored = Path(job.arguments["deposit"]).name, result.get("restored", 0)
+    folder, restored = _name(job), result.get("restored", 0)
     terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
     if result.get("access_kept"):
         terminal.warn(_access_kept(identifier, result))
@@ -280,6 +289,11 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
     terminal.notices(notices)
     texts = {"notices": [notice.to_localized_json(terminal.language) for notice in notices]}
     return {"identifier": identifier, "manifest": manifest, "images": images, "state": "published", **result, **texts}
+
+
+def _name(job: Job | NewJob) -> str:
+    """Return the name of the deposit's folder, or of the bag that it is the payload of."""
+    return Path(job.arguments.get("bag") or job.arguments["deposit"]).name
 
 
 def _access_kept(work: str, result: Mapping[str, Any]) -> LocalizedText:

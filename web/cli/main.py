@@ -19,6 +19,7 @@ from web.cli.access import access, restore, withdraw
 from web.cli.account import account
 from web.cli.deposit_report import arrangement_json, show_arrangement, show_ignored
 from web.cli.examiner import opened_examiner
+from web.cli.exchange import export, import_bag
 from web.cli.fixity import fixity
 from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
 from web.cli.lint_manifest import lint_manifest
@@ -49,6 +50,8 @@ def main() -> None:
 
 main.add_command(access)
 main.add_command(account)
+main.add_command(export)
+main.add_command(import_bag)
 main.add_command(fixity)
 main.add_command(lint_manifest)
 main.add_command(log)

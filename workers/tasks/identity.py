@@ -6,6 +6,7 @@
 - If one work holds most of the pictures, the deposit is probably a changed copy of its deposit. It is refused, because
   it would become a second work.
 - A declared revision is a version of the work that it names.
+- A bag that another store exported names its work, as long as that has exactly the pictures of the deposit.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from repository.model import Work
 from repository.repository import Repository
 from workers.deposit.assemble import work_identifier
 from workers.deposit.comparison import foreign_identifier_fault, held_pictures_fault
+from workers.deposit.exported import ExportedWork
 from workers.deposit.record import Description
 from workers.deposit.survey import Survey
 from workers.tasks.preserve import read_work
@@ -31,15 +33,24 @@ class Identity:
     is_revision: bool = False
 
 
-def identify(repository: Repository, deposit: Survey, digests: Sequence[str], revises: str | None) -> Identity:
+def identify(
+    repository: Repository,
+    deposit: Survey,
+    digests: Sequence[str],
+    revises: str | None,
+    exported: ExportedWork | None = None,
+) -> Identity:
     """Return the work of a deposit without faults.
 
     `digests` are the sha256 of all masters, which a deposit with an identifier of its own does not need; `revises` is
-    the work that it is declared to revise. Raises `DepositRefused`, and `NotFound` for an unknown work.
+    the work that it is declared to revise, `exported` the work that its bag describes. Raises `DepositRefused`, and
+    `NotFound` for an unknown work.
     """
     assert deposit.description is not None  # noqa: S101 - it has no faults
     if revises:
         return _declared(repository, deposit, deposit.description, revises)
+    if exported and exported.has_masters(digests) and _may_be(repository, exported, digests):
+        return Identity(exported.work.identifier, is_revision=True)
     work = work_identifier(deposit.description, digests)
     if deposit.description.record.identifier or repository.catalogue.work(work):
         return Identity(work)
@@ -53,6 +64,12 @@ def held_work(repository: Repository, work: str, next_version: int) -> Work | No
     """
     held = repository.catalogue.work(work) if work else None
     return read_work(repository.store, work) if held is None and next_version > 1 else held
+
+
+def _may_be(repository: Repository, exported: ExportedWork, digests: Sequence[str]) -> bool:
+    """Return whether the exported work is not held, or held with the same pictures."""
+    held = repository.catalogue.work(exported.work.identifier)
+    return held is None or {image.master.sha256 for image in held.images()} == set(digests)
 
 
 def _declared(repository: Repository, deposit: Survey, description: Description, revises: str) -> Identity:

@@ -48,6 +48,7 @@ from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier
 from workers.deposit.comparison import compare, find_other_book
 from workers.deposit.equal_pixels import compare_pixels
+from workers.deposit.exported import ExportedWork, read_exported
 from workers.deposit.protection import keep_protection
 from workers.deposit.survey import Survey, file_digest, file_signature, survey
 from workers.execution.context import TaskContext
@@ -115,14 +116,15 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     pages = _finished_pages(repository, job, plan)
     if _has_changed(deposit, pages, plan):
         return _restart(repository, job, folder, plan, pages)
-    before = held_work(repository, plan.work, plan.version)
+    before, exported = held_work(repository, plan.work, plan.version), _exported(job, plan)
+    model = before or (exported.work if exported else None)
     results = compare_pixels(folder, {page.file: page.result for page in pages}, context.examiner)
-    assembled = assemble(deposit, results, context.examiner.is_blank, before if plan.is_revision else None)
+    assembled = assemble(deposit, results, context.examiner.is_blank, model if plan.is_revision else None)
     if assembled.work and assembled.work.identifier != plan.work:
         return _restart(repository, job, folder, plan, pages)  # a master could not be read at first
-    work, notices = _accepted_work(repository, deposit, assembled, plan, pages, held=before)  # 3
+    work, notices = _accepted_work(repository, deposit, assembled, plan, pages, held=model)  # 3
     held = repository.catalogue.access(work.identifier)
-    access = _access_after(repository, work, held, plan)
+    access = _access_after(repository, work, held, plan, exported)
     inventory, events = preserve(  # 4
         repository.store,
         work,
@@ -153,12 +155,21 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     return result
 
 
-def _access_after(repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan) -> WorkAccess:
+def _exported(job: Job, plan: IngestPlan) -> ExportedWork | None:
+    """Return the work that the deposit's bag describes, if it was chosen as the work of the deposit."""
+    bag = job.arguments.get("bag")
+    exported = read_exported(Path(bag)) if bag and plan.is_revision else None
+    return exported if exported and exported.work.identifier == plan.work else None
+
+
+def _access_after(
+    repository: Repository, work: Work, held: HeldAccess | None, plan: IngestPlan, exported: ExportedWork | None
+) -> WorkAccess:
     """Return the access to a work after its deposit: that of a held work is never opened.
 
     The catalogue decides. If it lacks versions of the work's object, because it was lost or restored from a backup, the
     work's access before the deposit is the lesser of the two. A work that the last rebuild did not find keeps the
-    access that it had.
+    access that it had. A work that is not held and comes from an export has the access that it had there.
     """
     time = datetime.fromisoformat(plan.time)
     stored = access_unknown_to_catalogue(repository, work.identifier)
@@ -166,7 +177,8 @@ def _access_after(repository: Repository, work: Work, held: HeldAccess | None, p
     if held and stored:
         held = HeldAccess(lesser_access(held.access, stored.access, time), stored.deposited)
     held = held or stored
-    access = after_deposit(held.access, held.deposited, work.rights, time) if held else deposited_access(work.rights)
+    stated = exported.access if exported else deposited_access(work.rights)
+    access = after_deposit(held.access, held.deposited, work.rights, time) if held else stated
     return lesser_access(access, lost, time) if lost else access
 
 
@@ -220,18 +232,19 @@ def _identity(context: TaskContext, job: Job, deposit: Survey) -> Identity:
     """
     if deposit.description is None or deposit.faults:
         return Identity("")
-    revises = job.arguments.get("revises")
+    revises, bag = job.arguments.get("revises"), job.arguments.get("bag")
+    exported = read_exported(Path(bag)) if bag else None
+    has_identifier = bool(deposit.description.record.identifier)
     try:
-        digests = () if revises else _master_digests(deposit, context.examiner.concurrency)
+        needed = not revises and (exported is not None or not has_identifier)
+        digests = _master_digests(deposit, context.examiner.concurrency) if needed else ()
     except DepositNotMounted:
         return Identity("")
-    return identify(context.repository, deposit, digests, revises)
+    return identify(context.repository, deposit, digests, revises, exported)
 
 
 def _master_digests(deposit: Survey, concurrency: int) -> Sequence[str]:
-    """Return the sha256 of every master, which only a work without an identifier of the library needs."""
-    if deposit.description is None or deposit.description.record.identifier:
-        return ()
+    """Return the sha256 of every master."""
     with ThreadPoolExecutor(concurrency) as executor:
         return list(executor.map(lambda page: file_digest(page.path), deposit.readable_pages))
 

@@ -39,13 +39,15 @@ SCHEDULED: Final = "scheduled"
 WATCH: Final = "alarms"
 
 
-def ingest_job(deposit: Path, revises: str | None = None) -> NewJob:
+def ingest_job(deposit: Path, revises: str | None = None, bag: Path | None = None) -> NewJob:
     """Return the job that ingests a deposit folder, as a revision of the work `revises` if that is given.
 
-    Its key is derived from the folder's absolute path.
+    `bag` is the folder of the verified bag whose payload the deposit is. The job's key is derived from the deposit's
+    absolute path.
     """
     path = str(deposit.resolve())
     arguments = {"deposit": path} | ({"revises": revises} if revises else {})
+    arguments |= {"bag": str(bag.resolve())} if bag else {}
     return NewJob(f"{INGEST}:{hashlib.sha256(path.encode()).hexdigest()[:32]}", INGEST, arguments)
 
 

@@ -1,0 +1,27 @@
+"""`shanben export` and `import-bag`: a work leaves one library as a file and enters another."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from command_line import Shanben
+from deposits import write_deposit
+
+
+def test_a_work_is_exported_and_imported_by_commands(tmp_path: Path) -> None:
+    here, there = (Shanben(tmp_path / name) for name in ("here", "there"))
+    for library in (here, there):
+        library.folder.mkdir()
+    work = here.run_json("ingest", write_deposit(tmp_path / "deposit", pages=1)).document["works"][0]["identifier"]
+    exported = here.run_json("export", work, "-o", tmp_path / "book.zip")
+    assert (exported.code, exported.document["files"]) == (0, 2)
+    imported = there.run_json("import-bag", tmp_path / "book.zip")
+    assert imported.code == 0, imported.errors
+    assert imported.document["works"][0]["identifier"] == work
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("../evil", "x")
+    refused = there.run_json("import-bag", tmp_path / "bad.zip")
+    assert refused.code == 1
+    assert "BagIt" in refused.errors or "bag" in refused.errors
+    assert not list((there.folder / "var/staging").glob("desk-*"))

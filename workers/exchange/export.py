@@ -1,0 +1,196 @@
+"""Exports a work as a BagIt 1.0 bag (RFC 8493) in one ZIP or TAR file.
+
+The bytes are read from the work's OCFL object, once, and each file is verified against the object's inventory while it
+is written. The bag holds what `exchange/contents.py` lists. It appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from iiif_server.presentation.manifest import build_manifest
+from iiif_server.presentation.published import under_address
+from preservation.digests import Digester
+from preservation.ocfl import objects
+from preservation.ocfl.inventory import Inventory
+from repository.access import rights_under
+from repository.access_json import access_to_json
+from repository.database.catalogue import HeldAccess
+from repository.errors import DigestMismatch, NotFound, RequestInvalid, SystemFault
+from repository.localized import LocalizedText
+from repository.model import Work
+from repository.repository import Repository
+from workers.deposit.exported import ACCESS_DOCUMENT, WORK_DOCUMENT
+from workers.exchange.archive_file import writing_archive
+from workers.exchange.bag_tags import (
+    DECLARATION,
+    DECLARATION_FILE,
+    INFORMATION_FILE,
+    MANIFEST_FILE,
+    TAG_MANIFEST_FILE,
+    information_bytes,
+    manifest_bytes,
+)
+from workers.exchange.contents import (
+    EVENTS_DOCUMENT,
+    MANIFEST_DOCUMENT,
+    METS_DOCUMENT,
+    PREMIS_DOCUMENT,
+    BagContents,
+    LoggedEvent,
+    PayloadFile,
+    payload_path,
+)
+from workers.exchange.mets import mets_document
+from workers.exchange.premis_xml import premis_document
+from workers.progress import Progress
+from workers.tasks.preserve import EVENTS, RECORD, read_work
+
+_UNFINISHED: Final = ".part"
+_EXISTS: Final = LocalizedText(
+    "{path} 已存在；请另选文件名，或先移走", "{path} exists already; choose another name, or move it away"
+)
+
+
+class ExportNotWritten(SystemFault):
+    """The file of an export cannot be written: no space, or no permission."""
+
+    code = "export.file"
+    transient = False
+    text = LocalizedText(
+        "无法写入 {path}：{reason}；请检查磁盘空间与权限",
+        "{path} cannot be written: {reason}; check space and permissions",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedBag:
+    """A bag that was written: the work, its version, the number of payload files, and their bytes."""
+
+    work: str
+    version: int
+    files: int
+    bytes: int
+
+
+def export_work(repository: Repository, work: str, target: Path, base_url: str, progress: Progress) -> ExportedBag:
+    """Write the newest version of a work as a bag into the file `target`; `base_url` is that of the manifest.
+
+    Raises `NotFound`, `RequestInvalid` for a file that exists, `DigestMismatch` for damaged content, `ObjectInvalid`,
+    `ExportNotWritten`, `StoreFault`, `DatabaseFault`. Nothing is left at `target` then.
+    """
+    held = repository.catalogue.access(work)
+    inventory = objects.read_inventory(repository.store, work)
+    if held is None or inventory is None:
+        raise NotFound(what=work)
+    if target.exists():
+        raise RequestInvalid(part="-o", reason=_EXISTS.format(path=target))
+    contents = _contents(repository, work, inventory)
+    documents = _documents(repository, contents, held, base_url)
+    tags = {DECLARATION_FILE: DECLARATION, INFORMATION_FILE: _information(repository, contents)}
+    tags[MANIFEST_FILE] = manifest_bytes({file.path: file.sha256 for file in contents.payload})
+    tags |= documents
+    total = sum(file.bytes for file in contents.payload)
+    progress.start(LocalizedText(f"导出 {work}", f"Exporting {work}"), total)
+    try:
+        with _new_file(target) as unfinished:
+            _write(repository, contents, tags, unfinished, progress)
+    finally:
+        progress.finish()
+    return ExportedBag(work, len(inventory.versions), len(contents.payload), total)
+
+
+def _contents(repository: Repository, identifier: str, inventory: Inventory) -> BagContents:
+    store, work = repository.store, read_work(repository.store, identifier)
+    sizes = {image.master.sha256: image.master.bytes for image in work.images()}
+    payload = []
+    for logical, digest in sorted(inventory.state.items(), key=lambda item: item[0].encode()):
+        if path := payload_path(logical):
+            key = objects.file_key(inventory, identifier, logical)
+            size = sizes[digest] if digest in sizes else store.size(key)
+            payload.append(PayloadFile(path, key, digest, size))
+    events = [LoggedEvent(event, index) for event, index in repository.log_sequence.positions_of(identifier)]
+    return BagContents(work, payload, events, inventory.versions[-1].created)
+
+
+def _documents(repository: Repository, contents: BagContents, held: HeldAccess, base_url: str) -> Mapping[str, bytes]:
+    """Return the documents about a work by their path in the bag."""
+    store, identifier = repository.store, contents.work.identifier
+    premis = premis_document(contents)
+    return {
+        ACCESS_DOCUMENT: access_to_json(held.access),
+        EVENTS_DOCUMENT: objects.read_file(store, identifier, EVENTS),
+        MANIFEST_DOCUMENT: under_address(_manifest(repository, contents.work, held), base_url),
+        METS_DOCUMENT: mets_document(contents, premis, sha256(premis).hexdigest()),
+        PREMIS_DOCUMENT: premis,
+        WORK_DOCUMENT: objects.read_file(store, identifier, RECORD),
+    }
+
+
+def _manifest(repository: Repository, work: Work, held: HeldAccess) -> bytes:
+    """Return the manifest, as it is published, or as it would be if the work were not withdrawn."""
+    shown = replace(work, rights=rights_under(work.rights, held.access))
+    settings, pyramids = repository.settings, repository.catalogue.pyramids(work.identifier)
+    return build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
+
+
+def _information(repository: Repository, contents: BagContents) -> bytes:
+    record, payload = contents.work.record, contents.payload
+    return information_bytes(
+        (
+            ("Source-Organization", repository.settings.provider or record.holder),
+            ("External-Identifier", contents.work.identifier),
+            ("Internal-Sender-Identifier", record.identifier),
+            ("External-Description", record.title),
+            ("Bagging-Date", contents.created[:10]),
+            ("Payload-Oxum", f"{sum(file.bytes for file in payload)}.{len(payload)}"),
+            ("Bag-Software-Agent", f"shanben {metadata.version('shanben')}"),
+        )
+    )
+
+
+def _write(
+    repository: Repository, contents: BagContents, tags: Mapping[str, bytes], target: Path, progress: Progress
+) -> None:
+    with writing_archive(target, datetime.fromisoformat(contents.created)) as archive:
+        folder = contents.work.identifier
+        digests = {path: sha256(document).hexdigest() for path, document in tags.items()}
+        for path, document in {**tags, TAG_MANIFEST_FILE: manifest_bytes(digests)}.items():
+            archive.add(f"{folder}/{path}", len(document), [document])
+        for file in contents.payload:
+            archive.add(f"{folder}/{file.path}", file.bytes, _verified(repository, file, progress))
+
+
+def _verified(repository: Repository, file: PayloadFile, progress: Progress) -> Iterator[bytes]:
+    """Yield the chunks of a file. Raises `DigestMismatch` at their end."""
+    digester = Digester("sha256")
+    for chunk in digester.pass_through(repository.store.chunks(file.key)):
+        yield chunk
+        progress.advance(len(chunk))
+    if digester.hexdigest("sha256") != file.sha256:
+        raise DigestMismatch(key=file.key)
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[Path]:
+    """Yield the path of an unfinished file, which becomes `target` at the end, durably, or is deleted after a fault."""
+    unfinished = target.with_name(target.name.removesuffix(target.suffix) + _UNFINISHED + target.suffix)
+    try:
+        unfinished.unlink(missing_ok=True)
+        try:
+            yield unfinished
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+            unfinished.rename(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as fault:
+        raise ExportNotWritten(path=target, reason=fault.strerror or str(fault)) from fault
