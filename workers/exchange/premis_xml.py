@@ -32,7 +32,7 @@ def premis_document(contents: BagContents) -> bytes:
     for image in work.images():
         root.append(_file(work.identifier, image, paths.get(image.master.sha256, ())))
     for logged in contents.events:
-        root.append(_event(logged))
+        root.append(_event(work.identifier, logged))
     for software in sorted(set(_software(contents.events))):
         root.append(_agent(software))
     return serialized(root)
@@ -68,7 +68,7 @@ def _file(work: str, image: Image, paths: Sequence[str]) -> etree._Element:
     return file
 
 
-def _event(logged: LoggedEvent) -> etree._Element:
+def _event(work: str, logged: LoggedEvent) -> etree._Element:
     event = logged.event
     index = {} if logged.log_index is None else {"log index": str(logged.log_index)}
     element = _P.event(
@@ -80,7 +80,7 @@ def _event(logged: LoggedEvent) -> etree._Element:
     )
     if software := event.detail.get("software"):
         element.append(_identifier("linkingAgent", software))
-    element.append(_identifier("linkingObject", event.image or event.work))
+    element.append(_identifier("linkingObject", event.image or event.work or work))
     return element
 
 
