@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -48,6 +49,20 @@ SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgr
 def pytest_configure() -> None:
     """Let the processes that tests start keep their bytecode, or each would compile the program again."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests with the garbage collector off, and keep what they made out of all later collections.
+
+    Thousands of tests and modules live until the end; searching them takes a twelfth of the processor time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
