@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pyvips
@@ -14,7 +16,7 @@ from flask.testing import FlaskClient
 
 from iiif_server.presentation.manifest import build_collection, build_manifest
 from iiif_server.presentation.published import publish_collection, publish_manifest
-from iiif_server.pyramid.file import recipe, write_pyramid
+from iiif_server.pyramid.file import PyramidSummary, recipe, write_pyramid
 from preservation.store_identity import recognise_primary
 from repository import identifiers, paths
 from repository.config import Settings
@@ -27,20 +29,28 @@ from web.app import create_app
 PUBLIC_DOMAIN = Rights("http://creativecommons.org/publicdomain/mark/1.0/")
 
 
+@lru_cache(maxsize=64)  # many tests publish the same pictures
+def noise_pyramid(name: str, width: int, height: int, tile_size: int, quality: int) -> tuple[PyramidSummary, bytes]:
+    """Return the pyramid of a picture of noise, another one for each `name`."""
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:3], "big")
+    pixels = pyvips.Image.gaussnoise(width, height, mean=210, sigma=12, seed=seed).cast("uchar")
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch) / "pyramid.zip"
+        return write_pyramid(pixels, file, tile_size, quality), file.read_bytes()
+
+
 @dataclass
 class WorkPublisher:
     """Publishes works with real pyramids, without a deposit."""
 
     repository: Repository
-    scratch: Path
 
     def image(self, name: str, width: int, height: int) -> tuple[Image, Pyramid]:
         settings = self.repository.settings
         identifier = identifiers.mint(Kind.IMAGE, name)
-        pixels = pyvips.Image.gaussnoise(width, height, mean=210, sigma=12).cast("uchar")
-        made = write_pyramid(pixels, self.scratch / f"{identifier}.zip", settings.tile_size, settings.jpeg_quality)
+        made, content = noise_pyramid(name, width, height, settings.tile_size, settings.jpeg_quality)
         key = paths.pyramid(identifier, recipe(settings.tile_size, settings.jpeg_quality))
-        self.repository.store.put(key, (self.scratch / f"{identifier}.zip").read_bytes())
+        self.repository.store.put(key, content)
         master = Master(f"masters/{name}.tif", hashlib.sha256(name.encode()).hexdigest(), 1000, "image/tiff")
         return Image(identifier, width, height, master), Pyramid(key, made.fingerprint, made.bytes, settings.tile_size)
 
@@ -113,10 +123,8 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def publisher(repository: Repository, tmp_path: Path) -> WorkPublisher:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return WorkPublisher(repository, scratch)
+def publisher(repository: Repository) -> WorkPublisher:
+    return WorkPublisher(repository)
 
 
 @pytest.fixture
