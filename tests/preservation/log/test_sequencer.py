@@ -54,6 +54,7 @@ def test_log_is_read_without_the_private_key(repository: Repository) -> None:
         record_events(repository)
 
 
+@pytest.mark.slow
 def test_sequencer_records_events_of_concurrent_processes_once(repository: Repository) -> None:
     names = {place: [f"work {place} {number}" for number in range(10)] for place in range(3)}
     publish(repository, "old", 7)

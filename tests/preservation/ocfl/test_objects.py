@@ -200,6 +200,7 @@ def test_unchanged_state_creates_no_version_and_writes_nothing(deposit: dict[str
     assert contents(store) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [False, True])
 def test_writer_killed_before_any_operation_is_completed_by_the_next_run(
     deposit: dict[str, Path | bytes], tmp_path: Path, known: bool

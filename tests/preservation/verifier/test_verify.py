@@ -263,6 +263,7 @@ def test_timestamp_is_verified_by_the_verifier_the_library_and_openssl(
     assert not library_verdict(timestamped.content(), read_roots(str(other.roots)))
 
 
+@pytest.mark.slow
 def test_every_changed_byte_that_the_authority_signed_is_refused_by_both(
     authority: TimestampAuthority, timestamped: EvidenceFile
 ) -> None:

@@ -32,6 +32,7 @@ def client(library: DrawnLibrary) -> FlaskClient:
     return create_app(library.repository).test_client()
 
 
+@pytest.mark.slow
 def test_a_program_sends_a_picture_and_gets_its_page(client: FlaskClient, library: DrawnLibrary) -> None:
     answer = client.post(urls.SIMILAR, data=PICTURE, content_type="image/jpeg", headers=JSON)
     document = answer.get_json()

@@ -174,6 +174,7 @@ def test_ingest_without_any_key_preserves_and_leaves_the_log_alone(
     assert open_log(context.repository).size == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key_file", ["lost", "damaged"])
 def test_command_names_what_it_skipped_and_exits_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_file: str

@@ -224,6 +224,7 @@ def test_a_width_whose_type_is_too_small_for_the_tile_is_refused(pool: ChildExam
         examined(pool, tmp_path, content)
 
 
+@pytest.mark.slow
 def test_a_careless_tag_of_a_file_larger_than_the_memory_is_corrected(pool: ChildExaminer, tmp_path: Path) -> None:
     path = tmp_path / "0001.tif"
     tifffile.imwrite(path, SAMPLES, photometric="rgb", metadata=None, extratags=[(274, "H", 1, 0, True)])
