@@ -25,10 +25,10 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes
 PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
-# Three test processes for two cores, since tests of servers mostly wait; two for unit tests, which compute. Each runs
-# tests in their order, which shares fixtures, and takes over tests when it has none left.
+# Three test processes for two cores, since tests wait for servers, child processes and disks. Each runs tests in their
+# order, which shares fixtures, and takes over tests when it has none left.
 PYTEST_ARGS ?= -n 3 --dist worksteal
-CHECK_ARGS ?= -n 2 --dist worksteal
+CHECK_ARGS ?= $(PYTEST_ARGS)
 # Debian's packages of the decoders with which tests compare the verdict on damaged masters.
 DECODERS := libjpeg-turbo-progs libopenjp2-tools libtiff-tools pngcheck webp
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
