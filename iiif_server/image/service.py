@@ -29,6 +29,7 @@ from typing import Final
 
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
+from iiif_server.image.download import with_packet
 from iiif_server.image.resolved import CachedImage, Headers, ResolvedRequest
 from iiif_server.image.responses import (
     ImageCall,
@@ -110,6 +111,7 @@ class ImageService:
         self._look_ups: SingleFlight[CachedImage] = SingleFlight()
         self._tiles = open_tile_source(settings, repository.store, metrics)
         self._watermark = read_watermark(settings.watermark)
+        self._publisher, self._base_url = settings.provider, settings.base_url
         self._max_area = settings.max_area
         self._jpeg_quality = settings.jpeg_quality
         self._clock = clock
@@ -237,6 +239,7 @@ class ImageService:
         if request.quality not in self._offered.qualities:
             raise RequestInvalid(part="quality", reason=_not_offered(request.quality, self._offered.qualities))
         planned = apply_protection(plan(request, image.grid, image.limits), image.protection, image.grid)
+        planned = with_packet(planned, image, publisher=self._publisher, base_url=self._base_url)
         canonical = image_path(path.image, planned.canonical, version)
         link = f'{canonical}>;rel="canonical", <{PROFILES[version]}>;rel="profile"'
         media_type = pipeline.MEDIA_TYPES[planned.format]
@@ -251,7 +254,8 @@ class ImageService:
             return f'"{pyramid}-{planned.tile}"'
         renderer = f"{self._renderer_version} {self._jpeg_quality} {planned.protection.variant}"
         determined = f"{planned.canonical} {planned.width},{planned.height} {image.limits} {renderer}"
-        return f'"{pyramid}-{hashlib.blake2b(determined.encode(), digest_size=8).hexdigest()}r"'
+        digest = hashlib.blake2b(determined.encode() + planned.packet, digest_size=8)
+        return f'"{pyramid}-{digest.hexdigest()}r"'
 
     # 4: respond
 

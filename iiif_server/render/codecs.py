@@ -92,8 +92,12 @@ def decode_tile(
     return tile
 
 
-def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink) -> None:
+def encode(  # noqa: PLR0917 - the parameters of `stream`
+    picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink, packet: bytes = b""
+) -> None:
     """Encode a whole libvips picture in memory, 8-bit, of one to four bands. `quality` is that of JPEG, 1 to 100.
+
+    A PDF carries the XMP `packet`, if there is one.
 
     Total memory, measured at 4 megapixels of three bands, in bytes a pixel: JPEG, PNG, TIFF and PDF 4 to 6, WebP 8,
     GIF 16, AVIF and JPEG 2000 29.
@@ -101,7 +105,7 @@ def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sin
     if wanted is OutputFormat.JPG:
         sink(_jpeg(picture, quality))
     elif wanted is OutputFormat.PDF:
-        _pdf(picture, sink, lambda write: write(_jpeg(picture, quality)))
+        _pdf(picture, sink, packet, lambda write: write(_jpeg(picture, quality)))
     elif wanted is OutputFormat.WEBP:
         sink(bytes(imagecodecs.webp_encode(_coloured(picture), level=quality, lossless=False, method=_WEBP_METHOD)))
     elif wanted is OutputFormat.AVIF:
@@ -115,10 +119,12 @@ def encode(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sin
         stream(picture, wanted, quality, two_tone, sink)
 
 
-def stream(picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink) -> None:
+def stream(  # noqa: PLR0917 - the parameters of `encode`
+    picture: Any, wanted: OutputFormat, quality: int, two_tone: bool, sink: Sink, packet: bytes = b""
+) -> None:
     """Encode a libvips picture while its pixels arrive; formats not in `STREAMED` are held whole, as by `encode`."""
     if wanted is OutputFormat.PDF:
-        _pdf(picture, sink, lambda write: stream(picture, OutputFormat.JPG, quality, False, write))
+        _pdf(picture, sink, packet, lambda write: stream(picture, OutputFormat.JPG, quality, False, write))
     elif wanted in _OPTIONS or wanted is OutputFormat.JPG:
         options = {"Q": quality} if wanted is OutputFormat.JPG else _OPTIONS[wanted]
         if two_tone and picture.bands == 1:
@@ -149,8 +155,8 @@ def _jpeg(picture: Any, quality: int) -> bytes:
     return bytes(imagecodecs.jpeg8_encode(_pixels(picture), level=quality, subsampling=subsampling))
 
 
-def _pdf(picture: Any, sink: Sink, write_jpeg: Callable[[Sink], object]) -> None:
-    page = PdfPage(picture.width, picture.height, picture.bands == 1, sink)
+def _pdf(picture: Any, sink: Sink, packet: bytes, write_jpeg: Callable[[Sink], object]) -> None:
+    page = PdfPage(picture.width, picture.height, picture.bands == 1, sink, packet)
     page.open()
     write_jpeg(page.write)
     page.close()

@@ -14,9 +14,15 @@ DOTS_PER_INCH: Final = 300
 
 
 class PdfPage:
-    """Writes the file to `sink`: `open`, then the bytes of the JPEG through `write`, then `close`."""
+    """Writes the file to `sink`: `open`, then the bytes of the JPEG through `write`, then `close`.
 
-    def __init__(self, width: int, height: int, grey: bool, sink: Callable[[bytes], object]) -> None:
+    `packet` is the XMP packet of the document (section 14.3.2), b"" for none.
+    """
+
+    def __init__(
+        self, width: int, height: int, grey: bool, sink: Callable[[bytes], object], packet: bytes = b""
+    ) -> None:
+        self._packet = packet
         self._width, self._height, self._grey = width, height, grey
         self._sink = sink
         self._position = 0
@@ -27,7 +33,8 @@ class PdfPage:
         across, along = (f"{side * 72 / DOTS_PER_INCH:.2f}" for side in (self._width, self._height))
         drawing = f"{across} 0 0 {along} 0 0 cm /Im Do"
         self._put("%PDF-1.4\n%âãÏÓ\n")
-        self._object("<< /Type /Catalog /Pages 2 0 R >>")
+        metadata = " /Metadata 7 0 R" if self._packet else ""
+        self._object(f"<< /Type /Catalog /Pages 2 0 R{metadata} >>")
         self._object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>")
         self._object(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {across} {along}] /Contents 4 0 R"
@@ -51,6 +58,10 @@ class PdfPage:
         length = self._position - self._picture
         self._put("\nendstream\nendobj\n")
         self._object(str(length))
+        if self._packet:
+            self._begin(f"<< /Type /Metadata /Subtype /XML /Length {len(self._packet)} >>\nstream\n")
+            self.write(self._packet)
+            self._put("\nendstream\nendobj\n")
         start, count = self._position, len(self._objects) + 1
         table = "".join(f"{offset:010d} 00000 n \n" for offset in self._objects)
         trailer = f"trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"

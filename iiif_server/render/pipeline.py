@@ -29,8 +29,9 @@ from iiif_server.render.decoded_cache import CachedTiles
 from iiif_server.render.otsu import otsu_threshold
 from iiif_server.render.strips import Sink, StripImage
 from iiif_server.render.watermark import apply_watermark
+from iiif_server.render.xmp import JpegPacketWriter
 from iiif_server.request.geometry import RenderPlan, Source, rotated_size
-from iiif_server.request.grammar import Quality
+from iiif_server.request.grammar import OutputFormat, Quality
 from repository.errors import PyramidCorrupt
 
 __all__ = ["MEDIA_TYPES", "STREAMED", "ReadTiles", "Sink", "render", "renderer_version", "use_little_memory", "write"]
@@ -82,12 +83,14 @@ def write(  # noqa: PLR0917 - the parameters of `render`, and the sink
     cache: CachedTiles | None = None,
 ) -> None:
     """Write the same to `sink` while it is encoded. After an error, what was written is not a picture."""
+    if task.packet and task.format is OutputFormat.JPG:
+        sink = JpegPacketWriter(sink, task.packet)
     assembler = Assembler(grid, source.factor, read_tiles, task.quality in _GREY, task.protection, cache)
     try:
         if is_small(task, source):
             scaled = _scaled(_decoded(assembler, source), task.width, task.height)
             picture = _finished(apply_watermark(_rotated_by_quarters(scaled, task), task, grid), task, assembler)
-            codecs.encode(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink)
+            codecs.encode(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, sink, task.packet)
         else:
             _stream(task, source, assembler, jpeg_quality, sink)
     except pyvips.Error as fault:
@@ -129,7 +132,7 @@ def _stream(task: RenderPlan, source: Source, assembler: Assembler, jpeg_quality
     strips = StripImage(width, height, assembler.strips(source.box, quarters, task.rotation.mirrored))
     try:
         picture = _finished(apply_watermark(_scaled(strips.image, wide, high), task, assembler.grid), task, assembler)
-        codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, checked)
+        codecs.stream(picture, task.format, jpeg_quality, task.quality is Quality.BITONAL, checked, task.packet)
     finally:
         strips.check()
 

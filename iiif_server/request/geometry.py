@@ -42,7 +42,8 @@ class RenderPlan(NamedTuple):
     """How to answer: `region` of the full image, scaled to `width` by `height`, mirrored, rotated and encoded.
 
     `canonical` is the canonical request in the version of the request; within one version, equal pixels have equal
-    plans. `tile` is the ordinal of the stored tile that is the answer byte for byte, or None.
+    plans. `tile` is the ordinal of the stored tile that is the answer byte for byte, or None. `packet` is the XMP
+    packet of a download, b"" for any other answer.
     """
 
     region: Box
@@ -54,6 +55,7 @@ class RenderPlan(NamedTuple):
     canonical: str
     tile: int | None
     protection: Protection = Protection()
+    packet: bytes = b""
 
 
 def plan(request: ImageRequest, grid: TileGrid, limits: ImageLimits) -> RenderPlan:

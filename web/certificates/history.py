@@ -24,7 +24,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class EntryInLog:
     """An event and its index in the log."""
 
     index: int
@@ -45,7 +45,7 @@ class KnownSubject:
     is_readable: bool
     is_current: bool
     is_withdrawn: bool
-    events: Sequence[LoggedEvent]
+    events: Sequence[EntryInLog]
     has_more: bool
 
 
@@ -99,7 +99,7 @@ def _known(repository: Repository, subject: Subject) -> KnownSubject:
         is_readable=readable,
         is_current=work is not None,
         is_withdrawn=is_withdrawn,
-        events=[LoggedEvent(index, event) for index, event in events[:MOST_EVENTS]],
+        events=[EntryInLog(index, event) for index, event in events[:MOST_EVENTS]],
         has_more=len(events) > MOST_EVENTS,
     )
 
