@@ -13,6 +13,7 @@ from typing import Final
 
 from preservation.reporting.report import PreservationReport
 from repository.localized import LocalizedText
+from repository.store_label import store_label
 
 UNCHECKED_DAYS: Final = 7
 """The days after which a store without any ended sweep raises an alarm: files are due every day."""
@@ -82,9 +83,9 @@ def _damage(report: PreservationReport) -> Iterator[Alarm]:
     for store, count in sorted(stores.items()):
         text = LocalizedText(
             "存储 {store} 有 {count} 项问题尚未解决；请查看保存报告，可运行 shanben repair 修复",
-            "store {store} has {count} unresolved finding(s); see the preservation report, or run shanben repair",
+            "{count} unresolved finding(s) in store {store}; see the preservation report, or run shanben repair",
         )
-        yield Alarm(AlarmKind.DAMAGE, store, text.format(store=store, count=count))
+        yield Alarm(AlarmKind.DAMAGE, store, text.format(store=store_label(store), count=count))
 
 
 def _canaries(report: PreservationReport) -> Iterator[Alarm]:
@@ -94,7 +95,7 @@ def _canaries(report: PreservationReport) -> Iterator[Alarm]:
                 "存储 {store} 的校验漏报 {missed} 个用作检验的损坏对象（{day}），此次校验结果不可信",
                 "the sweep of store {store} on {day} missed {missed} planted fault(s): its results cannot be relied on",
             )
-            details = {"store": sweep.store, "missed": sweep.canaries_missed, "day": sweep.started[:10]}
+            details = {"store": store_label(sweep.store), "missed": sweep.canaries_missed, "day": sweep.started[:10]}
             yield Alarm(AlarmKind.CANARY, sweep.store, text.format(**details))
 
 
@@ -111,14 +112,17 @@ def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
                 "存储 {store} 已有 {days} 天没有完成任何校验；请确认工作进程在运行",
                 "no sweep of store {store} has ended for {days} days; check that workers run",
             )
-            details: dict[str, object] = {"store": place.store, "days": (now - datetime.fromisoformat(last)).days}
+            details: dict[str, object] = {
+                "store": store_label(place.store),
+                "days": (now - datetime.fromisoformat(last)).days,
+            }
             yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(**details))
         elif late:
             text = LocalizedText(
                 "存储 {store} 有 {late} 个文件逾期未校验",
                 "{late} files of store {store} have not been checked for too long",
             )
-            yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(store=place.store, late=late))
+            yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(store=store_label(place.store), late=late))
 
 
 def _replicas(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
@@ -128,7 +132,7 @@ def _replicas(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
                 "副本 {store} 落后：{behind} 种著作尚未复制，自 {day} 起复制失败",
                 "replica {store} is late: {behind} work(s) are not copied; copying has failed since {day}",
             )
-            details = {"store": place.store, "behind": place.behind, "day": place.failing[:10]}
+            details = {"store": store_label(place.store), "behind": place.behind, "day": place.failing[:10]}
             yield Alarm(AlarmKind.REPLICA, place.store, text.format(**details))
 
 

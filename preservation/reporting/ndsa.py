@@ -9,6 +9,7 @@ from __future__ import annotations
 from preservation.reporting.report import PreservationReport
 from preservation.reporting.requirements import Requirement, judged, met, partly, unknown
 from repository.localized import LocalizedText as Text
+from repository.store_label import store_label
 
 
 def ndsa_levels(report: PreservationReport) -> tuple[Requirement, ...]:
@@ -31,7 +32,8 @@ def complete_copies(report: PreservationReport) -> int:
 def _storage(report: PreservationReport) -> tuple[Requirement, ...]:
     copies = complete_copies(report)
     held = None if not report.works else copies
-    stores = "、".join(place.store for place in report.places), ", ".join(place.store for place in report.places)
+    names = [store_label(place.store) for place in report.places]
+    stores = "、".join(names), ", ".join(names)
     counted = Text("完整副本 {copies} 份", "{copies} complete copies").format(copies=copies)
     where = Text("存放地点本软件无从得知", "Where the stores are is not known to this software")
     return (

@@ -67,6 +67,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "finding.by-kind": LocalizedText("未解决的问题，按存储与种类", "Open findings by store and kind"),
         "finding.list-open": LocalizedText("未解决的问题", "Open findings"),
         "finding.list-ended": LocalizedText("最近解决的问题", "Findings that ended lately"),
+        "finding.repaired-from": LocalizedText("完好内容取自 {store}", "good bytes from {store}"),
         "finding.nothing-done": LocalizedText("尚未处理", "nothing yet"),
         "finding-state.open": LocalizedText("未解决", "open"),
         "finding-state.lost": LocalizedText("没有完好副本", "no good copy"),
@@ -197,8 +198,6 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "chart.checked-files": LocalizedText("已校验", "checked"),
         "chart.never-files": LocalizedText("从未校验", "never checked"),
         "chart.failed-files": LocalizedText("未通过或未能校验", "failed or not checked"),
-        "chart.terabytes": LocalizedText("TB", "TB"),
-        "chart.gigabytes": LocalizedText("GB", "GB"),
         "chart.files": LocalizedText("文件", "files"),
         "chart.count": LocalizedText("种、册", "works and volumes"),
     }

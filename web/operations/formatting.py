@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Final
 
 from repository.localized import LocalizedText
@@ -47,11 +46,6 @@ def relative_time(time: str, now: datetime) -> LocalizedText:
     if seconds > 0:
         return LocalizedText(f"{span.zh}前", f"{span.en} ago")
     return LocalizedText(f"{span.zh}后", f"in {span.en}")
-
-
-def store_label(store: str) -> str:
-    """Return a store's name for a page: the last part of a folder, or the bucket and prefix."""
-    return store.partition("?")[0] if "://" in store else PurePosixPath(store).name
 
 
 def _span(seconds: float) -> LocalizedText:

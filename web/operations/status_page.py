@@ -16,6 +16,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from repository.store_label import store_label
 from web.accounts.staff import LoginRequired, current_account
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
@@ -66,7 +67,7 @@ def blueprint(repository: Repository) -> Blueprint:
             formatting=formatting,
             relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
             reason_text=_reason_text,
-            store_label=formatting.store_label,
+            store_label=store_label,
             kind_name=_kind_name,
         )
         response = make_response(page)

@@ -8,26 +8,34 @@ Text stays text: the reader's fonts show it.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import subprocess
 import sys
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from preservation.reporting.growth import growth_of
-from preservation.reporting.report import PreservationReport, report_of_json, report_to_json
+from preservation.reporting.report import (
+    PreservationReport,
+    ReportedCadence,
+    ReportedCondition,
+    report_of_json,
+    report_to_json,
+)
 from repository.condition import DAMAGE_GRADES, SEVERE
 from repository.errors import DependencyMissing
 from repository.localized import Language, LocalizedText
+from repository.store_label import store_label
 from web.messages.interface import translate
-from web.operations.formatting import store_label
 
 _SECONDS: Final = 60.0
-_MOST_KEPT: Final = 64
+_MOST_KEPT: Final = 16
 _INK, _SOFT, _SEAL, _STONE = "#2b2622", "#8a8178", "#a03228", "#5d7a78"
 _SETTINGS: Final[Any] = {
     "svg.fonttype": "none",
@@ -67,18 +75,29 @@ def draw_chart(name: str, report: PreservationReport, language: Language) -> byt
 
 def _growth(axes: Any, report: PreservationReport, language: Language) -> None:
     months = growth_of(report)
-    axes.fill_between(range(len(months)), [month.total / 1e12 for month in months], color=_STONE, alpha=0.35, lw=0)
-    axes.plot(range(len(months)), [month.total / 1e12 for month in months], color=_STONE, lw=2)
-    _label_days(axes, [month.month for month in months])
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel(translate(language, "chart.terabytes"))
+    unit, divisor = _unit(max((month.total for month in months), default=0))
+    totals = [month.total / divisor for month in months]
+    axes.bar(range(len(months)), totals, color=_STONE, width=0.8)
+    axes.set_xlim(-0.6, max(11, len(months) - 1) + 0.6)
+    _label(axes, range(len(months)), [month.month for month in months])
+    axes.set_ylabel(unit)
 
 
 def _due(axes: Any, report: PreservationReport, language: Language) -> None:
-    axes.bar(range(len(report.due)), [day.bytes / 1e9 for day in report.due], color=_STONE, width=0.8)
-    axes.set_xlim(-0.6, max(29, len(report.due)) - 0.4)
-    _label_days(axes, [day.day for day in report.due])
-    axes.set_ylabel(translate(language, "chart.gigabytes"))
+    days = [date.fromisoformat(day.day) for day in report.due]
+    places = [(day - days[0]).days for day in days]
+    unit, divisor = _unit(max(day.bytes for day in report.due))
+    axes.bar(places, [day.bytes / divisor for day in report.due], color=_STONE, width=0.8)
+    axes.set_xlim(-0.6, max(29, places[-1]) + 0.6)
+    spread = range(0, max(29, places[-1]) + 1, max(7, places[-1] // 6))
+    axes.set_xticks(list(spread), [(days[0] + timedelta(days=place)).isoformat() for place in spread])
+    axes.set_ylabel(unit)
+
+
+def _unit(largest: int) -> tuple[str, float]:
+    """Return the decimal unit in which a number of bytes is at least 1, and its size."""
+    power = next((power for power in range(5, 0, -1) if largest >= 1000**power), 0)
+    return ("B", "kB", "MB", "GB", "TB", "PB")[power], 1000.0**power
 
 
 def _checked(axes: Any, report: PreservationReport, language: Language) -> None:
@@ -118,10 +137,10 @@ def _damage(axes: Any, report: PreservationReport, language: Language) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _label_days(axes: Any, labels: list[str]) -> None:
+def _label(axes: Any, places: Sequence[int], labels: Sequence[str]) -> None:
     """Label at most eight places of the horizontal axis."""
     step = max(1, -(-len(labels) // 8))
-    axes.set_xticks(range(0, len(labels), step), labels[::step])
+    axes.set_xticks(places[::step], labels[::step])
 
 
 CHARTS: Final[dict[str, Callable[[Any, PreservationReport, Language], None]]] = {
@@ -134,44 +153,78 @@ CHARTS: Final[dict[str, Callable[[Any, PreservationReport, Language], None]]] = 
 
 
 class ChartDrawer:
-    """Has charts drawn by a child process, one at a time, and keeps the last ones; safe to use from several threads."""
+    """Has charts drawn by a child process, one at a time, and keeps the last ones; safe to use from several threads.
+
+    A child draws all charts of a report, because it takes longer to start than to draw.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], Mapping[str, bytes]] = OrderedDict()
         self._lock = threading.Lock()
 
     def draw(self, name: str, report: PreservationReport, language: Language) -> bytes:
-        """Return a chart as SVG. Raises `KeyError` for an unknown name, `DependencyMissing` if it cannot be drawn."""
-        if name not in CHARTS:
-            raise KeyError(name)
-        document = report_to_json(report)
-        key = name, language.value, sha256(document).hexdigest()
+        """Return a chart as SVG.
+
+        Raises `KeyError` for a chart that the report does not have, `DependencyMissing` if none can be drawn here.
+        """
+        document = report_to_json(_drawn_part(report))
+        key = language.value, sha256(document).digest()
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = _draw_in_child(name, document, language)
+                self._kept[key] = _draw_in_child(document, language)
                 while len(self._kept) > _MOST_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return self._kept[key][name]
 
 
-def _draw_in_child(name: str, document: bytes, language: Language) -> bytes:
-    command = [sys.executable, "-m", "web.reports.charts", name, language.value]
+def chart_names(report: PreservationReport) -> list[str]:
+    """Return the names of the charts that a report has data for."""
+    shown = {
+        "growth": report.months,
+        "due": report.due,
+        "checked": report.preserved_checks,
+        "damage": report.condition.damage,
+    }
+    return [name for name, data in shown.items() if data]
+
+
+def _drawn_part(report: PreservationReport) -> PreservationReport:
+    """Return what charts show of a report, so that they are not drawn again because something else has changed."""
+    return PreservationReport(
+        at=f"{report.at[:10]}T00:00:00Z",
+        library="",
+        software="",
+        works=0,
+        images=0,
+        bytes=0,
+        cadence=ReportedCadence(0),
+        months=report.months,
+        places=report.places,
+        checks=report.checks,
+        due=report.due,
+        condition=ReportedCondition(damage=report.condition.damage),
+    )
+
+
+def _draw_in_child(document: bytes, language: Language) -> Mapping[str, bytes]:
+    command = [sys.executable, "-m", "web.reports.charts", language.value]
     try:
         done = subprocess.run(command, input=document, capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as fault:
+        drawn = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as fault:
         what = LocalizedText("绘图程序（matplotlib）", "the program that draws charts (matplotlib)")
         remedy = LocalizedText("请重新安装 Python 软件包", "install the Python packages again")
         raise DependencyMissing(what=what, remedy=remedy) from fault
-    return done.stdout
+    return {name: chart.encode() for name, chart in drawn.items()}
 
 
-def main(arguments: list[str]) -> None:
-    """Draw the chart of this name and language of the report on standard input, to standard output."""
-    name, language = arguments
+def main(language: str) -> None:
+    """Draw the charts of the report on standard input, to standard output as JSON."""
     report = report_of_json(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(draw_chart(name, report, Language(language)))
+    drawn = {name: draw_chart(name, report, Language(language)).decode() for name in chart_names(report)}
+    json.dump(drawn, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from iiif_server.urls import PRESERVATION_FINDINGS, work_path
+from iiif_server.urls import PRESERVATION_FINDINGS, proof_path, work_path
 from preservation.reporting.report import PreservationReport, ReportedChecks, ReportedFinding, ReportedSweep
 from repository.localized import Language
+from repository.store_label import store_label
 from web.messages.interface import MESSAGES, translate
-from web.operations.formatting import byte_size, grouped, store_label
+from web.operations.formatting import byte_size, grouped
 from web.reports.document import Cell, ReportSection, ReportTable
 
 _DUE_DAYS: Final = 30
@@ -44,7 +45,7 @@ def findings_table(name: str, findings: Iterable[ReportedFinding], language: Lan
 def _finding_row(finding: ReportedFinding, language: Language) -> tuple[Cell, ...]:
     is_open = finding.state in {"open", "lost"}
     state = translate(language, f"finding-state.{finding.state}")
-    done = finding.done or (translate(language, "finding.nothing-done") if finding.state == "open" else "")
+    done = _done(finding, language)
     ended = finding.ended[:10]
     parts = (f"{state} {ended}".strip(), done)
     digests = " / ".join(f"{digest[:_DIGEST]}…" if digest else "–" for digest in (finding.expected, finding.found))
@@ -58,8 +59,19 @@ def _finding_row(finding: ReportedFinding, language: Language) -> tuple[Cell, ..
             "；".join(filter(None, parts)) if language is Language.CHINESE else "; ".join(filter(None, parts)),
             finding.state,
         ),
-        Cell(digests if has_digest else finding.detail, f"{finding.expected} {finding.found}".strip()),
+        Cell(
+            digests if has_digest else finding.detail,
+            f"{finding.expected} {finding.found}".strip(),
+            proof_path(finding.work) if finding.title and has_digest else "",
+        ),
     )
+
+
+def _done(finding: ReportedFinding, language: Language) -> str:
+    """Return what was done about a finding; a repair records the store that the good bytes are from."""
+    if finding.state == "repaired":
+        return translate(language, "finding.repaired-from", store=store_label(finding.done))
+    return finding.done or (translate(language, "finding.nothing-done") if finding.state == "open" else "")
 
 
 def _by_kind(report: PreservationReport, language: Language) -> ReportTable:
@@ -89,7 +101,7 @@ def checks_section(report: PreservationReport, language: Language) -> ReportSect
         tables.append(_sweeps(report.sweeps, language))
     if report.due:
         tables.append(_due(report, language))
-    charts = tuple(name for name, shown in (("checked", report.checks), ("due", report.due)) if shown)
+    charts = tuple(name for name, shown in (("checked", report.preserved_checks), ("due", report.due)) if shown)
     return ReportSection("checks", translate(language, "section.checks"), tuple(sentences), tuple(tables), charts)
 
 

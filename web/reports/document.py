@@ -6,6 +6,9 @@ Cells have the text that people read and the bare value that programs read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_LONGEST_WORD: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,11 @@ class Cell:
     is_number: bool = False
     alert: bool = False
     lang: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a word of the text, such as a key, is too long for a line of a narrow column."""
+        return any(len(word) > _LONGEST_WORD for word in self.text.split())
 
 
 @dataclass(frozen=True, slots=True)

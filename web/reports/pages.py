@@ -17,10 +17,10 @@ from preservation.reporting.report import PreservationReport
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from repository.store_label import store_label
 from web.accounts.staff import current_account, login_redirect
 from web.messages.interface import translate
-from web.operations.formatting import store_label
-from web.reports.charts import CHARTS, ChartDrawer
+from web.reports.charts import ChartDrawer
 from web.reports.check_sections import findings_table
 from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
 from web.reports.issue import issued_report, record_issue, stored_report
@@ -66,11 +66,11 @@ class _ReportPages:
         return None if current_account(self._repository.account_sessions) else login_redirect()
 
     def show_report(self) -> Response:
-        report, language = self._reader.read(), current_language()
-        names = [name for section in report_document(report, language).sections for name in section.charts]
+        document = report_document(self._reader.read(), current_language())
+        names = [name for section in document.sections for name in section.charts]
         return _page(
             "preservation.html",
-            report=report_document(report, language),
+            report=document,
             pictures={name: local_url(_chart_path(name)) for name in names},
             earlier=self._repository.reports.times(_EARLIER),
             formats=tuple(ReportFormat),
@@ -95,9 +95,10 @@ class _ReportPages:
         )
 
     def send_chart(self, name: str) -> Response:
-        if name not in CHARTS:
-            raise NotFound(what=name)
-        chart = self._drawer.draw(name, self._reader.read(), current_language())
+        try:
+            chart = self._drawer.draw(name, self._reader.read(), current_language())
+        except KeyError as fault:
+            raise NotFound(what=name) from fault
         response = make_response(chart)
         response.headers["Content-Type"] = "image/svg+xml"
         response.headers["Content-Security-Policy"] = _CHART_POLICY

@@ -15,8 +15,9 @@ from preservation.reporting.trustseal import core_trust_seal
 from preservation.reporting.verdict import verdict_of
 from repository.condition import CAUSES, DAMAGE_GRADES, GRADES
 from repository.localized import Language
+from repository.store_label import store_label
 from web.messages.interface import translate
-from web.operations.formatting import byte_size, grouped, store_label
+from web.operations.formatting import byte_size, grouped
 from web.reports.check_sections import checks_section, findings_section
 from web.reports.document import Cell, Notice, ReportDocument, ReportSection, ReportTable
 
@@ -169,7 +170,9 @@ def _growth(report: PreservationReport, language: Language) -> ReportSection:
     )
     headings = _headings(language, "growth.month", "holdings.works", "growth.added", "growth.total")
     table = ReportTable(translate(language, "growth.table"), headings, rows)
-    return ReportSection("growth", translate(language, "section.growth"), tuple(sentences), (table,), ("growth",))
+    return ReportSection(
+        "growth", translate(language, "section.growth"), tuple(sentences), (table,), ("growth",) if rows else ()
+    )
 
 
 def _condition(report: PreservationReport, language: Language) -> ReportSection:

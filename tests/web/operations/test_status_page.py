@@ -16,8 +16,8 @@ from repository import paths
 from repository.database.outbox import NewJob
 from repository.repository import Repository
 from repository.storage.store import open_replicas
+from repository.store_label import store_label
 from web.app import create_app
-from web.operations.formatting import store_label
 from web.operations.status import StatusReader, status_document
 from web.operations.status_page import without_folders
 

@@ -20,7 +20,7 @@ DAMAGED = replace(
     well(),
     open_counts=(FindingCount(REPLICA, "missing", 1),),
     open_findings=(finding_of(REPLICA, "missing"),),
-    ended_findings=(finding_of(state="repaired", done="=已恢复"),),
+    ended_findings=(finding_of(state="resolved", done="=已恢复"),),
 )
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 

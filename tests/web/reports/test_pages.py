@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from iiif_server.urls import work_path
+from iiif_server.urls import proof_path, work_path
 from preservation.reporting.reader import ReportReader
 from preservation.seal import SALT_SIZE
 from repository.accounts import Role
@@ -103,15 +103,16 @@ def test_damage_shows_on_the_page_with_its_evidence_and_with_what_was_done(
         page = text_of(staff, path)
         assert KEY in page
         assert f'href="{work_path(work.identifier)}"' in page
+        assert f'href="{proof_path(work.identifier)}"' in page
         assert "尚未处理" in page
     assert "有 1 项问题尚未解决" in text_of(staff, "/preservation")
     (finding,) = repository.findings.open_findings(limit=10)
-    repository.findings.end(finding.id, FindingState.REPAIRED, "已从副本 copy 恢复", NOW)
+    repository.findings.end(finding.id, FindingState.REPAIRED, "/srv/copy", NOW)
     sweep(repository, work, None)
     page = text_of(staff, "/preservation")
     assert "一切正常" in page
-    assert "已从副本 copy 恢复" in page
-    assert "已从副本 copy 恢复" in text_of(staff, "/preservation/findings?state=ended")
+    assert "完好内容取自 copy" in page
+    assert "完好内容取自 copy" in text_of(staff, "/preservation/findings?state=ended")
     assert KEY not in text_of(staff, "/preservation/findings")
 
 
