@@ -1,4 +1,4 @@
-"""A library that holds drawn pages, described and indexed as by workers, and its search."""
+"""A library whose pages are described and indexed as by workers, and its search."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SEEDS: Final = (11, 12, 13)
 
 
 class DrawnLibrary:
-    """A repository in memory with one work of drawn pages; `images` are those of `SEEDS`."""
+    """A repository in memory with one work, by default of drawn pages; `images` are in the order of the pages."""
 
-    def __init__(self, folder: Path, examiner: DepositExaminer) -> None:
+    def __init__(self, folder: Path, examiner: DepositExaminer, deposit: Path | None = None) -> None:
         self.repository = prepare_repository(memory_repository(Settings(data=folder / "var")))
         self.context = TaskContext(self.repository, examiner)
         with local_runner(self.context) as runner:
-            job = runner.run(ingest_job(write_drawn_deposit(folder / "deposit", SEEDS)))
+            job = runner.run(ingest_job(deposit or write_drawn_deposit(folder / "deposit", SEEDS)))
         self.work = str((job.result or {})["identifier"])
         self.run(features_job(self.work), feature_index_job())
         work = self.repository.catalogue.work(self.work)

@@ -32,9 +32,14 @@ def draw_page(seed: int, characters: bool = True) -> npt.NDArray[np.uint8]:
 
 def write_drawn_deposit(folder: Path, seeds: Sequence[int]) -> Path:
     """Write a deposit folder of drawn pages."""
+    return write_pages(folder, [draw_page(seed) for seed in seeds])
+
+
+def write_pages(folder: Path, pages: Sequence[npt.NDArray[np.uint8]]) -> Path:
+    """Write a deposit folder of pages: grey, or blue, green and red as OpenCV has them."""
     folder.mkdir(parents=True)
-    for number, seed in enumerate(seeds, start=1):
-        cv2.imwrite(str(folder / f"{number:04d}.png"), draw_page(seed))
+    for number, page in enumerate(pages, start=1):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), page)
     (folder / "work.toml").write_text('title = "畫書"\nlanguage = ["lzh"]\n', "utf-8")
     return folder
 

@@ -106,10 +106,12 @@ def generated_pages(seed: int, books: int, pages: int) -> Iterator[TestPage]:
         yield TestPage(f"blank/{number}", "blank", _printed(papers, side, form[side], rng), number % 2 == 0)
 
 
-def real_pages(shared: Path) -> Iterator[TestPage]:
-    """Yield the parts of the real scans, every second of which is held."""
+def real_pages(shared: Path, folder: str = "") -> Iterator[TestPage]:
+    """Yield the parts of the real scans, of those in `folder` if it is given; every second part is held."""
     number = 0
     for name, (across, down) in _REAL.items():
+        if not name.startswith(folder):
+            continue
         picture = pyvips.Image.new_from_file(str(shared / "data" / name)).colourspace("srgb").extract_band(0, n=3)
         width, height = picture.width // across, picture.height // down
         for row in range(down):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -91,3 +93,9 @@ def test_a_client_that_searches_too_often_is_asked_to_wait(client: FlaskClient) 
     answers = [client.post(urls.SIMILAR, data=b"no picture", headers=headers) for _ in range(6)]
     assert [answer.status_code for answer in answers][-1] == 429
     assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_a_serving_process_loads_neither_opencv_nor_faiss() -> None:
+    program = "import sys, web.asgi; print({'cv2', 'faiss'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
