@@ -46,6 +46,9 @@ PATIENCE_SECONDS: Final = 20.0
 SEARCHES_A_MINUTE: Final = 6
 """Searches of one client in each process, of which it may make 3 at once (`client_budget.BURST_SECONDS`)."""
 
+_SECOND: Final = 0.3
+"""The part of the votes of a page that matches which another copy of it has at least."""
+
 _QUOTA: Final = Quota(seconds=20, memory=1 << 30, niceness=10, file_bytes=1 << 20)
 
 
@@ -140,15 +143,18 @@ class SimilarPictures:
         sought = msgspec.structs.replace(picture, grey=b"")
         candidates = children.searcher.call(SEARCH, list(shards.paths), sought, CANDIDATES)
         best: dict[str, SimilarPage] = {}
-        compared = 0
+        compared, enough = 0, 0.0
         for candidate in candidates:
+            if compared >= ALIGNED or candidate.votes < enough:
+                break
             held = self._shown(candidate)
-            if held is None or compared >= ALIGNED:
+            if held is None:
                 continue
             compared += 1
             page = self._compare(children.sandbox, picture, candidate, held)
             if page and (page.image not in best or page.confidence > best[page.image].confidence):
                 best[page.image] = page
+                enough = max(enough, _SECOND * candidate.votes)
         matches = sorted(best.values(), key=lambda page: -page.confidence)
         return SimilarPages(tuple(matches), shards.pages, shards.total)
 

@@ -224,6 +224,12 @@ def test_a_long_url_and_a_large_body_are_refused(edge: Edge) -> None:
     assert (heavy.status, "请核对地址" in heavy.body.decode()) == (400, True)
 
 
+def test_the_search_of_pictures_alone_accepts_a_large_body(edge: Edge) -> None:
+    refused = edge.get("/verify/similar", "POST", body=b"x" * 2_000_000, Accept="application/json")
+    assert (refused.status, json.loads(refused.body)["code"]) == (422, "picture.unreadable")
+    assert edge.get("/verify/similar", "POST", body=b"x" * 12_000_000).status == 413
+
+
 def test_the_application_limits_the_rendering_of_one_client_and_never_tiles(edge: Edge) -> None:
     requests = ("0,0,512,512/512,512/0/default.jpg", "0,512,512,388/512,388/0/default.jpg", "info.json")
     cheap = [edge.picture(request) for request in requests]
