@@ -88,6 +88,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
         "static_files": static_files,
         "typeface": static_files.built_url(TYPEFACE),
         "provider": repository.settings.provider,
+        "offers_similar": repository.settings.similar_pages > 0,
         "alarms": partial(report_pages.alarm_texts, repository),
     }
 

@@ -32,10 +32,10 @@ _STALE_SECONDS: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SearchedShards:
-    """The paths of shards without suffix, the number of their pages, and of all pages in the store's index."""
+    """The paths of shards without suffix, the number of their images, and of all images in the store's index."""
 
     paths: tuple[str, ...] = ()
-    pages: int = 0
+    images: int = 0
     total: int = 0
 
 
@@ -95,7 +95,7 @@ class LocalShards:
             return ShardList()
 
     def _copy(self, listed: ShardList) -> None:
-        total = sum(shard.pages for shard in listed.shards)
+        total = sum(shard.images for shard in listed.shards)
         chosen: list[ShardEntry] = []
         pages = 0
         for shard in listed.shards:
@@ -105,7 +105,8 @@ class LocalShards:
         self._folder.mkdir(parents=True, exist_ok=True)
         for shard in chosen:
             self._copy_shard(shard)
-        self._current = SearchedShards(tuple(str(self._path(shard)) for shard in chosen), pages, total)
+        images = sum(shard.images for shard in chosen)
+        self._current = SearchedShards(tuple(str(self._path(shard)) for shard in chosen), images, total)
         self._remove_stale({f"{self._path(shard).name}{suffix}" for shard in chosen for suffix in (TABLE, INDEX)})
 
     def _copy_shard(self, shard: ShardEntry) -> None:

@@ -64,7 +64,7 @@ class SimilarPage:
 
 @dataclass(frozen=True, slots=True)
 class SimilarPages:
-    """The result of a search: pages, the surest first, and how many of the library's pages were searched."""
+    """The result of a search: pages, the surest first, and how many of the images in the index were searched."""
 
     matches: tuple[SimilarPage, ...]
     searched: int
@@ -156,7 +156,7 @@ class SimilarPictures:
                 best[page.image] = page
                 enough = max(enough, _SECOND * candidate.votes)
         matches = sorted(best.values(), key=lambda page: -page.confidence)
-        return SimilarPages(tuple(matches), shards.pages, shards.total)
+        return SimilarPages(tuple(matches), shards.images, shards.total)
 
     def _shown(self, candidate: Candidate) -> HeldImage | None:
         """Return the image of a candidate if it may be shown."""

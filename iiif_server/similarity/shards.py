@@ -35,9 +35,13 @@ _FAN_OUT: Final = 29
 
 
 class ShardEntry(msgspec.Struct, frozen=True):
-    """A shard in the list: the key of its objects without `TABLE` and `INDEX`, its pages, and the bytes of both."""
+    """A shard in the list: the key of its objects without `TABLE` and `INDEX`, and the bytes of both.
+
+    `images` counts the images, `pages` the rows: a long picture has several.
+    """
 
     key: str
+    images: int
     pages: int
     bytes: int
 

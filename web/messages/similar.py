@@ -29,9 +29,11 @@ SIMILAR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "残存很少的局部、几无文字图画的局部以及未公开的文献无法找到。",
             "Very small parts, parts with hardly any text or drawing, and works that are not public cannot be found.",
         ),
-        "similar.searched": LocalizedText("已比对本馆公开的 {count} 页。", "Compared with all {count} public pages."),
+        "similar.searched": LocalizedText(
+            "已比对本馆公开的全部图像，共 {count} 幅。", "Images compared: all {count} public ones."
+        ),
         "similar.searched-partly": LocalizedText(
-            "已比对本馆公开的 {total} 页中的 {count} 页。", "Compared with {count} of the {total} public pages."
+            "已比对本馆公开的 {total} 幅图像中的 {count} 幅。", "Images compared: {count} of {total} public ones."
         ),
         "similar.outlined": LocalizedText(
             "页面图像，框内为上传图片所出之处", "The page; the outlined part is the picture"

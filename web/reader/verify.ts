@@ -1,6 +1,7 @@
 // The page /verify: computes the digest of a file in the browser and shows what the server knows of it. Without this
 // script the page has a form for a digest. Only an evidence file is sent, and the page says so.
 
+import "./reduce";
 import { sha256OfFile } from "./sha256";
 
 const EVIDENCE = "c2sp.org/tlog-proof@v1\n";
@@ -10,6 +11,7 @@ class Verification {
   private readonly form = element("#digest-form") as HTMLFormElement;
   private readonly evidence = element("#evidence-form") as HTMLFormElement;
   private running = 0;
+  private chosen: File | undefined;
 
   constructor(private readonly root: HTMLElement) {
     const drop = element("#drop");
@@ -25,12 +27,14 @@ class Verification {
     drop.addEventListener("drop", (event) => void this.take(event.dataTransfer?.files[0]));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
+      this.chosen = undefined;
       void this.lookUp(new FormData(this.form).get("q") as string, ++this.running);
     });
   }
 
   private async take(file: File | undefined): Promise<void> {
     if (!file) return;
+    this.chosen = file;
     const run = ++this.running;
     try {
       if ((await file.slice(0, EVIDENCE.length).text()) === EVIDENCE) {
@@ -72,12 +76,22 @@ class Verification {
       if (!result) throw new Error(response.statusText);
       element("#result").replaceWith(document.adoptNode(result));
       this.progress.textContent = "";
+      this.offer();
       result.focus();
       return true;
     } catch {
       if (run === this.running) this.say("failed");
       return false;
     }
+  }
+
+  // The form that sends an unknown picture to the search of its page has the chosen file already. It is not sent yet.
+  private offer(): void {
+    const input = document.querySelector<HTMLInputElement>("#result form[data-reduce] input[type=file]");
+    if (!input || !this.chosen || !input.accept.split(",").includes(this.chosen.type)) return;
+    const files = new DataTransfer();
+    files.items.add(this.chosen);
+    input.files = files.files;
   }
 
   private say(message: string, percent = ""): void {

@@ -34,6 +34,10 @@ MAX_PICTURE_BYTES: Final = 10 << 20
 """The largest request, in bytes: a photograph of a telephone. Browsers that run scripts reduce it before."""
 
 _FIELD: Final = "picture"
+_LONG: Final = 2.2
+"""The ratio of the sides of the longest picture that is shown whole."""
+
+_PART_SIDE: Final = 1200
 _STROKE: Final = 0.006
 """The width of the outline of the matched part, in parts of the longer side."""
 
@@ -100,9 +104,13 @@ class _Search:
         if not decision.shows_pixels or place is None or pyramid is None:
             return None
         number, label, image = place
+        shown = _surroundings(match.region, image)
         limits = ImageLimits(self._repository.settings.max_area, decision.max_size)
-        picture = view_models.still_picture(image, pyramid, limits)
-        outline = _scaled(match.region, picture.width / image.width)
+        if (shown.width, shown.height) == (image.width, image.height):
+            picture = view_models.still_picture(image, pyramid, limits)
+        else:
+            picture = _part(image, shown, decision.max_size)
+        outline = _scaled(match.region, shown, picture.width / shown.width)
         stroke = max(2, round(max(picture.width, picture.height) * _STROKE))
         lang = catalogue_tag(work.record.language)
         return FoundPage(match, work, number, label, lang, picture, outline, stroke)
@@ -117,7 +125,7 @@ class _Search:
         document = {
             "matches": [self._match(page) for page in pages],
             "searched": found.searched,
-            "pages": found.total,
+            "images": found.total,
         }
         response = Response(json.dumps(document, ensure_ascii=False), content_type="application/json")
         response.headers["Cache-Control"] = "no-store"
@@ -163,8 +171,32 @@ def _place_of(work: Work, identifier: str) -> tuple[int, str, Image] | None:
     return None
 
 
-def _scaled(region: Rectangle, scale: float) -> Rectangle:
-    return Rectangle(*(round(side * scale) for side in (region.x, region.y, region.width, region.height)))
+def _surroundings(region: Rectangle, image: Image) -> Rectangle:
+    """Return the part of an image that shows a region in its place: the whole, or a part of a picture that is long."""
+    if max(image.width, image.height) <= _LONG * min(image.width, image.height):
+        return Rectangle(0, 0, image.width, image.height)
+    side = min(image.width, image.height)
+    width = min(image.width, max(round(_LONG * side), 2 * region.width))
+    height = min(image.height, max(round(_LONG * side), 2 * region.height))
+    x = min(max(0, region.x + region.width // 2 - width // 2), image.width - width)
+    y = min(max(0, region.y + region.height // 2 - height // 2), image.height - height)
+    return Rectangle(x, y, width, height)
+
+
+def _part(image: Image, part: Rectangle, max_size: int | None) -> view_models.Picture:
+    """Return a part of an image, with no more detail than access allows."""
+    scale = min(1.0, _PART_SIDE / max(part.width, part.height))
+    if max_size is not None:
+        scale = min(scale, max_size / max(image.width, image.height))
+    width, height = (max(1, int(side * scale)) for side in (part.width, part.height))
+    request_text = f"{part.x},{part.y},{part.width},{part.height}/{width},{height}/0/default.jpg"
+    return view_models.Picture(urls.image_path(image.identifier, request_text), width, height)
+
+
+def _scaled(region: Rectangle, shown: Rectangle, scale: float) -> Rectangle:
+    """Return a region in the pixels of the picture that shows a part of its image."""
+    sides = (region.x - shown.x, region.y - shown.y, region.width, region.height)
+    return Rectangle(*(round(side * scale) for side in sides))
 
 
 def _with_headers(response: Response, error: ShanbenError | None) -> Response:

@@ -189,7 +189,7 @@ def _write_shard(repository: Repository, key: str, works: Sequence[tuple[str, st
         size = table.stat().st_size + index.stat().st_size
         for suffix, path in ((TABLE, table), (INDEX, index)):
             repository.store.put(f"{key}{suffix}", MovableFile(Path(path)))
-    return ShardEntry(key, len(rows), size)
+    return ShardEntry(key, len({row[0] for row in rows}), len(rows), size)
 
 
 def _read(repository: Repository, work: str, recipe_name: str) -> Iterator[tuple[tuple[object, ...], Features]]:

@@ -92,7 +92,7 @@ def test_the_name_of_features_follows_from_what_is_shown() -> None:
 def test_shards_stay_small_as_the_library_grows() -> None:
     assert [prefix_length(pages) for pages in (0, SHARD_PAGES, SHARD_PAGES + 1, 29 * SHARD_PAGES + 1)] == [0, 0, 1, 2]
     assert shard_name("w1", ["a", "b"]) != shard_name("w1", ["a", "c"])
-    listed = ShardList(shards=[ShardEntry("similar/shards/all-1", 3, 4)])
+    listed = ShardList(shards=[ShardEntry("similar/shards/all-1", 2, 3, 4)])
     assert ShardList.of_json(listed.to_json()) == listed
     with pytest.raises(ValueError, match="format"):
         ShardList.of_json(b'{"format": 9}')

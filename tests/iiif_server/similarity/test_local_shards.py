@@ -33,22 +33,28 @@ def store() -> ObjectStore:
 
 def write(store: ObjectStore, **pages: int) -> None:
     """Store shards of so many pages, and the list that names them."""
-    entries = [ShardEntry(paths.similar_shard(name), count, 2) for name, count in pages.items()]
+    entries = [ShardEntry(paths.similar_shard(name), count, count, 2) for name, count in pages.items()]
     for entry in entries:
         store.put(f"{entry.key}{TABLE}", b"t")
         store.put(f"{entry.key}{INDEX}", b"i")
     store.put(paths.SIMILAR_SHARDS, ShardList(shards=entries).to_json())
 
 
+def wait(shards: LocalShards) -> None:
+    """Wait until nothing is being copied."""
+    deadline = time.monotonic() + 20
+    while shards.is_copying and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def settled(shards: LocalShards, clock: ChangingTime) -> tuple[list[str], int, int]:
     """Return what is searched after the list was read again."""
+    wait(shards)
     clock.now += FRESH_SECONDS
     shards.current()
-    deadline = time.monotonic() + 10
-    while shards.is_copying and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait(shards)
     current = shards.current()
-    return [Path(path).name for path in current.paths], current.pages, current.total
+    return [Path(path).name for path in current.paths], current.images, current.total
 
 
 def test_a_new_list_replaces_the_shards(store: ObjectStore, tmp_path: Path) -> None:

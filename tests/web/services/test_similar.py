@@ -13,8 +13,10 @@ from drawn_pages import draw_page, encoded
 from flask.testing import FlaskClient
 
 from iiif_server import urls
+from repository.model import Image, Master, Rectangle
 from web.app import create_app
-from web.services.similar import MAX_PICTURE_BYTES
+from web.services.similar import MAX_PICTURE_BYTES, _part, _surroundings
+from web.site.view_models import Picture
 from workers.deposit.examiner import ChildDepositExaminer
 
 PICTURE = encoded(draw_page(SEEDS[0])[300:800, 200:700])
@@ -44,7 +46,7 @@ def test_a_program_sends_a_picture_and_gets_its_page(client: FlaskClient, librar
     x, y, width, height = map(int, match["region"].split(","))
     assert abs(x - 200) < 30 and abs(y - 300) < 30 and abs(width - 500) < 40 and abs(height - 500) < 40  # noqa: PT018
     assert match["reader"].endswith(urls.reader_path(library.work, 1))
-    assert (document["searched"], document["pages"]) == (3, 3)
+    assert (document["searched"], document["images"]) == (3, 3)
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -65,7 +67,7 @@ def test_a_reader_sees_the_page_with_the_part_outlined(client: FlaskClient, libr
 
 def test_no_page_is_an_answer_too(client: FlaskClient) -> None:
     document = client.post(urls.SIMILAR, data=STRANGER, content_type="image/jpeg", headers=JSON).get_json()
-    assert document == {"matches": [], "searched": 3, "pages": 3}
+    assert document == {"matches": [], "searched": 3, "images": 3}
     page = client.post(urls.SIMILAR, data={"picture": (BytesIO(STRANGER), "a.jpg")}, headers=PAGE).text
     assert "No page found" in page
 
@@ -99,3 +101,14 @@ def test_a_serving_process_loads_neither_opencv_nor_faiss() -> None:
     program = "import sys, web.asgi; print({'cv2', 'faiss'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_part_of_a_long_picture_is_shown_with_what_is_around_it() -> None:
+    scroll = Image("i1", 20_000, 1000, Master("m.tif", "ab", 1, "image/tiff"))
+    page = Image("i2", 2000, 3000, Master("m.tif", "ab", 1, "image/tiff"))
+    assert _surroundings(Rectangle(9000, 100, 800, 800), scroll) == Rectangle(8300, 0, 2200, 1000)
+    assert _surroundings(Rectangle(0, 0, 800, 800), scroll) == Rectangle(0, 0, 2200, 1000)
+    assert _surroundings(Rectangle(10, 10, 100, 100), page) == Rectangle(0, 0, 2000, 3000)
+    assert _part(scroll, Rectangle(8300, 0, 2200, 1000), 4000) == Picture(
+        "/iiif/image/3/i1/8300,0,2200,1000/440,200/0/default.jpg", 440, 200
+    )
