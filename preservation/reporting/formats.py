@@ -56,7 +56,7 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
         ),
         "image/j2c": FormatFacts(
             "JPEG 2000 codestream",
-            (),
+            ("fmt/1794",),
             FormatRisk.WATCH,
             LocalizedText(
                 "裸码流不记录色彩空间与分辨率，日后难以确认原貌；宜改存 JP2",
@@ -65,7 +65,7 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
         ),
         "image/jpeg": FormatFacts(
             "JPEG",
-            ("fmt/41", "fmt/42", "fmt/43", "fmt/44"),
+            ("fmt/41", "fmt/42", "fmt/43", "fmt/44", "x-fmt/390", "x-fmt/391", "x-fmt/398", "fmt/645"),
             FormatRisk.WATCH,
             LocalizedText(
                 "使用极广，但属有损压缩；有无损原图的，应以无损原图送存",

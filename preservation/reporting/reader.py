@@ -44,7 +44,7 @@ from preservation.reporting.report import (
 from repository.clock import timestamp
 from repository.condition import DAMAGE_GRADES, GRADES, SEVERE
 from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, date_of_day, day_of
-from repository.database.holdings import Grouping
+from repository.database.holdings import Grouping, RecordedCondition
 from repository.database.outbox import Job
 from repository.database.replica_status import ReplicaSummary
 from repository.database.store_registry import PRIMARY
@@ -199,24 +199,12 @@ class ReportReader:
     def _condition(self) -> ReportedCondition:
         holdings = self._repository.holdings
         damage, grades = holdings.damage_counts(), holdings.grade_counts()
-        severe = [each for grade in SEVERE for each in holdings.damaged(grade, ("", 0), _MOST_SEVERE)]
+        severe = [each for grade in SEVERE for each in holdings.with_damage(grade, ("", 0), _MOST_SEVERE)]
         return ReportedCondition(
             grades=tuple(GradeCount(grade, grades[grade]) for grade in GRADES if grade in grades),
             damage=tuple(GradeCount(grade, damage[grade]) for grade in DAMAGE_GRADES if grade in damage),
             repairs=holdings.repairs(),
-            severe=tuple(
-                DamagedOriginal(
-                    each.work,
-                    each.title,
-                    each.label,
-                    each.damage or "",
-                    each.causes,
-                    each.assessed or "",
-                    each.repairs,
-                    each.repaired or "",
-                )
-                for each in severe[:_MOST_SEVERE]
-            ),
+            severe=tuple(map(reported_original, severe[:_MOST_SEVERE])),
         )
 
 
@@ -269,6 +257,20 @@ def reported_finding(finding: RecordedFinding, titles: Mapping[str, str]) -> Rep
         state=finding.state.value,
         ended=finding.ended or "",
         done=finding.done,
+    )
+
+
+def reported_original(each: RecordedCondition) -> DamagedOriginal:
+    """Return the recorded condition of a work or volume as reports state it."""
+    return DamagedOriginal(
+        work=each.work,
+        title=each.title,
+        volume=each.label,
+        damage=each.damage or "",
+        causes=each.causes,
+        assessed=each.assessed or "",
+        repairs=each.repairs,
+        repaired=each.repaired or "",
     )
 
 

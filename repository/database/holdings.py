@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -106,14 +106,23 @@ class Holdings:
         with read_session(self._sessions) as session:
             return session.scalar(select(func.coalesce(func.sum(ConditionRow.repairs), 0))) or 0
 
-    def damaged(self, damage: str, after: tuple[str, int], limit: int) -> list[RecordedCondition]:
+    def with_damage(self, damage: str, after: tuple[str, int], limit: int) -> list[RecordedCondition]:
         """Return at most `limit` works and volumes with a grade of damage that follow a work and volume, in order."""
+        return self._conditions(ConditionRow.damage == damage, after, limit)
+
+    def with_grade(self, grade: str, after: tuple[str, int], limit: int) -> list[RecordedCondition]:
+        """Return at most `limit` works and volumes with a grade that follow a work and volume, in order."""
+        return self._conditions(ConditionRow.grade == grade, after, limit)
+
+    def _conditions(
+        self, condition: ColumnElement[bool], after: tuple[str, int], limit: int
+    ) -> list[RecordedCondition]:
         work, volume = after
         follows = (ConditionRow.work > work) | ((ConditionRow.work == work) & (ConditionRow.volume > volume))
         query = select(ConditionRow, WorkRow.title).join(WorkRow, WorkRow.identifier == ConditionRow.work)
-        query = query.where(ConditionRow.damage == damage, follows)
+        order = ConditionRow.work, ConditionRow.volume
         with read_session(self._sessions) as session:
-            rows = session.execute(query.order_by(ConditionRow.work, ConditionRow.volume).limit(limit)).all()
+            rows = session.execute(query.where(condition, follows).order_by(*order).limit(limit)).all()
         return [_recorded(row, title) for row, title in rows]
 
     def _counts(self, column: Any) -> dict[str, int]:

@@ -34,6 +34,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "report.findings-ended": LocalizedText("已解决", "Ended"),
         "report.findings-none": LocalizedText("没有这样的问题。", "There are no such findings."),
         "report.next": LocalizedText("后面的问题", "More findings"),
+        "report.more": LocalizedText("后面的著作", "More works"),
         "report.back": LocalizedText("返回保存报告", "Preservation report"),
         "report.alarm-banner": LocalizedText("有 {count} 项警报：", "{count} alarm(s): "),
         "report.alarm-link": LocalizedText("查看保存报告", "See the preservation report"),

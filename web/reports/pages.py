@@ -12,8 +12,16 @@ from typing import Any, Final
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from iiif_server import urls
-from preservation.reporting.reader import MOST_FINDINGS, LogNotes, ReportReader, read_log_notes, reported_finding
+from preservation.reporting.reader import (
+    MOST_FINDINGS,
+    LogNotes,
+    ReportReader,
+    read_log_notes,
+    reported_finding,
+    reported_original,
+)
 from preservation.reporting.report import PreservationReport
+from repository.condition import DAMAGE_GRADES, GRADES
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
@@ -24,7 +32,7 @@ from web.reports.charts import ChartDrawer
 from web.reports.check_sections import findings_table
 from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
 from web.reports.issue import issued_report, record_issue, stored_report
-from web.reports.sections import report_document
+from web.reports.sections import conditions_table, report_document
 from web.site.language import current_language
 from web.site.urls import local_url
 from web.telemetry.store_probes import StoreProbe
@@ -37,6 +45,9 @@ _STALE_HOURS: Final = 3
 _FILE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups"
 _CHART_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STATES: Final = ("open", "ended")
+_NO_GRADE: Final = LocalizedText(
+    "应为破损级别或定级，如 damage=一级破损", "write a grade of damage or a grade, such as damage=一级破损"
+)
 _MOST_DIGITS: Final = 18
 
 
@@ -48,6 +59,7 @@ def blueprint(repository: Repository) -> Blueprint:
     routes.after_request(_keep_private)
     routes.get(urls.PRESERVATION, endpoint="preservation")(pages.show_report)
     routes.get(urls.PRESERVATION_FINDINGS, endpoint="findings")(pages.show_findings)
+    routes.get(urls.PRESERVATION_CONDITION, endpoint="condition")(pages.show_conditions)
     routes.get(f"{urls.PRESERVATION}/report.<name>", endpoint="file")(pages.send_file)
     routes.get(f"{urls.PRESERVATION}/chart/<name>.svg", endpoint="chart")(pages.send_chart)
     return routes
@@ -92,6 +104,23 @@ class _ReportPages:
             states=_STATES,
             table=findings_table(state, reported, current_language()),
             following=found[-1].id if len(found) == MOST_FINDINGS else None,
+        )
+
+    def show_conditions(self) -> Response:
+        holdings, after = self._repository.holdings, (request.args.get("after", ""), _number("volume"))
+        damage, grade = request.args.get("damage", ""), request.args.get("grade", "")
+        if damage not in DAMAGE_GRADES and grade not in GRADES:
+            raise RequestInvalid(part="damage", reason=_NO_GRADE)
+        name = damage or grade
+        listed = holdings.with_damage if damage else holdings.with_grade
+        found = listed(name, after, MOST_FINDINGS)
+        caption = (DAMAGE_GRADES if damage else GRADES)[name].in_language(current_language())
+        return _page(
+            "conditions.html",
+            table=conditions_table(caption, map(reported_original, found), current_language()),
+            kind="damage" if damage else "grade",
+            name=name,
+            following=found[-1] if len(found) == MOST_FINDINGS else None,
         )
 
     def send_chart(self, name: str) -> Response:

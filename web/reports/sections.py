@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlencode
 
-from iiif_server.urls import work_path
+from iiif_server.urls import PRESERVATION_CONDITION, work_path
 from preservation.reporting.formats import FormatRisk, facts_of
 from preservation.reporting.growth import forecast_of, growth_of
 from preservation.reporting.ndsa import complete_copies, ndsa_levels
-from preservation.reporting.report import PreservationReport
+from preservation.reporting.report import DamagedOriginal, PreservationReport
 from preservation.reporting.requirements import Fulfilment, Requirement
 from preservation.reporting.trustseal import core_trust_seal
 from preservation.reporting.verdict import verdict_of
@@ -186,44 +187,46 @@ def _condition(report: PreservationReport, language: Language) -> ReportSection:
             translate(language, key),
             counted,
             tuple(
-                (Cell(names[each.grade].in_language(language), each.grade), number_cell(each.count)) for each in counts
+                (
+                    Cell(names[each.grade].in_language(language), each.grade),
+                    number_cell(each.count, f"{PRESERVATION_CONDITION}?{urlencode({kind: each.grade})}"),
+                )
+                for each in counts
             ),
         )
-        for key, names, counts in (
-            ("condition.damage", DAMAGE_GRADES, condition.damage),
-            ("condition.grades", GRADES, condition.grades),
+        for key, kind, names, counts in (
+            ("condition.damage", "damage", DAMAGE_GRADES, condition.damage),
+            ("condition.grades", "grade", GRADES, condition.grades),
         )
         if counts
     ]
     if condition.severe:
-        tables.append(_severe(report, language))
+        tables.append(conditions_table(translate(language, "condition.severe"), condition.severe, language))
     repairs = translate(language, "condition.repairs", count=condition.repairs)
     charts = ("damage",) if condition.damage else ()
     return ReportSection("condition", title, (what, repairs), tuple(tables), charts)
 
 
-def _severe(report: PreservationReport, language: Language) -> ReportTable:
-    headings = _headings(
-        language,
-        "finding.work",
-        "condition.volume",
-        "condition.grade",
-        "condition.causes",
-        "condition.assessed",
-        "condition.repaired",
-    )
+def conditions_table(caption: str, originals: Iterable[DamagedOriginal], language: Language) -> ReportTable:
+    """Return works and volumes with their recorded condition."""
+    names = ("finding.work", "condition.volume", "condition.grade", "condition.causes")
+    headings = _headings(language, *names, "condition.assessed", "condition.repaired")
     rows = tuple(
         (
             Cell(each.title, each.work, work_path(each.work), lang="zh"),
             Cell(each.volume, each.volume, lang="zh"),
-            Cell(DAMAGE_GRADES[each.damage].in_language(language), each.damage),
+            Cell(_grade_name(each.damage, language), each.damage),
             Cell(_causes(each.causes, language), "、".join(each.causes)),
             Cell(each.assessed, each.assessed),
             Cell(each.repaired or translate(language, "report.none"), each.repaired),
         )
-        for each in report.condition.severe
+        for each in originals
     )
-    return ReportTable(translate(language, "condition.severe"), headings, rows)
+    return ReportTable(caption, headings, rows)
+
+
+def _grade_name(damage: str, language: Language) -> str:
+    return DAMAGE_GRADES[damage].in_language(language) if damage else translate(language, "report.unstated")
 
 
 def _causes(causes: Iterable[str], language: Language) -> str:

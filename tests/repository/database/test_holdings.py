@@ -58,8 +58,9 @@ def test_conditions_are_listed_by_damage_and_counted(engine: Engine) -> None:
     catalogue.rebuild(publications)
     assert holdings.damage_counts() == {"一级破损": 1, "三级破损": 1}
     assert holdings.grade_counts() == {"二级乙等": 1}
+    assert [each.title for each in holdings.with_grade("二级乙等", ("", 0), 10)] == ["甲"]
     assert holdings.repairs() == 2
-    (found,) = holdings.damaged("三级破损", ("", 0), 10)
+    (found,) = holdings.with_damage("三级破损", ("", 0), 10)
     assert (found.title, found.volume, found.causes, found.repairs, found.repaired) == (
         "甲",
         0,
@@ -67,9 +68,9 @@ def test_conditions_are_listed_by_damage_and_counted(engine: Engine) -> None:
         2,
         "2025-06",
     )
-    (volume,) = holdings.damaged("一级破损", ("", 0), 10)
+    (volume,) = holdings.with_damage("一级破损", ("", 0), 10)
     assert (volume.volume, volume.label) == (2, "附")
-    assert holdings.damaged("一级破损", (volume.work, volume.volume), 10) == []
+    assert holdings.with_damage("一级破损", (volume.work, volume.volume), 10) == []
     catalogue.publish(classified("甲", "經部", 1), [], NOW)
     assert holdings.damage_counts() == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,7 +16,7 @@ from iiif_server.urls import proof_path, work_path
 from preservation.reporting.reader import ReportReader
 from preservation.seal import SALT_SIZE
 from repository.accounts import Role
-from repository.condition import Condition
+from repository.condition import Condition, Repair
 from repository.database.catalogue import Publication
 from repository.database.fixity_values import (
     CheckedFile,
@@ -39,7 +40,13 @@ from web.reports.files import ReportFormat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "ocfl/a/b/v1/content/masters/0001.tif"
-PATHS = ("/preservation", "/preservation/findings", "/preservation/report.pdf", "/preservation/chart/growth.svg")
+PATHS = (
+    "/preservation",
+    "/preservation/findings",
+    "/preservation/condition",
+    "/preservation/report.pdf",
+    "/preservation/chart/growth.svg",
+)
 
 
 @pytest.fixture
@@ -119,6 +126,21 @@ def test_damage_shows_on_the_page_with_its_evidence_and_with_what_was_done(
 @pytest.mark.parametrize("query", ["state=x", "after=x", "after=-1", "after=9999999999999999999999"])
 def test_list_of_findings_refuses_what_it_does_not_understand(staff: FlaskClient, query: str) -> None:
     assert staff.get(f"/preservation/findings?{query}").status_code == 400
+
+
+def test_works_are_listed_by_grade_and_by_damage(staff: FlaskClient, repository: Repository) -> None:
+    condition = Condition("二级乙等", "一级破损", ("虫蛀",), "2024", "某人", repairs=(Repair("2025", "溜口"),))
+    work = Work(mint(Kind.WORK, "x"), Record("論語"), condition=condition)
+    repository.catalogue.publish(Publication(work, {}, [], 1, "2026-01-01T00:00:00Z", {}), [], "2026-01-01T00:00:00Z")
+    links = re.findall(r'href="(/preservation/condition[^"]*)"', text_of(staff, "/preservation"))
+    assert len(links) == 2
+    for path in links:
+        page = text_of(staff, path.replace("&amp;", "&"), "en")
+        assert f'href="{work_path(work.identifier)}"' in page
+        assert "insect damage" in page
+        assert "某人" not in page
+    for path in ("", "?damage=x", "?damage=一级破损&volume=x"):
+        assert staff.get(f"/preservation/condition{path}").status_code == 400
 
 
 def test_names_of_library_and_works_are_escaped(staff: FlaskClient, repository: Repository) -> None:

@@ -122,3 +122,15 @@ def test_operators_routes_are_for_private_networks(
 ) -> None:
     response = client.get(path, headers=headers, environ_overrides={"REMOTE_ADDR": peer})
     assert response.status_code == status
+
+
+def test_metrics_count_alarms_by_cause_once_they_were_decided(repository: Repository) -> None:
+    def alarms() -> dict[str, float]:
+        found = [metric for metric in HoldingsCollector(repository).collect() if metric.name.startswith(name)]
+        return {sample.labels.get("kind", "time"): sample.value for metric in found for sample in metric.samples}
+
+    name, text = "shanben_preservation_alarms", LocalizedText("损坏", "damage")
+    assert alarms() == {}
+    repository.reports.raise_alarms({"damage:store": text, "damage:/srv/copy": text}, "1970-01-01T00:01:00Z")
+    found = alarms()
+    assert (found["damage"], found["canary"], found["time"]) == (2, 0, 60)

@@ -17,7 +17,7 @@ from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore
 from workers.bootstrap import prepare_repository
 from workers.service import schedule
-from workers.service.schedule import DONE_SECONDS, Schedule
+from workers.service.schedule import DONE_SECONDS, FIRST_WATCH_SECONDS, WATCH_SECONDS, Schedule
 from workers.tasks.jobs import replicate_log_job, replicate_work_job, sequence_events_job
 
 JOB = NewJob("pyramid:i1", "pyramid", {"image": "i1", "work": "w1"})
@@ -153,3 +153,18 @@ def test_schedule_removes_incomplete_uploads_once_an_hour_from_every_store_that_
     recurring.run()
     recurring.run()
     assert present.removals == 1
+
+
+def test_schedule_has_alarms_decided_each_minute(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 1000.0
+    monkeypatch.setattr(schedule, "monotonic", lambda: seconds)
+    recurring = Schedule(repository)
+    queued = []
+    for passed in (0, FIRST_WATCH_SECONDS, 1, WATCH_SECONDS):
+        seconds += passed
+        recurring.run()
+        queued.append("alarms" in queued_keys(repository))
+        if queued[-1]:
+            repository.jobs.start("alarms", "somebody", 60)
+            repository.jobs.finish("alarms", "somebody", {})
+    assert queued == [False, True, False, True]
