@@ -179,6 +179,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "log.witnesses": LocalizedText("见证方（至少须 {quorum} 个联署）", "Witnesses ({quorum} must cosign)"),
         "log.cosigned": LocalizedText("已联署", "Cosigned"),
         "log.time": LocalizedText("时间", "Time"),
+        "standard.table": LocalizedText("{standard}：逐项依据", "{standard}: evidence by requirement"),
         "standard.number": LocalizedText("编号", "No."),
         "standard.asks": LocalizedText("要求", "Requirement"),
         "standard.state": LocalizedText("情况", "State"),

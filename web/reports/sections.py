@@ -276,4 +276,5 @@ def _standard(name: str, requirements: tuple[Requirement, ...], language: Langua
     )
     headings = _headings(language, "standard.number", "standard.asks", "standard.state", "standard.evidence")
     sentence = translate(language, "standard.counted", all=len(requirements), **counts)
-    return ReportSection(name, title, (sentence,), (ReportTable(title, headings, rows),))
+    caption = translate(language, "standard.table", standard=title)
+    return ReportSection(name, title, (sentence,), (ReportTable(caption, headings, rows),))
