@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from preservation.fixity.canaries import plant_canaries
 from preservation.ocfl.store_validation import survey_store, validate_store
 from preservation.replication.transfer import NamedStore
 from preservation.store_identity import StoreNotRecognised, verify_primary, verify_replica
@@ -96,6 +97,7 @@ def adopt(terminal: Terminal, name: str | None, refill: bool) -> None:
     if refill:
         repository.stores.forget_replica(replica)
     adopt_store(repository, replica)
+    plant_canaries(repository.replicas[replica] if replica else repository.store)
     for job in replication_jobs(repository, failed=True) if replica else ():
         repository.jobs.enqueue(job)
     label = replica or store_name(repository.settings.store_url)

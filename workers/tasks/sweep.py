@@ -56,9 +56,10 @@ class CanaryMissed(SystemFault):
 
     code = "fixity.canary"
     text = LocalizedText(
-        "存储 {store} 的 {count} 处已知损坏未被查出或已不存在（canaries/）；检查结果不可信，请查明原因",
+        "存储 {store} 的 {count} 处已知损坏未被查出或已不存在（canaries/）；检查结果不可信，请查明原因。"
+        "存储是新换的，请运行 shanben store adopt",
         "In the store {store}, {count} known faults were not found, or are there no more (canaries/): the results of"
-        " the check prove nothing. Find out why",
+        " the check prove nothing. Find out why. If the store is a new one, run shanben store adopt",
     )
 
 

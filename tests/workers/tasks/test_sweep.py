@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from deposits import write_deposit
-from planted_faults import MASTER, flip
+from planted_faults import FAULTS, MASTER, flip
 
 from preservation.fixity.findings import FixityIncomplete
 from preservation.log.audit import audit
@@ -90,7 +91,7 @@ class Library:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> Library:
-    """The library that the tests copy: never changed."""
+    """The library that the tests copy, its first work in two versions: never changed."""
     folder = tmp_path_factory.mktemp("library")
     settings = Settings(data=folder / "var", replicas=(str(folder / "replica"),))
     context = TaskContext(prepare_repository(open_repository(settings)), examiner)
@@ -100,15 +101,22 @@ def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExa
         for deposit in deposits:
             job = runner.run(ingest_job(deposit))
             works.append(str((job.result or {})["identifier"]))
+        record = deposits[0] / "work.toml"
+        record.write_text(record.read_text("utf-8").replace("試書", "試書二"), "utf-8")
+        assert runner.run(ingest_job(deposits[0])).state is JobState.DONE
         assert runner.unfinished() == []
     return Library(context, works)
 
 
 @pytest.fixture
 def library(original: Library, tmp_path: Path) -> Library:
-    """A library with a database of its own, its stores in memory."""
+    return copy_of(original, tmp_path)
+
+
+def copy_of(original: Library, folder: Path) -> Library:
+    """Return the library with a database of its own, its stores in memory."""
     repository = original.repository
-    settings = replace(repository.settings, data=tmp_path / "var", store=repository.settings.store_url)
+    settings = replace(repository.settings, data=folder / "var", store=repository.settings.store_url)
     shutil.copytree(repository.settings.data, settings.data, ignore=shutil.ignore_patterns("store"))
     copied_stores = {name: copied(store) for name, store in repository.replicas.items()}
     fresh = replace(open_repository(settings), store=copied(repository.store), replicas=copied_stores)
@@ -410,3 +418,16 @@ def test_what_is_said_of_stored_files_is_true_of_them(library: Library) -> None:
     damaged, sound = (repository.fixity.verifications(work) for work in library.works)
     assert [each.is_verified for each in damaged] == [False, True]
     assert [each.is_verified for each in sound] == [True, True]
+
+
+@pytest.mark.slow
+def test_a_sweep_finds_planted_faults_in_both_stores_and_nothing_else(original: Library, tmp_path: Path) -> None:
+    # Every other fault: the tests of checks of a store plant them all.
+    for (fault, plant), place in zip(list(FAULTS.items())[::2], cycle(["store", "replica"]), strict=False):
+        library = copy_of(original, tmp_path / fault)
+        stores = {"store": "", "replica": library.replica}
+        damaged = library.repository.replicas[library.replica] if place == "replica" else library.repository.store
+        expected = plant(damaged, library.root())
+        assert library.found(stores.pop(place)) == expected, fault
+        (other,) = stores.values()
+        assert library.found(other) == set(), fault
