@@ -23,6 +23,7 @@ from preservation.fixity.store_check import StoreCheck
 from preservation.log.notes import VerifierKey, parse_verifier_key
 from preservation.log.sequencer import exclusive_writer, open_log, remembered_notes, verifier_key
 from preservation.log.timestamped import judge_of_notes
+from preservation.log_events import PRIMARY_STORE
 from preservation.ocfl.layout import STORAGE_ROOT_FILES
 from preservation.premis import event_bytes
 from preservation.progress import OnProgress, ignore_progress
@@ -34,8 +35,8 @@ from repository.errors import DependencyMissing, DigestMismatch, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 
-STORE: Final = "store"
-"""The name of the primary store in findings and repairs."""
+STORE: Final = PRIMARY_STORE
+"""The name of the primary store in findings, repairs and events."""
 
 _UNEXPECTED: Final = LocalizedText(
     "来历不明的文件不会删除；查明来历后可用 shanben repair --quarantine 移入隔离区",

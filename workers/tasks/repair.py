@@ -7,20 +7,23 @@ been read back, and the work checked again, before a finding is closed. A task t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from preservation.fixity.repair import STORE, StoreRepair
 from preservation.fixity.repair_outcome import RepairedFile, RepairOutcome
+from preservation.log_events import repair_event
 from repository import paths
 from repository.database.fixity_values import OPEN_STATES, FindingState, RecordedFinding
 from repository.database.outbox import Job, NewJob
 from repository.database.store_registry import PRIMARY
 from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
+from repository.model import Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.jobs import pyramid_job, repair_stores_job, repair_work_job
+from workers.tasks.log_events import occasion, stage
 from workers.tasks.publish import publish_work
 from workers.tasks.pyramids import remake_if_damaged
 
@@ -43,7 +46,9 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     else:
         for new_job in _pyramids_of_repaired(repository, work, outcome):
             repository.jobs.enqueue(new_job)
-    _close(repository, outcome, lambda finding: finding.work == work, repository.findings.findings_of_work(work))
+    findings = repository.findings.findings_of_work(work)
+    _record(repository, outcome, findings, repository.catalogue.work(work))
+    _close(repository, outcome, findings)
     return {"identifier": work, **outcome.to_json()}
 
 
@@ -56,7 +61,9 @@ def repair_stores(context: TaskContext, _: Job) -> Mapping[str, object]:
     repair = StoreRepair(repository)
     outcome = repair.storage_root()
     outcome.add(repair.log())
-    _close(repository, outcome, lambda finding: not finding.work, _open_findings(repository))
+    findings = [finding for finding in _open_findings(repository) if not finding.work]
+    _record(repository, outcome, findings, None)
+    _close(repository, outcome, findings)
     return outcome.to_json()
 
 
@@ -120,19 +127,40 @@ def _open_findings(repository: Repository) -> Iterator[RecordedFinding]:
         last = found[-1].id
 
 
-def _close(
-    repository: Repository,
-    outcome: RepairOutcome,
-    is_own: Callable[[RecordedFinding], bool],
-    findings: Iterator[RecordedFinding] | list[RecordedFinding],
+def _record(
+    repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding], work: Work | None
 ) -> None:
+    """Stage an event of recovery for every file that was put back. What is made again from masters has none."""
+    preserved = [each for each in outcome.repaired if not each.key.startswith(_DERIVED)]
+    if not preserved:
+        return
+    when = occasion(repository)
+    images = {image.master.sha256: image.identifier for image in work.images()} if work else {}
+    seen = {(_label(each), each.key): each.first_seen for each in findings if each.state in OPEN_STATES}
+    events = [
+        repair_event(
+            when,
+            each.store,
+            each.key,
+            each.work or None,
+            sha256=each.sha256,
+            source=each.source,
+            first_seen=seen.get((each.store, each.key), when.time),
+            image=images.get(each.sha256),
+        )
+        for each in preserved
+    ]
+    stage(repository, events)
+
+
+def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding]) -> None:
     """End the findings whose faults the check after the repair did not find again, and say which are lost."""
     lost = {each.key for each in outcome.lost}
     left = {(each.store, each.key) for each in outcome.left}
     now = repository.clock()
     for finding in findings:
-        store = STORE if finding.store == PRIMARY else finding.store
-        if not is_own(finding) or finding.state not in OPEN_STATES or (store, "") in left:
+        store = _label(finding)
+        if finding.state not in OPEN_STATES or (store, "") in left:
             continue
         source = next((each.source for each in outcome.repaired if _repairs(each, store, finding.key)), None)
         if finding.key in lost:
@@ -143,6 +171,11 @@ def _close(
             repository.findings.end(finding.id, FindingState.REPAIRED, source, now)
         elif finding.work and not finding.key.startswith(_DERIVED):
             repository.findings.end(finding.id, FindingState.CLOSED, "", now)
+
+
+def _label(finding: RecordedFinding) -> str:
+    """Return what repairs call the store of a finding."""
+    return STORE if finding.store == PRIMARY else finding.store
 
 
 def _repairs(repaired: RepairedFile, store: str, key: str) -> bool:

@@ -2,119 +2,265 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+import itertools
 
 import pytest
-from deposits import write_deposit
-from planted_faults import FAULTS
+from planted_faults import FAULTS, MASTER, RECORD, flip, newest
+from repairable_library import PLACES, FailingStore, RepairableLibrary, build_library, contents
 
-from preservation.fixity.repair import StoreRepair
-from preservation.fixity.repair_outcome import RepairOutcome
-from preservation.fixity.store_check import StoreCheck
-from repository.config import Settings
-from repository.database.outbox import JobState
-from repository.paths import ocfl_object
-from repository.repository import Repository, open_repository
+from preservation.fixity.object_repair import NEWER, NO_SECOND_WITNESS, READ_BACK, STORE_AWAY
+from preservation.ocfl.objects import write_version
+from repository.database.log_sequence import LogSequence
+from repository.errors import StoreDenied, StoreFault, StoreFull
+from repository.paths import LOG_CHECKPOINT, ocfl_object
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
-from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
-from workers.execution.context import TaskContext
-from workers.service.local import local_runner
-from workers.tasks.jobs import ingest_job
 
-PLACES = ("store", "replica")
 UNEXPECTED = {name for name in FAULTS if name.startswith(("unexpected", "unknown", "renamed", "several"))}
 
 
-@dataclass(frozen=True)
-class Library:
-    """A repository with one replica, and its works; the first has two versions."""
-
-    repository: Repository
-    works: list[str]
-
-    @property
-    def replica(self) -> str:
-        return next(iter(self.repository.replicas))
-
-    def store(self, place: str) -> ObjectStore:
-        return self.repository.replicas[self.replica] if place == "replica" else self.repository.store
-
-    def on(self, new_store: Callable[[], ObjectStore]) -> Library:
-        """Return the library with its stores copied into new ones."""
-        primary, replica = (copied(self.store(place), new_store()) for place in PLACES)
-        return Library(replace(self.repository, store=primary, replicas={self.replica: replica}), self.works)
-
-    def repair(self, *, quarantine: bool = False) -> RepairOutcome:
-        repair = StoreRepair(self.repository, quarantine=quarantine)
-        outcome = repair.log()
-        outcome.add(repair.storage_root())
-        for work in self.works:
-            outcome.add(repair.work(work))
-        return outcome
-
-
-def copied(source: ObjectStore, target: ObjectStore) -> ObjectStore:
-    for stored in source.list():
-        target.put(stored.key, source.read(stored.key))
-    return target
-
-
-def contents(store: ObjectStore) -> dict[str, bytes]:
-    return {stored.key: store.read(stored.key) for folder in ("ocfl", "log") for stored in store.list(folder)}
-
-
-def findings(library: Library, place: str) -> set[tuple[str, str]]:
-    checks = StoreCheck(library.repository, library.replica if place == "replica" else "").run()
-    return {(each.finding.key, each.finding.kind.value) for each in checks if each.finding}
-
-
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> Library:
+def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> RepairableLibrary:
     """The library that the tests copy: never changed."""
-    folder = tmp_path_factory.mktemp("library")
-    settings = Settings(data=folder / "var", replicas=(str(folder / "replica"),))
-    context = TaskContext(prepare_repository(open_repository(settings)), examiner)
-    first, second = write_deposit(folder / "first", 2), write_deposit(folder / "second", 1, "另書", seed=50)
-    works = [ingested(context, first), ingested(context, second)]
-    record = first / "work.toml"
-    record.write_text(record.read_text("utf-8").replace("試書", "試書二"), "utf-8")
-    assert ingested(context, first) == works[0]
-    return Library(context.repository, works)
-
-
-def ingested(context: TaskContext, deposit: Path) -> str:
-    with local_runner(context) as runner:
-        job = runner.run(ingest_job(deposit))
-        assert job.state is JobState.DONE, job.result
-        assert runner.unfinished() == []
-    return str((job.result or {})["identifier"])
+    return build_library(tmp_path_factory.mktemp("library"), examiner)
 
 
 @pytest.fixture
-def library(original: Library) -> Library:
+def library(original: RepairableLibrary) -> RepairableLibrary:
     return original.on(memory_store)
+
+
+@pytest.fixture
+def root(library: RepairableLibrary) -> str:
+    """The key of the first work's object."""
+    return ocfl_object(library.works[0])
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_planted_fault_is_repaired_byte_for_byte(library: Library, place: str, name: str) -> None:
-    store = library.store(place)
+def test_every_planted_fault_is_repaired_byte_for_byte(
+    library: RepairableLibrary, root: str, place: str, name: str
+) -> None:
+    (other,) = {*PLACES} - {place}
     before = {each: contents(library.store(each)) for each in PLACES}
-    FAULTS[name](store, ocfl_object(library.works[0]))
+    FAULTS[name](library.store(place), root)
     outcome = library.repair()
-    after = contents(store)
+    after = contents(library.store(place))
     assert {key: after.get(key) for key in before[place]} == before[place]
-    assert (
-        contents(library.store("replica" if place == "store" else "store"))
-        == before["replica" if place == "store" else "store"]
-    )
+    assert contents(library.store(other)) == before[other]
     assert outcome.lost == []
     if name not in UNEXPECTED:
         assert outcome.left == []
         assert after == before[place]
-        assert findings(library, place) == set()
+        assert library.findings(place) == set()
         assert outcome.repaired
+
+
+class Killed(BaseException):
+    """Stands for the process that ends here."""
+
+
+@pytest.mark.parametrize("moment", ["put", "was put"])
+def test_repair_killed_at_any_write_harms_no_good_copy_and_ends_well_when_run_again(
+    original: RepairableLibrary, moment: str
+) -> None:
+    whole = {place: contents(original.store(place)) for place in PLACES}
+    for number in itertools.count():
+        library = original.on(memory_store)
+        root = ocfl_object(library.works[0])
+        damage_differently(library, root)
+        good = {place: intact(library.store(place), whole[place]) for place in PLACES}
+        if not killed_at(library, moment, number):
+            break
+        for place in PLACES:
+            assert good[place] <= intact(library.store(place), whole[place]), number
+        assert library.repair().lost == []
+        assert {place: contents(library.store(place)) for place in PLACES} == whole, number
+    assert number == 8  # one put for each of the damaged files
+
+
+def damage_differently(library: RepairableLibrary, root: str) -> None:
+    primary, replica = (library.store(place) for place in PLACES)
+    flip(primary, f"{root}/{MASTER}")
+    primary.delete(f"{root}/inventory.json")
+    flip(primary, f"{root}/v1/inventory.json.sha256")
+    primary.delete(LOG_CHECKPOINT)
+    flip(primary, newest(primary, "log/tile/0"))
+    replica.delete(f"{root}/{RECORD}")
+    flip(replica, f"{root}/v2/inventory.json")
+    flip(replica, newest(replica, "log/tile/entries"))
+
+
+def intact(store: ObjectStore, whole: dict[str, bytes]) -> set[str]:
+    return {key for key, content in contents(store).items() if whole.get(key) == content}
+
+
+def killed_at(library: RepairableLibrary, moment: str, number: int) -> bool:
+    """Repair and be killed at the put with this number; return False if there is no such put."""
+    numbers = itertools.count()
+
+    def kill(action: str, _: str) -> None:
+        if action == moment and next(numbers) == number:
+            raise Killed
+
+    stores = [FailingStore(library.store(place), kill) for place in PLACES]
+    try:
+        library.with_stores(*stores).repair()
+    except Killed:
+        return True
+    return False
+
+
+def test_file_damaged_differently_everywhere_is_lost_and_stays_as_it_is(library: RepairableLibrary, root: str) -> None:
+    primary, replica = (library.store(place) for place in PLACES)
+    flip(primary, f"{root}/{MASTER}")
+    replica.put(f"{root}/{MASTER}", replica.read(f"{root}/{MASTER}")[:-1])
+    primary.delete(f"{root}/{RECORD}")
+    before = {place: library.store(place).read(f"{root}/{MASTER}") for place in PLACES}
+    outcome = library.repair()
+    assert [lost.key for lost in outcome.lost] == [f"{root}/{MASTER}"]
+    assert {(each.kind.value, each.store) for each in outcome.lost[0].remains} == {
+        ("damaged-copy", "store"),
+        ("damaged-copy", library.replica),
+        ("pyramid", "store"),
+    }
+    assert {place: library.store(place).read(f"{root}/{MASTER}") for place in PLACES} == before
+    assert [each.key for each in outcome.repaired] == [f"{root}/{RECORD}"]
+
+
+def test_renamed_file_is_found_by_its_content_where_no_store_has_it_under_its_name(
+    library: RepairableLibrary, root: str
+) -> None:
+    whole = contents(library.store("store"))
+    FAULTS["renamed_master"](library.store("store"), root)
+    library.store("replica").delete(f"{root}/{MASTER}")
+    outcome = library.repair(quarantine=True)
+    assert (outcome.lost, outcome.left) == ([], [])
+    assert contents(library.store("store")) == whole
+
+
+def test_source_that_changes_while_it_is_read_is_never_stored(library: RepairableLibrary, root: str) -> None:
+    key = f"{root}/{MASTER}"
+    flip(library.store("store"), key)
+    before, reads = library.store("store").read(key), itertools.count()
+
+    def change(action: str, changed: str) -> None:
+        if (action, changed) == ("read", key) and next(reads) == 1:  # the first read is the check's
+            flip(library.store("replica"), key)
+
+    changing = library.with_stores(library.store("store"), FailingStore(library.store("replica"), change))
+    outcome = changing.repair()
+    assert [lost.key for lost in outcome.lost] == [key]
+    assert library.store("store").read(key) == before
+
+
+@pytest.mark.parametrize("kind", [StoreFull, StoreDenied, StoreFault])
+def test_store_that_cannot_be_written_is_named_and_the_others_are_repaired(
+    library: RepairableLibrary, root: str, kind: type[StoreFault]
+) -> None:
+    for place in PLACES:
+        store = library.store(place)
+        flip(store, f"{root}/{MASTER if place == 'store' else RECORD}")
+    before = contents(library.store("store"))
+
+    def refuse(action: str, key: str) -> None:
+        if action == "put":
+            raise kind(key=key, reason="no")
+
+    outcome = library.with_stores(FailingStore(library.store("store"), refuse), library.store("replica")).repair()
+    assert {each.store for each in outcome.repaired} == {library.replica}
+    assert {(each.store, each.key) for each in outcome.left} == {("store", f"{root}/{MASTER}")}
+    assert contents(library.store("store")) == before
+    assert outcome.lost == []
+
+
+def test_nothing_is_called_lost_while_a_store_is_out_of_reach(library: RepairableLibrary, root: str) -> None:
+    flip(library.store("store"), f"{root}/{MASTER}")
+
+    def away(*_: str) -> None:
+        raise StoreFault(key="", reason="connection refused")
+
+    outcome = library.with_stores(library.store("store"), FailingStore(library.store("replica"), away)).repair()
+    assert outcome.lost == []
+    assert (f"{root}/{MASTER}", STORE_AWAY) in {(each.key, each.reason) for each in outcome.left}
+    assert (library.replica, "") in {(each.store, each.key) for each in outcome.left}
+
+
+def test_store_that_returns_other_bytes_than_were_written_is_named(library: RepairableLibrary, root: str) -> None:
+    key = f"{root}/{MASTER}"
+    flip(library.store("store"), key)
+
+    def corrupt(action: str, put: str) -> None:
+        if (action, put) == ("was put", key):
+            flip(library.store("store"), key)
+
+    outcome = library.with_stores(FailingStore(library.store("store"), corrupt), library.store("replica")).repair()
+    assert READ_BACK.en in {each.reason.en.rpartition(": ")[2] for each in outcome.left}
+
+
+def test_replica_with_a_longer_history_is_not_changed(library: RepairableLibrary, root: str) -> None:
+    replica = library.store("replica")
+    state = {path: path.encode() for path in ("metadata/work.json", "metadata/events.json")}
+    write_version(replica, library.works[0], state, message="m", created="2026-01-02T03:04:05Z")
+    flip(replica, f"{root}/{MASTER}")
+    flip(library.store("store"), f"{root}/{RECORD}")
+    before = contents(replica)
+    outcome = library.repair()
+    assert {key: content for key, content in contents(replica).items() if key.startswith("ocfl/")} == {
+        key: content for key, content in before.items() if key.startswith("ocfl/")
+    }
+    assert NEWER in {each.reason for each in outcome.left if each.store == library.replica}
+    assert (f"{root}/{RECORD}", library.replica) in {(each.key, each.source) for each in outcome.repaired}
+
+
+def test_old_inventory_that_satisfies_itself_and_not_the_log_is_not_taken(
+    library: RepairableLibrary, root: str
+) -> None:
+    for place in PLACES:
+        FAULTS["newest_version_undone"](library.store(place), root)
+    flip(library.store("store"), f"{root}/{MASTER}")
+    before = contents(library.store("store"))
+    outcome = library.repair()
+    after = contents(library.store("store"))
+    assert {key for key in before if before[key] != after[key]} == {f"{root}/{MASTER}"}
+    assert [each.key for each in outcome.repaired] == [f"{root}/{MASTER}"]
+    assert f"{root}/v2" in {each.key for each in outcome.left}
+
+
+def test_works_wait_while_the_log_that_must_confirm_them_is_lost(
+    library: RepairableLibrary, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(library.store("store"), f"{root}/{MASTER}")
+    for place in PLACES:
+        for stored in list(library.store(place).list("log/tile")):
+            library.store(place).delete(stored.key)
+    before = contents(library.store("store"))
+    # The catalogue's own events would give the log back.
+    monkeypatch.setattr(LogSequence, "numbered_events", lambda *_: [])
+    outcome = library.repair()
+    assert contents(library.store("store")) == before
+    assert NO_SECOND_WITNESS in {each.reason for each in outcome.left}
+
+
+def test_log_lost_in_every_store_is_written_again_from_the_catalogue(library: RepairableLibrary) -> None:
+    whole = {place: contents(library.store(place)) for place in PLACES}
+    for place in PLACES:
+        for stored in list(library.store(place).list("log")):
+            library.store(place).delete(stored.key)
+    outcome = library.repair()
+    assert (outcome.lost, outcome.left) == ([], [])
+    sources = {(each.store, each.source) for each in outcome.repaired if "/entries/" in each.key}
+    assert ("store", "catalogue") in sources
+    for place in PLACES:
+        assert library.findings(place) == set()
+        assert contents(library.store(place))[LOG_CHECKPOINT] == whole[place][LOG_CHECKPOINT]
+
+
+def test_forged_bytes_are_kept_in_the_quarantine_when_they_are_replaced(library: RepairableLibrary, root: str) -> None:
+    store = library.store("store")
+    FAULTS["master_replaced_with_its_inventories"](store, root)
+    library.repair()
+    kept = {stored.key.partition("/ocfl/")[2]: store.read(stored.key) for stored in store.list("quarantine")}
+    assert kept[f"{root}/{MASTER}".removeprefix("ocfl/")] == b"forged"
+    assert f"{root}/inventory.json".removeprefix("ocfl/") in kept
