@@ -49,6 +49,7 @@ class Settings:
     fixity_hours: str = ""
     alarm_mail: tuple[str, ...] = ()
     smtp: str = ""
+    autorepair: int = 1
     provider: str = ""
     embedders: tuple[str, ...] = ()
     tile_size: int = 512
@@ -123,6 +124,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "similar_pages": (0, 100_000_000),
     "fixity_days": (1, 3650),
     "fixity_limit": (0, 1 << 40),
+    "autorepair": (0, 1),
     "cache_bytes": (0, 1 << 50),
     "lease_seconds": (2, 3600),
     "sweep_seconds": (1, 3600),

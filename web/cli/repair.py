@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from contextlib import contextmanager
+from typing import Final, Protocol
 
 import click
 
+from preservation.fixity.findings import FindingKind
 from preservation.fixity.repair import STORE
 from preservation.fixity.repair_outcome import LeftFinding, RepairOutcome
-from preservation.fixity.store_check import StoreCheck
-from repository import identifiers, paths
+from repository import identifiers
+from repository.clock import timestamp
 from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.database.store_registry import PRIMARY
-from repository.errors import NotFound, StoreFault
+from repository.errors import NotFound
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.model import WorkState
 from repository.repository import Repository
 from web.cli.examiner import opened_examiner
 from web.cli.follow_up import await_log, show_unfinished
@@ -27,14 +28,12 @@ from web.messages.interface import MESSAGES
 from web.operations.status import job_failure
 from workers.bootstrap import bootstrap
 from workers.execution.context import TaskContext
-from workers.progress import Progress
-from workers.service.local import local_runner
-from workers.tasks.jobs import repair_stores_job, repair_work_job
-from workers.tasks.repair import repair_jobs
+from workers.service.local import LocalRunner, local_runner
+from workers.tasks.jobs import ALL, SWEEP_STORE, repair_work_job, sweep_job
+from workers.tasks.repair import repair_jobs, verification_jobs
 
 _PAUSE_SECONDS: Final = 0.5
 _MOST_SHOWN: Final = 100
-_PAGE: Final = 1000
 
 
 @click.command()
@@ -51,91 +50,121 @@ _PAGE: Final = 1000
 def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quarantine: bool) -> int:
     """用完好的副本修复损坏与缺失的文件。 Repair damaged and missing files from any store that has them intact."""
     repository = bootstrap(process_settings())
-    jobs = list(_jobs(repository, works, terminal.progress(), everything=everything, quarantine=quarantine))
-    ended, code = _by_workers(repository, jobs) if repository.settings.broker else _locally(repository, jobs, terminal)
-    outcome = RepairOutcome()
-    for job in ended:
-        outcome.add(_outcome_of(job))
+    started = timestamp(repository.clock())
+    identifiers_given = [_known(repository, work) for work in dict.fromkeys(works)]
+    with _execution(repository) as execution:
+        if identifiers_given:
+            jobs = [repair_work_job(work, quarantine=quarantine, derived=True) for work in identifiers_given]
+        else:
+            if everything:
+                execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
+            jobs = repair_jobs(repository, quarantine=quarantine)
+        ended = _repaired(repository, execution, jobs, started)
+        outcome = RepairOutcome()
+        for job in ended:
+            outcome.add(_outcome_of(job))
+        execution.run(verification_jobs(repository, outcome))
+        code = execution.finish(terminal)
+    outcome.left += _unchecked(repository, started) if everything else ()
     _show(terminal, outcome)
     terminal.result(_document(outcome, terminal))
     if outcome.lost:
         return EXIT_CONTENT
-    is_done = all(job.state is JobState.DONE for job in ended) and not any(not each.key for each in outcome.left)
+    is_done = all(job.state is JobState.DONE for job in ended) and all(each.key for each in outcome.left)
     return code if is_done else EXIT_SYSTEM
 
 
-def _jobs(
-    repository: Repository, works: Sequence[str], progress: Progress, *, everything: bool, quarantine: bool
-) -> Iterator[NewJob]:
-    """Yield the jobs to run: of the works named, of all that a check of every store finds, or of open findings."""
-    if works:
-        for work in dict.fromkeys(identifiers.parse(work, Kind.WORK) for work in works):
-            if not repository.catalogue.version(work):
-                raise NotFound(what=work)
-            yield repair_work_job(work, quarantine=quarantine, derived=True)
-    elif everything:
-        yield repair_stores_job()
-        found = {job.arguments["work"] for job in repair_jobs(repository) if job.arguments}
-        for work in sorted(found | _damaged_works(repository, progress) | set(_works_without_derived(repository))):
-            yield repair_work_job(work, quarantine=quarantine, derived=True)
-    else:
-        yield from repair_jobs(repository, quarantine=quarantine)
+def _known(repository: Repository, work: str) -> str:
+    identifier = identifiers.parse(work, Kind.WORK)
+    if not repository.catalogue.version(identifier):
+        raise NotFound(what=identifier)
+    return identifier
 
 
-def _damaged_works(repository: Repository, progress: Progress) -> set[str]:
-    """Check every store completely; return the works with findings. A store that is away is skipped."""
-    works: set[str] = set()
-    for name in (PRIMARY, *repository.replicas):
-        shown = name or STORE
-        progress.start(LocalizedText(f"检查 {shown}", f"Checking {shown}"), 0)
-        try:
-            checks = StoreCheck(repository, name).run()
-            works |= {check.finding.work for check in checks if check.finding and check.finding.work}
-        except StoreFault:
-            continue  # each repair names the store that is out of reach
-        finally:
-            progress.finish()
-    return works
+def _repaired(repository: Repository, execution: _Execution, jobs: Sequence[NewJob], started: str) -> list[Job]:
+    """Run repairs, the log's first: it is the second witness of every work. Those just run by others are not repeated.
+
+    Return them as they ended.
+    """
+    for some in ([job for job in jobs if not job.arguments], [job for job in jobs if job.arguments]):
+        execution.run([job for job in some if not _has_ended(repository, job, started)])
+    found = [repository.jobs.get(job.key) for job in jobs]
+    return [job for job in found if job]
 
 
-def _works_without_derived(repository: Repository) -> Iterator[str]:
-    """Yield the works of which a pyramid or the manifest is missing."""
-    last = ""
-    while works := repository.catalogue.identifiers_after(last, _PAGE):
-        for work in works:
-            keys = [pyramid.key for pyramid in repository.catalogue.pyramids(work).values()]
-            held = repository.catalogue.access(work)
-            if held and held.access.state is not WorkState.WITHDRAWN:
-                keys.append(paths.manifest(work))
-            if not all(map(repository.store.exists, keys)):
-                yield work
-        last = works[-1]
+def _has_ended(repository: Repository, new_job: NewJob, started: str) -> bool:
+    job = repository.jobs.get(new_job.key)
+    return job is not None and job.state in FINISHED and job.since >= started
 
 
-def _locally(repository: Repository, jobs: Sequence[NewJob], terminal: Terminal) -> tuple[list[Job], int]:
+class _Execution(Protocol):
+    """Runs jobs to their end."""
+
+    def run(self, jobs: Sequence[NewJob]) -> None:
+        """Run jobs, and wait until they have ended or are postponed."""
+
+    def finish(self, terminal: Terminal) -> int:
+        """Finish the log's jobs and those of the replicas. Return the exit code."""
+
+
+class _Here:
+    """Runs jobs in this process."""
+
+    def __init__(self, runner: LocalRunner) -> None:
+        self._runner = runner
+        self._keys: set[str] = set()
+
+    def run(self, jobs: Sequence[NewJob]) -> None:
+        self._keys |= {job.key for job in jobs}
+        self._runner.attempt([job for job in jobs if job.kind != SWEEP_STORE])
+        for job in jobs:
+            if job.kind == SWEEP_STORE:
+                self._runner.run(job)
+
+    def finish(self, terminal: Terminal) -> int:
+        return show_unfinished([each for each in self._runner.unfinished() if each.job.key not in self._keys], terminal)
+
+
+class _ByWorkers:
+    """Has workers run the jobs."""
+
+    def __init__(self, repository: Repository) -> None:
+        # Imported here because Celery takes long to load, and only a broker needs it.
+        from workers.service.celery_app import create_celery  # noqa: PLC0415
+
+        self._repository = repository
+        self._celery = create_celery(repository.settings)
+        self._works: set[str] = set()
+
+    def run(self, jobs: Sequence[NewJob]) -> None:
+        from workers.service.dispatch import submit  # noqa: PLC0415
+
+        self._works |= {job.arguments["work"] for job in jobs if "work" in job.arguments}
+        for job in jobs:
+            submit(self._celery, self._repository, job)
+        for job in jobs:
+            while (current := self._repository.jobs.get(job.key)) and current.state not in FINISHED:
+                time.sleep(_PAUSE_SECONDS)
+
+    def finish(self, terminal: Terminal) -> int:
+        return show_unfinished(await_log(self._repository, sorted(self._works)), terminal)
+
+
+@contextmanager
+def _execution(repository: Repository) -> Iterator[_Execution]:
+    if repository.settings.broker:
+        yield _ByWorkers(repository)
+        return
     with opened_examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
-        first = [job for job in jobs if not job.arguments]  # the log is the second witness of every work
-        ended = runner.attempt(first) + runner.attempt([job for job in jobs if job.arguments])
-        keys = {job.key for job in ended}
-        unfinished = [each for each in runner.unfinished() if each.job.key not in keys]
-    return ended, show_unfinished(unfinished, terminal)
+        yield _Here(runner)
 
 
-def _by_workers(repository: Repository, jobs: Sequence[NewJob]) -> tuple[list[Job], int]:
-    # Imported here because Celery takes long to load, and only a broker needs it.
-    from workers.service.celery_app import create_celery  # noqa: PLC0415
-    from workers.service.dispatch import submit  # noqa: PLC0415
-
-    celery = create_celery(repository.settings)
-    for job in jobs:
-        submit(celery, repository, job)
-    ended = []
-    for job in jobs:
-        while (current := repository.jobs.get(job.key)) and current.state not in FINISHED:
-            time.sleep(_PAUSE_SECONDS)
-        ended += [current] if current else []
-    await_log(repository, [job.arguments["work"] for job in jobs if "work" in job.arguments])
-    return ended, 0
+def _unchecked(repository: Repository, started: str) -> Iterator[LeftFinding]:
+    """Yield the stores whose check failed: what is damaged there is not known."""
+    for store in (PRIMARY, *repository.replicas):
+        job = repository.jobs.get(sweep_job(store, ALL).key)
+        if job is not None and job.state is JobState.FAILED and job.since >= started:
+            yield LeftFinding(store or STORE, "", FindingKind.UNREADABLE.value, job_failure(job).reason)
 
 
 def _outcome_of(job: Job) -> RepairOutcome:

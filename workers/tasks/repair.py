@@ -10,11 +10,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from preservation.fixity.findings import FindingKind
 from preservation.fixity.repair import STORE, StoreRepair
 from preservation.fixity.repair_outcome import RepairedFile, RepairOutcome
 from preservation.log_events import repair_event
 from repository import paths
-from repository.database.fixity_values import OPEN_STATES, FindingState, RecordedFinding
+from repository.database.fixity_values import OPEN_STATES, FindingState, RecordedFinding, day_of
 from repository.database.outbox import Job, NewJob
 from repository.database.store_registry import PRIMARY
 from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
@@ -22,7 +23,7 @@ from repository.model import Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
-from workers.tasks.jobs import pyramid_job, repair_stores_job, repair_work_job
+from workers.tasks.jobs import pyramid_job, repair_stores_job, repair_work_job, sweep_job
 from workers.tasks.log_events import occasion, stage
 from workers.tasks.publish import publish_work
 from workers.tasks.pyramids import remake_if_damaged
@@ -49,6 +50,8 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     findings = repository.findings.findings_of_work(work)
     _record(repository, outcome, findings, repository.catalogue.work(work))
     _close(repository, outcome, findings)
+    for check in verification_jobs(repository, outcome):
+        repository.jobs.enqueue(check)
     return {"identifier": work, **outcome.to_json()}
 
 
@@ -64,23 +67,34 @@ def repair_stores(context: TaskContext, _: Job) -> Mapping[str, object]:
     findings = [finding for finding in _open_findings(repository) if not finding.work]
     _record(repository, outcome, findings, None)
     _close(repository, outcome, findings)
+    if outcome.repaired:
+        repository.fixity.make_due("", day_of(repository.clock()))
     return outcome.to_json()
 
 
-def repair_jobs(repository: Repository, *, quarantine: bool = False) -> list[NewJob]:
+def repair_jobs(repository: Repository, *, quarantine: bool = False, only_repairable: bool = False) -> list[NewJob]:
     """Return the jobs that repair what open findings name: first the log, then each work once. Raises `DatabaseFault`.
 
-    Memory: one job for each damaged work.
+    `only_repairable` leaves out unexpected files, which wait for a person. Memory: one job for each damaged work.
     """
     works: dict[str, bool] = {}
     is_store_damaged = False
     for finding in _open_findings(repository):
+        if only_repairable and finding.kind == FindingKind.UNEXPECTED:
+            continue
         if finding.work:
             works[finding.work] = works.get(finding.work, False) or finding.key.startswith(_DERIVED)
         else:
             is_store_damaged = True
     jobs = [repair_work_job(work, quarantine=quarantine, derived=derived) for work, derived in sorted(works.items())]
     return [repair_stores_job(), *jobs] if is_store_damaged else jobs
+
+
+def verification_jobs(repository: Repository, outcome: RepairOutcome) -> list[NewJob]:
+    """Return the sweeps that check the repaired works again and record it, one for each store and work."""
+    names = {STORE: PRIMARY} | {name: name for name in repository.replicas}
+    checks = {(names[each.store], each.work): None for each in outcome.repaired if each.work}
+    return [sweep_job(store, work, repository.settings.fixity_limit) for store, work in checks]
 
 
 def _remake_derived(context: TaskContext, work: str) -> list[RepairedFile]:

@@ -35,6 +35,7 @@ from workers.tasks.fixity_settings import may_check_now, object_store, store_lab
 from workers.tasks.fixity_units import UnitChecker, record_new_units, units_in_parts
 from workers.tasks.jobs import ALL, DUE, SCHEDULED, check_files_job, sweep_job
 from workers.tasks.log_events import occasion, stage
+from workers.tasks.repair import repair_jobs
 
 PARTS: Final = 200
 """The parts of one round: a sweep that is stopped ends after the units in progress, not after a million."""
@@ -180,7 +181,8 @@ def _roots(repository: Repository, sweep: FixitySweep) -> Iterator[str]:
 def _follow_up(repository: Repository, sweep: FixitySweep, root: str) -> None:
     """Do what follows from a sweep before it is recorded as ended; after a crash it is repeated without effect.
 
-    The provenance log gets one event for the sweep and one for each finding. Repairs are to be enqueued here.
+    The provenance log gets one event for the sweep and one for each finding. Jobs are enqueued that repair what can be
+    repaired; the check of one work follows a repair, and is not followed by another.
     """
     now, store = occasion(repository), store_label(sweep.store)
     totals = SweepTotals(
@@ -198,6 +200,9 @@ def _follow_up(repository: Repository, sweep: FixitySweep, root: str) -> None:
         stage(repository, [_finding_event(now, store, finding) for finding in page])
         last = page[-1].id
     stage(repository, [sweep_event(now, store, totals, started=sweep.started)])
+    if repository.settings.autorepair and sweep.failed and sweep.scope in {ALL, DUE, SCHEDULED}:
+        for new_job in repair_jobs(repository, only_repairable=True):
+            repository.jobs.enqueue(new_job)
 
 
 def _finding_event(now: Occasion, store: str, finding: RecordedFinding) -> Event:
