@@ -37,10 +37,18 @@ from workers.deposit.check import check
 from workers.execution.context import TaskContext
 from workers.maintenance.copy_store import copy_store
 from workers.maintenance.rebuild import rebuild
+from workers.maintenance.restore_store import restore_store
 from workers.masters.examine import Examiner
 from workers.service.local import local_runner
 from workers.tasks.access import restore, withdraw
-from workers.tasks.jobs import access_job, ingest_job, pyramid_job, replicate_work_job
+from workers.tasks.jobs import (
+    access_job,
+    ingest_job,
+    pyramid_job,
+    repair_stores_job,
+    repair_work_job,
+    replicate_work_job,
+)
 
 COMMANDS_OF_A_CASE = int(os.environ.get("PRESERVED_COMMANDS", "5"))
 STORES = ("store", "replica")
@@ -178,6 +186,22 @@ def run_copy(library: Library) -> None:
         copy_store(stores[source], stores[target], SilentProgress())
 
 
+def run_store_repair(library: Library) -> None:
+    """Repair the log and the work in every store, and move away what nothing explains."""
+    with local_runner(library.context()) as runner:
+        runner.attempt([repair_stores_job(), repair_work_job(library.work, quarantine=True, derived=True)])
+
+
+def run_restore(library: Library) -> None:
+    """Restore each store from the other, and a third from both."""
+    repository = library.context().repository
+    replica = next(iter(repository.replicas.items()))
+    stores = [NamedStore("store", repository.store), NamedStore(*replica)]
+    third = NamedStore("third-store", FolderStore(library.folder / "third-store"))
+    for sources, target in ((stores[1:], stores[0]), (stores[:1], stores[1]), (stores, third)):
+        restore_store(repository, sources, target, SilentProgress())
+
+
 def run_reading(library: Library) -> None:
     repository = library.context().repository
     StatusReader(repository).read(5)
@@ -194,9 +218,11 @@ COMMANDS: tuple[Callable[[Library], object], ...] = (
     run_repair,
     run_replication,
     run_copy,
+    run_store_repair,
     lambda library: library.ingest("first"),
     run_retry,
     run_validation,
+    run_restore,
     run_reading,
     run_withdrawal,
     lambda library: library.ingest("broken"),

@@ -1,0 +1,110 @@
+"""Repairs as jobs: a sweep's findings are repaired by themselves, logged, closed, and the work is checked again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from deposits import write_deposit
+from planted_faults import flip
+
+from preservation.log.sequencer import open_log
+from preservation.premis import parse_event
+from repository.config import Settings
+from repository.database.fixity_values import FindingState
+from repository.database.outbox import JobState
+from repository.paths import ocfl_object
+from repository.repository import open_repository
+from workers.bootstrap import prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer
+from workers.execution.context import TaskContext
+from workers.service.local import local_runner
+from workers.tasks.jobs import ALL, ingest_job, pyramid_job, repair_work_job, sweep_job
+from workers.tasks.repair import repair_jobs
+
+MASTER = "v1/content/masters/0001.tif"
+
+
+@pytest.fixture
+def context(tmp_path: Path, examiner: ChildDepositExaminer) -> TaskContext:
+    settings = Settings(data=tmp_path / "var", replicas=(str(tmp_path / "replica"),))
+    return TaskContext(prepare_repository(open_repository(settings)), examiner)
+
+
+@pytest.fixture
+def work(context: TaskContext, tmp_path: Path) -> str:
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(write_deposit(tmp_path / "deposit", 1)))
+    assert job.state is JobState.DONE, job.result
+    return str((job.result or {})["identifier"])
+
+
+def test_findings_of_a_sweep_are_repaired_logged_and_closed(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    (replica,) = repository.replicas
+    key = f"{ocfl_object(work)}/{MASTER}"
+    whole = repository.store.read(key)
+    (pyramid,) = repository.catalogue.pyramids(work).values()
+    flip(repository.store, key)
+    repository.store.delete(pyramid.key)
+    with local_runner(context) as runner:
+        runner.run(sweep_job("", ALL))
+        found = {finding.key: finding.state for finding in repository.findings.findings_of_work(work)}
+        assert found == {key: FindingState.OPEN, pyramid.key: FindingState.OPEN}
+        (job,) = repair_jobs(repository)
+        queued = repository.jobs.get(job.key)
+        assert queued
+        assert queued.state is JobState.QUEUED
+        runner.attempt([job])
+        runner.run(sweep_job("", work))
+    assert repository.store.read(key) == whole
+    assert repository.store.exists(pyramid.key)
+    ended = {finding.key: (finding.state, finding.done) for finding in repository.findings.findings_of_work(work)}
+    assert ended == {key: (FindingState.REPAIRED, replica), pyramid.key: (FindingState.REPAIRED, "store")}
+    assert all(each.is_verified for each in repository.fixity.verifications(work) if each.store == "")
+    events = [parse_event(entry) for entry in open_log(repository).entries(0, 1000)]
+    repairs = [event for event in events if event.detail.get("act") == "repair"]
+    assert [(event.work, event.image) for event in repairs] == [
+        (work, next(iter(repository.catalogue.pyramids(work)))),
+    ]
+
+
+def test_lost_file_keeps_its_finding_open_as_lost(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    key = f"{ocfl_object(work)}/{MASTER}"
+    for store in (repository.store, *repository.replicas.values()):
+        flip(store, key)
+    with local_runner(context) as runner:
+        runner.run(sweep_job("", ALL))
+        (job,) = runner.attempt(repair_jobs(repository))
+    assert job.result
+    assert [lost["key"] for lost in job.result["lost"]] == [key]  # type: ignore[attr-defined]
+    assert [finding.state for finding in repository.findings.findings_of_work(work)] == [FindingState.LOST]
+
+
+def test_work_is_not_repaired_while_it_is_ingested(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    repository.jobs.enqueue(pyramid_job("i", work))
+    assert repository.jobs.start(f"pyramid:{'i'}", "ingest", 60)
+    repository.jobs.fan_out("pyramid:i", "ingest", (), {}, work)
+    job = repair_work_job(work)
+    with local_runner(context) as runner:
+        runner.run(job)
+    ended = repository.jobs.get(job.key)
+    assert ended
+    assert (ended.result or {})["code"] == "system.busy"
+
+
+def test_damaged_masters_are_healed_by_the_deposit_and_their_findings_close(
+    context: TaskContext, work: str, tmp_path: Path
+) -> None:
+    repository = context.repository
+    key = f"{ocfl_object(work)}/{MASTER}"
+    for store in (repository.store, *repository.replicas.values()):
+        flip(store, key)
+    with local_runner(context) as runner:
+        runner.run(sweep_job("", ALL))
+        healed = runner.run(ingest_job(tmp_path / "deposit"))
+        assert (healed.result or {})["restored"] == 1
+        runner.run(sweep_job("", ALL))
+    assert {finding.state for finding in repository.findings.findings_of_work(work)} == {FindingState.CLOSED}
