@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 import pyvips
+from asgi_client import AsgiClient
 from flask.testing import FlaskClient
 from timestamp_authority import TimestampAuthority
 
+from iiif_server.image.service import ImageService
 from preservation.log.sequencer import open_log, record_events
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
@@ -27,6 +29,8 @@ from repository.database.fixity_values import WorkVerification
 from repository.model import Access, Image, Rights, Work
 from repository.repository import Repository
 from web.app import create_app
+from web.asgi import compose
+from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 
 TIME = "2026-01-02T03:04:05Z"
@@ -184,6 +188,19 @@ def test_pdf_holds_the_picture_and_the_label_only_where_access_shows_them(
     assert all(image in path for path in asked)
     page = shown.get(f"/certificate/{image}.html").text
     assert ("葉一" in page, "/iiif/image/" in page, "限制访问" in page) == (pictures, pictures, not pictures)
+
+
+def test_picture_on_a_certificate_comes_from_the_image_service(
+    repository: Repository, logged: Logged, tmp_path: Path
+) -> None:
+    image = first_image(logged())
+    service = ImageService(repository)
+    with AsgiClient(compose(repository, service, ProcessMetrics())) as visitor:
+        (tmp_path / "made.pdf").write_bytes(visitor.get(f"/certificate/{image.identifier}.pdf").body)
+    service.close()
+    listed = subprocess.run(["pdfimages", "-list", tmp_path / "made.pdf"], capture_output=True, check=True)
+    width, height = listed.stdout.splitlines()[2].split()[3:5]
+    assert (int(width), int(height)) == (332, 480)
 
 
 def test_certificate_of_what_is_not_logged_held_or_public_is_refused(
