@@ -12,6 +12,7 @@ from command_line import SHANBEN, Shanben
 from library_visit import PHONE, Visit, Visitor, overflow, wait_for_picture
 from playwright.sync_api import Page, expect
 from prerequisites import require
+from staff_browser import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -102,17 +103,16 @@ def test_pages_have_no_violations_that_axe_finds(
 @pytest.fixture(scope="module")
 def conservator(library: Any) -> str:
     """The password of a conservator's account of a library in which a sweep found a file that belongs to nothing."""
-    password = "七月流火，九月授衣"
     shanben: Shanben = library.shanben
     stray = shanben.folder / "var" / "store" / "ocfl" / "stray"
     stray.write_bytes(b"x")
     command = [SHANBEN, "account", "add", "conservator", "--role", "conservator"]
     subprocess.run(
-        command, cwd=shanben.folder, env=shanben.environment, input=f"{password}\n".encode(), check=True, timeout=60
+        command, cwd=shanben.folder, env=shanben.environment, input=f"{PASSWORD}\n".encode(), check=True, timeout=60
     )
     assert shanben.run("fixity", "run", "--all").code == 1
     stray.unlink()
-    return password
+    return PASSWORD
 
 
 @pytest.mark.parametrize(

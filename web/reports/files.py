@@ -23,7 +23,8 @@ from web.typesetting import typeset_pdf
 
 _WEB: Final = Path(__file__).parents[1]
 _SOURCE: Final = Path(__file__).with_name("report.typ")
-_NARROWEST, _WIDEST = 4, 34
+_NARROWEST, _WIDEST = 11, 34
+_LONGEST_WORD: Final = 18
 
 Draw = Callable[[str, PreservationReport, Language], bytes]
 """Returns a chart as SVG by its name."""
@@ -135,5 +136,6 @@ def _width(text: str) -> int:
 
 
 def _breakable(text: str) -> str:
-    """Return a text whose long words, such as keys and digests, may be broken."""
-    return "".join(f"{character}\u200b" if character in "/_-" else character for character in text)
+    """Return a text whose long words, such as keys and digests, may be broken anywhere."""
+    words = (word if len(word) <= _LONGEST_WORD else "\u200b".join(word) for word in text.split(" "))
+    return " ".join(words)
