@@ -19,8 +19,10 @@ from repository.database.fixity_values import FixityUnit, UnitCheck
 from repository.database.outbox import Job
 from repository.errors import DatabaseFault, ShanbenError, StoreFault
 from repository.repository import Repository
+from repository.storage.folder import FolderStore
+from repository.storage.store import ObjectStore
 from workers.execution.context import TaskContext
-from workers.tasks.fixity_settings import may_check_now
+from workers.tasks.fixity_settings import may_check_now, object_store
 from workers.tasks.fixity_units import UnitChecker
 from workers.tasks.jobs import SCHEDULED
 
@@ -39,10 +41,19 @@ def check_files(context: TaskContext, job: Job) -> Mapping[str, object]:
     if store and store not in repository.replicas:
         return {"checked": 0}
     part = _Part(repository, job)
-    with ThreadPoolExecutor(THREADS) as executor:
+    with ThreadPoolExecutor(threads_for(object_store(repository, store))) as executor:
         checker = UnitChecker(repository, store, executor, part.on_progress)
         part.run(checker)
     return {"checked": part.checked}
+
+
+def threads_for(store: ObjectStore) -> int:
+    """Return how many files of a store one process reads at a time.
+
+    Reading a folder is as fast as a processor hashes: more processes make it faster, and more threads would take the
+    processors from those that serve. A remote store is waited for.
+    """
+    return 1 if isinstance(store, FolderStore) else THREADS
 
 
 class _Part:
