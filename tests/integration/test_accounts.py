@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from command_line import COMMAND_SECONDS, SHANBEN, Shanben
 from web_server import WebServer
+
+from web.cli.main import main
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +36,12 @@ def run(shanben: Shanben, *arguments: str, stdin: bytes = b"") -> tuple[int, Any
         timeout=COMMAND_SECONDS,
     )
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr.decode()
+
+
+def run_here(shanben: Shanben, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    """Run a command in this process, for which half a second less is spent. Return the exit code and both outputs."""
+    done = CliRunner(env=shanben.environment).invoke(main, ["account", *arguments, "--json"], input=stdin)
+    return done.exit_code, done.stdout, done.stderr
 
 
 class Browser:
@@ -65,15 +74,15 @@ def test_accounts_are_added_listed_disabled_and_enabled(tmp_path: Path) -> None:
     code, _, errors = run(shanben, "add", "li.mei", "--role", "librarian", stdin=password)
     assert (code, "exists already" in errors) == (2, True)
     for unfit, words in ((b"short\n", "12"), (b"", "no password"), (b"\xff\n", "UTF-8"), (b"x" * 9000, "no password")):
-        code, document, errors = run(shanben, "add", "wang", "--role", "librarian", stdin=unfit)
-        assert (code, document, words in errors) == (2, None, True), errors
-    assert run(shanben, "add", "a b", "--role", "librarian", stdin=password)[0] == 2
+        code, output, errors = run_here(shanben, "add", "wang", "--role", "librarian", stdin=unfit)
+        assert (code, output, words in errors) == (2, "", True), errors
+    assert run_here(shanben, "add", "a b", "--role", "librarian", stdin=password)[0] == 2
     assert run(shanben, "disable", "LI.MEI")[1]["disabled"]
     assert [each["name"] for each in run(shanben, "list")[1]["accounts"]] == ["li.mei"]
     assert run(shanben, "enable", "li.mei")[1]["disabled"] is None
     for change in ("disable", "enable"):
-        assert run(shanben, change, "nobody")[0] == 2
-    assert run(shanben, "password", "nobody", stdin=password)[0] == 2
+        assert run_here(shanben, change, "nobody")[0] == 2
+    assert run_here(shanben, "password", "nobody", stdin=password)[0] == 2
     stored = (tmp_path / "var/shanben.sqlite").read_bytes()
     assert PASSWORD.encode() not in stored
 
