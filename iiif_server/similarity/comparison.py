@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import cv2
+import msgspec
 import numpy as np
 
+from iiif_server.similarity.functions import FEWEST_DISTINCTIVE
 from iiif_server.similarity.records import Alignment
 
 _CELL: Final = 56
@@ -36,6 +38,7 @@ _PAPER: Final = 0.5
 _BARE: Final = 0.6
 """The part of a cell of paper that must be bare."""
 
+_COARSE: Final = 8
 _NOTHING: Final = 0.2
 _CORRELATED: Final = 0.6
 _DARK: Final = 9.0
@@ -57,24 +60,24 @@ def compare(picture: Any, page: Any, matrix: Any, inliers: int) -> Alignment:
     ours, theirs = (_contrast(each, 1.2) for each in (warped, page))
     x, y, w, h = cv2.boundingRect(mask)
     region = (x / width, y / height, w / width, h / height)
-    paper_cells, paper = _paper_agreement(warped, page, mask)
+    marked = _marks_agreement(ours, theirs, mask)
+    is_marked = marked.distinctive >= FEWEST_DISTINCTIVE
+    paper_cells, paper = (0, 0.0) if is_marked else _paper_agreement(warped, page, mask)
+    return msgspec.structs.replace(marked, inliers=inliers, region=region, paper_cells=paper_cells, paper=paper)
+
+
+def _marks_agreement(ours: Any, theirs: Any, mask: Any) -> Alignment:
+    """Return the agreement of the marks alone."""
     cells = np.array(list(_marked_cells(ours, theirs, mask))).reshape(-1, 4)
     if not len(cells):
-        return Alignment(inliers, paper_cells=paper_cells, paper=paper, region=region)
+        return Alignment(0)
     correlations, spreads, others, page_marked = cells.T
     gain = np.median(spreads / np.maximum(others, 0.1)).clip(0.3, 4)
     weights = np.maximum(spreads, others * gain).clip(_FAINT, _STRONG)
     agreeing = correlations > _CORRELATED
-    return Alignment(
-        inliers,
-        len(cells),
-        float(weights[agreeing].sum() / weights.sum()),
-        float(np.median(correlations)),
-        int((agreeing & (page_marked > 0)).sum()),
-        paper_cells,
-        paper,
-        region,
-    )
+    agreement = float(weights[agreeing].sum() / weights.sum())
+    distinctive = int((agreeing & (page_marked > 0)).sum())
+    return Alignment(0, len(cells), agreement, float(np.median(correlations)), distinctive)
 
 
 def _aligned(picture: Any, page: Any, matrix: Any) -> tuple[Any, Any, Any]:
@@ -93,7 +96,14 @@ def _aligned(picture: Any, page: Any, matrix: Any) -> tuple[Any, Any, Any]:
 def _contrast(grey: Any, blur: float) -> Any:
     """Return a picture without its fine noise and without the light on it."""
     fine = cv2.GaussianBlur(grey, (0, 0), blur).astype(np.float32)
-    return fine - cv2.GaussianBlur(fine, (0, 0), 24)
+    return fine - _wide_blur(fine)
+
+
+def _wide_blur(values: Any) -> Any:
+    """Return values blurred by about 24 pixels. They are reduced for it: what is left varies slowly."""
+    height, width = values.shape
+    small = cv2.resize(values, (-(-width // _COARSE), -(-height // _COARSE)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), 24 / _COARSE), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _cells(mask: Any) -> Iterator[tuple[int, int]]:
@@ -142,7 +152,7 @@ def _paper_agreement(warped: Any, page: Any, mask: Any) -> tuple[int, float]:
 def _paper(grey: Any, bare: Any) -> Any:
     """Return the contrast of the paper where it is bare, else 0: ink must not brighten the paper around it."""
     fine = cv2.GaussianBlur(grey, (0, 0), 2.5).astype(np.float32)
-    near, weight = (cv2.GaussianBlur(each, (0, 0), 24) for each in (fine * bare, bare))
+    near, weight = (_wide_blur(each) for each in (fine * bare, bare))
     return (fine - near / np.maximum(weight, 0.05)) * bare
 
 

@@ -17,7 +17,7 @@ SEARCH: Final = SandboxFunction("iiif_server.similarity.searcher", "search", lis
 
 LEAST_AGREEMENT: Final = 0.65
 LEAST_CORRELATION: Final = 0.7
-FEWEST_DISTINCTIVE: Final = 5
+FEWEST_DISTINCTIVE: Final = 9
 FEWEST_PAPER: Final = 12
 LEAST_PAPER: Final = 0.6
 

@@ -48,9 +48,9 @@ class Alignment(msgspec.Struct, frozen=True, array_like=True):
     `inliers` counts the matches of features that one homography explains, 0 if there is none. `cells` counts the cells
     of the page that were compared; `agreement` is the part of their contrast that is in cells whose pixels correlate,
     `correlation` the median of the cells, and `distinctive` counts the cells that agree and in which the page itself
-    shows more than paper and rules. `paper_cells` counts the cells of nothing but paper, `paper` is the median of their
-    correlations. `region` is the part of the reduced page that the picture shows: x, y, width and
-    height, from 0 to 1.
+    shows more than paper and rules. `paper_cells` counts the cells of mostly paper, and `paper` is the median of their
+    correlations: both are 0 if the marks suffice. `region` is the part of the reduced page that the picture shows: x,
+    y, width and height, from 0 to 1.
     """
 
     inliers: int

@@ -22,13 +22,13 @@ def test_parts_of_scans_are_found_and_other_parts_of_the_same_scans_are_not(
     held, strangers = ([page for page in pages if page.is_held is wanted] for wanted in (True, False))
     deposit = write_pages(tmp_path / "deposit", [page.pixels[:, :, ::-1] for page in held])
     rng = np.random.default_rng(1)
-    found = missed = 0
+    found = 0
     with DrawnLibrary(tmp_path, examiner, deposit) as library:
-        for kind in KINDS:
-            for page, image in zip(held, library.images, strict=True):
-                named = library.found(cv2.cvtColor(derive(page, kind, rng).pixels, cv2.COLOR_RGB2BGR))
-                assert named in ([image], []), (kind, page.name)
-                found, missed = found + bool(named), missed + (not named)
+        for number, kind in enumerate(KINDS):
+            page, image = held[number % len(held)], library.images[number % len(held)]
+            named = library.found(cv2.cvtColor(derive(page, kind, rng).pixels, cv2.COLOR_RGB2BGR))
+            assert named in ([image], []), (kind, page.name)
+            found += bool(named)
             stranger = derive(strangers[int(rng.integers(len(strangers)))], kind, rng)
             assert library.search.find(encoded(cv2.cvtColor(stranger.pixels, cv2.COLOR_RGB2BGR)), "").matches == ()
-    assert found >= 0.9 * (found + missed)
+    assert found >= len(KINDS) - 1
