@@ -18,6 +18,7 @@ from preservation.reporting.verdict import verdict_of
 from repository.clock import timestamp
 from repository.database.outbox import Job
 from repository.database.report_store import RaisedAlarm
+from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
 from repository.mail import parse_mail_server, send_mail
 from repository.repository import Repository
@@ -27,6 +28,9 @@ REMIND_DAYS: Final = 7
 """The days after which a mail reminds of an alarm that continues."""
 
 _PATH: Final = "/preservation"
+_NO_SERVER: Final = LocalizedText(
+    "设有接收警报的地址，须同时设置邮件服务器", "addresses for alarms are set, so the mail server must be set too"
+)
 _SUBJECT: Final = LocalizedText("善本保存警报 {count} 项", "Shanben: {count} preservation alarm(s)")
 
 
@@ -51,7 +55,11 @@ def _store_daily(repository: Repository, report: PreservationReport) -> None:
 def _mail(repository: Repository, report: PreservationReport, raised: Sequence[RaisedAlarm]) -> list[str]:
     settings, now = repository.settings, datetime.fromisoformat(report.at)
     due = [alarm for alarm in raised if alarm.sent is None or _is_old(alarm.sent, now)]
-    if not due or not settings.alarm_mail or not settings.smtp:
+    if not settings.alarm_mail:
+        return []
+    if not settings.smtp:
+        raise SettingInvalid(name="smtp", reason=_NO_SERVER)
+    if not due:
         return []
     message = alarm_message(due, report, settings.alarm_mail, settings.base_url)
     send_mail(parse_mail_server(settings.smtp), message)

@@ -161,9 +161,13 @@ def test_mail_that_is_refused_is_sent_later_and_the_alarm_is_known_meanwhile(
     assert watch(repository, smtp=server)["mailed"] == ["damage:store"]
 
 
-def test_without_a_mail_server_alarms_are_recorded(repository: Repository) -> None:
+def test_alarms_are_recorded_without_mail_and_addresses_without_a_server_are_refused(repository: Repository) -> None:
     sweep(repository, "changed")
-    assert watch(repository) == {"alarms": ["damage:store"], "mailed": []}
+    assert watch(repository, alarm_mail=()) == {"alarms": ["damage:store"], "mailed": []}
+    repository.reports.raise_alarms({}, repository.clock().isoformat())
+    with pytest.raises(SettingInvalid, match="smtp"):
+        watch(repository)
+    assert [alarm.key for alarm in repository.reports.alarms().alarms] == ["damage:store"]
 
 
 def test_server_with_starttls_and_login_is_used_only_with_a_certificate_that_is_trusted(
@@ -208,7 +212,7 @@ def test_one_report_is_stored_each_day(repository: Repository) -> None:
     assert isinstance(clock, Clock)
     for hours in (0, 1, 12, 1, 24):
         clock.now += timedelta(hours=hours)
-        watch(repository)
+        watch(repository, alarm_mail=())
     times = repository.reports.times(10)
     assert [time[:10] for time in times] == ["2026-01-03", "2026-01-02", "2026-01-01"]
     found = repository.reports.newest("2026-01-02T23:00:00Z")
