@@ -164,7 +164,9 @@ class LogSequence:
         return self._logged(EventRow.sha256 == sha256, -1, limit)
 
     def _logged(self, condition: ColumnElement[bool], after: int, limit: int) -> list[tuple[int, Event]]:
-        query = select(EventRow).where(condition, EventRow.log_index > after).order_by(EventRow.log_index).limit(limit)
+        # Ordered by a sum, so that the few events of the condition are sorted, and not the whole log walked in its order.
+        order = EventRow.log_index + 0
+        query = select(EventRow).where(condition, EventRow.log_index > after).order_by(order).limit(limit)
         rows = self._write(lambda session: session.scalars(query).all())
         return [(row.log_index, event_of(row)) for row in rows if row.log_index is not None]
 

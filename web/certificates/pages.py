@@ -19,9 +19,6 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
-from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request import thumbnail
-from iiif_server.request.limits import ImageLimits
 from preservation.log import evidence, notes
 from preservation.log.sequencer import verifier_key
 from preservation.log.witnesses import utc_time, witness_policy
@@ -33,6 +30,7 @@ from web.certificates.facts import CertificateFacts, read_facts
 from web.certificates.form import CertificateForm, certificate_form
 from web.certificates.history import look_up
 from web.certificates.pdf import certificate_pdf, qr_code
+from web.certificates.picture import picture_path
 from web.site.cors import conditional
 from web.site.language import current_language
 from web.site.static_files import VERIFY_SCRIPT, StaticFiles
@@ -45,7 +43,6 @@ Pictures = Callable[[str], bytes | None]
 _TYPESETTING: Final = 1
 """Certificates that one process typesets at a time."""
 
-_PICTURE_SIDE: Final = 480
 _LIFETIME: Final = "public, max-age=60"
 
 
@@ -86,13 +83,13 @@ class _Certificates:
     def page(self, identifier: str) -> Response:
         facts, form = self._read(identifier)
         code = base64.b64encode(qr_code(form.address)).decode()
-        picture = self._picture_path(facts)
+        picture = picture_path(self._repository, facts)
         page = render_template("certificate.html", facts=facts, form=form, code=code, picture=picture)
         return _private(make_response(page))
 
     def pdf(self, identifier: str) -> Response:
         facts, form = self._read(identifier)
-        path = self._picture_path(facts)
+        path = picture_path(self._repository, facts)
         picture = self._pictures(path) if path else None
         provider = self._repository.settings.provider
         # The bytes follow from these values alone, so that a certificate that has not changed is not typeset again.
@@ -111,16 +108,6 @@ class _Certificates:
         facts = read_facts(self._repository, identifier)
         public = partial(public_url, self._repository.settings)
         return facts, certificate_form(facts, verifier_key(self._repository), public)
-
-    def _picture_path(self, facts: CertificateFacts) -> str | None:
-        """Return the path of the picture of the image, or of the work's first; None while access shows no pixels."""
-        image = facts.placed.image if facts.placed else next(facts.work.images(), None)
-        if image is None or not facts.decision.shows_pixels:
-            return None
-        pyramid = self._repository.catalogue.pyramids(facts.work.identifier)[image.identifier]
-        grid = TileGrid(image.width, image.height, pyramid.tile_size)
-        limits = ImageLimits(self._repository.settings.max_area, facts.decision.max_size)
-        return urls.image_path(image.identifier, thumbnail.fitted(grid, _PICTURE_SIDE, limits).request)
 
 
 class _Verification:

@@ -122,8 +122,12 @@ class CatalogueQueries:
         return view_models.work_fixity_view(found, self._catalogue.version(work.identifier), len(stores))
 
     def is_logged(self, work: Work) -> bool:
-        """Return whether the log has an entry of the work itself, of which a certificate can be given."""
-        return bool(self._repository.log_sequence.logged_events_of_work_alone(work.identifier, -1, 1))
+        """Return whether the log has the events of the work's newest ingest, so that a certificate can be given.
+
+        They are logged together: one of them tells, by one look into an index, however many pages the work has.
+        """
+        first = next(work.images(), None)
+        return first is not None and self._repository.log_sequence.newest_log_index(first.identifier) is not None
 
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""
