@@ -1,6 +1,7 @@
 """Find the visual words anew: PYTHONPATH=.:tests/support .venv/bin/python scripts/visual_words.py
 
-Writes iiif_server/similarity/words.npy from generated pages. Other words need a new index of every library: increase
+Writes iiif_server/similarity/words.npy from generated pages. The words of this release were found in the same way in
+other generated pages, before this script was written. Other words need a new index of every library: increase
 `FORMAT` in iiif_server/similarity/work_features.py and shards.py with them.
 """
 
