@@ -164,7 +164,7 @@ class LogSequence:
         return self._logged(EventRow.sha256 == sha256, -1, limit)
 
     def _logged(self, condition: ColumnElement[bool], after: int, limit: int) -> list[tuple[int, Event]]:
-        # Ordered by a sum, so that the few events of the condition are sorted, and not the whole log walked in its order.
+        # Ordered by a sum: the few events of the condition are sorted, and the log is not walked in its order.
         order = EventRow.log_index + 0
         query = select(EventRow).where(condition, EventRow.log_index > after).order_by(order).limit(limit)
         rows = self._write(lambda session: session.scalars(query).all())
