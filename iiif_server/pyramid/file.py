@@ -57,6 +57,7 @@ _LARGEST_DIRECTORY: Final = 1 << 26
 _LARGEST_FILE: Final = 1 << 48
 _SIDES: Final = re.compile(rb'"width":(\d{1,9}),"height":(\d{1,9}),"sizes":.*"tiles":\[\{"width":(\d{1,9}),')
 _TILE: Final = Struct("<QII")
+_LONGEST_NAME: Final = 200
 _NOT_WHOLE: Final = "写入不完整（磁盘可能已满）/ it was not written completely (the disk may be full)"
 
 
@@ -224,7 +225,7 @@ def check_tiles(file: BinaryIO, key: str) -> PyramidDirectory:
 
 
 def check_tile_stream(chunks: Iterable[bytes], directory: PyramidDirectory, key: str) -> None:
-    """Check the CRC-32 of every tile of the pyramid `key` in one pass over its bytes, in bounded memory.
+    """Check every tile of the pyramid `key` in one pass over its bytes, in bounded memory: header, name and CRC-32.
 
     Raises `PyramidCorrupt`, also for a file of another length than the directory's, and what `chunks` raises.
     """
@@ -234,16 +235,34 @@ def check_tile_stream(chunks: Iterable[bytes], directory: PyramidDirectory, key:
     tile = next(waiting, None)
     for chunk in chunks:
         window += chunk
-        while tile and position + len(window) >= tile[0] + tile[1]:
-            start = tile[0] - position
-            if isal_zlib.crc32(memoryview(window)[start : start + tile[1]].tobytes()) != tile[2]:
-                raise PyramidCorrupt(key=key, reason=directory.grid.name_of(tile[3]))
+        while tile and position + len(window) >= tile[0] + tile[1] + zip_directory.DESCRIPTOR.size:
+            _check_tile(bytes(window), position, tile, directory, key)
             tile = next(waiting, None)
-        keep = min(tile[0] - position, len(window)) if tile else len(window)
+        header = tile[0] - zip_directory.LOCAL_HEADER.size - _LONGEST_NAME if tile else position + len(window)
+        keep = max(0, min(header - position, len(window)))
         del window[:keep]
         position += keep
     if tile or position + len(window) != directory.bytes:
         raise PyramidCorrupt(key=key, reason=_NOT_WHOLE)
+
+
+def _check_tile(
+    window: bytes, position: int, tile: tuple[int, int, int, int], directory: PyramidDirectory, key: str
+) -> None:
+    """Check one tile in the bytes of a file from `position` on: its local header, its bytes, and its descriptor."""
+    start, size, crc = tile[0] - position, tile[1], tile[2]
+    name = directory.grid.name_of(tile[3]).encode()
+    content, end = window[start : start + size], start + size
+    forms = (
+        (zip_directory.streamed_header(name), zip_directory.descriptor(size, crc)),
+        (zip_directory.local_entry(name, size, crc), b""),
+    )
+    is_framed = any(
+        window[start - len(header) : start] == header and window[end : end + len(after)] == after
+        for header, after in forms
+    )
+    if not is_framed or isal_zlib.crc32(content) != crc:
+        raise PyramidCorrupt(key=key, reason=directory.grid.name_of(tile[3]))
 
 
 def _file_range(file: BinaryIO) -> ReadRange:

@@ -139,6 +139,16 @@ def local_entry(name: bytes, content_length: int, crc: int) -> bytes:
     return LOCAL_HEADER.pack(b"PK\3\4", 10, 0, 0, 0, _DATE, crc, size, size, len(name), 0) + name
 
 
+def streamed_header(name: bytes) -> bytes:
+    """Return the local header and name of a stored entry whose descriptor follows its bytes."""
+    return LOCAL_HEADER.pack(b"PK\3\4", 10, _STREAMED, 0, 0, _DATE, 0, 0, 0, len(name), 0) + name
+
+
+def descriptor(size: int, crc: int) -> bytes:
+    """Return what follows the bytes of a streamed entry."""
+    return DESCRIPTOR.pack(b"PK\7\10", crc, size, size)
+
+
 def record(name: bytes, size: int, crc: int, offset: int, streamed: bool = False) -> bytes:
     """Return the directory record of a stored entry whose local header is at `offset`."""
     extra = OFFSET_64.pack(1, 8, offset) if offset >= _WIDE else b""

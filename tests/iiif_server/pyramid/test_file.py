@@ -24,6 +24,7 @@ from iiif_server.pyramid import zip_directory
 from iiif_server.pyramid.file import (
     PLACEHOLDER_ID,
     PyramidDirectory,
+    check_tile_stream,
     level0_info,
     read_directory,
     recipe,
@@ -92,6 +93,24 @@ def test_tile_is_a_jpeg_of_its_exact_size_showing_its_region(width: int, height:
         if (w, h) == (out_w, out_h):
             region = image.crop(x, y, w, h).numpy().astype(int)
             assert abs(numpy.asarray(tile).astype(int) - region).mean() < 4
+
+
+@pytest.mark.parametrize("length", [7, 1000, 1 << 20])
+def test_one_pass_over_the_bytes_checks_every_tile(small: bytes, length: int) -> None:
+    directory = read(small)
+
+    def checked(file: bytes) -> None:
+        chunks = (file[start : start + length] for start in range(0, len(file), length))
+        check_tile_stream(chunks, directory, "pyramids/x")
+
+    checked(small)
+    end = max(offset + size for offset, size, _ in places(directory))
+    for place in range(0, end, 389):
+        with pytest.raises(PyramidCorrupt):
+            checked(small[:place] + bytes([small[place] ^ 1]) + small[place + 1 :])
+    for other in (small[:-1], small + b"\0", small[:end], b""):
+        with pytest.raises(PyramidCorrupt):
+            checked(other)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
