@@ -13,7 +13,7 @@ After a crash at any point the job goes on with the same sweep.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
@@ -41,7 +41,10 @@ PARTS: Final = 200
 """The parts of one round: a sweep that is stopped ends after the units in progress, not after a million."""
 
 PART_UNITS: Final = 64
-PART_BYTES: Final = 4 << 30
+LEAST_PART_BYTES: Final = 64 << 20
+MOST_PART_BYTES: Final = 4 << 30
+_SHARE: Final = 32
+"""A part has this share of a round's bytes, within the two limits, so that many workers have something to do."""
 
 _PAGE: Final = 1000
 _DEFECT: Final = "defect"
@@ -87,7 +90,7 @@ def sweep_store(context: TaskContext, job: Job) -> Outcome:
         return _end(repository, sweep)
     parts = [
         check_files_job(store, sweep.id, sweep.scope, part, limit)
-        for part in units_in_parts(units, PART_UNITS, PART_BYTES)[:PARTS]
+        for part in units_in_parts(units, PART_UNITS, _part_bytes(units))[:PARTS]
     ]
     return FanOut(parts, {"sweep": sweep.id}, None)
 
@@ -131,6 +134,11 @@ def _next_units(repository: Repository, sweep: FixitySweep) -> list[FixityUnit]:
         started = day_of(datetime.fromisoformat(sweep.started))
         return records.due_units(sweep.store, started, most, sweep=sweep.id)
     return [unit for unit in records.units_of_work(sweep.scope, sweep.store) if unit.sweep < sweep.id]
+
+
+def _part_bytes(units: Sequence[FixityUnit]) -> int:
+    share = sum(unit.bytes for unit in units) // _SHARE
+    return max(LEAST_PART_BYTES, min(share, MOST_PART_BYTES))
 
 
 def _account_for_failures(repository: Repository, job: Job, sweep: FixitySweep) -> None:
