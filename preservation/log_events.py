@@ -38,6 +38,7 @@ class Act(StrEnum):
     FINDING = "finding"
     REPAIR = "repair"
     DELETION = "deletion"
+    LOSS = "loss"
     LICENCE = "licence"
     CERTIFICATE = "certificate"
     DOWNLOAD = "download"
@@ -192,6 +193,28 @@ def deletion_event(
 def is_deletion(event: Event) -> bool:
     """Return whether an event is the tombstone of a work."""
     return event.detail.get(ACT) == Act.DELETION
+
+
+def loss_event(occasion: Occasion, work: str, *, logged: int, stored: int, reason: str) -> Event:
+    """Return the event of accepting that versions of a work are lost: the log names `logged`, `stored` are held.
+
+    The reason is sealed. Nothing is deleted: a copy that is found later may be restored.
+    """
+    return _event(
+        occasion,
+        (EventType.DEACCESSION, Act.LOSS),
+        (work, str(logged), str(stored)),
+        work=work,
+        logged=str(logged),
+        stored=str(stored),
+        reason=occasion.seal.of("reason", reason),
+    )
+
+
+def accepted_loss(event: Event) -> int:
+    """Return up to which version the loss of an event's work was accepted; 0 for any other event."""
+    logged = event.detail.get("logged", "") if event.detail.get(ACT) == Act.LOSS else ""
+    return int(logged) if logged.isdecimal() else 0
 
 
 def licence_event(

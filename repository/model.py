@@ -254,6 +254,7 @@ class EventType(StrEnum):
     """The terms used here of the Library of Congress vocabulary of PREMIS event types."""
 
     ACCESSION = "accession"
+    DEACCESSION = "deaccession"
     DELETION = "deletion"
     DISSEMINATION = "dissemination"
     FIXITY_CHECK = "fixity check"

@@ -18,6 +18,7 @@ from repository.database.holdings import Holdings
 from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.login_failures import LoginFailures
+from repository.database.lost_works import LostWorks
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
 from repository.database.report_store import Reports
@@ -52,6 +53,7 @@ class Repository:
     sweeps: FixitySweeps
     holdings: Holdings
     reports: Reports
+    lost_works: LostWorks
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -102,4 +104,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         FixitySweeps(sessions),
         Holdings(sessions),
         Reports(sessions),
+        LostWorks(sessions),
     )

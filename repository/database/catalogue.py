@@ -44,6 +44,7 @@ from repository.database.log_positions import (
     unsigned_positions,
 )
 from repository.database.lost_access import forget_lost, limited_access, lost_access, replace_lost
+from repository.database.lost_works import forget_found
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import (
     ACCESS_COLUMNS,
@@ -279,6 +280,7 @@ class Catalogue:
             groups = held_groups(session, work)
             if held is None:
                 forget_lost(session, work)
+            forget_found(session, work, publication.version)
             positions = remove_events(session, work)
             before |= {"events": len(positions), "logged": count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))

@@ -24,13 +24,15 @@ _PAGE: Final = 1000
 class LoggedStatement:
     """What one event of the log says of a work: a digest, '' for none, and a version, 0 for none.
 
-    An event that ends the work, because it was deleted, states neither.
+    An event that ends the work, because it was deleted, states neither. `accepted` is the version up to which a
+    person accepted the loss of the work.
     """
 
     work: str
     sha256: str = ""
     version: int = 0
     ends: bool = False
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class LoggedWorkRow(_Scratch):
     work: Mapped[str] = mapped_column(primary_key=True)
     logged: Mapped[int]
     stored: Mapped[int]
+    accepted: Mapped[int]
 
 
 class LoggedWorks:
@@ -102,7 +105,8 @@ class LoggedWorks:
 
     def _lacking_after(self, last: str) -> list[LoggedVersions]:
         table = LoggedWorkRow
-        query = select(table.work, table.logged, table.stored).where(table.work > last, table.stored < table.logged)
+        is_lacking = (table.stored < table.logged, table.accepted < table.logged)
+        query = select(table.work, table.logged, table.stored).where(table.work > last, *is_lacking)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(table.work).limit(_PAGE))
             return [LoggedVersions(row.work, row.logged, row.stored) for row in rows]
@@ -115,8 +119,9 @@ class LoggedWorks:
                     connection.execute(text("DELETE FROM works WHERE work = :work"), own)
                     connection.execute(text("DELETE FROM digests WHERE work = :work"), own)
                     continue
-                row = insert(LoggedWorkRow).values(work=statement.work, logged=max(statement.version, 1), stored=0)
-                newest = {"logged": text("max(works.logged, excluded.logged)")}
+                values = {"logged": max(statement.version, 1), "stored": 0, "accepted": statement.accepted}
+                row = insert(LoggedWorkRow).values(work=statement.work, **values)
+                newest = {name: text(f"max(works.{name}, excluded.{name})") for name in ("logged", "accepted")}
                 connection.execute(row.on_conflict_do_update(index_elements=["work"], set_=newest))
                 if statement.sha256:
                     digest = insert(LoggedDigestRow).values(work=statement.work, sha256=statement.sha256)

@@ -188,6 +188,22 @@ class LostAccessRow(Table):
     document: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class LostWorkRow(Table):
+    """A work of which the log names version `logged`, and the store has the versions up to `stored`, 0 for none.
+
+    `reason` says why the loss was accepted, at the time `decided` (RFC 3339); both are None until then.
+    """
+
+    __tablename__ = "lost_works"
+
+    work: Mapped[str] = mapped_column(String(32), primary_key=True)
+    logged: Mapped[int]
+    stored: Mapped[int]
+    first_seen: Mapped[str] = mapped_column(String(32))
+    decided: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
 class UnheldEventRow(Table):
     """An entry of the signed log whose event the catalogue does not hold at this index.
 

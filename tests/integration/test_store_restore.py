@@ -171,3 +171,28 @@ def test_store_of_another_library_is_neither_read_nor_written(shanben: Shanben, 
         assert (done.code, done.document) == (3, None)
         assert "another store" in done.errors
     assert {path: path.read_bytes() for path in strange.rglob("*") if path.is_file()} == before
+
+
+def test_lost_work_stays_listed_until_its_loss_is_accepted_or_it_is_deposited_again(
+    shanben: Shanben, folder: Path
+) -> None:
+    shutil.rmtree(folder / "var" / "store")
+    lost = next(path for path in (folder / "first").glob("ocfl/*/*/*/*") if not (path / "v2").exists())
+    work = lost.name.removeprefix("shanben%3a")
+    shutil.rmtree(lost)
+    assert shanben.run_json("store", "restore", "--from", "first").code == 1
+    assert shanben.run_json("rebuild").code == 1
+    listed = shanben.run_json("store", "lost")
+    assert (listed.code, [(each["work"], each["logged"], each["stored"]) for each in listed.document["lost"]]) == (
+        1,
+        [(work, 1, 0)],
+    )
+    assert shanben.run_json("status").document["lost"] == 1
+    assert shanben.run("store", "lost", work).code == 2
+    accepted = shanben.run_json("store", "lost", work, "--reason", "洪水")
+    assert (accepted.code, accepted.document["identifier"]) == (0, work), accepted.errors
+    assert shanben.run_json("status").document["lost"] == 0
+    (folder / "var" / "shanben.sqlite").unlink()
+    assert shanben.run_json("rebuild").code == 0
+    assert shanben.run_json("store", "lost").document == {"lost": []}
+    assert shanben.run_json("log", "verify").document["ok"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from repository.database.lost_works import LostWork
 from repository.localized import LocalizedText
 from web.cli.terminal import EXIT_CONTENT, Terminal
-from workers.maintenance.rebuild import LostVersions, Rebuilt
+from workers.maintenance.rebuild import Rebuilt
 
 
 def report_rebuilt(terminal: Terminal, done: Rebuilt) -> int:
@@ -25,12 +26,13 @@ def report_rebuilt(terminal: Terminal, done: Rebuilt) -> int:
     return EXIT_CONTENT if done.skipped or done.lost or done.log_problems else 0
 
 
-def _lost_text(lost: LostVersions) -> LocalizedText:
+def _lost_text(lost: LostWork) -> LocalizedText:
     zh = f"只到 v{lost.stored}" if lost.stored else "没有此著作"
     en = f"ends at v{lost.stored}" if lost.stored else "is not in the store"
     return LocalizedText(
-        f"✗ {lost.work}：日志记有 v{lost.logged}，存储中{zh}；请从副本恢复",
-        f"✗ {lost.work}: the log names v{lost.logged}, and the work {en}; restore it from a replica",
+        f"✗ {lost.work}：日志记有 v{lost.logged}，存储中{zh}；请从副本恢复，或以 shanben store lost 作出决定",
+        f"✗ {lost.work}: the log names v{lost.logged}, and the work {en}; restore it from a replica, or decide by"
+        " shanben store lost",
     )
 
 

@@ -193,8 +193,10 @@ class StatusView:
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
+        lost = self._translate("status.lost-works", count=grouped(status.lost))
         for name, value in (
             ("status.works", grouped(counts.works)),
+            *((("status.lost", lost),) if status.lost else ()),
             ("status.images", grouped(counts.images)),
             ("status.bytes", byte_size(counts.bytes)),
             ("status.preserved", preserved),

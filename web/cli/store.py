@@ -19,12 +19,13 @@ from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
+from web.cli.lost_works import accept_loss, list_lost
 from web.cli.restored_report import report_restored
 from web.cli.store_option import PRIMARY_LABEL, replica_named, unknown_store
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
-from workers.bootstrap import prepare_store
+from workers.bootstrap import bootstrap, prepare_store
 from workers.maintenance.copy_store import StoreCopied, copy_store
 from workers.maintenance.restore_store import restore_store
 from workers.tasks.replicate import replication_jobs
@@ -125,6 +126,16 @@ def restore(terminal: Terminal, names: str, address: str | None) -> int:
     sources = [_restore_source(repository, name.strip()) for name in names.split(",") if name.strip()]
     restored = restore_store(repository, sources, target, terminal.progress())
     return report_restored(terminal, target.name, restored)
+
+
+@store.command()
+@click.argument("work", required=False)
+@click.option("--reason", default="", help="接受丢失的理由，存档但不公开。 Why the loss is accepted; never published.")
+@command
+def lost(terminal: Terminal, work: str | None, reason: str) -> int:
+    """列出日志记有而存储所无的著作，或接受其丢失。 List works that the log names and no store has, or accept a loss."""
+    repository = bootstrap(process_settings())
+    return accept_loss(terminal, repository, work, reason) if work else list_lost(terminal, repository)
 
 
 def _restore_target(repository: Repository, address: str | None) -> NamedStore:

@@ -25,6 +25,12 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "已修复 {repaired} 个文件；丢失 {lost} 个；未作改动 {left} 处",
             "Repaired: {repaired} file(s); lost: {lost}; left as they are: {left}",
         ),
+        "lost.work": LocalizedText(
+            "✗ {work}：日志记有 v{logged}，存储中只到 v{stored}（{date} 发现）",
+            "✗ {work}: the log names v{logged}, and the store has the versions up to v{stored} (found on {date})",
+        ),
+        "lost.none": LocalizedText("没有丢失的著作", "No work is lost"),
+        "lost.accepted": LocalizedText("{work}：已接受丢失，并记入日志", "{work}: the loss is accepted, and logged"),
         "restore.missing-work": LocalizedText(
             "✗ {work}：日志记有 v{logged}，所及存储中只到 v{stored}",
             "✗ {work}: the log names v{logged}, and the stores have the versions up to v{stored}",

@@ -22,6 +22,11 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.bytes": LocalizedText("原图", "masters"),
         "status.jobs": LocalizedText("任务", "jobs"),
         "status.log": LocalizedText("日志", "log"),
+        "status.lost": LocalizedText("丢失", "lost"),
+        "status.lost-works": LocalizedText(
+            "{count} 种：日志记有而存储中没有（shanben store lost）",
+            "{count} work(s) that the log names and the store lacks (shanben store lost)",
+        ),
         "status.log-size": LocalizedText("{size} 条", "{size} entries"),
         "status.log-staged": LocalizedText("待写入 {staged} 条", "{staged} events to append"),
         "status.root": LocalizedText("树根", "root"),

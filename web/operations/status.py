@@ -113,7 +113,7 @@ class Status:
 
     A store verifies a work when it is written there. `verified_since` is the time of the first of these checks, '' when
     nothing is held (RFC 3339). `store_name` is the primary store's address without secrets, `store_fault` why it is not
-    recognised: nothing counts as preserved then.
+    recognised: nothing counts as preserved then. `lost` is the number of works that the log names and the store lacks.
     """
 
     counts: Counts
@@ -127,6 +127,7 @@ class Status:
     preserved: int
     verified_since: str
     fixity: FixityState
+    lost: int
     store_name: str
     store_fault: LocalizedText | None
 
@@ -168,6 +169,7 @@ class StatusReader:
             preserved=summary.preserved,
             verified_since=self._verified_since(summary),
             fixity=self._fixity.read(),
+            lost=self._repository.lost_works.undecided_count(),
             store_name=store_name(self._repository.settings.store_url),
             store_fault=faults[PRIMARY].message if PRIMARY in faults else None,
         )
@@ -247,6 +249,7 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
         "jobs": dict(status.jobs),
         "fixity": fixity_document(status.fixity),
         "log": log_document,
+        "lost": status.lost,
         "ingests": [
             {"deposit": item.deposit, "state": item.state, "done": item.done, "total": item.total, "since": item.since}
             for item in status.ingests

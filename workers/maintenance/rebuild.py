@@ -26,11 +26,14 @@ from typing import Final
 
 from preservation.log.readable import ReadableLog
 from preservation.log.sequencer import exclusive_writer, read_damaged_log
+from preservation.log_events import accepted_loss
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
 from repository.access import lesser_access
+from repository.clock import timestamp
 from repository.database.catalogue import Publication
+from repository.database.lost_works import LostWork
 from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
 from repository.model import Work
@@ -55,27 +58,18 @@ class SkippedWork:
 
 
 @dataclass(frozen=True, slots=True)
-class LostVersions:
-    """A work of which the log names version `logged`, and the store has the versions up to `stored`, 0 for none."""
-
-    work: str
-    logged: int
-    stored: int
-
-
-@dataclass(frozen=True, slots=True)
 class Rebuilt:
     """The number of catalogued works and images, and of pyramids that were made from their masters.
 
-    `skipped` are works that cannot be read, `lost` those that the store lacks, `log_problems` what is wrong with the
-    log; all are empty when everything is sound.
+    `skipped` are works that cannot be read, `lost` those that the store lacks and whose loss nobody has accepted,
+    `log_problems` what is wrong with the log; all are empty when everything is sound.
     """
 
     works: int
     images: int
     pyramids_made: int
     skipped: tuple[SkippedWork, ...] = ()
-    lost: tuple[LostVersions, ...] = ()
+    lost: tuple[LostWork, ...] = ()
     log_problems: tuple[LocalizedText, ...] = ()
 
 
@@ -118,7 +112,10 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
         progress.finish()
     images = repository.catalogue.counts().images
     skipped = tuple(reading.skipped.values())
-    return Rebuilt(count, images, made, skipped, tuple(_lost(reading, log)), tuple(log.problems))
+    lost = list(_lost(reading, log))
+    repository.lost_works.replace(lost, timestamp(repository.clock()))
+    undecided = tuple(each for each in lost if not each.decided)
+    return Rebuilt(count, images, made, skipped, undecided, tuple(log.problems))
 
 
 def _require_no_ingest(repository: Repository) -> None:
@@ -182,9 +179,11 @@ def _inventory(repository: Repository, work: str) -> Inventory:
     return inventory
 
 
-def _lost(reading: _Reading, log: ReadableLog) -> Iterator[LostVersions]:
+def _lost(reading: _Reading, log: ReadableLog) -> Iterator[LostWork]:
     """Yield what the log names and the store lacks; skipped works, whose versions are not known, are named already."""
+    accepted = {event.work: (accepted_loss(event), event.time) for _, event in log.kept if accepted_loss(event)}
     for work, logged in sorted(log.versions.items()):
         stored = reading.versions.get(work, 0)
+        version, time = accepted.get(work, (0, None))
         if work not in reading.skipped and (stored < logged or not stored):
-            yield LostVersions(work, logged, stored)
+            yield LostWork(work, logged, stored, decided=time if version >= logged else None)

@@ -32,14 +32,16 @@ from preservation.log.notes import parse_verifier_key
 from preservation.log.readable import stated_size
 from preservation.log.sequencer import exclusive_writer, verifier_key
 from preservation.log.tiles import StoredTree
-from preservation.log_events import is_deletion
+from preservation.log_events import accepted_loss, is_deletion
 from preservation.ocfl import objects
 from preservation.premis import parse_event
 from preservation.progress import OnProgress
 from preservation.replication.transfer import NamedStore
 from preservation.store_identity import StoreNotRecognised, read_identity, write_identity
 from repository import paths
+from repository.clock import timestamp
 from repository.database.logged_works import LoggedStatement, LoggedWorks, open_logged_works
+from repository.database.lost_works import LostWork
 from repository.database.store_registry import PRIMARY
 from repository.errors import DependencyMissing, EventInvalid, IntegrityError, KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
@@ -114,8 +116,11 @@ def restore_store(
         progress.finish()
     if read_identity(target.store) != identity:
         write_identity(target.store, identity)
-    if target.name == STORE and repository.stores.identity(PRIMARY) != identity:
-        repository.stores.record(PRIMARY, identity)
+    if target.name == STORE:
+        if repository.stores.identity(PRIMARY) != identity:
+            repository.stores.record(PRIMARY, identity)
+        lost = [LostWork(each.work, each.logged, each.stored) for each in restored.missing if each.work and each.logged]
+        repository.lost_works.replace(lost, timestamp(repository.clock()))
     return restored
 
 
@@ -258,7 +263,11 @@ def _statement(entry: bytes) -> Iterator[LoggedStatement]:
         event = parse_event(entry)
     except EventInvalid:
         return
-    if event.work is None or (event.is_kept_in_log and not is_deletion(event)):
+    if event.work is None:
+        return
+    if accepted := accepted_loss(event):
+        yield LoggedStatement(event.work, version=accepted, accepted=accepted)
+    if event.is_kept_in_log and not is_deletion(event):
         return
     version = event.detail.get("version", "").removeprefix("v")
     number = int(version) if version.isdecimal() else 1

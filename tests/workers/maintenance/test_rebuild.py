@@ -21,6 +21,7 @@ from preservation.store_identity import StoreNotRecognised
 from repository import paths
 from repository.condition import Condition
 from repository.config import Settings
+from repository.database.lost_works import LostWork
 from repository.database.outbox import JobState
 from repository.errors import DependencyMissing, ShanbenError
 from repository.repository import Repository, memory_repository, open_repository
@@ -28,7 +29,7 @@ from repository.storage.store import ObjectStore
 from web.cli.main import main
 from workers.bootstrap import bootstrap_to_rebuild, prepare_repository
 from workers.execution.context import TaskContext
-from workers.maintenance.rebuild import LostVersions, rebuild
+from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
@@ -139,7 +140,7 @@ def test_works_and_versions_that_the_log_names_and_the_store_lacks_are_listed(
     for stored in list(store.list(paths.ocfl_object(works[1]))):
         store.delete(stored.key)
     done = rebuild(context.repository, context.examiner, PROGRESS)
-    assert set(done.lost) == {LostVersions(works[0], 2, 1), LostVersions(works[1], 1, 0)}
+    assert set(done.lost) == {LostWork(works[0], 2, 1), LostWork(works[1], 1, 0)}
     assert (done.works, done.skipped, done.log_problems) == (1, (), ())
 
 
