@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlencode
 
 from iiif_server.urls import PRESERVATION_FINDINGS, proof_path, work_path
 from preservation.reporting.report import PreservationReport, ReportedChecks, ReportedFinding, ReportedSweep
@@ -80,7 +81,7 @@ def _by_kind(report: PreservationReport, language: Language) -> ReportTable:
         (
             Cell(store_label(found.store), found.store),
             Cell(_kind(found.kind, language), found.kind),
-            Cell(grouped(found.count), found.count, PRESERVATION_FINDINGS, is_number=True, alert=True),
+            _number(found.count, _findings_path(found.store), alert=True),
         )
         for found in report.open_counts
     )
@@ -117,7 +118,7 @@ def _by_class(checks: Iterable[ReportedChecks], language: Language) -> ReportTab
             _number(check.never, alert=True),
             _number(check.due),
             _number(check.late, alert=True),
-            _number(check.failed, PRESERVATION_FINDINGS, alert=True),
+            _number(check.failed, _findings_path(check.store), alert=True),
             _number(check.not_checked, alert=True),
         )
         for check in checks
@@ -141,7 +142,7 @@ def _sweeps(sweeps: Iterable[ReportedSweep], language: Language) -> ReportTable:
             ),
             _number(sweep.expected),
             _number(sweep.passed),
-            _number(sweep.failed, PRESERVATION_FINDINGS, alert=True),
+            _number(sweep.failed, _findings_path(sweep.store), alert=True),
             _number(sweep.not_checked, alert=True),
             Cell(f"{sweep.canaries} ({sweep.canaries_missed})", sweep.canaries_missed, alert=sweep.canaries_missed > 0),
         )
@@ -163,6 +164,10 @@ def _due(report: PreservationReport, language: Language) -> ReportTable:
 
 def _number(value: int, path: str = "", *, alert: bool = False) -> Cell:
     return Cell(grouped(value), value, path if value else "", is_number=True, alert=alert and value > 0)
+
+
+def _findings_path(store: str) -> str:
+    return f"{PRESERVATION_FINDINGS}?{urlencode({'store': store})}"
 
 
 def _kind(kind: str, language: Language) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from iiif_server import urls
+from preservation.fixity.period import PRIMARY_LABEL
 from preservation.reporting.reader import (
     MOST_FINDINGS,
     LogNotes,
@@ -22,6 +23,7 @@ from preservation.reporting.reader import (
 )
 from preservation.reporting.report import PreservationReport
 from repository.condition import DAMAGE_GRADES, GRADES
+from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
@@ -94,8 +96,11 @@ class _ReportPages:
         if state not in _STATES:
             raise RequestInvalid(part="state", reason=LocalizedText("应为 open 或 ended", "write open or ended"))
         after, findings = _number("after"), self._repository.findings
-        listed = findings.open_findings if state == "open" else findings.ended_findings
-        found = listed(after=after, limit=MOST_FINDINGS)
+        stores = self._asked_stores()
+        if state == "open":
+            found = findings.open_findings(stores, after=after, limit=MOST_FINDINGS)
+        else:
+            found = findings.ended_findings(after=after, limit=MOST_FINDINGS)
         titles = self._repository.holdings.titles({each.work for each in found if each.work})
         reported = [reported_finding(each, titles) for each in found]
         return _page(
@@ -104,7 +109,17 @@ class _ReportPages:
             states=_STATES,
             table=findings_table(state, reported, current_language()),
             following=found[-1].id if len(found) == MOST_FINDINGS else None,
+            store=request.args.get("store", "") if state == "open" else "",
         )
+
+    def _asked_stores(self) -> list[str] | None:
+        """Return the store that ``store`` names, in a list; None for all stores."""
+        name = request.args.get("store", "")
+        if not name:
+            return None
+        if name != PRIMARY_LABEL and name not in self._repository.replicas:
+            raise RequestInvalid(part="store", reason=LocalizedText("没有这处存储", "there is no such store"))
+        return [PRIMARY if name == PRIMARY_LABEL else name]
 
     def show_conditions(self) -> Response:
         holdings, after = self._repository.holdings, (request.args.get("after", ""), _number("volume"))

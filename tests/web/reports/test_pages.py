@@ -123,6 +123,13 @@ def test_damage_shows_on_the_page_with_its_evidence_and_with_what_was_done(
     assert KEY not in text_of(staff, "/preservation/findings")
 
 
+def test_findings_are_listed_by_store(staff: FlaskClient, repository: Repository, publisher: Any) -> None:
+    sweep(repository, publisher.small_work("論語"), "changed")
+    assert 'href="/preservation/findings?store=store"' in text_of(staff, "/preservation")
+    assert KEY in text_of(staff, "/preservation/findings?store=store")
+    assert staff.get("/preservation/findings?store=elsewhere").status_code == 400
+
+
 @pytest.mark.parametrize("query", ["state=x", "after=x", "after=-1", "after=9999999999999999999999"])
 def test_list_of_findings_refuses_what_it_does_not_understand(staff: FlaskClient, query: str) -> None:
     assert staff.get(f"/preservation/findings?{query}").status_code == 400
