@@ -118,6 +118,23 @@ class StoreRepair:
                         outcome.repaired.append(RepairedFile(place.name, key, place.name, damage.value, digest))
         return outcome
 
+    def strays(self) -> RepairOutcome:
+        """Move away, or leave, what is below ``ocfl/`` and ``log/`` and belongs to no object and not to the log.
+
+        Lists the whole storage root of every store. Raises `StoreFault`, `DatabaseFault`.
+        """
+        outcome = RepairOutcome()
+        for place in self._places:
+            if place.fault:
+                continue
+            check = StoreCheck(self._repository, place.key)
+            checks = [*check.check_outside_objects(lambda _: None).checks, *check.check_log().checks]
+            store = _store(self._repository, place)
+            for finding in dict.fromkeys(each.finding for each in checks if each.finding):
+                if finding.kind is FindingKind.UNEXPECTED:
+                    self._treat_unexpected(store, finding, outcome)
+        return outcome
+
     def _checked(self, place: _Place, work: str, on_progress: OnProgress) -> RepairStore:
         store = _store(self._repository, place)
         if store.fault:
@@ -168,7 +185,7 @@ class StoreRepair:
                 outcome.left.append(_left(store.name, finding, _STILL_FOUND))
 
     def _treat_unexpected(self, store: RepairStore, finding: FixityFinding, outcome: RepairOutcome) -> None:
-        if finding.key == paths.ocfl_object(finding.work or ""):
+        if finding.work and finding.key == paths.ocfl_object(finding.work):
             outcome.left.append(_left(store.name, finding, _UNKNOWN_OBJECT))
         elif not self._quarantine:
             outcome.left.append(_left(store.name, finding, _UNEXPECTED))

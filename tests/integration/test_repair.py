@@ -91,12 +91,15 @@ def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: Sha
 def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shanben, folder: Path) -> None:
     stray = masters(folder / "var" / "store")[0].with_name("Thumbs.db")
     stray.write_bytes(b"x")
+    outside = folder / "var" / "store" / "ocfl" / "backup.tar"
+    outside.write_bytes(b"y")
     left = shanben.run_json("repair", "--all")
-    assert (left.code, [each["kind"] for each in left.document["left"]]) == (0, ["unexpected"])
+    assert (left.code, [each["kind"] for each in left.document["left"]]) == (0, ["unexpected", "unexpected"])
     assert stray.exists()
     done = shanben.run_json("repair", "--all", "--quarantine")
     assert (done.code, done.document["left"]) == (0, [])
     assert not stray.exists()
+    assert not outside.exists()
     [kept] = (folder / "var" / "store" / "quarantine").rglob("Thumbs.db")
     assert kept.read_bytes() == b"x"
 

@@ -29,7 +29,7 @@ from web.operations.status import job_failure
 from workers.bootstrap import bootstrap
 from workers.execution.context import TaskContext
 from workers.service.local import LocalRunner, local_runner
-from workers.tasks.jobs import ALL, SWEEP_STORE, repair_work_job, sweep_job
+from workers.tasks.jobs import ALL, REPAIR_STORES, REPAIR_WORK, SWEEP_STORE, repair_work_job, sweep_job
 from workers.tasks.repair import repair_jobs, verification_jobs
 
 _PAUSE_SECONDS: Final = 0.5
@@ -86,8 +86,8 @@ def _repaired(repository: Repository, execution: _Execution, jobs: Sequence[NewJ
 
     Return them as they ended.
     """
-    for some in ([job for job in jobs if not job.arguments], [job for job in jobs if job.arguments]):
-        execution.run([job for job in some if not _has_ended(repository, job, started)])
+    for kind in (REPAIR_STORES, REPAIR_WORK):
+        execution.run([job for job in jobs if job.kind == kind and not _has_ended(repository, job, started)])
     found = [repository.jobs.get(job.key) for job in jobs]
     return [job for job in found if job]
 

@@ -112,9 +112,13 @@ def repair_work_job(work: str, *, quarantine: bool = False, derived: bool = Fals
     return NewJob(f"{REPAIR_WORK}{flags}:{work}", REPAIR_WORK, arguments)
 
 
-def repair_stores_job() -> NewJob:
-    """Return the job that repairs, in every store, the log and the files of the OCFL storage root."""
-    return NewJob(REPAIR_STORES, REPAIR_STORES, {})
+def repair_stores_job(*, quarantine: bool = False) -> NewJob:
+    """Return the job that repairs, in every store, the log and the files of the OCFL storage root.
+
+    With `quarantine` it moves away what belongs to neither.
+    """
+    key = f"{REPAIR_STORES}q" if quarantine else REPAIR_STORES
+    return NewJob(key, REPAIR_STORES, {"quarantine": _flag(quarantine)})
 
 
 def _flag(value: bool) -> str:

@@ -55,16 +55,18 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     return {"identifier": work, **outcome.to_json()}
 
 
-def repair_stores(context: TaskContext, _: Job) -> Mapping[str, object]:
+def repair_stores(context: TaskContext, job: Job) -> Mapping[str, object]:
     """Run a job of kind ``repair-stores``: repair the log and the OCFL storage root's own files in every store.
 
     Raises `LogBusy`, `StoreFault`, `DatabaseFault`.
     """
     repository = context.repository
-    repair = StoreRepair(repository)
+    repair = StoreRepair(repository, quarantine=bool(job.arguments["quarantine"]))
     outcome = repair.storage_root()
     outcome.add(repair.log())
     findings = [finding for finding in _open_findings(repository) if not finding.work]
+    if any(finding.kind == FindingKind.UNEXPECTED for finding in findings):
+        outcome.add(repair.strays())
     _record(repository, outcome, findings, None)
     _close(repository, outcome, findings)
     if outcome.repaired:
@@ -87,7 +89,7 @@ def repair_jobs(repository: Repository, *, quarantine: bool = False, only_repair
         else:
             is_store_damaged = True
     jobs = [repair_work_job(work, quarantine=quarantine, derived=derived) for work, derived in sorted(works.items())]
-    return [repair_stores_job(), *jobs] if is_store_damaged else jobs
+    return [repair_stores_job(quarantine=quarantine), *jobs] if is_store_damaged else jobs
 
 
 def verification_jobs(repository: Repository, outcome: RepairOutcome) -> list[NewJob]:
@@ -183,7 +185,7 @@ def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[Re
             continue
         elif source is not None:
             repository.findings.end(finding.id, FindingState.REPAIRED, source, now)
-        elif finding.work and not finding.key.startswith(_DERIVED):
+        elif (finding.work or finding.kind == FindingKind.UNEXPECTED) and not finding.key.startswith(_DERIVED):
             repository.findings.end(finding.id, FindingState.CLOSED, "", now)
 
 
