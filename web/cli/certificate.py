@@ -1,4 +1,4 @@
-"""The command ``shanben certificate``: writes a certificate as PDF, and issues it if it is told to.
+"""The command ``shanben certificate``: writes a certificate as PDF, and issues it on request.
 
 Issuing records an event with the digest of the file that was written, so that the library can tell later which
 certificates it gave out. A certificate that is only written, here or on the site, is a view and records nothing.
