@@ -32,9 +32,14 @@ class CertificateRow:
     note: LocalizedText | None = None
 
 
-def certificate_rows(facts: CertificateFacts) -> list[CertificateRow]:
-    """Return the rows of a certificate, without those for which nothing is recorded."""
-    return [*_description(facts), *_digests(facts), *_log_rows(facts.log), *_rights_rows(facts)]
+def description_rows(facts: CertificateFacts) -> list[CertificateRow]:
+    """Return the rows that say what the work or the image is, without those for which nothing is recorded."""
+    return list(_description(facts))
+
+
+def proof_rows(facts: CertificateFacts) -> list[CertificateRow]:
+    """Return the rows that say what is proved and recorded of it; digests in them need a whole line."""
+    return [*_digests(facts), *_log_rows(facts.log), *_rights_rows(facts)]
 
 
 def text(name: str, /, **details: object) -> LocalizedText:

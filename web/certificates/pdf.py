@@ -6,15 +6,11 @@ import base64
 import io
 from html import escape
 from importlib import resources
-from typing import Final
 
 from repository.localized import LocalizedText
 from web.certificates.document import CertificateRow
 from web.certificates.form import CertificateForm
 from web.typesetting import typeset_pdf
-
-_BESIDE: Final = 5
-"""The rows that stand beside the picture."""
 
 
 def certificate_pdf(form: CertificateForm, provider: str, picture: bytes | None) -> bytes:
@@ -27,7 +23,7 @@ def certificate_pdf(form: CertificateForm, provider: str, picture: bytes | None)
         "title": _pair(form.title),
         "provider": provider,
         "rows": [_row(row) for row in form.rows],
-        "beside": _BESIDE,
+        "beside": form.beside,
         "alt": form.name,
         "check": _pair(form.check),
         "steps": [_pair(step) for step in form.steps],

@@ -33,6 +33,7 @@ from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 
+BOX = r'<{} top="(\d+)" left="(\d+)" width="(\d+)" height="(\d+)"'
 TIME = "2026-01-02T03:04:05Z"
 Logged = Callable[..., Work]
 
@@ -188,6 +189,29 @@ def test_pdf_holds_the_picture_and_the_label_only_where_access_shows_them(
     assert all(image in path for path in asked)
     page = shown.get(f"/certificate/{image}.html").text
     assert ("葉一" in page, "/iiif/image/" in page, "限制访问" in page) == (pictures, pictures, not pictures)
+
+
+def test_digest_on_a_certificate_with_a_picture_is_not_covered_by_it(
+    repository: Repository, logged: Logged, tmp_path: Path
+) -> None:
+    work = logged()
+    picture = bytes(pyvips.Image.black(300, 400).jpegsave_buffer())
+    client = create_app(repository, pictures=lambda _: picture).test_client()
+    for identifier, digest in [
+        (work.identifier, sha256(b"r").hexdigest()),
+        (first_image(work).identifier, first_image(work).master.sha256),
+    ]:
+        (tmp_path / "made.pdf").write_bytes(client.get(f"/certificate/{identifier}.pdf").data)
+        command = ["pdftohtml", "-xml", "-zoom", "1", "-stdout", "made.pdf"]
+        made = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout.decode()
+        top, left, width, height = map(int, re.findall(BOX.format("image"), made)[0])
+        line = next(
+            found for found in re.finditer(BOX.format("text") + "[^<]*>(.*?)</text>", made) if digest in found[5]
+        )
+        above, start, across, along = map(int, line.groups()[:4])
+        assert above >= top + height or start + across <= left
+        assert start + across <= 595 - 51  # points: A4 without the margin of 18 mm
+        assert above + along < 842
 
 
 def test_picture_on_a_certificate_comes_from_the_image_service(
