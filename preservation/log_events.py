@@ -1,8 +1,8 @@
 """Events that no version of an OCFL object carries, so that the provenance log alone keeps them. (pure)
 
 They concern a store (a sweep and its findings), a work (a repair, a deletion, a licence, a certificate, a download) or
-the repository (an issued report). The detail ``act`` says which of these an event is, and makes it one that the log
-alone keeps (`Event.is_kept_in_log`).
+the repository (an issued report, a key of the log). The detail ``act`` says which of these an event is, and makes it
+one that the log alone keeps (`Event.is_kept_in_log`).
 
 The log is public: names of persons and accounts, reasons, addresses of replicas and names of deposited files are sealed
 (`preservation/seal.py`). Every function raises `EventInvalid` for values that a log entry cannot hold.
@@ -43,6 +43,7 @@ class Act(StrEnum):
     CERTIFICATE = "certificate"
     DOWNLOAD = "download"
     REPORT = "report"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,21 @@ def report_event(occasion: Occasion, *, sha256: str, at: str, account: str | Non
         report=sha256,
         at=at,
         account=account and occasion.seal.of("account", account),
+    )
+
+
+def key_event(occasion: Occasion, verifier_key: str, *, change: str, size: int) -> Event:
+    """Return the event of a change of the log's keys at a size of the log.
+
+    `change` is ``added`` for a key that signs from now on, and ``retired`` for one that signs no more.
+    """
+    return _event(
+        occasion,
+        (EventType.POLICY_ASSIGNMENT, Act.KEY),
+        (verifier_key, change),
+        key=verifier_key,
+        change=change,
+        size=str(size),
     )
 
 

@@ -1,6 +1,6 @@
 """Write and read files that only their owner may read: private keys and the salt of sealed names.
 
-A file is written durably and atomically and is never overwritten.
+A file is written durably and atomically.
 """
 
 from __future__ import annotations
@@ -35,6 +35,17 @@ def write_private(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
     for changed in (folder, *folder.parents[:1]):
         sync_folder(str(changed))
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file's content, durably and atomically: a crash leaves the old content or the new."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        _write(temporary, content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(str(path.parent))
 
 
 def read_private(path: Path) -> bytes:

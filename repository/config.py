@@ -20,6 +20,8 @@ from repository.localized import Language, LocalizedText
 
 PREFIX: Final = "SHANBEN_"
 SETTINGS_FILE: Final = "shanben.toml"
+KEY_CREDENTIAL: Final = "shanben-key-passphrase"
+"""The name of the systemd credential with the passphrase of the signing keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class Settings:
     log_origin: str = ""
     witnesses: tuple[str, ...] = ()
     quorum: int = 0
+    key_passphrase: str = ""
+    key_passphrase_file: str = ""
+    key_days: int = 730
     tsa: str = ""
     tsa_certificates: str = ""
     fixity_days: int = 90
@@ -96,6 +101,15 @@ class Settings:
         """The folder of the log's signing key, which is never in the store."""
         return self.data / "keys"
 
+    def signing_passphrase(self) -> str:
+        """Return the passphrase of the signing keys, '' for none; read it from its file, if one is set.
+
+        Raises `SettingInvalid` for a file that cannot be read, is empty, or can be read by other users.
+        """
+        if self.key_passphrase or not self.key_passphrase_file:
+            return self.key_passphrase
+        return _read_passphrase(Path(self.key_passphrase_file))
+
     @property
     def cache(self) -> Path:
         """The folder of the disk cache for tiles of an S3 store; may be deleted at any time."""
@@ -121,6 +135,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "render_seconds": (1, 3600),
     "client_pixels": (0, 1 << 40),
     "quorum": (0, 100),
+    "key_days": (1, 36_500),
     "similar_pages": (0, 100_000_000),
     "fixity_days": (1, 3650),
     "fixity_limit": (0, 1 << 40),
@@ -145,8 +160,31 @@ def read_settings(environ: Mapping[str, str], folder: Path | None = None) -> Set
     values: dict[str, Any] = _read_file(folder / SETTINGS_FILE) if folder else {}
     if unknown := sorted(values.keys() - names):
         raise SettingInvalid(name=unknown[0], reason=LocalizedText("没有这项设置", "there is no such setting"))
+    if "key_passphrase_file" not in values and (credential := _credential(environ)):
+        values["key_passphrase_file"] = credential
     values |= {name: environ[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environ}
     return replace(Settings(), **{name: _convert(name, value) for name, value in values.items() if value != ""})
+
+
+def _credential(environ: Mapping[str, str]) -> str:
+    """Return the path of the credential that systemd passes (``LoadCredential=``); '' without one."""
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(folder, KEY_CREDENTIAL)
+    return str(path) if folder and path.is_file() else ""
+
+
+def _read_passphrase(path: Path) -> str:
+    name = "key_passphrase_file"
+    try:
+        mode, content = path.stat().st_mode, path.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SettingInvalid(name=name, reason=str(fault)) from fault
+    if mode & 0o077 and path.name != KEY_CREDENTIAL:
+        reason = LocalizedText("他人可读取；请执行 chmod 600", "other users can read it; run chmod 600 on it")
+        raise SettingInvalid(name=name, reason=reason)
+    if not content:
+        raise SettingInvalid(name=name, reason=LocalizedText("文件为空", "the file is empty"))
+    return content
 
 
 def read_language(environ: Mapping[str, str]) -> Language | None:

@@ -10,13 +10,16 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from preservation.log import signing_key
-from preservation.log.sequencer import log_key
+from preservation.log import key_file
+from preservation.log.log_keys import parse_log_keys
+from preservation.log.sequencer import load_signer, log_key
+from preservation.log.signing_key import Signer, check_origin
 from preservation.log.tiles import has_tiles
 from preservation.ocfl import objects
 from preservation.salt import prepare_salt
 from preservation.store_identity import recognise_primary
 from repository import paths
+from repository.clock import timestamp
 from repository.config import Settings
 from repository.errors import Busy, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
@@ -63,7 +66,7 @@ def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
     except StoreFault as fault:
         if not fault.transient:
             raise
-        if repository.log_sequence.verifier_key() is not None:
+        if repository.log_sequence.verifier_keys() is not None:
             _check_key(repository)
         return fault
     return None
@@ -92,28 +95,42 @@ def prepare_repository(repository: Repository) -> Repository:
         recognise_primary(repository)
     with repository.locks.hold("log key", _WAIT_SECONDS, Busy(what=LocalizedText("日志密钥", "the log's key"))):
         _prepare_key(repository)
-        prepare_salt(repository, keeps_file=(repository.settings.keys / signing_key.KEY_FILE).exists())
+        prepare_salt(repository, keeps_file=(repository.settings.keys / key_file.KEY_FILE).exists())
     objects.prepare_storage_root(repository.store)
     return repository
 
 
 def _prepare_key(repository: Repository) -> None:
     settings, log_sequence = repository.settings, repository.log_sequence
-    has_key = (settings.keys / signing_key.KEY_FILE).exists()
-    if log_sequence.verifier_key() is None:
+    has_key = (settings.keys / key_file.KEY_FILE).exists()
+    passphrase = settings.signing_passphrase() if has_key or log_sequence.verifier_keys() is None else ""
+    if log_sequence.verifier_keys() is None:
         if not has_key and (repository.store.exists(paths.LOG_CHECKPOINT) or has_tiles(repository.store)):
             return
         if settings.log_origin or not has_key:
-            signing_key.load_or_create(settings.keys, settings.log_origin or _default_origin(settings))
-        signer = signing_key.load(settings.keys)
-        log_sequence.register_log(signer.origin, signer.verifier_key)
+            origin, now = settings.log_origin or _default_origin(settings), timestamp(repository.clock())
+            key_file.load_or_create(settings.keys, origin, now, passphrase)
+        signer = load_signer(settings)
+        log_sequence.register_log(signer.origin, signer.keys.text())
+    elif has_key:
+        _finish_change(repository)
+    if passphrase and has_key and not settings.is_read_only:
+        key_file.encrypt_file(settings.keys, passphrase)
     _check_key(repository)
+
+
+def _finish_change(repository: Repository) -> None:
+    """Register the keys of the key file if they follow from the registered ones: a change of keys was interrupted."""
+    registered = parse_log_keys(repository.log_sequence.verifier_keys() or "")
+    held = load_signer(repository.settings).keys
+    if held.name == registered.name and held.knows(registered) and not registered.knows(held):
+        repository.log_sequence.replace_keys(held.name, held.text())
 
 
 def _check_key(repository: Repository) -> None:
     key = log_key(repository)
-    origin = key.origin if isinstance(key, signing_key.Signer) else key.name
-    signing_key.check_origin(origin, repository.settings.log_origin)
+    origin = key.origin if isinstance(key, Signer) else key.name
+    check_origin(origin, repository.settings.log_origin)
 
 
 def _default_origin(settings: Settings) -> str:

@@ -16,7 +16,8 @@ from cryptography import x509
 from preservation.digests import sha256
 from preservation.fixity.files import require_reachable
 from preservation.fixity.findings import FileCheck, FindingKind, FixityFinding
-from preservation.log.notes import VerifierKey, cosigners, parse_note, read_checkpoint
+from preservation.log.log_keys import CheckpointKey
+from preservation.log.notes import VerifierKey, cosigners, parse_note
 from preservation.log.timestamp import read_roots, verify_timestamp
 from preservation.log.witnesses import witness_policy
 from repository.config import Settings
@@ -32,12 +33,12 @@ _OTHER: Final = LocalizedText("属于另一日志，或名称不符", "it is tha
 class Attestations:
     """The keys that verify attested checkpoints: of the log, of witnesses, and certificates of an authority."""
 
-    log: VerifierKey
+    log: CheckpointKey
     witnesses: Sequence[VerifierKey] = ()
     roots: Sequence[x509.Certificate] = ()
 
 
-def read_attestations(settings: Settings, log: VerifierKey) -> Attestations:
+def read_attestations(settings: Settings, log: CheckpointKey) -> Attestations:
     """Return the keys and certificates of the settings; those that cannot be used are left out."""
     witnesses: list[VerifierKey] = []
     roots: list[x509.Certificate] = []
@@ -69,7 +70,7 @@ def check_attested(store: ObjectStore, key: str, attestations: Attestations) -> 
 
 def _verify(key: str, content: bytes, attestations: Attestations) -> None:
     """Raise `LogInvalid` unless the note is what its key says."""
-    checkpoint = read_checkpoint(content, [attestations.log])
+    checkpoint = attestations.log.read(content)
     if checkpoint.origin != attestations.log.name:
         raise LogInvalid(reason=_OTHER)
     cosigners(content, attestations.witnesses)

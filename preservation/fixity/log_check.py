@@ -17,8 +17,8 @@ from preservation.digests import sha256
 from preservation.fixity.attested_check import Attestations, check_attested
 from preservation.fixity.files import ExpectedFile, require_reachable
 from preservation.fixity.findings import FileCheck, FindingKind, FixityFinding
+from preservation.log.log_keys import CheckpointKey
 from preservation.log.merkle import TreeHead, leaf_hash, tree_hash
-from preservation.log.notes import VerifierKey, read_checkpoint
 from preservation.log.tiles import (
     Edge,
     StoredTree,
@@ -86,7 +86,7 @@ class LogCheck:
     def __init__(
         self,
         store: ObjectStore,
-        key: VerifierKey,
+        key: CheckpointKey,
         remembered: Sequence[TreeHead],
         attestations: Attestations | None = None,
     ) -> None:
@@ -123,7 +123,7 @@ class LogCheck:
         if self._checkpoint:
             yield self._check_root(self._checkpoint)
 
-    def _read_checkpoint(self, key: VerifierKey) -> tuple[FileCheck | None, TreeHead | None]:
+    def _read_checkpoint(self, key: CheckpointKey) -> tuple[FileCheck | None, TreeHead | None]:
         """Return the check of the checkpoint, None for a store without a log, and the head to check the log by."""
         newest = max(self._remembered, key=lambda head: head.size, default=None)
         stored = self._read(LOG_CHECKPOINT, LOG_CHECKPOINT)
@@ -131,7 +131,7 @@ class LogCheck:
             expected = stored.kind is not FindingKind.MISSING or newest is not None or has_tiles(self._store)
             return (stored.unknown() if expected else None), newest
         try:
-            checkpoint = read_checkpoint(stored.content, [key])
+            checkpoint = key.read(stored.content)
         except LogInvalid:
             return stored.unknown(), newest
         head = checkpoint.head

@@ -21,8 +21,9 @@ from preservation.fixity.findings import FindingKind
 from preservation.fixity.merged_log import KnownEntries, LogFile, MergedLog, read_if_possible
 from preservation.fixity.quarantine import keep_copy
 from preservation.fixity.repair_outcome import LeftFinding, LostFile, RepairedFile, RepairOutcome
+from preservation.log.log_keys import CheckpointKey
 from preservation.log.merkle import TreeHead
-from preservation.log.notes import VerifierKey, parse_checkpoint, parse_note, read_checkpoint
+from preservation.log.notes import parse_checkpoint, parse_note
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, transfer_small
 from repository.errors import DigestMismatch, LogInvalid, StoreFault
@@ -58,7 +59,7 @@ class LogWitnesses:
     their signature by the log. Without the key, checkpoints are believed if the entries give their roots.
     """
 
-    key: VerifierKey | None
+    key: CheckpointKey | None
     remembered: Sequence[bytes]
     known: KnownEntries
     is_valid: IsValid
@@ -232,7 +233,7 @@ class LogRepair:
         try:
             if self._key is None:
                 return parse_checkpoint(parse_note(note).text).head
-            checkpoint = read_checkpoint(note, [self._key])
+            checkpoint = self._key.read(note)
         except LogInvalid:
             return None
         return checkpoint.head if checkpoint.origin == self._key.name else None

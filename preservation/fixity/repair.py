@@ -20,8 +20,8 @@ from preservation.fixity.object_repair import ObjectRepair, RepairFacts
 from preservation.fixity.quarantine import move_into_quarantine
 from preservation.fixity.repair_outcome import LeftFinding, RepairedFile, RepairOutcome
 from preservation.fixity.store_check import StoreCheck
-from preservation.log.notes import VerifierKey, parse_verifier_key
-from preservation.log.sequencer import exclusive_writer, open_log, remembered_notes, verifier_key
+from preservation.log.log_keys import LogKeys
+from preservation.log.sequencer import exclusive_writer, log_keys, open_log, remembered_notes
 from preservation.log.timestamped import judge_of_notes
 from preservation.log_events import PRIMARY_STORE
 from preservation.ocfl.layout import STORAGE_ROOT_FILES
@@ -89,7 +89,7 @@ class StoreRepair:
             left=[_out_of_reach(_store(repository, place)) for place in self._places if place.fault]
         )
         try:
-            key = parse_verifier_key(verifier_key(repository))
+            key = log_keys(repository)
         except DependencyMissing:  # there is no log yet
             return outcome
         stores = [NamedStore(place.name, _store(repository, place).store) for place in self._places if not place.fault]
@@ -196,7 +196,7 @@ class StoreRepair:
                 outcome.left.append(_left(store.name, finding, fault.message))
 
 
-def log_witnesses(repository: Repository, key: VerifierKey | None) -> LogWitnesses:
+def log_witnesses(repository: Repository, key: LogKeys | None) -> LogWitnesses:
     """Return what a repository knows of its log outside the stores. Raises `SettingInvalid`, `DatabaseFault`."""
 
     def known(start: int, end: int) -> list[bytes]:

@@ -21,8 +21,8 @@ from preservation.fixity.logged_content import LogWitness
 from preservation.fixity.object_check import CheckedObject, WorkFacts, WorkObject, check_object
 from preservation.fixity.object_files import read_object_files
 from preservation.log.log import ProvenanceLog
-from preservation.log.notes import VerifierKey, parse_verifier_key
-from preservation.log.sequencer import open_log, remembered_heads, verifier_key
+from preservation.log.log_keys import LogKeys
+from preservation.log.sequencer import log_keys, open_log, remembered_heads
 from preservation.ocfl.inventory import INVENTORY_NAME, Inventory
 from preservation.ocfl.layout import STORAGE_ROOT_FILES, folder_identifier
 from preservation.ocfl.store_validation import ObjectFolders
@@ -207,8 +207,8 @@ def _log_of(repository: Repository) -> ProvenanceLog | None:
         return None
 
 
-def _key_of(repository: Repository) -> VerifierKey | None:
+def _key_of(repository: Repository) -> LogKeys | None:
     try:
-        return parse_verifier_key(verifier_key(repository))
+        return log_keys(repository)
     except DependencyMissing:  # there is no log yet
         return None

@@ -114,7 +114,8 @@ def policy_text(log: ProvenanceLog, policy: WitnessPolicy, checkpoints: Mapping[
     If the quorum cosigned not every one of the checkpoints, the file requires none and says so.
     """
     keys = [witness.key for witness in policy.witnesses]
-    lines = [f"log {log.key.line()}" + (f" {address}/log/" if address else "")]
+    signed = [each.key for each in log.key.keys if each.key.algorithm is notes.Algorithm.ED25519]
+    lines = [f"log {key.line()}" + (f" {address}/log/" if address else "") for key in signed]
     lines += [f"witness w{number} {key.line()}" for number, key in enumerate(keys, 1)]
     cosigned = min((len(notes.cosigners(note, keys)) for note in checkpoints.values()), default=0)
     if keys and cosigned >= policy.quorum:

@@ -7,7 +7,7 @@ An evidence file is a C2SP tlog-proof::
     index <the entry's index>
     <inclusion proof, a hash a line, base64, from the leaf to the root>
 
-    <the log's checkpoint, verbatim>
+    <the log's checkpoint>
 
 The specification leaves the extra data to the application. Here it is the entry itself, so that the file is
 self-contained. `verify` accepts the entry only if the inclusion proof leads from its hash to the signed root.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from preservation.log import notes
+from preservation.log.log_keys import parse_log_keys
 from preservation.log.merkle import HASH_SIZE, includes, leaf_hash
 from preservation.log.notes import VerifierKey, decode_base64, encode_base64
 from repository.errors import EvidenceInvalid
@@ -32,7 +33,11 @@ _LONGEST_PROOF: Final = 63
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """The parsed, unverified content of an evidence file. `checkpoint` is the signed note as the log published it."""
+    """The parsed, unverified content of an evidence file.
+
+    `checkpoint` is the signed note that the log published, without signatures of ML-DSA: they are larger than
+    everything else together.
+    """
 
     entry: bytes
     index: int
@@ -63,6 +68,8 @@ class VerifiedEvidence:
 def verify(content: bytes, verifier_key: str, witness_keys: Sequence[VerifierKey] = ()) -> VerifiedEvidence:
     """Verify an evidence file against the log's verifier key line, and the keys of witnesses if any, offline.
 
+    `verifier_key` may also be the list of all keys of the log (`log/log_keys.py`).
+
     1. Parse the file as a tlog-proof whose extra data is the entry.
     2. Parse the verifier key.
     3. Verify the checkpoint's signature by this key.
@@ -75,9 +82,9 @@ def verify(content: bytes, verifier_key: str, witness_keys: Sequence[VerifierKey
     # 1. Parse the file.
     evidence = parse(content)
     # 2. Parse the key.
-    key = notes.parse_verifier_key(verifier_key)
+    key = parse_log_keys(verifier_key)
     # 3. Verify the signature.
-    checkpoint = notes.read_checkpoint(evidence.checkpoint, [key])
+    checkpoint = key.read(evidence.checkpoint)
     # 4. Compare the origin.
     if checkpoint.origin != key.name:
         raise EvidenceInvalid(

@@ -10,9 +10,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preservation.log import notes
+from preservation.log.log_keys import CheckpointKey
 from preservation.log.merkle import EMPTY_ROOT
-from preservation.log.notes import Checkpoint, VerifierKey
+from preservation.log.notes import Checkpoint
 from preservation.log.writer_lock import WriterLock
 from repository.errors import KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
@@ -31,7 +31,7 @@ class SignedHead:
 class SignedHeads:
     """The signed heads of the log in `store`, verified with `key`; `lock` remembers heads outside the store."""
 
-    def __init__(self, store: ObjectStore, key: VerifierKey, lock: WriterLock) -> None:
+    def __init__(self, store: ObjectStore, key: CheckpointKey, lock: WriterLock) -> None:
         self._store = store
         self._key = key
         self._lock = lock
@@ -86,8 +86,8 @@ class SignedHeads:
             return None
 
     def verify(self, note: bytes) -> SignedHead:
-        """Return the head that a note states, signed by this log's key. Raises `LogInvalid`."""
-        checkpoint = notes.read_checkpoint(note, [self._key])
+        """Return the head that a note states, signed by a key of this log. Raises `LogInvalid`."""
+        checkpoint = self._key.read(note)
         if checkpoint.origin != self._key.name:
             raise log_fault(
                 "检查点属于另一日志；请从备份恢复本日志的检查点",

@@ -14,8 +14,9 @@ from preservation.log import evidence
 from preservation.log.audit import AuditResult, audit
 from preservation.log.evidence import EvidenceFile
 from preservation.log.heads import SignedHeads, checkpoint_lost, checkpoint_outdated
+from preservation.log.log_keys import CheckpointKey, LogKeys
 from preservation.log.merkle import TreeHead, consistency_proof, inclusion_proof
-from preservation.log.notes import Checkpoint, VerifierKey
+from preservation.log.notes import Algorithm, Checkpoint, Note, parse_note, without_ml_dsa
 from preservation.log.readable import ReadableLog, read_log
 from preservation.log.signing_key import Signer, signing_key_missing
 from preservation.log.tiles import StoredTree, has_tiles, stored_size
@@ -33,15 +34,15 @@ class ProvenanceLog:
     All writers of the log share `lock`.
     """
 
-    def __init__(self, store: ObjectStore, key: Signer | VerifierKey, lock: WriterLock) -> None:
+    def __init__(self, store: ObjectStore, key: Signer | CheckpointKey, lock: WriterLock) -> None:
         self._store = store
-        self._key = key.key if isinstance(key, Signer) else key
+        self._key = key.keys if isinstance(key, Signer) else LogKeys.of(key)
         self._heads = SignedHeads(store, self._key, lock)
         self._writer = LogWriter(store, key, self._heads, lock) if isinstance(key, Signer) else None
 
     @property
-    def key(self) -> VerifierKey:
-        """The log's public key."""
+    def key(self) -> LogKeys:
+        """The log's public keys."""
         return self._key
 
     @property
@@ -114,9 +115,24 @@ class ProvenanceLog:
             _require(index, size)
             tree = trees.setdefault(size, StoredTree(self._store, size))
             entry = next(tree.entries(index, index + 1))
-            file = EvidenceFile(entry, index, tuple(inclusion_proof(index, size, tree.hash_of)), head.note)
-            evidence.verify(file.content(), self._key.line())
+            note = without_ml_dsa(head.note, [each.key for each in self._key.keys])
+            file = EvidenceFile(entry, index, tuple(inclusion_proof(index, size, tree.hash_of)), note)
+            evidence.verify(file.content(), self._key.text())
             yield file
+
+    def ml_dsa_note(self, index: int) -> bytes:
+        """Return the checkpoint in the evidence of an entry with the signatures of ML-DSA that the evidence leaves out.
+
+        Raises `NotFound` if no ML-DSA key signed it, `LogInvalid`.
+        """
+        head = self._heads.coverage().of(index)
+        _require(index, head.checkpoint.size)
+        note = parse_note(head.note)
+        large = [each.key for each in self._key.keys if each.key.algorithm is Algorithm.ML_DSA_44]
+        signatures = tuple(each for each in note.signatures if any(key.is_claimed_by(each) for key in large))
+        if not signatures:
+            raise NotFound(what=LocalizedText("检查点的 ML-DSA 签名", "the checkpoint's ML-DSA signature"))
+        return Note(note.text, signatures).content()
 
     def consistency(self, old_size: int, size: int | None = None) -> list[bytes]:
         """Return the proof that the log, at `size` or its newest size, extends its state at `old_size` >= 1.

@@ -1,7 +1,7 @@
 """Parse, verify and write signed notes, verifier keys, checkpoints and cosignatures. (pure)
 
-The formats are C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519 types). A note is text that ends in a
-newline, an empty line, and signature lines ``— name base64(key ID || signature)``. A verifier key is the line
+The formats are C2SP signed-note, tlog-checkpoint and tlog-cosignature (Ed25519 and ML-DSA-44). A note is text that ends
+in a newline, an empty line, and signature lines ``— name base64(key ID || signature)``. A verifier key is the line
 ``name+key ID+base64(type || public key)``. A checkpoint is a note whose text is an origin, a tree size and a root, one
 on each line.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,6 +22,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from preservation.log.merkle import HASH_SIZE, MAX_SIZE, TreeHead
 from repository.errors import EvidenceInvalid, RequestInvalid
@@ -29,6 +31,7 @@ from repository.localized import LocalizedText
 LONGEST_NOTE: Final = 1 << 20
 MOST_SIGNATURES: Final = 100
 _MARK: Final = "— "
+_CONTROL: Final = re.compile("[\\x00-\\x09\\x0b-\\x1f]")
 _KEY_ID: Final = 4
 TIMESTAMP_SIZE: Final = 8
 """The bytes of the time before the signature in a cosignature."""
@@ -42,6 +45,12 @@ class Algorithm(IntEnum):
 
     ED25519 = 0x01
     COSIGNATURE = 0x04
+    ML_DSA_44 = 0x06
+
+    @property
+    def key_size(self) -> int:
+        """The bytes of a public key."""
+        return 1312 if self is Algorithm.ML_DSA_44 else HASH_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +91,16 @@ class VerifierKey:
         """Return whether `signature_bytes` is this key's signature of `text`."""
         if self.algorithm is Algorithm.ED25519:
             return verifies_ed25519(self.public, text, signature_bytes)
-        seconds = cosignature_time(signature_bytes)
-        message = cosigned_message(text, seconds)
-        return seconds < 1 << 63 and verifies_ed25519(self.public, message, signature_bytes[TIMESTAMP_SIZE:])
+        seconds, signed = cosignature_time(signature_bytes), signature_bytes[TIMESTAMP_SIZE:]
+        if seconds >= 1 << 63:
+            return False
+        if self.algorithm is Algorithm.ML_DSA_44:
+            return _verifies_ml_dsa(self, text, seconds, signed)
+        return verifies_ed25519(self.public, cosigned_message(text, seconds), signed)
+
+    def read(self, note: bytes) -> Checkpoint:
+        """Return the checkpoint of a note that this key signed; callers check the origin. Raises `EvidenceInvalid`."""
+        return read_checkpoint(note, [self])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,26 @@ def cosigned_message(text: bytes, seconds: int) -> bytes:
     return b"cosignature/v1\ntime %d\n" % seconds + text
 
 
+def ml_dsa_message(name: str, checkpoint: Checkpoint, seconds: int) -> bytes:
+    """Return what the ML-DSA key `name` signs of a checkpoint (tlog-cosignature, "ML-DSA-44 signed message").
+
+    `seconds` is 0 for a signature that states no time. Raises `ValueError` for names longer than 255 bytes.
+    """
+    names = [len(part).to_bytes(1, "big") + part for part in (name.encode(), checkpoint.origin.encode())]
+    numbers = [number.to_bytes(TIMESTAMP_SIZE, "big") for number in (seconds, 0, checkpoint.size)]
+    return b"".join((b"subtree/v1\n\0", names[0], numbers[0], names[1], *numbers[1:], checkpoint.root))
+
+
+def without_ml_dsa(note: bytes, keys: Iterable[VerifierKey]) -> bytes:
+    """Return a note without the signatures of those of `keys` that are ML-DSA keys: they are 3 kB each.
+
+    Raises `EvidenceInvalid`.
+    """
+    parsed, large = parse_note(note), [key for key in keys if key.algorithm is Algorithm.ML_DSA_44]
+    kept = [each for each in parsed.signatures if not any(key.is_claimed_by(each) for key in large)]
+    return Note(parsed.text, tuple(kept)).content()
+
+
 def cosignature_time(signature_bytes: bytes) -> int:
     """Return the POSIX time in seconds at which a witness made a cosignature."""
     return int.from_bytes(signature_bytes[:TIMESTAMP_SIZE], "big")
@@ -153,8 +189,9 @@ def parse_verifier_key(line: str) -> VerifierKey:
             part=_KEY,
             reason=LocalizedText("应为“名称+编号+公钥”一行", "it must be one line of the form name+id+key"),
         )
-    if material[0] not in set(Algorithm) or len(material) != 1 + HASH_SIZE:
-        raise RequestInvalid(part=_KEY, reason=LocalizedText("只支持 Ed25519 公钥", "only Ed25519 keys are supported"))
+    if material[0] not in set(Algorithm) or len(material) != 1 + Algorithm(material[0]).key_size:
+        reason = LocalizedText("只支持 Ed25519 与 ML-DSA-44 公钥", "only Ed25519 and ML-DSA-44 keys are supported")
+        raise RequestInvalid(part=_KEY, reason=reason)
     key = VerifierKey(name, Algorithm(material[0]), material[1:])
     if key.key_id.hex() != identifier:
         raise RequestInvalid(
@@ -175,11 +212,7 @@ def parse_note(content: bytes) -> Note:
     except UnicodeDecodeError as fault:
         raise EvidenceInvalid(reason=LocalizedText("不是 UTF-8 文本", "it is not UTF-8 text")) from fault
     text, empty_line, signature_lines = decoded.rpartition("\n\n")
-    if (
-        not empty_line
-        or not signature_lines.endswith("\n")
-        or any(character < " " and character != "\n" for character in decoded)
-    ):
+    if not empty_line or not signature_lines.endswith("\n") or _CONTROL.search(decoded):
         raise EvidenceInvalid(
             reason=LocalizedText(
                 "不是签名文本，或已被截断；请重新下载", "it is not a signed note or is truncated; download it again"
@@ -269,6 +302,16 @@ def verifies_ed25519(public: bytes, message: bytes, signature_bytes: bytes) -> b
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature_bytes, message)
     except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _verifies_ml_dsa(key: VerifierKey, text: bytes, seconds: int, signature_bytes: bytes) -> bool:
+    """Return whether a signature is the ML-DSA-44 signature (FIPS 204) of a checkpoint's text by a key."""
+    try:
+        message = ml_dsa_message(key.name, parse_checkpoint(text.decode()), seconds)
+        MLDSA44PublicKey.from_public_bytes(key.public).verify(signature_bytes, message)
+    except (InvalidSignature, ValueError, EvidenceInvalid):
         return False
     return True
 

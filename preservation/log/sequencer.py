@@ -28,16 +28,19 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Final
 
-from preservation.log import signing_key
+from preservation.log import key_file
+from preservation.log.key_file import KEY_FILE
 from preservation.log.log import ProvenanceLog
+from preservation.log.log_keys import LogKeys, parse_log_keys
 from preservation.log.merkle import TreeHead
-from preservation.log.notes import VerifierKey, parse_checkpoint, parse_note, parse_verifier_key
+from preservation.log.notes import parse_checkpoint, parse_note
 from preservation.log.readable import ReadableLog, read_log, stated_size
-from preservation.log.signing_key import KEY_FILE, Signer
+from preservation.log.signing_key import Signer
 from preservation.log.tiles import has_tiles
 from preservation.log.writer import Append
 from preservation.log.writer_lock import CheckpointFile, DatabaseWriterLock, FileWriterLock, WriterLock
 from preservation.premis import event_bytes, parse_event
+from repository.config import Settings
 from repository.errors import DependencyMissing, LogBusy, LogInvalid, SettingInvalid
 from repository.localized import LocalizedText
 from repository.model import Event
@@ -51,34 +54,48 @@ _LONG_WAIT_SECONDS: Final = 120.0
 
 
 def open_log(repository: Repository) -> ProvenanceLog:
-    """Return the provenance log of a repository, for reading. Raises as `verifier_key`."""
-    return _log_of(repository, parse_verifier_key(verifier_key(repository)))
+    """Return the provenance log of a repository, for reading. Raises as `log_keys`."""
+    return _log_of(repository, log_keys(repository))
 
 
 def verifier_key(repository: Repository) -> str:
-    """Return the log's public key as a C2SP verifier key line. Raises `DependencyMissing` when no key exists yet.
+    """Return the log's newest public key as a C2SP verifier key line. Raises as `log_keys`."""
+    return log_keys(repository).line()
 
-    The database has it, so this machine's private key is not read.
+
+def log_keys(repository: Repository) -> LogKeys:
+    """Return the log's public keys. Raises `DependencyMissing` when no key exists yet.
+
+    The database has them, so this machine's private keys are not read.
     """
-    return repository.log_sequence.verifier_key() or signing_key.load(repository.settings.keys).verifier_key
+    registered = repository.log_sequence.verifier_keys()
+    return parse_log_keys(registered) if registered else load_signer(repository.settings).keys
 
 
-def log_key(repository: Repository) -> Signer | VerifierKey:
-    """Return this machine's signing key, or the log's verifier key on a machine without one.
+def load_signer(settings: Settings) -> Signer:
+    """Load this machine's signing keys. Raises `DependencyMissing`, `SettingInvalid`."""
+    return key_file.load(settings.keys, settings.signing_passphrase())
 
-    Raises `DependencyMissing` when no key exists yet, and `SettingInvalid` when this machine's key belongs to another
-    log or cannot be used.
+
+def log_key(repository: Repository) -> Signer | LogKeys:
+    """Return the signer that has this machine's keys, or the log's public keys on a machine without keys.
+
+    Raises `DependencyMissing` when no key exists yet, and `SettingInvalid` when this machine's keys belong to another
+    log, are not those that sign the log now, or cannot be used.
     """
-    registered = repository.log_sequence.verifier_key()
+    registered = repository.log_sequence.verifier_keys()
     if registered and not (repository.settings.keys / KEY_FILE).exists():
-        return parse_verifier_key(registered)
-    signer = signing_key.load(repository.settings.keys)
-    if registered and signer.verifier_key != registered:
-        reason = LocalizedText(
-            f"此密钥不是日志的密钥（{registered}）；请移走它，需在本机签发时换成日志的密钥",
-            f"it is not the log's key ({registered}); remove it, or replace it with the log's key to sign here",
-        )
-        raise SettingInvalid(name=KEY_FILE, reason=reason)
+        return parse_log_keys(registered)
+    signer = load_signer(repository.settings)
+    if registered:
+        keys = parse_log_keys(registered)
+        if not (keys.knows(signer.keys) and signer.keys.knows(keys)):
+            reason = LocalizedText(
+                f"此密钥不是日志现用的密钥（{keys.line()}）；请移走它，需在本机签发时换成日志的密钥",
+                f"it does not have the keys that sign the log now ({keys.line()}); remove it, or replace it with the"
+                " log's key file to sign here",
+            )
+            raise SettingInvalid(name=KEY_FILE, reason=reason)
     return signer
 
 
@@ -155,8 +172,8 @@ def remembered_notes(repository: Repository) -> list[bytes]:
 
     Raises `StoreFault`, `DatabaseFault`.
     """
-    key = repository.log_sequence.verifier_key()
-    return _writer_lock(repository, parse_verifier_key(key).name if key else "", _WAIT_SECONDS).remembered()
+    text = repository.log_sequence.verifier_keys()
+    return _writer_lock(repository, parse_log_keys(text).name if text else "", _WAIT_SECONDS).remembered()
 
 
 def _append_staged(repository: Repository, log: ProvenanceLog, append: Append) -> int:
@@ -209,7 +226,7 @@ def _contradicted(log: ProvenanceLog, identifiers: Mapping[int, str]) -> list[in
     ]
 
 
-def _log_of(repository: Repository, key: Signer | VerifierKey) -> ProvenanceLog:
+def _log_of(repository: Repository, key: Signer | LogKeys) -> ProvenanceLog:
     origin = key.origin if isinstance(key, Signer) else key.name
     return ProvenanceLog(repository.store, key, _writer_lock(repository, origin, _WAIT_SECONDS))
 

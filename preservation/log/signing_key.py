@@ -1,19 +1,22 @@
-"""Create, load and use the keys of a log and of a witness: the only module that handles private keys.
+"""Sign with the keys of a log and of a witness: only this module and `log/key_file.py` handle private keys.
 
-A log's key is the file ``log.key``, a witness's the file ``witness.key``, mode 0600, in a separate folder. It holds one
-line in the format of Go's ``sumdb/note``, which C2SP tools share:
-``PRIVATE+KEY+name+key ID+base64(signature type || 32-byte Ed25519 seed)``. The name of a log's key is the log's origin:
-a key signs for one log, whose origin is fixed when the key is created. The file is never overwritten.
+A private key is one line in the format of Go's ``sumdb/note``, which C2SP tools share:
+``PRIVATE+KEY+name+key ID+base64(signature type || 32-byte seed)``. The name of a log's key is the log's origin: a key
+signs for one log, whose origin is fixed when the key is created. A witness's key is the file ``witness.key``, mode
+0600, which is never overwritten.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from preservation.log.log_keys import LogKeys
 from preservation.log.merkle import HASH_SIZE
 from preservation.log.notes import (
     TIMESTAMP_SIZE,
@@ -25,6 +28,8 @@ from preservation.log.notes import (
     encode_base64,
     is_key_name,
     key_id,
+    ml_dsa_message,
+    parse_checkpoint,
 )
 from preservation.private_file import read_private, write_private
 from repository.errors import DependencyMissing, SettingInvalid
@@ -32,39 +37,65 @@ from repository.localized import LocalizedText
 
 KEY_FILE: Final = "log.key"
 WITNESS_KEY_FILE: Final = "witness.key"
-_PREFIX: Final = "PRIVATE+KEY+"
+PREFIX: Final = "PRIVATE+KEY+"
+
+
+class PrivateKey:
+    """A private key of one log, Ed25519 or ML-DSA-44. Its seed cannot be read from it."""
+
+    __slots__ = ("_private", "key")
+
+    def __init__(self, origin: str, algorithm: Algorithm, seed: bytes) -> None:
+        self._private = private_key(algorithm, seed)
+        self.key = VerifierKey(origin, algorithm, self._private.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> Signature:
+        """Return the signature of a checkpoint's text. That of ML-DSA states no time: only witnesses state theirs."""
+        if self.key.algorithm is Algorithm.ED25519:
+            return Signature(self.key.name, self.key.key_id, self._private.sign(text.encode()))
+        message = ml_dsa_message(self.key.name, parse_checkpoint(text), 0)
+        return Signature(self.key.name, self.key.key_id, bytes(TIMESTAMP_SIZE) + self._private.sign(message))
 
 
 class Signer:
-    """Signs notes for one log. The private key cannot be read from it."""
+    """Signs checkpoints of one log with all keys that are not retired. The private keys cannot be read from it."""
 
-    __slots__ = ("_key", "_private")
+    __slots__ = ("_private", "keys")
 
     def __init__(self, origin: str, seed: bytes) -> None:
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self._key = VerifierKey(origin, Algorithm.ED25519, self._private.public_key().public_bytes_raw())
+        private = PrivateKey(origin, Algorithm.ED25519, seed)
+        self._private: tuple[PrivateKey, ...] = (private,)
+        self.keys = LogKeys.of(private.key)
+
+    @classmethod
+    def of(cls, keys: LogKeys, private: Sequence[PrivateKey]) -> Signer:
+        """Return the signer that has these keys; `private` are those that sign, in their order."""
+        signer = cls.__new__(cls)
+        signer.keys, signer._private = keys, tuple(private)
+        return signer
 
     @property
     def origin(self) -> str:
-        """The log's origin, which is also the key's name."""
-        return self._key.name
+        """The log's origin, which is also the name of its keys."""
+        return self.keys.name
 
     @property
     def key(self) -> VerifierKey:
-        """The public key."""
-        return self._key
+        """The newest Ed25519 key."""
+        return self.keys.current
 
     @property
     def verifier_key(self) -> str:
-        """The public key as a C2SP verifier key line."""
-        return self._key.line()
+        """The newest Ed25519 key as a C2SP verifier key line."""
+        return self.key.line()
 
     def sign(self, text: str) -> str:
-        """Return the signature line for a note's text, with its newline."""
-        return Signature(self.origin, self._key.key_id, self._private.sign(text.encode())).line()
+        """Return the signature lines for a note's text, with their newlines: those of Ed25519 first."""
+        order = sorted(self._private, key=lambda private: private.key.algorithm)
+        return "".join(private.sign(text).line() for private in order)
 
     def sign_note(self, text: str) -> bytes:
-        """Return the text as a note signed by this key."""
+        """Return the text as a note signed by these keys."""
         return f"{text}\n{self.sign(text)}".encode()
 
 
@@ -88,14 +119,6 @@ class Cosigner:
         return Signature(self._key.name, self._key.key_id, seconds.to_bytes(TIMESTAMP_SIZE, "big") + signature)
 
 
-def create(folder: Path, origin: str) -> Signer:
-    """Create a key and store it in `folder`. Raises `SettingInvalid` when a key exists or the origin is invalid."""
-    seed = secrets.token_bytes(HASH_SIZE)
-    signer = Signer(_checked(origin, "log_origin"), seed)
-    _store(folder / KEY_FILE, signer.key, seed)
-    return signer
-
-
 def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
     """Load the witness's key in `folder`, or create it with this name; '' keeps the name of an existing key.
 
@@ -104,10 +127,10 @@ def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
     path = folder / WITNESS_KEY_FILE
     if not path.exists():
         seed = secrets.token_bytes(HASH_SIZE)
-        cosigner = Cosigner(_checked(name, "--name"), seed)
-        _store(path, cosigner.key, seed)
+        cosigner = Cosigner(checked_name(name, "--name"), seed)
+        write_private(path, f"{private_line(cosigner.key, seed)}\n".encode())
         return cosigner
-    cosigner = Cosigner(*_parse(read_private(path), WITNESS_KEY_FILE, Algorithm.COSIGNATURE))
+    cosigner = Cosigner(*_parse(read_private(path)))
     if name not in ("", cosigner.key.name):
         reason = LocalizedText(
             f"密钥属于 {cosigner.key.name}，名称不可更改；请省略 --name",
@@ -115,27 +138,6 @@ def load_or_create_cosigner(folder: Path, name: str) -> Cosigner:
         )
         raise SettingInvalid(name="--name", reason=reason)
     return cosigner
-
-
-def load(folder: Path) -> Signer:
-    """Load the key in `folder`. Raises `DependencyMissing` when it is missing, `SettingInvalid` when it is unusable."""
-    try:
-        content = read_private(folder / KEY_FILE)
-    except FileNotFoundError as fault:
-        remedy = LocalizedText(
-            "请运行 shanben init，或放回备份的密钥", "run shanben init, or restore the key from its backup"
-        )
-        raise DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy) from fault
-    return Signer(*_parse(content, KEY_FILE, Algorithm.ED25519))
-
-
-def load_or_create(folder: Path, origin: str) -> Signer:
-    """Load the key in `folder`, or create it for `origin`. Raises `SettingInvalid` when it has another origin."""
-    if not (folder / KEY_FILE).exists():
-        return create(folder, origin)
-    signer = load(folder)
-    check_origin(signer.origin, origin)
-    return signer
 
 
 def check_origin(origin: str, setting: str) -> None:
@@ -148,7 +150,8 @@ def check_origin(origin: str, setting: str) -> None:
         raise SettingInvalid(name="log_origin", reason=reason)
 
 
-def _checked(name: str, setting: str) -> str:
+def checked_name(name: str, setting: str) -> str:
+    """Return the name of a key. Raises `SettingInvalid` for one that no key can have."""
     if not is_key_name(name):
         reason = LocalizedText(
             f"{name!r} 不能含空格或加号，也不能为空", f"{name!r} must not be empty or contain spaces or plus signs"
@@ -167,30 +170,44 @@ def signing_key_missing() -> DependencyMissing:
     return DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy)
 
 
-def _store(path: Path, key: VerifierKey, seed: bytes) -> None:
-    """Write a new key file, durably. Raises `SettingInvalid` when one exists."""
-    line = f"{_PREFIX}{key.name}+{key.key_id.hex()}+{encode_base64(bytes([key.algorithm]) + seed)}\n"
-    write_private(path, line.encode())
-
-
-def _parse(content: bytes, file: str, algorithm: Algorithm) -> tuple[str, bytes]:
-    """Return the name and the seed of a private key."""
-    damaged = SettingInvalid(
-        name=file,
-        reason=LocalizedText("文件已损坏；请放回备份", "the file is damaged; restore it from its backup"),
-    )
+def _parse(content: bytes) -> tuple[str, bytes]:
+    """Return the name and the seed of a witness's private key."""
     try:
-        line = content.decode().removesuffix("\n")
-    except UnicodeDecodeError as fault:
-        raise damaged from fault
-    name, _, rest = line.removeprefix(_PREFIX).partition("+")
+        name, algorithm, seed = parse_private_line(content.decode().removesuffix("\n"))
+    except ValueError as fault:
+        raise damaged_file(WITNESS_KEY_FILE) from fault
+    if algorithm is not Algorithm.COSIGNATURE:
+        raise damaged_file(WITNESS_KEY_FILE)
+    return name, seed
+
+
+def private_line(key: VerifierKey, seed: bytes) -> str:
+    """Return the line of a private key, without newline."""
+    return f"{PREFIX}{key.name}+{key.key_id.hex()}+{encode_base64(bytes([key.algorithm]) + seed)}"
+
+
+def parse_private_line(line: str) -> tuple[str, Algorithm, bytes]:
+    """Return the name, the algorithm and the seed of a private key. Raises `ValueError`."""
+    name, _, rest = line.removeprefix(PREFIX).partition("+")
     identifier, _, encoded = rest.partition("+")
     material = decode_base64(encoded) or b""
-    if not (line.startswith(_PREFIX) and is_key_name(name) and len(material) == 1 + HASH_SIZE):
-        raise damaged
-    seed = material[1:]
+    if not (line.startswith(PREFIX) and is_key_name(name) and len(material) == 1 + HASH_SIZE):
+        raise ValueError("malformed")
+    algorithm, seed = Algorithm(material[0]), material[1:]
     # The key ID serves as a checksum: a damaged seed gives another public key.
-    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-    if material[0] != algorithm or key_id(name, algorithm, public).hex() != identifier:
-        raise damaged
-    return name, seed
+    if key_id(name, algorithm, private_key(algorithm, seed).public_key().public_bytes_raw()).hex() != identifier:
+        raise ValueError("damaged")
+    return name, algorithm, seed
+
+
+def private_key(algorithm: Algorithm, seed: bytes) -> Ed25519PrivateKey | MLDSA44PrivateKey:
+    """Return the private key of a 32-byte seed."""
+    if algorithm is Algorithm.ML_DSA_44:
+        return MLDSA44PrivateKey.from_seed_bytes(seed)
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def damaged_file(name: str) -> SettingInvalid:
+    """Return the error for a key file that cannot be used."""
+    reason = LocalizedText("文件已损坏；请放回备份", "the file is damaged; restore it from its backup")
+    return SettingInvalid(name=name, reason=reason)

@@ -16,13 +16,16 @@ from cryptography import x509
 
 from preservation.log.heads import timestamped_sizes
 from preservation.log.log import ProvenanceLog
-from preservation.log.notes import Note, VerifierKey, parse_checkpoint, parse_note, read_checkpoint
+from preservation.log.log_keys import CheckpointKey
+from preservation.log.notes import Note, parse_checkpoint, parse_note
+from preservation.log.sequencer import log_keys
 from preservation.log.timestamp import Timestamp, read_roots, request_timestamp, verify_timestamp
 from preservation.log.witnesses import cosigned_checkpoint
 from repository.config import Settings
-from repository.errors import EvidenceInvalid, KeyExists, LogInvalid, NotFound
+from repository.errors import EvidenceInvalid, KeyExists, LogInvalid, NotFound, ShanbenError
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, LOG_TIMESTAMPED, log_timestamped
+from repository.repository import Repository
 from repository.storage.store import ObjectStore
 
 TIMESTAMP_EVERY: Final = timedelta(days=1)
@@ -75,7 +78,7 @@ def is_timestamp_due(log: ProvenanceLog, store: ObjectStore, settings: Settings,
     return now - datetime.fromisoformat(read.timestamp.time) >= TIMESTAMP_EVERY
 
 
-def verify_timestamps(store: ObjectStore, key: VerifierKey, settings: Settings) -> TimestampsCheck:
+def verify_timestamps(store: ObjectStore, key: CheckpointKey, settings: Settings) -> TimestampsCheck:
     """Verify every timestamp; the trees are the audit's matter. Raises `SettingInvalid`, `StoreFault`."""
     roots = read_roots(settings.tsa_certificates)
     valid: list[TimestampedCheckpoint] = []
@@ -87,6 +90,17 @@ def verify_timestamps(store: ObjectStore, key: VerifierKey, settings: Settings) 
             where = log_timestamped(size)
             problems.append(LocalizedText(f"{where}：{fault.message.zh}", f"{where}: {fault.message.en}"))
     return TimestampsCheck(tuple(valid), tuple(problems))
+
+
+def newest_timestamp(repository: Repository) -> TimestampedCheckpoint | None:
+    """Return the newest timestamped checkpoint; None without one, and while it cannot be read or is at fault.
+
+    The authority's certificates are not checked.
+    """
+    with suppress(ShanbenError):
+        if sizes := timestamped_sizes(repository.store):
+            return _read(repository.store, log_keys(repository), sizes[-1], ())
+    return None
 
 
 def judge_of_notes(settings: Settings) -> Callable[[str, bytes], bool]:
@@ -107,9 +121,11 @@ def judge_of_notes(settings: Settings) -> Callable[[str, bytes], bool]:
     return is_valid
 
 
-def _read(store: ObjectStore, key: VerifierKey, size: int, roots: Sequence[x509.Certificate]) -> TimestampedCheckpoint:
+def _read(
+    store: ObjectStore, key: CheckpointKey, size: int, roots: Sequence[x509.Certificate]
+) -> TimestampedCheckpoint:
     content = store.read(log_timestamped(size))
-    checkpoint, found = read_checkpoint(content, [key]), verify_timestamp(parse_note(content), roots)
+    checkpoint, found = key.read(content), verify_timestamp(parse_note(content), roots)
     if found is None or (checkpoint.origin, checkpoint.size) != (key.name, size):
         reason = LocalizedText("不是此日志的时间戳", "it is no timestamp of this log")
         raise EvidenceInvalid(reason=reason)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from preservation.log.log import ProvenanceLog
+from preservation.log.log_keys import CheckpointKey
 from preservation.log.notes import (
     Algorithm,
     Note,
@@ -33,7 +34,7 @@ from preservation.log.notes import (
     parse_verifier_key,
     read_checkpoint,
 )
-from preservation.log.sequencer import verifier_key
+from preservation.log.sequencer import log_keys
 from preservation.log.witness import Submission
 from repository.clock import timestamp
 from repository.config import Settings
@@ -110,12 +111,12 @@ def witness_policy(settings: Settings) -> WitnessPolicy:
     return WitnessPolicy(witnesses, settings.quorum or count // 2 + 1)
 
 
-def cosigned_checkpoint(store: ObjectStore, key: VerifierKey) -> bytes:
+def cosigned_checkpoint(store: ObjectStore, key: CheckpointKey) -> bytes:
     """Return the newest note that a quorum cosigned; empty before the first. Raises `LogInvalid`, `StoreFault`."""
     return _read_note(store, LOG_COSIGNED, key)
 
 
-def verify_cosigned(store: ObjectStore, key: VerifierKey, policy: WitnessPolicy) -> CosignedCheck:
+def verify_cosigned(store: ObjectStore, key: CheckpointKey, policy: WitnessPolicy) -> CosignedCheck:
     """Verify the published cosigned checkpoint by the policy; its tree is the audit's matter. Raises `StoreFault`."""
     try:
         content = cosigned_checkpoint(store, key)
@@ -129,7 +130,7 @@ def read_witness_states(repository: Repository) -> list[WitnessState]:
     """Return what each witness cosigned last, by the notes in the store; an empty list while they cannot be read."""
     try:
         witnesses = witness_policy(repository.settings).witnesses
-        key = parse_verifier_key(verifier_key(repository)) if witnesses else None
+        key = log_keys(repository) if witnesses else None
         return [_state(_kept(repository.store, key, witness), witness) for witness in witnesses if key]
     except ShanbenError:
         return []
@@ -164,7 +165,7 @@ def ask_witnesses(log: ProvenanceLog, store: ObjectStore, policy: WitnessPolicy,
     return WitnessRound(checkpoint.size, _publish(store, log.key, policy, kept), faults)
 
 
-def _publish(store: ObjectStore, key: VerifierKey, policy: WitnessPolicy, kept: Mapping[Witness, bytes]) -> int:
+def _publish(store: ObjectStore, key: CheckpointKey, policy: WitnessPolicy, kept: Mapping[Witness, bytes]) -> int:
     """Publish the newest checkpoint that a quorum cosigned; return the size of the published one."""
     published = cosigned_checkpoint(store, key)
     by_text: dict[str, list[tuple[Witness, Note]]] = {}
@@ -245,7 +246,7 @@ _REFUSALS: Final[Mapping[int, LocalizedText]] = {
 }
 
 
-def _kept(store: ObjectStore, key: VerifierKey, witness: Witness) -> bytes:
+def _kept(store: ObjectStore, key: CheckpointKey, witness: Witness) -> bytes:
     """Return the witness's newest note; empty if there is none, or none that is valid."""
     try:
         content = _read_note(store, log_witness(_place(witness.key)), key)
@@ -254,13 +255,13 @@ def _kept(store: ObjectStore, key: VerifierKey, witness: Witness) -> bytes:
         return b""  # it is asked again and the note written again
 
 
-def _read_note(store: ObjectStore, place: str, key: VerifierKey) -> bytes:
+def _read_note(store: ObjectStore, place: str, key: CheckpointKey) -> bytes:
     """Return a note of this log; empty if there is none. Raises `LogInvalid`."""
     try:
         content = store.read(place)
     except KeyNotFound:
         return b""
-    if read_checkpoint(content, [key]).origin != key.name:
+    if key.read(content).origin != key.name:
         raise LogInvalid(reason=LocalizedText(f"{place} 属于另一日志", f"{place} belongs to another log"))
     return content
 

@@ -20,8 +20,9 @@ from typing import Final
 
 from preservation.log import notes
 from preservation.log.audit import audit
+from preservation.log.log_keys import CheckpointKey
 from preservation.log.merkle import EMPTY_ROOT, TreeHead, leaf_hash
-from preservation.log.notes import VerifierKey, encode_base64
+from preservation.log.notes import encode_base64
 from preservation.log.tiles import StoredTree, pack_entries, pack_hashes, row_widths
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
@@ -56,7 +57,7 @@ class LogCopy:
 def replicate_log(
     source: NamedStore,
     target: NamedStore,
-    key: VerifierKey | None,
+    key: CheckpointKey | None,
     *,
     whole: bool = False,
     on_progress: OnProgress = ignore_progress,
@@ -99,7 +100,7 @@ def _copy(
     return LogCopy(head.size, encode_base64(head.root), totals)
 
 
-def _transfer_cosigned(source: NamedStore, target: NamedStore, key: VerifierKey | None) -> TransferTotals:
+def _transfer_cosigned(source: NamedStore, target: NamedStore, key: CheckpointKey | None) -> TransferTotals:
     """Copy the cosigned and the timestamped checkpoints, except those that are invalid in the source."""
     totals = TransferTotals()
     copied = {stored.key for stored in target.store.list(LOG_TIMESTAMPED)}
@@ -119,13 +120,13 @@ def _transfer_cosigned(source: NamedStore, target: NamedStore, key: VerifierKey 
 
 
 def _read_head(
-    store: NamedStore, key: VerifierKey | None, place: str = LOG_CHECKPOINT
+    store: NamedStore, key: CheckpointKey | None, place: str = LOG_CHECKPOINT
 ) -> tuple[bytes, TreeHead] | None:
     try:
         note = store.store.read(place)
     except KeyNotFound:
         return None
-    checkpoint = notes.read_checkpoint(note, [key]) if key else notes.parse_checkpoint(notes.parse_note(note).text)
+    checkpoint = key.read(note) if key else notes.parse_checkpoint(notes.parse_note(note).text)
     return note, checkpoint.head
 
 

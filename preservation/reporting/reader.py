@@ -22,6 +22,7 @@ from cryptography import x509
 from preservation.fixity.cadence import late_before
 from preservation.fixity.period import PRIMARY_LABEL, period_days
 from preservation.log.heads import timestamped_sizes
+from preservation.log.sequencer import log_keys
 from preservation.log.witnesses import WitnessState, read_witness_states, witness_policy
 from preservation.reporting.growth import check_rate
 from preservation.reporting.report import (
@@ -48,7 +49,7 @@ from repository.database.holdings import Grouping, RecordedCondition
 from repository.database.outbox import Job
 from repository.database.replica_status import ReplicaSummary
 from repository.database.store_registry import PRIMARY
-from repository.errors import ShanbenError
+from repository.errors import DependencyMissing, SettingInvalid, ShanbenError
 from repository.repository import Repository
 
 MOST_FINDINGS: Final = 200
@@ -122,7 +123,7 @@ class ReportReader:
             open_findings=tuple(reported_finding(each, titles) for each in opened),
             ended_findings=tuple(reported_finding(each, titles) for each in ended),
             log=self._log(counts.events - counts.staged, counts.staged),
-            keys=tuple(_certificates(repository.settings.tls_certificate)),
+            keys=(*_log_key(repository), *_certificates(repository.settings.tls_certificate)),
             condition=self._condition(),
         )
 
@@ -272,6 +273,14 @@ def reported_original(each: RecordedCondition) -> DamagedOriginal:
         repairs=each.repairs,
         repaired=each.repaired or "",
     )
+
+
+def _log_key(repository: Repository) -> Iterator[ReportedKey]:
+    """Yield the newest key of the log, if there is one whose age is known."""
+    with suppress(DependencyMissing, SettingInvalid):
+        newest = log_keys(repository).newest
+        if ends := newest.ends(repository.settings.key_days):
+            yield ReportedKey(f"log.key {newest.key.key_id.hex()}", timestamp(ends))
 
 
 def _certificates(path: str) -> Iterator[ReportedKey]:

@@ -170,15 +170,20 @@ class LogSequence:
         rows = self._write(lambda session: session.scalars(query).all())
         return [(row.log_index, event_of(row)) for row in rows if row.log_index is not None]
 
-    def verifier_key(self) -> str | None:
-        """Return the verifier key of the log; None before the first machine has registered it."""
+    def verifier_keys(self) -> str | None:
+        """Return the list of the log's public keys; None before the first machine has registered it."""
         query = select(LogHeadRow.verifier_key).order_by(LogHeadRow.origin).limit(1)
         return self._write(lambda session: session.scalar(query))
 
-    def register_log(self, origin: str, verifier_key: str) -> None:
-        """Register the log's origin and verifier key for all machines. Called once, while the caller holds a lock."""
-        row = {"origin": origin, "verifier_key": verifier_key, "size": 0, "checkpoint": None}
+    def register_log(self, origin: str, verifier_keys: str) -> None:
+        """Register the log's origin and public keys for all machines. Called once, while the caller holds a lock."""
+        row = {"origin": origin, "verifier_key": verifier_keys, "size": 0, "checkpoint": None}
         self._write(lambda session: session.execute(insert(LogHeadRow), [row]))
+
+    def replace_keys(self, origin: str, verifier_keys: str) -> None:
+        """Replace the list of the log's public keys for all machines, while the caller holds a lock."""
+        change = update(LogHeadRow).where(LogHeadRow.origin == origin).values(verifier_key=verifier_keys)
+        self._write(lambda session: session.execute(change.execution_options(synchronize_session=False)))
 
     def salt(self) -> bytes | None:
         """Return the salt of sealed names that all machines share; None before `register_salt`."""

@@ -227,7 +227,7 @@ class CounterRow(Table):
 
 
 class LogHeadRow(Table):
-    """The newest signed checkpoint of a log, kept outside the store, and the log's verifier key."""
+    """The newest signed checkpoint of a log, kept outside the store, and the list of the log's public keys."""
 
     __tablename__ = "log_heads"
 

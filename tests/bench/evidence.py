@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from preservation.log import evidence, signing_key
+from preservation.log import evidence, key_file
 from preservation.log.log import ProvenanceLog
 from preservation.log.signing_key import Cosigner
 from preservation.log.writer_lock import FileWriterLock
@@ -56,7 +56,7 @@ def main() -> None:
 def _grown(folder: Path) -> ProvenanceLog:
     """Return a log of events as an ingest records them, cosigned by every witness."""
     store = FolderStore(folder / "store")
-    key = signing_key.create(folder / "keys", "bench.library.example/log")
+    key = key_file.create(folder / "keys", "bench.library.example/log")
     log = ProvenanceLog(store, key, FileWriterLock(folder / "log.lock", 1))
     with log.writing() as append:
         for start in range(0, ENTRIES, BATCH):

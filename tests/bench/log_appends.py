@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from preservation.log import signing_key
+from preservation.log import key_file
 from preservation.log.log import ProvenanceLog
 from preservation.log.writer_lock import FileWriterLock
 from repository.storage.folder import FolderStore
@@ -28,7 +28,7 @@ def main() -> None:
 def _measure(folder: Path, batch: int) -> None:
     log = ProvenanceLog(
         FolderStore(folder / "store"),
-        signing_key.create(folder / "keys", "bench.invalid"),
+        key_file.create(folder / "keys", "bench.invalid"),
         FileWriterLock(folder / "log.lock", 1),
     )
     entries = [f'{{"event":{number:06d},"text":"{"x" * 360}"}}'.encode() for number in range(batch)]

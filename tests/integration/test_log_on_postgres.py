@@ -19,7 +19,7 @@ from log_scenarios import (
     stall,
 )
 
-from preservation.log import signing_key
+from preservation.log import key_file
 from preservation.log.sequencer import can_sign, needs_recording, open_log, record_events, verifier_key
 from preservation.log.subject import evidence_of, parse_subject
 from repository.config import Settings
@@ -147,7 +147,7 @@ def test_a_machine_without_the_key_does_everything_but_sign(
 
 def test_a_machine_with_another_key_does_not_start(tmp_path: Path, database_url: str, first: Repository) -> None:
     settings = machine(tmp_path, database_url, "other")
-    signing_key.create(settings.keys, "another.example/log")
+    key_file.create(settings.keys, "another.example/log")
     with pytest.raises(SettingInvalid, match=verifier_key(first).split("+", maxsplit=1)[0]):
         prepare_repository(open_repository(settings))
 

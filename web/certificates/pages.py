@@ -19,8 +19,8 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
-from preservation.log import evidence, notes
-from preservation.log.sequencer import verifier_key
+from preservation.log import evidence
+from preservation.log.sequencer import log_keys, verifier_key
 from preservation.log.witnesses import utc_time, witness_policy
 from preservation.premis import parse_event
 from repository.errors import IntegrityError, RequestInvalid, ShanbenError, SystemFault
@@ -126,13 +126,12 @@ class _Verification:
         return self._render(query=query, history=history)
 
     def check_evidence(self) -> Response:
-        """Verify an evidence file against this log's key, as ``shanben log check`` does."""
+        """Verify an evidence file against this log's keys, as ``shanben log check`` does."""
         sent = request.files.get("evidence")
         content = sent.read() if sent else b""
         try:
-            key = notes.parse_verifier_key(verifier_key(self._repository))
             witnesses = [witness.key for witness in witness_policy(self._repository.settings).witnesses]
-            verified = evidence.verify(content, key.line(), witnesses)
+            verified = evidence.verify(content, log_keys(self._repository).text(), witnesses)
             event = parse_event(verified.entry)
         except IntegrityError as fault:
             return self._render(evidence_fault=fault.message)

@@ -76,8 +76,17 @@ def verify(terminal: Terminal) -> int:
 @click.option(
     "--archive", is_flag=True, help="各事件的证据及核验所需，成一 ZIP。 All evidence and what checks it, a ZIP."
 )
+@click.option("--ml-dsa", type=click.Path(path_type=Path, dir_okay=False), help="ML-DSA 签名。 The ML-DSA signature.")
 @command
-def prove(terminal: Terminal, identifier: str, output: Path | None, *, version: int | None, archive: bool) -> None:
+def prove(
+    terminal: Terminal,
+    identifier: str,
+    output: Path | None,
+    *,
+    version: int | None,
+    archive: bool,
+    ml_dsa: Path | None,
+) -> None:
     """取证。 Write evidence for an image, a work or a version of a work, which anyone can verify offline."""
     repository = open_repository(process_settings())
     verify_primary(repository)
@@ -87,6 +96,8 @@ def prove(terminal: Terminal, identifier: str, output: Path | None, *, version: 
         write_evidence_archive(terminal, repository, subject, path)
         return
     content = evidence_of(repository, subject)
+    if ml_dsa is not None:
+        ml_dsa.write_bytes(sequencer.open_log(repository).ml_dsa_note(evidence.parse(content).index))
     if output is None:
         terminal.result({"evidence": content.decode()})
         if not terminal.as_json:
@@ -117,7 +128,7 @@ def check(
 ) -> None:
     """离线核验证据文件。 Verify an evidence file offline."""
     settings = process_settings()
-    verifier_key = key or sequencer.verifier_key(open_repository(settings))
+    verifier_key = key or sequencer.log_keys(open_repository(settings)).text()
     configured = [witness.key for witness in witness_policy(settings).witnesses]
     keys = [parse_verifier_key(line) for line in witnesses] or configured
     content = file.read_bytes()

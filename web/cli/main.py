@@ -23,6 +23,7 @@ from web.cli.examiner import opened_examiner
 from web.cli.exchange import export, import_bag
 from web.cli.fixity import fixity
 from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
+from web.cli.keys import keys
 from web.cli.lint_manifest import lint_manifest
 from web.cli.log import log
 from web.cli.rebuild import report_rebuilt
@@ -55,6 +56,7 @@ main.add_command(certificate)
 main.add_command(export)
 main.add_command(import_bag)
 main.add_command(fixity)
+main.add_command(keys)
 main.add_command(lint_manifest)
 main.add_command(log)
 main.add_command(repair)

@@ -27,7 +27,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of the checkpoints, the tiles and the verifier key, open to everybody."""
+    """Return the routes of the checkpoints, the tiles and the verifier keys, open to everybody."""
     routes = Blueprint("log", __name__, url_prefix=LOG_ROOT)
 
     @routes.get("/checkpoint")
@@ -50,10 +50,11 @@ def blueprint(repository: Repository) -> Blueprint:
         body = _read(repository, f"{paths.LOG}/tile/{place}")
         return _respond(body, _BINARY, _tile_lifetime(level, width, body))
 
-    @routes.get("/key")
-    def key() -> Response:
-        line = sequencer.verifier_key(repository)
-        return _respond(f"{line}\n".encode(), _TEXT, _HOUR)
+    @routes.get("/<any(key, keys):which>")
+    def keys(which: str) -> Response:
+        listed = sequencer.log_keys(repository)
+        text = f"{listed.line()}\n" if which == "key" else listed.text()
+        return _respond(text.encode(), _TEXT, _HOUR)
 
     return routes
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, request
@@ -19,13 +18,13 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from preservation.log.witnesses import WitnessState, read_witness_states
 from preservation.reporting.alarms import AlarmKind
 from repository.errors import DatabaseFault
 from repository.repository import Repository
 from web.services.fixity_metrics import fixity_metrics
+from web.services.log_metrics import LogMetrics
 from web.telemetry.process_metrics import ProcessMetrics
-from web.telemetry.store_probes import StoreProbe, StoreProbes
+from web.telemetry.store_probes import StoreProbes
 from web.trusted_networks import StaffOnly, is_from_private_network
 
 FRESH_SECONDS: Final = 5.0
@@ -63,9 +62,7 @@ class HoldingsCollector:
         self._repository = repository
         self._clock = clock
         self._stores = StoreProbes(repository)
-        self._witnesses: StoreProbe[list[WitnessState]] = StoreProbe(
-            "witnesses", partial(read_witness_states, repository), []
-        )
+        self._log = LogMetrics(repository)
         self._lock = threading.Lock()
         self._read_at = -FRESH_SECONDS
         self._metrics: Sequence[Metric] = ()
@@ -83,7 +80,7 @@ class HoldingsCollector:
         up = "Whether the database responds."
         try:
             counts, jobs = self._repository.catalogue.counts(), self._repository.jobs.counts()
-            fixity = list(fixity_metrics(self._repository))
+            fixity, log = list(fixity_metrics(self._repository)), list(self._log.collect())
         except DatabaseFault:
             return [_gauge("shanben_database_up", up, 0)]
         by_state = GaugeMetricFamily("shanben_jobs", "Jobs by state.", labels=["state"])
@@ -92,7 +89,7 @@ class HoldingsCollector:
         return [
             by_state,
             self._recognised(),
-            *self._witnessed(),
+            *log,
             *self._alarms(),
             *fixity,
             _gauge("shanben_works", "Works held.", counts.works),
@@ -115,18 +112,6 @@ class HoldingsCollector:
         yield alarms
         decided = datetime.fromisoformat(state.decided).timestamp()
         yield _gauge("shanben_preservation_alarms_time_seconds", "When alarms were decided last.", decided)
-
-    def _witnessed(self) -> Iterator[Metric]:
-        """Yield what each witness cosigned; nothing without witnesses or while the store does not answer."""
-        if not self._repository.settings.witnesses:
-            return
-        sizes = GaugeMetricFamily("shanben_witness_entries", "Log entries a witness cosigned.", labels=["witness"])
-        times = GaugeMetricFamily("shanben_witness_time_seconds", "When a witness cosigned last.", labels=["witness"])
-        for state in self._witnesses.start()(_STORE_TIMEOUT_SECONDS):
-            sizes.add_metric([state.name], state.size)
-            if state.time:
-                times.add_metric([state.name], datetime.fromisoformat(state.time).timestamp())
-        yield from (sizes, times)
 
     def _recognised(self) -> Metric:
         text = "Whether a store is the one that this library filled."

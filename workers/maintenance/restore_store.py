@@ -28,9 +28,8 @@ from preservation.fixity.object_holding import RepairStore
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
 from preservation.fixity.repair import STORE, log_witnesses
 from preservation.fixity.repair_outcome import Remains, RepairOutcome
-from preservation.log.notes import parse_verifier_key
 from preservation.log.readable import stated_size
-from preservation.log.sequencer import exclusive_writer, verifier_key
+from preservation.log.sequencer import exclusive_writer, log_keys
 from preservation.log.tiles import StoredTree
 from preservation.log_events import accepted_loss, is_deletion
 from preservation.ocfl import objects
@@ -160,7 +159,7 @@ class _Restore:
     def _restore_log(self) -> None:
         repository = self._repository
         try:
-            key = parse_verifier_key(verifier_key(repository))
+            key = log_keys(repository)
         except DependencyMissing:
             key = None
         is_primary = self._target.name == STORE

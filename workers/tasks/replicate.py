@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from preservation.log.notes import parse_verifier_key
-from preservation.log.sequencer import verifier_key
+from preservation.log.sequencer import log_keys
 from preservation.ocfl import objects
 from preservation.replication.log import replicate_log as copy_log
 from preservation.replication.transfer import NamedStore, TransferTotals
@@ -51,7 +50,7 @@ def replicate_log(context: TaskContext, job: Job) -> Mapping[str, object]:
     if name not in repository.replicas:
         return _skipped(name)
     target = _prepared_replica(repository, name)
-    copy = copy_log(_primary(repository), target, parse_verifier_key(verifier_key(repository)))
+    copy = copy_log(_primary(repository), target, log_keys(repository))
     if copy is None:
         return {"store": name, "entries": 0}
     return {"store": name, "entries": copy.size, **_transferred(copy.totals)}

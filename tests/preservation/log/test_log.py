@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from memory_log import MemoryWriterLock, temporary_signer
 from pymerkle import InmemoryTree
 
-from preservation.log import evidence, merkle, notes, signing_key
+from preservation.log import evidence, key_file, merkle, notes
 from preservation.log.log import ProvenanceLog
 from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
@@ -434,14 +434,14 @@ def test_log_root_does_not_depend_on_batch_sizes(counts: list[int]) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from preservation.log import signing_key
+from preservation.log import key_file
 from preservation.log.log import ProvenanceLog
 from preservation.log.writer_lock import FileWriterLock
 from repository.storage.folder import FolderStore
 
 folder = Path(sys.argv[1])
 lock = FileWriterLock(folder / "log.lock", 30)
-log = ProvenanceLog(FolderStore(folder / "store"), signing_key.load(folder / "keys"), lock)
+log = ProvenanceLog(FolderStore(folder / "store"), key_file.load(folder / "keys"), lock)
 for batch in range(100_000):
     first = log.append([b"%s %d %d" % (sys.argv[2].encode(), batch, place) for place in range(150)])
     print(first, batch, flush=True)
@@ -450,7 +450,7 @@ for batch in range(100_000):
 
 @pytest.mark.slow
 def test_log_keeps_every_confirmed_batch_of_writers_killed_repeatedly(tmp_path: Path) -> None:
-    signer = signing_key.create(tmp_path / "keys", SIGNER.origin)
+    signer = key_file.create(tmp_path / "keys", SIGNER.origin)
     log = ProvenanceLog(FolderStore(tmp_path / "store"), signer, FileWriterLock(tmp_path / "log.lock", 30))
     chance = random.Random(7)
     confirmed: dict[int, bytes] = {}

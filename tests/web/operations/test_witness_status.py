@@ -11,7 +11,7 @@ import pytest
 from log_scenarios import publish
 
 from preservation.log.notes import Note, parse_note
-from preservation.log.sequencer import open_log, record_events
+from preservation.log.sequencer import log_keys, open_log, record_events
 from preservation.log.signing_key import Cosigner
 from repository.config import Settings
 from repository.localized import Language, LocalizedText
@@ -82,6 +82,16 @@ def test_metrics_have_what_each_witness_cosigned_and_when(repository: Repository
         ("shanben_witness_time_seconds", "w1.example"): NOON.timestamp(),
         ("shanben_witness_time_seconds", "w2.example"): NOON.timestamp(),
     }
+
+
+def test_metrics_have_the_end_of_the_log_key(repository: Repository) -> None:
+    ends = log_keys(repository).newest.ends(repository.settings.key_days)
+    values = {
+        family.name: family.samples[0].value for family in HoldingsCollector(repository).collect() if family.samples
+    }
+    assert ends
+    assert values["shanben_log_key_end_time_seconds"] == ends.timestamp()
+    assert "shanben_log_timestamp_time_seconds" not in values
 
 
 def test_cosigned_checkpoint_is_open_to_everybody(repository: Repository) -> None:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from iiif_server.cors import PREFLIGHT
 from preservation.log import evidence, sequencer
+from preservation.log.log_keys import parse_log_keys
 from preservation.premis import ingestion_event
 from repository import identifiers, paths
 from repository.database.catalogue import Publication
@@ -147,6 +148,7 @@ def test_log_files_are_served_as_stored(client: FlaskClient, repository: Reposit
 
 def test_proof_verifies_with_the_served_key(client: FlaskClient, logged: Work) -> None:
     key = client.get("/log/key").text.strip()
+    assert parse_log_keys(client.get("/log/keys").text).line() == key
     image = next(logged.images()).identifier
     proof = client.get(f"/log/proof/{image}")
     assert proof.status_code == 200
