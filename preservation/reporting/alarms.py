@@ -58,6 +58,7 @@ def alarms_of(report: PreservationReport) -> list[Alarm]:
     now = datetime.fromisoformat(report.at)
     return [
         *_lost(report),
+        *_lost_works(report),
         *_damage(report),
         *_canaries(report),
         *_unchecked(report, now),
@@ -74,6 +75,15 @@ def _lost(report: PreservationReport) -> Iterator[Alarm]:
             "{count} file(s) have no good copy in any store; see in the preservation report what remains, and decide",
         )
         yield Alarm(AlarmKind.LOST, "", text.format(count=report.lost))
+
+
+def _lost_works(report: PreservationReport) -> Iterator[Alarm]:
+    if report.lost_works:
+        text = LocalizedText(
+            "日志所记的 {count} 种著作，各处存储均已没有；请恢复，或裁定其损失（shanben store lost）",
+            "no store holds {count} work(s) that the log names; restore them, or accept the loss (shanben store lost)",
+        )
+        yield Alarm(AlarmKind.LOST, "works", text.format(count=report.lost_works))
 
 
 def _damage(report: PreservationReport) -> Iterator[Alarm]:

@@ -38,6 +38,7 @@ from preservation.reporting.report import (
     ReportedGroup,
     ReportedKey,
     ReportedLog,
+    ReportedLoss,
     ReportedPlace,
     ReportedSweep,
     ReportedWitness,
@@ -120,6 +121,11 @@ class ReportReader:
             due=self._due(stores, moment),
             open_counts=self._open_counts(stores),
             lost=findings.count_in_state(FindingState.LOST),
+            lost_works=repository.lost_works.undecided_count(),
+            losses=tuple(
+                ReportedLoss(loss.work, loss.logged, loss.stored, loss.first_seen)
+                for loss in repository.lost_works.undecided(MOST_FINDINGS)
+            ),
             open_findings=tuple(reported_finding(each, titles) for each in opened),
             ended_findings=tuple(reported_finding(each, titles) for each in ended),
             log=self._log(counts.events - counts.staged, counts.staged),

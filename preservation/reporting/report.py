@@ -104,6 +104,16 @@ class ReportedFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedLoss:
+    """A work of which the log names version `logged` and no store has more than version `stored`, 0 for none."""
+
+    work: str
+    logged: int
+    stored: int
+    first_seen: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingCount:
     """How many findings of one kind are open in one store."""
 
@@ -196,7 +206,8 @@ class ReportedCadence:
 class PreservationReport:
     """The state of preservation at the time `at`. Lists are limited to what a reader can take in; counts are whole.
 
-    `lost` counts open findings of files of which no copy is good.
+    `lost` counts open findings of files of which no copy is good, `lost_works` the works that no store holds as the log
+    names them and about which nobody has decided; `losses` lists them.
     """
 
     at: str
@@ -217,6 +228,8 @@ class PreservationReport:
     due: tuple[DueDay, ...] = ()
     open_counts: tuple[FindingCount, ...] = ()
     lost: int = 0
+    lost_works: int = 0
+    losses: tuple[ReportedLoss, ...] = ()
     open_findings: tuple[ReportedFinding, ...] = ()
     ended_findings: tuple[ReportedFinding, ...] = ()
     log: ReportedLog = ReportedLog()

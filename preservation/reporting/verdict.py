@@ -61,9 +61,9 @@ def _well(report: PreservationReport, state: State) -> LocalizedText:
             return LocalizedText("一切正常。", "All is well.")
         case State.UNKNOWN:
             return LocalizedText("没有发现问题，但尚未全部校验。", "No fault is known, but not everything was checked.")
-    if report.open:
+    if unresolved := report.open + report.lost_works:
         text = LocalizedText("有 {count} 项问题尚未解决。", "{count} finding(s) are unresolved.")
-        return text.format(count=f"{report.open:,}")
+        return text.format(count=f"{unresolved:,}")
     return LocalizedText("馆藏未见损坏，但有情况需要处理。", "No damage is known, but something needs attention.")
 
 

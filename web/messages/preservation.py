@@ -75,6 +75,11 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "finding-state.closed": LocalizedText("再查已无此问题", "found no more"),
         "finding-state.repaired": LocalizedText("已修复", "repaired"),
         "finding-state.resolved": LocalizedText("已由馆方裁定", "resolved by decision"),
+        "lost.table": LocalizedText("日志所记而各处均无的著作", "Works that the log names and no store holds"),
+        "lost.work": LocalizedText("著作", "Work"),
+        "lost.logged": LocalizedText("日志所记版本", "Version in the log"),
+        "lost.stored": LocalizedText("现存版本", "Version held"),
+        "lost.seen": LocalizedText("首次发现", "First seen"),
         # Checks
         "checks.table": LocalizedText("各存储各类文件的校验", "Checks by store and class"),
         "checks.store": LocalizedText("存储", "Store"),

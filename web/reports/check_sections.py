@@ -29,9 +29,25 @@ def findings_section(report: PreservationReport, language: Language) -> ReportSe
         tables += [_by_kind(report, language), findings_table("open", report.open_findings, language)]
         if report.open > len(report.open_findings):
             sentences.append(translate(language, "finding.listed", count=len(report.open_findings)))
+    if report.losses:
+        tables.append(_losses(report, language))
     if report.ended_findings:
         tables.append(findings_table("ended", report.ended_findings, language))
     return ReportSection("findings", translate(language, "section.findings"), tuple(sentences), tuple(tables))
+
+
+def _losses(report: PreservationReport, language: Language) -> ReportTable:
+    headings = tuple(translate(language, f"lost.{name}") for name in ("work", "logged", "stored", "seen"))
+    rows = tuple(
+        (
+            Cell(loss.work, loss.work, alert=True),
+            _number(loss.logged),
+            _number(loss.stored),
+            Cell(_time(loss.first_seen), loss.first_seen),
+        )
+        for loss in report.losses
+    )
+    return ReportTable(translate(language, "lost.table"), headings, rows)
 
 
 def findings_table(name: str, findings: Iterable[ReportedFinding], language: Language) -> ReportTable:

@@ -30,6 +30,7 @@ from repository.database.fixity_values import (
     UnitKind,
     day_of,
 )
+from repository.database.lost_works import LostWork
 from repository.database.outbox import NewJob
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
@@ -121,6 +122,17 @@ def test_damage_shows_on_the_page_with_its_evidence_and_with_what_was_done(
     assert "完好内容取自 copy" in page
     assert "完好内容取自 copy" in text_of(staff, "/preservation/findings?state=ended")
     assert KEY not in text_of(staff, "/preservation/findings")
+
+
+def test_works_that_no_store_holds_are_on_the_page_until_somebody_decides(
+    staff: FlaskClient, repository: Repository
+) -> None:
+    repository.lost_works.replace([LostWork("wlost", 2, 1)], "2026-01-01T00:00:00Z")
+    page = text_of(staff, "/preservation")
+    assert "日志所记的 1 种著作，各处存储均已没有" in page
+    assert "wlost" in page
+    repository.lost_works.replace([], "2026-01-02T00:00:00Z")
+    assert "wlost" not in text_of(staff, "/preservation")
 
 
 def test_findings_are_listed_by_store(staff: FlaskClient, repository: Repository, publisher: Any) -> None:
