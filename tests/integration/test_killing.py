@@ -38,6 +38,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PAGES, LARGE = 40, 1
 INGEST_SECONDS = 150.0
 JOBS_SECONDS = 90.0
+READER_PAUSE = 0.05
+"""Seconds; each of two readers then requests about fifteen tiles a second, and more in `make chaos`."""
+
 CHANCE = random.Random(1)
 SEEDS = count(1)
 
@@ -59,7 +62,8 @@ class Trial:
         self.sound = False
         seed = next(SEEDS)
         book = write_book(self.instance.folder / f"book-{seed}", PAGES, LARGE, seed, identifier=f"book-{seed}")
-        with TileReader(self.instance.address, pyramids_of(self.instance, self.earlier), [self.earlier]) as self.reader:
+        earlier = pyramids_of(self.instance, self.earlier)
+        with TileReader(self.instance.address, earlier, [self.earlier], pause=READER_PAUSE) as self.reader:
             self.ingest = self.instance.ingest(book)
             try:
                 self.ingest.wait_for_pages(PAGES // 10, INGEST_SECONDS)

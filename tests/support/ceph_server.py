@@ -165,7 +165,8 @@ class CephServer:
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until an object can be written and read. Raises `ServerFailed`."""
-        self.processes["rgw"].wait_until(self._works, seconds)
+        client = self.client(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
+        self.processes["rgw"].wait_until(lambda: self._works(client), seconds)
 
     def client(self, user: User | None = None, **options: Any) -> S3Client:
         """Return a boto3 client, for what a test does without our code; `options` are those of botocore's `Config`."""
@@ -207,8 +208,7 @@ class CephServer:
             "s3_secret_key": user.secret_key,
         }
 
-    def _works(self) -> bool:
-        client = self.client(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
+    def _works(self, client: S3Client) -> bool:
         try:
             client.create_bucket(Bucket=PROBE)
             client.put_object(Bucket=PROBE, Key=PROBE, Body=b"ready")

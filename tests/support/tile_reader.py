@@ -29,16 +29,23 @@ MOST_FAULTS = 20
 class TileReader:
     """Requests the tiles of pyramids, given as files of the store, in threads of its own while the context lasts.
 
-    It also requests the manifests of `works`, which must not change meanwhile.
+    It also requests the manifests of `works`, which must not change meanwhile. Each thread waits for `pause` seconds
+    between requests.
     """
 
     def __init__(
-        self, address: str, pyramids: Mapping[str, bytes], works: Iterable[str] = (), threads: int = 2
+        self,
+        address: str,
+        pyramids: Mapping[str, bytes],
+        works: Iterable[str] = (),
+        threads: int = 2,
+        pause: float = PAUSE_SECONDS,
     ) -> None:
         self._host = urlsplit(address).netloc
         self._expected = dict(_tiles(pyramids))
         self._manifests = [manifest_path(work) for work in works]
         self._threads = [threading.Thread(target=self._read, args=(number,)) for number in range(threads)]
+        self._pause = pause
         self._ended = threading.Event()
         self._tolerating = 0
         self._lock = threading.Lock()
@@ -85,7 +92,7 @@ class TileReader:
         etags: dict[str, str] = {}
         turns = itertools.cycle(self._expected)
         for path in itertools.islice(turns, number * 7, None):
-            if self._ended.wait(PAUSE_SECONDS):
+            if self._ended.wait(self._pause):
                 return
             began, tolerant = time.monotonic(), self._tolerating > 0
             try:

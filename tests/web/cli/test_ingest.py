@@ -58,7 +58,7 @@ from workers.deposit.record import ReadRecord
 from workers.execution.context import TaskContext
 from workers.masters.examine import Examined
 from workers.service.local import local_runner
-from workers.tasks.jobs import sequence_events_job
+from workers.tasks.jobs import DESCRIBE_WORK, sequence_events_job
 
 
 class RecordingTerminal(Terminal):
@@ -246,7 +246,7 @@ def test_ingest_finishes_its_follow_up_jobs_before_it_returns(
     (work,) = document["works"]
     repository = context.repository
     assert (code, document["unfinished"]) == (0, [])
-    assert repository.jobs.due(100) == []
+    assert {job.kind for job in repository.jobs.due(100)} <= {DESCRIBE_WORK}  # left for the workers
     assert not repository.log_sequence.has_unlogged_events()
     assert replication_status_of(repository, work["identifier"]).preserved
     assert repository.store.exists(collection("top"))
@@ -346,7 +346,8 @@ def test_ingest_leaves_jobs_that_it_did_not_cause(
     other = NewJob("replicate:elsewhere:w1", "replicate", {"work": "w1", "store": "elsewhere"})
     context.repository.jobs.enqueue(other)
     assert ingest_and_read(context, deposit, capsys)[0] == 0
-    assert [job.key for job in context.repository.jobs.due(10)] == [other.key]
+    left = [job.key for job in context.repository.jobs.due(10) if job.kind != DESCRIBE_WORK]
+    assert left == [other.key]
 
 
 def test_retry_fails_when_a_follow_up_job_fails(
