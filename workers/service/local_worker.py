@@ -79,7 +79,7 @@ GROUPS: Final = (
     (SWEEP_STORE, CHECK_FILES),
     (REPAIR_WORK, REPAIR_STORES),
 )
-"""The kinds of job that share a thread; only those of the first group decode masters.
+"""The kinds of job that share a thread; those of the first and the last group decode masters.
 
 Those that wait for services of other institutions have a thread of their own.
 """
