@@ -46,6 +46,7 @@ class Settings:
     key_passphrase: str = ""
     key_passphrase_file: str = ""
     key_days: int = 730
+    delete_days: int = 7
     tsa: str = ""
     tsa_certificates: str = ""
     fixity_days: int = 90
@@ -136,6 +137,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "client_pixels": (0, 1 << 40),
     "quorum": (0, 100),
     "key_days": (1, 36_500),
+    "delete_days": (0, 3650),
     "similar_pages": (0, 100_000_000),
     "fixity_days": (1, 3650),
     "fixity_limit": (0, 1 << 40),

@@ -16,6 +16,7 @@
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
     canaries/...                                   objects known to be bad (`preservation/fixity/canaries.py`)
+    deleted/{3}/{3}/{3}/shanben%3a{work}.json      the tombstone of a work that was deleted (`preservation/deletion.py`)
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
@@ -32,6 +33,7 @@ PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
 UNFINISHED: Final = "unfinished"
+DELETED: Final = "deleted"
 QUARANTINE: Final = "quarantine"
 SIMILAR: Final = "similar"
 SIMILAR_WORKS: Final = "similar/works"
@@ -75,9 +77,19 @@ def quarantined(sha256: str, key: str) -> str:
     return f"{QUARANTINE}/{sha256[:16]}/{key}"
 
 
+def tombstone(work: str) -> str:
+    """Return the key of the tombstone of a work, which is outside the object that it replaces."""
+    return f"{DELETED}{ocfl_object(work).removeprefix(OCFL_ROOT)}.json"
+
+
+def pyramids_of(image: str) -> str:
+    """Return the folder of all pyramids of an image."""
+    return f"{PYRAMIDS}/{image[1:4]}/{image}"
+
+
 def pyramid(image: str, recipe: str) -> str:
     """Return the key of an image's pyramid; `recipe` is a short hexadecimal digest of all that decides its bytes."""
-    return f"{PYRAMIDS}/{image[1:4]}/{image}/{recipe}.zip"
+    return f"{pyramids_of(image)}/{recipe}.zip"
 
 
 def features_of_work(work: str) -> str:

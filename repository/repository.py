@@ -10,6 +10,7 @@ from repository.clock import Clock, system_clock
 from repository.config import Settings
 from repository.database.accounts import Accounts, AccountSessions
 from repository.database.catalogue import Catalogue
+from repository.database.deletions import Deletions
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.fixity import FixityRecords
 from repository.database.fixity_findings import FixityFindings
@@ -54,6 +55,7 @@ class Repository:
     holdings: Holdings
     reports: Reports
     lost_works: LostWorks
+    deletions: Deletions
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -105,4 +107,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         Holdings(sessions),
         Reports(sessions),
         LostWorks(sessions),
+        Deletions(sessions),
     )

@@ -40,6 +40,12 @@ DELETING = {
 }
 """What each module may delete in a store. Only one may delete files of OCFL objects."""
 
+ERASING = {
+    "preservation.deletion": "the object of a work whose tombstone is in the store",
+    "workers.tasks.delete": "pyramids of a work whose deletion two people have decided",
+}
+"""What each module may erase in a store: everything below a prefix, with all versions that a bucket keeps."""
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 OUTERMOST_LOOPS = {
     "web.telemetry.damage_reports",
@@ -207,6 +213,47 @@ def test_tests_reserve_ports_and_never_probe_for_one() -> None:
         and any(map(probes_for_a_port, ast.walk(parse(path))))
     }
     assert probing == {"tests/support/ports.py"}
+
+
+def callers(method: str) -> set[str]:
+    """Return the modules outside storage that name an attribute, called on whatever object."""
+    return {
+        dotted(path)
+        for path in modules()
+        if not dotted(path).startswith("repository.storage.")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr == method
+    }
+
+
+def test_objects_are_erased_by_the_decision_of_two_people_alone() -> None:
+    """One function erases an object, after the tombstone is read; one task calls it, for decided deletions."""
+    assert callers("erase") == ERASING.keys()
+    erased = {
+        ast.unparse(node.args[0])
+        for path in modules()
+        if dotted(path) in ERASING
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "erase"
+    }
+    assert erased == {"paths.ocfl_object(work)", "paths.pyramids_of(image)"}
+    graph = grimp.build_graph(*PACKAGES)
+    using = {
+        module
+        for module in graph.find_modules_that_directly_import("preservation.deletion")
+        if "erase_object" in (PROJECT / f"{module.replace('.', '/')}.py").read_text()
+    }
+    assert using == {"workers.tasks.delete"}
+
+
+def test_no_code_but_that_of_stores_reaches_the_files_of_a_store() -> None:
+    """Boto3 and obstore, which could delete without `ObjectStore`, are known to the storage package alone."""
+    reaching = {
+        dotted(path)
+        for path in modules()
+        if re.search(r"^\s*(from|import) (boto3|botocore|obstore)\b", path.read_text(), re.MULTILINE)
+    }
+    assert all(name.startswith("repository.storage.") for name in reaching), reaching
 
 
 def test_only_listed_modules_delete_in_a_store_and_one_of_them_files_of_objects() -> None:

@@ -190,12 +190,15 @@ def works(store: ObjectStore) -> Iterator[str]:
     """Yield every work that has an object, in the order of the objects' keys. Lists the whole storage root.
 
     Objects that have lost their inventory are included: `read_inventory` says what is wrong with them. A work whose
-    first version is being written is not.
+    first version is being written is not, nor is one that was deleted and left a tombstone.
     """
+    has_tombstones = next(iter(store.list(paths.DELETED)), None) is not None
     depth = paths.ocfl_object("").count("/") + 1
     for folder, listed in groupby(store.list(paths.OCFL_ROOT), lambda stored: _parent(stored.key, depth)):
         work = paths.work_of_ocfl_id(folder.rpartition("/")[2].replace("%3a", ":", 1))
         if not work or paths.ocfl_object(work) != folder:
+            continue
+        if has_tombstones and store.exists(paths.tombstone(work)):
             continue
         is_committed = any(stored.key == f"{folder}/{INVENTORY_NAME}" for stored in listed)
         if is_committed or not is_begun(store, work):

@@ -42,6 +42,14 @@ class StoredObject:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectLock:
+    """A lock by which a store refuses to delete an object: until a time (RFC 3339), None for a legal hold."""
+
+    key: str
+    until: str | None
+
+
 def check_key(key: str) -> str:
     """Return a valid key unchanged. Raises `StoreFault` for any other."""
     try:

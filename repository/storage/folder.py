@@ -17,7 +17,7 @@ from typing import Final
 
 from repository.errors import KeyExists, KeyNotFound, StoreDenied, StoreFault, StoreFull
 from repository.localized import LocalizedText
-from repository.storage.content import CHUNK, INCOMING, Content, MovableFile, StoredObject, check_key
+from repository.storage.content import CHUNK, INCOMING, Content, MovableFile, ObjectLock, StoredObject, check_key
 from repository.storage.fsync import DurableFolders, TemporaryFiles, sync_file, sync_folder, write_all
 from repository.storage.open_files import OpenFile, OpenFiles
 
@@ -123,6 +123,18 @@ class FolderStore:
             finally:
                 self._open_files.forget(key)
             self._folders.delete_empty(os.path.dirname(path))
+
+    def lock_below(self, prefix: str) -> ObjectLock | None:
+        """Return None: a folder has no locks."""
+        check_key(prefix)
+        return None
+
+    def erase(self, prefix: str) -> int:
+        """Delete every object below ``prefix/``; return how many."""
+        stored = list(self.list(prefix))
+        for each in stored:
+            self.delete(each.key)
+        return len(stored)
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
         """Delete temporary files of dead writers that were last written to this long ago; return how many."""

@@ -21,7 +21,7 @@ from obstore.store import MemoryStore, S3Store
 from repository.errors import KeyExists, KeyNotFound, StoreFault
 from repository.localized import LocalizedText
 from repository.storage.address import S3Address
-from repository.storage.content import CHUNK, Content, StoredObject, check_key
+from repository.storage.content import CHUNK, Content, ObjectLock, StoredObject, check_key
 from repository.storage.multipart import PART, MultipartUpload
 from repository.storage.s3_errors import error_code, fault_of_report
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
     from repository.storage.s3_admin import IncompleteUploads
+    from repository.storage.s3_versions import ObjectVersions
 
 _PARALLEL_PARTS: Final = 4
 _LIST_SIZE: Final = 1000
@@ -197,6 +198,26 @@ class ObstoreStore:
         """Delete the object if it exists."""
         with suppress(KeyNotFound), _translated(key):
             self._store.delete(check_key(key))
+
+    def lock_below(self, prefix: str) -> ObjectLock | None:
+        """Return the lock, of any version of any object below ``prefix/``, that ends last; None if none is locked."""
+        check_key(prefix)
+        return self._versions(self._address).lock_below(prefix) if self._address else None
+
+    def erase(self, prefix: str) -> int:
+        """Delete every object below ``prefix/`` with all its versions; return how many versions and objects."""
+        check_key(prefix)
+        if self._address:
+            return self._versions(self._address).erase(prefix)
+        stored = list(self.list(prefix))
+        for each in stored:
+            self.delete(each.key)
+        return len(stored)
+
+    def _versions(self, address: S3Address) -> ObjectVersions:
+        from repository.storage.s3_versions import ObjectVersions  # noqa: PLC0415 - as `_incomplete_uploads`
+
+        return ObjectVersions(address)
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
         """Abort incomplete uploads of this age; return how many. A store in memory has none."""

@@ -73,8 +73,8 @@ def prepare_bucket(address: str, settings: Settings) -> Bucket:
     store = parse_address(address, settings)
     if isinstance(store, Path):
         raise SettingInvalid(name="store", reason=LocalizedText("文件夹没有存储桶", "a folder has no bucket"))
-    client = _create_client(store)
-    with _translated(store.bucket):
+    client = create_client(store)
+    with translated(store.bucket):
         if not _bucket_exists(client, store.bucket):
             _create_bucket(client, store)
         client.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -88,7 +88,7 @@ def _bucket_exists(client: S3Client, name: str) -> bool:
     try:
         client.head_bucket(Bucket=name)
     except ClientError as fault:
-        if _code_of(fault) in _NO_BUCKET:
+        if code_of(fault) in _NO_BUCKET:
             return False
         raise
     return True
@@ -104,7 +104,7 @@ def _create_bucket(client: S3Client, store: S3Address) -> None:
                 CreateBucketConfiguration={"LocationConstraint": store.region},  # type: ignore[typeddict-item]
             )
     except ClientError as fault:
-        if _code_of(fault) != _ALREADY_OURS:  # another process created it meanwhile
+        if code_of(fault) != _ALREADY_OURS:  # another process created it meanwhile
             raise
 
 
@@ -121,7 +121,7 @@ def _put_rules(client: S3Client, store: S3Address) -> None:
                 LifecycleConfiguration={"Rules": after},
             )
     except ClientError as fault:
-        if _code_of(fault) not in _UNSUPPORTED and _status_of(fault) not in _UNSUPPORTED_STATUS:
+        if code_of(fault) not in _UNSUPPORTED and _status_of(fault) not in _UNSUPPORTED_STATUS:
             raise
 
 
@@ -129,7 +129,7 @@ def _rules_of(client: S3Client, bucket: str) -> list[LifecycleRuleOutputTypeDef]
     try:
         return client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     except ClientError as fault:
-        if _code_of(fault) == "NoSuchLifecycleConfiguration":
+        if code_of(fault) == "NoSuchLifecycleConfiguration":
             return []
         raise
 
@@ -177,12 +177,12 @@ class IncompleteUploads:
     def abort(self, prefix: str = "", older_than_seconds: float = 0) -> int:
         """Abort uploads of keys under ``prefix/`` (all for '') of this age by the server's clock; return how many."""
         below = self._address.key(prefix)
-        with _translated(prefix or self._address.bucket):
+        with translated(prefix or self._address.bucket):
             return self._abort_all(self._list(f"{below}/" if below else "", older_than_seconds))
 
     def abort_key(self, key: str) -> int:
         """Abort every upload of a key; return how many."""
-        with _translated(key):
+        with translated(key):
             full_key = self._address.key(key)
             return self._abort_all(upload for upload in self._list(full_key, 0) if upload["Key"] == full_key)
 
@@ -201,7 +201,7 @@ class IncompleteUploads:
                     Bucket=self._address.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                 )
             except ClientError as fault:
-                if _code_of(fault) != "NoSuchUpload":  # aborted or completed meanwhile
+                if code_of(fault) != "NoSuchUpload":  # aborted or completed meanwhile
                     raise
                 continue
             aborted += 1
@@ -209,7 +209,7 @@ class IncompleteUploads:
 
     def _open_client(self) -> S3Client:
         with self._creating:
-            self._client = self._client or _create_client(self._address)
+            self._client = self._client or create_client(self._address)
             return self._client
 
 
@@ -218,7 +218,7 @@ def _initiated(upload: MultipartUploadTypeDef) -> datetime:
     return upload["Initiated"].replace(microsecond=0)
 
 
-def _create_client(address: S3Address) -> S3Client:
+def create_client(address: S3Address) -> S3Client:
     """Return a client for the server of an address; it opens no connection and may be used from many threads."""
     return boto3.session.Session().client(
         "s3",
@@ -235,7 +235,7 @@ def _create_client(address: S3Address) -> S3Client:
     )
 
 
-def _code_of(fault: ClientError) -> str:
+def code_of(fault: ClientError) -> str:
     """Return the S3 error code of a response, or the HTTP status of a response without a body (to a HEAD)."""
     return str(fault.response.get("Error", {}).get("Code", ""))
 
@@ -245,12 +245,12 @@ def _status_of(fault: ClientError) -> int:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
     """Raise boto3's errors as `StoreFault`; `name` is the key or bucket."""
     try:
         yield
     except ClientError as fault:
-        code = _code_of(fault)
+        code = code_of(fault)
         raise fault_of_response(name, "" if code.isdecimal() else code, _status_of(fault)) from fault
     except NoCredentialsError as fault:
         raise StoreDenied(key=name, reason=LocalizedText("没有设置访问密钥", "no access key is set")) from fault

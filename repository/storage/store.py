@@ -12,7 +12,7 @@ from typing import Protocol
 
 from repository.config import Settings
 from repository.storage.address import StoreAddress, parse_address, replica_addresses
-from repository.storage.content import CHUNK, Content, StoredObject
+from repository.storage.content import CHUNK, Content, ObjectLock, StoredObject
 from repository.storage.folder import FolderStore
 from repository.storage.s3 import s3_store
 
@@ -57,6 +57,15 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete the object if it exists."""
+
+    def lock_below(self, prefix: str) -> ObjectLock | None:
+        """Return the lock, of any object below ``prefix/``, that ends last; None if nothing there is locked."""
+
+    def erase(self, prefix: str) -> int:
+        """Delete every object below ``prefix/`` with all versions that the store keeps of it; return how many.
+
+        The objects are deleted one after another. Raises `StoreDenied` for one that is locked.
+        """
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
         """Delete incomplete uploads and temporary files of this age that killed writers left; return how many."""

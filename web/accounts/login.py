@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from iiif_server.request.cost import RequestLimited
-from repository.accounts import normalized_name
+from repository.accounts import Account, normalized_name
 from repository.database.accounts import Accounts, AccountSessions, Credentials
 from repository.database.login_failures import LoginFailures
 from repository.errors import AccessRefused
@@ -60,19 +60,29 @@ class Logins:
 
         Raises `LoginRefused`, `LoginLimited`, `PasswordsBusy` and `DatabaseFault`.
         """
+        account = self.verify(name, password, address).name
+        token = self._sessions.start(account)
+        if token is None:
+            raise LoginRefused
+        return token
+
+    def verify(self, name: str, password: str, address: str) -> Account:
+        """Return the account, in use, that has this name and password. Failures count as those of `begin`.
+
+        Raises `LoginRefused`, `LoginLimited`, `PasswordsBusy` and `DatabaseFault`.
+        """
         account = normalized_name(name)
         seconds = self._failures.count(_limits(account, address))
         if seconds:
             raise LoginLimited(seconds=seconds)
         found = self._check(account, password)
-        token = self._sessions.start(account) if found else None
-        if found is None or token is None:
+        if found is None or found.account.disabled is not None:
             raise LoginRefused
         self._failures.forget(account_subject(account))
         self._failures.give_back(_address_subject(address))
         if self._passwords.needs_rehash(found.encoded):
             self._accounts.replace_hash(account, found.encoded, self._passwords.hash(password))
-        return token
+        return found.account
 
     def end(self, token: str) -> None:
         """End a session."""

@@ -18,6 +18,7 @@ from repository.logs import log_to_stderr
 from web.cli.access import access, restore, withdraw
 from web.cli.account import account
 from web.cli.certificate import certificate
+from web.cli.delete import delete
 from web.cli.deposit_report import arrangement_json, show_arrangement, show_ignored
 from web.cli.examiner import opened_examiner
 from web.cli.exchange import export, import_bag
@@ -53,6 +54,7 @@ def main() -> None:
 main.add_command(access)
 main.add_command(account)
 main.add_command(certificate)
+main.add_command(delete)
 main.add_command(export)
 main.add_command(import_bag)
 main.add_command(fixity)

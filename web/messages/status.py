@@ -98,6 +98,8 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.repair-stores": LocalizedText("修复日志", "repair of the log"),
         "kind.timestamp": LocalizedText("请求时间戳", "timestamp request"),
         "kind.witness": LocalizedText("请求见证", "request to witnesses"),
+        "kind.delete": LocalizedText("删除著作", "deletion of a work"),
+        "kind.delete-copy": LocalizedText("删除副本", "deletion of a copy"),
         "kind.access": LocalizedText("保存利用限制", "access change"),
         "kind.alarms": LocalizedText("检查警报", "alarm check"),
         "kind.collection": LocalizedText("更新总目", "collection update"),

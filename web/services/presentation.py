@@ -16,6 +16,7 @@ from repository.model import WorkState
 from repository.repository import Repository
 from web.services.store_state import absent
 from web.site.cors import conditional
+from web.site.not_held import not_held
 from web.site.urls import base_url
 
 _SECONDS: Final = "public, max-age=5"
@@ -42,7 +43,7 @@ def blueprint(repository: Repository) -> Blueprint:
         except NotFound as fault:
             if held:
                 raise KeyNotFound(key=paths.manifest(identifier)) from fault
-            raise
+            raise not_held(repository, identifier) from fault
 
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:

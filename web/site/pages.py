@@ -25,6 +25,7 @@ from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language
+from web.site.not_held import not_held
 from web.site.page_metadata import PageMetadata, page_metadata
 from web.site.public_record import public_record
 from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
@@ -85,11 +86,14 @@ class CatalogueQueries:
         return self._catalogue.published_count()
 
     def work(self, identifier: str) -> tuple[Work, Decision]:
-        """Return a work and the decision on access to it. Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`."""
+        """Return a work and the decision on access to it.
+
+        Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`.
+        """
         name = identifiers.parse(identifier, Kind.WORK)
         work, held = self._catalogue.work(name), self._catalogue.access(name)
         if work is None or held is None:
-            raise NotFound(what=name)
+            raise not_held(self._repository, name)
         if held.access.state is WorkState.WITHDRAWN:
             raise Withdrawn(what=name, when=day_of_withdrawal(held.access))
         return work, decide(work.rights, held.access.state, self._repository.clock())

@@ -38,7 +38,7 @@ class PayloadFile:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class PositionedEvent:
     """An event of a work and its index in the provenance log; None for one that is not logged yet."""
 
     event: Event
@@ -51,7 +51,7 @@ class BagContents:
 
     work: Work
     payload: Sequence[PayloadFile]
-    events: Sequence[LoggedEvent]
+    events: Sequence[PositionedEvent]
     created: str
 
     def paths(self) -> Mapping[str, Sequence[str]]:

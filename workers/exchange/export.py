@@ -45,8 +45,8 @@ from workers.exchange.contents import (
     METS_DOCUMENT,
     PREMIS_DOCUMENT,
     BagContents,
-    LoggedEvent,
     PayloadFile,
+    PositionedEvent,
     payload_path,
 )
 from workers.exchange.mets import mets_document
@@ -117,7 +117,7 @@ def _contents(repository: Repository, identifier: str, inventory: Inventory) -> 
             key = objects.file_key(inventory, identifier, logical)
             size = sizes[digest] if digest in sizes else store.size(key)
             payload.append(PayloadFile(path, key, digest, size))
-    events = [LoggedEvent(event, index) for event, index in repository.log_sequence.positions_of(identifier)]
+    events = [PositionedEvent(event, index) for event, index in repository.log_sequence.positions_of(identifier)]
     return BagContents(work, payload, events, inventory.versions[-1].created)
 
 

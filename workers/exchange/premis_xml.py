@@ -12,7 +12,7 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from repository.model import Image
-from workers.exchange.contents import BagContents, LoggedEvent
+from workers.exchange.contents import BagContents, PositionedEvent
 from workers.exchange.xml_values import SHA256, href, serialized, stated, xml_text
 
 NAMESPACE: Final = "http://www.loc.gov/premis/v3"
@@ -68,7 +68,7 @@ def _file(work: str, image: Image, paths: Sequence[str]) -> etree._Element:
     return file
 
 
-def _event(work: str, logged: LoggedEvent) -> etree._Element:
+def _event(work: str, logged: PositionedEvent) -> etree._Element:
     event = logged.event
     index = {} if logged.log_index is None else {"log index": str(logged.log_index)}
     element = _P.event(
@@ -92,7 +92,7 @@ def _agent(software: str) -> etree._Element:
     return agent
 
 
-def _software(events: Sequence[LoggedEvent]) -> Iterator[str]:
+def _software(events: Sequence[PositionedEvent]) -> Iterator[str]:
     yield from filter(None, (logged.event.detail.get("software") for logged in events))
 
 

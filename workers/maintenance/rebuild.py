@@ -27,6 +27,7 @@ from typing import Final
 from preservation.log.readable import ReadableLog
 from preservation.log.sequencer import exclusive_writer, read_damaged_log
 from preservation.log_events import accepted_loss
+from preservation.log_events import is_deletion
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
@@ -34,13 +35,14 @@ from repository.access import lesser_access
 from repository.clock import timestamp
 from repository.database.catalogue import Publication
 from repository.database.lost_works import LostWork
+from repository.database.deletions import Deletion, DeletionState
 from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
 from repository.model import Work
 from repository.repository import Repository
 from workers.masters.examine import Examiner
 from workers.progress import Progress
-from workers.tasks.jobs import INGEST, feature_index_job
+from workers.tasks.jobs import INGEST, delete_work_job, feature_index_job
 from workers.tasks.preserve import preserved_access, read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import make_pyramid, read_pyramid
@@ -105,6 +107,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
             log = read_damaged_log(repository)
             logged = {work: access for work, (_, access) in log.access.items()}
             count = repository.catalogue.rebuild(_publications(repository, reading, log), logged, log.kept)  # 3, 4
+        _restore_deletions(repository, log)
         publish_all(repository)  # 5
         if repository.settings.similar_pages:
             repository.jobs.enqueue(feature_index_job())  # 6
@@ -116,6 +119,17 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
     repository.lost_works.replace(lost, timestamp(repository.clock()))
     undecided = tuple(each for each in lost if not each.decided)
     return Rebuilt(count, images, made, skipped, undecided, tuple(log.problems))
+
+
+def _restore_deletions(repository: Repository, log: ReadableLog) -> None:
+    """Record the deletions that the log names. A job completes each that was not carried out in every store."""
+    tombstones = {index: event for index, event in log.kept if is_deletion(event)}
+    for work, index in sorted(log.deleted.items()):
+        event = tombstones[index]
+        versions, requested = event.detail.get("versions", "0"), event.detail.get("requested", event.time)
+        state, version = DeletionState.CONFIRMED, int(versions) if versions.isdecimal() else 0
+        found = Deletion(work, state, version, requested, "", "", event.time, "", event.identifier)
+        repository.deletions.restore(found, [delete_work_job(work)], timestamp(repository.clock()))
 
 
 def _require_no_ingest(repository: Repository) -> None:

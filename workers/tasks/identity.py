@@ -14,13 +14,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from repository.database.deletions import WorkDeleted
 from repository.errors import DepositRefused, NotFound
+from repository.faults import Fault
 from repository.model import Work
 from repository.repository import Repository
 from workers.deposit.assemble import work_identifier
 from workers.deposit.comparison import foreign_identifier_fault, held_pictures_fault
 from workers.deposit.exported import ExportedWork
 from workers.deposit.record import Description
+from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import Survey
 from workers.tasks.preserve import read_work
 
@@ -64,6 +67,14 @@ def held_work(repository: Repository, work: str, next_version: int) -> Work | No
     """
     held = repository.catalogue.work(work) if work else None
     return read_work(repository.store, work) if held is None and next_version > 1 else held
+
+
+def refuse_deleted(repository: Repository, work: str, deposit: str) -> None:
+    """Raise `DepositRefused` for the deposit of a work whose deletion is decided."""
+    if work and (deletion := repository.deletions.get(work)) and deletion.is_decided:
+        day = (deletion.confirmed or "")[:10]
+        message = WorkDeleted(what=work, day=day).message
+        raise DepositRefused(deposit, (Fault(RECORD_FILE, "", "work.deleted", message),))
 
 
 def _may_be(repository: Repository, exported: ExportedWork, digests: Sequence[str]) -> bool:

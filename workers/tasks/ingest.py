@@ -55,7 +55,7 @@ from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Restart, StepFailed
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
-from workers.tasks.identity import Identity, held_work, identify
+from workers.tasks.identity import Identity, held_work, identify, refuse_deleted
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, features_job, page_job, replicate_work_job, sequence_events_job
 from workers.tasks.preserve import access_unknown_to_catalogue, next_version, preserve
@@ -113,6 +113,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     if job.plan is None:
         return _plan(context, job, deposit)  # 1, followed by 2
     plan = IngestPlan.of_json(job.plan)
+    refuse_deleted(repository, plan.work, str(folder))
     pages = _finished_pages(repository, job, plan)
     if _has_changed(deposit, pages, plan):
         return _restart(repository, job, folder, plan, pages)
@@ -240,7 +241,9 @@ def _identity(context: TaskContext, job: Job, deposit: Survey) -> Identity:
         digests = _master_digests(deposit, context.examiner.concurrency) if needed else ()
     except DepositNotMounted:
         return Identity("")
-    return identify(context.repository, deposit, digests, revises, exported)
+    identity = identify(context.repository, deposit, digests, revises, exported)
+    refuse_deleted(context.repository, identity.work, str(deposit.folder))
+    return identity
 
 
 def _master_digests(deposit: Survey, concurrency: int) -> Sequence[str]:

@@ -24,6 +24,8 @@ REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
+DELETE_WORK: Final = "delete"
+DELETE_COPY: Final = "delete-copy"
 REQUEST_TIMESTAMP: Final = "timestamp"
 REPAIR_WORK: Final = "repair"
 REPAIR_STORES: Final = "repair-stores"
@@ -95,6 +97,16 @@ def timestamp_job() -> NewJob:
 def access_job(work: str) -> NewJob:
     """Return the job that preserves the access to a work which the catalogue holds, and publishes the work by it."""
     return NewJob(f"{PRESERVE_ACCESS}:{work}", PRESERVE_ACCESS, {"work": work})
+
+
+def delete_work_job(work: str) -> NewJob:
+    """Return the job that carries out the confirmed deletion of a work in the primary store."""
+    return NewJob(f"{DELETE_WORK}:{work}", DELETE_WORK, {"work": work})
+
+
+def delete_copy_job(store: str, work: str) -> NewJob:
+    """Return the job that deletes the copy of a deleted work in the replica named `store`."""
+    return NewJob(f"{DELETE_COPY}:{store}:{work}", DELETE_COPY, {"work": work, "store": store})
 
 
 def pyramid_job(image: str, work: str) -> NewJob:

@@ -10,6 +10,7 @@ from workers.tasks import jobs
 from workers.tasks.access import preserve_access
 from workers.tasks.alarms import watch_preservation
 from workers.tasks.check_files import check_files
+from workers.tasks.delete import delete_copy, delete_work
 from workers.tasks.features import describe_work, index_features
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
@@ -39,4 +40,6 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.SWEEP_STORE: sweep_store,
     jobs.CHECK_FILES: check_files,
     jobs.WATCH: watch_preservation,
+    jobs.DELETE_WORK: delete_work,
+    jobs.DELETE_COPY: delete_copy,
 }

@@ -39,6 +39,8 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     Raises `Busy` while an ingest of the work is active, `DatabaseFault`.
     """
     repository, work = context.repository, job.arguments["work"]
+    if repository.deletions.is_decided(work):
+        return {"identifier": work, **RepairOutcome().to_json()}
     if job.plan is None:
         return FanOut((), {}, work)
     outcome = StoreRepair(repository, quarantine=bool(job.arguments["quarantine"])).work(work)

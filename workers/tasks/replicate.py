@@ -33,7 +33,7 @@ def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
     Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `ReplicaNotRecognised`, `StoreFault`, `DatabaseFault`.
     """
     repository, work, name = context.repository, job.arguments["work"], job.arguments["store"]
-    if name not in repository.replicas:
+    if name not in repository.replicas or repository.deletions.is_decided(work):
         return _skipped(name)
     copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
     repository.replica_status.record_verified(work, name, copy.version, timestamp(repository.clock()))
@@ -93,7 +93,7 @@ def _prepared_replica(repository: Repository, name: str) -> NamedStore:
 
 
 def _skipped(store: str) -> Mapping[str, object]:
-    """Return the result of a job whose replica is no longer in the settings."""
+    """Return the result of a job whose replica is no longer in the settings, or whose work is to be deleted."""
     return {"store": store, "skipped": True}
 
 
