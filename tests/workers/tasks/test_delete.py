@@ -367,7 +367,7 @@ class Mortal:
 
 
 def kill_points(*, loses_database: bool) -> Iterator[tuple[int, bool]]:
-    """Yield the numbers of writes; fewer where the catalogue is rebuilt each time: the first, and some of each store."""
+    """Yield the numbers of writes; fewer where the catalogue is rebuilt each time."""
     numbers = (1, 2, 4, 17) if loses_database else range(1, 40)
     yield from ((number, after) for number in numbers for after in (False, True))
 
