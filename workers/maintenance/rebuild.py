@@ -26,16 +26,15 @@ from typing import Final
 
 from preservation.log.readable import ReadableLog
 from preservation.log.sequencer import exclusive_writer, read_damaged_log
-from preservation.log_events import accepted_loss
-from preservation.log_events import is_deletion
+from preservation.log_events import accepted_loss, is_deletion
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
 from repository.access import lesser_access
 from repository.clock import timestamp
 from repository.database.catalogue import Publication
-from repository.database.lost_works import LostWork
 from repository.database.deletions import Deletion, DeletionState
+from repository.database.lost_works import LostWork
 from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
 from repository.model import Work
