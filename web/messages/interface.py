@@ -55,6 +55,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "每幅图像的处理记录均写入公开的只增日志，任何人都可独立核验。",
             "The history of every image is recorded in a public, append-only log that anyone can verify.",
         ),
+        "home.verify-file": LocalizedText("核验一个文件", "Verify a file"),
         "home.verify-link": LocalizedText("日志检查点", "Log checkpoint"),
         "works.title": LocalizedText("馆藏", "Works"),
         "works.count": LocalizedText("共 {count} 种", "{count} in total"),
