@@ -12,7 +12,9 @@ from flask import Blueprint, Response
 
 from iiif_server.urls import LOG_ROOT
 from preservation.log import sequencer
+from preservation.log.archive import policy_text
 from preservation.log.tiles import unpack_entries, unpack_hashes
+from preservation.log.witnesses import cosigned_checkpoint, witness_policy
 from repository import paths
 from repository.errors import KeyNotFound, NotFound
 from repository.repository import Repository
@@ -50,13 +52,22 @@ def blueprint(repository: Repository) -> Blueprint:
         body = _read(repository, f"{paths.LOG}/tile/{place}")
         return _respond(body, _BINARY, _tile_lifetime(level, width, body))
 
-    @routes.get("/<any(key, keys):which>")
-    def keys(which: str) -> Response:
+    @routes.get("/<any(key, keys, policy):which>")
+    def trust(which: str) -> Response:
         listed = sequencer.log_keys(repository)
+        if which == "policy":
+            return _respond(_policy(repository), _TEXT, _HOUR)
         text = f"{listed.line()}\n" if which == "key" else listed.text()
         return _respond(text.encode(), _TEXT, _HOUR)
 
     return routes
+
+
+def _policy(repository: Repository) -> bytes:
+    """Return whom to trust as a file (C2SP tlog-policy): the log's keys and, once they cosign, its witnesses."""
+    settings, log = repository.settings, sequencer.open_log(repository)
+    cosigned = cosigned_checkpoint(repository.store, log.key)
+    return policy_text(log, witness_policy(settings), {0: cosigned} if cosigned else {}, settings.base_url)
 
 
 def _read(repository: Repository, key: str) -> bytes:

@@ -97,6 +97,12 @@ def test_metrics_have_the_end_of_the_log_key(repository: Repository) -> None:
 def test_cosigned_checkpoint_is_open_to_everybody(repository: Repository) -> None:
     client = create_app(repository, ProcessMetrics()).test_client()
     assert client.get("/log/cosigned").data == repository.store.read(LOG_COSIGNED)
+    # One of three witnesses cosigned it: the policy does not ask for a quorum that nothing has.
+    policy = client.get("/log/policy").text
+    assert "quorum none" in policy
+    assert [line.split()[2] for line in policy.splitlines() if line.startswith("witness")] == [
+        cosigner.key.line() for cosigner in COSIGNERS
+    ]
     repository.store.delete(LOG_COSIGNED)
     assert client.get("/log/cosigned").status_code == 404
 

@@ -14,7 +14,9 @@ from flask.testing import FlaskClient
 from iiif_server.cors import PREFLIGHT
 from preservation.log import evidence, sequencer
 from preservation.log.log_keys import parse_log_keys
+from preservation.log.notes import parse_verifier_key
 from preservation.premis import ingestion_event
+from preservation.verifier import verify
 from repository import identifiers, paths
 from repository.database.catalogue import Publication
 from repository.model import Event, Image, Work
@@ -153,6 +155,8 @@ def test_proof_verifies_with_the_served_key(client: FlaskClient, logged: Work) -
     proof = client.get(f"/log/proof/{image}")
     assert proof.status_code == 200
     assert evidence.verify(proof.data, key)
+    trust = verify.parse_policy(client.get("/log/policy").text)
+    assert [each.public for each in trust.logs] == [parse_verifier_key(key).public]
 
 
 def test_archive_of_evidence_is_a_zip_with_the_verifier(client: FlaskClient, logged: Work) -> None:
