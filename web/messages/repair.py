@@ -40,7 +40,7 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "✗ The log: {logged} entries were signed, and {stored} could be restored",
         ),
         "restore.missing-file": LocalizedText("✗ {key}：各处存储中均无完好的副本", "✗ {key}: no store has it intact"),
-        "restore.missing-reason": LocalizedText("✗ {key}：{reason}", "✗ {key}: {reason}"),
+        "restore.missing-reason": LocalizedText("✗ 缺少 {key}：{reason}", "✗ {key} is missing: {reason}"),
         "restore.totals": LocalizedText(
             "已恢复到 {store}：{files} 个文件；现有著作 {works} 种，日志 {entries} 条；缺失 {missing} 处。"
             "浏览图与清单请运行 shanben rebuild 重制",
