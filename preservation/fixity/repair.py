@@ -177,8 +177,8 @@ class StoreRepair:
                 outcome.left.append(_out_of_reach(again, work))
         named = {(each.store, each.key) for each in outcome.left} | {(store.name, each.key) for each in outcome.lost}
         for finding in findings:
-            if (store.name, finding.key) in named and finding.kind is not FindingKind.UNEXPECTED:
-                continue
+            if (store.name, finding.key) in named:
+                continue  # nothing is moved away either where it is not known what the object must hold
             if finding.kind is FindingKind.UNEXPECTED:
                 self._treat_unexpected(store, finding, outcome)
             else:
