@@ -24,10 +24,11 @@ from tempfile import TemporaryDirectory
 from obstore.store import S3Store
 
 from preservation.fixity.files import ExpectedFile, check_file
+from preservation.fixity.store_check import THREADS
 from repository.config import Settings
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore, open_store_at
-from workers.tasks.check_files import threads_for
+from workers.tasks.check_files import executor_for
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from ceph_server import CephServer
@@ -99,7 +100,7 @@ def _compare_with_downloads(ceph: CephServer) -> None:
         )
 
     def download_all() -> None:
-        with ThreadPoolExecutor(threads_for(store)) as threads:
+        with ThreadPoolExecutor(THREADS) as threads:
             assert sum(threads.map(download, names)) == count * size
 
     ours, theirs = _by_turns(partial(_check, store, names), download_all)
@@ -113,8 +114,8 @@ def _check_folder(folder: Path, names: Sequence[str]) -> bool:
 
 def _check(store: ObjectStore, names: Sequence[str]) -> None:
     files = [ExpectedFile(name, "0" * 64) for name in names]
-    with ThreadPoolExecutor(threads_for(store)) as threads:
-        assert all(each.bytes for each in threads.map(partial(check_file, store), files))
+    with executor_for(store) as executor:
+        assert all(each.bytes for each in executor.map(partial(check_file, store), files))
 
 
 def _digest(folder: Path) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, Final, ParamSpec, TypeVar
 
 from preservation.fixity.store_check import THREADS
 from repository.database.fixity_values import FixityUnit, UnitCheck
@@ -25,6 +25,9 @@ from workers.execution.context import TaskContext
 from workers.tasks.fixity_settings import may_check_now, object_store
 from workers.tasks.fixity_units import UnitChecker
 from workers.tasks.jobs import SCHEDULED
+
+_Arguments = ParamSpec("_Arguments")
+_Value = TypeVar("_Value")
 
 _FLUSH_SECONDS: Final = 2.0
 _FLUSH_UNITS: Final = 32
@@ -41,19 +44,32 @@ def check_files(context: TaskContext, job: Job) -> Mapping[str, object]:
     if store and store not in repository.replicas:
         return {"checked": 0}
     part = _Part(repository, job)
-    with ThreadPoolExecutor(threads_for(object_store(repository, store))) as executor:
+    with executor_for(object_store(repository, store)) as executor:
         checker = UnitChecker(repository, store, executor, part.on_progress)
         part.run(checker)
     return {"checked": part.checked}
 
 
-def threads_for(store: ObjectStore) -> int:
-    """Return how many files of a store one process reads at a time.
+class CallingThread(Executor):
+    """Runs calls one after another in the thread that submits them."""
 
-    Reading a folder is as fast as a processor hashes: more processes make it faster, and more threads would take the
-    processors from those that serve. A remote store is waited for.
+    def submit(self, fn: Callable[_Arguments, _Value], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Any:
+        """Return the future of a call that has ended."""
+        future: Future[_Value] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except ShanbenError as fault:
+            future.set_exception(fault)
+        return future
+
+
+def executor_for(store: ObjectStore) -> Executor:
+    """Return what reads the files of a store in one process.
+
+    A folder is read in one thread, which hashes as fast as a processor can: more processes are faster, and more threads
+    would take the processors from those that serve. A remote store has to be waited for, in `THREADS` threads.
     """
-    return 1 if isinstance(store, FolderStore) else THREADS
+    return CallingThread() if isinstance(store, FolderStore) else ThreadPoolExecutor(THREADS)
 
 
 class _Part:
