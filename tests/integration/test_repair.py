@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
-from command_line import Shanben
+from command_line import SHANBEN, Shanben
 from deposits import write_deposit
+from server_process import running
+from servers import RedisServer
 
 pytestmark = pytest.mark.integration
 
@@ -113,3 +116,26 @@ def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: Shanb
     assert {each["store"] for each in done.document["left"]} >= {"replica"}
     (folder / "elsewhere").rename(folder / "replica")
     assert shanben.run_json("repair", "--all").code == 0
+
+
+def test_worker_repairs_what_a_check_has_found(redis: RedisServer, tmp_path: Path) -> None:
+    shanben = Shanben(tmp_path, broker=redis.url, replicas="replica")
+    with (tmp_path / "worker.log").open("ab") as log:
+        environment = shanben.environment
+        with running([SHANBEN, "worker"], cwd=tmp_path, env=environment, stdout=log, stderr=log) as worker:
+            assert shanben.run("ingest", write_deposit(tmp_path / "deposit", 1)).code == 0
+            deadline = time.monotonic() + 60
+            while not masters(tmp_path / "replica"):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            [master] = masters(tmp_path / "var" / "store")
+            whole = master.read_bytes()
+            flip(master)
+            done = shanben.run_json("repair", "--all")
+            assert done.code == 0, done.errors + (tmp_path / "worker.log").read_text()
+            assert ("0001.tif", "replica") in {
+                (each["key"].rpartition("/")[2], each["from"]) for each in done.document["repaired"]
+            }
+            assert master.read_bytes() == whole
+            worker.terminate()
+            worker.wait(60)
