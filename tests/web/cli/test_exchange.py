@@ -14,6 +14,11 @@ def test_a_work_is_exported_and_imported_by_commands(tmp_path: Path) -> None:
     for library in (here, there):
         library.folder.mkdir()
     work = here.run_json("ingest", write_deposit(tmp_path / "deposit", pages=1)).document["works"][0]["identifier"]
+    history = here.run_json("history", work).document
+    assert [version["version"] for version in history["versions"]] == ["v1"]
+    assert {event["type"] for event in history["events"]} == {"ingestion", "accession"}
+    assert {event["log_index"] for event in history["events"]} == {0, 1}
+    assert history["findings"] == []
     exported = here.run_json("export", work, "-o", tmp_path / "book.zip")
     assert (exported.code, exported.document["files"]) == (0, 2)
     imported = there.run_json("import-bag", tmp_path / "book.zip")

@@ -1,0 +1,55 @@
+"""`shanben delete`: passwords from standard input, two accounts, and what remains."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from command_line import SHANBEN, Shanben
+from deposits import write_deposit
+
+PASSWORDS = {"anna": "correct horse 1", "bo": "battery staple 2"}
+
+
+def run_as(library: Shanben, name: str, *arguments: str, password: str = "", **settings: str) -> tuple[int, dict]:
+    environment = library.environment | settings
+    done = subprocess.run(
+        [SHANBEN, *arguments, "--json"],
+        cwd=library.folder,
+        env=environment,
+        input=f"{password or PASSWORDS[name]}\n",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr}
+
+
+def test_a_work_is_deleted_by_two_accounts(tmp_path: Path) -> None:
+    library = Shanben(tmp_path, replicas=tmp_path / "replica")
+    for name in PASSWORDS:
+        code, _ = run_as(library, name, "account", "add", name, "--role", "conservator")
+        assert code == 0
+    deposit = write_deposit(tmp_path / "deposit", pages=1)
+    work = library.run_json("ingest", deposit).document["works"][0]["identifier"]
+    request = ("delete", "request", work, "--account", "anna", "--reason", "權利人要求")
+    assert library.run("withdraw", work, "--reason", "x").code == 0
+    assert run_as(library, "anna", *request, password="wrong password")[0] == 2
+    code, requested = run_as(library, "anna", *request)
+    assert (code, requested["state"], requested["requested_by"]) == (0, "requested", "anna")
+    confirm = ("delete", "confirm", work, "--account", "bo")
+    assert run_as(library, "bo", *confirm)[0] == 2  # within the waiting time
+    code, deleted = run_as(library, "bo", *confirm, SHANBEN_DELETE_DAYS="0")
+    assert (code, deleted["state"]) == (0, "deleted"), deleted
+    left = [path for store in ("var/store", "replica") for path in (tmp_path / store).rglob("*.tif")]
+    assert left == []
+    assert (
+        len([path for store in ("var/store", "replica") for path in (tmp_path / store / "deleted").rglob("*.json")])
+        == 2
+    )
+    history = library.run_json("history", work).document
+    assert history["versions"] == []
+    assert history["events"][-1]["type"] == "deletion"
+    assert history["deletion"] == {"state": "deleted"}
+    assert library.run_json("log", "verify").document["ok"]
