@@ -54,9 +54,12 @@ from repository.errors import DependencyMissing, SettingInvalid, ShanbenError
 from repository.repository import Repository
 
 MOST_FINDINGS: Final = 200
-"""The most open findings that a report lists; their numbers by store and kind are whole."""
+"""The most findings, works or losses that one page of a list has."""
 
-_MOST_ENDED: Final = 50
+_MOST_OPEN: Final = 50
+"""The most open findings that a report lists; their numbers by store and kind are whole, and lead to the list."""
+
+_MOST_ENDED: Final = 20
 _MOST_SWEEPS: Final = 20
 _MOST_SEVERE: Final = 200
 _MOST_JOBS: Final = 200
@@ -100,7 +103,7 @@ class ReportReader:
         counts, stores = repository.catalogue.counts(), [PRIMARY, *repository.replicas]
         sweeps = [_sweep(sweep) for sweep in repository.sweeps.newest(_MOST_SWEEPS)]
         findings = repository.findings
-        opened, ended = findings.open_findings(limit=MOST_FINDINGS), findings.newest_ended(_MOST_ENDED)
+        opened, ended = findings.open_findings(limit=_MOST_OPEN), findings.newest_ended(_MOST_ENDED)
         titles = repository.holdings.titles({each.work for each in (*opened, *ended) if each.work})
         return PreservationReport(
             at=timestamp(moment),

@@ -1,7 +1,7 @@
 """``/preservation`` with 1,000,000 files recorded in two stores, of 10,000 works: the time to answer, as a conservator.
 
 The rows are written directly into the tables. The page states all that it states of a real repository: totals by store
-and class, sweeps, 200 of 1,000 open findings, holdings, growth.
+and class, sweeps, 50 of 1,000 open findings, holdings, growth.
 """
 
 from __future__ import annotations
