@@ -40,12 +40,12 @@ def test_fixed_paths_are_routed() -> None:
         urls.WORKS: "pages.works",
         urls.STATUS: "operations.status",
         urls.LOG_CHECKPOINT: "log.checkpoint",
-        urls.LOG_KEY: "log.key",
         urls.ROBOTS: "sitemap.robots",
         urls.SITEMAP: "sitemap.index",
         urls.OEMBED: "oembed.oembed",
     }
     assert {path: routed(path) for path in expected} == {path: (name, {}) for path, name in expected.items()}
+    assert routed(urls.LOG_KEY) == ("log.trust", {"which": "key"})
 
 
 @given(IDENTIFIERS, PAGES)
