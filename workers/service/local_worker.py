@@ -45,6 +45,8 @@ from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
     ASK_WITNESSES,
     CHECK_FILES,
+    DELETE_COPY,
+    DELETE_WORK,
     DESCRIBE_WORK,
     INDEX_FEATURES,
     INGEST,
@@ -78,6 +80,7 @@ GROUPS: Final = (
     (DESCRIBE_WORK, INDEX_FEATURES),
     (SWEEP_STORE, CHECK_FILES),
     (REPAIR_WORK, REPAIR_STORES),
+    (DELETE_WORK, DELETE_COPY),
 )
 """The kinds of job that share a thread; those of the first and the last group decode masters.
 
