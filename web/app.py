@@ -19,7 +19,7 @@ from web.accounts.passwords import Passwords
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
-from web.operations import status_page
+from web.operations import status_page, work_page
 from web.reports import pages as report_pages
 from web.services import evidence, health, log, metrics, presentation, similar
 from web.site import error_pages, oembed, pages, sitemap
@@ -58,6 +58,7 @@ def create_app(
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
+        work_page.blueprint(repository),
         report_pages.blueprint(repository),
         account_pages.blueprint(repository, passwords or Passwords()),
         certificate_pages.blueprint(repository, static_files, pictures),

@@ -124,7 +124,7 @@ def conservator(library: Any) -> str:
     ids=["Chinese", "English on a dark phone"],
 )
 def test_pages_about_preservation_have_no_violations_that_axe_finds(
-    browser_of_reader: dict[str, Any], visit: Visitor, conservator: str
+    browser_of_reader: dict[str, Any], visit: Visitor, conservator: str, library: Any
 ) -> None:
     axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
     tour: Visit = visit(**browser_of_reader)
@@ -133,7 +133,13 @@ def test_pages_about_preservation_have_no_violations_that_axe_finds(
     page.fill("#password", conservator)
     page.click("button.call")
     found: dict[str, list[str]] = {}
-    for path in ("/preservation", "/preservation/findings", "/preservation/report.html", "/staff"):
+    for path in (
+        "/preservation",
+        "/preservation/findings",
+        "/preservation/report.html",
+        "/staff",
+        f"/staff/works/{library.book}",
+    ):
         page = tour.go(path)
         page.wait_for_load_state("networkidle")
         assert overflow(page) <= 0

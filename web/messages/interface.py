@@ -14,6 +14,7 @@ from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
 from web.messages.similar import SIMILAR_MESSAGES
 from web.messages.status import STATUS_MESSAGES
+from web.messages.work_history import WORK_HISTORY_MESSAGES
 
 MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
@@ -154,6 +155,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         **REPAIR_MESSAGES,
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,
+        **WORK_HISTORY_MESSAGES,
         **PRESERVATION_MESSAGES,
         **FIXITY_MESSAGES,
         "error.400": LocalizedText("请求有误", "Bad request"),
