@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Final
 
 from iiif_server.pyramid.file import read_directory
+from preservation.deletion import put_tombstone, tombstones
 from preservation.ocfl import objects
 from preservation.progress import OnProgress
 from preservation.replication.log import LogCopy, replicate_log
@@ -104,6 +105,8 @@ class _Copy:
         return source
 
     def _copy_works(self) -> None:
+        for tombstone in tombstones(self._source.store):
+            put_tombstone(self._target.store, tombstone)
         with _threads(_CONCURRENT_WORKS) as threads, _threads(_CONCURRENT_FILES) as files:
             calls = (partial(self._copy_work, work, files) for work in objects.works(self._source.store))
             for totals in _in_order(threads, calls):

@@ -21,6 +21,7 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
+from preservation.deletion import tombstones
 from preservation.fixity.findings import FindingKind, FixityFinding
 from preservation.fixity.log_repair import LogRepair
 from preservation.fixity.logged_content import LoggedContent
@@ -244,10 +245,14 @@ def _identity(repository: Repository, sources: Sequence[NamedStore], target: Nam
 
 
 def _works(stores: Iterable[ObjectStore]) -> Iterator[str]:
-    """Yield every work that any of the stores has an object of, once, in the order of their keys."""
-    last = ""
-    for work in merge(*(objects.works(store) for store in stores), key=_order):
-        if work != last:
+    """Yield every work that any of the stores has an object of, once, in the order of their keys.
+
+    A work that was deleted is left out: a tombstone in one store counts for all.
+    """
+    last, sources = "", tuple(stores)
+    deleted = {tombstone.work for store in sources for tombstone in tombstones(store)}
+    for work in merge(*(objects.works(store) for store in sources), key=_order):
+        if work != last and work not in deleted:
             yield work
         last = work
 

@@ -16,7 +16,9 @@ from sqlalchemy import text
 from preservation.deletion import DeletionLocked, erase_object, read_tombstone
 from preservation.log.sequencer import open_log
 from preservation.log_events import is_deletion
+from preservation.ocfl import objects
 from preservation.premis import parse_event
+from preservation.replication.transfer import NamedStore
 from repository import paths
 from repository.accounts import Account, Role
 from repository.config import Settings
@@ -31,6 +33,8 @@ from web.app import create_app
 from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
+from workers.maintenance import restore_store
+from workers.maintenance.copy_store import copy_store
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks import access as changes
@@ -42,7 +46,14 @@ from workers.tasks.delete import (
     delete_work,
     request_deletion,
 )
-from workers.tasks.jobs import access_job, delete_copy_job, delete_work_job, ingest_job, sequence_events_job
+from workers.tasks.jobs import (
+    access_job,
+    delete_copy_job,
+    delete_work_job,
+    ingest_job,
+    replicate_work_job,
+    sequence_events_job,
+)
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ANNA = Account("anna", Role.CONSERVATOR, "")
@@ -453,6 +464,20 @@ def test_a_rebuild_knows_that_the_absence_is_a_decision(library: Library, tmp_pa
     assert deletion
     assert deletion.is_decided
     assert deletion.requested_by == deletion.reason == ""
+
+
+def test_a_copy_and_a_restore_of_stores_leave_a_deleted_work_out(library: Library) -> None:
+    replica = library.repository.replicas[REPLICA]
+    library.run(replicate_work_job(REPLICA, library.work))
+    library.decide()
+    library.run(sequence_events_job())
+    library.run(delete_work_job(library.work))  # the replica still has its copy
+    primary = library.repository.store
+    assert library.work in list(objects.works(replica))
+    assert list(restore_store._works([primary, replica])) == []
+    target = memory_store()
+    copy_store(NamedStore("store", primary), NamedStore("copy", target), SilentProgress())
+    assert read_tombstone(target, library.work) == read_tombstone(primary, library.work)
 
 
 def test_a_deposit_of_a_deleted_work_is_refused(library: Library) -> None:
