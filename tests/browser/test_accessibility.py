@@ -63,7 +63,7 @@ def paths(library: Any) -> list[str]:
         f"/works/{library.book}/read?page=7", f"/works/{library.scroll}/read",
         "/nowhere", "/works?page=99", f"/works/{library.book}/read?page=x", f"/works/{library.restricted}/read",
         "/status?renew=off", "/login", "/verify", f"/verify?q={library.book}", f"/verify?q={'0' * 64}",
-        f"/certificate/{library.book}.html",
+        "/verify/similar", f"/certificate/{library.book}.html",
     ]  # fmt: skip
 
 
