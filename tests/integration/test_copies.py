@@ -23,7 +23,14 @@ NEAR, FAR = "s3://near/copy", "/mnt/far"
 
 
 def work_row(number: int) -> dict[str, object]:
-    text = {"state": "published", "access": "open", "title": "書", "accessioned": NOW}
+    text = {
+        "state": "published",
+        "access": "open",
+        "access_pending": False,
+        "watermark": False,
+        "title": "書",
+        "accessioned": NOW,
+    }
     figures = {"version": 2 if number % 10 == 0 else 1, "images": 1, "master_bytes": 1}
     return {"identifier": f"w{number:05d}", **text, **figures, "creator": [], "document": b""}
 

@@ -125,7 +125,7 @@ def test_worker_repairs_what_a_check_has_found(redis: RedisServer, tmp_path: Pat
         with running([SHANBEN, "worker"], cwd=tmp_path, env=environment, stdout=log, stderr=log) as worker:
             assert shanben.run("ingest", write_deposit(tmp_path / "deposit", 1)).code == 0
             deadline = time.monotonic() + 60
-            while not masters(tmp_path / "replica"):
+            while not shanben.run_json("status").document["replicas"][0]["works"]:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             [master] = masters(tmp_path / "var" / "store")
@@ -135,7 +135,7 @@ def test_worker_repairs_what_a_check_has_found(redis: RedisServer, tmp_path: Pat
             assert done.code == 0, done.errors + (tmp_path / "worker.log").read_text()
             assert ("0001.tif", "replica") in {
                 (each["key"].rpartition("/")[2], each["from"]) for each in done.document["repaired"]
-            }
+            }, done.document
             assert master.read_bytes() == whole
             worker.terminate()
             worker.wait(60)

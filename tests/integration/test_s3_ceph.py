@@ -415,9 +415,11 @@ def test_preparing_a_bucket_again_keeps_the_lifecycle_rules_of_others(ceph: Ceph
         ("", "AbortIncompleteMultipartUpload"),
         ("pyramids/", "NoncurrentVersionExpiration"),
         ("published/", "NoncurrentVersionExpiration"),
+        ("similar/", "NoncurrentVersionExpiration"),
         (f"{below}/", "AbortIncompleteMultipartUpload"),
         (f"{below}/pyramids/", "NoncurrentVersionExpiration"),
         (f"{below}/published/", "NoncurrentVersionExpiration"),
+        (f"{below}/similar/", "NoncurrentVersionExpiration"),
     }
     assert len(rules) == len(actions)
 

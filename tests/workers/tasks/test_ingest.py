@@ -12,6 +12,7 @@ import pyvips
 from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
+from preservation.log.notes import without_ml_dsa
 from preservation.log.sequencer import open_log
 from preservation.ocfl.objects import read_file, read_inventory
 from preservation.ocfl.validation import validate_object
@@ -62,9 +63,16 @@ def run(context, deposit, revises=None):
 
 
 def contents(repository):
-    """Return the content of the store; of pyramids only the keys, because a ZIP file contains its creation time."""
+    """Return the content of the store; of pyramids only the keys, because a ZIP file contains its creation time.
+
+    Signatures by ML-DSA are left out, because each is another one.
+    """
     keys = [item.key for item in repository.store.list() if item.key != paths.STORE_IDENTITY]
-    return {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
+    found = {key: b"" if key.startswith(paths.PYRAMIDS) else repository.store.read(key) for key in keys}
+    if paths.LOG_CHECKPOINT in found:
+        signers = [each.key for each in open_log(repository).key.keys]
+        found[paths.LOG_CHECKPOINT] = without_ml_dsa(found[paths.LOG_CHECKPOINT], signers)
+    return found
 
 
 def catalogued(repository):
