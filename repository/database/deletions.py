@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -25,6 +26,9 @@ from repository.database.tables import EventRow, ImageRow, JobRow, ReplicaCopyRo
 from repository.errors import Busy, CallError, NotFound, Withdrawn
 from repository.localized import LocalizedText
 from repository.model import Event, WorkState
+
+DECIDED: Final = LocalizedText("删除已经确认", "its deletion is confirmed already")
+"""Why a deletion that is confirmed can be neither confirmed nor cancelled."""
 
 
 class DeletionState(StrEnum):
@@ -194,7 +198,7 @@ def _requested(session: Session, work: str) -> DeletionRow:
     if row is None:
         raise NotFound(what=LocalizedText(f"删除 {work} 的申请", f"request to delete {work}"))
     if row.state != DeletionState.REQUESTED.value:
-        raise DeletionRefused(work=work, reason=_DECIDED)
+        raise DeletionRefused(work=work, reason=DECIDED)
     return row
 
 
@@ -226,7 +230,6 @@ def _deletion(row: DeletionRow) -> Deletion:
 
 
 _REQUESTED = LocalizedText("已有人申请删除", "its deletion was requested already")
-_DECIDED = LocalizedText("删除已经确认", "its deletion is confirmed already")
 _CHANGED = LocalizedText("申请已变动；请重新查看", "the request has changed; look at it again")
 _PUBLIC = LocalizedText(
     "仍在公开；请先用 shanben withdraw 撤下", "it is in public view; withdraw it first, by shanben withdraw"

@@ -17,7 +17,6 @@ from repository.clock import timestamp
 from repository.config import process_settings
 from repository.database.deletions import Deletion, DeletionState
 from repository.database.outbox import FINISHED, Job, JobState
-from repository.errors import RequestInvalid
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.repository import Repository
@@ -30,7 +29,7 @@ from web.operations.status import job_failure
 from workers.bootstrap import bootstrap
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
-from workers.tasks.delete import cancel_deletion, confirm_deletion, may_be_confirmed_from, request_deletion
+from workers.tasks.delete_decision import cancel_deletion, confirm_deletion, may_be_confirmed_from, request_deletion
 from workers.tasks.jobs import delete_copy_job, delete_work_job, sequence_events_job
 
 _ADDRESS: Final = "command line"
@@ -38,7 +37,6 @@ _ADDRESS: Final = "command line"
 
 _WAIT_SECONDS: Final = 60.0
 _PAUSE: Final = 0.2
-_BLANK: Final = LocalizedText("须写明理由，不得含控制字符", "give a reason, without control characters")
 _ACCOUNT = click.option("--account", required=True, metavar="NAME", help="账号，密码由标准输入读取。 The account.")
 
 
@@ -54,10 +52,8 @@ def delete() -> None:
 @command
 def request(terminal: Terminal, work: str, account: str, reason: str) -> None:
     """申请删除已撤下的著作。 Request the deletion of a withdrawn work."""
-    if not (reason.strip() and reason.isprintable()):
-        raise RequestInvalid(part="--reason", reason=_BLANK)
     repository, identifier, who = _opened(work, account)
-    deletion = request_deletion(repository, identifier, who, reason.strip())
+    deletion = request_deletion(repository, identifier, who, reason)
     earliest = timestamp(may_be_confirmed_from(repository, deletion))
     zh = f"已申请删除 {identifier}（第 {deletion.version} 版）；{earliest} 之后由另一账号确认"
     en = f"Deletion of {identifier} (v{deletion.version}) requested; another account may confirm it from {earliest} on"

@@ -15,7 +15,7 @@ from web.app import create_app
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
 from workers.tasks import access as changes
-from workers.tasks.delete import request_deletion
+from workers.tasks.delete_decision import request_deletion
 from workers.tasks.jobs import access_job, ingest_job
 
 

@@ -38,14 +38,8 @@ from workers.maintenance.copy_store import copy_store
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks import access as changes
-from workers.tasks.delete import (
-    DeletionNotAllowed,
-    cancel_deletion,
-    confirm_deletion,
-    delete_copy,
-    delete_work,
-    request_deletion,
-)
+from workers.tasks.delete import delete_copy, delete_work
+from workers.tasks.delete_decision import DeletionNotAllowed, cancel_deletion, confirm_deletion, request_deletion
 from workers.tasks.jobs import (
     access_job,
     delete_copy_job,
