@@ -19,7 +19,7 @@ from web.accounts.passwords import Passwords
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
-from web.operations import status_page, work_page
+from web.operations import staff_page, status_page, work_page
 from web.reports import pages as report_pages
 from web.services import evidence, health, log, metrics, presentation, similar
 from web.site import error_pages, oembed, pages, sitemap
@@ -47,6 +47,7 @@ def create_app(
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     static_files = read_static_files(_HERE / "static")
+    passwords = passwords or Passwords()
     for blueprint in (
         pages.blueprint(repository, static_files),
         sitemap.blueprint(repository),
@@ -58,9 +59,10 @@ def create_app(
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
-        work_page.blueprint(repository),
+        staff_page.blueprint(repository),
+        work_page.blueprint(repository, passwords),
         report_pages.blueprint(repository),
-        account_pages.blueprint(repository, passwords or Passwords()),
+        account_pages.blueprint(repository, passwords),
         certificate_pages.blueprint(repository, static_files, pictures),
     ):
         app.register_blueprint(blueprint)

@@ -1,27 +1,28 @@
-"""The pages ``/login``, ``/logout`` and ``/staff``."""
+"""The pages ``/login`` and ``/logout``."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
+from flask import Blueprint, Response, redirect, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
-from repository.accounts import ROLE_NAMES, Role
 from repository.database.accounts import AccountSessions
 from repository.errors import ShanbenError
 from repository.repository import Repository
 from web.accounts.login import LoginLimited, LoginRefused, Logins
 from web.accounts.passwords import Passwords, PasswordsBusy
-from web.accounts.staff import current_account, current_token, login_redirect, path_after_login, renew_session
+from web.accounts.staff import (
+    current_account,
+    current_token,
+    path_after_login,
+    renew_session,
+    staff_response,
+)
 from web.site.language import current_language
 from web.site.urls import local_url
 from web.trusted_networks import request_address
-
-_PAGES: Final = {urls.PRESERVATION: "staff.preservation", urls.STATUS: "staff.status"}
-"""The pages that every account may see, with the names of their titles. Those that the application has are listed."""
 
 
 def blueprint(repository: Repository, passwords: Passwords) -> Blueprint:
@@ -33,7 +34,6 @@ def blueprint(repository: Repository, passwords: Passwords) -> Blueprint:
     routes.post(urls.LOGIN, endpoint="log_in")(pages.log_in)
     routes.get(urls.LOGOUT, endpoint="logout")(pages.show_logout)
     routes.post(urls.LOGOUT, endpoint="log_out")(pages.log_out)
-    routes.get(urls.STAFF, endpoint="staff")(pages.show_staff)
     return routes
 
 
@@ -62,7 +62,7 @@ class _Pages:
 
     def show_logout(self) -> Response:
         account = current_account(self._sessions)
-        return _page("logout.html", account=account) if account else _redirect(urls.LOGIN)
+        return staff_response("logout.html", account=account) if account else _redirect(urls.LOGIN)
 
     def log_out(self) -> Response:
         token = current_token()
@@ -71,36 +71,13 @@ class _Pages:
         renew_session(None)
         return _redirect(urls.LOGIN)
 
-    def show_staff(self) -> Response:
-        account = current_account(self._sessions)
-        if account is None:
-            return login_redirect()
-        role = ROLE_NAMES[account.role].in_language(current_language())
-        is_administrator = account.role is Role.ADMINISTRATOR
-        return _page("staff.html", account=account, role=role, pages=_listed(), is_administrator=is_administrator)
-
-
-def _listed() -> dict[str, str]:
-    """Return the pages of `_PAGES` that this application has."""
-    served = {rule.rule for rule in current_app.url_map.iter_rules()}
-    return {path: key for path, key in _PAGES.items() if path in served}
-
 
 def _login_page(target: str, name: str, error: ShanbenError | None) -> Response:
     message = error.in_language(current_language()) if error else None
-    response = _page("login.html", target=target, name=name, message=message)
+    response = staff_response("login.html", target=target, name=name, message=message)
     response.status_code = status_of(error) if error else HTTPStatus.OK
     if isinstance(error, LoginLimited):
         response.headers["Retry-After"] = str(error.details["seconds"])
-    return response
-
-
-def _page(template: str, **values: Any) -> Response:
-    response = make_response(render_template(template, **values))
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Robots-Tag"] = "noindex"
-    response.headers["Content-Language"] = current_language().value
-    response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 

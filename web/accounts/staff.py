@@ -1,18 +1,19 @@
-"""The account of the current request, for all pages of staff."""
+"""The account of the current request, and the responses with a page, for all pages of staff."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from flask import Response, g, redirect, request, session
+from flask import Response, g, make_response, redirect, render_template, request, session
 
 from iiif_server import urls
 from repository.accounts import Account
 from repository.database.accounts import AccountSessions
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
+from web.site.language import current_language
 from web.site.urls import local_url
 
 _TOKEN: Final = "login"  # noqa: S105 - the name of a value in the session
@@ -61,6 +62,16 @@ def login_redirect() -> Response:
     response = redirect(login_url(request.full_path.rstrip("?")), 303)
     response.headers["Cache-Control"] = "no-store"
     return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+
+
+def staff_response(template: str, **values: Any) -> Response:
+    """Return a page for staff: no cache keeps it, no search engine lists it, and no other site learns its address."""
+    response = make_response(render_template(template, **values))
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers["Content-Language"] = current_language().value
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
 
 
 def login_url(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
 from web.messages.certificates import CERTIFICATE_MESSAGES
+from web.messages.deletions import DELETION_MESSAGES
 from web.messages.fixity import FIXITY_MESSAGES
 from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
@@ -152,6 +153,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         **ACCOUNT_MESSAGES,
         **CERTIFICATE_MESSAGES,
+        **DELETION_MESSAGES,
         **REPAIR_MESSAGES,
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,

@@ -34,17 +34,5 @@ WORK_HISTORY_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "history.file": LocalizedText("文件", "File"),
         "history.kind": LocalizedText("问题", "Finding"),
         "history.state": LocalizedText("状态", "State"),
-        "history.deletion": LocalizedText("删除", "Deletion"),
-        "history.deletion-requested": LocalizedText(
-            "{time} 由 {account} 申请删除，须由另一账号以 shanben delete confirm 确认。",
-            "Requested {time} by {account}. Another account must confirm it, by shanben delete confirm.",
-        ),
-        "history.deletion-confirmed": LocalizedText(
-            "{time} 决定删除，正在进行。", "Decided {time}, and being carried out."
-        ),
-        "history.deletion-deleted": LocalizedText(
-            "{time} 决定删除，已删除；日志仍可证明其曾入藏。",
-            "Decided {time}, and deleted; the log still proves that the work was held.",
-        ),
     }
 )

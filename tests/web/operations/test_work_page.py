@@ -19,7 +19,7 @@ from workers.tasks.delete_decision import request_deletion
 from workers.tasks.jobs import access_job, ingest_job
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", "由 bo 申请删除"), ("en", "by bo. Another account")])
+@pytest.mark.parametrize(("language", "words"), [("zh", "bo 于"), ("en", "bo requested the deletion")])
 def test_the_page_shows_the_history_and_a_requested_deletion(
     context: TaskContext, tmp_path: Path, language: str, words: str
 ) -> None:
