@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
@@ -59,6 +59,7 @@ from iiif_server.tiles.spans import TileSpan
 from iiif_server.urls import ImagePath, image_path, image_service_path, parse_image_path
 from repository.access import AccessVerdict, Decision, decide
 from repository.clock_cache import ClockCache
+from repository.database.deletions import WorkDeleted
 from repository.errors import (
     AccessRefused,
     DatabaseFault,
@@ -72,8 +73,9 @@ from repository.errors import (
 )
 from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
-from repository.model import HeldImage
 from repository.repository import Repository
+
+_Found = TypeVar("_Found")
 
 _DATABASE_UNAVAILABLE: Final = LocalizedText("数据库暂时没有应答，请稍后重试", "it does not respond; try again shortly")
 _CACHED_IMAGES: Final = 4096
@@ -107,6 +109,7 @@ class ImageService:
         settings = repository.settings
         self._metrics = metrics = metrics or NoMetrics()
         self._catalogue = repository.catalogue
+        self._deletions = repository.deletions
         self._breaker = CircuitBreaker(DatabaseFault)
         self._look_ups: SingleFlight[CachedImage] = SingleFlight()
         self._tiles = open_tile_source(settings, repository.store, metrics)
@@ -185,7 +188,10 @@ class ImageService:
     # 1 and 2: look up, decide access
 
     async def _look_up(self, identifier: str) -> CachedImage:
-        """Return an image that may be shown. Raises `NotFound`, `Withdrawn`, `AccessRefused`, `DatabaseFault`."""
+        """Return an image that may be shown.
+
+        Raises `NotFound`, `Withdrawn`, `WorkDeleted`, `AccessRefused`, `DatabaseFault`.
+        """
         image = self._images.get(identifier)
         if image and image.expires >= self._clock():
             return image
@@ -205,7 +211,7 @@ class ImageService:
         decision = decide(held.rights, held.state, self._now()) if held else None
         if held is None or decision is None or not decision.shows_pixels:
             self._images.forget(identifier)
-            raise _not_found(identifier) if decision is None else _denial(decision, identifier)
+            raise await self._not_held(identifier) if decision is None else _denial(decision, identifier)
         limits = ImageLimits(self._max_area, decision.max_size)
         if known and known.image == held and known.limits == limits:
             known.confirm(now)
@@ -214,7 +220,14 @@ class ImageService:
         self._images.put(identifier, image)
         return image
 
-    def _in_thread(self, query: Callable[[str], HeldImage | None], identifier: str) -> Awaitable[HeldImage | None]:
+    async def _not_held(self, identifier: str) -> ShanbenError:
+        """Return the error for an image that the catalogue lacks: not held, or deleted with its work."""
+        query = partial(self._in_thread, self._deletions.of_image, identifier)
+        deletion = await self._breaker.call(query, reason=_DATABASE_UNAVAILABLE)
+        what = _image_name(identifier)
+        return NotFound(what=what) if deletion is None else WorkDeleted(what=what, day=deletion.day)
+
+    def _in_thread(self, query: Callable[[str], _Found], identifier: str) -> Awaitable[_Found]:
         return asyncio.get_running_loop().run_in_executor(self._look_up_threads, query, identifier)
 
     def _forget(self, identifier: str) -> None:

@@ -79,6 +79,11 @@ class Deletion:
         """Whether the deletion is confirmed: it will be, or has been, carried out."""
         return self.state is not DeletionState.REQUESTED
 
+    @property
+    def day(self) -> str:
+        """The day of the decision, in UTC; '' before it."""
+        return (self.confirmed or "")[:10]
+
 
 class Deletions:
     """The deletions of one database. Every method is one transaction and may raise `DatabaseFault`."""
@@ -96,6 +101,13 @@ class Deletions:
         """Return whether the deletion of a work is confirmed or done."""
         deletion = self.get(work)
         return deletion is not None and deletion.is_decided
+
+    def of_image(self, image: str) -> Deletion | None:
+        """Return the decided deletion of the work that an image belonged to, as its events say; None without one."""
+        query = select(DeletionRow).join(EventRow, EventRow.work == DeletionRow.work).where(EventRow.image == image)
+        with read_session(self._sessions) as session:
+            row = session.scalar(query.where(DeletionRow.state != DeletionState.REQUESTED.value).limit(1))
+            return _deletion(row) if row else None
 
     def open(self, limit: int) -> list[Deletion]:
         """Return at most `limit` deletions that are requested or confirmed and not done, the oldest first."""

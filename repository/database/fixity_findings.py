@@ -88,6 +88,14 @@ class FixityFindings:
         values = {"state": state.value, "ended": ended, "done": done}
         return run_transaction(self._sessions, lambda session: count_rows(session, change.values(values))) > 0
 
+    def resolve_deleted(self, work: str, store: str, now: datetime) -> int:
+        """End the open findings about a work that a store has deleted by decision; return how many."""
+        change = update(FixityFindingRow).where(
+            FixityFindingRow.work == work, FixityFindingRow.store == store, _IS_OPEN
+        )
+        values = {"state": FindingState.RESOLVED.value, "ended": timestamp(now)}
+        return run_transaction(self._sessions, lambda session: count_rows(session, change.values(values)))
+
     def _list(self, *conditions: ColumnElement[bool], limit: int) -> list[RecordedFinding]:
         query = select(FixityFindingRow).where(*conditions).order_by(FixityFindingRow.id).limit(limit)
         with read_session(self._sessions) as session:

@@ -11,5 +11,5 @@ def not_held(repository: Repository, work: str) -> ShanbenError:
     """Return the error for a work without a row in the catalogue. Raises `DatabaseFault`."""
     deletion = repository.deletions.get(work)
     if deletion is not None and deletion.is_decided:
-        return WorkDeleted(what=work, day=(deletion.confirmed or "")[:10])
+        return WorkDeleted(what=work, day=deletion.day)
     return NotFound(what=work)

@@ -67,7 +67,7 @@ def delete_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
         put_tombstone(repository.store, _tombstone(deletion))
         erased = erase_object(repository.store, work)
         _erase_derived(repository, work)
-        _forget_checks(repository, work, PRIMARY_STORE)
+        _end_checks(repository, work, PRIMARY_STORE)
         jobs = [delete_copy_job(store, work) for store in repository.replicas]
         repository.deletions.finish(work, jobs, timestamp(repository.clock()))
         return {"work": work, "deleted": erased}
@@ -89,7 +89,7 @@ def delete_copy(context: TaskContext, job: Job) -> Mapping[str, object]:
     store = repository.replicas[name]
     put_tombstone(store, _tombstone(deletion))
     erased = erase_object(store, work)
-    _forget_checks(repository, work, name)
+    _end_checks(repository, work, name)
     repository.deletions.forget_copy(work, name)
     return {"store": name, "work": work, "deleted": erased}
 
@@ -127,6 +127,7 @@ def _images(repository: Repository, work: str) -> Iterator[str]:
         start += len(events)
 
 
-def _forget_checks(repository: Repository, work: str, store: str) -> None:
+def _end_checks(repository: Repository, work: str, store: str) -> None:
     units = repository.fixity.units_of_work(work, store)
     repository.fixity.forget([unit.id for unit in units])
+    repository.findings.resolve_deleted(work, store, repository.clock())

@@ -97,12 +97,16 @@ class UnitChecker:
     def check(self, unit: FixityUnit, sweep: int) -> UnitCheck | None:
         """Check a unit; return what is to be recorded, None if the store has nothing of it and need not.
 
+        What is found of a work whose deletion is decided is not recorded: its files go while they are checked.
+
         Raises `StoreFault` when the store is unreachable.
         """
         if unit.kind is UnitKind.WORK and self._check.holds_nothing_of(unit.name):
             return None
         version = self._version(unit)
         checked = self._checked(unit)
+        if any(check.finding for check in checked.checks) and self._is_being_deleted(unit):
+            return None
         now = self._repository.clock()
         return UnitCheck(
             unit=unit.id,
@@ -128,6 +132,9 @@ class UnitChecker:
         return UnitCheck(
             unit.id, sweep, unit.version, now, day_of(now) + 1, len(files), files, root=root_of_results(())
         )
+
+    def _is_being_deleted(self, unit: FixityUnit) -> bool:
+        return bool(unit.name) and self._repository.deletions.is_decided(unit.name)
 
     def _recorded(self, unit: FixityUnit) -> list[CheckedFile]:
         files: list[CheckedFile] = []

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgi_client import AsgiClient
 from deposits import write_deposit
+from image_requests import PREFIX
 from silent_progress import SilentProgress
 from sqlalchemy import text
 
-from preservation.deletion import DeletionLocked, erase_object, read_tombstone
+from iiif_server.image.service import ImageService
+from preservation.deletion import DeletionLocked, Tombstone, erase_object, put_tombstone, read_tombstone
 from preservation.log.sequencer import open_log
 from preservation.log_events import is_deletion
 from preservation.ocfl import objects
@@ -23,13 +26,17 @@ from repository import paths
 from repository.accounts import Account, Role
 from repository.config import Settings
 from repository.database.deletions import DeletionRefused, DeletionState
+from repository.database.fixity_values import FindingState
 from repository.database.outbox import Job, JobState
 from repository.errors import Busy, NotFound, ObjectInvalid, StoreFault
+from repository.identifiers import Kind, mint
 from repository.model import EventType
 from repository.repository import Repository, memory_repository
 from repository.storage.content import ObjectLock
 from repository.storage.s3 import memory_store
 from web.app import create_app
+from web.asgi import compose
+from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
@@ -41,12 +48,14 @@ from workers.tasks import access as changes
 from workers.tasks.delete import delete_copy, delete_work
 from workers.tasks.delete_decision import DeletionNotAllowed, cancel_deletion, confirm_deletion, request_deletion
 from workers.tasks.jobs import (
+    ALL,
     access_job,
     delete_copy_job,
     delete_work_job,
     ingest_job,
     replicate_work_job,
     sequence_events_job,
+    sweep_job,
 )
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -102,10 +111,19 @@ class Library:
         self.run(delete_work_job(self.work))
         self.run(delete_copy_job(REPLICA, self.work))
 
+    def sweep(self, store: str) -> None:
+        """Check every file of a store."""
+        with local_runner(self.context) as runner:
+            assert runner.run(sweep_job(store, ALL)).state is JobState.DONE
+
+    def images(self) -> set[str]:
+        """Return the images that the work ever had."""
+        history = self.repository.log_sequence.history_of(self.work, 0, 99)
+        return {event.image for event, _ in history if event.image}
+
     def files(self, store: Any = None) -> list[str]:
         """Return the keys of everything that is left of the work, but for its tombstone."""
-        images = [event.image for event, _ in self.repository.log_sequence.history_of(self.work, 0, 99) if event.image]
-        below = [paths.ocfl_object(self.work), *(paths.pyramids_of(image) for image in images)]
+        below = [paths.ocfl_object(self.work), *(paths.pyramids_of(image) for image in self.images())]
         store = store or self.repository.store
         left = [stored.key for prefix in below for stored in store.list(prefix)]
         return left + [
@@ -504,6 +522,51 @@ def test_the_public_address_of_a_deleted_work_is_gone(library: Library) -> None:
     english = client.get(addresses[0], headers={"Accept": "text/html", "Accept-Language": "en"}).get_data(as_text=True)
     assert "was deleted on 2026-01-09 by a decision of the library" in english
     assert client.get("/works/w0000000000000000").status_code == 404
+
+
+def test_the_image_addresses_of_a_deleted_work_are_gone(library: Library) -> None:
+    (image,) = library.images()
+    service = ImageService(library.repository)
+    library.decide()
+    with AsgiClient(compose(library.repository, service, ProcessMetrics())) as client:
+        for _ in range(2):
+            for rest in ("info.json", "full/max/0/default.jpg"):
+                assert client.get(f"{PREFIX}{image}/{rest}").status == 410
+            library.carry_out()
+        assert "deleted on 2026-01-09" in client.get(f"{PREFIX}{image}/info.json").body.decode()
+        assert client.get(f"{PREFIX}{mint(Kind.IMAGE, 'other')}/info.json").status == 404
+    service.close()
+
+
+def test_open_findings_about_a_deleted_work_are_resolved(library: Library) -> None:
+    repository = library.repository
+    for store in (repository.store, repository.replicas[REPLICA]):
+        (master,) = [stored.key for stored in store.list(paths.OCFL_ROOT) if stored.key.endswith(".tif")]
+        store.delete(master)
+    library.sweep("")
+    library.sweep(REPLICA)
+    assert {finding.state for finding in repository.findings.findings_of_work(library.work)} == {FindingState.OPEN}
+    library.decide()
+    library.carry_out()
+    findings = repository.findings.findings_of_work(library.work)
+    assert {(finding.store, finding.state) for finding in findings} == {
+        ("", FindingState.RESOLVED),
+        (REPLICA, FindingState.RESOLVED),
+    }
+
+
+def test_a_sweep_during_a_deletion_does_not_report_its_files(library: Library) -> None:
+    repository = library.repository
+    library.decide()
+    library.run(sequence_events_job())
+    for name, store in (("", repository.store), (REPLICA, repository.replicas[REPLICA])):
+        put_tombstone(store, Tombstone(library.work, "", "", 2))
+        erase_object(store, library.work)  # the process ends here
+        library.sweep(name)
+    assert repository.findings.findings_of_work(library.work) == []
+    library.carry_out()
+    library.sweep("")
+    assert repository.findings.open_findings(limit=9) == []
 
 
 def test_nothing_erases_an_object_without_a_tombstone(library: Library) -> None:
