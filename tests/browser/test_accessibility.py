@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import SHANBEN, Shanben
+from deposits import write_deposit
 from library_visit import PHONE, Visit, Visitor, overflow, wait_for_picture
 from playwright.sync_api import Page, expect
 from prerequisites import require
@@ -147,6 +148,56 @@ def test_pages_about_preservation_have_no_violations_that_axe_finds(
             page.evaluate(axe)
             found[path] = page.evaluate(FIND_VIOLATIONS, RULES)
     assert {path: violations for path, violations in found.items() if violations} == {}
+
+
+@pytest.fixture(scope="module")
+def withdrawn(library: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A withdrawn work."""
+    deposit = write_deposit(tmp_path_factory.mktemp("withdrawn") / "book", pages=1, seed=77)
+    work = str(library.shanben.run_json("ingest", deposit).document["works"][0]["identifier"])
+    assert library.shanben.run("withdraw", work, "--reason", "x").code == 0
+    return work
+
+
+@pytest.mark.parametrize(
+    "browser_of_reader",
+    [
+        {"locale": "zh-CN", "reduced_motion": "reduce"},
+        {"locale": "en-GB", "reduced_motion": "reduce", "color_scheme": "dark", "viewport": PHONE},
+    ],
+    ids=["Chinese", "English on a dark phone"],
+)
+def test_forms_for_a_deletion_have_no_violations_and_work(
+    browser_of_reader: dict[str, Any], visit: Visitor, conservator: str, withdrawn: str
+) -> None:
+    axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
+    tour: Visit = visit(**browser_of_reader)
+    found: dict[str, list[str]] = {}
+
+    def check(state: str, path: str) -> Page:
+        page = tour.go(path)
+        page.wait_for_load_state("networkidle")
+        assert overflow(page) <= 0
+        page.evaluate(axe)
+        found[state] = page.evaluate(FIND_VIOLATIONS, RULES)
+        return page
+
+    path = f"/staff/works/{withdrawn}"
+    page = tour.go(f"/login?next={path}")
+    page.fill("#name", "conservator")
+    page.fill("#password", conservator)
+    page.click("button.call")
+    page = check("nothing requested", path)
+    page.fill("#reason", "權利人要求")
+    page.fill("#request-password", conservator)
+    page.click("button.call")
+    expect(page.locator(".record dd").last).to_have_text("權利人要求")
+    check("listed", "/staff")
+    page = check("requested", path)
+    page.fill("#cancel-password", conservator)
+    page.locator("#cancel-password + button").click()
+    expect(page.locator("#reason")).to_be_visible()
+    assert {state: violations for state, violations in found.items() if violations} == {}
 
 
 def test_reader_keeps_every_control_on_a_phone_with_text_of_twice_the_size(visit: Visitor, library: Any) -> None:

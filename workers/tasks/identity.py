@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from repository.database.deletions import WorkDeleted
 from repository.errors import DepositRefused, NotFound
 from repository.faults import Fault
+from repository.localized import LocalizedText
 from repository.model import Work
 from repository.repository import Repository
 from workers.deposit.assemble import work_identifier
@@ -26,6 +27,12 @@ from workers.deposit.record import Description
 from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import Survey
 from workers.tasks.preserve import read_work
+
+_DELETED: Final = LocalizedText(
+    "{work} 已于 {day} 依馆方决定删除，不能再用此编号送存；馆方决定重新入藏的，请在 {record} 中写明另一个 identifier",
+    "{work} was deleted on {day} by a decision of the library, and cannot be deposited again as this work; if the"
+    " library decides to hold it anew, give it another identifier in {record}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,7 @@ def held_work(repository: Repository, work: str, next_version: int) -> Work | No
 def refuse_deleted(repository: Repository, work: str, deposit: str) -> None:
     """Raise `DepositRefused` for the deposit of a work whose deletion is decided."""
     if work and (deletion := repository.deletions.get(work)) and deletion.is_decided:
-        day = (deletion.confirmed or "")[:10]
-        message = WorkDeleted(what=work, day=day).message
+        message = _DELETED.format(work=work, day=deletion.day, record=RECORD_FILE)
         raise DepositRefused(deposit, (Fault(RECORD_FILE, "", "work.deleted", message),))
 
 
