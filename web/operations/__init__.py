@@ -1,4 +1,4 @@
-"""The staff page `/status`, and the status that `shanben status` prints.
+"""The status that `shanben status` prints, and pages of staff: `/staff`, `/status`, works and their deletion.
 
-It imports `site`, `messages` and `trusted_networks`; `app` and `cli` import it.
+It imports `accounts`, `site`, `messages` and `trusted_networks`; `app` and `cli` import it.
 """
