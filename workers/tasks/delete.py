@@ -22,6 +22,7 @@ from repository import paths
 from repository.clock import timestamp
 from repository.database.deletions import Deletion, DeletionState
 from repository.database.outbox import Job
+from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
@@ -67,7 +68,7 @@ def delete_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
         put_tombstone(repository.store, _tombstone(deletion))
         erased = erase_object(repository.store, work)
         _erase_derived(repository, work)
-        _end_checks(repository, work, PRIMARY_STORE)
+        _end_checks(repository, work, PRIMARY)
         jobs = [delete_copy_job(store, work) for store in repository.replicas]
         repository.deletions.finish(work, jobs, timestamp(repository.clock()))
         return {"work": work, "deleted": erased}

@@ -580,6 +580,7 @@ def test_open_findings_about_a_deleted_work_are_resolved(library: Library) -> No
         ("", FindingState.RESOLVED),
         (REPLICA, FindingState.RESOLVED),
     }
+    assert not [unit for store in ("", REPLICA) for unit in repository.fixity.units_of_work(library.work, store)]
 
 
 def test_a_sweep_during_a_deletion_does_not_report_its_files(library: Library) -> None:
