@@ -11,6 +11,11 @@ MASTER_ALGORITHMS: Final = tuple(name for name in ("sha256", "sm3") if name in h
 """The digests of masters: SHA-256, and SM3 (GB/T 32905) where this Python's OpenSSL has it."""
 
 
+def master_algorithms(others: Iterable[str]) -> tuple[str, ...]:
+    """Return the digests to compute of a master: those of every master, and `others`, each once."""
+    return tuple(dict.fromkeys((*MASTER_ALGORITHMS, *others)))
+
+
 class Digester:
     """Computes digests of a stream and counts its bytes."""
 

@@ -26,11 +26,19 @@ _Document = TypeVar("_Document")
 
 
 def ingestion_event(
-    work: str, image: str, master: Master, *, time: str, software: str, sm3: str | None = None
+    work: str,
+    image: str,
+    master: Master,
+    *,
+    time: str,
+    software: str,
+    sm3: str | None = None,
+    captured: str | None = None,
 ) -> Event:
     """Return the event of ingesting a master with `software` (name and version) at `time` (UTC).
 
-    `sm3` is the master's SM3 digest (GB/T 32905) in hexadecimal, if it was computed.
+    `sm3` is the master's SM3 digest (GB/T 32905) in hexadecimal, if it was computed; `captured` the
+    digests that were made when it was scanned, ``sha256:HEX`` or ``md5:HEX``, and that it was compared with.
     Events are published, and file names may contain the names of people: the master's name is kept only in
     ``metadata/work.json``.
     """
@@ -39,6 +47,8 @@ def ingestion_event(
         detail["ignored"] = " ".join(master.ignored)
     if sm3:
         detail["sm3"] = sm3
+    if captured:
+        detail["captured"] = captured
     return Event(
         identifier=event_identifier(EventType.INGESTION, work, image, master.sha256),
         type=EventType.INGESTION.value,

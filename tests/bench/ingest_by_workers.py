@@ -54,7 +54,7 @@ from workers.masters.examine import Examined
 from workers.execution.context import TaskContext
 class Nothing:
     concurrency = 1
-    def __call__(self, path, pyramid):
+    def __call__(self, path, pyramid, algorithms=frozenset()):
         return Examined("0" * 64, 1, "image/tiff", 1, 1, "0" * 64, None)
 run_worker(TaskContext(open_repository(process_settings()), Nothing()), 1)
 """

@@ -12,6 +12,8 @@ from repository.faults import Fault
 from repository.identifiers import Kind, mint
 from repository.model import Image, Master, Page, Range, Rectangle, Volume, Work
 from workers.deposit.arrangement import ArrangedPage, ArrangedVolume, arrange_pages, match_volume_tables, skipped_leaves
+from workers.deposit.capture import captured_digests, find_changed_files, find_unlisted_pages
+from workers.deposit.checksums import checksum_algorithm
 from workers.deposit.consistency import (
     ExaminedPage,
     find_duplicates,
@@ -41,7 +43,7 @@ class AssembledDeposit:
 
     `files` maps paths in the work's OCFL object to files of the deposit; `pyramids` maps image identifiers to the
     pyramids that the examiner wrote, and is empty after a dry run. `notices` say what a librarian should know
-    and is no fault.
+    and is no fault. `captured` has the digests from checksum manifests, by the masters' SHA-256.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class AssembledDeposit:
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()
+    captured: Mapping[str, str] = field(default_factory=dict)
 
 
 def assemble(
@@ -78,6 +81,7 @@ def assemble(
     faults = [
         *deposit.faults,
         *(result for result in results.values() if isinstance(result, Fault)),
+        *find_changed_files(deposit, pages),
         *find_duplicates(pages, tables, is_blank),
         *table_faults,
         *order_faults,
@@ -85,7 +89,13 @@ def assemble(
         *range_faults,
         *find_outside_redactions(pages, tables),
     ]
-    notices = _in_order([*(notice for page in pages for notice in _notices(page)), *skipped_leaves(volumes)])
+    notices = _in_order(
+        [
+            *(notice for page in pages for notice in _notices(page)),
+            *skipped_leaves(volumes),
+            *find_unlisted_pages(deposit),
+        ]
+    )
     if faults or description is None:
         return AssembledDeposit(
             deposit.folder, None, volumes, faults=_in_order(faults), ignored=deposit.ignored, notices=notices
@@ -95,7 +105,10 @@ def assemble(
         description = replace(description, record=record)
     work = _build_work(description, pages, tables, volumes, ranges, identifier=revised.identifier if revised else None)
     files, pyramids = _files(pages, deposit.documents), _pyramids(work, pages)
-    return AssembledDeposit(deposit.folder, work, volumes, files, pyramids, ignored=deposit.ignored, notices=notices)
+    captured = captured_digests(deposit.checksums, pages)
+    return AssembledDeposit(
+        deposit.folder, work, volumes, files, pyramids, ignored=deposit.ignored, notices=notices, captured=captured
+    )
 
 
 def work_identifier(description: Description, masters: Iterable[str]) -> str:
@@ -206,8 +219,12 @@ def _page(page: ArrangedPage, image: Image | None, table: PageTable | None, work
 
 def _files(pages: Sequence[ExaminedPage], documents: Mapping[str, Path]) -> dict[str, Path]:
     masters = {master_path(page.file.name): page.file.path for page in pages}
-    others = {f"deposit/{name}" if name == RECORD_FILE else name: path for name, path in documents.items()}
+    others = {_document_path(name): path for name, path in documents.items()}
     return {**masters, **others}
+
+
+def _document_path(name: str) -> str:
+    return f"deposit/{name}" if name == RECORD_FILE or checksum_algorithm(name) else name
 
 
 def _pyramids(work: Work, pages: Sequence[ExaminedPage]) -> dict[str, PyramidSummary]:

@@ -9,7 +9,6 @@ The faults of all steps are collected, so that a librarian corrects a deposit on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -18,24 +17,25 @@ from repository.localized import LocalizedText
 from workers.deposit.assemble import AssembledDeposit, PageResult, assemble, master_fault
 from workers.deposit.examiner import DepositExaminer
 from workers.deposit.listing import PageFile
-from workers.deposit.survey import survey
+from workers.deposit.survey import Survey, survey
 from workers.masters.examine import Examiner
 from workers.progress import Progress
 
 
 def check(folder: Path, examiner: DepositExaminer, progress: Progress) -> AssembledDeposit:
     """Check the deposit in `folder`. Its faults are returned; raises `StagingFault`."""
-    deposit = survey(folder, examiner.read_record)  # 1
-    results = _examine_all(deposit.readable_pages, examiner, progress)  # 2
+    deposit = survey(folder, examiner)  # 1
+    results = _examine_all(deposit, examiner, progress)  # 2
     return assemble(deposit, results, examiner.is_blank)  # 3
 
 
-def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progress) -> dict[str, PageResult]:
+def _examine_all(deposit: Survey, examiner: Examiner, progress: Progress) -> dict[str, PageResult]:
     """Examine pages in as many threads as the examiner allows. Return the results by file name."""
+    pages, algorithms = deposit.readable_pages, deposit.capture_algorithms
     progress.start(LocalizedText("检查图像", "Checking images"), sum(page.size for page in pages))
     executor = ThreadPoolExecutor(examiner.concurrency)
     try:
-        futures = {executor.submit(_examine, examiner, page): page for page in pages}
+        futures = {executor.submit(_examine, examiner, page, algorithms): page for page in pages}
         for future in as_completed(futures):
             future.result()
             progress.advance(futures[future].size)
@@ -45,8 +45,8 @@ def _examine_all(pages: Sequence[PageFile], examiner: Examiner, progress: Progre
     return {page.name: future.result() for future, page in futures.items()}
 
 
-def _examine(examiner: Examiner, page: PageFile) -> PageResult:
+def _examine(examiner: Examiner, page: PageFile, algorithms: frozenset[str]) -> PageResult:
     try:
-        return examiner(page.path, None)
+        return examiner(page.path, None, algorithms)
     except MasterUnreadable as error:
         return master_fault(page.name, error)

@@ -12,8 +12,10 @@ from repository.errors import SandboxFailed
 from repository.faults import Fault
 from repository.localized import LocalizedText
 from repository.sandbox.functions import SandboxFunction
+from workers.deposit.checksums import ReadChecksums, read_checksums
 from workers.deposit.record import ReadRecord, read_record
 from workers.deposit.record_reader import RECORD_FILE
+from workers.deposit.survey import DocumentReader
 from workers.masters.examine import FUNCTIONS, ChildExaminer, Examiner, decoding_pool
 
 RECORD_SECONDS: Final = 20.0
@@ -22,14 +24,11 @@ RECORD_SECONDS: Final = 20.0
 _READ_RECORD: Final = SandboxFunction(read_record.__module__, read_record.__name__, ReadRecord)
 
 
-class DepositExaminer(Examiner, Protocol):
+_READ_CHECKSUMS: Final = SandboxFunction(read_checksums.__module__, read_checksums.__name__, ReadChecksums)
+
+
+class DepositExaminer(Examiner, DocumentReader, Protocol):
     """Examines the files of a deposit, as `ChildDepositExaminer` does."""
-
-    def read_record(self, content: bytes) -> ReadRecord:
-        """Return what `record.read_record` returns, or a fault if that takes too much time or memory.
-
-        Raises `StagingFault`, `SandboxNotStarted`.
-        """
 
 
 class ChildDepositExaminer(ChildExaminer):
@@ -40,12 +39,23 @@ class ChildDepositExaminer(ChildExaminer):
         try:
             return self._pool.call(_READ_RECORD, content, seconds=RECORD_SECONDS)
         except SandboxFailed as failure:
-            reason = failure.message
-            message = LocalizedText(
-                f"无法读取此文件（{reason.zh}）；请简化后重试",
-                f"the file cannot be read ({reason.en}); simplify it and try again",
-            )
-            return ReadRecord(None, (Fault(RECORD_FILE, "", "record.limit", message),))
+            return ReadRecord(None, (_limit(RECORD_FILE, "record.limit", failure),))
+
+    def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
+        """Return the lines of a checksum manifest and its faults."""
+        try:
+            return self._pool.call(_READ_CHECKSUMS, content, manifest, seconds=RECORD_SECONDS)
+        except SandboxFailed as failure:
+            return ReadChecksums((), (_limit(manifest, "checksum.limit", failure),))
+
+
+def _limit(file: str, code: str, failure: SandboxFailed) -> Fault:
+    reason = failure.message
+    message = LocalizedText(
+        f"无法读取此文件（{reason.zh}）；请简化后重试",
+        f"the file cannot be read ({reason.en}); simplify it and try again",
+    )
+    return Fault(file, "", code, message)
 
 
 @contextmanager
@@ -53,5 +63,5 @@ def open_deposit_examiner(
     settings: Settings, scratch: Path, concurrency: int | None = None, cores: int | None = None
 ) -> Iterator[ChildDepositExaminer]:
     """Open an examiner as `masters.examine.open_child_examiner` does."""
-    with decoding_pool((*FUNCTIONS, _READ_RECORD), settings, scratch, concurrency, cores) as pool:
+    with decoding_pool((*FUNCTIONS, _READ_RECORD, _READ_CHECKSUMS), settings, scratch, concurrency, cores) as pool:
         yield ChildDepositExaminer(pool, settings, scratch, pool.count)

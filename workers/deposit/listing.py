@@ -6,6 +6,7 @@
       work.toml
       0001.tif ...              or one folder per volume: volume-1/0001.tif
       text/*.json               text with coordinates, preserved unread
+      SHA256SUMS ...            checksum manifests (`checksums.py`), here or beside the images of a volume
 
 Files that operating systems leave behind are ignored. Every other file is a fault: an unexpected file would be lost, or
 preserved without a known meaning.
@@ -23,6 +24,8 @@ from typing import Final
 from repository.errors import MasterUnsupported
 from repository.faults import Fault
 from repository.localized import LocalizedText
+from workers.deposit.checksums import MAX_BYTES as MAX_MANIFEST_BYTES
+from workers.deposit.checksums import checksum_algorithm
 from workers.deposit.naming import name_problem, natural_key
 from workers.deposit.ordering import tokens
 from workers.deposit.record_reader import RECORD_FILE
@@ -198,20 +201,29 @@ def _list_texts(files: Sequence[os.DirEntry[str]], found: _Found) -> None:
         name = f"{TEXT_FOLDER}/{file.name}"
         if not file.is_file(follow_symlinks=False) or not file.name.endswith(".json"):
             found.faults.append(_unexpected(name))
-        elif file.stat(follow_symlinks=False).st_size > MAX_TEXT_BYTES:
-            limit = f"{MAX_TEXT_BYTES >> 20} MiB"
-            zh, en = f"文件超过 {limit}；请拆分或精简", f"the file is larger than {limit}; split or shorten it"
-            found.faults.append(_fault(name, "text.size", zh, en))
         else:
-            found.documents[name] = Path(file.path)
+            _add_document(file, name, MAX_TEXT_BYTES, "text.size", found)
+
+
+def _add_document(entry: os.DirEntry[str], name: str, limit: int, code: str, found: _Found) -> None:
+    """Add a file that is preserved unread, or the fault `code` if it has more than `limit` bytes."""
+    if entry.stat(follow_symlinks=False).st_size > limit:
+        most = f"{limit >> 20} MiB"
+        zh, en = f"文件超过 {most}；请拆分或精简", f"the file is larger than {most}; split or shorten it"
+        found.faults.append(_fault(name, code, zh, en))
+    else:
+        found.documents[name] = Path(entry.path)
 
 
 def _list_page(entry: os.DirEntry[str], volume: str, found: _Found) -> None:
-    """Add the page that a file is, or a fault for a file that is no image by suffix or content.
+    """Add the page or checksum manifest that a file is, or a fault for a file that is no image by suffix or content.
 
     An empty file is a fault and still a page, so that its number is not reported as missing.
     """
     name = f"{volume}/{entry.name}" if volume else entry.name
+    if checksum_algorithm(name):
+        _add_document(entry, name, MAX_MANIFEST_BYTES, "checksum.size", found)
+        return
     path = Path(entry.path)
     size = entry.stat(follow_symlinks=False).st_size
     if not formats.is_image_suffix(path.suffix) and not _shows_image(path):

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from preservation.digests import file_digests
 from repository.errors import DepositNotMounted
 from repository.faults import Fault
 from repository.localized import LocalizedText
+from workers.deposit import checksums
+from workers.deposit.checksums import Checksum, ReadChecksums, checksum_algorithm
 from workers.deposit.listing import PageFile, list_deposit
 from workers.deposit.record import Description, ReadRecord
 from workers.deposit.record_limits import MAX_BYTES
 from workers.deposit.record_reader import RECORD_FILE
+
+
+class DocumentReader(Protocol):
+    """Reads the documents of a deposit that are understood, as `ChildDepositExaminer` does."""
+
+    def read_record(self, content: bytes) -> ReadRecord:
+        """Return what `record.read_record` returns, or a fault if that takes too much time or memory.
+
+        Raises `StagingFault`, `SandboxNotStarted`.
+        """
+
+    def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
+        """Return what `checksums.read_checksums` returns, or a fault, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +38,8 @@ class Survey:
     """The contents of a deposit folder, by names and record.
 
     `pages` are the image files; `documents` the files that are preserved unread, by their path within the deposit;
-    `description` is the record, or None when it cannot be read; `ignored` are the paths of files that are left out.
+    `description` is the record, or None when it cannot be read; `ignored` are the paths of files that are left out;
+    `checksums` are the lines of its checksum manifests.
     """
 
     folder: Path
@@ -30,6 +48,12 @@ class Survey:
     description: Description | None
     faults: tuple[Fault, ...]
     ignored: tuple[str, ...] = ()
+    checksums: tuple[Checksum, ...] = ()
+
+    @property
+    def capture_algorithms(self) -> frozenset[str]:
+        """The digests of masters that the manifests give."""
+        return frozenset(checksum.algorithm for checksum in self.checksums)
 
     @property
     def readable_pages(self) -> list[PageFile]:
@@ -48,12 +72,14 @@ class Survey:
         return digest.hexdigest()
 
 
-def survey(folder: Path, read_record: Callable[[bytes], ReadRecord]) -> Survey:
-    """Survey the deposit in `folder`. Faults are returned; raises what `read_record` raises."""
+def survey(folder: Path, reader: DocumentReader) -> Survey:
+    """Survey the deposit in `folder`. Faults are returned; raises what `reader` raises."""
     listing = list_deposit(folder)
-    description, record_faults = _read_description(listing.documents, read_record)
-    faults = (*listing.faults, *record_faults, *_unreadable_documents(listing.documents))
-    return Survey(folder, listing.pages, listing.documents, description, faults, listing.ignored)
+    description, record_faults = _read_description(listing.documents, reader)
+    listed, manifest_faults = _read_manifests(listing.documents, reader)
+    faults = (*listing.faults, *record_faults, *manifest_faults, *_unreadable_documents(listing.documents))
+    files = (listing.pages, listing.documents)
+    return Survey(folder, *files, description, faults, listing.ignored, listed)
 
 
 def file_signature(path: Path) -> str:
@@ -65,16 +91,16 @@ def file_signature(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file of the deposit, in hexadecimal. Raises `DepositNotMounted`."""
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest of a file of the deposit, in hexadecimal. Raises `DepositNotMounted`."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_digests(file, algorithm)[algorithm]
     except OSError as fault:
         raise DepositNotMounted(path=path, reason=fault.strerror) from fault
 
 
-def _read_description(documents: Mapping[str, Path], read_record: Callable[[bytes], ReadRecord]) -> ReadRecord:
+def _read_description(documents: Mapping[str, Path], reader: DocumentReader) -> ReadRecord:
     if RECORD_FILE not in documents:
         return ReadRecord(None, ())
     try:
@@ -86,7 +112,33 @@ def _read_description(documents: Mapping[str, Path], read_record: Callable[[byte
         limit = f"{MAX_BYTES >> 20} MiB"
         message = LocalizedText(f"文件超过 {limit}；请精简", f"the file is larger than {limit}; shorten it")
         return ReadRecord(None, (Fault(RECORD_FILE, "", "record.size", message),))
-    return read_record(content)
+    return reader.read_record(content)
+
+
+def _read_manifests(
+    documents: Mapping[str, Path], reader: DocumentReader
+) -> tuple[tuple[Checksum, ...], Sequence[Fault]]:
+    """Return the lines of all checksum manifests and their faults; one that cannot be read is a fault already."""
+    read: list[Checksum] = []
+    faults: list[Fault] = []
+    for name, path in sorted(documents.items()):
+        if checksum_algorithm(name) is None:
+            continue
+        try:
+            with path.open("rb") as file:
+                content = file.read(checksums.MAX_BYTES)
+        except OSError:
+            continue
+        manifest = reader.read_checksums(content, name)
+        faults += manifest.faults
+        if len(read) + len(manifest.lines) > checksums.MAX_CHECKSUMS:
+            most = checksums.MAX_CHECKSUMS
+            zh, en = f"各校验清单合计超过 {most} 个文件", f"the checksum manifests list more than {most} files together"
+            message = LocalizedText(f"{zh}；请移走多余的清单", f"{en}; remove those that are not needed")
+            faults.append(Fault(name, "", "checksum.lines", message))
+            break
+        read += manifest.checksums(name)
+    return tuple(read), faults
 
 
 def _unreadable_documents(documents: Mapping[str, Path]) -> Iterator[Fault]:

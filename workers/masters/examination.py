@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyvips
 
 from iiif_server.pyramid.file import PyramidSummary, write_pyramid_into
-from preservation.digests import MASTER_ALGORITHMS, file_digests
+from preservation.digests import file_digests, master_algorithms
 from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.masters.decode import block_other_loaders, opened_master
 from workers.masters.examine import Examined, MasterSettings
@@ -60,7 +60,7 @@ def _examine(
     block_other_loaders()
     try:
         with file.open() as content:
-            digests = file_digests(content, *MASTER_ALGORITHMS)
+            digests = file_digests(content, *master_algorithms(settings.algorithms))
             size = content.tell()
     except OSError as fault:
         raise MasterUnreadable(reason=fault.strerror) from fault
@@ -70,7 +70,7 @@ def _examine(
         width, height = image.width, image.height
     media_type = master.file_format.media_type
     properties = (size, media_type, width, height, pixels, summary, master.ignored)
-    return Examined(digests["sha256"], *properties, digests.get("sm3"))
+    return Examined(digests["sha256"], *properties, digests.get("sm3"), digests.get("md5"))
 
 
 def _write_pyramid(image: Any, target: int, settings: MasterSettings) -> PyramidSummary:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +26,18 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class MasterSettings:
-    """The settings that the child needs, of `Settings`, which has passwords too."""
+    """The settings that the child needs, of `Settings`, which has passwords too, and the `algorithms` of this call."""
 
     pixel_budget: int
     tile_size: int
     jpeg_quality: int
+    algorithms: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> MasterSettings:
-        """Return the part of `settings` that a child may know."""
-        return cls(settings.pixel_budget, settings.tile_size, settings.jpeg_quality)
+    def of(cls, settings: Settings, algorithms: Iterable[str] = ()) -> MasterSettings:
+        """Return the part of `settings` that a child may know; `algorithms` as in `Examiner`."""
+        sizes = (settings.pixel_budget, settings.tile_size, settings.jpeg_quality)
+        return cls(*sizes, tuple(sorted(algorithms)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Examined:
     `bytes` is the length of the file; `width` and `height` are in pixels after the orientation was applied. `pixels` is
     equal for two files with equal pixels, if both were examined with a pyramid or both without. `ignored` are codes of
     parts of the file that the image does not show (`masters/ignored.py`). `sm3` is the file's SM3 digest, None where
-    OpenSSL lacks SM3. The field names are stored in the results of page jobs.
+    OpenSSL lacks SM3; `md5` its MD5 digest, None unless it was requested. The field names are
+    stored in the results of page jobs.
     """
 
     sha256: str
@@ -57,6 +60,7 @@ class Examined:
     pyramid: PyramidSummary | None
     ignored: tuple[str, ...] = ()
     sm3: str | None = None
+    md5: str | None = None
 
 
 class Examiner(Protocol):
@@ -64,8 +68,10 @@ class Examiner(Protocol):
 
     concurrency: int
 
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+    def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         """Examine the master at `path`, and write its pyramid to `pyramid` if it is not None.
+
+        `algorithms` are digests that are needed besides those of every master: ``md5``.
 
         Raises `MasterUnreadable`, `StagingFault`.
         """
@@ -96,28 +102,34 @@ class ChildExaminer:
         """Return an examiner by other settings, in the same pool."""
         return ChildExaminer(self._pool, settings, self._scratch, self.concurrency)
 
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+    def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         """Return the properties of a master; write its pyramid to `pyramid` if it is not None.
 
-        Raises `MasterUnreadable`, `StagingFault`, `SandboxNotStarted`, and `DecoderCrashed` when the child exceeded its
-        time or crashed twice. A single crash may have another cause than the file: a shortage of memory, or a person
-        who killed the process.
+        `algorithms` as in `Examiner`. Raises `MasterUnreadable`, `StagingFault`, `SandboxNotStarted`, and
+        `DecoderCrashed` when the child exceeded its time or crashed twice. A single crash may have another cause than
+        the file: a shortage of memory, or a person who killed the process.
         """
         function = EXAMINE if pyramid is None else EXAMINE_WITH_PYRAMID
         started = time.monotonic()
         try:
-            return self._call(function, path, pyramid)
+            return self._call(function, path, pyramid, algorithms)
         except DecoderCrashed:
             if time.monotonic() - started >= self._settings.decode_seconds:
                 raise
-            return self._call(function, path, pyramid)
+            return self._call(function, path, pyramid, algorithms)
 
     def is_blank(self, path: Path) -> bool:
         """Return whether a master is bitonal and white all over. Raises `MasterUnreadable`, `StagingFault`."""
         return self._call(IS_BLANK, path)
 
-    def _call(self, function: SandboxFunction[Result], path: Path, pyramid: Path | None = None) -> Result:
-        settings = MasterSettings.of(self._settings)
+    def _call(
+        self,
+        function: SandboxFunction[Result],
+        path: Path,
+        pyramid: Path | None = None,
+        algorithms: frozenset[str] = frozenset(),
+    ) -> Result:
+        settings = MasterSettings.of(self._settings, algorithms)
         with ExitStack() as files:
             try:
                 master = files.enter_context(path.open("rb"))

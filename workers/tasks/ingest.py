@@ -109,7 +109,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     repository, folder = context.repository, Path(job.arguments["deposit"])
     if repository.settings.broker:
         file_signature(folder)  # raises `DepositNotMounted`: another machine may have the folder
-    deposit = survey(folder, context.examiner.read_record)
+    deposit = survey(folder, context.examiner)
     if job.plan is None:
         return _plan(context, job, deposit)  # 1, followed by 2
     plan = IngestPlan.of_json(job.plan)
@@ -135,6 +135,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
         version=plan.version,
         damaged=_damaged(pages),
         sm3=_sm3_digests(pages),
+        captured=assembled.captured,
     )
     pyramids = _pyramids(repository, assembled)
     publish_work(repository, work, access, pyramids)  # 5
@@ -219,8 +220,9 @@ def _plan(context: TaskContext, job: Job, deposit: Survey) -> FanOut:
     work, time = identity.work, timestamp(repository.clock())
     version = next_version(repository, work) if work else 0
     plan = IngestPlan(work, version, time, deposit.documents_digest(), identity.is_revision)
+    algorithms = deposit.capture_algorithms
     pages = [
-        page_job(job.key, number, deposit.folder, page.name, work=work, version=version)
+        page_job(job.key, number, deposit.folder, page.name, work=work, version=version, algorithms=algorithms)
         for number, page in enumerate(deposit.readable_pages)
     ]
     return FanOut(pages, plan.to_json(), work or None)

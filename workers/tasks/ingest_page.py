@@ -65,8 +65,8 @@ class IngestedPage:
 
 
 def _examined_json(examined: Examined) -> dict[str, object]:
-    """Return the fields of a result; those that release 0.1 did not know only if they are not empty."""
-    added = ("ignored", "sm3")
+    """Return the fields of a result; those that earlier releases did not know only if they are not empty."""
+    added = ("ignored", "sm3", "md5")
     return {name: value for name, value in asdict(examined).items() if value or name not in added}
 
 
@@ -92,9 +92,10 @@ def _ingest(context: TaskContext, path: Path, arguments: Mapping[str, str]) -> t
     Return its properties, and the damage of the master if the work holds it already.
     """
     repository, work = context.repository, arguments["work"]
+    algorithms = frozenset(arguments.get("algorithms", "").split())
     if not work:
-        return context.examiner(path, None), None
-    if known := find_known_master(repository, path):
+        return context.examiner(path, None, algorithms), None
+    if known := find_known_master(repository, path, algorithms):
         damage = _store_master(repository, path, arguments, known.examined.sha256)
         key = _pyramid_key(repository, work, known.examined)
         if not repository.store.exists(key):
@@ -102,7 +103,7 @@ def _ingest(context: TaskContext, path: Path, arguments: Mapping[str, str]) -> t
         return known.examined, damage
     with scratch_directory(repository.settings.staging) as folder:
         pyramid = folder / "pyramid.zip"
-        examined = context.examiner(path, pyramid)
+        examined = context.examiner(path, pyramid, algorithms)
         damage = _store_master(repository, path, arguments, examined.sha256)
         repository.store.put(_pyramid_key(repository, work, examined), MovableFile(pyramid))
     return examined, damage

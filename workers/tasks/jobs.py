@@ -8,7 +8,7 @@ written by an earlier release is still run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,13 +53,23 @@ def ingest_job(deposit: Path, revises: str | None = None, bag: Path | None = Non
     return NewJob(f"{INGEST}:{hashlib.sha256(path.encode()).hexdigest()[:32]}", INGEST, arguments)
 
 
-def page_job(parent: str, number: int, deposit: Path, file: str, *, work: str, version: int) -> NewJob:
+def page_job(
+    parent: str,
+    number: int,
+    deposit: Path,
+    file: str,
+    *,
+    work: str,
+    version: int,
+    algorithms: Iterable[str] = (),
+) -> NewJob:
     """Return the job of the `number`-th page of the ingest job `parent`; keys sort in reading order.
 
     The master `file` of the folder `deposit` is stored for version `version` of `work`. Without a work ('') it is only
-    examined.
+    examined. `algorithms` are the digests of it that checksum manifests give.
     """
     arguments = {"deposit": str(deposit), "file": file, "work": work, "version": str(version)}
+    arguments |= {"algorithms": " ".join(sorted(algorithms))} if algorithms else {}
     return NewJob(f"{PAGE}:{parent}:{number:06d}", PAGE, arguments)
 
 

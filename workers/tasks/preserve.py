@@ -51,6 +51,7 @@ def preserve(
     version: int,
     damaged: Mapping[str, Damage],
     sm3: Mapping[str, str],
+    captured: Mapping[str, str],
 ) -> tuple[Inventory, Sequence[Event]]:
     """Commit a version of a work's OCFL object with these files, unless its head has the same files already.
 
@@ -59,9 +60,10 @@ def preserve(
     version preserves. `damaged` has the masters, by digest, whose stored bytes were found damaged: they and other
     damaged files are put back, and the version records that as events, even if the files are the same. `version` is the
     number that the survey chose for the version: it tells the recoveries of this ingest from those of others. `sm3` has
-    the SM3 digests of masters by their SHA-256, for the events of new images. Returns
-    the inventory and the events of all versions. The events of a version are part of it, so that a repeated call after
-    a crash returns the same events. Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
+    the SM3 digests of masters by their SHA-256, `captured` those that checksum manifests gave
+    (`workers/deposit/capture.py`), both for the events of new images. Returns the inventory and the events of all
+    versions. The events of a version are part of it, so that a repeated call after a crash returns the same events.
+    Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
     """
     before = objects.complete_version(store, work.identifier)
     documents = {RECORD: work_to_json(work), **_access_document(work.rights, access, before)}
@@ -75,7 +77,7 @@ def preserve(
         events += [event for event in recoveries if event.identifier not in known]
     if before is None or {path: digest for path, digest in before.state.items() if path != EVENTS} != digests:
         number, logged = 1 + (len(before.versions) if before else 0), {event.image for event in events}
-        events += _new_events(work, digests[RECORD], number, time, logged, sm3=sm3)
+        events += _new_events(work, digests[RECORD], number, time, logged, sm3=sm3, captured=captured)
         if before and (held := preserved_access(store, work.identifier).access) != access:
             events.append(_access_event(work.identifier, number, held, access, time))
     content[EVENTS] = events_bytes(events)
@@ -232,14 +234,27 @@ def _recovery_events(work: Work, damaged: Mapping[str, Damage], version: int, ti
 
 
 def _new_events(
-    work: Work, record: str, version: int, time: str, logged: set[str | None], *, sm3: Mapping[str, str]
+    work: Work,
+    record: str,
+    version: int,
+    time: str,
+    logged: set[str | None],
+    *,
+    sm3: Mapping[str, str],
+    captured: Mapping[str, str],
 ) -> Iterator[Event]:
     """Yield an ingestion event for each image without one, and the accession event of the version."""
     recorder = software()
     for image in work.images():
         if image.identifier not in logged:
-            stated = sm3.get(image.master.sha256)
+            digest = image.master.sha256
             yield ingestion_event(
-                work.identifier, image.identifier, image.master, time=time, software=recorder, sm3=stated
+                work.identifier,
+                image.identifier,
+                image.master,
+                time=time,
+                software=recorder,
+                sm3=sm3.get(digest),
+                captured=captured.get(digest),
             )
     yield accession_event(work.identifier, version, record, time=time, software=recorder)

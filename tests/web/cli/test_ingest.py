@@ -53,6 +53,7 @@ from web.cli.retry import retry_locally
 from web.cli.terminal import Terminal
 from workers.bootstrap import prepare_repository
 from workers.deposit.check import check
+from workers.deposit.checksums import ReadChecksums
 from workers.deposit.examiner import DepositExaminer
 from workers.deposit.record import ReadRecord
 from workers.execution.context import TaskContext
@@ -370,17 +371,20 @@ class InterruptingExaminer:
     def __init__(self, examiner: DepositExaminer, number: int) -> None:
         self._examiner, self._left, self.concurrency = examiner, number, 1
 
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+    def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         self._left -= 1
         if not self._left:
             os.kill(os.getpid(), signal.SIGINT)
-        return self._examiner(path, pyramid)
+        return self._examiner(path, pyramid, algorithms)
 
     def is_blank(self, path: Path) -> bool:
         return self._examiner.is_blank(path)
 
     def read_record(self, content: bytes) -> ReadRecord:
         return self._examiner.read_record(content)
+
+    def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
+        return self._examiner.read_checksums(content, manifest)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

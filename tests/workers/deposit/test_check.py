@@ -18,6 +18,7 @@ from repository.localized import LocalizedText
 from repository.model import Range, Rectangle
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
+from workers.deposit.checksums import ReadChecksums, read_checksums
 from workers.deposit.record import ReadRecord, read_record
 from workers.masters.examine import Examined
 
@@ -34,7 +35,10 @@ class FakeExaminer:
     def read_record(self, content: bytes) -> ReadRecord:
         return read_record(content)
 
-    def __call__(self, path: Path, pyramid: Path | None) -> Examined:
+    def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
+        return read_checksums(content, manifest)
+
+    def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         self.calls.append(path.name)
         content = path.read_bytes()
         if b"broken" in content:

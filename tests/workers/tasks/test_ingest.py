@@ -155,9 +155,9 @@ class CountingExaminer:
     def is_blank(self, path):
         return self._examiner.is_blank(path)
 
-    def __call__(self, path, pyramid):
+    def __call__(self, path, pyramid, algorithms=frozenset()):
         self.calls += 1
-        return self._examiner(path, pyramid)
+        return self._examiner(path, pyramid, algorithms)
 
 
 def test_known_masters_are_not_decoded_again(context, deposit):
@@ -335,13 +335,13 @@ class InterferingExaminer:
     def is_blank(self, path):
         return self._examiner.is_blank(path)
 
-    def __call__(self, path, pyramid):
+    def __call__(self, path, pyramid, algorithms=frozenset()):
         if self._left and path == self._page:
             self._left -= 1
-            examined = self._examiner(path, pyramid)
+            examined = self._examiner(path, pyramid, algorithms)
             pyvips.Image.gaussnoise(700, 900, mean=128, seed=1000 + self._left).cast("uchar").tiffsave(str(path))
             return examined
-        return self._examiner(path, pyramid)
+        return self._examiner(path, pyramid, algorithms)
 
 
 def test_ingest_restarts_when_the_deposit_changes_and_keeps_nothing_old(context, deposit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import shutil
 import tempfile
@@ -119,6 +120,16 @@ def make_unreadable(name: str) -> Change:
     return change
 
 
+def add_manifest(*names: str) -> Change:
+    """Return a change that adds the MD5 digests of these files as they are now."""
+
+    def change(deposit: Path) -> None:
+        lines = [f"{hashlib.md5((deposit / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+        (deposit / "MD5SUMS").write_text("".join(lines), "utf-8")
+
+    return change
+
+
 def write(name: str, content: bytes) -> Change:
     def change(deposit: Path) -> None:
         path = deposit / name
@@ -155,6 +166,9 @@ CHANGES: dict[str, Change] = {
     "damaged master": write("0002.tif", b"II*\0nonsense"),
     "empty master": write("0002.tif", b""),
     "gap": write("0009.tif", b"II*\0nonsense"),
+    "digests of scanned files": add_manifest("0001.tif", "0002.tif", "work.toml"),
+    "other digests": write("SHA256SUMS", f"{'0' * 64}  0001.tif\n{'0' * 64}  0007.tif\n".encode()),
+    "malformed manifest": write("checksums.md5", b"nonsense"),
     "unexpected file": write("notes.docx", b"x"),
 }
 
