@@ -74,6 +74,10 @@ def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(
     checked = shanben.run_json("log", "check", "evidence.txt", "--key", key, data=tmp_path / "other")
     assert (checked.code, checked.document["event"]["image"]) == (0, image)
     assert not (tmp_path / "other").exists()
+    (tmp_path / "policy.txt").write_text(f"log {key}\nquorum none\n")
+    by_policy = shanben.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", data=tmp_path / "other")
+    assert by_policy.document == checked.document
+    assert shanben.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", "--key", key).code == 2
     evidence = (tmp_path / "evidence.txt").read_bytes()
     (tmp_path / "evidence.txt").write_bytes(evidence.replace(b"\nindex ", b"\nindex 1", 1))
     assert shanben.run_json("log", "check", "evidence.txt", "--key", key).code in (1, 2)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from preservation.log import evidence, sequencer
 from preservation.log.archive import write_archive
+from preservation.log.evidence import VerifiedEvidence
 from preservation.log.notes import Note, parse_note, parse_verifier_key
+from preservation.log.policy import parse_policy, verify_by_policy
 from preservation.log.subject import Subject, evidence_of, parse_subject
 from preservation.log.timestamp import Timestamp, read_roots, timestamp_response, verify_timestamp
 from preservation.log.timestamped import timestamp_log, verify_timestamps
 from preservation.log.witnesses import utc_time, verify_cosigned, witness_policy
 from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
-from repository.config import process_settings
-from repository.errors import DependencyMissing, EvidenceInvalid
+from repository.config import Settings, process_settings
+from repository.errors import DependencyMissing, EvidenceInvalid, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
 from repository.work_json import to_json_types
@@ -110,6 +112,7 @@ def prove(
 
 @log.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--policy", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="信任策略。 The policy.")
 @click.option("--key", help="验证公钥（缺省用本机的）。 The verifier key; this machine's own by default.")
 @click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="见证方公钥。 The key of a witness.")
 @click.option("--quorum", type=click.IntRange(0), help="至少须有的见证数。 The number of cosignatures required.")
@@ -120,6 +123,7 @@ def check(
     terminal: Terminal,
     file: Path,
     *,
+    policy: Path | None,
     key: str | None,
     witnesses: tuple[str, ...],
     quorum: int | None,
@@ -128,15 +132,19 @@ def check(
 ) -> None:
     """离线核验证据文件。 Verify an evidence file offline."""
     settings = process_settings()
-    verifier_key = key or sequencer.log_keys(open_repository(settings)).text()
-    configured = [witness.key for witness in witness_policy(settings).witnesses]
-    keys = [parse_verifier_key(line) for line in witnesses] or configured
     content = file.read_bytes()
-    verified = evidence.verify(content, verifier_key, keys)
+    if policy is None:
+        verified = verify_by_keys(content, settings, key, witnesses, quorum)
+    elif key or witnesses or quorum is not None:
+        reason = LocalizedText(
+            "信任策略已定公钥与见证数；请勿并用 --key、--witness、--quorum",
+            "the policy has the keys and the quorum; leave out --key, --witness and --quorum",
+        )
+        raise RequestInvalid(part="--policy", reason=reason)
+    else:
+        verified = verify_by_policy(content, parse_policy(policy.read_bytes()))
     note = parse_note(evidence.parse(content).checkpoint)
     stamp = verify_timestamp(note, read_roots(roots or settings.tsa_certificates))
-    if quorum is not None and len(verified.cosigners) < quorum:
-        raise QuorumMissing(count=len(verified.cosigners), quorum=quorum)
     event = parse_event(verified.entry)
     what = LocalizedText("本馆", "the repository")
     if subject := event.image or event.work:
@@ -153,6 +161,22 @@ def check(
     document = {"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)}
     document["timestamp"] = timestamp_json(stamp) if stamp else None
     terminal.result(document | {"witnesses": witnesses_json(verified.cosigners)})
+
+
+def verify_by_keys(
+    content: bytes, settings: Settings, key: str | None, witnesses: Sequence[str], quorum: int | None
+) -> VerifiedEvidence:
+    """Verify an evidence file by the keys given, or else by those of this machine and its settings.
+
+    Raises `EvidenceInvalid`, `RequestInvalid`, `SettingInvalid`, and what opening the repository raises.
+    """
+    verifier_key = key or sequencer.log_keys(open_repository(settings)).text()
+    configured = [witness.key for witness in witness_policy(settings).witnesses]
+    keys = [parse_verifier_key(line) for line in witnesses] or configured
+    verified = evidence.verify(content, verifier_key, keys)
+    if quorum is not None and len(verified.cosigners) < quorum:
+        raise QuorumMissing(count=len(verified.cosigners), quorum=quorum)
+    return verified
 
 
 @log.command()

@@ -23,11 +23,12 @@ from preservation.log import evidence, merkle, notes
 from preservation.log.evidence import EvidenceFile
 from preservation.log.merkle import TreeHead
 from preservation.log.notes import Checkpoint, Note, Signature, parse_note, parse_verifier_key
+from preservation.log.policy import parse_policy, verify_by_policy
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamp import note_signature, read_roots, verify_timestamp
 from preservation.premis import event_bytes, ingestion_event, parse_event
 from preservation.verifier import verify
-from repository.errors import ShanbenError
+from repository.errors import EvidenceInvalid, RequestInvalid, ShanbenError
 from repository.model import Master
 
 SIGNER = temporary_signer("library.example/log")
@@ -169,6 +170,16 @@ def test_proofs_of_pymerkle_and_its_verdict_are_those_of_the_verifier(size: int,
     assert merkle.includes(TreeHead(size, tree.get_root()), index, leaves[index], ours)
 
 
+def verdict_of_shanben(content: bytes, policy: bytes) -> int:
+    try:
+        verify_by_policy(content, parse_policy(policy))
+    except RequestInvalid:
+        return 2
+    except EvidenceInvalid:
+        return 1
+    return 0
+
+
 def test_policy_of_groups_and_quorum_decides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f"log {SIGNER.verifier_key} https://library.example/log", "# the witnesses", ""]
     lines += [f"witness {key.name} {key.line()}" for key in KEYS]
@@ -178,7 +189,10 @@ def test_policy_of_groups_and_quorum_decides(tmp_path: Path, capsys: pytest.Capt
 
     def call(quorum: str, *arguments: object) -> int:
         policy.write_text("\n".join([*lines, *quorum.split("; ")]) + "\n")
-        return verify.main([str(file), "--policy", str(policy), *map(str, arguments)])
+        theirs = verify.main([str(file), "--policy", str(policy), *map(str, arguments)])
+        if not arguments:
+            assert verdict_of_shanben(file.read_bytes(), policy.read_bytes()) == theirs, quorum
+        return theirs
 
     both = f"{KEYS[0].name} {KEYS[1].name}"
     for quorum, code in [
@@ -190,6 +204,9 @@ def test_policy_of_groups_and_quorum_decides(tmp_path: Path, capsys: pytest.Capt
         (f"group both 2 {both}; group outer any both; quorum outer", 1),
         ("quorum nobody", 2),
         ("quorum none; unknown", 2),
+        ("# no quorum", 2),
+        (f"group few some {both}; quorum few", 2),
+        (f"group early any late; group late any {both}; quorum early", 2),
     ]:
         assert call(quorum) == code, quorum
     assert call("quorum none", "--file", master) == 0

@@ -15,6 +15,7 @@ from iiif_server.cors import PREFLIGHT
 from preservation.log import evidence, sequencer
 from preservation.log.log_keys import parse_log_keys
 from preservation.log.notes import parse_verifier_key
+from preservation.log.policy import parse_policy, verify_by_policy
 from preservation.premis import ingestion_event
 from preservation.verifier import verify
 from repository import identifiers, paths
@@ -157,6 +158,9 @@ def test_proof_verifies_with_the_served_key(client: FlaskClient, logged: Work) -
     assert evidence.verify(proof.data, key)
     trust = verify.parse_policy(client.get("/log/policy").text)
     assert [each.public for each in trust.logs] == [parse_verifier_key(key).public]
+    assert verify_by_policy(proof.data, parse_policy(client.get("/log/policy").data)) == evidence.verify(
+        proof.data, key
+    )
 
 
 def test_archive_of_evidence_is_a_zip_with_the_verifier(client: FlaskClient, logged: Work) -> None:
