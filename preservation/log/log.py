@@ -22,10 +22,22 @@ from preservation.log.signing_key import Signer, signing_key_missing
 from preservation.log.tiles import StoredTree, has_tiles, stored_size
 from preservation.log.writer import Append, LogWriter
 from preservation.log.writer_lock import WriterLock
-from repository.errors import LogInvalid, NotFound
+from repository.errors import CallError, LogInvalid, NotFound
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT
 from repository.storage.store import ObjectStore
+
+
+class MlDsaSignatureAbsent(CallError):
+    """The checkpoint of some evidence is older than the log's ML-DSA key; `size` is its number of entries."""
+
+    code = "log.ml-dsa"
+    text = LocalizedText(
+        "{size} 条时的检查点没有 ML-DSA 签名：签发时日志尚无 ML-DSA 密钥。运行 shanben keys rotate 加入密钥之后，"
+        "新条目的检查点才有",
+        "The checkpoint of {size} entries has no ML-DSA signature: the log had no ML-DSA key then. After shanben keys "
+        "rotate has added one, the checkpoints of new entries have it",
+    )
 
 
 class ProvenanceLog:
@@ -123,7 +135,7 @@ class ProvenanceLog:
     def ml_dsa_note(self, index: int) -> bytes:
         """Return the checkpoint in the evidence of an entry with the signatures of ML-DSA that the evidence leaves out.
 
-        Raises `NotFound` if no ML-DSA key signed it, `LogInvalid`.
+        Raises `MlDsaSignatureAbsent`, `NotFound`, `LogInvalid`.
         """
         head = self._heads.coverage().of(index)
         _require(index, head.checkpoint.size)
@@ -131,7 +143,7 @@ class ProvenanceLog:
         large = [each.key for each in self._key.keys if each.key.algorithm is Algorithm.ML_DSA_44]
         signatures = tuple(each for each in note.signatures if any(key.is_claimed_by(each) for key in large))
         if not signatures:
-            raise NotFound(what=LocalizedText("检查点的 ML-DSA 签名", "the checkpoint's ML-DSA signature"))
+            raise MlDsaSignatureAbsent(size=head.checkpoint.size)
         return Note(note.text, signatures).content()
 
     def consistency(self, old_size: int, size: int | None = None) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -57,10 +58,8 @@ def _show(terminal: Terminal, repository: Repository, listed: LogKeys) -> None:
     now, lifetime = repository.clock(), repository.settings.key_days
     for each in listed.keys:
         terminal.write(_line(each))
-    left = _days_left(listed.newest, now, lifetime)
-    if left is not None and left <= _WARN_DAYS:
-        zh, en = "密钥将到使用年限；请运行 shanben keys rotate", "The key is near its end; run shanben keys rotate"
-        terminal.warn(LocalizedText(zh, en))
+    for warning in key_warnings(listed, now, lifetime):
+        terminal.warn(warning)
     documents = [
         {
             "id": each.key.key_id.hex(),
@@ -73,6 +72,20 @@ def _show(terminal: Terminal, repository: Repository, listed: LogKeys) -> None:
         for each in listed.keys
     ]
     terminal.result({"keys": documents})
+
+
+def key_warnings(listed: LogKeys, now: datetime, lifetime: int) -> Iterator[LocalizedText]:
+    """Yield why the keys should be rotated now; a key may sign for `lifetime` days."""
+    left = _days_left(listed.newest, now, lifetime)
+    if left is not None and left <= _WARN_DAYS:
+        zh, en = "密钥将到使用年限；请运行 shanben keys rotate", "The key is near its end; run shanben keys rotate"
+        yield LocalizedText(zh, en)
+    if all(each.key.algorithm is not Algorithm.ML_DSA_44 for each in listed.signing):
+        zh = "日志尚无 ML-DSA 密钥（早先版本所建）；请运行 shanben keys rotate，此后的检查点即有其签名"
+        en = (
+            "The log has no ML-DSA key: an earlier release made it. shanben keys rotate adds one, which signs all later"
+        )
+        yield LocalizedText(zh, f"{en} checkpoints")
 
 
 def _days_left(each: LogKey, now: datetime, lifetime: int) -> int | None:

@@ -7,7 +7,7 @@ second, and ``--json`` one document a line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -29,6 +29,7 @@ from web.cli.terminal import EXIT_SYSTEM, PrintableConsole, Terminal, command
 from web.messages.interface import MESSAGES
 from web.operations.fixity_status import fixity_key
 from web.operations.formatting import byte_size, grouped, percent, relative_time
+from web.operations.log_status import key_text, timestamp_text
 from web.operations.status import (
     MOST_LISTED,
     IngestProgress,
@@ -202,10 +203,17 @@ class StatusView:
             ("status.preserved", preserved),
             ("status.fixity", self._fixity(status.fixity)),
             ("status.log", self._log(status)),
+            *self._care(status),
             ("status.jobs", self._jobs(status)),
         ):
             table.add_row(Text(self._translate(name)), Text(value))
         return table
+
+    def _care(self, status: Status) -> Iterator[tuple[str, str]]:
+        if stamped := timestamp_text(status.care, status.log.size, self._now):
+            yield "status.timestamp", stamped.in_language(self._language)
+        if key := status.care.key:
+            yield "status.log-key", f"{key.key_id} {key_text(key, self._now).in_language(self._language)}"
 
     def _fixity(self, state: FixityState) -> str:
         return self._translate(

@@ -29,6 +29,27 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "status.log-size": LocalizedText("{size} 条", "{size} entries"),
         "status.log-staged": LocalizedText("待写入 {staged} 条", "{staged} events to append"),
+        "status.timestamp": LocalizedText("时间戳", "timestamp"),
+        "status.timestamp-none": LocalizedText("没有可读的时间戳", "no timestamp could be read"),
+        "status.timestamp-of": LocalizedText(
+            "最新一个为 {date}（{age}），涵盖前 {size} 条",
+            "the newest is of {date} ({age}) and covers the first {size} entries",
+        ),
+        "status.timestamp-later": LocalizedText("，其后 {count} 条尚无", "; {count} later entries have none"),
+        "status.log-key": LocalizedText("日志密钥", "log key"),
+        "status.key-until": LocalizedText("应于 {date} 之前更换（{when}）", "to be replaced by {date} ({when})"),
+        "status.key-over": LocalizedText(
+            "应于 {date} 之前更换，已逾期（{when}）；请运行 shanben keys rotate",
+            "should have been replaced by {date} ({when}): run shanben keys rotate",
+        ),
+        "status.key-unknown": LocalizedText(
+            "启用时间未知，无从推算更换时间；运行 shanben keys rotate 即可记录",
+            "its age is not known, so neither is its end; shanben keys rotate makes a key of known age",
+        ),
+        "status.key-no-ml-dsa": LocalizedText(
+            "；检查点没有 ML-DSA 签名，运行 shanben keys rotate 即可加入",
+            "; no ML-DSA key signs beside it: shanben keys rotate adds one",
+        ),
         "status.root": LocalizedText("树根", "root"),
         "status.fixity": LocalizedText("校验", "fixity"),
         "status.preserved": LocalizedText("保存", "preserved"),

@@ -26,6 +26,7 @@ from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 from repository.storage.address import store_name
 from web.operations.fixity_status import FixityReader, fixity_document
+from web.operations.log_status import LogCare, LogCareReader, log_care_document
 from web.telemetry.store_probes import StoreProbe, StoreProbes
 from workers.tasks.fixity_state import FixityState
 from workers.tasks.jobs import ASK_WITNESSES
@@ -124,6 +125,7 @@ class Status:
     failed: tuple[JobFailure, ...]
     replicas: tuple[ReplicaProgress, ...]
     witnesses: tuple[WitnessProgress, ...]
+    care: LogCare
     preserved: int
     verified_since: str
     fixity: FixityState
@@ -141,6 +143,7 @@ class StatusReader:
         self._witnesses: StoreProbe[list[WitnessState]] = StoreProbe(
             "witnesses", partial(read_witness_states, repository), []
         )
+        self._care = LogCareReader(repository)
         self._stores = StoreProbes(repository)
         self._replicas = _ReplicaReader(repository)
         self._fixity = FixityReader(repository)
@@ -148,7 +151,7 @@ class StatusReader:
     def read(self, timeout: float) -> Status:
         """Return the status now, waiting for the store at most `timeout` seconds. Raises `DatabaseFault`."""
         deadline = time.monotonic() + timeout
-        log, witnesses = self._checkpoint.start(), self._witnesses.start()
+        log, witnesses, care = self._checkpoint.start(), self._witnesses.start(), self._care.start()
         counts, jobs = self._repository.catalogue.counts(), self._repository.jobs
         delayed = tuple(map(job_failure, jobs.delayed(MOST_LISTED)))
         failed = tuple(map(job_failure, jobs.failed(MOST_LISTED)))
@@ -166,6 +169,7 @@ class StatusReader:
                 for name in self._repository.replicas
             ),
             witnesses=_witness_progress(witnesses(max(0.0, deadline - time.monotonic())), jobs.get(ASK_WITNESSES)),
+            care=care(max(0.0, deadline - time.monotonic())),
             preserved=summary.preserved,
             verified_since=self._verified_since(summary),
             fixity=self._fixity.read(),
@@ -288,6 +292,7 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
             }
             for item in status.witnesses
         ],
+        **log_care_document(status.care),
         "store": {"store": status.store_name, "reason": text(status.store_fault)},
         "preserved": status.preserved,
         "verified_since": status.verified_since or None,

@@ -21,6 +21,7 @@ from web.accounts.staff import LoginRequired, current_account
 from web.messages.interface import MESSAGES, translate
 from web.operations import formatting
 from web.operations.fixity_status import fixity_key
+from web.operations.log_status import key_text, timestamp_text
 from web.operations.status import (
     MOST_LISTED,
     StatusReader,
@@ -67,6 +68,8 @@ def blueprint(repository: Repository) -> Blueprint:
             formatting=formatting,
             relative_time=lambda time: formatting.relative_time(time, now).in_language(current_language()),
             reason_text=_reason_text,
+            timestamp_text=lambda shown: _optional(timestamp_text(shown.care, shown.log.size, now)),
+            key_text=lambda key: key_text(key, now).in_language(current_language()),
             store_label=store_label,
             kind_name=_kind_name,
         )
@@ -77,6 +80,10 @@ def blueprint(repository: Repository) -> Blueprint:
         return response
 
     return routes
+
+
+def _optional(text: LocalizedText | None) -> str:
+    return text.in_language(current_language()) if text else ""
 
 
 def _reason_text(reason: LocalizedText) -> str:

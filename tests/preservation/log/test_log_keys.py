@@ -13,9 +13,11 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from log_scenarios import publication, publish
+from memory_log import MemoryWriterLock
 
 from preservation.log import evidence, key_file, merkle, notes
 from preservation.log.key_file import KEY_FILE
+from preservation.log.log import MlDsaSignatureAbsent, ProvenanceLog
 from preservation.log.log_keys import LogKey, LogKeys, parse_log_keys
 from preservation.log.notes import Algorithm, Checkpoint, parse_note, parse_verifier_key
 from preservation.log.sequencer import log_key, log_keys, open_log, record_events, verifier_key
@@ -93,6 +95,12 @@ class TestMlDsa:
         ml_dsa = next(each.key for each in keys.keys if each.key.algorithm is Algorithm.ML_DSA_44)
         assert ml_dsa.read(apart).text() == parse_note(evidence.parse(content).checkpoint).text
         assert keys.read(log.checkpoint_note()).size == log.size
+
+    def test_checkpoint_of_an_earlier_release_has_none_and_the_error_says_so(self, repository: Repository) -> None:
+        logged(repository, "one")
+        log = ProvenanceLog(repository.store, log_keys(repository).current, MemoryWriterLock(1))
+        with pytest.raises(MlDsaSignatureAbsent, match="shanben keys rotate"):
+            log.ml_dsa_note(0)
 
 
 class TestLists:

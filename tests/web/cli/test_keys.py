@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from preservation.log import key_file
+from preservation.log.log_keys import LogKeys
+from web.cli.keys import key_warnings
 from web.cli.main import main
 
 
@@ -56,3 +60,12 @@ def test_warning_before_the_end(data: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "keys rotate" in CliRunner().invoke(main, ["keys", "list"]).output
     monkeypatch.setenv("SHANBEN_KEY_DAYS", "40")
     assert "keys rotate" not in CliRunner().invoke(main, ["keys", "list"]).output
+
+
+def test_warning_while_no_ml_dsa_key_signs(tmp_path: Path) -> None:
+    keys = key_file.create(tmp_path, "library.example/log", "2026-01-01T00:00:00Z").keys
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert list(key_warnings(keys, now, 730)) == []
+    (warning,) = key_warnings(LogKeys.of(keys.current), now, 730)
+    assert "no ML-DSA key" in warning.en
+    assert "shanben keys rotate" in warning.zh
