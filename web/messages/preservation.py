@@ -199,6 +199,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "fulfilment.unknown": LocalizedText("无从得知", "not known"),
         # Charts
         "chart.growth": LocalizedText("馆藏增长", "Growth of the holdings"),
+        "chart.day": LocalizedText("{month}月{day}日", "{day} {month}"),
         "chart.due": LocalizedText("今后 90 天到期的校验", "Checks due within 90 days"),
         "chart.checked": LocalizedText("各存储的校验状况", "Checks by store"),
         "chart.damage": LocalizedText("原书破损定级", "Damage of originals"),

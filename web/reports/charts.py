@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 from preservation.reporting.growth import growth_of
@@ -36,6 +38,14 @@ from web.messages.interface import translate
 
 _SECONDS: Final = 60.0
 _MOST_KEPT: Final = 16
+CHART_WIDTH: Final = 720
+"""The width of every chart, in pixels."""
+
+_PIXELS: Final = 100
+"""The pixels of an inch, in which matplotlib measures."""
+
+_MOST_DAYS: Final = 6
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _INK, _SOFT, _SEAL, _STONE = "#2b2622", "#8a8178", "#a03228", "#5d7a78"
 _SETTINGS: Final[Any] = {
     "svg.fonttype": "none",
@@ -63,14 +73,19 @@ def draw_chart(name: str, report: PreservationReport, language: Language) -> byt
         warnings.simplefilter("ignore", UserWarning)
         from matplotlib.figure import Figure  # noqa: PLC0415
 
-        bars = {"checked": len(report.places) + 1, "damage": len(report.condition.damage) + 1}
-        height = 0.9 + 0.32 * bars[name] if name in bars else 2.4
-        figure = Figure(figsize=(7.2, height), layout="tight")
+        size = CHART_WIDTH / _PIXELS, chart_height(name, report) / _PIXELS
+        figure = Figure(figsize=size, layout="tight")
         CHARTS[name](figure.subplots(), report, language)
         drawn = io.BytesIO()
         metadata = {"Date": None, "Title": translate(language, f"chart.{name}")}
         figure.savefig(drawn, format="svg", metadata=metadata, transparent=True)
     return drawn.getvalue()
+
+
+def chart_height(name: str, report: PreservationReport) -> int:
+    """Return the height of a chart in pixels, at the width of `CHART_WIDTH`."""
+    bars = {"checked": len(report.places) + 1, "damage": len(report.condition.damage) + 1}
+    return 90 + 32 * bars[name] if name in bars else 240
 
 
 def _growth(axes: Any, report: PreservationReport, language: Language) -> None:
@@ -86,12 +101,24 @@ def _growth(axes: Any, report: PreservationReport, language: Language) -> None:
 def _due(axes: Any, report: PreservationReport, language: Language) -> None:
     days = [date.fromisoformat(day.day) for day in report.due]
     places = [(day - days[0]).days for day in days]
+    last = max(29, places[-1])
     unit, divisor = _unit(max(day.bytes for day in report.due))
     axes.bar(places, [day.bytes / divisor for day in report.due], color=_STONE, width=0.8)
-    axes.set_xlim(-0.6, max(29, places[-1]) + 0.6)
-    spread = range(0, max(29, places[-1]) + 1, max(7, places[-1] // 6))
-    axes.set_xticks(list(spread), [(days[0] + timedelta(days=place)).isoformat() for place in spread])
+    axes.set_xlim(-0.6, last + 0.6)
+    weeks = -(-(last + 1) // (7 * _MOST_DAYS))
+    labelled = range(0, last + 1, 7 * weeks)
+    axes.set_xticks(labelled, _day_labels([days[0] + timedelta(days=place) for place in labelled], language))
     axes.set_ylabel(unit)
+
+
+def _day_labels(days: Sequence[date], language: Language) -> list[str]:
+    """Return short labels of days; the first day of each year has the year below it."""
+    years = [None, *(day.year for day in days)]
+    return [
+        translate(language, "chart.day", day=day.day, month=LocalizedText(str(day.month), _MONTHS[day.month - 1]))
+        + (f"\n{day.year}" if day.year != before else "")
+        for day, before in zip(days, years, strict=False)
+    ]
 
 
 def _unit(largest: int) -> tuple[str, float]:
@@ -155,10 +182,12 @@ CHARTS: Final[dict[str, Callable[[Any, PreservationReport, Language], None]]] = 
 class ChartDrawer:
     """Has charts drawn by a child process, one at a time, and keeps the last ones; safe to use from several threads.
 
-    A child draws all charts of a report, because it takes longer to start than to draw.
+    A child draws all charts of a report, because it takes longer to start than to draw. It keeps the list of fonts of
+    this machine in the folder `cache`, as it may have no home in which matplotlib could.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
         self._kept: OrderedDict[tuple[str, bytes], Mapping[str, bytes]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -171,7 +200,7 @@ class ChartDrawer:
         key = language.value, sha256(document).digest()
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = _draw_in_child(document, language)
+                self._kept[key] = _draw_in_child(document, language, self._cache)
                 while len(self._kept) > _MOST_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
@@ -207,8 +236,8 @@ def _drawn_part(report: PreservationReport) -> PreservationReport:
     )
 
 
-def _draw_in_child(document: bytes, language: Language) -> Mapping[str, bytes]:
-    command = [sys.executable, "-m", "web.reports.charts", language.value]
+def _draw_in_child(document: bytes, language: Language, cache: Path) -> Mapping[str, bytes]:
+    command = [sys.executable, "-m", "web.reports.charts", language.value, str(cache / "matplotlib")]
     try:
         done = subprocess.run(command, input=document, capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603
         drawn = json.loads(done.stdout)
@@ -219,12 +248,13 @@ def _draw_in_child(document: bytes, language: Language) -> Mapping[str, bytes]:
     return {name: chart.encode() for name, chart in drawn.items()}
 
 
-def main(language: str) -> None:
-    """Draw the charts of the report on standard input, to standard output as JSON."""
+def main(language: str, cache: str) -> None:
+    """Draw the charts of the report on standard input, to standard output as JSON. `cache` keeps the list of fonts."""
+    os.environ["MPLCONFIGDIR"] = cache
     report = report_of_json(sys.stdin.buffer.read())
     drawn = {name: draw_chart(name, report, Language(language)).decode() for name in chart_names(report)}
     json.dump(drawn, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

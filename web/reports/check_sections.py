@@ -110,8 +110,7 @@ def checks_section(report: PreservationReport, language: Language) -> ReportSect
     if rate := report.cadence.bytes_per_second:
         sentences.append(translate(language, "checks.rate", rate=byte_size(rate)))
         if waiting := sum(check.due_bytes for check in report.checks):
-            hours = waiting / rate / _HOUR
-            time = f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
+            time = _duration(waiting / rate)
             sentences.append(translate(language, "checks.forecast", bytes=byte_size(waiting), time=time))
     tables = [_by_class(report.checks, language)]
     if report.sweeps:
@@ -120,6 +119,14 @@ def checks_section(report: PreservationReport, language: Language) -> ReportSect
         tables.append(_due(report, language))
     charts = tuple(name for name, shown in (("checked", report.preserved_checks), ("due", report.due)) if shown)
     return ReportSection("checks", translate(language, "section.checks"), tuple(sentences), tuple(tables), charts)
+
+
+def _duration(seconds: float) -> str:
+    """Return a length of time in its unit for people: minutes, hours or days."""
+    if seconds < _HOUR:
+        return f"{max(1, round(seconds / 60))} min"
+    hours = seconds / _HOUR
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
 
 
 def _by_class(checks: Iterable[ReportedChecks], language: Language) -> ReportTable:

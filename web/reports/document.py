@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _LONGEST_WORD: Final = 24
+_SHORT, _SHORT_LATIN = 10, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Cell:
         """Whether a word of the text, such as a key, is too long for a line of a narrow column."""
         return any(len(word) > _LONGEST_WORD for word in self.text.split())
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the text, such as a time, stays on one line of a narrow screen, beside which a table scrolls."""
+        return len(self.text) <= (_SHORT_LATIN if self.text.isascii() else _SHORT)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
@@ -49,6 +55,14 @@ class ReportSection:
     sentences: tuple[str, ...]
     tables: tuple[ReportTable, ...]
     charts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChartPicture:
+    """A chart in a page: its URL, and its height in pixels, which a page keeps free for it."""
+
+    url: str
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import jinja2
 from preservation.reporting.report import PreservationReport, report_to_json
 from repository.localized import Language
 from web.messages.interface import translate
-from web.reports.document import ReportDocument, ReportTable
+from web.reports.charts import chart_height
+from web.reports.document import ChartPicture, ReportDocument, ReportTable
 from web.reports.sections import report_document
 from web.typesetting import typeset_pdf
 
@@ -56,7 +57,10 @@ def report_file(report: PreservationReport, kind: ReportFormat, language: Langua
         return _csv(document)
     names = dict.fromkeys(name for section in document.sections for name in section.charts)
     charts = {name: draw(name, report, language) for name in names}
-    return _pdf(document, report, language, charts) if kind is ReportFormat.PDF else _html(document, language, charts)
+    if kind is ReportFormat.PDF:
+        return _pdf(document, report, language, charts)
+    heights = {name: chart_height(name, report) for name in names}
+    return _html(document, language, charts, heights)
 
 
 def _csv(document: ReportDocument) -> bytes:
@@ -84,8 +88,13 @@ def _harmless(value: str | int) -> str | int:
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
-def _html(document: ReportDocument, language: Language, charts: Mapping[str, bytes]) -> bytes:
-    pictures = {name: f"data:image/svg+xml;base64,{base64.b64encode(chart).decode()}" for name, chart in charts.items()}
+def _html(
+    document: ReportDocument, language: Language, charts: Mapping[str, bytes], heights: Mapping[str, int]
+) -> bytes:
+    pictures = {
+        name: ChartPicture(f"data:image/svg+xml;base64,{base64.b64encode(chart).decode()}", heights[name])
+        for name, chart in charts.items()
+    }
     loader = jinja2.FileSystemLoader(_WEB / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return (

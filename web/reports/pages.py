@@ -30,8 +30,9 @@ from repository.repository import Repository
 from repository.store_label import store_label
 from web.accounts.staff import current_account, login_redirect
 from web.messages.interface import translate
-from web.reports.charts import ChartDrawer
+from web.reports.charts import ChartDrawer, chart_height
 from web.reports.check_sections import findings_table
+from web.reports.document import ChartPicture
 from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
 from web.reports.issue import issued_report, record_issue, stored_report
 from web.reports.sections import conditions_table, report_document
@@ -74,18 +75,19 @@ class _ReportPages:
         self._repository = repository
         self._notes = StoreProbe("notes of the log", partial(read_log_notes, repository), LogNotes())
         self._reader = ReportReader(repository, lambda: self._notes.start()(_STORE_SECONDS))
-        self._drawer = ChartDrawer()
+        self._drawer = ChartDrawer(repository.settings.cache)
 
     def require_account(self) -> Response | None:
         return None if current_account(self._repository.account_sessions) else login_redirect()
 
     def show_report(self) -> Response:
-        document = report_document(self._reader.read(), current_language())
+        report = self._reader.read()
+        document = report_document(report, current_language())
         names = [name for section in document.sections for name in section.charts]
         return _page(
             "preservation.html",
             report=document,
-            pictures={name: local_url(_chart_path(name)) for name in names},
+            pictures={name: ChartPicture(local_url(_chart_path(name)), chart_height(name, report)) for name in names},
             earlier=self._repository.reports.times(_EARLIER),
             formats=tuple(ReportFormat),
             file_url=lambda kind, at="": local_url(_file_path(kind, at)),

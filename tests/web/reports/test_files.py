@@ -6,12 +6,15 @@ import csv
 import io
 import subprocess
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from reports import REPLICA, finding_of, well
 
-from preservation.reporting.report import FindingCount
+from preservation.reporting.report import DueDay, FindingCount
 from repository.localized import Language
 from web.reports.charts import CHARTS, ChartDrawer, draw_chart
 from web.reports.files import ReportFormat, report_file
@@ -33,7 +36,7 @@ def file(kind: ReportFormat, language: Language = Language.CHINESE) -> bytes:
     ("language", "words"),
     [
         (Language.CHINESE, ("保存报告", "有 1 项问题尚未解决", "原书状况", "一级破损", "不符合", "经部")),
-        (Language.ENGLISH, ("Preservation report", "1 finding(s) are unresolved", "Damage 1", "not met", "经部")),
+        (Language.ENGLISH, ("Preservation report", "1 finding is unresolved", "Damage 1", "not met", "经部")),
     ],
 )
 def test_pdf_has_the_text_of_the_report_and_embeds_its_fonts(language: Language, words: tuple[str, ...]) -> None:
@@ -75,8 +78,21 @@ def test_chart_is_svg_with_text_in_each_language_and_without_script(name: str) -
     assert len(set(drawn.values())) == len(Language)
 
 
-def test_child_process_draws_the_same_chart_once() -> None:
-    drawer = ChartDrawer()
+@pytest.mark.parametrize("days", [1, 30, 42, 48, 84, 90])
+def test_days_of_the_chart_of_what_is_due_have_room(days: int) -> None:
+    first = date(2026, 11, 30)
+    due = tuple(DueDay((first + timedelta(days=day)).isoformat(), 1, 2_500_000) for day in range(days))
+    chart = ET.fromstring(draw_chart("due", replace(well(), due=due), Language.ENGLISH))
+    words = {text.text or "": text.get("x") for text in chart.iter("{http://www.w3.org/2000/svg}text")}
+    months = (" Nov", " Dec", " Jan", " Feb")
+    places = sorted(float(place) for word, place in words.items() if place and word.endswith(months))
+    assert len(places) >= 2
+    assert all(later - earlier > 60 for earlier, later in pairwise(places))
+    assert {"30 Nov", "2026", "MB"} <= words.keys()
+
+
+def test_child_process_draws_the_same_chart_once(tmp_path: Path) -> None:
+    drawer = ChartDrawer(tmp_path)
     chart = drawer.draw("damage", well(), Language.CHINESE)
     assert chart == draw_chart("damage", well(), Language.CHINESE)
     assert drawer.draw("damage", well(), Language.CHINESE) is chart
