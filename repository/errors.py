@@ -103,7 +103,7 @@ class DepositRefused(ContentError):
     code = "deposit.refused"
     text = LocalizedText(
         "送存 {deposit} 有 {count} 处问题，未予收入；请逐条改正后重试",
-        "The deposit {deposit} has {count} fault(s) and was not ingested; correct them and try again",
+        "The deposit {deposit} has {count} {count:fault|faults} and was not ingested; correct them and try again",
     )
 
     def __init__(self, deposit: str, faults: tuple[Fault, ...]) -> None:

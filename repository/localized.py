@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
 
 
 class Language(StrEnum):
@@ -14,9 +16,31 @@ class Language(StrEnum):
     ENGLISH = "en"
 
 
+class _Plurals(string.Formatter):
+    """Fills in fields; one like ``{count:is|are}`` is its first word for the number 1, else its second."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """Return the word for a number, which may be written as text with grouped digits, or the formatted value."""
+        one, bar, many = format_spec.partition("|")
+        if not bar:
+            return str(super().format_field(value, format_spec))
+        return one if str(value) == "1" else many
+
+
+_PLURALS: Final = _Plurals()
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number, grouped, with the English noun for it: `one` for 1, else `many`."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalizedText:
-    """A text in Chinese and English; `format` fills its `{name}` fields."""
+    """A text in Chinese and English; `format` fills its `{name}` fields.
+
+    In English, ``{name:one|many}`` is the first word when `name` is 1, and the second for every other number.
+    """
 
     zh: str
     en: str
@@ -31,7 +55,7 @@ class LocalizedText:
         """Return the text with its fields filled in; a `LocalizedText` detail is filled in by language."""
         chinese = {name: value.zh if isinstance(value, LocalizedText) else value for name, value in details.items()}
         english = {name: value.en if isinstance(value, LocalizedText) else value for name, value in details.items()}
-        return LocalizedText(self.zh.format(**chinese), self.en.format(**english))
+        return LocalizedText(self.zh.format(**chinese), _PLURALS.vformat(self.en, (), english))
 
     def to_json(self) -> dict[str, str]:
         """Return both texts by the first part of their language tags, ``zh`` and ``en``."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from repository.errors import SystemFault
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 
 
 class FindingKind(StrEnum):
@@ -92,7 +92,8 @@ class FixityTotals:
         elif self.expected != self.checked + self.not_checked:
             reason = LocalizedText(
                 f"应查 {self.expected} 个文件，实际已查 {self.checked} 个、未查 {self.not_checked} 个",
-                f"{self.expected} files were expected, {self.checked} checked and {self.not_checked} not checked",
+                f"{counted(self.expected, 'file was', 'files were')} expected, {self.checked} checked and"
+                f" {self.not_checked} not checked",
             )
         else:
             return

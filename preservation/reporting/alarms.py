@@ -72,7 +72,8 @@ def _lost(report: PreservationReport) -> Iterator[Alarm]:
     if report.lost:
         text = LocalizedText(
             "有 {count} 个文件在任何一处存储都没有完好的副本；请在保存报告中查看余存内容并作出决定",
-            "{count} file(s) have no good copy in any store; see in the preservation report what remains, and decide",
+            "{count} {count:file has|files have} no good copy in any store; see in the preservation report what"
+            " remains, and decide",
         )
         yield Alarm(AlarmKind.LOST, "", text.format(count=report.lost))
 
@@ -81,7 +82,8 @@ def _lost_works(report: PreservationReport) -> Iterator[Alarm]:
     if report.lost_works:
         text = LocalizedText(
             "日志所记的 {count} 种著作，各处存储均已没有；请恢复，或裁定其损失（shanben store lost）",
-            "no store holds {count} work(s) that the log names; restore them, or accept the loss (shanben store lost)",
+            "no store holds {count} {count:work|works} that the log names; restore {count:it|them}, or accept the loss"
+            " (shanben store lost)",
         )
         yield Alarm(AlarmKind.LOST, "works", text.format(count=report.lost_works))
 
@@ -93,7 +95,8 @@ def _damage(report: PreservationReport) -> Iterator[Alarm]:
     for store, count in sorted(stores.items()):
         text = LocalizedText(
             "存储 {store} 有 {count} 项问题尚未解决；请查看保存报告，可运行 shanben repair 修复",
-            "{count} unresolved finding(s) in store {store}; see the preservation report, or run shanben repair",
+            "{count} unresolved {count:finding|findings} in store {store}; see the preservation report, or run shanben"
+            " repair",
         )
         yield Alarm(AlarmKind.DAMAGE, store, text.format(store=store_label(store), count=count))
 
@@ -103,7 +106,8 @@ def _canaries(report: PreservationReport) -> Iterator[Alarm]:
         if sweep.canaries_missed:
             text = LocalizedText(
                 "存储 {store} 的校验漏报 {missed} 个用作检验的损坏对象（{day}），此次校验结果不可信",
-                "the sweep of store {store} on {day} missed {missed} planted fault(s): its results cannot be relied on",
+                "the sweep of store {store} on {day} missed {missed} planted {missed:fault|faults}: its results cannot"
+                " be relied on",
             )
             details = {"store": store_label(sweep.store), "missed": sweep.canaries_missed, "day": sweep.started[:10]}
             yield Alarm(AlarmKind.CANARY, sweep.store, text.format(**details))
@@ -120,7 +124,7 @@ def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
         if now - datetime.fromisoformat(last) > timedelta(days=UNCHECKED_DAYS):
             text = LocalizedText(
                 "存储 {store} 已有 {days} 天没有完成任何校验；请确认工作进程在运行",
-                "no sweep of store {store} has ended for {days} days; check that workers run",
+                "no sweep of store {store} has ended for {days} {days:day|days}; check that workers run",
             )
             details: dict[str, object] = {
                 "store": store_label(place.store),
@@ -130,7 +134,7 @@ def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
         elif late:
             text = LocalizedText(
                 "存储 {store} 有 {late} 个文件逾期未校验",
-                "{late} files of store {store} have not been checked for too long",
+                "{late} {late:file|files} of store {store} {late:has|have} not been checked for too long",
             )
             yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(store=store_label(place.store), late=late))
 
@@ -140,7 +144,8 @@ def _replicas(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
         if place.failing and now - datetime.fromisoformat(place.failing) > timedelta(hours=LATE_HOURS):
             text = LocalizedText(
                 "副本 {store} 落后：{behind} 种著作尚未复制，自 {day} 起复制失败",
-                "replica {store} is late: {behind} work(s) are not copied; copying has failed since {day}",
+                "replica {store} is late: {behind} {behind:work is|works are} not copied; copying has failed since"
+                " {day}",
             )
             details = {"store": store_label(place.store), "behind": place.behind, "day": place.failing[:10]}
             yield Alarm(AlarmKind.REPLICA, place.store, text.format(**details))
@@ -158,7 +163,7 @@ def _witnesses(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
     if len(recent) < log.quorum:
         text = LocalizedText(
             "日志缺少见证：最近 {hours} 小时内只有 {recent} 个见证方联署，须有 {quorum} 个",
-            "the log is unwitnessed: {recent} witness(es) cosigned within {hours} hours, {quorum} must",
+            "the log is unwitnessed: {recent} {recent:witness|witnesses} cosigned within {hours} hours, {quorum} must",
         )
         yield Alarm(AlarmKind.WITNESS, "", text.format(hours=LATE_HOURS, recent=len(recent), quorum=log.quorum))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from preservation.reporting.report import PreservationReport
 from preservation.reporting.requirements import Requirement, judged, met, partly, unknown
 from repository.localized import LocalizedText as Text
+from repository.localized import counted
 from repository.store_label import store_label
 
 
@@ -34,7 +35,7 @@ def _storage(report: PreservationReport) -> tuple[Requirement, ...]:
     held = None if not report.works else copies
     names = [store_label(place.store) for place in report.places]
     stores = "、".join(names), ", ".join(names)
-    counted = Text("完整副本 {copies} 份", "{copies} complete copies").format(copies=copies)
+    counted = Text("完整副本 {copies} 份", "{copies} complete {copies:copy|copies}").format(copies=copies)
     where = Text("存放地点本软件无从得知", "Where the stores are is not known to this software")
     return (
         judged(
@@ -110,7 +111,10 @@ def _checking(report: PreservationReport) -> tuple[Requirement, ...]:
             "I3.1",
             Text("定期校验", "Verify integrity at fixed intervals"),
             bool(since) if report.works else None,
-            Text(f"每 {days} 天一遍；全部文件于 {since} 或之后校验", f"Every {days} days; all checked since {since}"),
+            Text(
+                f"每 {days} 天一遍；全部文件于 {since} 或之后校验",
+                f"Every {counted(days, 'day', 'days')}; all checked since {since}",
+            ),
             Text("有文件从未校验", "Some files were never checked"),
         ),
         judged(
@@ -135,7 +139,7 @@ def _checking(report: PreservationReport) -> tuple[Requirement, ...]:
             Text("替换或修复损坏的内容", "Replace or repair corrupted content"),
             not report.open if report.works else None,
             Text(f"没有未解决的损坏；近期已修复 {repaired} 项", f"No damage is open; {repaired} repaired lately"),
-            Text(f"{report.open} 项问题尚未解决", f"{report.open} findings are unresolved"),
+            Text(f"{report.open} 项问题尚未解决", f"{counted(report.open, 'finding is', 'findings are')} unresolved"),
         ),
     )
 
@@ -157,7 +161,7 @@ def _control(report: PreservationReport) -> tuple[Requirement, ...]:
             Text("记录对内容做过什么、由谁", "Maintain logs of actions on content and their agents"),
             Text(
                 f"来源日志 {report.log.size} 条，只增不改，任何人可核验",
-                f"{report.log.size} entries in an append-only log that anybody can verify",
+                f"{counted(report.log.size, 'entry', 'entries')} in an append-only log that anybody can verify",
             ),
         ),
         unknown("C4.1", Text("定期审阅操作日志", "Review action and access logs periodically")),
@@ -170,7 +174,10 @@ def _metadata(report: PreservationReport) -> tuple[Requirement, ...]:
         met(
             "M1.1",
             Text("有内容清单与存放位置", "Create an inventory of content and storage locations"),
-            Text(f"目录 {report.works} 种；每种一份 OCFL 清单", f"{report.works} works catalogued, an inventory each"),
+            Text(
+                f"目录 {report.works} 种；每种一份 OCFL 清单",
+                f"{counted(report.works, 'work', 'works')} catalogued, an inventory each",
+            ),
         ),
         judged(
             "M1.2",
@@ -220,7 +227,8 @@ def _content(report: PreservationReport) -> tuple[Requirement, ...]:
             Text("监测格式与技术的淘汰", "Monitor obsolescence of formats and technologies"),
             Text(
                 f"馆藏 {len(report.formats)} 种格式，风险见“格式”一节",
-                f"{len(report.formats)} formats are held; their risks are in the section on formats",
+                f"{counted(len(report.formats), 'format is', 'formats are')} held; see the section on formats for"
+                " risks",
             ),
         ),
         partly(

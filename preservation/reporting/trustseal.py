@@ -10,6 +10,7 @@ from preservation.reporting.ndsa import complete_copies
 from preservation.reporting.report import PreservationReport
 from preservation.reporting.requirements import Requirement, judged, met, partly, unknown
 from repository.localized import LocalizedText as Text
+from repository.localized import counted
 
 
 def core_trust_seal(report: PreservationReport) -> tuple[Requirement, ...]:
@@ -50,7 +51,8 @@ def _objects(report: PreservationReport) -> tuple[Requirement, ...]:
             Text("来源与真实性", "Provenance and authenticity"),
             Text(
                 f"来源日志 {report.log.size} 条，以签名的默克尔树证明，见证方 {len(report.log.witnesses)} 个",
-                f"{report.log.size} log entries in a signed Merkle tree, {len(report.log.witnesses)} witnesses",
+                f"{counted(report.log.size, 'log entry', 'log entries')} in a signed Merkle tree,"
+                f" {counted(len(report.log.witnesses), 'witness', 'witnesses')}",
             ),
         ),
         partly(
@@ -61,7 +63,10 @@ def _objects(report: PreservationReport) -> tuple[Requirement, ...]:
         partly(
             "R09",
             Text("保存计划", "Preservation plan"),
-            Text(f"每 {report.cadence.days} 天校验一遍", f"Every file is checked every {report.cadence.days} days"),
+            Text(
+                f"每 {report.cadence.days} 天校验一遍",
+                f"Every file is checked every {counted(report.cadence.days, 'day', 'days')}",
+            ),
         ),
         partly(
             "R10",

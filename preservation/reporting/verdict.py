@@ -62,7 +62,7 @@ def _well(report: PreservationReport, state: State) -> LocalizedText:
         case State.UNKNOWN:
             return LocalizedText("没有发现问题，但尚未全部校验。", "No fault is known, but not everything was checked.")
     if unresolved := report.open + report.lost_works:
-        text = LocalizedText("有 {count} 项问题尚未解决。", "{count} finding(s) are unresolved.")
+        text = LocalizedText("有 {count} 项问题尚未解决。", "{count} {count:finding is|findings are} unresolved.")
         return text.format(count=f"{unresolved:,}")
     return LocalizedText("馆藏未见损坏，但有情况需要处理。", "No damage is known, but something needs attention.")
 
@@ -77,7 +77,9 @@ def _checked(report: PreservationReport) -> LocalizedText:
         return text.format(day=report.checked_since)
     never = sum(check.never for check in report.preserved_checks)
     if never:
-        text = LocalizedText("有 {never} 个保存的文件从未校验。", "{never} preserved file(s) were never checked.")
+        text = LocalizedText(
+            "有 {never} 个保存的文件从未校验。", "{never} preserved {never:file was|files were} never checked."
+        )
         return text.format(never=f"{never:,}")
     return LocalizedText("尚未做过完整性校验。", "No fixity check has been made.")
 
@@ -85,4 +87,6 @@ def _checked(report: PreservationReport) -> LocalizedText:
 def _decisions(alarms: tuple[Alarm, ...]) -> LocalizedText:
     if not alarms:
         return LocalizedText("没有需要决定的事项。", "Nothing needs a decision.")
-    return LocalizedText("有 {count} 项需要处理。", "{count} matter(s) need a decision.").format(count=len(alarms))
+    return LocalizedText("有 {count} 项需要处理。", "{count} {count:matter needs|matters need} a decision.").format(
+        count=len(alarms)
+    )

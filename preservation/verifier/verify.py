@@ -645,7 +645,8 @@ def verify_all(call: argparse.Namespace) -> int:
             extract_timestamp(content, call.extract)
     if call.file:
         require_file(call.file, events)
-    say(f"✓ 核验通过：证据 {len(events)} 份 · Verified: {len(events)} evidence file(s)")
+    files = "1 evidence file" if len(events) == 1 else f"{len(events)} evidence files"
+    say(f"✓ 核验通过：证据 {len(events)} 份 · Verified: {files}")
     return 0
 
 

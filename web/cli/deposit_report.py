@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from web.cli.terminal import Terminal
 from workers.deposit.arrangement import ArrangedVolume
 from workers.deposit.comparison import Changes
@@ -31,7 +31,8 @@ def show_ignored(ignored: Sequence[str], terminal: Terminal) -> None:
     if ignored:
         names = ", ".join(ignored[:_MOST_IGNORED]) + (" …" if len(ignored) > _MOST_IGNORED else "")
         zh = f"已略过系统文件 {len(ignored)} 个，不予保存：{names}"
-        terminal.write(LocalizedText(zh, f"Ignored {len(ignored)} system file(s), which are not preserved: {names}"))
+        files = counted(len(ignored), "system file, which is", "system files, which are")
+        terminal.write(LocalizedText(zh, f"Ignored {files} not preserved: {names}"))
 
 
 def show_changes(changes: Changes, terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from repository import identifiers
 from repository.config import process_settings
 from repository.errors import RequestInvalid
 from repository.identifiers import Kind
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from web.cli.examiner import opened_examiner
 from web.cli.ingest import DEFAULT_ADDRESS, ingest_by_workers, ingest_locally
 from web.cli.terminal import Terminal, command
@@ -47,7 +47,7 @@ def export(terminal: Terminal, work: str, output: Path) -> None:
     terminal.write(
         LocalizedText(
             f"已导出 {output}：{bag.files} 个文件，第 {bag.version} 版",
-            f"Exported {output}: {bag.files} files, v{bag.version}",
+            f"Exported {output}: {counted(bag.files, 'file', 'files')}, v{bag.version}",
         )
     )
     terminal.result(

@@ -9,7 +9,7 @@ from repository.config import process_settings
 from repository.database.deletions import Deletion
 from repository.database.fixity_values import RecordedFinding
 from repository.identifiers import Kind
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.model import Event
 from repository.repository import open_repository
 from web.cli.terminal import Terminal, command
@@ -27,7 +27,7 @@ def history(terminal: Terminal, work: str) -> None:
     terminal.write(LocalizedText("版本", "Versions"))
     for version in found.versions:
         zh = f"  v{version.number}  {version.created}  {version.files} 个文件，新增 {version.added}"
-        en = f"  v{version.number}  {version.created}  {version.files} files, {version.added} new"
+        en = f"  v{version.number}  {version.created}  {counted(version.files, 'file', 'files')}, {version.added} new"
         terminal.write(LocalizedText(f"{zh}  {version.message}", f"{en}  {version.message}"))
     terminal.write(LocalizedText("事件", "Events"))
     for event, index in found.events:

@@ -25,7 +25,7 @@ from repository.errors import (
 )
 from repository.faults import Fault
 from repository.identifiers import Kind
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.model import WorkState
 from repository.repository import Repository
 from web.cli.deposit_report import show_changes, show_ignored
@@ -206,7 +206,10 @@ class _IngestDisplay:
             name = _name(self._job)
             if progress.total:
                 self._bar.start(
-                    LocalizedText(f"{name}：{progress.total} 幅", f"{name}: {progress.total} images"), progress.total
+                    LocalizedText(
+                        f"{name}：{progress.total} 幅", f"{name}: {counted(progress.total, 'image', 'images')}"
+                    ),
+                    progress.total,
                 )
         if progress.finished > self._finished:
             self._bar.advance(progress.finished - self._finished)
@@ -271,14 +274,17 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
     else:
         news = LocalizedText("已收入", "ingested")
     folder, restored = _name(job), result.get("restored", 0)
-    terminal.write(LocalizedText(f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {images} images"))
+    terminal.write(
+        LocalizedText(
+            f"✓ {folder}：{news.zh}，{images} 幅图像", f"✓ {folder}: {news.en}, {counted(images, 'image', 'images')}"
+        )
+    )
     if result.get("access_kept"):
         terminal.warn(_access_kept(identifier, result))
     if restored:
         zh = f"  存储中有 {restored} 个文件损坏或缺失，已用送存恢复；请检查存储"
-        en = (
-            f"  {restored} file(s) were damaged or missing in the store, and restored from the deposit; check the store"
-        )
+        files = counted(restored, "file was", "files were")
+        en = f"  {files} damaged or missing in the store, and restored from the deposit; check the store"
         terminal.warn(LocalizedText(zh, en))
     terminal.write_value(LocalizedText("编号", "identifier"), identifier)
     terminal.write_value(LocalizedText("清单", "manifest"), manifest)

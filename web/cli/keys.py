@@ -13,7 +13,7 @@ from preservation.log.notes import Algorithm
 from preservation.log.sequencer import log_keys
 from preservation.store_identity import verify_primary
 from repository.config import process_settings
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.repository import Repository, open_repository
 from web.cli.terminal import Terminal, command
 from workers.maintenance.log_keys import retire_keys, rotate_keys
@@ -97,7 +97,10 @@ def _days_left(each: LogKey, now: datetime, lifetime: int) -> int | None:
 def _line(each: LogKey) -> LocalizedText:
     algorithm, identifier = _NAMES[each.key.algorithm], each.key.key_id.hex()
     if each.retired is not None:
-        zh, en = f"日志至 {each.retired} 条时停用", f"retired when the log had {each.retired} entries"
+        zh, en = (
+            f"日志至 {each.retired} 条时停用",
+            f"retired when the log had {counted(each.retired, 'entry', 'entries')}",
+        )
     elif each.created:
         zh, en = f"在用，{each.created} 制成", f"signs, made at {each.created}"
     else:

@@ -12,7 +12,7 @@ from iiif_server.presentation.linting.findings import LintFinding
 from iiif_server.presentation.linting.linter import LARGEST_DOCUMENT, lint
 from repository.errors import RequestInvalid
 from repository.http_client import get, is_service_url
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 
 _SECONDS: Final = 30.0
@@ -28,7 +28,10 @@ def lint_manifest(terminal: Terminal, source: str) -> int:
     _show(terminal, "⚠", report.warnings)
     errors, warnings = len(report.errors), len(report.warnings)
     terminal.write(
-        LocalizedText(f"错误 {errors} 处，建议 {warnings} 处", f"{errors} error(s), {warnings} warning(s)")
+        LocalizedText(
+            f"错误 {errors} 处，建议 {warnings} 处",
+            f"{counted(errors, 'error', 'errors')}, {counted(warnings, 'warning', 'warnings')}",
+        )
         if errors or warnings
         else LocalizedText("没有问题", "No faults")
     )

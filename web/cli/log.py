@@ -22,7 +22,7 @@ from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, EvidenceInvalid, RequestInvalid
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.repository import Repository, open_repository
 from repository.work_json import to_json_types
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
@@ -60,7 +60,9 @@ def verify(terminal: Terminal) -> int:
         terminal.write(LocalizedText(f"✗ {problem.zh}", f"✗ {problem.en}"))
     if not problems:
         zh = f"日志完好：{audit.size} 条，根 {audit.root}"
-        terminal.write(LocalizedText(zh, f"The log is intact: {audit.size} entries, root {audit.root}"))
+        terminal.write(
+            LocalizedText(zh, f"The log is intact: {counted(audit.size, 'entry', 'entries')}, root {audit.root}")
+        )
     show_cosigners(terminal, attested.size, attested.cosigners)
     for each in stamped.valid[-1:]:
         show_timestamp(terminal, each.size, each.timestamp)
@@ -221,7 +223,7 @@ def show_cosigners(terminal: Terminal, size: int, cosigners: Mapping[str, int]) 
     for name, seconds in cosigners.items():
         time = utc_time(seconds)
         zh = f"见证：{name} 于 {time} 联署（{size} 条）"
-        terminal.write(LocalizedText(zh, f"Cosigned by {name} at {time} ({size} entries)"))
+        terminal.write(LocalizedText(zh, f"Cosigned by {name} at {time} ({counted(size, 'entry', 'entries')})"))
 
 
 def witnesses_json(cosigners: Mapping[str, int]) -> list[dict[str, str]]:
@@ -237,7 +239,11 @@ def show_timestamp(terminal: Terminal, size: int, stamp: Timestamp) -> None:
         else ("证书未核验", "its certificates were not checked")
     )
     zh = f"时间戳：{stamp.authority} 于 {stamp.time}（{size} 条；{zh}）"
-    terminal.write(LocalizedText(zh, f"Timestamped by {stamp.authority} at {stamp.time} ({size} entries; {en})"))
+    terminal.write(
+        LocalizedText(
+            zh, f"Timestamped by {stamp.authority} at {stamp.time} ({counted(size, 'entry', 'entries')}; {en})"
+        )
+    )
 
 
 def extract_timestamp(terminal: Terminal, note: Note, folder: Path | None) -> None:

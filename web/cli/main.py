@@ -13,7 +13,7 @@ import click
 from preservation.log.sequencer import verifier_key
 from repository.config import process_settings
 from repository.errors import DependencyMissing, StoreFault
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.logs import log_to_stderr
 from web.cli.access import access, restore, withdraw
 from web.cli.account import account
@@ -114,7 +114,9 @@ def check(terminal: Terminal, deposit: Path) -> int:
     terminal.notices(checked.notices)
     count = len(faults)
     terminal.write(
-        LocalizedText(f"共 {count} 处问题", f"{count} fault(s)") if faults else LocalizedText("没有问题", "No faults")
+        LocalizedText(f"共 {count} 处问题", counted(count, "fault", "faults"))
+        if faults
+        else LocalizedText("没有问题", "No faults")
     )
     terminal.result(
         {

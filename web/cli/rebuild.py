@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repository.database.lost_works import LostWork
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from web.cli.terminal import EXIT_CONTENT, Terminal
 from workers.maintenance.rebuild import Rebuilt
 
@@ -20,7 +20,8 @@ def report_rebuilt(terminal: Terminal, done: Rebuilt) -> int:
         zh, en = f"✗ 日志（只读取，未改动）：{problem.zh}", f"✗ The log, which was only read: {problem.en}"
         terminal.write(LocalizedText(zh, en))
     zh = f"已重建：著作 {done.works} 种，图像 {done.images} 幅，重制浏览图 {done.pyramids_made} 幅"
-    en = f"Rebuilt: {done.works} works, {done.images} images; {done.pyramids_made} pyramids remade"
+    works, images = counted(done.works, "work", "works"), counted(done.images, "image", "images")
+    en = f"Rebuilt: {works}, {images}; {counted(done.pyramids_made, 'pyramid', 'pyramids')} remade"
     terminal.write(LocalizedText(zh, en))
     terminal.result(_document(terminal, done))
     return EXIT_CONTENT if done.skipped or done.lost or done.log_problems else 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from repository.database.outbox import Job, Jobs, JobState, NewJob
 from repository.errors import NotFound, RequestInvalid
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.repository import Repository
 from web.cli.follow_up import show_unfinished, unfinished_json
 from web.cli.terminal import EXIT_SYSTEM, Terminal
@@ -40,7 +40,9 @@ def retry_by_workers(repository: Repository, new_jobs: Sequence[NewJob], termina
     for job in new_jobs:
         submit(celery, repository, job)
     count = len(new_jobs)
-    _show_count(terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{count} job(s) queued again"))
+    _show_count(
+        terminal, count, LocalizedText(f"已重新排队 {count} 项任务", f"{counted(count, 'job', 'jobs')} queued again")
+    )
     terminal.result({"queued": [job.key for job in new_jobs], "failed": [], "unfinished": []})
     return 0
 
@@ -58,7 +60,7 @@ def retry_locally(runner: LocalRunner, new_jobs: Sequence[NewJob], terminal: Ter
     for reason in dict.fromkeys(job_failure(job).reason for job in failed):
         terminal.warn(reason)
     count = len(ended) - len(failed)
-    _show_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{count} job(s) done"))
+    _show_count(terminal, len(ended), LocalizedText(f"已完成 {count} 项任务", f"{counted(count, 'job', 'jobs')} done"))
     follow_up_code = show_unfinished(unfinished, terminal)
     document: dict[str, object] = {"queued": [job.key for job in ended], "failed": [job.key for job in failed]}
     terminal.result(document | {"unfinished": [unfinished_json(each, terminal.language) for each in unfinished]})

@@ -14,7 +14,7 @@ from preservation.store_identity import StoreNotRecognised, verify_primary, veri
 from preservation.store_identity import adopt as adopt_store
 from repository.config import Settings, process_settings
 from repository.errors import Busy, DatabaseFault, SettingInvalid, StoreFault
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
@@ -214,8 +214,9 @@ def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
         LocalizedText(
             f"已核验：著作 {copied.works} 种，日志 {entries} 条，对象 {done.objects} 个，{byte_size(done.bytes)}；"
             f"本次复制 {done.objects_put} 个，{byte_size(done.bytes_put)}",
-            f"Verified: {copied.works} works, {entries} log entries, {done.objects} objects, {byte_size(done.bytes)};"
-            f" copied in this run: {done.objects_put} objects, {byte_size(done.bytes_put)}",
+            f"Verified: {counted(copied.works, 'work', 'works')}, {counted(entries, 'log entry', 'log entries')},"
+            f" {counted(done.objects, 'object', 'objects')}, {byte_size(done.bytes)}; copied in this run:"
+            f" {counted(done.objects_put, 'object', 'objects')}, {byte_size(done.bytes_put)}",
         )
     )
     if copied.problems:
@@ -223,7 +224,8 @@ def _report_copy(terminal: Terminal, copied: StoreCopied) -> None:
         terminal.write(
             LocalizedText(
                 f"{count} 处有问题，未复制；其余已完成。改正后再次运行即可",
-                f"{count} object(s) or work(s) with problems were not copied; everything else was. Correct the problems"
+                f"{counted(count, 'problem', 'problems')}: what has one was not copied; everything else was. Correct"
+                " them"
                 " and run the command again",
             )
         )

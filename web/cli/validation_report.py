@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from preservation.ocfl.store_validation import ValidatedPart
 from preservation.ocfl.validation_messages import message_of
 from preservation.ocfl.validation_rules import RuleFinding
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.paths import OCFL_ROOT
 from web.cli.terminal import Terminal
 from web.operations.formatting import byte_size
@@ -76,7 +76,8 @@ def report_findings(terminal: Terminal, store: str, size: int, findings: Finding
         terminal.write(
             LocalizedText(
                 f"{len(findings.faults)} 处不合规范。请勿删除；用 --store 验证副本，再以完好的一份替换",
-                f"{len(findings.faults)} fault(s). Delete nothing; validate the replicas with --store and replace"
+                f"{counted(len(findings.faults), 'fault', 'faults')}. Delete nothing; validate the replicas with"
+                " --store and replace"
                 " damaged files with intact copies",
             )
         )

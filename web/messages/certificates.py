@@ -29,7 +29,7 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "certificate.bytes": LocalizedText("{media_type}，{bytes} 字节", "{media_type}, {bytes} bytes"),
         "certificate.images": LocalizedText("图像", "Images"),
         "certificate.images-count": LocalizedText(
-            "{count} 幅，原图共 {bytes} 字节", "{count} images; masters of {bytes} bytes in all"
+            "{count} 幅，原图共 {bytes} 字节", "{count} {count:image|images}; masters of {bytes} bytes in all"
         ),
         "certificate.identifier": LocalizedText("编号", "Identifier"),
         "certificate.sha256": LocalizedText("SHA-256 摘要", "SHA-256 digest"),
@@ -47,7 +47,7 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "certificate.log": LocalizedText("溯源日志", "Provenance log"),
         "certificate.entry": LocalizedText(
             "{origin} 第 {index} 条；日志至 {size} 条时树根 {root}",
-            "{origin}, entry {index}; at {size} entries the root is {root}",
+            "{origin}, entry {index}; at {size} {size:entry|entries} the root is {root}",
         ),
         "certificate.witnesses": LocalizedText("见证", "Witnesses"),
         "certificate.witness": LocalizedText("{name} 于 {time} 联署", "{name} cosigned at {time}"),

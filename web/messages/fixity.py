@@ -24,25 +24,28 @@ FIXITY_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "fixity.due": LocalizedText("到期", "due"),
         "fixity.late": LocalizedText("逾期", "late"),
         "fixity.rate": LocalizedText("所需速度", "rate needed"),
-        "fixity.ends": LocalizedText("查完日期", "ends on"),
+        "fixity.ends": LocalizedText("全部再查一遍，至迟", "all checked again by"),
         "fixity.never-ends": LocalizedText("以现有速度无法查完", "never at the present rate"),
+        "fixity.nothing-stored": LocalizedText("尚无文件", "nothing is stored"),
         "fixity.verified": LocalizedText(
             "所存文件在 {stores} 处存储中的 {verified} 处全部核验完好（不早于 {date}）",
-            "verified in {verified} of {stores} stores (on or after {date})",
+            "verified in {verified} of {stores} {stores:store|stores} (on or after {date})",
         ),
         "fixity.never": LocalizedText("尚未核验", "never checked"),
-        "fixity.partly": LocalizedText("{files} 个文件尚未核验", "{files} files never checked"),
-        "fixity.damaged": LocalizedText("有损坏：{findings} 处待处理", "damaged: {findings} open findings"),
+        "fixity.partly": LocalizedText("{files} 个文件尚未核验", "{files} {files:file|files} never checked"),
+        "fixity.damaged": LocalizedText(
+            "有损坏：{findings} 处待处理", "damaged: {findings} open {findings:finding|findings}"
+        ),
         "work.fixity": LocalizedText("核验", "Fixity"),
         "work.fixity-verified": LocalizedText(
             "所存文件在 {stores} 处存储中的 {verified} 处逐一核验完好（不早于 {date}）",
-            "Every file verified in {verified} of {stores} store(s) (on or after {date})",
+            "Every file verified in {verified} of {stores} {stores:store|stores} (on or after {date})",
         ),
         "work.fixity-never": LocalizedText(
             "最新版本尚未全部核验", "The newest version has not been checked completely"
         ),
         "work.fixity-damaged": LocalizedText(
-            "有损坏，待处理 {findings} 处", "Damaged: {findings} finding(s) to be dealt with"
+            "有损坏，待处理 {findings} 处", "Damaged: {findings} {findings:finding|findings} to be dealt with"
         ),
         "finding.changed": LocalizedText("内容改变", "changed"),
         "finding.missing": LocalizedText("缺失", "missing"),

@@ -73,7 +73,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "work.contents": LocalizedText("目次", "Contents"),
         "work.pages": LocalizedText("图像", "Pages"),
         "work.volume": LocalizedText("第 {number} 册", "Volume {number}"),
-        "work.volume-pages": LocalizedText("{count} 面", "{count} pages"),
+        "work.volume-pages": LocalizedText("{count} 面", "{count} {count:page|pages}"),
         "work.page": LocalizedText("第 {number} 面：{label}", "Page {number}: {label}"),
         "work.missing": LocalizedText("缺叶", "Missing leaf"),
         "work.rights": LocalizedText("权利声明", "Rights"),
@@ -107,7 +107,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "work.preserved-partly": LocalizedText(
             "保存于 {held} 处；另有 {behind} 处正在复制，尚未核验",
-            "Held in {held} place(s); {behind} more are being copied and are not yet verified",
+            "Held in {held} {held:place|places}; {behind} more {behind:is|are} being copied and not yet verified",
         ),
         "record.creator": LocalizedText("责任者", "Creator"),
         "record.date": LocalizedText("年代", "Date"),

@@ -36,11 +36,11 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "report.next": LocalizedText("后面的问题", "More findings"),
         "report.more": LocalizedText("后面的著作", "More works"),
         "report.back": LocalizedText("返回保存报告", "Preservation report"),
-        "report.alarm-banner": LocalizedText("有 {count} 项警报：", "{count} alarm(s): "),
+        "report.alarm-banner": LocalizedText("有 {count} 项警报：", "{count} {count:alarm|alarms}: "),
         "report.alarm-link": LocalizedText("查看保存报告", "See the preservation report"),
         "report.alarms-stale": LocalizedText(
             "工作进程已有 {hours} 小时没有检查警报，请确认其在运行",
-            "workers have not looked for alarms for {hours} hours; check that they run",
+            "workers have not looked for alarms for {hours} {hours:hour|hours}; check that they run",
         ),
         # Sections
         "section.findings": LocalizedText("发现的问题", "Findings"),
@@ -62,9 +62,9 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "finding.done": LocalizedText("已做的处理", "What was done"),
         "finding.digests": LocalizedText("应为 / 实为 SHA-256", "SHA-256 expected / found"),
         "finding.count": LocalizedText("件数", "Files"),
-        "finding.open": LocalizedText("未解决的问题 {count} 项。", "{count} findings are open."),
+        "finding.open": LocalizedText("未解决的问题 {count} 项。", "{count} {count:finding is|findings are} open."),
         "finding.none-open": LocalizedText("没有未解决的问题。", "No finding is open."),
-        "finding.listed": LocalizedText("仅列出前 {count} 项。", "Only the first {count} are listed."),
+        "finding.listed": LocalizedText("仅列出前 {count} 项。", "Only the first {count} {count:is|are} listed."),
         "finding.by-kind": LocalizedText("未解决的问题，按存储与种类", "Open findings by store and kind"),
         "finding.list-open": LocalizedText("未解决的问题", "Open findings"),
         "finding.list-ended": LocalizedText("最近解决的问题", "Findings that ended lately"),
@@ -93,7 +93,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "checks.failed": LocalizedText("未通过", "Failed"),
         "checks.not-checked": LocalizedText("未能校验", "Not checked"),
         "checks.cadence": LocalizedText(
-            "每个文件至多每 {days} 天校验一次。", "Every file is checked at least every {days} days."
+            "每个文件至多每 {days} 天校验一次。", "Every file is checked at least every {days} {days:day|days}."
         ),
         "checks.rate": LocalizedText("近期校验速度为每秒 {rate}。", "Checks lately read {rate} a second."),
         "checks.forecast": LocalizedText(
@@ -122,7 +122,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         # Holdings, formats, places, growth
         "holdings.sentence": LocalizedText(
             "馆藏 {works} 种，图像 {images} 幅，原图共 {bytes}。",
-            "{works} works, {images} images, {bytes} of masters.",
+            "{works} {works:work|works}, {images} {images:image|images}, {bytes} of masters.",
         ),
         "holdings.by-class": LocalizedText("按部类", "By class"),
         "holdings.class": LocalizedText("部类", "Class"),
@@ -133,7 +133,9 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "formats.puid": LocalizedText("PRONOM 标识", "PRONOM"),
         "formats.risk": LocalizedText("风险", "Risk"),
         "formats.reason": LocalizedText("理由", "Reason"),
-        "formats.watch": LocalizedText("{count} 种格式须留意。", "{count} format(s) are to be watched."),
+        "formats.watch": LocalizedText(
+            "{count} 种格式须留意。", "{count} {count:format is|formats are} to be watched."
+        ),
         "formats.none-watched": LocalizedText("没有须留意的格式。", "No format is to be watched."),
         "risk.low": LocalizedText("低", "low"),
         "risk.watch": LocalizedText("须留意", "watch"),
@@ -143,7 +145,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "places.behind": LocalizedText("尚缺", "Behind"),
         "places.since": LocalizedText("最早一份写入", "First written"),
         "places.failing": LocalizedText("复制失败始于", "Copying fails since"),
-        "places.complete": LocalizedText("完整副本 {copies} 份。", "{copies} complete copies."),
+        "places.complete": LocalizedText("完整副本 {copies} 份。", "{copies} complete {copies:copy|copies}."),
         "places.where": LocalizedText(
             "各存储的地点与介质，本软件无从得知。",
             "Where the stores are and on what media is not known to this software.",
@@ -169,7 +171,9 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "condition.grades": LocalizedText("定级（种、册）", "Grades (works and volumes)"),
         "condition.grade": LocalizedText("级别", "Grade"),
         "condition.count": LocalizedText("数量", "Count"),
-        "condition.repairs": LocalizedText("已著录修复 {count} 次。", "{count} repairs are recorded."),
+        "condition.repairs": LocalizedText(
+            "已著录修复 {count} 次。", "{count} {count:repair is|repairs are} recorded."
+        ),
         "condition.severe": LocalizedText("一级、二级破损", "Damage 1 and 2"),
         "condition.volume": LocalizedText("册", "Volume"),
         "condition.causes": LocalizedText("原因", "Causes"),
@@ -177,7 +181,9 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "condition.repaired": LocalizedText("最近修复", "Last repair"),
         "log.sentence": LocalizedText(
             "日志 {size} 条，待写入 {staged} 条，时间戳覆盖前 {timestamped} 条。",
-            "The log has {size} entries, {staged} events wait for it; timestamps cover the first {timestamped}.",
+            "The log has {size} {size:entry|entries}; {staged} {staged:event waits|events wait} for it; timestamps"
+            " cover the"
+            " first {timestamped}.",
         ),
         "log.no-witness": LocalizedText("没有设置见证方。", "No witness is set."),
         "log.witness": LocalizedText("见证方", "Witness"),

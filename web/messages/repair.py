@@ -21,9 +21,13 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "repair.remains-pyramid": LocalizedText("尚存浏览图：{store} {key}", "its pyramid: {store} {key}"),
         "repair.left": LocalizedText("· {where}：未作改动：{reason}", "· {where}: left as it is: {reason}"),
         "repair.nothing": LocalizedText("没有需要修复的内容", "There is nothing to repair"),
+        "repair.ended": LocalizedText(
+            "没有文件须修复：所发现的问题已不存在，或文件已移入隔离区",
+            "No file had to be repaired: what was found is there no more, or was moved into the quarantine",
+        ),
         "repair.totals": LocalizedText(
             "已修复 {repaired} 个文件；丢失 {lost} 个；未作改动 {left} 处",
-            "Repaired: {repaired} file(s); lost: {lost}; left as they are: {left}",
+            "Repaired: {repaired} {repaired:file|files}; lost: {lost}; left as they are: {left}",
         ),
         "lost.work": LocalizedText(
             "✗ {work}：日志记有 v{logged}，存储中只到 v{stored}（{date} 发现）",
@@ -37,15 +41,15 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "restore.missing-log": LocalizedText(
             "✗ 日志：已签发 {logged} 条，只恢复到第 {stored} 条",
-            "✗ The log: {logged} entries were signed, and {stored} could be restored",
+            "✗ The log: {logged} {logged:entry was|entries were} signed, and {stored} could be restored",
         ),
         "restore.missing-file": LocalizedText("✗ {key}：各处存储中均无完好的副本", "✗ {key}: no store has it intact"),
         "restore.missing-reason": LocalizedText("✗ 缺少 {key}：{reason}", "✗ {key} is missing: {reason}"),
         "restore.totals": LocalizedText(
             "已恢复到 {store}：{files} 个文件；现有著作 {works} 种，日志 {entries} 条；缺失 {missing} 处。"
             "浏览图与清单请运行 shanben rebuild 重制",
-            "Restored to {store}: {files} file(s); it holds {works} work(s) and {entries} log entries; missing:"
-            " {missing}. Run shanben rebuild to make pyramids and manifests again",
+            "Restored to {store}: {files} {files:file|files}; it holds {works} {works:work|works} and {entries} log"
+            " {entries:entry|entries}; missing: {missing}. Run shanben rebuild to make pyramids and manifests again",
         ),
     }
 )

@@ -12,7 +12,9 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
         "status.title": LocalizedText("运行状况", "System status"),
         "status.lead": LocalizedText("截至 {time}（UTC）。", "As of {time} UTC."),
-        "status.refreshed": LocalizedText("每 {seconds} 秒自动刷新。", "Refreshes every {seconds} seconds."),
+        "status.refreshed": LocalizedText(
+            "每 {seconds} 秒自动刷新。", "Refreshes every {seconds} {seconds:second|seconds}."
+        ),
         "status.stop": LocalizedText("停止自动刷新", "Stop refreshing"),
         "status.start": LocalizedText("自动刷新", "Refresh automatically"),
         "status.now": LocalizedText("立即刷新", "Refresh now"),
@@ -25,10 +27,10 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.lost": LocalizedText("丢失", "lost"),
         "status.lost-works": LocalizedText(
             "{count} 种：日志记有而存储中没有（shanben store lost）",
-            "{count} work(s) that the log names and the store lacks (shanben store lost)",
+            "{count} {count:work|works} that the log names and the store lacks (shanben store lost)",
         ),
-        "status.log-size": LocalizedText("{size} 条", "{size} entries"),
-        "status.log-staged": LocalizedText("待写入 {staged} 条", "{staged} events to append"),
+        "status.log-size": LocalizedText("{size} 条", "{size} {size:entry|entries}"),
+        "status.log-staged": LocalizedText("待写入 {staged} 条", "{staged} {staged:event|events} to append"),
         "status.timestamp": LocalizedText("时间戳", "timestamp"),
         "status.timestamp-none": LocalizedText("没有可读的时间戳", "no timestamp could be read"),
         "status.timestamp-of": LocalizedText(
@@ -53,10 +55,11 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.root": LocalizedText("树根", "root"),
         "status.fixity": LocalizedText("校验", "fixity"),
         "status.preserved": LocalizedText("保存", "preserved"),
-        "status.preserved-of": LocalizedText("{preserved} / {works} 种", "{preserved} of {works} works"),
+        "status.preserved-of": LocalizedText("{preserved} / {works} 种", "{preserved} of {works} {works:work|works}"),
         "status.preserved-since": LocalizedText(
             "{preserved} / {works} 种，写入各处存储时均已核验（不早于 {date}）",
-            "{preserved} of {works} works, verified in every store when written there (on or after {date})",
+            "{preserved} of {works} {works:work|works}, verified in every store when written there (on or after"
+            " {date})",
         ),
         "status.store-fault": LocalizedText("存储异常", "Store not recognised"),
         "status.unknown": LocalizedText("未知：{reason}", "unknown: {reason}"),
@@ -72,28 +75,29 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.failed-none": LocalizedText("没有失败的任务。", "No job has failed."),
         "status.replicas": LocalizedText("副本", "Replicas"),
         "status.replicas-none": LocalizedText("没有设置副本存储。", "No replica store is configured."),
-        "status.replica-works": LocalizedText("存有 {works} 种", "{works} works"),
+        "status.replica-works": LocalizedText("存有 {works} 种", "{works} {works:work|works}"),
         "status.replica-works-since": LocalizedText(
             "存有 {works} 种，写入时均已核验（不早于 {date}）",
-            "{works} works, verified when copied (on or after {date})",
+            "{works} {works:work|works}, verified when copied (on or after {date})",
         ),
         "status.replica-behind": LocalizedText("尚缺 {behind} 种", "{behind} behind"),
         "status.replica-whole": LocalizedText("齐全", "complete"),
         "status.witnesses": LocalizedText("见证方", "Witnesses"),
         "status.witness-never": LocalizedText("尚未联署", "has not cosigned the log yet"),
         "status.witness-behind": LocalizedText(
-            "落后 {behind} 条；已联署 {size} 条（{date}）", "{behind} entries behind: cosigned {size} on {date}"
+            "落后 {behind} 条；已联署 {size} 条（{date}）",
+            "{behind} {behind:entry|entries} behind: cosigned {size} on {date}",
         ),
         "status.witness-current": LocalizedText(
-            "已联署全部 {size} 条（{date}）", "cosigned all {size} entries on {date}"
+            "已联署全部 {size} 条（{date}）", "cosigned all {size} {size:entry|entries} on {date}"
         ),
-        "status.limited": LocalizedText("仅列出前 {count} 项。", "Only the first {count} are listed."),
-        "status.pages-done": LocalizedText("{done} / {total} 幅", "{done} of {total} images"),
+        "status.limited": LocalizedText("仅列出前 {count} 项。", "Only the first {count} {count:is|are} listed."),
+        "status.pages-done": LocalizedText("{done} / {total} 幅", "{done} of {total} {total:image|images}"),
         "status.pages-unknown": LocalizedText("正在检查送存目录", "checking the deposit folder"),
         "status.no-worker": LocalizedText("等待空闲的工作进程", "waiting for a free worker"),
         "status.since": LocalizedText("提交于 {distance}", "submitted {distance}"),
         "status.next": LocalizedText("{distance}重试", "retry {distance}"),
-        "status.tries": LocalizedText("已试 {tries} 次", "{tries} attempt(s)"),
+        "status.tries": LocalizedText("已试 {tries} 次", "{tries} {tries:attempt|attempts}"),
         "status.when": LocalizedText("首次失败于 {distance}", "first failed {distance}"),
         "status.remedy-ingest": LocalizedText(
             "请排除原因，再次运行 shanben ingest 收入此目录",

@@ -17,7 +17,8 @@ class BagRefused(ContentError):
     code = "bag.refused"
     text = LocalizedText(
         "BagIt 包 {bag} 有 {count} 处问题，未予收入；请核对来源后重新索取",
-        "The bag {bag} has {count} fault(s) and was not ingested; check where it comes from and ask for it again",
+        "The bag {bag} has {count} {count:fault|faults} and was not ingested; check where it comes from and ask for it"
+        " again",
     )
 
     def __init__(self, bag: Path, faults: Sequence[Fault]) -> None:

@@ -31,7 +31,7 @@ _PATH: Final = "/preservation"
 _NO_SERVER: Final = LocalizedText(
     "设有接收警报的地址，须同时设置邮件服务器", "addresses for alarms are set, so the mail server must be set too"
 )
-_SUBJECT: Final = LocalizedText("善本保存警报 {count} 项", "Shanben: {count} preservation alarm(s)")
+_SUBJECT: Final = LocalizedText("善本保存警报 {count} 项", "Shanben: {count} preservation {count:alarm|alarms}")
 
 
 def watch_preservation(context: TaskContext, _: Job) -> Mapping[str, object]:

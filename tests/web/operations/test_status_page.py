@@ -93,7 +93,7 @@ def test_delayed_job_shows_the_time_of_its_next_attempt(client: FlaskClient, rep
     delay(repository, NewJob("journal", "journal", {}), fault("存储出错", "The store failed"))
     shown = page(client, "en")
     assert "The store failed" in shown
-    assert "2 attempt(s) · retry in 1 min" in shown
+    assert "2 attempts · retry in 1 min" in shown
 
 
 def test_status_page_discloses_no_folder_and_no_secret(repository: Repository, tmp_path: Path) -> None:

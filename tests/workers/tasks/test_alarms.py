@@ -120,10 +120,10 @@ def test_damage_is_mailed_once_in_both_languages(repository: Repository, mail: t
         assert watch(repository, smtp=server)["alarms"] == ["damage:store"]
     (message,) = box.messages
     assert box.recipients == ["a@x.example", "b@x.example"]
-    assert message["Subject"] == "善本保存警报 1 项 / Shanben: 1 preservation alarm(s)"
+    assert message["Subject"] == "善本保存警报 1 项 / Shanben: 1 preservation alarm"
     assert message["From"] == "shanben@127.0.0.1"
     text = message.get_content()
-    assert text.index("存储 store 有 1 项问题") < text.index("1 unresolved finding(s) in store store")
+    assert text.index("存储 store 有 1 项问题") < text.index("1 unresolved finding in store store")
     assert "https://library.example/preservation" in text
     assert KEY not in text
 

@@ -1,0 +1,30 @@
+"""The sentences of the interface follow their numbers: 0, 1 and more."""
+
+from __future__ import annotations
+
+import pytest
+
+from web.messages.interface import MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "none"),
+    [
+        ("finding.open", "1 finding is open.", "0 findings are open."),
+        ("holdings.sentence", "1 work, 1 image, 1 of masters.", "0 works, 0 images, 0 of masters."),
+        ("places.complete", "1 complete copy.", "0 complete copies."),
+        ("status.pages-done", "1 of 1 image", "0 of 0 images"),
+        ("fixity.damaged", "damaged: 1 open finding", "damaged: 0 open findings"),
+        ("repair.totals", "Repaired: 1 file; lost: 1;", "Repaired: 0 files; lost: 0;"),
+    ],
+)
+def test_sentences_of_the_interface_follow_their_numbers(key: str, one: str, none: str) -> None:
+    for number, text in ((1, one), (0, none)):
+        names = ("count", "works", "images", "bytes", "copies", "done", "total", "findings", "repaired", "lost", "left")
+        said = MESSAGES[key].format(**dict.fromkeys(names, number))
+        assert said.en.startswith(text)
+        assert f"{number} " in said.zh
+
+
+def test_no_text_leaves_the_choice_of_the_word_to_its_reader() -> None:
+    assert [key for key, text in MESSAGES.items() if "(s)" in text.en or "(es)" in text.en] == []
