@@ -17,7 +17,6 @@ COLD_DAYS: Final = 365
 """The period for stores that are marked as cold."""
 
 _DAY_SECONDS: Final = 86_400
-_LONGEST_FORECAST: Final = 36_500
 _GRACE: Final = 10
 """A file is late when it has been due for more than this part of its period."""
 
@@ -70,19 +69,22 @@ def needed_rate(stored: int, period: int, hours: Hours) -> int:
     return -(-stored // max(1, int(period * _DAY_SECONDS * hours.share)))
 
 
-def seconds_until_done(due: Sequence[int], rate: int, hours: Hours) -> int | None:
-    """Return the seconds until everything has been checked that is due by then; None if that is never so.
+def seconds_until_all_checked(due: Sequence[int], rate: int, hours: Hours) -> int:
+    """Return the seconds until everything stored now will have been checked, and checked again if it was before.
 
-    `due` has the bytes due now, and on each of the days to come: the last of them stands for all further ones. `rate`
-    is in bytes a second, during `hours`.
+    `due` has the bytes due now, and on each of the days to come of the longest period. What is due now has days of its
+    own in that period too, on which it is due again. `rate` is in bytes a second, during `hours`, and is enough for
+    every period.
     """
     day = rate * _DAY_SECONDS * hours.share
-    waiting = float(due[0]) if due else 0.0
-    for passed in range(_LONGEST_FORECAST):
-        if waiting <= day:
-            return int(_DAY_SECONDS * (passed + (waiting / day if day else 0)))
-        waiting += due[min(passed + 1, len(due) - 1)] - day
-    return None
+    again = due[0] / max(1, len(due) - 1)
+    waiting = days = 0.0
+    for passed, size in enumerate(due):
+        waiting += size + (again if passed else 0)
+        if size:
+            days = passed + waiting / day
+        waiting = max(0.0, waiting - day)
+    return int(_DAY_SECONDS * days)
 
 
 def local_time(moment: datetime) -> time:

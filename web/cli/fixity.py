@@ -254,12 +254,13 @@ def _show_findings(findings: Sequence[RecordedFinding], terminal: Terminal) -> N
 
 def _show_plan(current: FixityPlan, terminal: Terminal) -> None:
     ends = timestamp(current.ends)[:10] if current.ends else None
+    never = "fixity.never-ends" if current.files else "fixity.nothing-stored"
     for name, value in (
         ("fixity.files", grouped(current.files)),
         ("fixity.bytes", byte_size(current.bytes)),
         ("fixity.due", grouped(current.due)),
         ("fixity.late", grouped(current.late)),
         ("fixity.rate", f"{byte_size(current.bytes_per_second)}/s"),
-        ("fixity.ends", ends or MESSAGES["fixity.never-ends"].in_language(terminal.language)),
+        ("fixity.ends", ends or MESSAGES[never].in_language(terminal.language)),
     ):
         terminal.write_value(MESSAGES[name], value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from preservation.fixity.cadence import late_before, needed_rate, seconds_until_done
+from preservation.fixity.cadence import late_before, needed_rate, seconds_until_all_checked
 from preservation.fixity.period import period_days
 from repository.database.fixity_values import ClassTotals, day_of
 from repository.repository import Repository
@@ -23,8 +23,8 @@ class FixityPlan:
     """What is to be checked in all stores: numbers of files, and bytes.
 
     `bytes_per_second` must be read, on average over the hours of checks, to check everything in its period. `ends` is
-    when everything that is due will have been checked, None if that is never so at the rate that the settings allow or
-    that the last sweeps reached.
+    when everything stored now will have been checked again, None if the rate that the settings allow or that the last
+    sweeps reached is lower than that, or if nothing is stored.
     """
 
     files: int
@@ -63,8 +63,8 @@ def read_plan(repository: Repository) -> FixityPlan:
         stored[each.store] += each.bytes
     needed = sum(needed_rate(size, period_days(repository.settings, store), hours) for store, size in stored.items())
     rate = repository.settings.fixity_limit or _measured_rate(repository, stores) or needed
-    every_day = int(needed * 86_400 * hours.share)
-    seconds = seconds_until_done([*_due_bytes(repository, stores), every_day], rate, hours)
+    is_possible = 0 < needed <= rate
+    seconds = seconds_until_all_checked(_due_bytes(repository, stores), rate, hours) if is_possible else None
     return FixityPlan(
         files=sum(each.files for each in totals),
         bytes=sum(each.bytes for each in totals),

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preservation.fixity.cadence import Hours, late_before, needed_rate, next_due, parse_hours, seconds_until_done
+from preservation.fixity.cadence import (
+    Hours,
+    late_before,
+    needed_rate,
+    next_due,
+    parse_hours,
+    seconds_until_all_checked,
+)
 
 PETABYTE = 10**15
 
@@ -53,12 +60,27 @@ def test_a_petabyte_needs_129_megabytes_a_second() -> None:
     assert needed_rate(0, 90, Hours()) == 0
 
 
-def test_what_is_due_ends_when_the_rate_has_caught_up() -> None:
-    assert seconds_until_done([0, 100], 10, Hours()) == 0
-    assert seconds_until_done([864_000, 0], 10, Hours()) == 86_400
-    assert seconds_until_done([1_296_000, 432_000, 0], 10, Hours()) == 2 * 86_400
-    assert seconds_until_done([864_000, 0], 10, Hours(22, 6)) == pytest.approx(3 * 86_400, abs=2)
-    assert seconds_until_done([1_000_000, 1_000_000], 10, Hours()) is None
+DAY = 86_400
+AT_TEN = 10 * DAY
+"""The bytes that a rate of ten bytes a second reads in a day."""
+
+
+@pytest.mark.parametrize(
+    ("due", "hours", "days"),
+    [
+        ([0, 0, 0], Hours(), 0),
+        ([0, AT_TEN // 2, 0, 0, 0], Hours(), 1.5),
+        ([0, 0, 0, AT_TEN // 2], Hours(), 3.5),
+        ([AT_TEN, 0, 0, 0], Hours(), 1),
+        ([2 * AT_TEN, 0, AT_TEN // 2, 0, 0], Hours(), 3.5),
+        ([AT_TEN, 0, 0, 0], Hours(22, 6), 3),
+    ],
+    ids=["nothing due", "tomorrow", "last day", "now", "backlog delays the rest", "at night"],
+)
+def test_all_is_checked_when_the_last_of_it_was_due_and_the_rate_has_caught_up(
+    due: list[int], hours: Hours, days: float
+) -> None:
+    assert seconds_until_all_checked(due, 10, hours) == pytest.approx(days * DAY, abs=2)
 
 
 def test_late_is_what_was_due_for_a_tenth_of_the_period() -> None:
