@@ -8,7 +8,7 @@ from pathlib import Path
 from repository.errors import DepositNotMounted
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from workers.deposit.checksums import Checksum
+from workers.deposit.checksums import Checksum, algorithm_name
 from workers.deposit.consistency import ExaminedPage
 from workers.deposit.survey import Survey, file_digest
 
@@ -92,11 +92,10 @@ def _absent(checksum: Checksum) -> LocalizedText:
 
 
 def _changed(checksum: Checksum) -> LocalizedText:
-    name = checksum.algorithm.upper()
-    where = f"{checksum.manifest}, line {checksum.line}"
+    name, where = algorithm_name(checksum.algorithm), f"{checksum.manifest}, line {checksum.line}"
     return LocalizedText(
-        f"与 {checksum.manifest} 第 {checksum.line} 行的 {name} 摘要不符，文件在生成清单之后有改动；"
+        f"与 {checksum.manifest} 第 {checksum.line} 行的 {name} 摘要不符：文件在生成清单之后有改动，或清单有误；"
         "请从扫描设备重新拷贝；如系有意修改，请重新生成清单",
-        f"the file differs from the {name} digest in {where}: it was changed after the manifest was made; copy it "
-        "again from the scanner, or, if the change is intended, make the manifest again",
+        f"the file differs from the {name} digest in {where}: it was changed since, or the manifest is wrong; copy the "
+        "file again from the scanner, or, if the change is intended, make the manifest again",
     )

@@ -89,6 +89,11 @@ def checksum_algorithm(path: str) -> str | None:
     return _ALGORITHMS.get(PurePosixPath(path).name.lower())
 
 
+def algorithm_name(algorithm: str) -> str:
+    """Return how people write the name of a digest."""
+    return {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
+
+
 def read_checksums(content: bytes, manifest: str) -> ReadChecksums:
     """Return the lines of the manifest with this path and content of at most `MAX_BYTES`. Runs in a sandbox."""
     algorithm = checksum_algorithm(manifest)
@@ -149,7 +154,7 @@ _LINES: Final = LocalizedText(
 
 
 def _malformed(algorithm: str) -> LocalizedText:
-    digits, name = _DIGITS[algorithm], algorithm.upper()
+    digits, name = _DIGITS[algorithm], algorithm_name(algorithm)
     return LocalizedText(
         f"这一行不是“{digits} 位十六进制 {name} 摘要、两个空格、文件路径”；请用 {algorithm}sum 重新生成清单",
         f"this line is not a {name} digest of {digits} hexadecimal digits, two spaces and a path; make the manifest "
