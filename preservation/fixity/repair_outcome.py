@@ -66,17 +66,23 @@ class LeftFinding:
 
 @dataclass(slots=True)
 class RepairOutcome:
-    """All that a repair did and did not do."""
+    """All that a repair did and did not do.
+
+    `changed` has the places that a sweep must check again, because a finding there has ended: the store's name and the
+    work, '' for the log and the storage root.
+    """
 
     repaired: list[RepairedFile] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     left: list[LeftFinding] = field(default_factory=list)
+    changed: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, other: RepairOutcome) -> None:
         """Add what another repair did."""
         self.repaired += other.repaired
         self.lost += other.lost
         self.left += other.left
+        self.changed |= other.changed
 
     def to_json(self) -> dict[str, object]:
         """Return the outcome as JSON values, texts in both languages."""
@@ -103,6 +109,7 @@ class RepairOutcome:
                 }
                 for each in self.left
             ],
+            "changed": [{"store": store, "work": work} for store, work in sorted(self.changed)],
         }
 
     @classmethod
@@ -118,6 +125,7 @@ class RepairOutcome:
         for each in document.get("left", ()):
             store, key, kind, work = (str(each[name]) for name in ("store", "key", "kind", "work"))
             outcome.left.append(LeftFinding(store, key, kind, _text(each["reason"]), work))
+        outcome.changed = {(str(each["store"]), str(each["work"])) for each in document.get("changed", ())}
         return outcome
 
 

@@ -212,4 +212,5 @@ def _show(terminal: Terminal, outcome: RepairOutcome) -> None:
         where = " ".join(filter(None, (left.store, left.key)))
         terminal.write(MESSAGES["repair.left"].format(where=where, reason=left.reason))
     numbers = {name: len(getattr(outcome, name)) for name in ("repaired", "lost", "left")}
-    terminal.write(MESSAGES["repair.totals" if any(numbers.values()) else "repair.nothing"].format(**numbers))
+    unrepaired = "repair.ended" if outcome.changed else "repair.nothing"
+    terminal.write(MESSAGES["repair.totals" if any(numbers.values()) else unrepaired].format(**numbers))

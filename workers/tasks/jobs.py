@@ -37,7 +37,11 @@ CHECK_FILES: Final = "fixity-part"
 ALL: Final = "all"
 DUE: Final = "due"
 SCHEDULED: Final = "scheduled"
-"""Scopes of sweeps: everything; what is due; what is due, without being asked for. Any other scope is a work."""
+"""Scopes of sweeps: everything; what is due; what is due, without being asked for. Any other scope is a work, or
+`NO_WORK`."""
+
+NO_WORK: Final = ""
+"""The scope of sweeps of what belongs to no work: the log, the storage root, documents about all works."""
 WATCH: Final = "alarms"
 
 
@@ -160,8 +164,8 @@ def feature_index_job() -> NewJob:
 def sweep_job(store: str, scope: str, limit: int = 0) -> NewJob:
     """Return the job of a fixity sweep of a store, '' for the primary.
 
-    `scope` is `ALL`, `DUE`, `SCHEDULED` or a work. Each process reads at most `limit` bytes a second; 0 is no
-    limit.
+    `scope` is `ALL`, `DUE`, `SCHEDULED`, `NO_WORK` or a work. Each process reads at most `limit` bytes a second;
+    0 is no limit.
     """
     arguments = {"store": store, "scope": scope, "limit": str(limit)}
     return NewJob(f"{SWEEP_STORE}:{store}:{scope}", SWEEP_STORE, arguments)

@@ -23,7 +23,7 @@ from repository.model import Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
-from workers.tasks.jobs import pyramid_job, repair_stores_job, repair_work_job, sweep_job
+from workers.tasks.jobs import NO_WORK, pyramid_job, repair_stores_job, repair_work_job, sweep_job
 from workers.tasks.log_events import occasion, stage
 from workers.tasks.publish import publish_work
 from workers.tasks.pyramids import remake_if_damaged
@@ -52,8 +52,7 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     findings = repository.findings.findings_of_work(work)
     _record(repository, outcome, findings, repository.catalogue.work(work))
     _close(repository, outcome, findings)
-    for check in verification_jobs(repository, outcome):
-        repository.jobs.enqueue(check)
+    _enqueue_checks(repository, outcome)
     return {"identifier": work, **outcome.to_json()}
 
 
@@ -73,6 +72,7 @@ def repair_stores(context: TaskContext, job: Job) -> Mapping[str, object]:
     _close(repository, outcome, findings)
     if outcome.repaired:
         repository.fixity.make_due("", day_of(repository.clock()))
+    _enqueue_checks(repository, outcome)
     return outcome.to_json()
 
 
@@ -95,10 +95,19 @@ def repair_jobs(repository: Repository, *, quarantine: bool = False, only_repair
 
 
 def verification_jobs(repository: Repository, outcome: RepairOutcome) -> list[NewJob]:
-    """Return the sweeps that check the repaired works again and record it, one for each store and work."""
+    """Return the sweeps that check again what a repair changed and record it, one for each store and work.
+
+    Until they have ended, the numbers of files still count what was repaired, or moved away, as failed.
+    """
     names = {STORE: PRIMARY} | {name: name for name in repository.replicas}
-    checks = {(names[each.store], each.work): None for each in outcome.repaired if each.work}
-    return [sweep_job(store, work, repository.settings.fixity_limit) for store, work in checks]
+    changed = outcome.changed | {(each.store, each.work) for each in outcome.repaired}
+    checks = sorted((names[store], work or NO_WORK) for store, work in changed if store in names)
+    return [sweep_job(store, scope, repository.settings.fixity_limit) for store, scope in checks]
+
+
+def _enqueue_checks(repository: Repository, outcome: RepairOutcome) -> None:
+    for check in verification_jobs(repository, outcome):
+        repository.jobs.enqueue(check)
 
 
 def _remake_derived(context: TaskContext, work: str) -> list[RepairedFile]:
@@ -172,7 +181,10 @@ def _record(
 
 
 def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding]) -> None:
-    """End the findings whose faults the check after the repair did not find again, and say which are lost."""
+    """End the findings whose faults the check after the repair did not find again, and say which are lost.
+
+    Where one has ended is noted in the outcome.
+    """
     lost = {each.key for each in outcome.lost}
     left = {(each.store, each.key) for each in outcome.left}
     now = repository.clock()
@@ -183,12 +195,16 @@ def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[Re
         source = next((each.source for each in outcome.repaired if _repairs(each, store, finding.key)), None)
         if finding.key in lost:
             repository.findings.end(finding.id, FindingState.LOST, "", now)
-        elif (store, finding.key) in left:
             continue
-        elif source is not None:
+        if (store, finding.key) in left:
+            continue
+        if source is not None:
             repository.findings.end(finding.id, FindingState.REPAIRED, source, now)
         elif (finding.work or finding.kind == FindingKind.UNEXPECTED) and not finding.key.startswith(_DERIVED):
             repository.findings.end(finding.id, FindingState.CLOSED, "", now)
+        else:
+            continue
+        outcome.changed.add((store, finding.work or ""))
 
 
 def _label(finding: RecordedFinding) -> str:

@@ -8,6 +8,7 @@ import pytest
 from deposits import write_deposit
 from planted_faults import flip
 
+from preservation.fixity.repair_outcome import RepairOutcome
 from preservation.log.sequencer import open_log
 from preservation.premis import parse_event
 from repository.config import Settings
@@ -19,8 +20,10 @@ from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
-from workers.tasks.jobs import ALL, ingest_job, pyramid_job, repair_work_job, sweep_job
-from workers.tasks.repair import repair_jobs
+from workers.tasks.fixity_plan import totals_of
+from workers.tasks.fixity_settings import stores_of
+from workers.tasks.jobs import ALL, NO_WORK, ingest_job, pyramid_job, repair_work_job, sweep_job
+from workers.tasks.repair import repair_jobs, verification_jobs
 
 MASTER = "v1/content/masters/0001.tif"
 
@@ -67,6 +70,36 @@ def test_findings_of_a_sweep_are_repaired_logged_and_closed(context: TaskContext
     assert [(event.work, event.image) for event in repairs] == [
         (work, next(iter(repository.catalogue.pyramids(work)))),
     ]
+
+
+def test_numbers_of_files_agree_with_the_findings_after_repairs(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    (replica,) = repository.replicas
+    flip(repository.replicas[replica], f"{ocfl_object(work)}/{MASTER}")
+    repository.store.delete("ocfl/ocfl_layout.json")
+    repository.store.put(f"{ocfl_object(work)}/v1/content/masters/Thumbs.db", b"x")
+    repository.store.put("ocfl/backup.tar", b"x")
+
+    def failed() -> dict[str, int]:
+        totals = totals_of(repository, stores_of(repository))
+        return {store: sum(each.failed for each in totals if each.store == store) for store in stores_of(repository)}
+
+    with local_runner(context) as runner:
+        for store in stores_of(repository):
+            runner.run(sweep_job(store, ALL))
+        assert failed() == {"": 3, replica: 1}
+        ended = runner.attempt(repair_jobs(repository, quarantine=True))
+        outcome = RepairOutcome()
+        for job in ended:
+            assert job.state is JobState.DONE, job.result
+            outcome.add(RepairOutcome.of_json(job.result or {}))
+        checks = verification_jobs(repository, outcome)
+        places = {(job.arguments["store"], job.arguments["scope"]) for job in checks}
+        assert places == {("", work), ("", NO_WORK), (replica, work)}
+        for check in checks:
+            assert runner.run(check).state is JobState.DONE
+    assert repository.findings.open_findings(limit=10) == []
+    assert failed() == {"": 0, replica: 0}
 
 
 def test_lost_file_keeps_its_finding_open_as_lost(context: TaskContext, work: str) -> None:
