@@ -29,11 +29,20 @@ from web.operations.status import job_failure
 from workers.bootstrap import bootstrap
 from workers.execution.context import TaskContext
 from workers.service.local import LocalRunner, local_runner
-from workers.tasks.jobs import ALL, REPAIR_STORES, REPAIR_WORK, SWEEP_STORE, repair_work_job, sweep_job
+from workers.tasks.jobs import (
+    ALL,
+    REPAIR_STORES,
+    REPAIR_WORK,
+    SWEEP_STORE,
+    repair_stores_job,
+    repair_work_job,
+    sweep_job,
+)
 from workers.tasks.repair import repair_jobs, verification_jobs
 
 _PAUSE_SECONDS: Final = 0.5
 _MOST_SHOWN: Final = 100
+_MOST_ENDED: Final = 1000
 
 
 @click.command()
@@ -59,6 +68,8 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
             if everything:
                 execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
             jobs = repair_jobs(repository, quarantine=quarantine)
+            if everything:
+                jobs += _repaired_meanwhile(repository, jobs, started)
         ended = _repaired(repository, execution, jobs, started)
         outcome = RepairOutcome()
         for job in ended:
@@ -79,6 +90,20 @@ def _known(repository: Repository, work: str) -> str:
     if not repository.catalogue.version(identifier):
         raise NotFound(what=identifier)
     return identifier
+
+
+def _repaired_meanwhile(repository: Repository, known: Sequence[NewJob], started: str) -> list[NewJob]:
+    """Return the repairs that workers have run by themselves since the sweeps found something: they are reported too.
+
+    Memory: one job for each work of the newest ended findings.
+    """
+    keys = {job.key for job in known}
+    works = dict.fromkeys(each.work for each in repository.findings.newest_ended(_MOST_ENDED) if each.work)
+    jobs = [
+        repair_stores_job(),
+        *(repair_work_job(work, derived=derived) for work in works for derived in (False, True)),
+    ]
+    return [job for job in jobs if job.key not in keys and _has_ended(repository, job, started)]
 
 
 def _repaired(repository: Repository, execution: _Execution, jobs: Sequence[NewJob], started: str) -> list[Job]:
