@@ -2,7 +2,7 @@
 #
 #   make demo     ingest and serve a sample rare book (HOST=127.0.0.1 PORT=8000)
 #   make check    lint, and the tests that start no server and no browser
-#   make test     lint, and every test: about twenty minutes (PYTEST_ARGS='-k manifest' chooses)
+#   make test     lint, and every test: about sixteen minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
 #   make chaos    kill parts of a whole installation while it ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
 #   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_MASTERS=1000 FUZZ_SEED=)

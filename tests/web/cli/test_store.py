@@ -91,7 +91,7 @@ def test_fault_is_reported_with_its_object_code_key_and_meaning(library: Library
     readable = library.validate()
     assert readable.code == 1
     assert f"✗ shanben:{WORKS[0]}  E092  {key}: {message}" in readable.output
-    assert "1 fault(s)" in readable.output
+    assert "1 fault. Delete nothing" in readable.output
 
 
 def test_replica_is_validated_by_its_name_and_apart_from_the_main_store(library: Library) -> None:
