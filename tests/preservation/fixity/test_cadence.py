@@ -31,7 +31,7 @@ def test_a_unit_is_due_within_its_period_and_then_on_the_same_day_of_every_perio
 
 
 def test_what_was_checked_on_one_day_is_due_evenly_over_the_period() -> None:
-    days = Counter(next_due(f"/work/{number}", 20_000, 90) for number in range(9_000))
+    days = Counter(next_due(f"unit {number}", 20_000, 90) for number in range(9_000))
     assert set(days) == set(range(20_001, 20_091))
     assert max(days.values()) < 160
 
