@@ -43,7 +43,8 @@ def write(store: ObjectStore, **pages: int) -> None:
 def wait(shards: LocalShards) -> None:
     """Wait until nothing is being copied."""
     deadline = time.monotonic() + 20
-    while shards.is_copying and time.monotonic() < deadline:
+    while shards.is_copying:
+        assert time.monotonic() < deadline, "a shard is still being copied"
         time.sleep(0.005)
 
 
