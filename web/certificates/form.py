@@ -15,7 +15,7 @@ from web.certificates.facts import CertificateFacts
 class CertificateForm:
     """`time` (RFC 3339) is that of the event which the certificate is about; `address` that of its page ``/verify``.
 
-    The first `beside` rows may stand beside the picture; the others need a whole line.
+    The picture is shown beside the first `beside` rows; the others take the whole width.
     """
 
     name: str

@@ -86,7 +86,7 @@ class LintedResource:
             holder = holder.holder
 
     def allowed_classes(self) -> frozenset[str] | None:
-        """Return the classes that may stand in this place; None for any."""
+        """Return the classes that this property may hold; None for any."""
         if self.holder is not None and (found := CHILD_CLASSES.get((self.holder.class_name, self.role))):
             return found
         return PROPERTY_CLASSES.get(self.role)
