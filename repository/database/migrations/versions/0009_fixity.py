@@ -15,6 +15,20 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Apply the migration."""
+    _create_units()
+    _create_files()
+    _create_tallies()
+    _create_findings()
+    _create_sweeps()
+
+
+def downgrade() -> None:
+    """Revert the migration."""
+    for table in ("fixity_sweeps", "fixity_findings", "fixity_tallies", "fixity_files", "fixity_units"):
+        op.drop_table(table)
+
+
+def _create_units() -> None:
     op.create_table(
         "fixity_units",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -37,6 +51,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_fixity_units_store_due_id"), "fixity_units", ["store", "due", "id"])
     op.create_index(op.f("ix_fixity_units_store_sweep_id"), "fixity_units", ["store", "sweep", "id"])
+
+
+def _create_files() -> None:
     op.create_table(
         "fixity_files",
         sa.Column("unit", _ID, nullable=False),
@@ -50,6 +67,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", "path", name=op.f("pk_fixity_files")),
         sqlite_with_rowid=False,
     )
+
+
+def _create_tallies() -> None:
     op.create_table(
         "fixity_tallies",
         sa.Column("store", sa.String(length=255), nullable=False),
@@ -60,6 +80,9 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("store", "category", "measure", "day", name=op.f("pk_fixity_tallies")),
     )
+
+
+def _create_findings() -> None:
     op.create_table(
         "fixity_findings",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -84,6 +107,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_fixity_findings_work"), "fixity_findings", ["work"])
     op.create_index(op.f("ix_fixity_findings_sweep"), "fixity_findings", ["sweep"])
     op.create_index(op.f("ix_fixity_findings_state_store_id"), "fixity_findings", ["state", "store", "id"])
+
+
+def _create_sweeps() -> None:
     op.create_table(
         "fixity_sweeps",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
@@ -111,9 +137,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended IS NULL"),
         postgresql_where=sa.text("ended IS NULL"),
     )
-
-
-def downgrade() -> None:
-    """Revert the migration."""
-    for table in ("fixity_sweeps", "fixity_findings", "fixity_tallies", "fixity_files", "fixity_units"):
-        op.drop_table(table)
