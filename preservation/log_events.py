@@ -21,7 +21,7 @@ from preservation.premis import event_bytes, event_identifier
 from preservation.seal import NameSeal
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
-from repository.model import ACT, Event, EventType
+from repository.model.work import ACT, Event, EventType
 from repository.paths import LOG
 
 PRIMARY_STORE: Final = "store"

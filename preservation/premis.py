@@ -17,7 +17,7 @@ import rfc8785
 
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, EventType, Master, WorkAccess
+from repository.model.work import Event, EventType, Master, WorkAccess
 
 PREMIS_VERSION: Final = "3.0"
 _UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from repository.config import PREFIX, Settings
-from repository.model import Record
+from repository.model.work import Record
 from web.cli.main import main
 from workers.deposit.record import read_record
 

@@ -10,7 +10,7 @@ from iiif_server.request.geometry import RenderPlan
 from iiif_server.request.limits import ImageLimits
 from iiif_server.request.protection import Protection
 from iiif_server.tiles.spans import TileSpan
-from repository.model import HeldImage
+from repository.model.work import HeldImage
 
 TRUSTED_SECONDS: Final = 5.0
 """How long a catalogue query is trusted; a withdrawal takes effect within this time."""

@@ -57,7 +57,6 @@ from iiif_server.tiles.single_flight import SingleFlight
 from iiif_server.tiles.source import TileBytes, open_tile_source
 from iiif_server.tiles.spans import TileSpan
 from iiif_server.urls import ImagePath, image_path, image_service_path, parse_image_path
-from repository.access import AccessVerdict, Decision, decide
 from repository.clock_cache import ClockCache
 from repository.database.deletions import WorkDeleted
 from repository.errors import (
@@ -73,6 +72,7 @@ from repository.errors import (
 )
 from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
+from repository.model.access import AccessVerdict, Decision, decide
 from repository.repository import Repository
 
 _Found = TypeVar("_Found")

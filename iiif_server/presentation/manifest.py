@@ -49,11 +49,11 @@ from iiif_server.urls import (
     stored_id,
     work_path,
 )
-from repository.access import Decision, decide
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
-from repository.model import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
-from repository.rights import licence_uri
+from repository.model.access import Decision, decide
+from repository.model.rights import licence_uri
+from repository.model.work import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
 
 _CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
 _LANGUAGES: Final = ["zh-Hans", "en"]

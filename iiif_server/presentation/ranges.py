@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from iiif_server.urls import canvas_path, range_path, stored_id
-from repository.model import Range, Volume, Work
+from repository.model.work import Range, Volume, Work
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from iiif_server.render.codecs import Pixels
 from repository.clock_cache import ClockCache
-from repository.model import Pyramid
+from repository.model.work import Pyramid
 
 BUDGET: Final = 64 << 20
 """Bytes of pixels in the cache of one process: 85 whole tiles of 512 by 512 in colour.

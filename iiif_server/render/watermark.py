@@ -20,7 +20,7 @@ from iiif_server.request.geometry import RenderPlan
 from iiif_server.request.protection import Placement, Protection, layers, placement
 from repository.errors import DependencyMissing, SettingInvalid
 from repository.localized import LocalizedText
-from repository.model import HeldImage
+from repository.model.work import HeldImage
 
 LARGEST_WATERMARK: Final = 1 << 20
 """The largest file of a watermark, in bytes."""

@@ -15,7 +15,7 @@ from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from iiif_server.request.limits import ImageLimits, largest
 from iiif_server.urls import manifest_path, record_path
 from repository.localized import LocalizedText
-from repository.rights import licence_uri
+from repository.model.rights import licence_uri
 
 CONTEXTS: Final[Mapping[ApiVersion, str]] = MappingProxyType(
     {version: f"http://iiif.io/api/image/{version.value}/context.json" for version in ApiVersion}

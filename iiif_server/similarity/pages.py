@@ -13,7 +13,7 @@ from iiif_server.render.assemble import ReadTiles
 from iiif_server.similarity.functions import DESCRIBE_PAGE
 from iiif_server.similarity.records import DescribedPicture
 from repository.errors import PyramidCorrupt
-from repository.model import Pyramid, Rectangle
+from repository.model.work import Pyramid, Rectangle
 from repository.sandbox.frames import FrameInvalid
 from repository.sandbox.functions import Result, SandboxFunction
 from repository.sandbox.pool import SandboxPool

@@ -28,9 +28,9 @@ from iiif_server.similarity.errors import SearchBusy, SearchLimited, SearchOff
 from iiif_server.similarity.functions import ALIGN_PAGE, DESCRIBE_PICTURE, SEARCH, confidence, is_match
 from iiif_server.similarity.local_shards import LocalShards, SearchedShards
 from iiif_server.similarity.records import FEATURE, Alignment, Candidate, DescribedPicture
-from repository.access import decide
 from repository.errors import IntegrityError, KeyNotFound
-from repository.model import HeldImage, Rectangle
+from repository.model.access import decide
+from repository.model.work import HeldImage, Rectangle
 from repository.repository import Repository
 from repository.sandbox.functions import Quota
 from repository.sandbox.pool import SandboxPool

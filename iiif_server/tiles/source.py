@@ -31,7 +31,7 @@ from iiif_server.tiles.spans import Bounds, Run, TileSpan, runs
 from repository.config import Settings
 from repository.errors import PyramidCorrupt, StoreFault
 from repository.localized import LocalizedText
-from repository.model import Pyramid
+from repository.model.work import Pyramid
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore
 

@@ -27,7 +27,7 @@ from preservation.log.subject import Subject, events_of
 from preservation.log.timestamp import timestamp_response
 from preservation.log.witnesses import WitnessPolicy, witness_policy
 from repository.errors import NotFound
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 
 ARCHIVE_ENTRIES: Final = 1000

@@ -19,7 +19,7 @@ from preservation.log_events import is_deletion
 from preservation.premis import access_of_event, parse_event
 from repository.errors import EventInvalid, KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, EventType, WorkAccess
+from repository.model.work import Event, EventType, WorkAccess
 from repository.paths import LOG_CHECKPOINT, TILE_WIDTH
 from repository.storage.store import ObjectStore
 

@@ -43,7 +43,7 @@ from preservation.premis import event_bytes, parse_event
 from repository.config import Settings
 from repository.errors import DependencyMissing, LogBusy, LogInvalid, SettingInvalid
 from repository.localized import LocalizedText
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 
 BATCH: Final = 4096

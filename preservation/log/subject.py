@@ -10,7 +10,7 @@ from preservation.log.sequencer import open_log
 from repository import identifiers
 from repository.errors import NotFound
 from repository.identifiers import Kind
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 
 _PAGE: Final = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repository.errors import NotFound
-from repository.model import EventType
+from repository.model.work import EventType
 from repository.repository import Repository
 from repository.storage.address import store_name
 

@@ -44,13 +44,13 @@ from preservation.reporting.report import (
     ReportedWitness,
 )
 from repository.clock import timestamp
-from repository.condition import DAMAGE_GRADES, GRADES, SEVERE
 from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, date_of_day, day_of
 from repository.database.holdings import Grouping, RecordedCondition
 from repository.database.outbox import Job
 from repository.database.replica_status import ReplicaSummary
 from repository.database.store_registry import PRIMARY
 from repository.errors import DependencyMissing, SettingInvalid, ShanbenError
+from repository.model.condition import DAMAGE_GRADES, GRADES, SEVERE
 from repository.repository import Repository
 
 MOST_FINDINGS: Final = 200

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from repository.access import is_same_access
 from repository.database.counters import add_to_counters
 from repository.database.log_positions import LogPosition
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_values, work_access
 from repository.database.tables import EventRow, WorkRow
-from repository.model import Event, WorkAccess, WorkState
+from repository.model.access import is_same_access
+from repository.model.work import Event, WorkAccess, WorkState
 
 AccessChange = Callable[[WorkAccess], WorkAccess]
 """Returns the new access to a work from the one in force."""

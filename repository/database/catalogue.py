@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from repository.access import deposited_access, rights_under
 from repository.clock import Clock, system_clock
 from repository.database.access_changes import (
     AccessChange,
@@ -31,40 +30,47 @@ from repository.database.holdings import (
     clear_holdings,
     groups_of,
     held_groups,
-    replace_conditions,
     sum_groups,
 )
 from repository.database.kept_events import forget_readable, restore_logged
 from repository.database.log_positions import (
-    LogPosition,
     close_gaps,
     count_logged,
-    position_of,
     remove_events,
     unsigned_positions,
 )
 from repository.database.lost_access import forget_lost, limited_access, lost_access, replace_lost
 from repository.database.lost_works import forget_found
 from repository.database.outbox import NewJob, enqueue
+from repository.database.publication import Publication, insert_publication, totals_of
 from repository.database.rows import (
     ACCESS_COLUMNS,
     SUMMARY_COLUMNS,
     WORK_ACCESS_COLUMNS,
     access_values,
-    event_values,
     held_image,
     image_of,
-    image_values,
     pyramid_of,
     pyramid_values,
     state_of,
     summary_of,
     work_access,
-    work_values,
 )
-from repository.database.tables import EventRow, ImageRow, UnheldEventRow, WorkRow
-from repository.model import Access, Event, HeldImage, Image, Pyramid, Rights, Work, WorkAccess, WorkState, WorkSummary
-from repository.work_json import work_of_json
+from repository.database.tables import ImageRow, UnheldEventRow, WorkRow
+from repository.model.access import rights_under
+from repository.model.work import (
+    Access,
+    Event,
+    HeldImage,
+    Image,
+    Pyramid,
+    Rights,
+    Work,
+    WorkAccess,
+    WorkState,
+    WorkSummary,
+)
+from repository.model.work_json import work_of_json
 
 _BATCH: Final = 500
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
@@ -81,31 +87,6 @@ class Counts:
     bytes: int
     events: int
     staged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """Everything the catalogue stores of one work.
-
-    `pyramids` is keyed by image identifiers, `log_indexes` by event identifiers; `accessioned` is the time of the OCFL
-    object's first version (RFC 3339), `version` the number of its head version. `access` is the access that the object
-    holds, None for that of the deposit. It replaces the access `access_before`, and no other: a change that the staff
-    made meanwhile stays in force.
-    """
-
-    work: Work
-    pyramids: Mapping[str, Pyramid]
-    events: Sequence[Event]
-    version: int
-    accessioned: str
-    log_indexes: Mapping[str, int]
-    access: WorkAccess | None = None
-    access_before: WorkAccess | None = None
-
-    @property
-    def access_held(self) -> WorkAccess:
-        """The access that the work's object holds."""
-        return self.access or deposited_access(self.work.rights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,13 +267,13 @@ class Catalogue:
             session.execute(delete(ImageRow).where(ImageRow.work == work))
             stays = held is not None and held != publication.access_before
             access = held if held is not None and stays else publication.access_held
-            _insert(
+            insert_publication(
                 session, publication, positions, None if stays else publication.access_held, has_row=held is not None
             )
             # Always in the same order, so that two publications do not deadlock.
             for job in sorted(follow_up, key=lambda job: job.key):
                 enqueue(session, job, now)
-            after = _totals_of(publication, positions, access)
+            after = totals_of(publication, positions, access)
             add_to_holdings(session, groups_of(publication.work, publication.accessioned), groups)
             add_to_counters(session, **{name: after[name] - before.get(name, 0) for name in after})
 
@@ -325,7 +306,7 @@ class Catalogue:
             session.execute(delete(UnheldEventRow))
             groups: Groups = {}
             for publication in publications:
-                _insert(session, publication, positions, publication.access_held)
+                insert_publication(session, publication, positions, publication.access_held)
                 groups = sum_groups((groups, groups_of(publication.work, publication.accessioned)))
                 works.append(publication.work.identifier)
             for work, access in pending.items():
@@ -347,52 +328,3 @@ class Catalogue:
 
 def _within(start: str, end: str) -> tuple[ColumnElement[bool], ...]:
     return WorkRow.accessioned >= start, WorkRow.accessioned < end
-
-
-def _insert(
-    session: Session,
-    publication: Publication,
-    positions: Mapping[str, LogPosition],
-    access: WorkAccess | None,
-    *,
-    has_row: bool = False,
-) -> None:
-    """Insert a work with its images and events; `has_row` when the work's own row exists and is updated.
-
-    `access` None leaves the access of an existing row as it is.
-    """
-    work = publication.work
-    values = work_values(work, publication.version, publication.accessioned)
-    if access is not None:
-        values |= access_values(access, pending=False)
-    if has_row:
-        session.execute(update(WorkRow).where(WorkRow.identifier == work.identifier).values(values))
-    else:
-        session.execute(insert(WorkRow), values)
-    replace_conditions(session, work)
-    images = [
-        image_values(number, image, work.identifier, publication.pyramids[image.identifier])
-        for number, image in enumerate(work.images())
-    ]
-    if images:
-        session.execute(insert(ImageRow), images)
-    events = [
-        event_values(number, event, position_of(event.identifier, positions, publication.log_indexes))
-        for number, event in enumerate(publication.events)
-    ]
-    if events:
-        session.execute(insert(EventRow), events)
-
-
-def _totals_of(publication: Publication, positions: Mapping[str, LogPosition], access: WorkAccess) -> dict[str, int]:
-    """Return what a work contributes to the counters."""
-    masters = [image.master for image in publication.work.images()]
-    events = [position_of(event.identifier, positions, publication.log_indexes) for event in publication.events]
-    return {
-        "works": 1,
-        "published": int(access.state is WorkState.PUBLISHED),
-        "images": len(masters),
-        "bytes": sum(master.bytes for master in masters),
-        "events": len(events),
-        "logged": count_logged(events),
-    }

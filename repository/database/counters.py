@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from repository.database.tables import CounterRow, EventRow, WorkRow
-from repository.model import WorkState
+from repository.model.work import WorkState
 
 COUNTERS: Final = ("works", "published", "images", "bytes", "events", "logged")
 """The names of all totals; each has a row from the start."""

@@ -25,7 +25,7 @@ from repository.database.report_tables import ConditionRow
 from repository.database.tables import EventRow, ImageRow, JobRow, ReplicaCopyRow, WorkRow
 from repository.errors import Busy, CallError, NotFound, Withdrawn
 from repository.localized import LocalizedText
-from repository.model import Event, WorkState
+from repository.model.work import Event, WorkState
 
 DECIDED: Final = LocalizedText("删除已经确认", "its deletion is confirmed already")
 """Why a deletion that is confirmed can be neither confirmed nor cancelled."""

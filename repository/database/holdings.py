@@ -16,12 +16,12 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from repository.condition import Condition
 from repository.database.engine import Sessions, read_session
 from repository.database.report_tables import ConditionRow, HoldingRow
 from repository.database.tables import WorkRow
-from repository.model import Work
-from repository.work_json import work_of_json
+from repository.model.condition import Condition
+from repository.model.work import Work
+from repository.model.work_json import work_of_json
 
 _LONGEST: Final = 255
 _SIMPLIFIED: Final = str.maketrans("經叢類", "经丛类")

@@ -17,7 +17,7 @@ from repository.database.counters import add_to_counters
 from repository.database.log_positions import LogPosition, unnumber
 from repository.database.rows import event_values
 from repository.database.tables import EventRow
-from repository.model import Event
+from repository.model.work import Event
 
 _BATCH: Final = 500
 

@@ -24,7 +24,7 @@ from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import event_of
 from repository.database.tables import EventRow, LogHeadRow, SecretRow, UnheldEventRow
 from repository.database.unknown_entries import unknown_ranges
-from repository.model import Event, EventType
+from repository.model.work import Event, EventType
 
 _Result = TypeVar("_Result")
 _OF_IMAGES: Final = (EventType.INGESTION.value, EventType.RECOVERY.value)

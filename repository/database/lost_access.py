@@ -11,11 +11,11 @@ from datetime import datetime
 from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from repository.access import lesser_access
-from repository.access_json import access_of_json, access_to_json
 from repository.database.rows import WORK_ACCESS_COLUMNS, work_access
 from repository.database.tables import LostAccessRow, WorkRow
-from repository.model import Access, WorkAccess, WorkState
+from repository.model.access import lesser_access
+from repository.model.access_json import access_of_json, access_to_json
+from repository.model.work import Access, WorkAccess, WorkState
 
 
 def limited_access(session: Session) -> dict[str, WorkAccess]:

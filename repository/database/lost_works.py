@@ -16,7 +16,7 @@ from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.kept_events import stage_events
 from repository.database.outbox import NewJob, enqueue
 from repository.database.tables import LostWorkRow
-from repository.model import Event
+from repository.model.work import Event
 
 
 @dataclass(frozen=True, slots=True)

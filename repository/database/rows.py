@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from repository.access import decide
 from repository.database.log_positions import LogPosition
 from repository.database.tables import EventRow, ImageRow, WorkRow
-from repository.model import (
+from repository.model.access import decide
+from repository.model.work import (
     Access,
     Agent,
     Event,
@@ -25,7 +25,7 @@ from repository.model import (
     WorkState,
     WorkSummary,
 )
-from repository.work_json import work_to_json
+from repository.model.work_json import work_to_json
 
 
 def work_values(work: Work, version: int, accessioned: str) -> dict[str, object]:

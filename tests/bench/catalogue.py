@@ -37,7 +37,7 @@ from repository.database.replica_status import ReplicaStatus
 from repository.database.rows import event_values, image_values, work_values
 from repository.database.tables import EventRow, ImageRow, JobRow, Table, WorkRow
 from repository.identifiers import Kind, mint
-from repository.model import Event, Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Event, Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import Repository, memory_repository
 from web.app import create_app
 from web.operations.status import StatusReader

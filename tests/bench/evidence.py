@@ -19,7 +19,7 @@ from preservation.log.signing_key import Cosigner
 from preservation.log.writer_lock import FileWriterLock
 from preservation.premis import event_bytes, ingestion_event
 from preservation.verifier import verify
-from repository.model import Master
+from repository.model.work import Master
 from repository.paths import LOG_COSIGNED
 from repository.storage.folder import FolderStore
 

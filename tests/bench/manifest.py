@@ -12,7 +12,7 @@ from iiif_server.presentation.published import PresentationService, publish_mani
 from repository import identifiers
 from repository.clock import system_clock
 from repository.identifiers import Kind
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.storage.s3 import memory_store
 
 PAGES = 2000

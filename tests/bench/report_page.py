@@ -32,7 +32,7 @@ from repository.database.holdings import Amount, add_to_holdings
 from repository.database.rows import access_values, work_values
 from repository.database.tables import ReplicaCopyRow, WorkRow
 from repository.identifiers import Kind, mint
-from repository.model import Record, Work, WorkAccess
+from repository.model.work import Record, Work, WorkAccess
 from repository.repository import Repository, open_repository
 from repository.storage.store import open_replicas
 from web.app import create_app

@@ -33,9 +33,9 @@ from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, page, rate, ratio, runn
 from iiif_server.pyramid.file import read_directory, recipe, write_pyramid
 from repository import paths
 from repository.config import Settings
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import Repository, open_repository
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))

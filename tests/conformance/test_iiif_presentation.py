@@ -18,7 +18,7 @@ from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.linting.linter import lint
 from iiif_server.presentation.manifest import build_collection, build_divided_collection, build_manifest
 from repository.clock import timestamp
-from repository.model import (
+from repository.model.work import (
     Access,
     Dating,
     Image,

@@ -10,9 +10,9 @@ import pyvips
 
 from iiif_server.pyramid.file import PyramidSummary, recipe, write_pyramid
 from repository import paths
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Rectangle, Rights, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Rectangle, Rights, Volume, Work
 from repository.repository import Repository
 
 HoldPicture = Callable[..., str]

@@ -24,7 +24,7 @@ from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
 from repository.clock import system_clock
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.storage.folder import FolderStore
 
 PROJECT = Path(__file__).resolve().parents[2]

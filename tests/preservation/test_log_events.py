@@ -26,7 +26,7 @@ from preservation.salt import SALT_FILE, open_seal, prepare_salt
 from preservation.seal import NameSeal
 from repository.config import Settings
 from repository.errors import DependencyMissing, EventInvalid, SettingInvalid
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 

@@ -17,7 +17,7 @@ from preservation.premis import (
     parse_events,
 )
 from repository.errors import EventInvalid
-from repository.model import Event, EventType, Master
+from repository.model.work import Event, EventType, Master
 
 DIGEST = "0f" * 32
 times = st.datetimes().map(lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0"))

@@ -18,10 +18,10 @@ from preservation.log import evidence
 from preservation.log.sequencer import open_log, record_events, verifier_key
 from preservation.premis import ingestion_event, parse_event
 from repository.config import Settings
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.errors import ShanbenError
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import Repository, open_repository
 
 NOW = "2026-01-01T00:00:00Z"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
-from repository.model import Event, Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Event, Image, Master, Page, Pyramid, Record, Volume, Work
 
 NOW = "2026-01-01T00:00:00Z"
 

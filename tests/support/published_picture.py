@@ -11,9 +11,9 @@ import pyvips
 from iiif_server.pyramid.file import recipe, write_pyramid
 from repository import paths
 from repository.config import Settings
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import open_repository
 
 TIME = "2026-01-01T00:00:00Z"

@@ -20,9 +20,9 @@ from iiif_server.pyramid.file import PyramidSummary, recipe, write_pyramid
 from preservation.store_identity import recognise_primary
 from repository import identifiers, paths
 from repository.config import Settings
-from repository.database.catalogue import Publication
+from repository.database.publication import Publication
 from repository.identifiers import Kind
-from repository.model import Dating, Image, Master, Page, Pyramid, Range, Record, Rights, Volume, Work
+from repository.model.work import Dating, Image, Master, Page, Pyramid, Range, Record, Rights, Volume, Work
 from repository.repository import Repository, memory_repository
 from web.app import create_app
 

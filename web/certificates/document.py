@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from repository.access import AccessVerdict
 from repository.localized import LocalizedText
-from repository.model import Rights
+from repository.model.access import AccessVerdict
+from repository.model.work import Rights
 from web.certificates.facts import CertificateFacts, LogFacts, PlacedImage
 from web.messages.certificates import CERTIFICATE_MESSAGES
 from web.messages.fixity import FIXITY_MESSAGES

@@ -11,11 +11,11 @@ from preservation.log.sequencer import open_log
 from preservation.log.subject import Subject, events_of, parse_subject
 from preservation.log.timestamp import Timestamp, read_roots, verify_timestamp
 from preservation.log.witnesses import witness_policy
-from repository.access import Decision, day_of_withdrawal, decide
 from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, Withdrawn
 from repository.identifiers import Kind
-from repository.model import Event, EventType, Image, Page, Volume, Work, WorkState
+from repository.model.access import Decision, day_of_withdrawal, decide
+from repository.model.work import Event, EventType, Image, Page, Volume, Work, WorkState
 from repository.repository import Repository
 from web.site.view_models import WorkFixityView, work_fixity_view
 

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Final
 
 from preservation.log.subject import Subject, events_of, parse_subject
-from repository.access import decide
 from repository.errors import IdentifierInvalid, RequestInvalid
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.model import Event, Work, WorkState
+from repository.model.access import decide
+from repository.model.work import Event, Work, WorkState
 from repository.repository import Repository
 
 MOST_EVENTS: Final = 50

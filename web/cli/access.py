@@ -18,7 +18,7 @@ from repository.database.outbox import FINISHED, Job, JobState
 from repository.errors import RequestInvalid
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.model import Access, WorkAccess, WorkState
+from repository.model.work import Access, WorkAccess, WorkState
 from repository.repository import Repository
 from web.cli.examiner import opened_examiner
 from web.cli.follow_up import show_unfinished

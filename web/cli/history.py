@@ -10,7 +10,7 @@ from repository.database.deletions import Deletion
 from repository.database.fixity_values import RecordedFinding
 from repository.identifiers import Kind
 from repository.localized import LocalizedText, counted
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import open_repository
 from web.cli.terminal import Terminal, command
 from web.messages.interface import MESSAGES

@@ -26,7 +26,7 @@ from repository.errors import (
 from repository.faults import Fault
 from repository.identifiers import Kind
 from repository.localized import LocalizedText, counted
-from repository.model import WorkState
+from repository.model.work import WorkState
 from repository.repository import Repository
 from web.cli.deposit_report import show_changes, show_ignored
 from web.cli.follow_up import await_log, show_unfinished, unfinished_json

@@ -23,8 +23,8 @@ from preservation.store_identity import verify_primary
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, EvidenceInvalid, RequestInvalid
 from repository.localized import LocalizedText, counted
+from repository.model.work_json import to_json_types
 from repository.repository import Repository, open_repository
-from repository.work_json import to_json_types
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.tasks.jobs import replicate_log_job
 

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from repository.localized import LocalizedText
-from repository.rights import licence_uri
+from repository.model.rights import licence_uri
 
 _CREATIVE_COMMONS: Final = re.compile(
     r"http://creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)(/([a-z]+))?/"

@@ -9,7 +9,7 @@ from repository.accounts import Account
 from repository.clock import timestamp
 from repository.database.deletions import Deletion
 from repository.localized import LocalizedText
-from repository.model import WorkState
+from repository.model.work import WorkState
 from repository.repository import Repository
 from workers.tasks.delete_decision import (
     DeletionAct,

@@ -11,7 +11,7 @@ from preservation.ocfl.inventory import Inventory
 from repository.database.deletions import Deletion
 from repository.database.fixity_values import RecordedFinding
 from repository.errors import NotFound
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 
 _PAGE: Final = 1000

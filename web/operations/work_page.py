@@ -18,7 +18,7 @@ from repository.accounts import Account
 from repository.errors import Busy, CallError, RequestInvalid, ShanbenError
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 from repository.store_label import store_label
 from web.accounts.login import LoginLimited, Logins

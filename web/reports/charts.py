@@ -30,9 +30,9 @@ from preservation.reporting.report import (
     report_of_json,
     report_to_json,
 )
-from repository.condition import DAMAGE_GRADES, SEVERE
 from repository.errors import DependencyMissing
 from repository.localized import Language, LocalizedText
+from repository.model.condition import DAMAGE_GRADES, SEVERE
 from repository.store_label import store_label
 from web.messages.interface import translate
 

@@ -22,10 +22,10 @@ from preservation.reporting.reader import (
     reported_original,
 )
 from preservation.reporting.report import PreservationReport
-from repository.condition import DAMAGE_GRADES, GRADES
 from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
+from repository.model.condition import DAMAGE_GRADES, GRADES
 from repository.repository import Repository
 from repository.store_label import store_label
 from web.accounts.staff import current_account, login_redirect

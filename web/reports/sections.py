@@ -14,8 +14,8 @@ from preservation.reporting.report import DamagedOriginal, PreservationReport
 from preservation.reporting.requirements import Fulfilment, Requirement
 from preservation.reporting.trustseal import core_trust_seal
 from preservation.reporting.verdict import verdict_of
-from repository.condition import CAUSES, DAMAGE_GRADES, GRADES
 from repository.localized import Language
+from repository.model.condition import CAUSES, DAMAGE_GRADES, GRADES
 from repository.store_label import store_label
 from web.messages.interface import translate
 from web.operations.formatting import byte_size, grouped

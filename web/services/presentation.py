@@ -9,10 +9,10 @@ from flask import Blueprint, Response
 from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
 from repository import identifiers, paths
-from repository.access import day_of_withdrawal
 from repository.errors import KeyNotFound, NotFound, Withdrawn
 from repository.identifiers import Kind
-from repository.model import WorkState
+from repository.model.access import day_of_withdrawal
+from repository.model.work import WorkState
 from repository.repository import Repository
 from web.services.store_state import absent
 from web.site.cors import conditional

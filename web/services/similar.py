@@ -20,9 +20,9 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.request.uploads import UploadTooLarge
 from iiif_server.similarity.errors import PictureAbsent, SearchLimited
 from iiif_server.similarity.service import SimilarPage, SimilarPages, SimilarPictures
-from repository.access import decide
 from repository.errors import ShanbenError
-from repository.model import Image, Rectangle, Work
+from repository.model.access import decide
+from repository.model.work import Image, Rectangle, Work
 from repository.repository import Repository
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, render_template_string, request
 
 from iiif_server.urls import HOME, WORKS, reader_path
-from repository.access import Decision
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import Language, LocalizedText
-from repository.model import Work
+from repository.model.access import Decision
+from repository.model.work import Work
 from repository.repository import Repository
 from web.messages.interface import translate
 from web.site.pages import CatalogueQueries

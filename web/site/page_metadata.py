@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from iiif_server.urls import OEMBED, work_path
-from repository.model import Work
+from repository.model.work import Work
 from web.site.view_models import Picture
 
 

@@ -14,12 +14,12 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
 from repository import identifiers
-from repository.access import Decision, day_of_withdrawal, decide
 from repository.database.store_registry import PRIMARY
 from repository.errors import AccessRefused, NotFound, RequestInvalid, Withdrawn
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.model import Page, Rights, Work, WorkState, WorkSummary
+from repository.model.access import Decision, day_of_withdrawal, decide
+from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from repository.access import Decision
-from repository.condition import Condition
-from repository.model import Image, Page, Range, Work
-from repository.work_json import work_to_json
+from repository.model.access import Decision
+from repository.model.condition import Condition
+from repository.model.work import Image, Page, Range, Work
+from repository.model.work_json import work_to_json
 
 
 def public_record(work: Work, decision: Decision) -> bytes:
-    """Return the record as canonical JSON in the format of the preserved one (`repository.work_json`)."""
+    """Return the record as canonical JSON in the format of the preserved one (`repository.model.work_json`)."""
     if decision.shows_pixels:
         return work_to_json(_with_pages(work, _without_redactions(work)))
     numbers = {page.key: str(number) for number, page in enumerate(work.pages(), start=1)}

@@ -11,10 +11,10 @@ from iiif_server.request import thumbnail
 from iiif_server.request.limits import ImageLimits
 from iiif_server.request.thumbnail import PictureRequest
 from iiif_server.urls import image_path
-from repository.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition
 from repository.database.fixity_values import WorkVerification
 from repository.localized import Language, LocalizedText
-from repository.model import Image, Page, Pyramid, Range, Record, Volume, Work
+from repository.model.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition
+from repository.model.work import Image, Page, Pyramid, Range, Record, Volume, Work
 
 STILL_SIDE: Final = 1600
 """The longest side in pixels of the reader's picture without JavaScript."""

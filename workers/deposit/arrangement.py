@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from repository.condition import Condition
 from repository.faults import Fault
 from repository.localized import LocalizedText
+from repository.model.condition import Condition
 from workers.deposit.naming import default_label, default_volume_label, is_leaf_side, page_number
 from workers.deposit.ordering import Arranged, Token, arrange, tokens
 from workers.deposit.record import PageTable, VolumeTable

@@ -10,7 +10,7 @@ from iiif_server.pyramid.file import PyramidSummary
 from repository.errors import MasterUnreadable
 from repository.faults import Fault
 from repository.identifiers import Kind, mint
-from repository.model import Image, Master, Page, Range, Rectangle, Volume, Work
+from repository.model.work import Image, Master, Page, Range, Rectangle, Volume, Work
 from workers.deposit.arrangement import ArrangedPage, ArrangedVolume, arrange_pages, match_volume_tables, skipped_leaves
 from workers.deposit.capture import captured_digests, find_changed_files, find_unlisted_pages
 from workers.deposit.checksums import checksum_algorithm

@@ -9,7 +9,7 @@ from typing import Any
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Record, Work
+from repository.model.work import Record, Work
 from workers.deposit.record_reader import RECORD_FILE
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from repository.access_json import access_of_json
 from repository.errors import DepositRefused
 from repository.faults import Fault
 from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
-from repository.model import Work, WorkAccess
-from repository.work_json import work_of_json
+from repository.model.access_json import access_of_json
+from repository.model.work import Work, WorkAccess
+from repository.model.work_json import work_of_json
 from workers.deposit.assemble import image_identifier
 
 DOCUMENTS: Final = "metadata"

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Page, Rectangle, Work
+from repository.model.work import Page, Rectangle, Work
 from workers.deposit.consistency import match_page_tables
 from workers.deposit.record import Description
 from workers.deposit.record_reader import RECORD_FILE

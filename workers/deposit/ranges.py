@@ -10,7 +10,7 @@ from typing import Final
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Range
+from repository.model.work import Range
 from workers.deposit.record import RangeTable
 from workers.deposit.record_reader import RECORD_FILE
 

@@ -11,11 +11,11 @@ import tomllib
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from repository.condition import Condition
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Access, Dating, Record, Rectangle, Rights, ViewingDirection
-from repository.rights import licence_uri
+from repository.model.condition import Condition
+from repository.model.rights import licence_uri
+from repository.model.work import Access, Dating, Record, Rectangle, Rights, ViewingDirection
 from workers.deposit import record_values
 from workers.deposit.record_condition import read_condition
 from workers.deposit.record_limits import exceeded_limit

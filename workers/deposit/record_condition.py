@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from repository.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition, Repair
 from repository.localized import LocalizedText
+from repository.model.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition, Repair
 from workers.deposit import record_values
 from workers.deposit.record_reader import RecordReader
 

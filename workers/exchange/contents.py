@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from repository.model import Event, Work
+from repository.model.work import Event, Work
 from workers.deposit.exported import DOCUMENTS
 
 PAYLOAD: Final = "data"

@@ -21,12 +21,12 @@ from iiif_server.presentation.published import under_address
 from preservation.digests import Digester
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from repository.access import rights_under
-from repository.access_json import access_to_json
 from repository.database.catalogue import HeldAccess
 from repository.errors import DigestMismatch, NotFound, RequestInvalid, SystemFault
 from repository.localized import LocalizedText
-from repository.model import Work
+from repository.model.access import rights_under
+from repository.model.access_json import access_to_json
+from repository.model.work import Work
 from repository.repository import Repository
 from workers.deposit.exported import ACCESS_DOCUMENT, WORK_DOCUMENT
 from workers.exchange.archive_file import writing_archive

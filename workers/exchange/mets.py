@@ -12,7 +12,7 @@ from typing import Final
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from repository.model import Page, Range, Record, Rights, Work
+from repository.model.work import Page, Range, Record, Rights, Work
 from workers.exchange.contents import PREMIS_DOCUMENT, BagContents, PayloadFile
 from workers.exchange.xml_values import SHA256, href, serialized, xml_text
 

@@ -11,7 +11,7 @@ from typing import Final
 from lxml import etree
 from lxml.builder import ElementMaker
 
-from repository.model import Image
+from repository.model.work import Image
 from workers.exchange.contents import BagContents, PositionedEvent
 from workers.exchange.xml_values import SHA256, href, serialized, stated, xml_text
 

@@ -30,14 +30,14 @@ from preservation.log_events import accepted_loss, is_deletion
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
-from repository.access import lesser_access
 from repository.clock import timestamp
-from repository.database.catalogue import Publication
 from repository.database.deletions import Deletion, DeletionState
 from repository.database.lost_works import LostWork
+from repository.database.publication import Publication
 from repository.errors import Busy, IntegrityError, KeyNotFound, MasterUnreadable, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
-from repository.model import Work
+from repository.model.access import lesser_access
+from repository.model.work import Work
 from repository.repository import Repository
 from workers.masters.examine import Examiner
 from workers.progress import Progress

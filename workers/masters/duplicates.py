@@ -13,7 +13,7 @@ from iiif_server.pyramid.file import PyramidSummary, recipe
 from preservation.digests import file_digests, master_algorithms
 from repository import paths
 from repository.config import Settings
-from repository.model import Image, Pyramid
+from repository.model.work import Image, Pyramid
 from repository.repository import Repository
 from workers.masters.examine import Examined
 

@@ -18,13 +18,13 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
-from repository.access import has_ended, is_same_access, lesser_access
 from repository.clock import timestamp
 from repository.database.access_changes import AccessChange, PreservedAccess
 from repository.database.outbox import Job, NewJob
 from repository.errors import NotFound, SystemFault
 from repository.localized import LocalizedText
-from repository.model import Access, Agent, WorkAccess, WorkState
+from repository.model.access import has_ended, is_same_access, lesser_access
+from repository.model.work import Access, Agent, WorkAccess, WorkState
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut

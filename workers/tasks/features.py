@@ -28,11 +28,11 @@ from iiif_server.similarity.shard_index import write_index
 from iiif_server.similarity.shards import INDEX, PAGE, TABLE, ShardEntry, ShardList, prefix_length, shard_name
 from iiif_server.similarity.work_features import PAGE_BYTES, is_current, pack, recipe, sections, unpack
 from repository import paths
-from repository.access import decide
 from repository.database.outbox import Job
 from repository.errors import Busy, KeyNotFound, StagingFault
 from repository.localized import LocalizedText
-from repository.model import Work
+from repository.model.access import decide
+from repository.model.work import Work
 from repository.repository import Repository
 from repository.sandbox.functions import Quota
 from repository.sandbox.pool import SandboxPool

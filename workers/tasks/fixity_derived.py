@@ -22,7 +22,7 @@ from repository import paths
 from repository.database.fixity_values import FileClass, ListedFile, UnitKind
 from repository.errors import KeyNotFound, PyramidCorrupt, StoreFault
 from repository.localized import Language, LocalizedText
-from repository.model import Pyramid
+from repository.model.work import Pyramid
 from repository.repository import Repository
 from workers.tasks.jobs import PUBLISH_COLLECTIONS
 from workers.tasks.publish import collections_of, manifest_of

@@ -18,7 +18,7 @@ from typing import Final
 from repository.errors import DepositRefused, NotFound
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Work
+from repository.model.work import Work
 from repository.repository import Repository
 from workers.deposit.assemble import work_identifier
 from workers.deposit.comparison import foreign_identifier_fault, held_pictures_fault

@@ -36,14 +36,15 @@ from typing import Any, Final
 
 from preservation.ocfl import objects
 from preservation.ocfl.restoration import Damage
-from repository.access import after_deposit, deposited_access, is_less_than_deposited, lesser_access
 from repository.clock import timestamp
-from repository.database.catalogue import HeldAccess, Publication
+from repository.database.catalogue import HeldAccess
 from repository.database.outbox import Job, JobState, NewJob
+from repository.database.publication import Publication
 from repository.errors import DepositNotMounted, DepositRefused
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model import Event, EventType, Pyramid, Work, WorkAccess
+from repository.model.access import after_deposit, deposited_access, is_less_than_deposited, lesser_access
+from repository.model.work import Event, EventType, Pyramid, Work, WorkAccess
 from repository.repository import Repository
 from workers.deposit.assemble import AssembledDeposit, assemble, image_identifier
 from workers.deposit.comparison import compare, find_other_book

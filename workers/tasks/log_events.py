@@ -8,7 +8,7 @@ from importlib import metadata
 from preservation.log_events import Occasion
 from preservation.salt import open_seal
 from repository.clock import timestamp
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 from workers.tasks.jobs import sequence_events_job
 

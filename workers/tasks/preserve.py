@@ -25,15 +25,15 @@ from preservation.premis import (
     recovery_event,
 )
 from repository import paths
-from repository.access import deposited_access
-from repository.access_json import access_of_json, access_to_json
 from repository.database.catalogue import HeldAccess
 from repository.errors import KeyNotFound, ObjectInvalid
 from repository.localized import LocalizedText
-from repository.model import Event, Rights, Work, WorkAccess, WorkState
+from repository.model.access import deposited_access
+from repository.model.access_json import access_of_json, access_to_json
+from repository.model.work import Event, Rights, Work, WorkAccess, WorkState
+from repository.model.work_json import work_of_json, work_to_json
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
-from repository.work_json import work_of_json, work_to_json
 from workers.tasks.log_events import software
 
 RECORD: Final = "metadata/work.json"

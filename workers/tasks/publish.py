@@ -27,13 +27,13 @@ from iiif_server.presentation.published import (
 )
 from iiif_server.urls import collection_path, stored_id
 from preservation.ocfl.inventory import Inventory
-from repository.access import rights_under
-from repository.database.catalogue import Publication
 from repository.database.locks import HeldLock
 from repository.database.outbox import Job
+from repository.database.publication import Publication
 from repository.errors import Busy
 from repository.localized import LocalizedText
-from repository.model import Event, Pyramid, Work, WorkAccess, WorkState
+from repository.model.access import rights_under
+from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 

@@ -24,7 +24,7 @@ from preservation.ocfl import objects
 from repository import paths
 from repository.database.outbox import Job
 from repository.errors import KeyNotFound, MasterDamaged, NotFound, ObjectInvalid, PyramidCorrupt, StagingFault
-from repository.model import Image, Pyramid, Work
+from repository.model.work import Image, Pyramid, Work
 from repository.repository import Repository
 from repository.storage.content import MovableFile
 from workers.execution.context import TaskContext

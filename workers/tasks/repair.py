@@ -19,7 +19,7 @@ from repository.database.fixity_values import OPEN_STATES, FindingState, Recorde
 from repository.database.outbox import Job, NewJob
 from repository.database.store_registry import PRIMARY
 from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
-from repository.model import Work
+from repository.model.work import Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut

@@ -27,7 +27,7 @@ from repository.database.fixity_values import FixitySweep, FixityUnit, RecordedF
 from repository.database.outbox import ACTIVE, Job, JobState
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Outcome, StepFailed

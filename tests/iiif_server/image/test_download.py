@@ -21,7 +21,7 @@ from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from iiif_server.render.xmp import JpegPacketWriter, xmp_packet
 from repository.config import Settings
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
 BY = "http://creativecommons.org/licenses/by/4.0/"

@@ -29,7 +29,7 @@ from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from repository.config import Settings
 from repository.errors import DatabaseFault, PyramidCorrupt, RenderingBusy
-from repository.model import Access, HeldImage, Pyramid, Rights, WorkState
+from repository.model.work import Access, HeldImage, Pyramid, Rights, WorkState
 from repository.repository import Repository, memory_repository
 from repository.storage.store import ObjectStore
 

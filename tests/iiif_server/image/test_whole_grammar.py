@@ -22,7 +22,7 @@ from iiif_server.image.asgi import ImageApplication
 from iiif_server.image.capabilities import probe
 from iiif_server.image.service import ImageService
 from repository.config import Settings
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
 WIDTH, HEIGHT, TILE = 611, 487, 256

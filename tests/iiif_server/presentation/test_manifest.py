@@ -17,7 +17,7 @@ from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.geometry import plan
 from iiif_server.request.grammar import ApiVersion, parse
 from iiif_server.request.limits import ImageLimits
-from repository.model import (
+from repository.model.work import (
     Access,
     Dating,
     Image,

@@ -18,7 +18,7 @@ from iiif_server.render.pipeline import render
 from iiif_server.request.geometry import choose_source, plan
 from iiif_server.request.grammar import parse
 from iiif_server.request.protection import Protection
-from repository.model import Pyramid
+from repository.model.work import Pyramid
 
 PYRAMID = Pyramid("pyramids/1.zip", "0" * 64, 1, 128)
 ALL = 1 << 30

@@ -16,7 +16,7 @@ from PIL import Image
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from repository.config import Settings
-from repository.model import Rectangle, Rights
+from repository.model.work import Rectangle, Rights
 from repository.repository import memory_repository
 
 Served = Callable[..., tuple[ImageService, str]]

@@ -19,7 +19,7 @@ from iiif_server.similarity.errors import PictureUnreadable, SearchBusy, SearchL
 from iiif_server.similarity.local_shards import SearchedShards
 from iiif_server.similarity.service import WAITING, SimilarPictures
 from repository import paths
-from repository.model import Access, WorkAccess
+from repository.model.work import Access, WorkAccess
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.tasks.access import restore, set_level, withdraw
 from workers.tasks.jobs import access_job, feature_index_job, features_job

@@ -21,7 +21,7 @@ from iiif_server.tiles.source import FolderTiles, RemoteTiles, TileBytes, TileSo
 from iiif_server.tiles.spans import TileSpan
 from repository.config import Settings
 from repository.errors import PyramidCorrupt, StoreFault
-from repository.model import HeldImage
+from repository.model.work import HeldImage
 from repository.repository import memory_repository
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore

@@ -26,7 +26,7 @@ from preservation.log.timestamped import timestamp_log
 from preservation.premis import ChangeOfAccess, access_event, accession_event, parse_event
 from repository.config import Settings
 from repository.errors import IdentifierInvalid, NotFound
-from repository.model import WorkAccess
+from repository.model.work import WorkAccess
 from repository.paths import LOG_COSIGNED
 from repository.repository import Repository, open_repository
 from workers.bootstrap import prepare_repository

@@ -16,7 +16,7 @@ from preservation.premis import parse_event
 from preservation.seal import NameSeal
 from repository.config import Settings
 from repository.database.tables import WorkRow
-from repository.model import Event
+from repository.model.work import Event
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.tasks.log_events import occasion, stage

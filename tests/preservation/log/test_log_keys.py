@@ -25,7 +25,7 @@ from preservation.log_events import Act
 from preservation.premis import parse_event
 from repository.config import Settings, read_settings
 from repository.errors import DependencyMissing, EvidenceInvalid, NotFound, RequestInvalid, SettingInvalid
-from repository.model import ACT
+from repository.model.work import ACT
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.maintenance.log_keys import retire_keys, rotate_keys

@@ -29,7 +29,7 @@ from preservation.log.timestamp import note_signature, read_roots, verify_timest
 from preservation.premis import event_bytes, ingestion_event, parse_event
 from preservation.verifier import verify
 from repository.errors import EvidenceInvalid, RequestInvalid, ShanbenError
-from repository.model import Master
+from repository.model.work import Master
 
 SIGNER = temporary_signer("library.example/log")
 WITNESSES = [Cosigner(f"{name}.example/witness", name.encode() * 16) for name in ("w1", "w2")]

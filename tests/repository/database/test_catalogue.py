@@ -13,7 +13,7 @@ from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs, NewJob
 from repository.database.tables import WorkRow
 from repository.errors import DatabaseFault
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 
 
 @pytest.fixture

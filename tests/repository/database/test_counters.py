@@ -18,7 +18,7 @@ from repository.database.log_sequence import LogSequence
 from repository.database.outbox import NewJob
 from repository.database.tables import WorkRow
 from repository.errors import DatabaseFault
-from repository.work_json import work_of_json
+from repository.model.work_json import work_of_json
 
 NAMES = "甲乙丙丁戊"
 JOURNAL, COLLECTION = NewJob("journal", "journal", {}), NewJob("collection:top", "collection", {})

@@ -8,13 +8,14 @@ import pytest
 from publications import NOW, publication
 from sqlalchemy import Engine
 
-from repository.condition import Condition, Repair
-from repository.database.catalogue import Catalogue, Publication
+from repository.database.catalogue import Catalogue
 from repository.database.engine import sessions_of
 from repository.database.holdings import Grouping, HeldGroup, Holdings, class_of
+from repository.database.publication import Publication
 from repository.database.report_store import AlarmState, Reports
 from repository.localized import LocalizedText
-from repository.model import Volume
+from repository.model.condition import Condition, Repair
+from repository.model.work import Volume
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
-from repository.database.catalogue import Publication
 from repository.database.fixity import FixityRecords
 from repository.database.fixity_values import WorkVerification
-from repository.model import Access, Image, Rights, Work
+from repository.database.publication import Publication
+from repository.model.work import Access, Image, Rights, Work
 from repository.repository import Repository
 from web.app import create_app
 from web.asgi import compose

@@ -24,8 +24,8 @@ from silent_progress import SilentProgress
 from preservation.log.sequencer import exclusive_writer
 from preservation.replication.status import replication_status_of
 from repository.config import Settings
-from repository.database.catalogue import Publication
 from repository.database.outbox import Jobs, JobState, NewJob
+from repository.database.publication import Publication
 from repository.errors import (
     Busy,
     DatabaseFault,

@@ -16,8 +16,6 @@ from iiif_server.urls import proof_path, work_path
 from preservation.reporting.reader import ReportReader
 from preservation.seal import SALT_SIZE
 from repository.accounts import Role
-from repository.condition import Condition, Repair
-from repository.database.catalogue import Publication
 from repository.database.fixity_values import (
     CheckedFile,
     FileClass,
@@ -32,9 +30,11 @@ from repository.database.fixity_values import (
 )
 from repository.database.lost_works import LostWork
 from repository.database.outbox import NewJob
+from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
-from repository.model import Event, Record, Work
+from repository.model.condition import Condition, Repair
+from repository.model.work import Event, Record, Work
 from repository.repository import Repository
 from web.app import create_app
 from web.reports.files import ReportFormat

@@ -19,8 +19,8 @@ from preservation.log.policy import parse_policy, verify_by_policy
 from preservation.premis import ingestion_event
 from preservation.verifier import verify
 from repository import identifiers, paths
-from repository.database.catalogue import Publication
-from repository.model import Event, Image, Work
+from repository.database.publication import Publication
+from repository.model.work import Event, Image, Work
 from repository.repository import Repository
 from workers.bootstrap import prepare_repository
 from workers.tasks.publish import publish_all

@@ -13,7 +13,7 @@ from drawn_pages import draw_page, encoded
 from flask.testing import FlaskClient
 
 from iiif_server import urls
-from repository.model import Image, Master, Rectangle
+from repository.model.work import Image, Master, Rectangle
 from web.app import create_app
 from web.services.similar import MAX_PICTURE_BYTES, _part, _surroundings
 from web.site.view_models import Picture

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from lxml import etree
 
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 from repository.repository import Repository
 from web.app import create_app
 

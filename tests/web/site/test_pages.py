@@ -20,7 +20,7 @@ from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from iiif_server.urls import image_path
 from repository.database.tables import WorkRow
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 from repository.repository import Repository
 from web import site
 from web.app import create_app

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.access import AccessVerdict, Decision
-from repository.condition import Condition, Repair
-from repository.model import Image, Master, Page, Range, Record, Rectangle, Volume, Work
-from repository.work_json import work_of_json
+from repository.model.access import AccessVerdict, Decision
+from repository.model.condition import Condition, Repair
+from repository.model.work import Image, Master, Page, Range, Record, Rectangle, Volume, Work
+from repository.model.work_json import work_of_json
 from web.site.public_record import public_record
 
 OPEN = Decision(AccessVerdict.OPEN)

@@ -7,7 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from lxml import etree
 
-from repository.model import Access, Rights
+from repository.model.work import Access, Rights
 from repository.repository import Repository
 from web.site import sitemap
 from workers.tasks.access import withdraw

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from repository.condition import Condition, Repair
 from repository.localized import Language
-from repository.model import Record, Volume, Work
+from repository.model.condition import Condition, Repair
+from repository.model.work import Record, Volume, Work
 from web.messages.rights import rights_statement
 from web.site.view_models import RecordRow, condition_rows, page_numbers
 

@@ -15,7 +15,7 @@ from repository.errors import MasterUnreadable, StagingFault
 from repository.faults import Fault
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
-from repository.model import Range, Rectangle
+from repository.model.work import Range, Rectangle
 from workers.deposit.assemble import AssembledDeposit
 from workers.deposit.check import check
 from workers.deposit.checksums import ReadChecksums, read_checksums

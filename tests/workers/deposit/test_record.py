@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.condition import Condition, Repair
-from repository.model import Access, Dating, ViewingDirection
+from repository.model.condition import Condition, Repair
+from repository.model.work import Access, Dating, ViewingDirection
 from workers.deposit.record import read_record
 
 FULL = """

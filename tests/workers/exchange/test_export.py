@@ -17,11 +17,11 @@ from silent_progress import SilentProgress
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from repository.access import is_same_access
 from repository.config import Settings
 from repository.database.outbox import JobState
 from repository.errors import DigestMismatch, NotFound, RequestInvalid
-from repository.model import Access, WorkAccess
+from repository.model.access import is_same_access
+from repository.model.work import Access, WorkAccess
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.exchange.bag import opened_bag

@@ -19,11 +19,11 @@ from preservation.log.sequencer import open_log, record_events
 from preservation.ocfl.objects import file_key, read_inventory
 from preservation.store_identity import StoreNotRecognised
 from repository import paths
-from repository.condition import Condition
 from repository.config import Settings
 from repository.database.lost_works import LostWork
 from repository.database.outbox import JobState
 from repository.errors import DependencyMissing, ShanbenError
+from repository.model.condition import Condition
 from repository.repository import Repository, memory_repository, open_repository
 from repository.storage.store import ObjectStore
 from web.cli.main import main

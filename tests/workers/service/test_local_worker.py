@@ -17,7 +17,7 @@ from repository.config import Settings
 from repository.database.locks import hold_lock_file
 from repository.database.outbox import JobState, NewJob
 from repository.errors import Busy, DatabaseFault, SettingInvalid
-from repository.model import Work
+from repository.model.work import Work
 from repository.repository import Repository
 from repository.storage.folder import FolderStore
 from workers.execution.context import TaskContext

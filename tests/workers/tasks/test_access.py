@@ -18,12 +18,12 @@ from preservation.ocfl import objects
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
-from repository.access import AccessVerdict, decide
-from repository.access_json import access_of_json, access_to_json
 from repository.config import Settings
 from repository.database.outbox import Job, JobState
 from repository.errors import Busy, DigestMismatch, KeyNotFound, NotFound, ObjectInvalid
-from repository.model import Access, Agent, WorkAccess, WorkState
+from repository.model.access import AccessVerdict, decide
+from repository.model.access_json import access_of_json, access_to_json
+from repository.model.work import Access, Agent, WorkAccess, WorkState
 from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore

@@ -30,7 +30,7 @@ from repository.database.fixity_values import FindingState
 from repository.database.outbox import Job, JobState
 from repository.errors import Busy, NotFound, ObjectInvalid, StoreFault
 from repository.identifiers import Kind, mint
-from repository.model import EventType
+from repository.model.work import EventType
 from repository.repository import Repository, memory_repository
 from repository.storage.content import ObjectLock
 from repository.storage.s3 import memory_store

@@ -16,7 +16,7 @@ from iiif_server.similarity.work_features import pack, recipe
 from repository import paths
 from repository.config import Settings
 from repository.database.outbox import Job, JobState
-from repository.model import Access, WorkAccess, WorkState
+from repository.model.work import Access, WorkAccess, WorkState
 from repository.repository import Repository, memory_repository
 from workers.execution.context import TaskContext
 from workers.tasks.features import describe_work, index_features

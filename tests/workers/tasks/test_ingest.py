@@ -19,9 +19,9 @@ from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
 from repository.database.outbox import JobState
-from repository.model import Record
+from repository.model.work import Record
+from repository.model.work_json import work_to_json
 from repository.repository import memory_repository
-from repository.work_json import work_to_json
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild

@@ -27,7 +27,7 @@ from repository import paths
 from repository.config import Settings
 from repository.database.outbox import Job, JobState
 from repository.errors import ShanbenError
-from repository.model import WorkState
+from repository.model.work import WorkState
 from repository.repository import open_repository
 from repository.storage.folder import FolderStore
 from web.cli.retry import jobs_to_retry

@@ -10,7 +10,7 @@ from deposits import write_deposit
 from silent_progress import SilentProgress
 
 from repository.database.outbox import Job, JobState
-from repository.model import Rectangle
+from repository.model.work import Rectangle
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext

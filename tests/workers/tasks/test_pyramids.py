@@ -10,7 +10,7 @@ import pytest
 from preservation.ocfl import objects
 from repository.database.outbox import Job
 from repository.errors import MasterDamaged, NotFound
-from repository.model import Image, Pyramid, Work
+from repository.model.work import Image, Pyramid, Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.masters.duplicates import pyramid_key

@@ -18,7 +18,7 @@ from repository import paths
 from repository.database.outbox import Job, JobState
 from repository.errors import DigestMismatch
 from repository.identifiers import Kind, mint
-from repository.model import EventType
+from repository.model.work import EventType
 from repository.repository import Repository
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore

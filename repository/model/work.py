@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from repository.condition import Condition
+from repository.model.condition import Condition
 
 
 class Access(StrEnum):

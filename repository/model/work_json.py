@@ -1,7 +1,7 @@
 """A work as JSON and back: the document preserved with its masters. (pure)
 
 RFC 8785 canonical JSON, so that equal works are equal bytes. Values that are None, false or empty are left out; a
-reader of a later time needs only the names of `repository.model`'s fields to understand a document.
+reader of a later time needs only the names of `repository.model.work`'s fields to understand a document.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import rfc8785
 
 from repository.json_values import decode_json
-from repository.model import ViewingDirection, Work
+from repository.model.work import ViewingDirection, Work
 
 FORMAT: Final = "shanben work 1"
 

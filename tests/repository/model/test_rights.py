@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.rights import licence_uri
+from repository.model.rights import licence_uri
 
 BY = "http://creativecommons.org/licenses/by/4.0/"
 MARK = "http://creativecommons.org/publicdomain/mark/1.0/"

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import rfc8785
 
 from repository.json_values import decode_json
-from repository.model import WorkAccess
-from repository.work_json import to_json_types
+from repository.model.work import WorkAccess
+from repository.model.work_json import to_json_types
 
 FORMAT: Final = "shanben access 1"
 

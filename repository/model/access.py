@@ -18,7 +18,7 @@ from enum import StrEnum
 from math import inf
 
 from repository.localized import LocalizedText
-from repository.model import Access, Agent, Rights, WorkAccess, WorkState
+from repository.model.work import Access, Agent, Rights, WorkAccess, WorkState
 
 
 class AccessVerdict(StrEnum):

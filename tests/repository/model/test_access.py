@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.access import (
+from repository.model.access import (
     AccessVerdict,
     Decision,
     after_deposit,
@@ -18,7 +18,7 @@ from repository.access import (
     lesser_access,
     rights_under,
 )
-from repository.model import Access, Agent, Rights, WorkAccess, WorkState
+from repository.model.work import Access, Agent, Rights, WorkAccess, WorkState
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

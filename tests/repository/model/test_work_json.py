@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.condition import Condition, Repair
-from repository.model import Dating, Image, Master, Page, Range, Record, Rights, Volume, Work
-from repository.work_json import work_of_json, work_to_json
+from repository.model.condition import Condition, Repair
+from repository.model.work import Dating, Image, Master, Page, Range, Record, Rights, Volume, Work
+from repository.model.work_json import work_of_json, work_to_json
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 NAMED = st.none() | WORDS
