@@ -39,7 +39,7 @@ class PageText:
 
     `page` is the key of the page (`Page.key`). `source` says in words where the text comes from: a project, an edition,
     an engine with its version. `quality` is the estimated share of characters that are right, 0 to 1, None if unknown.
-    `language` is a BCP 47 tag, None if unknown. `is_corrected` tells OCR that people have corrected from OCR as it came.
+    `language` is a BCP 47 tag, None if unknown. `is_corrected` tells OCR that people have corrected from other OCR.
     """
 
     page: str
