@@ -116,10 +116,9 @@ def _canaries(report: PreservationReport) -> Iterator[Alarm]:
 def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
     if not report.works:
         return
-    held_since = min((group.name for group in report.months), default=report.at[:7])
     ended = {sweep.store: sweep.ended for sweep in report.last_sweeps}
     for place in report.places:
-        last = ended.get(place.store) or f"{held_since}-01T00:00:00Z"
+        last = ended.get(place.store) or place.since or report.at
         late = sum(check.late for check in report.preserved_checks if check.store == place.store)
         if now - datetime.fromisoformat(last) > timedelta(days=UNCHECKED_DAYS):
             text = LocalizedText(

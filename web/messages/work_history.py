@@ -21,6 +21,8 @@ WORK_HISTORY_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "history.events": LocalizedText("事件", "Events"),
         "history.event": LocalizedText("事件", "Event"),
         "history.outcome": LocalizedText("结果", "Outcome"),
+        "history.success": LocalizedText("成功", "success"),
+        "history.failure": LocalizedText("失败", "failure"),
         "history.object": LocalizedText("对象", "Object"),
         "history.log": LocalizedText("日志序号", "Log index"),
         "history.not-logged": LocalizedText("尚未写入", "not yet"),

@@ -104,6 +104,7 @@ class _WorkPage:
             history=found,
             events=list(reversed(found.events))[:MOST_EVENTS],
             event_name=_event_name,
+            outcome_name=_outcome_name,
             store_label=store_label,
             view=view,
             account=account,
@@ -123,3 +124,9 @@ class _WorkPage:
 def _event_name(event: Event) -> str:
     key = f"event.{event.type}"
     return translate(current_language(), key) if key in MESSAGES else event.type
+
+
+def _outcome_name(event: Event) -> str:
+    """Return the outcome of an event in the language of the page; an outcome of other software stands as recorded."""
+    known = event.outcome in {"success", "failure"}
+    return translate(current_language(), f"history.{event.outcome}") if known else event.outcome

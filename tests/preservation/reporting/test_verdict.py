@@ -69,6 +69,12 @@ def test_unchecked_files_are_never_called_well(change: Change) -> None:
     assert verdict_of(report).state is State.UNKNOWN
 
 
+def test_store_written_today_whose_first_sweep_has_not_ended_raises_no_alarm() -> None:
+    written = tuple(replace(place, since="2026-11-30T06:00:00Z") for place in well().places)
+    months = (ReportedGroup("2026-11", 40, 9000, 3 * 10**12),)
+    assert verdict_of(replace(well(), last_sweeps=(), places=written, months=months)).alarms == ()
+
+
 def test_unchecked_files_that_can_be_made_again_are_no_matter() -> None:
     report = well()
     derived = replace(report.checks[0], category="pyramids", never=9, oldest="")
