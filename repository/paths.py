@@ -7,6 +7,7 @@
     pyramids/{3}/{image}/{recipe}.zip              one pyramid per image and recipe
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
+    published/text/{3}/{work}/texts.jsonl          the text of a work's pages (`repository/texts.py`)
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
     log/timestamped/{size}                         checkpoints with timestamps (`preservation/log/timestamped.py`)
@@ -117,6 +118,11 @@ def similar_shard(name: str) -> str:
 def manifest(work: str) -> str:
     """Return the key of a work's published manifest."""
     return f"{PUBLISHED}/works/{work[1:4]}/{work}/manifest.json"
+
+
+def page_texts(work: str) -> str:
+    """Return the key of the text of a work's pages."""
+    return f"{PUBLISHED}/text/{work[1:4]}/{work}/texts.jsonl"
 
 
 def collection(name: str) -> str:

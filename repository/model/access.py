@@ -42,6 +42,11 @@ class Decision:
         """Whether any pixel may be shown."""
         return self.verdict in {AccessVerdict.OPEN, AccessVerdict.REDUCED}
 
+    @property
+    def shows_text(self) -> bool:
+        """Whether the text of pages may be shown, found and counted: wherever their pictures are shown at any size."""
+        return self.shows_pixels
+
 
 def decide(rights: Rights, state: WorkState, now: datetime) -> Decision:
     """Decide what the public may see at `now` of a work with these rights in this state, and of any of its images."""
