@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from repository.localized import LocalizedText
-from workers.deposit.numerals import write_numeral
+from repository.model.numerals import write_numeral
 
 MAX_NAME_BYTES: Final = 255
 

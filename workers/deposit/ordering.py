@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from repository.model.numerals import RUN, is_by_place, read_numeral
 from workers.deposit.naming import page_number
-from workers.deposit.numerals import RUN, is_by_place, read_numeral
 from workers.deposit.sequences import is_first_word, is_sequel, is_sequence_word, match_back, match_front, ranks
 
 _TOKEN: Final = re.compile(rf"(\d+)|({RUN.pattern})|(.)", re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.deposit.numerals import write_numeral
+from repository.model.numerals import write_numeral
 from workers.deposit.ordering import arrange, tokens
 
 SEQUENCES = [

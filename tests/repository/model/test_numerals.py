@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.deposit.numerals import RUN, read_numeral, write_numeral
+from repository.model.numerals import RUN, read_numeral, write_numeral
 
 DIGITS = "〇一二三四五六七八九"
 FORMAL = str.maketrans("一二三四五六七八九十百千", "壹貳叁肆伍陸柒捌玖拾佰仟")
