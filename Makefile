@@ -4,7 +4,8 @@
 #   make check    lint, and the tests that start no server and no browser
 #   make test     lint, and every test: about sixteen minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
-#   make chaos    kill parts of a whole installation while it ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
+#   make chaos    kill a process at every write of a sweep and a repair, then parts of a whole installation while it
+#                 ingests (CHAOS_MINUTES=10 CHAOS_SEED=)
 #   make fuzz     send malformed requests and files (FUZZ_MINUTES=10 FUZZ_MASTERS=1000 FUZZ_SEED=)
 #   make bench    run the measurements of docs/benchmarks.md
 #   make web      build the reader's JavaScript
@@ -59,6 +60,7 @@ lint: runtime test-tools .make/reader .make/typeface
 
 chaos: runtime test-tools
 	scripts/debian-packages.sh $(SERVERS)
+	KILLED_WRITES=all $(PYTHON) -m pytest -s -o timeout=0 tests/integration/test_killed_keeping.py
 	PYTHONPATH=tests/support $(PYTHON) tests/chaos/run.py
 
 fuzz: runtime test-tools

@@ -183,7 +183,8 @@ def _record(
 def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding]) -> None:
     """End the findings whose faults the check after the repair did not find again, and say which are lost.
 
-    Where one has ended is noted in the outcome.
+    The outcome notes where one has ended, and where one of the log or the storage root may have: an event that was
+    logged meanwhile has replaced a damaged partial tile. The check that follows decides.
     """
     lost = {each.key for each in outcome.lost}
     left = {(each.store, each.key) for each in outcome.left}
@@ -202,7 +203,7 @@ def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[Re
             repository.findings.end(finding.id, FindingState.REPAIRED, source, now)
         elif (finding.work or finding.kind == FindingKind.UNEXPECTED) and not finding.key.startswith(_DERIVED):
             repository.findings.end(finding.id, FindingState.CLOSED, "", now)
-        else:
+        elif finding.work:
             continue
         outcome.changed.add((store, finding.work or ""))
 
