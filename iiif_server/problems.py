@@ -152,15 +152,15 @@ def problem_document(
 
 
 def matches(if_none_match: str | None, etag: str) -> bool:
-    """Return whether ``If-None-Match`` names `etag`, a strong entity tag in its quotes.
+    """Return whether ``If-None-Match`` names `etag`, an entity tag in its quotes, weak or strong.
 
     The comparison is the weak one (RFC 9110, section 13.1.2). A tag without quotes, which werkzeug accepts, names
     nothing.
     """
     if not if_none_match:
         return False
-    tags = parse_etags(if_none_match.strip())
-    return tags.star_tag or (etag in if_none_match and tags.contains_weak(etag.strip('"')))
+    tags, quoted = parse_etags(if_none_match.strip()), etag.removeprefix("W/")
+    return tags.star_tag or (quoted in if_none_match and tags.contains_weak(quoted.strip('"')))
 
 
 def media_weight(accept: str, media_type: str) -> float:

@@ -67,6 +67,8 @@ class Settings:
     client_pixels: int = 20_000_000
     similar_pages: int = 100_000
     watermark: str = ""
+    credentials_certificates: str = ""
+    credentials_key: str = ""
     cache_bytes: int = 0
     request_log: str = ""
     lease_seconds: int = 60

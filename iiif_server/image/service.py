@@ -29,6 +29,7 @@ from typing import Final, TypeVar
 
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
+from iiif_server.image.credentials import open_credentials
 from iiif_server.image.download import with_packet
 from iiif_server.image.resolved import CachedImage, Headers, ResolvedRequest
 from iiif_server.image.responses import (
@@ -115,6 +116,7 @@ class ImageService:
         self._tiles = open_tile_source(settings, repository.store, metrics)
         self._watermark = read_watermark(settings.watermark)
         self._publisher, self._base_url = settings.provider, settings.base_url
+        self._credentials = open_credentials(settings, repository.catalogue)
         self._max_area = settings.max_area
         self._jpeg_quality = settings.jpeg_quality
         self._clock = clock
@@ -150,6 +152,7 @@ class ImageService:
     def close(self) -> None:
         """End the rendering process and the threads. Blocks: see `RenderPool.close`."""
         self._pool.close()
+        self._credentials.close()
         self._render_threads.shutdown(wait=False, cancel_futures=True)
         self._look_up_threads.shutdown(wait=False, cancel_futures=True)
 
@@ -169,7 +172,7 @@ class ImageService:
         if call.method == "HEAD":
             return ImageResponse(HTTPStatus.OK, [*headers, *await self._content_length(resolved)])
         if resolved.plan.tile is None:
-            return await self._render(call, resolved, headers)
+            return await self._credentials.signed(await self._render(call, resolved, headers), resolved)
         span = resolved.span or await self._locate(resolved)
         tile = await self._tiles.tile(resolved.image.image.pyramid.key, span)
         return ImageResponse(HTTPStatus.OK, headers, tile, "stored")
@@ -268,7 +271,7 @@ class ImageService:
         renderer = f"{self._renderer_version} {self._jpeg_quality} {planned.protection.variant}"
         determined = f"{planned.canonical} {planned.width},{planned.height} {image.limits} {renderer}"
         digest = hashlib.blake2b(determined.encode() + planned.packet, digest_size=8)
-        return f'"{pyramid}-{digest.hexdigest()}r"'
+        return self._credentials.mark(f'"{pyramid}-{digest.hexdigest()}r"', planned)
 
     # 4: respond
 
