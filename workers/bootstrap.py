@@ -1,4 +1,4 @@
-"""Prepares a repository for use: the bucket, the tables, the store's identity and OCFL declaration, the signing key.
+"""Prepares a repository for use: bucket, tables, the store's identity, OCFL declaration and canaries, the signing key.
 
 Every function may be repeated.
 """
@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
+from preservation.fixity.canaries import prepare_canaries
 from preservation.log import key_file
 from preservation.log.log_keys import parse_log_keys
 from preservation.log.sequencer import load_signer, log_key
@@ -21,6 +22,7 @@ from preservation.store_identity import recognise_primary
 from repository import paths
 from repository.clock import timestamp
 from repository.config import Settings
+from repository.database.store_registry import PRIMARY
 from repository.errors import Busy, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
@@ -97,6 +99,7 @@ def prepare_repository(repository: Repository) -> Repository:
         _prepare_key(repository)
         prepare_salt(repository, keeps_file=(repository.settings.keys / key_file.KEY_FILE).exists())
     objects.prepare_storage_root(repository.store)
+    prepare_canaries(repository, PRIMARY)
     return repository
 
 

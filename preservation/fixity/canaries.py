@@ -27,6 +27,7 @@ from preservation.ocfl.inventory import (
 from preservation.ocfl.layout import OBJECT_DECLARATION
 from repository import paths
 from repository.paths import CANARIES
+from repository.repository import Repository
 from repository.storage.content import StoredObject
 from repository.storage.store import ObjectStore
 
@@ -77,9 +78,15 @@ def plant_canaries(store: ObjectStore) -> None:
     store.put(_WRITTEN, _README.encode())
 
 
-def has_canaries(store: ObjectStore) -> bool:
-    """Return whether canaries were written into a store. Raises `StoreFault`."""
-    return store.exists(_WRITTEN)
+def prepare_canaries(repository: Repository, name: str) -> None:
+    """Write the canaries into a store that has none, the primary for '', unless a sweep has checked canaries there.
+
+    Canaries that were there and are gone are a fault, which the next sweep reports. Raises `StoreFault`,
+    `DatabaseFault`.
+    """
+    store = repository.replicas[name] if name else repository.store
+    if not store.exists(_WRITTEN) and not repository.sweeps.last_canaries([name]):
+        plant_canaries(store)
 
 
 def check_canaries(store: ObjectStore, executor: Executor) -> CanaryCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ports import reserve_port
 from publications import NOW, publication
 from tcp_proxy import TcpProxy
 
+from preservation.fixity.canaries import check_canaries
 from preservation.log.sequencer import can_sign, open_log, read_damaged_log, record_events
 from preservation.premis import ingestion_event
 from repository.config import Settings
@@ -29,6 +31,19 @@ def test_bootstrap_prepares_an_available_store(tmp_path: Path, endpoint: str) ->
     ours = settings(tmp_path, endpoint)
     assert bootstrap_to_serve(ours) is None
     assert bootstrap(ours).store.exists("ocfl/0=ocfl_1.1")
+
+
+def test_new_store_has_canaries_before_its_first_sweep_and_gets_them_once(tmp_path: Path) -> None:
+    repository = bootstrap(Settings(data=tmp_path / "var"))
+    with ThreadPoolExecutor(1) as executor:
+        check = check_canaries(repository.store, executor)
+    assert (check.planted > 0, check.missed) == (True, ())
+    sweep = repository.sweeps.begin("", "all", repository.clock())
+    repository.sweeps.record_canaries(sweep.id, check.planted, 0)
+    for stored in list(repository.store.list("canaries")):
+        repository.store.delete(stored.key)
+    bootstrap(Settings(data=tmp_path / "var"))
+    assert list(repository.store.list("canaries")) == [], "what a sweep has seen and is gone is a fault, not new"
 
 
 @pytest.mark.slow

@@ -13,6 +13,9 @@ def report_restored(terminal: Terminal, store: str, restored: StoreRestored) -> 
     """Report a restore. Return the exit code: 1 when anything is missing."""
     for missing in restored.missing:
         terminal.write(_text(missing))
+    for deleted in restored.deleted:
+        details = {"work": deleted.work, "day": deleted.deleted[:10], "stores": ", ".join(deleted.stores)}
+        terminal.write(MESSAGES["restore.deleted"].format(**details))
     numbers = {"files": restored.files, "works": restored.works, "entries": restored.entries}
     terminal.write(MESSAGES["restore.totals"].format(store=store, missing=len(restored.missing), **numbers))
     terminal.result(
@@ -21,6 +24,9 @@ def report_restored(terminal: Terminal, store: str, restored: StoreRestored) -> 
             "works": restored.works,
             "log": restored.entries,
             "missing": [_document(terminal, missing) for missing in restored.missing],
+            "deleted": [
+                {"work": each.work, "deleted": each.deleted, "stores": list(each.stores)} for each in restored.deleted
+            ],
         }
     )
     return EXIT_CONTENT if restored.missing else 0

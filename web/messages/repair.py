@@ -44,6 +44,10 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "✗ The log: {logged} {logged:entry was|entries were} signed, and {stored} could be restored",
         ),
         "restore.missing-file": LocalizedText("✗ {key}：各处存储中均无完好的副本", "✗ {key}: no store has it intact"),
+        "restore.deleted": LocalizedText(
+            "{work} 已于 {day} 决定删除，未予恢复；仍存有其副本：{stores}",
+            "{work} was deleted by decision on {day} and was not restored; a copy is still in {stores}",
+        ),
         "restore.missing-reason": LocalizedText("✗ 缺少 {key}：{reason}", "✗ {key} is missing: {reason}"),
         "restore.totals": LocalizedText(
             "已恢复到 {store}：{files} 个文件；现有著作 {works} 种，日志 {entries} 条；缺失 {missing} 处。"

@@ -4,11 +4,14 @@
 2. Restore the log from all stores together (`preservation/fixity/log_repair.py`), and index what it says of each work.
 3. Restore every work that any store has (`preservation/fixity/object_repair.py`): the union of the good files. What the
    target has intact stays; the stores that are read are not written.
+   A work that was deleted stays deleted: the log and the tombstones of all stores say which, and the target gets their
+   tombstones. Copies that a store still has of such a work are named and left alone.
 4. Name what is missing: works and versions that the log names, and files that no store has intact.
-5. Give the target the library's identity. Until then no other command writes into it.
+5. Give the target its canaries and the library's identity. Until then no other command writes into it.
 
 Pyramids and published documents are not restored: `shanben rebuild` makes them from the masters. An interrupted restore
-continues when it is run again. Memory: a bounded number of works at a time; the index of the log is a scratch file.
+continues when it is run again. Memory: a bounded number of works at a time, and one tombstone for each deleted work;
+the index of the log is a scratch file.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
-from preservation.deletion import tombstones
+from preservation.deletion import Tombstone, put_tombstone, read_tombstone, tombstones
+from preservation.fixity.canaries import plant_canaries
 from preservation.fixity.findings import FindingKind, FixityFinding
 from preservation.fixity.log_repair import LogRepair
 from preservation.fixity.logged_content import LoggedContent
@@ -81,14 +85,27 @@ class MissingContent:
     reason: LocalizedText | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DeletedWork:
+    """A work that was deleted by decision, at a time (RFC 3339), and the `stores` that still have a copy of it."""
+
+    work: str
+    deleted: str
+    stores: Sequence[str]
+
+
 @dataclass(slots=True)
 class StoreRestored:
-    """What a restore did: `files` put and read back, `works` that the target holds now, `entries` of its log."""
+    """What a restore did: `files` put and read back, `works` that the target holds now, `entries` of its log.
+
+    `deleted` are works that were not restored because they had been deleted, and that a store still has.
+    """
 
     files: int = 0
     works: int = 0
     entries: int = 0
     missing: list[MissingContent] = field(default_factory=list)
+    deleted: list[DeletedWork] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,7 @@ def restore_store(
             restored = _Restore(repository, sources, target, logged, serialized(progress)).run()
     finally:
         progress.finish()
+    plant_canaries(target.store)
     if read_identity(target.store) != identity:
         write_identity(target.store, identity)
     if target.name == STORE:
@@ -139,12 +157,14 @@ class _Restore:
         self._logged = logged
         self._on_progress = on_progress
         self._restored = StoreRestored()
+        self._deleted: dict[str, Tombstone] = {}
 
     def run(self) -> StoreRestored:
         """Restore the log, then the works, and name what is missing."""
         objects.prepare_storage_root(self._target.store)
         self._restore_log()
         self._logged.add(self._statements())
+        self._keep_deleted()
         for done in self._restored_works():
             self._logged.record_stored(done.work, done.versions)
             self._restored.files += len(done.outcome.repaired)
@@ -183,11 +203,41 @@ class _Restore:
         for index in range(-(-self._restored.entries // TILE_WIDTH)):
             with suppress(LogInvalid):
                 for entry in tree.bundle(index):
-                    yield from _statement(entry)
+                    yield from self._statement(entry)
+
+    def _statement(self, entry: bytes) -> Iterator[LoggedStatement]:
+        """Yield what an entry of the log says of a work, if it does; note a deletion."""
+        try:
+            event = parse_event(entry)
+        except EventInvalid:
+            return
+        if event.work is None:
+            return
+        if accepted := accepted_loss(event):
+            yield LoggedStatement(event.work, version=accepted, accepted=accepted)
+        if is_deletion(event):
+            versions = int(event.detail.get("versions", "0"))
+            self._deleted[event.work] = Tombstone(event.work, event.identifier, event.time, versions)
+            yield LoggedStatement(event.work, ends=True)
+        elif not event.is_kept_in_log:
+            version = event.detail.get("version", "").removeprefix("v")
+            number = int(version) if version.isdecimal() else 1
+            yield LoggedStatement(event.work, event.sha256 or "", number)
+
+    def _keep_deleted(self) -> None:
+        """Put the tombstones of all deleted works into the target, and name the stores that still have such a work."""
+        for named in self._stores:
+            self._deleted = {each.work: each for each in tombstones(named.store)} | self._deleted
+        for work, tombstone in sorted(self._deleted.items()):
+            if read_tombstone(self._target.store, work) is None:
+                put_tombstone(self._target.store, tombstone)
+            held = [named.name for named in self._stores if _holds(named.store, work)]
+            if held:
+                self._restored.deleted.append(DeletedWork(work, tombstone.deleted, held))
 
     def _restored_works(self) -> Iterator[_RestoredWork]:
         """Restore works concurrently; yield them in order, a bounded number being under way."""
-        works = _works(named.store for named in self._stores)
+        works = (work for work in _works(named.store for named in self._stores) if work not in self._deleted)
         threads = ThreadPoolExecutor(_CONCURRENT_WORKS)
 
         def start(work: str) -> Future[_RestoredWork]:
@@ -245,14 +295,10 @@ def _identity(repository: Repository, sources: Sequence[NamedStore], target: Nam
 
 
 def _works(stores: Iterable[ObjectStore]) -> Iterator[str]:
-    """Yield every work that any of the stores has an object of, once, in the order of their keys.
-
-    A work that was deleted is left out: a tombstone in one store counts for all.
-    """
-    last, sources = "", tuple(stores)
-    deleted = {tombstone.work for store in sources for tombstone in tombstones(store)}
-    for work in merge(*(objects.works(store) for store in sources), key=_order):
-        if work != last and work not in deleted:
+    """Yield every work that any of the stores has an object of, once, in the order of their keys."""
+    last = ""
+    for work in merge(*(objects.works(store) for store in stores), key=_order):
+        if work != last:
             yield work
         last = work
 
@@ -261,21 +307,8 @@ def _order(work: str) -> bytes:
     return paths.ocfl_object(work).encode()
 
 
-def _statement(entry: bytes) -> Iterator[LoggedStatement]:
-    """Yield what an entry of the log says of a work, if it does."""
-    try:
-        event = parse_event(entry)
-    except EventInvalid:
-        return
-    if event.work is None:
-        return
-    if accepted := accepted_loss(event):
-        yield LoggedStatement(event.work, version=accepted, accepted=accepted)
-    if event.is_kept_in_log and not is_deletion(event):
-        return
-    version = event.detail.get("version", "").removeprefix("v")
-    number = int(version) if version.isdecimal() else 1
-    yield LoggedStatement(event.work, event.sha256 or "", number, ends=is_deletion(event))
+def _holds(store: ObjectStore, work: str) -> bool:
+    return next(iter(store.list(paths.ocfl_object(work))), None) is not None
 
 
 def _missing_of(done: _RestoredWork) -> Iterator[MissingContent]:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
 
-from preservation.fixity.canaries import check_canaries, has_canaries, plant_canaries
+from preservation.fixity.canaries import check_canaries, prepare_canaries
 from preservation.fixity.findings import FixityIncomplete, FixityTotals
 from preservation.fixity.results import SweepRoot
 from preservation.log_events import Occasion, SweepTotals, finding_event, sweep_event
@@ -116,12 +116,10 @@ def _is_active(repository: Repository, sweep: FixitySweep) -> bool:
 
 
 def _check_canaries(repository: Repository, sweep: FixitySweep) -> None:
-    """Check the canaries of the store. They are written at the first sweep of a store, and never again by itself."""
-    store = object_store(repository, sweep.store)
-    if not has_canaries(store) and not repository.sweeps.last_canaries([sweep.store]):
-        plant_canaries(store)
+    """Check the canaries of the store. A replica gets them at its first sweep; no store gets them again by itself."""
+    prepare_canaries(repository, sweep.store)
     with ThreadPoolExecutor(1) as executor:
-        check = check_canaries(store, executor)
+        check = check_canaries(object_store(repository, sweep.store), executor)
     repository.sweeps.record_canaries(sweep.id, check.planted, len(check.missed))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asgi_client import AsgiClient
-from deposits import write_deposit
+from deletable_library import ANNA, BO, REPLICA, build_deletable_library
+from deletable_library import DeletableLibrary as Library
 from image_requests import PREFIX
 from silent_progress import SilentProgress
 from sqlalchemy import text
@@ -31,7 +32,7 @@ from repository.database.outbox import Job, JobState
 from repository.errors import Busy, NotFound, ObjectInvalid, StoreFault
 from repository.identifiers import Kind, mint
 from repository.model.work import EventType
-from repository.repository import Repository, memory_repository
+from repository.repository import memory_repository
 from repository.storage.content import ObjectLock
 from repository.storage.s3 import memory_store
 from web.app import create_app
@@ -40,112 +41,30 @@ from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
-from workers.maintenance import restore_store
 from workers.maintenance.copy_store import copy_store
 from workers.maintenance.rebuild import rebuild
+from workers.maintenance.restore_store import restore_store
 from workers.service.local import local_runner
 from workers.tasks import access as changes
 from workers.tasks.delete import delete_copy, delete_work
-from workers.tasks.delete_decision import DeletionNotAllowed, cancel_deletion, confirm_deletion, request_deletion
+from workers.tasks.delete_decision import DeletionNotAllowed, cancel_deletion, confirm_deletion
 from workers.tasks.jobs import (
-    ALL,
     access_job,
     delete_copy_job,
     delete_work_job,
     ingest_job,
+    replicate_log_job,
     replicate_work_job,
     sequence_events_job,
-    sweep_job,
 )
 
-START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-ANNA = Account("anna", Role.CONSERVATOR, "")
-BO = Account("bo", Role.ADMINISTRATOR, "")
 CHEN = Account("chen", Role.LIBRARIAN, "")
-REPLICA = "replica"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Library:
-    """A library with one work, one replica, and a clock that the test sets."""
-
-    context: TaskContext
-    clock: Clock
-    work: str
-    deposit: Path
-
-    @property
-    def repository(self) -> Repository:
-        return self.context.repository
-
-    def run(self, *jobs: Any) -> list[Job]:
-        with local_runner(self.context) as runner:
-            return runner.attempt(jobs)
-
-    def withdraw(self) -> None:
-        changes.withdraw(self.repository, self.work, "權利人要求")
-        self.run(access_job(self.work))
-
-    def request(self, account: Account = ANNA) -> None:
-        request_deletion(self.repository, self.work, account, "權利人要求")
-
-    def confirm(self, account: Account = BO) -> None:
-        confirm_deletion(self.repository, self.work, account)
-
-    def decide(self) -> None:
-        self.withdraw()
-        self.request()
-        self.clock.now += timedelta(days=8)
-        self.confirm()
-
-    def carry_out(self) -> None:
-        self.run(sequence_events_job())
-        self.run(delete_work_job(self.work))
-        self.run(delete_copy_job(REPLICA, self.work))
-
-    def sweep(self, store: str) -> None:
-        """Check every file of a store."""
-        with local_runner(self.context) as runner:
-            assert runner.run(sweep_job(store, ALL)).state is JobState.DONE
-
-    def images(self) -> set[str]:
-        """Return the images that the work ever had."""
-        history = self.repository.log_sequence.history_of(self.work, 0, 99)
-        return {event.image for event, _ in history if event.image}
-
-    def files(self, store: Any = None) -> list[str]:
-        """Return the keys of everything that is left of the work, but for its tombstone."""
-        below = [paths.ocfl_object(self.work), *(paths.pyramids_of(image) for image in self.images())]
-        store = store or self.repository.store
-        left = [stored.key for prefix in below for stored in store.list(prefix)]
-        return left + [
-            key for key in (paths.manifest(self.work), paths.unfinished_version(self.work)) if store.exists(key)
-        ]
-
-    def state(self) -> DeletionState | None:
-        deletion = self.repository.deletions.get(self.work)
-        return deletion.state if deletion else None
+PROGRESS = SilentProgress()
 
 
 @pytest.fixture
 def library(tmp_path: Path, examiner: ChildDepositExaminer) -> Library:
-    clock = Clock()
-    repository = memory_repository(Settings(data=tmp_path / "var"), clock)
-    repository = prepare_repository(replace(repository, replicas={REPLICA: memory_store()}))
-    context = TaskContext(repository, examiner)
-    deposit = write_deposit(tmp_path / "deposit", pages=1)
-    with local_runner(context) as runner:
-        job = runner.run(ingest_job(deposit))
-    assert job.result
-    return Library(context, clock, str(job.result["identifier"]), deposit)
+    return build_deletable_library(tmp_path, examiner, memory_repository)
 
 
 def test_a_deletion_by_two_people_leaves_tombstones_and_the_log(library: Library) -> None:
@@ -484,7 +403,7 @@ def test_a_rebuild_knows_that_the_absence_is_a_decision(library: Library, tmp_pa
     assert deletion.requested_by == deletion.reason == ""
 
 
-def test_a_copy_and_a_restore_of_stores_leave_a_deleted_work_out(library: Library) -> None:
+def test_a_copy_and_a_restore_of_stores_leave_out_a_deleted_work_by_the_log_alone(library: Library) -> None:
     replica = library.repository.replicas[REPLICA]
     library.run(replicate_work_job(REPLICA, library.work))
     library.decide()
@@ -492,9 +411,17 @@ def test_a_copy_and_a_restore_of_stores_leave_a_deleted_work_out(library: Librar
     library.run(delete_work_job(library.work))  # the replica still has its copy
     primary = library.repository.store
     assert library.work in list(objects.works(replica))
-    assert list(restore_store._works([primary, replica])) == []
+    library.run(replicate_log_job(REPLICA))
+    assert read_tombstone(replica, library.work) is None
+    before, restored = library.files(replica), memory_store()
+    done = restore_store(library.repository, [NamedStore(REPLICA, replica)], NamedStore("new", restored), PROGRESS)
+    assert (done.works, done.missing) == (0, [])
+    assert [(each.work, each.stores) for each in done.deleted] == [(library.work, [REPLICA])]
+    assert library.files(restored) == []
+    assert read_tombstone(restored, library.work) == read_tombstone(primary, library.work)
+    assert library.files(replica) == before
     target = memory_store()
-    copy_store(NamedStore("store", primary), NamedStore("copy", target), SilentProgress())
+    copy_store(NamedStore("store", primary), NamedStore("copy", target), PROGRESS)
     assert read_tombstone(target, library.work) == read_tombstone(primary, library.work)
 
 
