@@ -37,6 +37,8 @@ HEALTH_ROOT: Final = "/health/"
 API_ROOT: Final = "/api/"
 
 _RECORD: Final = "/record.json"
+_BOOK_PDF: Final = "book.pdf"
+_IMAGES_ZIP: Final = "images.zip"
 
 IMAGE_ROOT: Final = "/iiif/image/"
 IMAGE_VERSIONS: Final = (2, 3)
@@ -122,6 +124,30 @@ def record_path(work: str) -> str:
 def is_record_path(path: str) -> bool:
     """Return whether a path is that of a catalogue record."""
     return path.startswith(f"{WORKS}/") and path.endswith(_RECORD)
+
+
+def book_pdf_path(work: str) -> str:
+    """Return the path of a work as a PDF."""
+    return f"{WORKS}/{work}/{_BOOK_PDF}"
+
+
+def images_zip_path(work: str) -> str:
+    """Return the path of the archive of a work's pictures."""
+    return f"{WORKS}/{work}/{_IMAGES_ZIP}"
+
+
+class RenderingPath(NamedTuple):
+    """The parts of the path of a rendering: the work, and whether it is the archive of pictures and not the PDF."""
+
+    work: str
+    is_archive: bool
+
+
+def parse_rendering_path(path: str) -> RenderingPath | None:
+    """Return the parts of the path of a rendering, else None: the inverse of `book_pdf_path`, `images_zip_path`."""
+    work, _, file = path.removeprefix(f"{WORKS}/").partition("/")
+    is_rendering = path.startswith(f"{WORKS}/") and file in {_BOOK_PDF, _IMAGES_ZIP}
+    return RenderingPath(work, file == _IMAGES_ZIP) if is_rendering else None
 
 
 def reader_path(work: str, page: int | None = None) -> str:

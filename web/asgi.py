@@ -23,12 +23,13 @@ from iiif_server.image.asgi import CLIENT_KEY, ImageApplication
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from iiif_server.problems import problem, stated_language
-from iiif_server.urls import IMAGE_PREFIXES
+from iiif_server.urls import IMAGE_PREFIXES, parse_rendering_path
 from repository.config import Settings, process_settings
 from repository.errors import ShanbenError
 from repository.repository import Repository, open_repository
 from web.app import create_app
 from web.max_url_length import MaxUrlLength
+from web.services.renderings import RenderingApplication
 from web.telemetry.damage_reports import DamageReporter
 from web.telemetry.process_metrics import ProcessMetrics, prepare
 from web.telemetry.request_log import RequestLog
@@ -82,11 +83,24 @@ class Site:
         _prepare_process()
 
 
-class _Router:
-    """Sends image requests to the image service and every other request with a valid ``Host`` to Flask."""
+_SAFE: Final = frozenset({"GET", "HEAD"})
 
-    def __init__(self, images: ImageApplication, pages: WSGIMiddleware, pictures: _ServicePictures) -> None:
+
+class _Router:
+    """Sends image requests to the image service; of the others with a valid ``Host``, renderings to their application.
+
+    Flask responds to the rest.
+    """
+
+    def __init__(
+        self,
+        images: ImageApplication,
+        renderings: RenderingApplication,
+        pages: WSGIMiddleware,
+        pictures: _ServicePictures,
+    ) -> None:
         self._images = images
+        self._renderings = renderings
         self._pages = pages
         self._pictures = pictures
 
@@ -97,6 +111,8 @@ class _Router:
         elif not is_host(header(scope, b"host") or "localhost"):
             language = stated_language(header(scope, b"accept-language"))
             await send_problem(send, problem(HostInvalid(), language))
+        elif scope["method"] in _SAFE and (rendering := parse_rendering_path(scope["path"])):
+            await self._renderings(scope, receive, send, rendering, client_address(scope))
         else:
             self._pictures.loop = asyncio.get_running_loop()
             await self._pages(scope, receive, send)  # type: ignore[arg-type]
@@ -131,7 +147,8 @@ def compose(repository: Repository, service: ImageService, metrics: ProcessMetri
     pictures = _ServicePictures(service)
     flask_application: Any = create_app(repository, metrics, pictures=pictures).wsgi_app
     pages = WSGIMiddleware(flask_application, workers=PAGE_THREADS)
-    router = _Router(ImageApplication(service, settings.base_url), pages, pictures)
+    images, renderings = ImageApplication(service, settings.base_url), RenderingApplication(repository, service)
+    router = _Router(images, renderings, pages, pictures)
     return RequestLog(MaxUrlLength(router), metrics, settings.request_log)
 
 

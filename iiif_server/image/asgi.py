@@ -126,7 +126,7 @@ async def _stream(response: ImageResponse, stream: RenderedStream, receive: Rece
     try:
         await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers]})
         async for part in _until(gone, stream):
-            await _accept(send, {"type": "http.response.body", "body": part, "more_body": True})
+            await send_in_time(send, {"type": "http.response.body", "body": part, "more_body": True})
         if not gone.done():
             await send({"type": "http.response.body", "body": b""})
     finally:
@@ -163,8 +163,8 @@ async def _until(gone: asyncio.Future[None], stream: RenderedStream) -> AsyncIte
         yield part
 
 
-async def _accept(send: Send, message: Message) -> None:
-    """Send one part. Raises `ClientTooSlow` when the client does not accept it in time."""
+async def send_in_time(send: Send, message: Message) -> None:
+    """Send one part of a stream. Raises `ClientTooSlow` when the client does not accept it in time."""
     try:
         async with asyncio.timeout(SEND_SECONDS):
             await send(message)

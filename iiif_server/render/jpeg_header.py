@@ -1,13 +1,14 @@
-"""Shorten a JPEG to its upper rows, so that the rows below are not decoded. (pure)
+"""The frame header of a JPEG: what it states, and how a JPEG is shortened to its upper rows. (pure)
 
-The frame header states the number of lines (ITU-T T.81, B.2.2), and a decoder stops after that many. Lines are coded
-from the top, so a smaller number does not change those above, except the last: its chroma is smoothed with that of the
-next line. Therefore one line more is kept, up to the end of a row of coded units.
+A JPEG is shortened so that the rows below are not decoded. The frame header states the number of lines (ITU-T T.81,
+B.2.2), and a decoder stops after that many. Lines are coded from the top, so a smaller number does not change those
+above, except the last: its chroma is smoothed with that of the next line. Therefore one line more is kept, up to the
+end of a row of coded units.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 _START: Final = b"\xff\xd8"
 _MARKER: Final = 0xFF
@@ -15,6 +16,23 @@ _SEQUENTIAL: Final = frozenset({0xC0, 0xC1})
 """Frames that code their lines from the top with Huffman coding: baseline and extended sequential."""
 
 _UNIT: Final = 8
+
+
+class JpegFrame(NamedTuple):
+    """The size in pixels and the number of components of a JPEG: 1 for grey, 3 for colours."""
+
+    width: int
+    height: int
+    components: int
+
+
+def jpeg_frame(data: bytes) -> JpegFrame:
+    """Return what the header of a sequential JPEG states. Raises `ValueError` for any other data."""
+    offset = _frame(data)
+    if offset is None:
+        raise ValueError("no sequential JPEG")
+    height, width = (int.from_bytes(data[offset + place : offset + place + 2], "big") for place in (5, 7))
+    return JpegFrame(width, height, data[offset + 9])
 
 
 def upper_part(data: bytes, rows: int, height: int) -> tuple[bytes, int]:

@@ -23,13 +23,16 @@ _CREATIVE_COMMONS: Final = ("http://creativecommons.org/", "https://creativecomm
 _PUBLIC_DOMAIN: Final = "creativecommons.org/publicdomain/"
 
 
-def xmp_packet(*, identifier: str, source: str, publisher: str, rights: str | None) -> bytes:
-    """Return the packet of a picture; empty values are left out.
+def xmp_packet(*, identifier: str, source: str, publisher: str, rights: str | None, title: str = "") -> bytes:
+    """Return the packet of a picture or a document; empty values are left out.
 
-    `identifier` is that of the image, `source` the address of its work, `publisher` the library, `rights` the URI of
-    the licence or statement.
+    `identifier` is that of the image or work, `source` the address of the work, `publisher` the library, `rights` the
+    URI of the licence or statement, `title` that of a work.
     """
     parts = [
+        f'<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(title)}</rdf:li></rdf:Alt></dc:title>'
+        if title
+        else "",
         f"<dc:identifier>{escape(identifier)}</dc:identifier>",
         f"<dc:source>{escape(source)}</dc:source>" if source else "",
         f"<dc:publisher><rdf:Bag><rdf:li>{escape(publisher)}</rdf:li></rdf:Bag></dc:publisher>" if publisher else "",
@@ -40,11 +43,16 @@ def xmp_packet(*, identifier: str, source: str, publisher: str, rights: str | No
     return f'{_START}{body}<?xpacket end="r"?>'.encode()
 
 
+def _default(name: str, text: str) -> str:
+    """Return a property with one text, of no language."""
+    return f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{escape(text)}</rdf:li></rdf:Alt></{name}>'
+
+
 def _rights(uri: str) -> list[str]:
     marked = "False" if _PUBLIC_DOMAIN in uri else "True"
     licence = f"<cc:license rdf:resource={quoteattr(uri)}/>" if uri.startswith(_CREATIVE_COMMONS) else ""
     return [
-        f'<dc:rights><rdf:Alt><rdf:li xml:lang="x-default">{escape(uri)}</rdf:li></rdf:Alt></dc:rights>',
+        _default("dc:rights", uri),
         f"<xmpRights:WebStatement>{escape(uri)}</xmpRights:WebStatement>",
         f"<xmpRights:Marked>{marked}</xmpRights:Marked>",
         licence,

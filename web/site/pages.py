@@ -13,19 +13,17 @@ from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
-from repository import identifiers
 from repository.database.store_registry import PRIMARY
-from repository.errors import AccessRefused, NotFound, RequestInvalid, Withdrawn
-from repository.identifiers import Kind
+from repository.errors import AccessRefused, NotFound, RequestInvalid
 from repository.localized import LocalizedText
-from repository.model.access import Decision, day_of_withdrawal, decide
-from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
+from repository.model.access import Decision, decide
+from repository.model.work import Page, Rights, Work, WorkSummary
 from repository.repository import Repository
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import view_models
+from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
-from web.site.not_held import not_held
 from web.site.page_metadata import PageMetadata, page_metadata
 from web.site.public_record import public_record
 from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
@@ -90,13 +88,7 @@ class CatalogueQueries:
 
         Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`.
         """
-        name = identifiers.parse(identifier, Kind.WORK)
-        work, held = self._catalogue.work(name), self._catalogue.access(name)
-        if work is None or held is None:
-            raise not_held(self._repository, name)
-        if held.access.state is WorkState.WITHDRAWN:
-            raise Withdrawn(what=name, when=day_of_withdrawal(held.access))
-        return work, decide(work.rights, held.access.state, self._repository.clock())
+        return held_work(self._repository, identifier)
 
     def volumes(self, work: Work, decision: Decision) -> list[view_models.VolumeView]:
         """Return the volumes of a work with the thumbnails of their pages."""
