@@ -15,7 +15,7 @@ ANY_ORIGIN: Final = ("Access-Control-Allow-Origin", "*")
 PREFLIGHT: Final = (
     ANY_ORIGIN,
     ("Access-Control-Allow-Methods", METHODS),
-    ("Access-Control-Allow-Headers", "*"),
+    ("Access-Control-Allow-Headers", "*, Authorization"),  # which the wildcard does not cover
     ("Access-Control-Max-Age", "86400"),
     ("Allow", METHODS),
 )

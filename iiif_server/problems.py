@@ -17,6 +17,7 @@ from typing import Final
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
 
+from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.request.cost import RequestLimited
 from iiif_server.request.uploads import UploadTooLarge
 from repository.errors import (
@@ -45,6 +46,7 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     IdentifierInvalid: HTTPStatus.NOT_FOUND,
     Withdrawn: HTTPStatus.GONE,
     AccessRefused: HTTPStatus.FORBIDDEN,
+    AuthorizationNeeded: HTTPStatus.UNAUTHORIZED,
     SettingInvalid: HTTPStatus.INTERNAL_SERVER_ERROR,
     IntegrityError: HTTPStatus.INTERNAL_SERVER_ERROR,
     SystemFault: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -53,6 +55,9 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
 
 A pyramid that is missing from the store (`KeyNotFound`) is 503, not 500: a worker can make it again from its master.
 """
+
+CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="IIIF"')
+"""The header of every 401 (RFC 9110, section 11.6.1); browsers show no dialogue for this scheme."""
 
 _RETRY_SECONDS: Final = 5
 _RETRY_AFTER_HELP_SECONDS: Final = 60
@@ -148,6 +153,8 @@ def problem_document(
     ]
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers.append(("Retry-After", str(retry_seconds)))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append(CHALLENGE)
     return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
 
 

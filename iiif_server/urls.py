@@ -49,6 +49,12 @@ IMAGE_PREFIXES: Final = tuple(f"{IMAGE_ROOT}{version}/" for version in IMAGE_VER
 _PRESENTATION: Final = "/iiif/presentation/3"
 
 
+_AUTH: Final = "/iiif/auth"
+FULL_TIER: Final = "full"
+REDUCED_TIER: Final = "reduced"
+"""The tiers of an image: `tier_name`."""
+
+
 class ImagePath(NamedTuple):
     """The parts of an image path; `rest`, after the identifier, is ``info.json``, an image request or ''."""
 
@@ -79,6 +85,34 @@ def image_path(image: str, request: str, version: int = 3) -> str:
 def image_info_path(image: str, version: int = 3) -> str:
     """Return the path of an image's information document."""
     return image_path(image, "info.json", version)
+
+
+def tier_name(image: str, tier: str) -> str:
+    """Return the identifier of a tier of an image: the whole image for readers who may see it, or the public's size.
+
+    Under its own identifier, an image shows each reader what they may see.
+    """
+    return f"{image}~{tier}"
+
+
+def parse_tier(name: str) -> tuple[str, str]:
+    """Return an image's identifier and the tier; '' for the image's own identifier."""
+    image, _, tier = name.partition("~")
+    return image, tier
+
+
+def auth_path(version: int, service: str, name: str = "") -> str:
+    """Return the path of an authorization service: ``probe`` of an image; ``access``, ``token`` of a work; ``logout``.
+
+    Authorization Flow is version 2, Authentication is version 1.
+    """
+    return f"{_AUTH}/{version}/{service}/{name}" if name else f"{_AUTH}/{version}/{service}"
+
+
+def is_auth_page(path: str) -> bool:
+    """Return whether a path is that of an authorization service for people: ``access`` or ``logout``."""
+    service = path.removeprefix(f"{_AUTH}/").split("/")[1:2]
+    return path.startswith(f"{_AUTH}/") and service in (["access"], ["logout"])
 
 
 def manifest_path(work: str) -> str:

@@ -1,4 +1,7 @@
-"""Accounts of staff as values: names, roles. (pure)"""
+"""Accounts as values: names, roles, what a role may. (pure)
+
+Every account may see images that the public may not. All but readers are staff, who have pages of their own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Final
 
 from repository.errors import RequestInvalid
 from repository.localized import LocalizedText
+from repository.model.access import Privilege, Privileges
 
 MAX_NAME_CHARACTERS: Final = 64
 _NAME: Final = re.compile(rf"\w[\w.@-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
@@ -20,6 +24,7 @@ _NAME: Final = re.compile(rf"\w[\w.@-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
 class Role(StrEnum):
     """What an account is for."""
 
+    READER = "reader"
     LIBRARIAN = "librarian"
     CONSERVATOR = "conservator"
     ADMINISTRATOR = "administrator"
@@ -27,11 +32,19 @@ class Role(StrEnum):
 
 ROLE_NAMES: Final[Mapping[Role, LocalizedText]] = MappingProxyType(
     {
+        Role.READER: LocalizedText("读者", "Reader"),
         Role.LIBRARIAN: LocalizedText("馆员", "Librarian"),
         Role.CONSERVATOR: LocalizedText("保存人员", "Conservator"),
         Role.ADMINISTRATOR: LocalizedText("管理员", "Administrator"),
     }
 )
+
+
+STAFF: Final = frozenset(Role) - {Role.READER}
+"""The roles whose accounts may see the pages of staff."""
+
+PRIVILEGES: Final[Mapping[Role, Privileges]] = MappingProxyType({role: frozenset(Privilege) for role in Role})
+"""What an account of each role may see beyond the public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,11 @@ class Account:
     role: Role
     created: str
     disabled: str | None = None
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the account may see the pages of staff."""
+        return self.role in STAFF
 
     def to_json(self) -> dict[str, object]:
         """Return the account as the command line prints it."""

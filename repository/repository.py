@@ -21,6 +21,7 @@ from repository.database.log_sequence import LogSequence
 from repository.database.login_failures import LoginFailures
 from repository.database.lost_works import LostWorks
 from repository.database.outbox import Jobs
+from repository.database.partner_tokens import PartnerTokens
 from repository.database.replica_status import ReplicaStatus
 from repository.database.report_store import Reports
 from repository.database.store_registry import StoreRegistry
@@ -56,6 +57,7 @@ class Repository:
     reports: Reports
     lost_works: LostWorks
     deletions: Deletions
+    partner_tokens: PartnerTokens
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -108,4 +110,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         Reports(sessions),
         LostWorks(sessions),
         Deletions(sessions),
+        PartnerTokens(sessions, clock),
     )

@@ -13,9 +13,12 @@ from flask import Flask, Response, request
 from iiif_server import urls
 from repository.localized import Language
 from repository.repository import Repository
-from web.accounts import cookies
+from web.accounts import authorization, cookies
 from web.accounts import pages as account_pages
+from web.accounts.access_cookie import AccessCookies
+from web.accounts.login import Logins
 from web.accounts.passwords import Passwords
+from web.accounts.staff import current_privileges
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
@@ -48,8 +51,10 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     static_files = read_static_files(_HERE / "static")
     passwords = passwords or Passwords()
+    logins = Logins(repository.accounts, repository.account_sessions, repository.login_failures, passwords)
+    access_cookies = AccessCookies(repository.settings, repository.accounts.cookie_secret())
     for blueprint in (
-        pages.blueprint(repository, static_files),
+        pages.blueprint(repository, static_files, partial(current_privileges, repository.account_sessions)),
         sitemap.blueprint(repository),
         oembed.blueprint(repository),
         presentation.blueprint(repository),
@@ -62,7 +67,8 @@ def create_app(
         staff_page.blueprint(repository),
         work_page.blueprint(repository, passwords),
         report_pages.blueprint(repository),
-        account_pages.blueprint(repository, passwords),
+        account_pages.blueprint(repository, logins, access_cookies),
+        authorization.blueprint(repository, logins, access_cookies),
         certificate_pages.blueprint(repository, static_files, pictures),
     ):
         app.register_blueprint(blueprint)

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from iiif_server.asgi_messages import Message, Receive, Scope, Send, send_problem
+from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, credentials_of
 from iiif_server.host_names import HostInvalid, is_host
 from iiif_server.image.responses import ImageCall, ImageResponse, refusal
 from iiif_server.image.service import ImageService
@@ -87,13 +88,19 @@ class ImageApplication:
             fields.get(b"accept"),
             fields.get(b"accept-language"),
             scope.get(CLIENT_KEY, peer[0] if peer else ""),
+            _credentials(fields),
         )
 
 
 _WITHOUT_CONTENT: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 """Statuses whose responses have no ``Content-Length``: 0 would be that of the image (RFC 9110, section 8.6)."""
 
-_FIELDS: Final = frozenset({b"host", b"if-none-match", b"accept", b"accept-language"})
+_FIELDS: Final = frozenset({b"host", b"if-none-match", b"accept", b"accept-language", b"authorization", b"cookie"})
+
+
+def _credentials(fields: Mapping[bytes, str]) -> RequestCredentials:
+    cookie, authorization = fields.get(b"cookie"), fields.get(b"authorization")
+    return credentials_of(cookie, authorization) if cookie or authorization else NO_CREDENTIALS
 
 
 _ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)

@@ -10,6 +10,7 @@ from iiif_server.request.geometry import RenderPlan
 from iiif_server.request.limits import ImageLimits
 from iiif_server.request.protection import Protection
 from iiif_server.tiles.spans import TileSpan
+from repository.model.access import Decision
 from repository.model.work import HeldImage
 
 TRUSTED_SECONDS: Final = 5.0
@@ -19,8 +20,12 @@ GRACE_SECONDS: Final = 60.0
 """How long after its last confirmation an image is served while the database is unavailable."""
 
 _RETRY_SECONDS: Final = 1.0
-_CACHE_CONTROL: Final = (b"cache-control", b"public, max-age=3600, s-maxage=5")
+_PUBLIC: Final = ((b"cache-control", b"public, max-age=3600, s-maxage=5"),)
 # A shared cache asks again as soon as the look-up may have changed; a browser keeps what its reader has seen.
+_VARY: Final = (b"vary", b"Cookie, Authorization")
+_OF_THE_PUBLIC: Final = (*_PUBLIC, _VARY)
+_PRIVATE: Final = ((b"cache-control", b"private, no-store"), _VARY)
+# Nobody keeps what the public may not see: a computer of a reading room has many readers.
 _CORS: Final = (b"access-control-allow-origin", b"*")
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -28,12 +33,27 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class CachedImage:
-    """An image as the catalogue describes it, valid until `expires` on the service's clock."""
+    """An image as the catalogue describes it, valid until `expires` on the service's clock.
 
-    __slots__ = ("confirmed", "expires", "grid", "image", "limits", "protection")
+    `decision` is what may be seen of it: by everybody, or by who has certain privileges. `public` is the decision for
+    everybody.
+    """
 
-    def __init__(self, image: HeldImage, limits: ImageLimits, protection: Protection, now: float) -> None:
+    __slots__ = ("confirmed", "decision", "expires", "grid", "image", "limits", "protection", "public")
+
+    def __init__(
+        self,
+        image: HeldImage,
+        limits: ImageLimits,
+        protection: Protection,
+        now: float,
+        *,
+        decision: Decision,
+        public: Decision,
+    ) -> None:
         self.image = image
+        self.decision = decision
+        self.public = public
         self.limits = limits
         self.protection = protection
         self.grid = TileGrid(image.width, image.height, image.pyramid.tile_size)
@@ -43,6 +63,13 @@ class CachedImage:
         """Record that the catalogue has just returned this description."""
         self.confirmed = now
         self.expires = now + TRUSTED_SECONDS
+
+    @property
+    def cache_headers(self) -> Headers:
+        """The header fields that say who may keep an answer with pixels of the image."""
+        if self.public.shows_all:
+            return _PUBLIC
+        return _OF_THE_PUBLIC if self.decision == self.public else _PRIVATE
 
     def serve_stale(self, now: float) -> bool:
         """Extend the validity while the catalogue is unavailable; return False after `GRACE_SECONDS`."""
@@ -80,7 +107,7 @@ class ResolvedRequest:
                 (b"content-type", self.media_type.encode("latin-1")),
                 (b"etag", self.etag.encode("latin-1")),
                 (b"link", f"<{base_url}{self.link}".encode("latin-1", "replace")),
-                _CACHE_CONTROL,
+                *self.image.cache_headers,
                 _CORS,
             )
             self._base_url = base_url

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials
 from iiif_server.cors import ANY_ORIGIN, METHODS, PREFLIGHT
 from iiif_server.image.resolved import Headers
 from iiif_server.metrics import RequestClass
-from iiif_server.problems import matches, media_weight, problem, problem_document, stated_language
+from iiif_server.problems import CHALLENGE, matches, media_weight, problem, problem_document, stated_language
 from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
@@ -20,6 +21,7 @@ from repository.errors import ShanbenError
 from repository.localized import LocalizedText
 
 _INFO_CACHE_CONTROL: Final = ("Cache-Control", "public, max-age=300, s-maxage=5")
+_PRIVATE: Final = ("Cache-Control", "private, no-store")
 _JSON_LD: Final = "application/ld+json"
 _JSON: Final = "application/json"
 
@@ -29,7 +31,8 @@ _LOG: Final = logging.getLogger("shanben.image")
 class ImageCall(NamedTuple):
     """One request. `path` is percent-decoded once, its encoded slashes excepted; `base_url` has no trailing slash.
 
-    `client` identifies the client for the rendering budget; it is empty for a client without a limit.
+    `client` identifies the client for the rendering budget; it is empty for a client without a limit. `credentials` is
+    what the request presents to see more than the public.
     """
 
     path: str
@@ -39,6 +42,7 @@ class ImageCall(NamedTuple):
     accept: str | None = None
     accept_language: str | None = None
     client: str = ""
+    credentials: RequestCredentials = NO_CREDENTIALS
 
 
 class ImageResponse(NamedTuple):
@@ -56,8 +60,19 @@ def redirect(call: ImageCall, path: ImagePath) -> ImageResponse:
     return ImageResponse(HTTPStatus.SEE_OTHER, encode_headers([("Location", location), ANY_ORIGIN]))
 
 
-def information(call: ImageCall, version: ApiVersion, image: Described, offered: Offered) -> ImageResponse:
-    """Return the information document, in the media type that section 5.1 of each version asks for."""
+def information(
+    call: ImageCall,
+    version: ApiVersion,
+    image: Described,
+    offered: Offered,
+    *,
+    is_public: bool = True,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> ImageResponse:
+    """Return the information document, in the media type that section 5.1 of each version asks for.
+
+    No cache keeps it if it is not public, as where its `status` is 401.
+    """
     body = image_info(version, image, offered)
     media_type = _media_type(version, call.accept)
     etag = f'"{hashlib.blake2b(media_type.encode() + body, digest_size=12).hexdigest()}"'
@@ -65,13 +80,20 @@ def information(call: ImageCall, version: ApiVersion, image: Described, offered:
         ("Content-Type", media_type),
         ("ETag", etag),
         ("Link", f'<{PROFILES[version]}>;rel="profile"'),
-        ("Vary", "Accept"),
-        _INFO_CACHE_CONTROL,
+        ("Vary", "Accept, Authorization, Cookie" if image.services or not is_public else "Accept"),
+        _INFO_CACHE_CONTROL if is_public else _PRIVATE,
         ANY_ORIGIN,
+        *([CHALLENGE] if status is HTTPStatus.UNAUTHORIZED else []),
     ])  # fmt: skip
-    if matches(call.if_none_match, etag):
+    if status is HTTPStatus.OK and matches(call.if_none_match, etag):
         return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
-    return ImageResponse(HTTPStatus.OK, headers, body)
+    return ImageResponse(status, headers, body)
+
+
+def lower_tier(call: ImageCall, path: str) -> ImageResponse:
+    """Redirect a client without an access token to a lower tier (Authentication 1.0, section 3.2)."""
+    headers = encode_headers([("Location", f"{call.base_url}{path}"), _PRIVATE, ANY_ORIGIN])
+    return ImageResponse(HTTPStatus.FOUND, headers)
 
 
 def _media_type(version: ApiVersion, accept: str | None) -> str:

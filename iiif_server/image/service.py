@@ -2,9 +2,9 @@
 
 `ImageService.respond` knows no web framework; `asgi.py` calls it. Every request takes one path:
 
-1. **Look up** the image: one catalogue query, trusted for `TRUSTED_SECONDS`. While the database is unavailable the last
-   description is served for up to `GRACE_SECONDS`; after that every request for the image is refused.
-2. **Decide access** (`access.decide`): a request for an image that must not be shown ends here.
+1. **Look up** the image (`look_up.py`): one catalogue query, trusted for `TRUSTED_SECONDS`.
+2. **Decide access** (`access.decide`): a request for an image that must not be shown ends here. Credentials are read
+   only for images that the public does not see whole (`viewers.py`).
 3. **Resolve** the rest of the path: parse it (`grammar`), plan it on the image (`geometry`), protect it (`watermark`).
    The result is cached under its path. A matching ``If-None-Match`` ends the request: 304, nothing is read.
 4. **Respond**: a stored tile by one verified read (`tiles`); any other image by rendering (`render`): a cheap one in a
@@ -20,22 +20,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final
 
+from iiif_server.auth.credentials import NO_CREDENTIALS
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
 from iiif_server.image.credentials import open_credentials
+from iiif_server.image.descriptions import Descriptions
 from iiif_server.image.download import with_packet
+from iiif_server.image.look_up import ImageLookUp
 from iiif_server.image.resolved import CachedImage, Headers, ResolvedRequest
 from iiif_server.image.responses import (
     ImageCall,
     ImageResponse,
-    information,
     method_refused,
     preflight,
     redirect,
@@ -47,46 +49,32 @@ from iiif_server.pyramid.file import PyramidDirectory
 from iiif_server.render import pipeline
 from iiif_server.render.decoded_cache import DecodedTiles
 from iiif_server.render.pool import RenderPool, blocking_reader
-from iiif_server.render.watermark import apply_protection, protection_of, read_watermark
+from iiif_server.render.watermark import apply_protection
 from iiif_server.request.cost import RequestLimited, cost, is_slow
 from iiif_server.request.geometry import RenderPlan, Source, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, parse
-from iiif_server.request.info import PROFILES, Described, Offered
-from iiif_server.request.limits import ImageLimits
-from iiif_server.tiles.circuit_breaker import CircuitBreaker
-from iiif_server.tiles.single_flight import SingleFlight
+from iiif_server.request.info import PROFILES, Offered
 from iiif_server.tiles.source import TileBytes, open_tile_source
 from iiif_server.tiles.spans import TileSpan
-from iiif_server.urls import ImagePath, image_path, image_service_path, parse_image_path
+from iiif_server.urls import ImagePath, image_path, parse_image_path
 from repository.clock_cache import ClockCache
-from repository.database.deletions import WorkDeleted
 from repository.errors import (
-    AccessRefused,
-    DatabaseFault,
     KeyNotFound,
     NotFound,
     PyramidCorrupt,
     RenderingBusy,
     RequestInvalid,
     ShanbenError,
-    Withdrawn,
 )
-from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
-from repository.model.access import AccessVerdict, Decision, decide
 from repository.repository import Repository
 
-_Found = TypeVar("_Found")
-
-_DATABASE_UNAVAILABLE: Final = LocalizedText("数据库暂时没有应答，请稍后重试", "it does not respond; try again shortly")
-_CACHED_IMAGES: Final = 4096
 _CACHED_REQUESTS: Final = 16_384
 _DIRECTORY_BYTES: Final = 64 << 20
 _THUMBNAIL_BYTES: Final = 32 << 20
 _MAX_THUMBNAIL: Final = 128 << 10
 """Bytes up to which an image of the full region is cached: lists of a work's pages request the same ones repeatedly."""
 
-_LOOK_UP_THREADS: Final = 4
 _RENDER_THREADS: Final = 2
 
 
@@ -109,31 +97,24 @@ class ImageService:
     ) -> None:
         settings = repository.settings
         self._metrics = metrics = metrics or NoMetrics()
-        self._catalogue = repository.catalogue
-        self._deletions = repository.deletions
-        self._breaker = CircuitBreaker(DatabaseFault)
-        self._look_ups: SingleFlight[CachedImage] = SingleFlight()
+        self._look_up = ImageLookUp(repository, metrics, clock)
         self._tiles = open_tile_source(settings, repository.store, metrics)
-        self._watermark = read_watermark(settings.watermark)
         self._publisher, self._base_url = settings.provider, settings.base_url
         self._credentials = open_credentials(settings, repository.catalogue)
-        self._max_area = settings.max_area
         self._jpeg_quality = settings.jpeg_quality
         self._clock = clock
-        self._now = repository.clock
-        self._images: ClockCache[str, CachedImage] = ClockCache(_CACHED_IMAGES)
         self._resolved: ClockCache[str, ResolvedRequest] = ClockCache(_CACHED_REQUESTS)
+        self._resolved_privately: ClockCache[str, ResolvedRequest] = ClockCache(_CACHED_REQUESTS // 4)
         self._directories: ClockCache[str, PyramidDirectory] = ClockCache(_DIRECTORY_BYTES, lambda found: found.memory)
         self._thumbnails: ClockCache[str, bytes] = ClockCache(_THUMBNAIL_BYTES, len)
         self._decoded = DecodedTiles()
         self._renderer_version = pipeline.renderer_version()
-        self._look_up_threads = ThreadPoolExecutor(_LOOK_UP_THREADS, "look-up")
         self._render_threads = ThreadPoolExecutor(_RENDER_THREADS, "render")
         self._pool = RenderPool(settings.render_seconds, metrics)
         self._budget = ClientBudget(settings.client_pixels, clock)
         pipeline.use_little_memory()
         self._offered = offered or capabilities.probe()
-        metrics.register_gauge("database-breaker-open", lambda: float(self._breaker.is_open))
+        self._descriptions = Descriptions(self._look_up, self._offered, settings.provider)
 
     async def respond(self, call: ImageCall) -> ImageResponse:
         """Return the response to a request; domain errors become problem documents."""
@@ -154,18 +135,19 @@ class ImageService:
         self._pool.close()
         self._credentials.close()
         self._render_threads.shutdown(wait=False, cancel_futures=True)
-        self._look_up_threads.shutdown(wait=False, cancel_futures=True)
+        self._look_up.close()
 
     async def _respond(self, call: ImageCall) -> ImageResponse:
         resolved = self._resolved.get(call.path)
-        if resolved is None or resolved.image.expires < self._clock():
+        if resolved is None or resolved.image.expires < self._clock() or _may_see_more(call, resolved.image):
             path = _parsed(call.path)
-            image = await self._look_up(path.image)
             if not path.rest:
+                await self._look_up.public(path.image)
                 return redirect(call, path)
             if path.rest == "info.json":
-                return information(call, ApiVersion(path.version), _described(call, path, image), self._offered)
-            resolved = self._resolve(call.path, path, image)
+                return await self._descriptions.respond(call, path)
+            image = await self._look_up.shown(path.image, call.credentials)
+            resolved = self._resolve(path, image)
         headers = resolved.headers(call.base_url)
         if call.if_none_match and matches(call.if_none_match, resolved.etag):
             return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
@@ -184,68 +166,26 @@ class ImageService:
         try:
             return await self._respond(call)
         except (PyramidCorrupt, KeyNotFound) as error:
-            if image := self._images.get(identifier):
+            if image := self._look_up.known(identifier):
                 self._report_damage(image, error)
             raise
 
-    # 1 and 2: look up, decide access
-
-    async def _look_up(self, identifier: str) -> CachedImage:
-        """Return an image that may be shown.
-
-        Raises `NotFound`, `Withdrawn`, `WorkDeleted`, `AccessRefused`, `DatabaseFault`.
-        """
-        image = self._images.get(identifier)
-        if image and image.expires >= self._clock():
-            return image
-        if not is_valid(identifier, Kind.IMAGE):
-            raise _not_found(identifier)
-        try:
-            return await self._look_ups.run(identifier, partial(self._look_up_in_catalogue, identifier))
-        except DatabaseFault:
-            if image and image.serve_stale(self._clock()):
-                return image
-            raise
-
-    async def _look_up_in_catalogue(self, identifier: str) -> CachedImage:
-        now, known = self._clock(), self._images.get(identifier)
-        query = partial(self._in_thread, self._catalogue.image, identifier)
-        held = await self._breaker.call(query, reason=_DATABASE_UNAVAILABLE)
-        decision = decide(held.rights, held.state, self._now()) if held else None
-        if held is None or decision is None or not decision.shows_pixels:
-            self._images.forget(identifier)
-            raise await self._not_held(identifier) if decision is None else _denial(decision, identifier)
-        limits = ImageLimits(self._max_area, decision.max_size)
-        if known and known.image == held and known.limits == limits:
-            known.confirm(now)
-            return known
-        image = CachedImage(held, limits, protection_of(held, self._watermark), now)
-        self._images.put(identifier, image)
-        return image
-
-    async def _not_held(self, identifier: str) -> ShanbenError:
-        """Return the error for an image that the catalogue lacks: not held, or deleted with its work."""
-        query = partial(self._in_thread, self._deletions.of_image, identifier)
-        deletion = await self._breaker.call(query, reason=_DATABASE_UNAVAILABLE)
-        what = _image_name(identifier)
-        return NotFound(what=what) if deletion is None else WorkDeleted(what=what, day=deletion.day)
-
-    def _in_thread(self, query: Callable[[str], _Found], identifier: str) -> Awaitable[_Found]:
-        return asyncio.get_running_loop().run_in_executor(self._look_up_threads, query, identifier)
-
     def _forget(self, identifier: str) -> None:
-        image = self._images.get(identifier)
+        image = self._look_up.forget(identifier)
         if image:
-            image.expires = -1.0
             self._directories.forget(image.image.pyramid.key)
             self._tiles.forget(image.image.pyramid)
-            self._images.forget(identifier)
 
     # 3: resolve
 
-    def _resolve(self, key: str, path: ImagePath, image: CachedImage) -> ResolvedRequest:
-        """Return a resolved request, from the cache or to it under `key`."""
-        resolved = self._resolved.get(key)
+    def _resolve(self, path: ImagePath, image: CachedImage) -> ResolvedRequest:
+        """Return a resolved request, from the cache or to it.
+
+        What everybody sees is cached apart: `_respond` asks for it before it knows the viewer.
+        """
+        cache = self._resolved if image.decision == image.public else self._resolved_privately
+        key = image_path(path.image, path.rest, path.version)
+        resolved = cache.get(key)
         if resolved and resolved.image is image:
             return resolved
         version = ApiVersion(path.version)
@@ -260,7 +200,7 @@ class ImageService:
         link = f'{canonical}>;rel="canonical", <{PROFILES[version]}>;rel="profile"'
         media_type = pipeline.MEDIA_TYPES[planned.format]
         resolved = ResolvedRequest(image, planned, self._etag(image, planned), media_type, link)
-        self._resolved.put(key, resolved)
+        cache.put(key, resolved)
         return resolved
 
     def _etag(self, image: CachedImage, planned: RenderPlan) -> str:
@@ -365,24 +305,11 @@ def _parsed(path: str) -> ImagePath:
     return parts
 
 
-def _described(call: ImageCall, path: ImagePath, image: CachedImage) -> Described:
-    uri = call.base_url + image_service_path(path.image, path.version)
-    return Described(uri, call.base_url, image.image.work, image.image.rights.uri, image.grid, image.limits)
+def _may_see_more(call: ImageCall, image: CachedImage) -> bool:
+    """Return whether a request has credentials by which it may see more of an image than everybody."""
+    return call.credentials is not NO_CREDENTIALS and not image.public.shows_all
 
 
 def _not_offered(name: str, offered: Iterable[str]) -> LocalizedText:
     text = LocalizedText("本服务不提供 {name}，可用：{offered}", "{name} is not offered here; available: {offered}")
     return text.format(name=name, offered=", ".join(offered))
-
-
-def _image_name(identifier: str) -> LocalizedText:
-    return LocalizedText("图像 {name}", "The image {name}").format(name=identifier)
-
-
-def _not_found(identifier: str) -> NotFound:
-    return NotFound(what=_image_name(identifier))
-
-
-def _denial(decision: Decision, identifier: str) -> ShanbenError:
-    what = _image_name(identifier)
-    return Withdrawn(what=what, when="") if decision.verdict is AccessVerdict.WITHDRAWN else AccessRefused(what=what)

@@ -6,7 +6,7 @@ Image API 3.0 and 2.1.1, section 5 of each.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -62,7 +62,7 @@ class Described(NamedTuple):
     """The facts of an image that its information document states.
 
     `uri` is its base URI, `base_url` the public address of the site, `work` the identifier of the work that has it,
-    `rights` a URI.
+    `rights` a URI. `services` are those of authorization, and `contexts` the JSON-LD contexts that they need.
     """
 
     uri: str
@@ -71,6 +71,8 @@ class Described(NamedTuple):
     rights: str | None
     grid: TileGrid
     limits: ImageLimits
+    services: Sequence[Mapping[str, object]] = ()
+    contexts: Sequence[str] = ()
 
 
 def image_info(version: ApiVersion, image: Described, offered: Offered) -> bytes:
@@ -90,7 +92,7 @@ def _features(version: ApiVersion, image: Described, offered: Offered) -> list[s
 def _version_3(image: Described, offered: Offered) -> dict[str, object]:
     features, level = _features(ApiVersion.THREE, image, offered), LEVEL_2_FEATURES[ApiVersion.THREE]
     document: dict[str, object] = {
-        "@context": CONTEXTS[ApiVersion.THREE],
+        "@context": _context(ApiVersion.THREE, image),
         "id": image.uri,
         "type": "ImageService3",
         "protocol": "http://iiif.io/api/image",
@@ -107,7 +109,16 @@ def _version_3(image: Described, offered: Offered) -> dict[str, object]:
     document["partOf"] = [_link(manifest_path(image.work), image, "Manifest", _MANIFEST)]
     record = _link(record_path(image.work), image, "Dataset", _RECORD)
     document["seeAlso"] = [{**record, "format": "application/json"}]
-    return document
+    return document | _services(image)
+
+
+def _context(version: ApiVersion, image: Described) -> str | list[str]:
+    """Return the contexts; those of services come first (Authorization Flow 2.0, section 2.1)."""
+    return [*image.contexts, CONTEXTS[version]] if image.contexts else CONTEXTS[version]
+
+
+def _services(image: Described) -> dict[str, object]:
+    return {"service": [*image.services]} if image.services else {}
 
 
 def _version_2(image: Described, offered: Offered) -> dict[str, object]:
@@ -129,7 +140,7 @@ def _version_2(image: Described, offered: Offered) -> dict[str, object]:
     }
     if image.rights:
         document["license"] = image.rights
-    return document
+    return document | _services(image)
 
 
 def _shape(grid: TileGrid, limits: ImageLimits) -> dict[str, object]:

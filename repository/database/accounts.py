@@ -1,4 +1,4 @@
-"""Accounts of staff, their sessions, and the secret that web processes share.
+"""Accounts, their sessions, and the secret that web processes share.
 
 A session is known by the SHA-256 of its token, so that a copy of the database opens no session.
 """
@@ -143,7 +143,7 @@ class AccountSessions:
             if account is None or account.disabled is not None:
                 return None
             started, ends = timestamp(now), timestamp(now + SESSION_LIFETIME)
-            digest = _digest(token)
+            digest = session_reference(token)
             row = AccountSessionRow(token_sha256=digest, account=name, started=started, used=started, ends=ends)
             session.add(row)
             return token
@@ -152,12 +152,16 @@ class AccountSessions:
 
     def account(self, token: str) -> Account | None:
         """Return the account of a session, and record its use at most once a minute; None if it has ended."""
+        return self.account_of(session_reference(token))
+
+    def account_of(self, reference: str) -> Account | None:
+        """Return the account of a session by its reference, as `account` does by its token."""
         now = self._clock()
         joined = select(AccountRow, AccountSessionRow.used).join(
             AccountSessionRow, AccountSessionRow.account == AccountRow.name
         )
         query = joined.where(
-            AccountSessionRow.token_sha256 == _digest(token),
+            AccountSessionRow.token_sha256 == reference,
             AccountSessionRow.ends > timestamp(now),
             AccountSessionRow.used > timestamp(now - SESSION_IDLE),
             AccountRow.disabled.is_(None),
@@ -168,12 +172,16 @@ class AccountSessions:
             return None
         row, used = found
         if used <= timestamp(now - _USE_RECORDED):
-            self._record_use(token, timestamp(now))
+            self._record_use(reference, timestamp(now))
         return _account(row)
 
     def end(self, token: str) -> None:
         """End a session; harmless if it has ended."""
-        ending = delete(AccountSessionRow).where(AccountSessionRow.token_sha256 == _digest(token))
+        self.end_of(session_reference(token))
+
+    def end_of(self, reference: str) -> None:
+        """End a session by its reference; harmless if it has ended."""
+        ending = delete(AccountSessionRow).where(AccountSessionRow.token_sha256 == reference)
         run_transaction(self._sessions, lambda session: session.execute(ending))
 
     def count(self, name: str) -> int:
@@ -182,8 +190,8 @@ class AccountSessions:
         with read_session(self._sessions) as session:
             return session.scalar(query) or 0
 
-    def _record_use(self, token: str, time: str) -> None:
-        row = update(AccountSessionRow).where(AccountSessionRow.token_sha256 == _digest(token))
+    def _record_use(self, reference: str, time: str) -> None:
+        row = update(AccountSessionRow).where(AccountSessionRow.token_sha256 == reference)
         run_transaction(self._sessions, lambda session: session.execute(row.values(used=time)))
 
 
@@ -202,5 +210,6 @@ def _end_sessions(session: Session, name: str) -> None:
     session.execute(delete(AccountSessionRow).where(AccountSessionRow.account == name))
 
 
-def _digest(token: str) -> str:
+def session_reference(token: str) -> str:
+    """Return the reference of a session, the SHA-256 of its token: it finds the session and opens none."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -4,8 +4,10 @@ The rules, in order; anything that no rule allows is refused:
 
 1. A withdrawn work is shown to nobody.
 2. Open access shows everything. So does any other access from the day on that ends it.
-3. Reduced access with a positive `max_size` shows images whose longest side, for the whole image, is at most that.
-4. Everything else, including reduced access without a size, is refused.
+3. Reduced access shows everything to who has the privilege of the full size, restricted access to who has that of
+   restricted images. Accounts and the tokens of partners have privileges; the public has none.
+4. Reduced access with a positive `max_size` shows images whose longest side, for the whole image, is at most that.
+5. Everything else, including reduced access without a size, is refused.
 
 A new deposit of a work never opens it: `after_deposit`.
 """
@@ -16,6 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from math import inf
+from types import MappingProxyType
+from typing import Final
 
 from repository.localized import LocalizedText
 from repository.model.work import Access, Agent, Rights, WorkAccess, WorkState
@@ -28,6 +32,23 @@ class AccessVerdict(StrEnum):
     REDUCED = "reduced"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+
+
+class Privilege(StrEnum):
+    """What an account or a partner may see beyond the public."""
+
+    FULL_SIZE = "full-size"
+    RESTRICTED_IMAGES = "restricted-images"
+
+
+Privileges = frozenset[Privilege]
+NO_PRIVILEGES: Final[Privileges] = frozenset()
+"""Those of the public."""
+
+_LIFTED_BY: Final = MappingProxyType(
+    {Access.REDUCED: Privilege.FULL_SIZE, Access.RESTRICTED: Privilege.RESTRICTED_IMAGES}
+)
+"""The privilege that lifts each limit of access."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +64,37 @@ class Decision:
         return self.verdict in {AccessVerdict.OPEN, AccessVerdict.REDUCED}
 
     @property
+    def shows_all(self) -> bool:
+        """Whether every pixel may be shown."""
+        return self.verdict is AccessVerdict.OPEN
+
+    @property
     def shows_text(self) -> bool:
         """Whether the text of pages may be shown, found and counted: wherever their pictures are shown at any size."""
         return self.shows_pixels
 
 
-def decide(rights: Rights, state: WorkState, now: datetime) -> Decision:
-    """Decide what the public may see at `now` of a work with these rights in this state, and of any of its images."""
+def decide(rights: Rights, state: WorkState, now: datetime, privileges: Privileges = NO_PRIVILEGES) -> Decision:
+    """Decide what may be seen at `now` of a work with these rights in this state, and of any of its images.
+
+    Without `privileges`, what the public may see.
+    """
     if state is WorkState.WITHDRAWN:
         return Decision(AccessVerdict.WITHDRAWN)
     if state is not WorkState.PUBLISHED:
         return Decision(AccessVerdict.REFUSED)
     if rights.access is Access.OPEN or has_ended(rights.until, now):
         return Decision(AccessVerdict.OPEN)
+    if _LIFTED_BY.get(rights.access) in privileges:
+        return Decision(AccessVerdict.OPEN)
     if rights.access is Access.REDUCED and rights.max_size and rights.max_size > 0:
         return Decision(AccessVerdict.REDUCED, rights.max_size)
     return Decision(AccessVerdict.REFUSED)
+
+
+def can_be_lifted(rights: Rights) -> bool:
+    """Return whether some privilege shows everything of a work with these rights."""
+    return rights.access in _LIFTED_BY
 
 
 def has_ended(until: str | None, now: datetime) -> bool:

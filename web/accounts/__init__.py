@@ -1,4 +1,4 @@
-"""Accounts of staff on the web: passwords, login, sessions, forms, and the pages for them.
+"""Accounts on the web: passwords, login, sessions, forms, their pages, and the authorization services of IIIF.
 
 `web.app`, `web.operations`, `web.services` and `web.cli` may import it.
 """

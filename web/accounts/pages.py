@@ -11,10 +11,12 @@ from iiif_server.problems import status_of
 from repository.database.accounts import AccountSessions
 from repository.errors import ShanbenError
 from repository.repository import Repository
+from web.accounts.access_cookie import AccessCookies
 from web.accounts.login import LoginLimited, LoginRefused, Logins
-from web.accounts.passwords import Passwords, PasswordsBusy
+from web.accounts.passwords import PasswordsBusy
 from web.accounts.staff import (
     current_account,
+    current_reader,
     current_token,
     path_after_login,
     renew_session,
@@ -25,10 +27,9 @@ from web.site.urls import local_url
 from web.trusted_networks import request_address
 
 
-def blueprint(repository: Repository, passwords: Passwords) -> Blueprint:
+def blueprint(repository: Repository, logins: Logins, cookies: AccessCookies) -> Blueprint:
     """Return the routes of the pages."""
-    sessions = repository.account_sessions
-    pages = _Pages(sessions, Logins(repository.accounts, sessions, repository.login_failures, passwords))
+    pages = _Pages(repository.account_sessions, logins, cookies)
     routes = Blueprint("accounts", __name__)
     routes.get(urls.LOGIN, endpoint="login")(pages.show_login)
     routes.post(urls.LOGIN, endpoint="log_in")(pages.log_in)
@@ -40,9 +41,10 @@ def blueprint(repository: Repository, passwords: Passwords) -> Blueprint:
 class _Pages:
     """The views of the pages."""
 
-    def __init__(self, sessions: AccountSessions, logins: Logins) -> None:
+    def __init__(self, sessions: AccountSessions, logins: Logins, cookies: AccessCookies) -> None:
         self._sessions = sessions
         self._logins = logins
+        self._cookies = cookies
 
     def show_login(self) -> Response:
         target = path_after_login(request.args.get("next"))
@@ -58,10 +60,13 @@ class _Pages:
         if earlier:
             self._logins.end(earlier)
         renew_session(token)
-        return _redirect(target)
+        is_staff = current_account(self._sessions) is not None
+        response = _redirect(target if is_staff or target != urls.STAFF else urls.HOME)
+        self._cookies.set(response, token)
+        return response
 
     def show_logout(self) -> Response:
-        account = current_account(self._sessions)
+        account = current_reader(self._sessions)
         return staff_response("logout.html", account=account) if account else _redirect(urls.LOGIN)
 
     def log_out(self) -> Response:
@@ -69,7 +74,9 @@ class _Pages:
         if token:
             self._logins.end(token)
         renew_session(None)
-        return _redirect(urls.LOGIN)
+        response = _redirect(urls.LOGIN)
+        self._cookies.clear(response)
+        return response
 
 
 def _login_page(target: str, name: str, error: ShanbenError | None) -> Response:

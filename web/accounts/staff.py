@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from flask import Response, g, make_response, redirect, render_template, request, session
 
 from iiif_server import urls
-from repository.accounts import Account
+from repository.accounts import PRIVILEGES, Account
 from repository.database.accounts import AccountSessions
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
+from repository.model.access import NO_PRIVILEGES, Privileges
 from web.site.language import current_language
 from web.site.urls import local_url
 
@@ -32,12 +33,24 @@ class LoginRequired(AccessRefused):
 
 
 def current_account(sessions: AccountSessions) -> Account | None:
-    """Return the account that made the current request; None without a session that is still open."""
+    """Return the account of staff that made the current request; None for a reader and for the public."""
+    account = current_reader(sessions)
+    return account if account and account.is_staff else None
+
+
+def current_reader(sessions: AccountSessions) -> Account | None:
+    """Return the account, of any role, that made the current request; None without a session that is still open."""
     if "account" not in g:
         token = session.get(_TOKEN)
         g.account = sessions.account(token) if isinstance(token, str) else None
     account: Account | None = g.account
     return account
+
+
+def current_privileges(sessions: AccountSessions) -> Privileges:
+    """Return what the current request's account may see beyond the public."""
+    account = current_reader(sessions)
+    return PRIVILEGES[account.role] if account else NO_PRIVILEGES
 
 
 def current_token() -> str | None:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
-from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, is_record_path
+from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, is_auth_page, is_record_path
 from repository.errors import ShanbenError
 from repository.localized import Language
 from web.messages.interface import MESSAGES
@@ -88,7 +88,8 @@ def _wants_problem_document() -> bool:
     A client whose ``Host`` is no host name gets one too: a page needs URLs, and none can be built for it.
     """
     path = request.path
-    if path.startswith(_FOR_PROGRAMS) or is_record_path(path) or isinstance(request.routing_exception, BadHost):
+    is_for_programs = path.startswith(_FOR_PROGRAMS) and not is_auth_page(path)
+    if is_for_programs or is_record_path(path) or isinstance(request.routing_exception, BadHost):
         return True
     accept = request.headers.get("Accept", "")
     named = [kind for kind in ("application/problem+json", "application/json") if kind in accept]

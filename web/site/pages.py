@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, reader_path, work_path
@@ -16,8 +18,8 @@ from preservation.replication.status import replication_status_of
 from repository.database.store_registry import PRIMARY
 from repository.errors import AccessRefused, NotFound, RequestInvalid
 from repository.localized import LocalizedText
-from repository.model.access import Decision, decide
-from repository.model.work import Page, Rights, Work, WorkSummary
+from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
+from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
@@ -83,12 +85,16 @@ class CatalogueQueries:
         """Return the number of works in the list."""
         return self._catalogue.published_count()
 
-    def work(self, identifier: str) -> tuple[Work, Decision]:
+    def work(self, identifier: str, privileges: Privileges = NO_PRIVILEGES) -> tuple[Work, Decision]:
         """Return a work and the decision on access to it.
 
         Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`.
         """
-        return held_work(self._repository, identifier)
+        return held_work(self._repository, identifier, privileges)
+
+    def public_decision(self, work: Work) -> Decision:
+        """Return the decision on what everybody may see of a work that is not withdrawn."""
+        return decide(work.rights, WorkState.PUBLISHED, self._repository.clock())
 
     def volumes(self, work: Work, decision: Decision) -> list[view_models.VolumeView]:
         """Return the volumes of a work with the thumbnails of their pages."""
@@ -162,8 +168,10 @@ class CatalogueQueries:
         return ImageLimits(self._repository.settings.max_area, decision.max_size)
 
 
-def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
-    """Return the routes of the pages."""
+def blueprint(
+    repository: Repository, static_files: StaticFiles, privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES
+) -> Blueprint:
+    """Return the routes of the pages. `privileges` gives what the current request may see beyond the public."""
     routes = Blueprint("pages", __name__)
     queries = CatalogueQueries(repository)
     routes.after_request(_set_page_headers)
@@ -193,7 +201,7 @@ def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
 
     @routes.get("/works/<identifier>")
     def work(identifier: str) -> str | AnyResponse:
-        found, decision = queries.work(identifier)
+        found, decision = queries.work(identifier, privileges())
         if found.identifier != identifier:
             return redirect(local_url(work_path(found.identifier)), 301)
         return _render_work(queries, static_files, found, decision)
@@ -207,9 +215,9 @@ def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
 
     @routes.get("/works/<identifier>/read")
     def read(identifier: str) -> str:
-        found, decision = queries.work(identifier)
+        found, decision = queries.work(identifier, privileges())
         if not decision.shows_pixels:
-            raise AccessRefused(what=found.identifier)
+            raise (AuthorizationNeeded if can_be_lifted(found.rights) else AccessRefused)(what=found.identifier)
         return _render_reader(queries, static_files, found, decision)
 
     return routes
@@ -220,6 +228,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         "work.html",
         work=work,
         decision=decision,
+        shows_privately=decision != queries.public_decision(work),
         lang=catalogue_tag(work.record.language),
         rows=view_models.record_rows(work.record),
         condition=view_models.condition_rows(work, current_language()),

@@ -403,10 +403,13 @@ class TestLargePictures:
 class TestAccess:
     def test_a_restricted_image_returns_nothing(self, hold_picture: Callable[..., str], picture: pyvips.Image) -> None:
         served = ServedImage(hold_picture, picture, Rights(access=Access.RESTRICTED))
-        for rest in ["info.json", "", "0,0,256,256/256,256/0/default.jpg", "full/1,1/0/default.jpg", "x"]:
+        for rest in ["0,0,256,256/256,256/0/default.jpg", "full/1,1/0/default.jpg", "x"]:
             response = served.ask(rest, if_none_match="*")
-            assert response.status == 403
-            assert document_of(response)["code"] == "access.refused"
+            assert response.status == 401
+            assert headers(response)["WWW-Authenticate"].startswith("Bearer")
+            assert headers(response)["Cache-Control"] == "no-store"
+            assert document_of(response)["code"] == "access.authorization"
+        assert served.ask("info.json", if_none_match="*").status == 401
         assert served.store.reads == []
 
     def test_a_reduced_image_returns_no_stored_tile_of_a_larger_level(
@@ -429,7 +432,7 @@ class TestAccess:
     def test_reduced_access_without_a_size_returns_nothing(
         self, hold_picture: Callable[..., str], picture: pyvips.Image
     ) -> None:
-        assert ServedImage(hold_picture, picture, Rights(access=Access.REDUCED)).ask("info.json").status == 403
+        assert ServedImage(hold_picture, picture, Rights(access=Access.REDUCED)).ask("info.json").status == 401
 
 
 class TestInformation:
@@ -551,8 +554,8 @@ class TestVersion2:
         assert served.ask_version(2, "0,0,1024,1024/256,/0/default.jpg").body == served.stored(39)
         assert picture_of(served.ask_version(2, "full/max/0/default.jpg")).size == (400, 293)
         restricted = ServedImage(hold_picture, picture.invert(), Rights(access=Access.RESTRICTED))
-        for rest in ["info.json", "", "full/full/0/default.jpg", "x"]:
-            assert restricted.ask_version(2, rest).status == 403
+        for rest in ["info.json", "full/full/0/default.jpg", "x"]:
+            assert restricted.ask_version(2, rest).status == 401
         assert restricted.store.reads == []
 
     def test_everything_that_info_json_offers_is_served(self, served: ServedImage) -> None:

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from staff_browser import PASSWORD, Browser, record_hashes
 
-from repository.accounts import Role
+from repository.accounts import STAFF, Role
 from repository.repository import Repository
 from web.accounts.cookies import COOKIE, MAX_FORM_BYTES
 from web.accounts.login import ACCOUNT_FAILURES, ADDRESS_FAILURES
@@ -32,8 +32,8 @@ def with_cookie(app: Flask, value: str | None) -> Browser:
     return browser
 
 
-@pytest.mark.parametrize("role", Role)
-def test_every_role_sees_the_staff_page_and_the_status(browser: Browser, role: Role) -> None:
+@pytest.mark.parametrize("role", sorted(STAFF))
+def test_every_role_of_staff_sees_the_staff_page_and_the_status(browser: Browser, role: Role) -> None:
     answer = browser.log_in(role.value)
     assert (answer.status_code, answer.location) == (303, "/staff")
     page = browser.get("/staff")
@@ -42,6 +42,19 @@ def test_every_role_sees_the_staff_page_and_the_status(browser: Browser, role: R
     assert 'href="/preservation"' in page.text
     assert ("shanben account" in page.text) is (role is Role.ADMINISTRATOR)
     assert browser.get("/status").status_code == 200
+
+
+def test_reader_sees_no_page_of_staff_and_can_log_out(browser: Browser) -> None:
+    answer = browser.log_in("reader")
+    assert (answer.status_code, answer.location) == (303, "/")
+    for path in ("/staff", "/preservation"):
+        assert browser.get(path).status_code == 303
+    assert browser.get("/status").status_code == 403
+    assert browser.get("/login").status_code == 200
+    page = browser.get("/logout").text
+    assert 'href="/staff">返回' not in page
+    browser.post("/logout", csrf_token=browser.form_value("/logout"))
+    assert browser.get("/logout").status_code == 303
 
 
 def test_pages_are_in_both_languages_and_kept_by_no_cache(browser: Browser) -> None:
@@ -177,7 +190,7 @@ def test_forged_cookie_is_no_session(app: Flask, forged: str) -> None:
 
 def cookie_of(browser: Browser) -> SimpleCookie:
     answer = browser.log_in()
-    return SimpleCookie(answer.headers["Set-Cookie"])
+    return SimpleCookie("\n".join(each for each in answer.headers.getlist("Set-Cookie") if each.startswith(COOKIE)))
 
 
 def test_cookie_is_hidden_from_scripts_and_other_sites(browser: Browser) -> None:

@@ -167,7 +167,9 @@ def test_restricted_work_has_its_record_and_no_picture(client: FlaskClient, publ
     assert not pictures(page.text)
     assert not [address for address in hrefs(page.text) if "/read" in address.removeprefix("/static/reader")]
     assert not pictures(client.get("/").text)
-    assert client.get(f"/works/{work.identifier}/read").status_code == 403
+    refused = client.get(f"/works/{work.identifier}/read")
+    assert refused.status_code == 401
+    assert 'href="/login?next=' in refused.text
 
 
 def test_reduced_work_requests_pictures_within_its_limit(repository: Repository, publisher: Any) -> None:
@@ -236,7 +238,7 @@ def test_record_of_a_restricted_work_has_no_files(client: FlaskClient, publisher
 def test_a_restriction_ends_on_its_day(client: FlaskClient, publisher: Any, until: str) -> None:
     work = publisher.book(Rights(access=Access.RESTRICTED, until=until))
     has_ended = until == "2026-01-01"
-    assert client.get(f"/works/{work.identifier}/read").status_code == (200 if has_ended else 403)
+    assert client.get(f"/works/{work.identifier}/read").status_code == (200 if has_ended else 401)
     assert bool(pictures(client.get("/").text)) is has_ended
 
 
@@ -278,7 +280,7 @@ def test_static_file_is_sent_in_one_part(client: FlaskClient, fields: dict[str, 
     assert (unchanged.status_code, unchanged.content_length) == (304, None)
 
 
-@pytest.mark.parametrize(("column", "status"), [("access", 403), ("state", 410)])
+@pytest.mark.parametrize(("column", "status"), [("access", 401), ("state", 410)])
 def test_value_of_another_release_hides_its_work_and_no_other(
     client: FlaskClient, publisher: Any, repository: Repository, column: str, status: int
 ) -> None:
