@@ -120,7 +120,7 @@ class _PageReader:
         for item in (part.strip() for part in (table.pages or "").split(",") if part.strip()):
             if len(self.faults) >= _MOST_FAULTS:
                 break
-            run = _find_run(item, self._positions)
+            run = find_run(item, self._positions)
             if run is None:
                 name = item[:_LONGEST_SHOWN]
                 self._refuse(table, f"没有书页 {name}；请核对", f"there is no page {name}; check it")
@@ -145,7 +145,7 @@ class _PageReader:
         self.faults.append(_range_fault(table, "pages", zh, en))
 
 
-def _find_run(item: str, positions: Mapping[str, int]) -> tuple[int, int] | None:
+def find_run(item: str, positions: Mapping[str, int]) -> tuple[int, int] | None:
     """Return the positions where a page or run begins and ends. Names may contain hyphens, so each is tried."""
     if len(item) > _LONGEST_ITEM:
         return None

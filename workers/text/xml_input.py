@@ -1,0 +1,123 @@
+"""Parses XML of strangers within limits: no entities, no DTD, no network, bounded elements and depth. (pure)"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lxml import etree, html
+
+from repository.localized import LocalizedText
+from workers.text.source import TextProblem, too_large
+
+MAX_TAGS: Final = 500_000
+"""The most tags of a file; lxml needs about 200 bytes for each. ALTO of a dense newspaper page has about 20,000."""
+
+MAX_DEPTH: Final = 200
+"""How deep elements may be nested; libxml2 itself stops at 256."""
+
+_ENTITY: Final = re.compile(rb"<!ENTITY", re.IGNORECASE)
+
+Element = Any
+"""An element of lxml, which has no types."""
+
+
+def parse_xml(content: bytes) -> Element:
+    """Return the root of an XML document. Raises `TextProblem`."""
+    _check_size(content)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as fault:
+        raise _malformed(fault) from fault
+    _check_depth(root)
+    return root
+
+
+def parse_html(content: bytes) -> Element:
+    """Return the root of an HTML document, however badly nested. Raises `TextProblem`."""
+    _check_size(content)
+    parser = html.HTMLParser(no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, encoding="utf-8")
+    try:
+        root = html.document_fromstring(content, parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError) as fault:
+        raise _malformed(fault) from fault
+    _check_depth(root)
+    return root
+
+
+def tag(element: Element) -> str:
+    """Return the name of an element without its namespace; '' for what is no element, such as an entity."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def children(element: Element, name: str) -> list[Element]:
+    """Return the children with a name, in any namespace: files use wrong ones."""
+    return [child for child in element if tag(child) == name]
+
+
+def child(element: Element, name: str) -> Element | None:
+    """Return the first child with a name."""
+    return next(iter(children(element, name)), None)
+
+
+def descendants(element: Element, *names: str) -> Iterator[Element]:
+    """Yield an element and those below it that have one of the names, in the order of the document."""
+    for each in element.iter():
+        if tag(each) in names:
+            yield each
+
+
+def number(value: str | None) -> float | None:
+    """Return a finite number, None for what is none."""
+    try:
+        parsed = float(value) if value else math.nan
+    except ValueError:
+        return None
+    return parsed if math.isfinite(parsed) and abs(parsed) < 1e9 else None
+
+
+def _check_size(content: bytes) -> None:
+    if _ENTITY.search(content.replace(b"\0", b"")):
+        raise TextProblem(
+            "text.entity",
+            "",
+            LocalizedText(
+                "文件声明了 XML 实体，不予读取；请展开实体后重新导出",
+                "the file declares XML entities, which are not read; export it again with entities written out",
+            ),
+        )
+    if content.count(b"<") > MAX_TAGS:
+        raise too_large(f"{MAX_TAGS} 个标记", f"{MAX_TAGS} tags")
+
+
+def _check_depth(root: Element) -> None:
+    depth, deepest = 0, 0
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise too_large(f"{MAX_DEPTH} 层嵌套", f"{MAX_DEPTH} nested elements")
+
+
+def _malformed(fault: Exception) -> TextProblem:
+    line, column = getattr(fault, "position", (0, 0)) or (0, 0)
+    reason = str(fault).partition(", line ")[0]
+    return TextProblem(
+        "text.syntax",
+        f"{line}:{column}" if line else "",
+        LocalizedText(
+            f"不是格式正确的 XML（{reason}）；请改正或重新导出",
+            f"the file is not well-formed XML ({reason}); correct it or export it again",
+        ),
+    )
