@@ -110,7 +110,7 @@ def problem(error: ShanbenError, language: Language | None) -> Problem:
     """Return the problem document of an error, in a language, or in both for None."""
     status = status_of(error)
     detail = error.message
-    if status >= 500:
+    if status >= 500 and not error.is_public:
         detail = _UNAVAILABLE if status is HTTPStatus.SERVICE_UNAVAILABLE else INTERNAL
     part = error.details.get("part")
     members = {"part": str(part)} if part else {}

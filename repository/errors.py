@@ -61,6 +61,7 @@ class ShanbenError(Exception):
     transient: ClassVar[bool] = False
     """Whether the same call may succeed later without intervention; such a job is retried."""
 
+    is_public: ClassVar[bool] = False  # readers may see the message of this fault of the server
     text: ClassVar[LocalizedText] = LocalizedText("出错：{reason}", "An error occurred: {reason}")
 
     faults: tuple[Fault, ...] = ()

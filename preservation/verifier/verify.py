@@ -467,7 +467,8 @@ def parse_event(entry: bytes) -> dict[str, str]:
     try:
         event = json.loads(entry)
         linked, detail = event["linkingObjectIdentifier"], event["eventDetailInformation"]
-        stated = {"type": event["eventType"], "time": event["eventDateTime"], **linked, "sm3": detail.get("sm3")}
+        stated = {"type": event["eventType"], "time": event["eventDateTime"], **linked}
+        stated |= {name: detail.get(name) for name in ("sm3", "captured")}
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise EvidenceRefused("条目不是事件", "the entry is not an event") from fault
     return {name: str(value) for name, value in stated.items() if value}
@@ -566,6 +567,8 @@ def verify_evidence(content: bytes, trust: Trust, roots: Sequence[x509.Certifica
     for name in ("sha256", "sm3"):
         if name in event:
             say(f"  {name.upper()} {event[name]}")
+    if "captured" in event:
+        say(f"  扫描时所记 Recorded when it was scanned: {event['captured']}")
     for key, seconds in attested:
         say(f"  见证 Cosigned: {key.name}, {utc_time(seconds)}")
     if stamp and time:

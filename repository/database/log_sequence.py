@@ -163,6 +163,10 @@ class LogSequence:
         """Return the events that state this digest, as `logged_events`."""
         return self._logged(EventRow.sha256 == sha256, -1, limit)
 
+    def logged_events_naming(self, digest: str, limit: int) -> list[tuple[int, Event]]:
+        """Return the events of masters with this SM3 digest, and of issued documents with this SHA-256."""
+        return self._logged(EventRow.named_digest == digest, -1, limit)
+
     def _logged(self, condition: ColumnElement[bool], after: int, limit: int) -> list[tuple[int, Event]]:
         # Ordered by a sum: the few events of the condition are sorted, and the log is not walked in its order.
         order = EventRow.log_index + 0

@@ -114,6 +114,9 @@ def pyramid_values(pyramid: Pyramid) -> dict[str, object]:
     }
 
 
+_NAMED_DIGESTS: Final = ("sm3", "certificate", "report")
+
+
 def event_values(position: int, event: Event, log_position: LogPosition) -> dict[str, object]:
     """Return the columns of an event at `position` in its work."""
     return {
@@ -124,6 +127,7 @@ def event_values(position: int, event: Event, log_position: LogPosition) -> dict
         "time": event.time,
         "image": event.image,
         "sha256": event.sha256,
+        "named_digest": next((event.detail[name] for name in _NAMED_DIGESTS if name in event.detail), None),
         "outcome": event.outcome,
         "detail": dict(event.detail),
         "sequence": log_position.sequence,

@@ -91,7 +91,8 @@ class EventRow(Table):
     """A PREMIS event. `work` may name a work that the catalogue no longer has.
 
     `sequence` is its position in the provenance log, assigned once; `log_index` is the same number, recorded when the
-    log has been signed with the event in it. `kept_in_log` is true for an event that no OCFL object in the
+    log has been signed with the event in it. `named_digest` is another digest that the event states: the SM3 digest of
+    a master, or the SHA-256 of an issued document. `kept_in_log` is true for an event that no OCFL object in the
     store carries (`kept_events`): none ever did, or the work was deleted.
     """
 
@@ -104,6 +105,7 @@ class EventRow(Table):
     time: Mapped[str] = mapped_column(String(32))
     image: Mapped[str | None] = mapped_column(String(32), index=True)
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    named_digest: Mapped[str | None] = mapped_column(String(64), index=True)
     outcome: Mapped[str] = mapped_column(String(16))
     detail: Mapped[dict[str, str]] = mapped_column(JSON)
     sequence: Mapped[int | None] = mapped_column(BigInteger, unique=True)

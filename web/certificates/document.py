@@ -87,6 +87,8 @@ def _digests(facts: CertificateFacts) -> Iterator[CertificateRow]:
     yield _row("sha256", event.sha256 or "", code=True, note=note)
     if sm3 := event.detail.get("sm3"):
         yield _row("sm3", sm3, code=True)
+    if captured := event.detail.get("captured"):
+        yield _row("captured", *captured.split(), code=True, note="of-capture")
 
 
 def _log_rows(log: LogFacts) -> Iterator[CertificateRow]:

@@ -20,7 +20,7 @@ MOST_EVENTS: Final = 50
 """The most entries of one work or image that the page lists; the archive of evidence has all."""
 
 _MOST_FOUND: Final = 20
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +51,44 @@ class KnownSubject:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of a query: `digest` is the digest that was asked for, '' for an identifier."""
+    """What is known of a query: `digest` is the digest that was asked for, '' for an identifier.
+
+    `issued` are the entries of certificates and reports whose file has this digest.
+    """
 
     digest: str
     found: Sequence[KnownSubject]
+    issued: Sequence[EntryInLog] = ()
 
 
 def look_up(repository: Repository, query: str) -> History:
-    """Return what is known of a SHA-256 (64 hexadecimal digits) or an identifier.
+    """Return what is known of a SHA-256 or SM3 digest (64 hexadecimal digits) or an identifier.
 
     Raises `RequestInvalid` for anything else.
     """
     text = re.sub(r"[\s:]", "", query).lower()
-    if _SHA256.fullmatch(text):
-        return History(text, [_known(repository, subject) for subject in _subjects_of(repository, text)])
+    if _DIGEST.fullmatch(text):
+        return _history_of(repository, text)
     try:
         subject = parse_subject(text)
     except IdentifierInvalid as fault:
-        reason = LocalizedText("应为 64 位十六进制的 SHA-256，或编号", "it must be a SHA-256 or an identifier")
+        reason = LocalizedText(
+            "应为 64 位十六进制的 SHA-256 或 SM3，或编号", "it must be a SHA-256, an SM3 or an identifier"
+        )
         raise RequestInvalid(part=LocalizedText("摘要或编号", "digest or identifier"), reason=reason) from fault
     known = _known(repository, subject)
     return History("", [known] if known.events or known.is_current else [])
 
 
-def _subjects_of(repository: Repository, sha256: str) -> list[Subject]:
+def _history_of(repository: Repository, digest: str) -> History:
     """Return the images whose masters have this digest, and what else the log says it of, each once."""
-    images = [image.identifier for image, _ in repository.catalogue.images_of_master(sha256)]
-    logged = repository.log_sequence.logged_events_of_digest(sha256, _MOST_FOUND)
+    images = [image.identifier for image, _ in repository.catalogue.images_of_master(digest)]
+    naming = repository.log_sequence.logged_events_naming(digest, _MOST_FOUND)
+    logged = [*repository.log_sequence.logged_events_of_digest(digest, _MOST_FOUND), *naming]
     names: Iterable[str | None] = (*images, *(event.image or event.work for _, event in logged))
-    return [parse_subject(name) for name in list(dict.fromkeys(filter(None, names)))[:_MOST_FOUND]]
+    subjects = [parse_subject(name) for name in list(dict.fromkeys(filter(None, names)))[:_MOST_FOUND]]
+    issued = [EntryInLog(index, event) for index, event in naming if event.is_kept_in_log]
+    return History(digest, [_known(repository, subject) for subject in subjects], issued)
 
 
 def _known(repository: Repository, subject: Subject) -> KnownSubject:

@@ -23,7 +23,7 @@ from preservation.log import evidence
 from preservation.log.sequencer import log_keys, verifier_key
 from preservation.log.witnesses import utc_time, witness_policy
 from preservation.premis import parse_event
-from repository.errors import IntegrityError, RequestInvalid, ShanbenError, SystemFault
+from repository.errors import DependencyMissing, IntegrityError, RequestInvalid, ShanbenError, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.certificates.facts import CertificateFacts, read_facts
@@ -52,6 +52,19 @@ class CertificatesBusy(SystemFault):
     code = "certificates.busy"
     transient = True
     text = LocalizedText("正在生成其他证明；请稍后重试", "Other certificates are being made; try again shortly")
+
+
+class CertificateNotTypeset(SystemFault):
+    """This machine cannot make a PDF: it has no font for Chinese. The page of the certificate has the same content."""
+
+    code = "certificates.pdf"
+    transient = False
+    is_public = True
+    text = LocalizedText(
+        "本站暂不能生成 PDF 格式的证明；网页版内容相同，可以打印：{page}",
+        "This site cannot make the PDF of the certificate at present; the page has the same content and can be printed:"
+        " {page}",
+    )
 
 
 def no_pictures(path: str) -> bytes | None:
@@ -101,7 +114,11 @@ class _Certificates:
         if conditional(response).status_code == HTTPStatus.NOT_MODIFIED:
             return response
         with turn(self._typesetting, CertificatesBusy()):
-            response.set_data(certificate_pdf(form, provider, picture))
+            try:
+                response.set_data(certificate_pdf(form, provider, picture))
+            except DependencyMissing as fault:
+                page = public_url(self._repository.settings, urls.certificate_path(identifier, "html"))
+                raise CertificateNotTypeset(page=page) from fault
         return response
 
     def _read(self, identifier: str) -> tuple[CertificateFacts, CertificateForm]:

@@ -34,6 +34,11 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "certificate.identifier": LocalizedText("编号", "Identifier"),
         "certificate.sha256": LocalizedText("SHA-256 摘要", "SHA-256 digest"),
         "certificate.sm3": LocalizedText("SM3 摘要", "SM3 digest"),
+        "certificate.captured": LocalizedText("扫描时的摘要", "Digest from scanning"),
+        "certificate.of-capture": LocalizedText(
+            "扫描时所记，收入时与原图文件核对相符",
+            "recorded when it was scanned; the master file was compared with it when it was ingested",
+        ),
         "certificate.of-master": LocalizedText(
             "原图文件的摘要，收入时所记", "of the master file, as recorded when it was ingested"
         ),
@@ -99,8 +104,10 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "verify.drop": LocalizedText("也可将文件拖到此处", "or drop a file here"),
         "verify.digest": LocalizedText("摘要或编号", "Digest or identifier"),
         "verify.digest-help": LocalizedText(
-            "原图文件的 SHA-256（64 位十六进制，用 sha256sum 计算），或著作、图像的编号",
-            "The SHA-256 of a master file (64 hexadecimal digits, by sha256sum), or the identifier of a work or image",
+            "原图文件的 SHA-256 或 SM3，本馆所发证明、报告的 SHA-256（64 位十六进制，用 sha256sum 计算），"
+            "或著作、图像的编号",
+            "The SHA-256 or SM3 of a master file or the SHA-256 of an issued certificate or report (64 hexadecimal"
+            " digits, by sha256sum), or the identifier of a work or image",
         ),
         "verify.look-up": LocalizedText("查询", "Look up"),
         "verify.result": LocalizedText("结果", "Result"),
@@ -108,10 +115,19 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "verify.looking": LocalizedText("正在查询……", "Looking it up…"),
         "verify.unreadable": LocalizedText("无法读取此文件，请重新选择", "The file cannot be read; choose it again"),
         "verify.failed": LocalizedText("查询失败，请稍后重试", "The look-up failed; try again later"),
-        "verify.your-digest": LocalizedText("所查的 SHA-256", "SHA-256 looked up"),
+        "verify.your-digest": LocalizedText("所查的摘要", "Digest looked up"),
         "verify.known": LocalizedText(
             "本馆收有此文件：摘要与日志所记相同。",
             "The library ingested this very file: its digest is the one recorded in the log.",
+        ),
+        "verify.issued-certificate": LocalizedText(
+            "这是本馆签发的证明：{time} 签发，日志第 {index} 条记有此文件的摘要。",
+            "The library issued this certificate at {time}: entry {index} of the log has the digest of this file.",
+        ),
+        "verify.issued-report": LocalizedText(
+            "这是本馆出具的保存报告：{time} 出具，日志第 {index} 条记有此文件的摘要。",
+            "The library issued this preservation report at {time}: entry {index} of the log has the digest of this"
+            " file.",
         ),
         "verify.known-identifier": LocalizedText("本馆收有此编号。", "The library holds this identifier."),
         "verify.unknown": LocalizedText("本馆没有这一摘要的记录。", "The library has no record of this digest."),

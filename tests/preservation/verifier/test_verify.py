@@ -328,6 +328,17 @@ def test_the_verifier_is_one_file_over_the_standard_library_and_cryptography() -
     assert packages - sys.stdlib_module_names == {"cryptography"}
 
 
+def test_the_verifier_shows_the_digests_from_scanning(capsys: pytest.CaptureFixture[str]) -> None:
+    master = Master("m", sha256(MASTER).hexdigest(), 1, "x/y")
+    stated = f"sha256:{master.sha256} md5:{'ab' * 16}"
+    event = ingestion_event("w", "i", master, time="2026-01-01T00:00:00Z", software="test", captured=stated)
+    entry = event_bytes(event)
+    note = SIGNER.sign_note(Checkpoint(SIGNER.origin, 1, merkle.tree_hash([merkle.leaf_hash(entry)])).text())
+    keys = [verify.parse_key(parse_verifier_key(SIGNER.verifier_key).line())]
+    verify.verify_evidence(EvidenceFile(entry, 0, (), note).content(), verify.Trust(keys, [], lambda _: True), [])
+    assert f"Recorded when it was scanned: {stated}" in capsys.readouterr().out
+
+
 def test_the_verifier_runs_alone_in_an_empty_folder(tmp_path: Path) -> None:
     alone, file = tmp_path / "verify.py", tmp_path / "evidence"
     alone.write_bytes(Path(verify.__file__).read_bytes())

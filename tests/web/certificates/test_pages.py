@@ -21,6 +21,7 @@ from iiif_server.image.service import ImageService
 from preservation.log.sequencer import open_log, record_events
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
+from preservation.log_events import certificate_event, report_event
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
 from repository.database.fixity import FixityRecords
@@ -28,13 +29,17 @@ from repository.database.fixity_values import WorkVerification
 from repository.database.publication import Publication
 from repository.model.work import Access, Image, Rights, Work
 from repository.repository import Repository
+from web import typesetting
 from web.app import create_app
 from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
+from workers.tasks.log_events import occasion, stage
 
 BOX = r'<{} top="(\d+)" left="(\d+)" width="(\d+)" height="(\d+)"'
 TIME = "2026-01-02T03:04:05Z"
+SM3 = sha256(b"sm3").hexdigest()
+CAPTURED = f"sha256:{sha256(b'scan').hexdigest()} md5:{'ab' * 16}"
 Logged = Callable[..., Work]
 
 
@@ -45,7 +50,7 @@ def logged(repository: Repository, publisher: Any) -> Logged:
     def publish(work: Work | None = None, **changes: Any) -> Work:
         prepare_repository(repository)
         work = work or replace(publisher.book(**changes))
-        recorded = {"time": TIME, "software": "t", "sm3": sha256(b"sm3").hexdigest()}
+        recorded = {"time": TIME, "software": "t", "sm3": SM3, "captured": CAPTURED}
         events = [
             ingestion_event(work.identifier, image.identifier, image.master, **recorded) for image in work.images()
         ]
@@ -90,7 +95,8 @@ def test_certificate_of_an_image_states_what_is_recorded_in_both_languages(
         "葉一",
         image.identifier,
         image.master.sha256,
-        sha256(b"sm3").hexdigest(),
+        SM3,
+        *CAPTURED.split(),
         TIME,
         log.root,
         "尚无见证方联署",
@@ -214,6 +220,20 @@ def test_digest_on_a_certificate_with_a_picture_is_not_covered_by_it(
         assert above + along < 842
 
 
+def test_pdf_without_a_font_for_chinese_is_unavailable_and_the_page_is_not(
+    client: FlaskClient, logged: Logged, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(typesetting, "CHINESE_FONTS", ("A Font That No Machine Has",))
+    address = f"/certificate/{logged().identifier}"
+    refused = client.get(f"{address}.pdf")
+    assert refused.status_code == 503
+    assert refused.content_type != "application/pdf"
+    assert "本站暂不能生成 PDF 格式的证明" in refused.text
+    assert f"{address}.html" in refused.text
+    assert "fonts-noto-cjk" in caplog.text
+    assert client.get(f"{address}.html").status_code == 200
+
+
 def test_picture_on_a_certificate_comes_from_the_image_service(
     repository: Repository, logged: Logged, tmp_path: Path
 ) -> None:
@@ -251,6 +271,32 @@ def test_verify_finds_a_master_by_its_digest(client: FlaskClient, logged: Logged
         assert f"/certificate/{image.identifier}.html" in page.text
         assert f"/log/evidence/{image.identifier}.zip" in page.text
         assert "第 1 面" in page.text
+
+
+def test_verify_finds_a_master_by_its_sm3_digest(client: FlaskClient, logged: Logged) -> None:
+    image = first_image(logged())
+    page = client.get("/verify", query_string={"q": SM3.upper()})
+    assert "本馆收有此文件" in page.text
+    assert f"/certificate/{image.identifier}.html" in page.text
+
+
+def test_verify_finds_an_issued_certificate_and_report_by_the_digest_of_the_file(
+    client: FlaskClient, repository: Repository, logged: Logged
+) -> None:
+    work = logged()
+    certificate, report = (sha256(content).hexdigest() for content in (b"certificate", b"report"))
+    assert "没有这一摘要的记录" in client.get("/verify", query_string={"q": certificate}).text
+    when = occasion(repository)
+    stage(
+        repository,
+        [certificate_event(when, work.identifier, sha256=certificate), report_event(when, sha256=report, at=TIME)],
+    )
+    record_events(repository)
+    issued = client.get("/verify", query_string={"q": certificate}).text
+    assert "这是本馆签发的证明" in issued
+    assert "本馆收有此文件" not in issued
+    assert work.record.title.replace("<", "&lt;").replace(">", "&gt;") in issued
+    assert "这是本馆出具的保存报告" in client.get("/verify", query_string={"q": report}).text
 
 
 def test_verify_finds_identifiers_and_the_digest_of_a_record(client: FlaskClient, logged: Logged) -> None:
