@@ -67,6 +67,8 @@ class Settings:
     client_pixels: int = 20_000_000
     similar_pages: int = 100_000
     watermark: str = ""
+    harvest_private: tuple[str, ...] = ()
+    harvest_records: int = 1_000_000
     credentials_certificates: str = ""
     credentials_key: str = ""
     cache_bytes: int = 0
@@ -140,6 +142,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "quorum": (0, 100),
     "key_days": (1, 36_500),
     "delete_days": (0, 3650),
+    "harvest_records": (1, 100_000_000),
     "similar_pages": (0, 100_000_000),
     "fixity_days": (1, 3650),
     "fixity_limit": (0, 1 << 40),
@@ -230,7 +233,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "data":
         return Path(value)
-    if name in {"alarm_mail", "cold_stores", "embedders", "replicas", "witnesses"}:
+    if name in {"alarm_mail", "cold_stores", "embedders", "harvest_private", "replicas", "witnesses"}:
         parts = value.split(",") if isinstance(value, str) else value
         listed = tuple(part.strip() for part in parts if part.strip())
         return _checked_origins(name, listed) if name == "embedders" else listed

@@ -18,6 +18,8 @@
     quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
     canaries/...                                   objects known to be bad (`preservation/fixity/canaries.py`)
     deleted/{3}/{3}/{3}/shanben%3a{work}.json      the tombstone of a work that was deleted (`preservation/deletion.py`)
+    harvested/{source}/source.json                 a source that is harvested (`workers/harvest/keeping.py`)
+    harvested/{source}/records/{3}/{key}           a partner's record with its original
     shanben-store.json                             whose store this is (`preservation/store_identity.py`)
 
 Arguments are identifiers that `identifiers.parse` has accepted. Keys are relative, use ``/``, and have no ``.`` or
@@ -40,6 +42,7 @@ SIMILAR: Final = "similar"
 SIMILAR_WORKS: Final = "similar/works"
 SIMILAR_SHARDS: Final = "similar/shards.json"
 CANARIES: Final = "canaries"
+HARVESTED: Final = "harvested"
 LOG: Final = "log"
 STORE_IDENTITY: Final = "shanben-store.json"
 LOG_CHECKPOINT: Final = "log/checkpoint"
@@ -134,6 +137,27 @@ def name_of_collection(key: str) -> str | None:
     """Return the name of a collection's key: the inverse of `collection`; None for any other key."""
     name = key.removeprefix(f"{COLLECTIONS}/").removesuffix(".json")
     return name if name and "/" not in name and collection(name) == key else None
+
+
+def harvest_source(name: str) -> str:
+    """Return the key of the settings of a source that is harvested."""
+    return f"{HARVESTED}/{name}/source.json"
+
+
+def harvested_records(source: str) -> str:
+    """Return the folder of all records of a source."""
+    return f"{HARVESTED}/{source}/records"
+
+
+def harvested_record(source: str, key: str) -> str:
+    """Return the key of a partner's record with its original."""
+    return f"{harvested_records(source)}/{key[:3]}/{key}"
+
+
+def name_of_harvest_source(key: str) -> str | None:
+    """Return the source of the key of its settings: the inverse of `harvest_source`; None for any other key."""
+    name = key.removeprefix(f"{HARVESTED}/").removesuffix("/source.json")
+    return name if name and "/" not in name and harvest_source(name) == key else None
 
 
 def log_tile(level: int, index: int, width: int = TILE_WIDTH) -> str:

@@ -15,6 +15,7 @@ from repository.database.engine import is_postgresql, migrate, open_database, se
 from repository.database.fixity import FixityRecords
 from repository.database.fixity_findings import FixityFindings
 from repository.database.fixity_sweeps import FixitySweeps
+from repository.database.harvest import Harvests
 from repository.database.holdings import Holdings
 from repository.database.locks import Locks, hold_lock_file, open_locks
 from repository.database.log_sequence import LogSequence
@@ -58,6 +59,7 @@ class Repository:
     lost_works: LostWorks
     deletions: Deletions
     partner_tokens: PartnerTokens
+    harvests: Harvests
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -111,4 +113,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         LostWorks(sessions),
         Deletions(sessions),
         PartnerTokens(sessions, clock),
+        Harvests(sessions),
     )

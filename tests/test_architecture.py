@@ -35,6 +35,7 @@ DELETING = {
     "preservation.ocfl.unfinished": "files of a version that is recorded as unfinished, and the record",
     "preservation.replication.log": "partial tiles of the log's copy that full tiles replace",
     "repository.texts": "the text of works that have none any more, which was made from preserved files",
+    "workers.harvest.keeping": "a source that an operator removes, with its records",
     "workers.tasks.features": "features of works that are not shown or have changed, and replaced parts of their index",
     "workers.tasks.ingest": "pyramids of a refused deposit",
     "workers.tasks.pyramids": "pyramids that were made again under another key",

@@ -12,11 +12,11 @@ from typing import Final
 from sqlalchemy import Column, Connection, MetaData, String, insert
 from sqlalchemy import Table as CoreTable
 
-from repository.database import deletion_tables, fixity_tables, partner_tables, report_tables
+from repository.database import deletion_tables, fixity_tables, harvest_tables, partner_tables, report_tables
 from repository.database.counters import COUNTERS
 from repository.database.tables import CounterRow, SecretRow, Table
 
-DECLARED_IN: Final = (deletion_tables, fixity_tables, partner_tables, report_tables)
+DECLARED_IN: Final = (deletion_tables, fixity_tables, harvest_tables, partner_tables, report_tables)
 """The modules beside `tables` whose import declares tables."""
 
 COOKIES: Final = "cookies"

@@ -23,6 +23,7 @@ from web.cli.deposit_report import arrangement_json, show_arrangement, show_igno
 from web.cli.examiner import opened_examiner
 from web.cli.exchange import export, import_bag
 from web.cli.fixity import fixity
+from web.cli.harvest import harvest
 from web.cli.history import history
 from web.cli.ingest import ingest_by_workers, ingest_locally, revised_work
 from web.cli.keys import keys
@@ -61,6 +62,7 @@ main.add_command(import_bag)
 main.add_command(fixity)
 main.add_command(keys)
 main.add_command(lint_manifest)
+main.add_command(harvest)
 main.add_command(history)
 main.add_command(log)
 main.add_command(repair)

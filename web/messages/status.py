@@ -131,6 +131,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),
         "kind.fixity": LocalizedText("完整性检查", "fixity sweep"),
+        "kind.harvest": LocalizedText("收割元数据", "harvest"),
         "kind.fixity-part": LocalizedText("校验文件", "check of files"),
     }
 )

@@ -6,7 +6,8 @@
    from the log. Events that are not logged yet are staged again. Events that no object carries, such as those of
    fixity checks and deletions, are read from the log alone.
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
-5. Publish the collections.
+5. Restore the sources that are harvested, with their records, where the database lacks them; publish the
+   collections.
 6. Queue the job that makes missing features of pages and their index.
 
 If the log names a later change of access than the store has, because the store was restored from an old copy, the
@@ -39,6 +40,7 @@ from repository.localized import LocalizedText
 from repository.model.access import lesser_access
 from repository.model.work import Work
 from repository.repository import Repository
+from workers.harvest.keeping import restore_sources
 from workers.masters.examine import Examiner
 from workers.progress import Progress
 from workers.tasks.jobs import INGEST, delete_work_job, feature_index_job
@@ -107,6 +109,7 @@ def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> R
             logged = {work: access for work, (_, access) in log.access.items()}
             count = repository.catalogue.rebuild(_publications(repository, reading, log), logged, log.kept)  # 3, 4
         _restore_deletions(repository, log)
+        restore_sources(repository)
         publish_all(repository)  # 5
         if repository.settings.similar_pages:
             repository.jobs.enqueue(feature_index_job())  # 6

@@ -2,10 +2,11 @@
 
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
 the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: alarms
-are decided, and witnesses that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if
-that is due, works that a replica lacks get replication jobs, the features of pages are compared with the catalogue,
-stores with due files are swept, finished jobs are purged and incomplete uploads removed from the stores. The first
-sweep waits a little, so that a process that starts serves first.
+are decided, sources whose harvest is due get a job, and witnesses that lag are asked again. Once an hour: all
+witnesses are asked, the log is timestamped if that is due, works that a replica lacks get replication jobs, the
+features of pages are compared with the catalogue, stores with due files are swept, finished jobs are purged and
+incomplete uploads removed from the stores. The first sweep waits a little, so that a process that starts serves
+first.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.tasks.access import end_restrictions
 from workers.tasks.fixity_settings import may_check_now
 from workers.tasks.fixity_units import stores_with_due_files
+from workers.tasks.harvest import due_harvests
 from workers.tasks.jobs import (
     ASK_WITNESSES,
     REPLICATE_WORK,
     SCHEDULED,
     feature_index_job,
+    harvest_job,
     replicate_log_job,
     sequence_events_job,
     sweep_job,
@@ -90,6 +93,8 @@ class Schedule:
         self._queue_sweeps()
         if monotonic() >= self._next_watch:
             self._repository.jobs.enqueue(watch_job())
+            for source in due_harvests(self._repository):
+                self._repository.jobs.enqueue(harvest_job(source))
             self._next_watch = monotonic() + WATCH_SECONDS
 
     def release(self) -> None:

@@ -23,6 +23,7 @@ from repository.localized import LocalizedText
 from repository.mail import parse_mail_server, send_mail
 from repository.repository import Repository
 from workers.execution.context import TaskContext
+from workers.tasks.harvest import harvest_alarms
 
 REMIND_DAYS: Final = 7
 """The days after which a mail reminds of an alarm that continues."""
@@ -39,6 +40,7 @@ def watch_preservation(context: TaskContext, _: Job) -> Mapping[str, object]:
     repository = context.repository
     report = ReportReader(repository).read()
     messages = {alarm.key: alarm.message for alarm in alarms_of(report)}
+    messages |= harvest_alarms(repository)
     raised = repository.reports.raise_alarms(messages, report.at)
     _store_daily(repository, report)
     mailed = _mail(repository, report, raised)

@@ -33,6 +33,7 @@ DESCRIBE_WORK: Final = "features"
 INDEX_FEATURES: Final = "feature-index"
 SWEEP_STORE: Final = "fixity"
 CHECK_FILES: Final = "fixity-part"
+HARVEST: Final = "harvest"
 
 ALL: Final = "all"
 DUE: Final = "due"
@@ -176,6 +177,11 @@ def check_files_job(store: str, sweep: int, scope: str, units: Sequence[int], li
     arguments = {"store": store, "sweep": str(sweep), "scope": scope, "limit": str(limit)}
     key = f"{CHECK_FILES}:{sweep}:{units[0]}"
     return NewJob(key, CHECK_FILES, arguments | {"units": ",".join(map(str, units))})
+
+
+def harvest_job(source: str, *, full: bool = False, accept: bool = False) -> NewJob:
+    """Return the job that harvests a source: all of it if `full`, following any deletions if `accept`."""
+    return NewJob(f"{HARVEST}:{source}", HARVEST, {"source": source, "full": _flag(full), "accept": _flag(accept)})
 
 
 def watch_job() -> NewJob:

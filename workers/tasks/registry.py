@@ -12,6 +12,7 @@ from workers.tasks.alarms import watch_preservation
 from workers.tasks.check_files import check_files
 from workers.tasks.delete import delete_copy, delete_work
 from workers.tasks.features import describe_work, index_features
+from workers.tasks.harvest import harvest_source
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import publish_collections
@@ -39,6 +40,7 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.INDEX_FEATURES: index_features,
     jobs.SWEEP_STORE: sweep_store,
     jobs.CHECK_FILES: check_files,
+    jobs.HARVEST: harvest_source,
     jobs.WATCH: watch_preservation,
     jobs.DELETE_WORK: delete_work,
     jobs.DELETE_COPY: delete_copy,
