@@ -1,10 +1,10 @@
 """What fixity checks report: nothing of 1,000,000 checks of sound files, and every planted fault, which is repaired.
 
-- A store holds 100 works of 1,000 small masters, each known to the log. It is checked completely, again and again, by the
-  code of a sweep, until a million files were checked. Each reported finding is false.
-- Every fault of `tests/support/planted_faults.py` is planted into the primary store, then into the replica, of a library
-  with two works. It must be found as what it is, and repaired byte for byte from the other store. What is unexpected
-  must be moved into the quarantine.
+- A store holds 100 works of 1,000 small masters, each known to the log. It is checked completely, again and again, by
+  the code of a sweep, until a million files were checked. Each reported finding is false.
+- Every fault of `tests/support/planted_faults.py` is planted into the primary store, then into the replica, of a
+  library with two works. It must be found as what it is, and repaired byte for byte from the other store. What is
+  unexpected is moved into the quarantine.
 """
 
 from __future__ import annotations
