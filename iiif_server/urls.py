@@ -47,6 +47,7 @@ IMAGE_PREFIXES: Final = tuple(f"{IMAGE_ROOT}{version}/" for version in IMAGE_VER
 """The start of every image path, one for each version."""
 
 _PRESENTATION: Final = "/iiif/presentation/3"
+_PRESENTATION_2: Final = "/iiif/presentation/2"
 
 
 _AUTH: Final = "/iiif/auth"
@@ -123,6 +124,11 @@ def manifest_path(work: str) -> str:
 def collection_path(name: str) -> str:
     """Return the path of a collection; ``top`` is the root of all."""
     return f"{_PRESENTATION}/collection/{name}"
+
+
+def presentation_version2(address: str) -> str:
+    """Return the address, in version 2 of the API, of a resource with this address in version 3."""
+    return address.replace(f"{_PRESENTATION}/", f"{_PRESENTATION_2}/", 1)
 
 
 def canvas_path(work: str, number: int) -> str:

@@ -57,6 +57,7 @@ class Settings:
     smtp: str = ""
     autorepair: int = 1
     provider: str = ""
+    provider_logo: str = ""
     embedders: tuple[str, ...] = ()
     tile_size: int = 512
     jpeg_quality: int = 80
@@ -240,11 +241,13 @@ def _convert(name: str, value: Any) -> Any:
     if name in _BOUNDS:
         return _bounded(name, value)
     text = str(value)
+    if name == "provider_logo":
+        return _checked_base_url(name, text)
     return _checked_base_url(name, text).rstrip("/") if name == "base_url" else text
 
 
 def _checked_base_url(name: str, text: str) -> str:
-    """Return the base URL, which begins every IIIF identifier, if it is valid."""
+    """Return the base URL, which begins every IIIF identifier, or another address of documents, if it is valid."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from flask import Flask, Response, request
 
 from iiif_server import urls
+from iiif_server.presentation.published import MEDIA_TYPES
 from repository.localized import Language
 from repository.repository import Repository
 from web.accounts import authorization, cookies
@@ -57,7 +58,7 @@ def create_app(
         pages.blueprint(repository, static_files, partial(current_privileges, repository.account_sessions)),
         sitemap.blueprint(repository),
         oembed.blueprint(repository),
-        presentation.blueprint(repository),
+        *(presentation.blueprint(repository, version) for version in MEDIA_TYPES),
         log.blueprint(repository),
         evidence.blueprint(repository),
         health.blueprint(repository),

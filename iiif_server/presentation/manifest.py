@@ -6,44 +6,28 @@ the models cannot (`presentation/linting/`).
 
 Every identifier begins with `PLACEHOLDER`, so that a stored document can be served under any public address
 (`presentation/published.py`). The same work gives the same bytes.
-
-Presentation 3.0, section 3.4, allows few behaviors on a canvas. In a paged work:
-
-=============  =======================================================================================
-page           canvas
-=============  =======================================================================================
-individuals    ``facing-pages``: one picture of a whole opening, shown by itself
-facing-pages   the same
-non-paged      ``non-paged``
-others         none, because they are behaviors of manifests
-=============  =======================================================================================
-
-In other works canvases have no behavior. A paged work in which every picture is a whole opening becomes
-``individuals``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from iiif_server.presentation.canvases import canvases, image_service, manifest_behavior
 from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.linting.linter import lint_document
 from iiif_server.presentation.ranges import structures
-from iiif_server.pyramid.grid import TileGrid
-from iiif_server.request.limits import ImageLimits
-from iiif_server.request.thumbnail import PictureRequest, fitted, thumbnail
+from iiif_server.presentation.values import Json, bilingual, plain, present
 from iiif_server.urls import (
     HOME,
-    annotation_page_path,
-    annotation_path,
-    canvas_path,
+    book_pdf_path,
     collection_path,
     image_path,
-    image_service_path,
+    images_zip_path,
     manifest_path,
     record_path,
     stored_id,
@@ -51,19 +35,26 @@ from iiif_server.urls import (
 )
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
-from repository.model.access import Decision, decide
+from repository.model.access import AccessVerdict, Decision, decide
 from repository.model.rights import licence_uri
-from repository.model.work import Image, Page, Pyramid, Record, Rights, Work, WorkState, WorkSummary
+from repository.model.work import Pyramid, Record, Rights, Work, WorkState, WorkSummary
 
 _CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
 _LANGUAGES: Final = ["zh-Hans", "en"]
 _LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
-_MANIFEST_BEHAVIORS: Final = frozenset({"paged", "individuals", "continuous", "unordered"})
-_CANVAS_BEHAVIORS: Final = {"individuals": "facing-pages", "facing-pages": "facing-pages", "non-paged": "non-paged"}
-_BLANK_SIZE: Final = (1000, 1400)
 _COVER_SIDE: Final = 400
 
-_MISSING: Final = LocalizedText("缺叶", "Missing leaf")
+_PDF: Final = LocalizedText("全书（PDF）", "The work (PDF)")
+_PICTURES: Final = LocalizedText("全部图像（ZIP）", "All images (ZIP)")
+_PICTURE_FORMATS: Final = {
+    "gif": "image/gif",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "webp": "image/webp",
+}
+_YEAR: Final = re.compile(r"\d{4}(?=-|\Z)", re.ASCII)
 _ATTRIBUTION: Final = LocalizedText("出处", "Attribution")
 _RIGHTS: Final = LocalizedText("权利", "Rights")
 _CATALOGUE_RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
@@ -83,18 +74,20 @@ _LANGUAGE_NAMES: Final = {
     "zh-Hant": LocalizedText("中文（繁体）", "Chinese (traditional)"),
 }
 
-Json = dict[str, Any]
 
-
-def build_manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, now: datetime) -> bytes:
+def build_manifest(
+    work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, now: datetime, *, logo: str = ""
+) -> bytes:
     """Return the manifest of a work as UTF-8 JSON, in a fixed order (Presentation 3.0, section 5.2).
 
     `pyramids` must have every image of the work, and the work every page of its ranges. `provider` is the institution's
-    name, or '' for none. `max_area` is the image service's, by which a picture too large for one response is reduced.
+    name, or '' for none, and `logo` the address of its picture. `max_area` is the image service's, by which a picture
+    too large for one response is reduced.
     The manifest shows what the work's rights allow at `now`.
     """
     seen = decide(work.rights, WorkState.PUBLISHED, now)
-    return _serialise(_models().Manifest(**_manifest(work, pyramids, provider, max_area, seen)))
+    values = _manifest(work, pyramids, provider, max_area, seen)
+    return _serialise(_models().Manifest(**values, **present(provider=_provider(provider, logo))))
 
 
 def build_collection(works: Iterable[WorkSummary], period: AccessionPeriod = ALL) -> bytes:
@@ -114,15 +107,15 @@ def _collection(period: AccessionPeriod, items: Sequence[Json]) -> bytes:
     return _serialise(
         _models().Collection(
             id=stored_id(collection_path(period.name)),
-            label=_bilingual(period.label),
+            label=bilingual(period.label),
             items=items,
-            **_present(partOf=[_collection_reference(whole)] if whole else None),
+            **present(partOf=[_collection_reference(whole)] if whole else None),
         )
     )
 
 
 def _collection_reference(period: AccessionPeriod) -> Json:
-    return {"id": stored_id(collection_path(period.name)), "type": "Collection", "label": _bilingual(period.label)}
+    return {"id": stored_id(collection_path(period.name)), "type": "Collection", "label": bilingual(period.label)}
 
 
 def _models() -> Any:
@@ -154,24 +147,25 @@ def _serialise(document: Any) -> bytes:
 
 def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, seen: Decision) -> Json:
     language = _language(work.record)
-    behavior = _manifest_behavior(work)
-    canvases = list(_canvases(work, pyramids, max_area, seen, paged=behavior == "paged"))
-    return _present(
+    behavior = manifest_behavior(work)
+    items = list(canvases(work, pyramids, max_area, seen, paged=behavior == "paged"))
+    return present(
         id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
         metadata=_metadata(work),
-        summary=_plain(language, work.record.summary) if work.record.summary else None,
+        summary=plain(language, work.record.summary) if work.record.summary else None,
         requiredStatement=_required_statement(work, provider),
         rights=_licence(work.rights),
-        provider=_provider(provider),
-        thumbnail=_first_thumbnail(canvases),
+        navDate=_nav_date(work.record),
+        thumbnail=_first_thumbnail(items),
         homepage=_homepage(work, language),
         seeAlso=_see_also(work.identifier),
+        rendering=_renderings(work.identifier, seen),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
-        partOf=[{"id": stored_id(collection_path(ALL.name)), "type": "Collection"}],
-        start=_start(canvases),
-        items=canvases,
+        partOf=[_collection_reference(ALL)],
+        start=_start(items),
+        items=items,
         structures=[_range_model(part) for part in structures(work, language)],
     )
 
@@ -182,11 +176,6 @@ def _range_model(part: Json) -> Any:
     return _models().Range(**{**part, "items": items})
 
 
-def _present(**properties: Any) -> Json:
-    """Return the properties without empty ones, which IIIF does not allow except for `items`."""
-    return {name: value for name, value in properties.items() if value or name == "items"}
-
-
 # Text
 
 
@@ -194,15 +183,6 @@ def _language(record: Record) -> str:
     """Return the key of catalogued text: the record's language if it has exactly one, otherwise ``none``."""
     known = len(record.language) == 1 and _LANGUAGE_TAG.fullmatch(record.language[0])
     return record.language[0] if known else "none"
-
-
-def _bilingual(text: LocalizedText) -> Json:
-    return {"zh-Hans": [text.zh], "en": [text.en]}
-
-
-def _plain(language: str, *values: str) -> Json:
-    """Return catalogued text where IIIF allows HTML; a space at the end keeps ``<…>`` plain text (section 4.5)."""
-    return {language: [f"{value} " if value.startswith("<") and value.endswith(">") else value for value in values]}
 
 
 def _metadata(work: Work) -> list[Json]:
@@ -220,20 +200,20 @@ def _metadata(work: Work) -> list[Json]:
         (_RIGHTS, [other_rights]),
     ]
     present = [(label, [value for value in values if value]) for label, values in rows]
-    metadata = [{"label": _bilingual(label), "value": _plain("none", *values)} for label, values in present if values]
+    metadata = [{"label": bilingual(label), "value": plain("none", *values)} for label, values in present if values]
     return metadata + ([_languages(record.language)] if record.language else [])
 
 
 def _languages(tags: Sequence[str]) -> Json:
     names = [_LANGUAGE_NAMES.get(tag, LocalizedText(tag, tag)) for tag in tags]
     value = {"zh-Hans": [name.zh for name in names], "en": [name.en for name in names]}
-    return {"label": _bilingual(LocalizedText("语种", "Language")), "value": value}
+    return {"label": bilingual(LocalizedText("语种", "Language")), "value": value}
 
 
 def _required_statement(work: Work, provider: str) -> Json | None:
     other_rights = "" if _licence(work.rights) else work.rights.uri
     lines = [line for line in dict.fromkeys((work.record.holder, provider, other_rights)) if line]
-    return {"label": _bilingual(_ATTRIBUTION), "value": _plain("none", *lines)} if lines else None
+    return {"label": bilingual(_ATTRIBUTION), "value": plain("none", *lines)} if lines else None
 
 
 def _licence(rights: Rights) -> str | None:
@@ -244,12 +224,18 @@ def _licence(rights: Rights) -> str | None:
 # Links
 
 
-def _provider(name: str) -> list[Json]:
-    """Return the institution, with its repository as homepage."""
+def _provider(name: str, logo: str) -> list[Json]:
+    """Return the institution, with its repository as homepage and the picture at `logo`, if one is given."""
     label = {"none": [name]}
     site = stored_id(HOME)
     home = {"id": site, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}
-    return [{"id": site, "type": "Agent", "label": label, "homepage": [home]}] if name else []
+    pictures = [present(id=logo, type="Image", format=_picture_format(logo))] if logo else None
+    return [present(id=site, type="Agent", label=label, homepage=[home], logo=pictures)] if name else []
+
+
+def _picture_format(address: str) -> str | None:
+    """Return the media type of a picture by the suffix of its address; None for an unknown one."""
+    return _PICTURE_FORMATS.get(urlsplit(address).path.rpartition(".")[2].lower())
 
 
 def _homepage(work: Work, language: str) -> list[Json]:
@@ -260,7 +246,27 @@ def _homepage(work: Work, language: str) -> list[Json]:
 
 def _see_also(work: str) -> list[Json]:
     record = stored_id(record_path(work))
-    return [{"id": record, "type": "Dataset", "label": _bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
+    return [{"id": record, "type": "Dataset", "label": bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
+
+
+def _renderings(work: str, seen: Decision) -> list[Json]:
+    """Return the files that access allows to take away: a PDF, and the pictures at their full size."""
+    if not seen.shows_pixels:
+        return []
+    files = [(book_pdf_path(work), _PDF, "application/pdf", "Text")]
+    if seen.verdict is AccessVerdict.OPEN:
+        files.append((images_zip_path(work), _PICTURES, "application/zip", "Dataset"))
+    return [
+        {"id": stored_id(path), "type": kind, "label": bilingual(label), "format": media_type}
+        for path, label, media_type, kind in files
+    ]
+
+
+def _nav_date(record: Record) -> str | None:
+    """Return the beginning of the year from which the work is at the earliest; None before the common era."""
+    earliest = record.date.earliest if record.date else None
+    year = _YEAR.match(earliest) if earliest else None
+    return f"{year[0]}-01-01T00:00:00Z" if year and int(year[0]) else None
 
 
 def _start(canvases: Sequence[Json]) -> Json | None:
@@ -273,7 +279,7 @@ def _first_thumbnail(canvases: Sequence[Json]) -> list[Json] | None:
 
 
 def _manifest_reference(summary: WorkSummary) -> Json:
-    return _present(
+    return present(
         id=stored_id(manifest_path(summary.identifier)),
         type="Manifest",
         label={"none": [summary.title]},
@@ -284,92 +290,4 @@ def _manifest_reference(summary: WorkSummary) -> Json:
 def _cover(image: str) -> list[Json]:
     """Return a cover that the service fits into a square, because its exact size is not known here."""
     address = stored_id(image_path(image, f"full/!{_COVER_SIDE},{_COVER_SIDE}/0/default.jpg"))
-    return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [_service(image)]}]
-
-
-# Canvases
-
-
-def _manifest_behavior(work: Work) -> str | None:
-    shown = [page for page in work.pages() if page.images]
-    openings = [page for page in shown if _CANVAS_BEHAVIORS.get(page.behavior or "") == "facing-pages"]
-    if work.behavior == "paged" and shown and len(openings) == len(shown):
-        return "individuals"
-    return work.behavior if work.behavior in _MANIFEST_BEHAVIORS else None
-
-
-def _canvases(
-    work: Work, pyramids: Mapping[str, Pyramid], max_area: int, seen: Decision, *, paged: bool
-) -> Iterator[Json]:
-    limits = ImageLimits(max_area, seen.max_size)
-    size = next(((image.width, image.height) for image in work.images()), _BLANK_SIZE)
-    for number, page in enumerate(work.pages(), start=1):
-        if page.images:
-            size = (page.images[0].width, page.images[0].height)
-        identifier = stored_id(canvas_path(work.identifier, number))
-        behavior = _CANVAS_BEHAVIORS.get(page.behavior or "") if paged else None
-        bodies = [_body(image, _grid(image, pyramids), limits) for image in page.images]
-        yield _present(
-            id=identifier,
-            type="Canvas",
-            label=_page_label(page),
-            width=size[0],
-            height=size[1],
-            thumbnail=_thumbnail(page, pyramids, limits) if seen.shows_pixels else None,
-            behavior=[behavior] if behavior else None,
-            items=_painting(work.identifier, number, page, bodies),
-        )
-
-
-def _page_label(page: Page) -> Json:
-    if page.images:
-        return {"none": [page.label]}
-    return _bilingual(LocalizedText(f"{page.label}（{_MISSING.zh}）", f"{page.label} ({_MISSING.en.lower()})"))
-
-
-def _painting(work: str, number: int, page: Page, bodies: Sequence[Json]) -> list[Json]:
-    """Return one annotation. Several photographs of a page are a choice, the first shown by default (cookbook 0033)."""
-    if not page.images:
-        return []
-    if len(bodies) > 1:
-        # By numbers, because names of files may contain the names of people.
-        for place, body in enumerate(bodies, start=1):
-            body["label"] = _bilingual(LocalizedText(f"图像 {place}", f"Image {place}"))
-    annotation = {
-        "id": stored_id(annotation_path(work, number)),
-        "type": "Annotation",
-        "motivation": "painting",
-        "body": bodies[0] if len(bodies) == 1 else {"type": "Choice", "items": bodies},
-        "target": stored_id(canvas_path(work, number)),
-    }
-    return [{"id": stored_id(annotation_page_path(work, number)), "type": "AnnotationPage", "items": [annotation]}]
-
-
-def _body(image: Image, grid: TileGrid, limits: ImageLimits) -> Json:
-    return _image_resource(image, fitted(grid, max(grid.width, grid.height), limits))
-
-
-def _thumbnail(page: Page, pyramids: Mapping[str, Pyramid], limits: ImageLimits) -> list[Json] | None:
-    if not page.images:
-        return None
-    image = page.images[0]
-    return [_image_resource(image, thumbnail(_grid(image, pyramids), limits))]
-
-
-def _grid(image: Image, pyramids: Mapping[str, Pyramid]) -> TileGrid:
-    return TileGrid(image.width, image.height, pyramids[image.identifier].tile_size)
-
-
-def _image_resource(image: Image, picture: PictureRequest) -> Json:
-    return {
-        "id": stored_id(image_path(image.identifier, picture.request)),
-        "type": "Image",
-        "format": "image/jpeg",
-        "width": picture.width,
-        "height": picture.height,
-        "service": [_service(image.identifier)],
-    }
-
-
-def _service(image: str) -> Json:
-    return {"id": stored_id(image_service_path(image)), "type": "ImageService3", "profile": "level2"}
+    return [{"id": address, "type": "Image", "format": "image/jpeg", "service": [image_service(image)]}]

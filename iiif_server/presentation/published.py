@@ -1,7 +1,8 @@
-"""Published Presentation documents: stored once, served as bytes under any public address.
+"""Published Presentation documents: stored once, served as bytes under any public address, in both versions.
 
-The identifiers in a stored document begin with `PLACEHOLDER`; serving replaces it by the public address. A document
-that is not JSON or has another identifier is damaged: it is refused, never served.
+Documents are stored in version 3; those of 2.1 are converted from them when they are requested. The identifiers in a
+stored document begin with `PLACEHOLDER`; serving replaces it by the public address. A document that is not JSON or has
+another identifier is damaged: it is refused, never served.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from iiif_server.presentation.version2 import to_version2
 from iiif_server.urls import PLACEHOLDER, collection_path, manifest_path, stored_id
 from repository import identifiers, paths
 from repository.errors import IntegrityError, KeyNotFound, NotFound
@@ -22,7 +24,11 @@ from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.storage.store import ObjectStore
 
-MEDIA_TYPE: Final = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
+MEDIA_TYPES: Final = {
+    version: f'application/ld+json;profile="http://iiif.io/api/presentation/{version}/context.json"'
+    for version in (2, 3)
+}
+"""The media type of documents in each version that is served."""
 
 _COLLECTION_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -57,26 +63,28 @@ class PresentationService:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def manifest(self, work: str, base_url: str) -> PublishedDocument:
+    def manifest(self, work: str, base_url: str, version: int = 3) -> PublishedDocument:
         """Return the manifest of a work, under the public address `base_url`, which has no final slash.
 
         Raises `IdentifierInvalid`, `DocumentDamaged`, and `NotFound` when the work is not published.
         """
         identifier = identifiers.parse(work, Kind.WORK)
-        return self._document(paths.manifest(identifier), manifest_path(identifier), identifier, base_url)
+        return self._document(paths.manifest(identifier), manifest_path(identifier), identifier, base_url, version)
 
-    def collection(self, name: str, base_url: str) -> PublishedDocument:
+    def collection(self, name: str, base_url: str, version: int = 3) -> PublishedDocument:
         """Return a collection by its name. Raises `NotFound`, `DocumentDamaged`."""
         if not _COLLECTION_NAME.fullmatch(name):
             raise NotFound(what=name)
-        return self._document(paths.collection(name), collection_path(name), name, base_url)
+        return self._document(paths.collection(name), collection_path(name), name, base_url, version)
 
-    def _document(self, key: str, path: str, what: str, base_url: str) -> PublishedDocument:
+    def _document(self, key: str, path: str, what: str, base_url: str, version: int) -> PublishedDocument:
         try:
             stored = self._store.read(key)
         except KeyNotFound as fault:
             raise NotFound(what=what) from fault
         _check(key, stored, stored_id(path))
+        if version == 2:
+            stored = msgspec.json.encode(to_version2(msgspec.json.decode(stored)))
         return PublishedDocument(under_address(stored, base_url), _etag(stored, _address(base_url)))
 
 

@@ -1,7 +1,8 @@
 """The ranges of a manifest: volumes (册), and parts of the text (卷, 篇) within and across them. (pure)
 
 IIIF Presentation API 3.0, section 5.4. A work of several volumes is one manifest. Each volume is a top-level range that
-contains the ranges within the volume; ranges across volumes follow them.
+contains the ranges within the volume; ranges across volumes follow them. Other orders of reading come last, with the
+behavior ``sequence``, and list every canvas (section 3.4).
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ Json = dict[str, Any]
 def structures(work: Work, language: str) -> list[Json]:
     """Return the ranges of a work's manifest without empty ones; `language` is the key of catalogued labels."""
     outline = _Outline(work, language)
+    parts = [part for part in work.ranges if not part.sequence]
+    sequences = [part for part in work.ranges if part.sequence]
     if len(work.volumes) < 2:
-        return outline.ranges(work.ranges)
-    indexes = [outline.volume_of(part) for part in work.ranges]
+        return outline.ranges(parts) + outline.sequences(sequences)
+    indexes = [outline.volume_of(part) for part in parts]
     volumes = [
-        outline.volume(
-            index, volume, [part for part, found in zip(work.ranges, indexes, strict=True) if found == index]
-        )
+        outline.volume(index, volume, [part for part, found in zip(parts, indexes, strict=True) if found == index])
         for index, volume in enumerate(work.volumes)
         if volume.pages
     ]
-    return volumes + outline.ranges([part for part, found in zip(work.ranges, indexes, strict=True) if found is None])
+    across = [part for part, found in zip(parts, indexes, strict=True) if found is None]
+    return volumes + outline.ranges(across) + outline.sequences(sequences)
 
 
 class _Outline:
@@ -65,6 +67,10 @@ class _Outline:
     def ranges(self, parts: Iterable[Range]) -> list[Json]:
         """Return the ranges that contain a page at any depth: IIIF has no empty ranges (section 5.4)."""
         return [self._range(part) for part in parts if _keys(part)]
+
+    def sequences(self, parts: Iterable[Range]) -> list[Json]:
+        """Return other orders of reading."""
+        return [{**part, "behavior": ["sequence"]} for part in self.ranges(parts)]
 
     def _range(self, part: Range) -> Json:
         identifier = self._identifier()

@@ -122,7 +122,8 @@ class Rectangle:
 class Image:
     """One photograph of a page.
 
-    Width and height are in pixels, upright, as served; `redactions` are parts that nobody is shown.
+    Width and height are in pixels, upright, as served; `redactions` are parts that nobody is shown. `label` tells the
+    photographs of one page apart, by their light for example; it is '' for a page with one photograph.
     """
 
     identifier: str
@@ -130,6 +131,7 @@ class Image:
     height: int
     master: Master
     redactions: tuple[Rectangle, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ class Page:
 
     `key` is its path in the deposit without suffix: ``volume-1/0001``, or ``0001`` without volume folders. `behavior`
     is IIIF's behavior when it differs from the work's; `leaf` says, as catalogued, what it shows of a woodblock leaf.
-    A missing leaf is a page without images.
+    Several `images` are photographs of one page, the first shown by default. A missing leaf is a page without images;
+    `unphotographed` is one that is not lost, but of which there is no photograph.
     """
 
     key: str
@@ -146,6 +149,7 @@ class Page:
     images: tuple[Image, ...] = ()
     behavior: str | None = None
     leaf: str | None = None
+    unphotographed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +166,15 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A section of the text (卷, 篇): the keys of its pages, in order, and its subsections."""
+    """A section of the text (卷, 篇): the keys of its pages, in order, and its subsections.
+
+    A `sequence` is another order in which the work is read, that of leaves bound wrongly (错简) put right for example.
+    """
 
     label: str = ""
     pages: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
+    sequence: bool = False
 
 
 @dataclass(frozen=True, slots=True)

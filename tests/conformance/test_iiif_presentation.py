@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
+from kinds_of_book import KINDS, pyramids_of, work_of
 
 from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.linting.linter import lint
@@ -166,6 +167,13 @@ def test_prezi3_models_read_every_cookbook_manifest(suite: Path) -> None:
         document.pop("@context")
         if document["type"] == "Manifest":
             assert str(iiif_prezi3.Manifest(**document).id) == document["id"].strip()
+
+
+def test_manifests_of_every_kind_of_book_are_valid(schema: Schema, tmp_path: Path) -> None:
+    for kind in KINDS:
+        work = work_of(kind, tmp_path)
+        manifest = json.loads(build_manifest(work, pyramids_of(work), "某館", 64_000_000, NOW))
+        assert schema.faults(manifest, "manifest") == [], kind
 
 
 @pytest.mark.slow

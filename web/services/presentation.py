@@ -1,4 +1,7 @@
-"""Presentation 3.0 documents over HTTP: https://iiif.io/api/presentation/3.0/#63-responses ."""
+"""Presentation 3.0 and 2.1 documents over HTTP.
+
+https://iiif.io/api/presentation/3.0/#63-responses and https://iiif.io/api/presentation/2.1/#responses .
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Final
 from flask import Blueprint, Response
 
 from iiif_server.presentation.collections import ALL
-from iiif_server.presentation.published import MEDIA_TYPE, PresentationService, PublishedDocument
+from iiif_server.presentation.published import MEDIA_TYPES, PresentationService, PublishedDocument
 from repository import identifiers, paths
 from repository.errors import KeyNotFound, NotFound, Withdrawn
 from repository.identifiers import Kind
@@ -19,17 +22,19 @@ from web.site.cors import conditional
 from web.site.not_held import not_held
 from web.site.urls import base_url
 
+_NAMES: Final = {2: "iiif2", 3: "iiif"}
+
 _SECONDS: Final = "public, max-age=5"
 """As long as the image service trusts a look-up: documents of a withdrawn work disappear from caches as soon."""
 
 
-def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of manifests and collections, open to everybody.
+def blueprint(repository: Repository, version: int) -> Blueprint:
+    """Return the routes of manifests and collections in a version of the API, open to everybody.
 
     A published work whose manifest is missing from the store is unavailable (503), not unknown (404): the store may be
     unmounted, and a harvester deletes what is not found. So is every collection while the store is away.
     """
-    routes = Blueprint("iiif", __name__, url_prefix="/iiif/presentation/3")
+    routes = Blueprint(_NAMES[version], __name__, url_prefix=f"/iiif/presentation/{version}")
     service = PresentationService(repository.store)
 
     @routes.get("/<work>/manifest")
@@ -39,7 +44,7 @@ def blueprint(repository: Repository) -> Blueprint:
         if held and held.access.state is WorkState.WITHDRAWN:
             raise Withdrawn(what=identifier, when=day_of_withdrawal(held.access))
         try:
-            return _respond(service.manifest(identifier, base_url(repository.settings)))
+            return _respond(service.manifest(identifier, base_url(repository.settings), version), version)
         except NotFound as fault:
             if held:
                 raise KeyNotFound(key=paths.manifest(identifier)) from fault
@@ -48,7 +53,7 @@ def blueprint(repository: Repository) -> Blueprint:
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:
         try:
-            return _respond(service.collection(name, base_url(repository.settings)))
+            return _respond(service.collection(name, base_url(repository.settings), version), version)
         except NotFound as fault:
             if name == ALL.name and repository.catalogue.published_count():
                 raise KeyNotFound(key=paths.collection(name)) from fault
@@ -57,8 +62,8 @@ def blueprint(repository: Repository) -> Blueprint:
     return routes
 
 
-def _respond(document: PublishedDocument) -> Response:
-    response = Response(document.body, content_type=MEDIA_TYPE)
+def _respond(document: PublishedDocument, version: int) -> Response:
+    response = Response(document.body, content_type=MEDIA_TYPES[version])
     response.headers["ETag"] = document.etag
     response.headers["Cache-Control"] = _SECONDS
     return conditional(response)

@@ -41,7 +41,9 @@ from iiif_server.urls import RenderingPath, work_path
 from repository.errors import AccessRefused, RenderingBusy, ShanbenError, SystemFault
 from repository.localized import LocalizedText
 from repository.model.access import AccessVerdict
+from repository.model.text import best_texts
 from repository.repository import Repository
+from repository.texts import texts_of
 from web.site.held_work import held_work
 
 WRITERS: Final = 4
@@ -96,7 +98,8 @@ class RenderingApplication:
     def _look_up(self, path: RenderingPath, scope: Scope) -> _Rendering:
         """Return the rendering that a path names.
 
-        Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`, `AccessRefused`, `RequestInvalid`.
+        Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`, `AccessRefused`, `RequestInvalid`,
+        `TextsDamaged`.
         """
         repository, settings = self._repository, self._repository.settings
         work, decision = held_work(repository, path.work)
@@ -106,7 +109,8 @@ class RenderingApplication:
         numbers = selected_pages(query.get("pages", [""])[0], sum(1 for _ in work.pages()))
         limits = ImageLimits(settings.max_area, decision.max_size)
         pyramids = repository.catalogue.pyramids(work.identifier)
-        pages = book_pages(work, numbers, pyramids, limits, {}, whole=path.is_archive)
+        texts = {} if path.is_archive else best_texts(texts_of(repository.store, work.identifier))
+        pages = book_pages(work, numbers, pyramids, limits, texts, whole=path.is_archive)
         address = f"{settings.base_url}{work_path(work.identifier)}" if settings.base_url else ""
         book = Book(work, pages, address, settings.provider)
         return _Rendering(book, path.is_archive, _headers(book, path.is_archive))

@@ -20,6 +20,7 @@ from workers.deposit.consistency import (
     find_missing_numbers,
     find_outside_redactions,
     match_page_tables,
+    other_photographs,
     page_keys,
 )
 from workers.deposit.naming import natural_key
@@ -75,6 +76,7 @@ def assemble(
     ]
     description = deposit.description
     tables, table_faults = match_page_tables(description.pages if description else (), deposit.pages)
+    _, photograph_faults = other_photographs(deposit.pages, tables)
     volumes, order_faults = _arrange(deposit, tables)
     keys = [page.key for volume in volumes for page in volume.pages]
     ranges, range_faults = build_ranges(description.ranges if description else (), keys)
@@ -84,6 +86,7 @@ def assemble(
         *find_changed_files(deposit, pages),
         *find_duplicates(pages, tables, is_blank),
         *table_faults,
+        *photograph_faults,
         *order_faults,
         *find_missing_numbers(volumes),
         *range_faults,
@@ -103,7 +106,8 @@ def assemble(
     if revised:
         record = replace(description.record, identifier=revised.record.identifier)
         description = replace(description, record=record)
-    work = _build_work(description, pages, tables, volumes, ranges, identifier=revised.identifier if revised else None)
+    identifier = revised.identifier if revised else None
+    work = _build_work(description, pages, tables, volumes, ranges, identifier=identifier)
     files, pyramids = _files(pages, deposit.documents), _pyramids(work, pages)
     captured = captured_digests(deposit.checksums, pages)
     return AssembledDeposit(
@@ -165,10 +169,14 @@ def _build_work(
     identifier = identifier or work_identifier(description, (page.examined.sha256 for page in pages))
     behavior = description.behavior or _default_behavior(pages)
     images = _images(identifier, pages, tables)
+    others, _ = other_photographs([page.file for page in pages], tables)
     volumes = tuple(
         Volume(
             volume.label,
-            tuple(_page(page, images.get(page.key), tables.get(page.key), behavior) for page in volume.pages),
+            tuple(
+                _page(page, _photographs((page.key, *others.get(page.key, ())), images, tables), tables, behavior)
+                for page in volume.pages
+            ),
             volume.condition,
         )
         for volume in arranged
@@ -212,9 +220,21 @@ def _image(work: str, page: ExaminedPage, redactions: tuple[Rectangle, ...]) -> 
     return Image(image_identifier(work, examined.sha256), examined.width, examined.height, master, redactions)
 
 
-def _page(page: ArrangedPage, image: Image | None, table: PageTable | None, work_behavior: str) -> Page:
-    behavior = table.behavior if table and table.behavior != work_behavior else None
-    return Page(page.key, page.label, (image,) if image else (), behavior, table.leaf if table else None)
+def _photographs(
+    keys: Sequence[str], images: Mapping[str, Image], tables: Mapping[str, PageTable]
+) -> tuple[Image, ...]:  # fmt: skip
+    """Return the photographs of a page, labelled; none for a missing leaf."""
+    labels = {key: tables[key].picture for key in keys if key in tables}
+    found = [(images[key], labels.get(key)) for key in keys if key in images]
+    return tuple(replace(image, label=label) if label else image for image, label in found)
+
+
+def _page(page: ArrangedPage, images: tuple[Image, ...], tables: Mapping[str, PageTable], work_behavior: str) -> Page:
+    table = tables.get(page.key)
+    if table is None:
+        return Page(page.key, page.label, images)
+    behavior = table.behavior if table.behavior != work_behavior else None
+    return Page(page.key, page.label, images, behavior, table.leaf, table.missing and table.blank)
 
 
 def _files(pages: Sequence[ExaminedPage], documents: Mapping[str, Path]) -> dict[str, Path]:

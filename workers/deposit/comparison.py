@@ -9,7 +9,7 @@ from typing import Any
 
 from repository.faults import Fault
 from repository.localized import LocalizedText
-from repository.model.work import Record, Work
+from repository.model.work import Page, Record, Work
 from workers.deposit.record_reader import RECORD_FILE
 
 
@@ -103,8 +103,8 @@ def foreign_identifier_fault(held: Work, identifier: str) -> Fault:
 
 
 def _pictures(work: Work) -> dict[str, str]:
-    """Return the sha256 of the picture of each page by key, '' for a missing leaf."""
-    return {page.key: page.images[0].master.sha256 if page.images else "" for page in work.pages()}
+    """Return the sha256 of the photographs of each page by key, '' for a missing leaf."""
+    return {page.key: " ".join(image.master.sha256 for image in page.images) for page in work.pages()}
 
 
 def _masters(work: Work) -> set[str]:
@@ -112,13 +112,15 @@ def _masters(work: Work) -> set[str]:
 
 
 def _without_pictures(work: Work) -> object:
-    volumes = [
-        (volume.label, volume.condition, [(page.key, page.label, page.behavior, page.leaf) for page in volume.pages])
-        for volume in work.volumes
-    ]
+    volumes = [(volume.label, volume.condition, [_described(page) for page in volume.pages]) for volume in work.volumes]
     redactions = [[image.redactions for image in page.images] for page in work.pages()]
     described = work.record, work.rights, work.condition, work.viewing_direction, work.behavior, work.ranges
     return *described, volumes, redactions
+
+
+def _described(page: Page) -> object:
+    labels = [image.label for image in page.images]
+    return page.key, page.label, page.behavior, page.leaf, page.unphotographed, labels
 
 
 def _is_same_description(one: Record, other: Record) -> bool:

@@ -26,8 +26,34 @@ class ExaminedPage:
 
 
 def page_keys(pages: Sequence[PageFile], tables: Mapping[str, PageTable]) -> set[str]:
-    """Return the keys of all pages, those that the record declares missing included."""
-    return {page.key for page in pages} | {key for key, table in tables.items() if table.missing}
+    """Return the keys of all pages, without other photographs of them, and with those that are declared missing."""
+    others = {key for key, table in tables.items() if table.of}
+    return ({page.key for page in pages} - others) | {key for key, table in tables.items() if table.missing}
+
+
+def other_photographs(
+    pages: Sequence[PageFile], tables: Mapping[str, PageTable]
+) -> tuple[dict[str, list[str]], list[Fault]]:
+    """Return the keys of the other photographs of each page by its key, and the faults of their tables.
+
+    `tables` are by the keys of pages, and the photographs are in their order.
+    """
+    names = {name: page.key for page in pages for name in (page.name, page.key)}
+    found: dict[str, list[str]] = {}
+    faults = []
+    for key, table in tables.items():
+        if table.of is None:
+            continue
+        page = names.get(table.of)
+        if page is None or page == key or (page in tables and tables[page].of) or table.missing:
+            problem = LocalizedText(
+                f"of 应为另有图像的书页，不能是 {table.of}；请核对",
+                f"of must be a page that has an image of its own, not {table.of}; check it",
+            )
+            faults.append(Fault(RECORD_FILE, f"{table.place}.of", "page.of", problem))
+        else:
+            found.setdefault(page, []).append(key)
+    return found, faults
 
 
 def match_page_tables(

@@ -50,16 +50,28 @@ def build_ranges(tables: Sequence[RangeTable], keys: Sequence[str]) -> tuple[tup
 def _children(parent: str | None, nodes: Mapping[str | None, Sequence[_Node]]) -> tuple[Range, ...]:
     """Return the ranges under a parent; `nodes` are by parent."""
     return tuple(
-        Range(node.table.label, node.pages, _children(node.table.label, nodes)) for node in nodes.get(parent, ())
+        Range(node.table.label, node.pages, _children(node.table.label, nodes), node.table.sequence)
+        for node in nodes.get(parent, ())
     )
 
 
 def _parent_faults(tables: Sequence[RangeTable]) -> list[Fault]:
+    nested = {table.parent for table in tables}
+    faults = [
+        _range_fault(
+            table,
+            "sequence",
+            "阅读次序（sequence）以 pages 逐一列出书页，不能有上下级；请改正",
+            "a sequence lists its pages by pages, and is neither within a range nor has ranges; correct it",
+        )
+        for table in tables
+        if table.sequence and (table.parent is not None or table.label in nested or not table.pages)
+    ]
     labels = Counter(table.label for table in tables)
     parents = {table.label: table.parent for table in tables}
     levels, named = _levels(parents), set(parents.values())
     problems = ((table, _parent_problem(table, labels, named, levels[table.label])) for table in tables)
-    return [_range_fault(table, *problem) for table, problem in problems if problem]
+    return faults + [_range_fault(table, *problem) for table, problem in problems if problem]
 
 
 def _parent_problem(

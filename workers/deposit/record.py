@@ -34,12 +34,16 @@ _LARGEST_SIZE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RangeTable:
-    """A ``[[range]]`` table; `place` is its position in the record (``range[2]``)."""
+    """A ``[[range]]`` table; `place` is its position in the record (``range[2]``).
+
+    A `sequence` is another order in which the work is read.
+    """
 
     place: str
     label: str
     pages: str | None
     parent: str | None
+    sequence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class PageTable:
     """A ``[[page]]`` table; `place` is its position in the record, `file` the page's file, with or without suffix.
 
     `redactions` is None if the table does not state them. `blank` pages may be identical pictures; `order` is a number
-    that decides the reading order.
+    that decides the reading order. `of` is the page of which the file is another photograph, and `picture` tells the
+    photographs of a page apart.
     """
 
     place: str
@@ -73,6 +78,8 @@ class PageTable:
     redactions: tuple[Rectangle, ...] | None = None
     blank: bool = False
     order: int | None = None
+    of: str | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +210,9 @@ def _read_rights(reader: RecordReader) -> Rights:
 def _read_range(reader: RecordReader) -> RangeTable | None:
     label = reader.text("label", required=True)
     pages = reader.text("pages")
-    parent = reader.text("parent")
+    parent, sequence = reader.text("parent"), reader.flag("sequence")
     reader.refuse_unknown()
-    return RangeTable(reader.place("")[:-1], label, pages, parent) if label else None
+    return RangeTable(reader.place("")[:-1], label, pages, parent, sequence) if label else None
 
 
 def _read_volume(reader: RecordReader) -> VolumeTable | None:
@@ -224,10 +231,12 @@ def _read_page(reader: RecordReader) -> PageTable | None:
     missing = reader.flag("missing")
     redactions = _read_rectangles(reader)
     blank, order = reader.flag("blank"), reader.number("order")
+    of, picture = reader.text("of"), reader.text("picture")
     reader.refuse_unknown()
     if file is None:
         return None
-    return PageTable(reader.place("")[:-1], file, label, behavior, leaf, missing, redactions, blank, order)
+    place = reader.place("")[:-1]
+    return PageTable(place, file, label, behavior, leaf, missing, redactions, blank, order, of, picture)
 
 
 def _read_rectangles(reader: RecordReader) -> tuple[Rectangle, ...] | None:

@@ -139,7 +139,9 @@ def _manifest(repository: Repository, work: Work, held: HeldAccess) -> bytes:
     """Return the manifest, as it is published, or as it would be if the work were not withdrawn."""
     shown = replace(work, rights=rights_under(work.rights, held.access))
     settings, pyramids = repository.settings, repository.catalogue.pyramids(work.identifier)
-    return build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
+    return build_manifest(
+        shown, pyramids, settings.provider, settings.max_area, repository.clock(), logo=settings.provider_logo
+    )
 
 
 def _information(repository: Repository, contents: BagContents) -> bytes:

@@ -63,7 +63,9 @@ def manifest_of(
         return None
     shown = replace(work, rights=rights_under(work.rights, access))
     settings = repository.settings
-    return build_manifest(shown, pyramids, settings.provider, settings.max_area, repository.clock())
+    return build_manifest(
+        shown, pyramids, settings.provider, settings.max_area, repository.clock(), logo=settings.provider_logo
+    )
 
 
 def collections_of(repository: Repository) -> Iterator[tuple[str, bytes]]:

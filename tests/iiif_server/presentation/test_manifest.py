@@ -253,7 +253,11 @@ def test_manifest_links_to_its_page_its_record_and_the_top_collection() -> None:
         "application/json",
     )
     assert manifest["partOf"] == [
-        {"id": "https://base.invalid/iiif/presentation/3/collection/top", "type": "Collection"}
+        {
+            "id": "https://base.invalid/iiif/presentation/3/collection/top",
+            "type": "Collection",
+            "label": {"zh-Hans": ["馆藏善本"], "en": ["Works held"]},
+        }
     ]
 
 
