@@ -208,12 +208,13 @@ def _text(text: str) -> pydyf.String:
 
 
 def _add_outline(document: Any, book: Book, pages: Mapping[int, bytes]) -> None:
-    """Add the ranges that contain a page of the document as its outline (section 12.3.3)."""
+    """Add the ranges that contain a page of the document as its outline (section 12.3.3); other orders are none."""
     work = book.work
     numbers = {
         stored_id(canvas_path(work.identifier, number)): number for number in pages
     }  # fmt: skip
-    ranges = [part for part in structures(work, "none") if _first_page(part, numbers)]
+    contents = [part for part in structures(work, "none") if "behavior" not in part]
+    ranges = [part for part in contents if _first_page(part, numbers)]
     if not ranges:
         return
     outlines = pydyf.Dictionary({"Type": "/Outlines"})

@@ -115,7 +115,7 @@ def test_reader_shows_a_notice_for_a_missing_leaf_and_no_late_picture(visit: Vis
     page = visit().go(f"/works/{library.book}/read?page=6")
     wait_for_picture(page)
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#notice")).to_have_text("此处缺叶，没有图像。")
+    expect(page.locator("#notice")).to_have_text("3（缺叶）：没有图像。")
     page.wait_for_timeout(500)
     assert not has_picture(page)
     for key in ["+", "0", "r", "ArrowLeft"]:

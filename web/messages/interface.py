@@ -76,6 +76,10 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "work.volume-pages": LocalizedText("{count} 面", "{count} {count:page|pages}"),
         "work.page": LocalizedText("第 {number} 面：{label}", "Page {number}: {label}"),
         "work.missing": LocalizedText("缺叶", "Missing leaf"),
+        "work.unphotographed": LocalizedText("未拍摄", "Not photographed"),
+        "work.download": LocalizedText("下载", "Download"),
+        "work.pdf": LocalizedText("全书 PDF", "PDF of the work"),
+        "work.images-zip": LocalizedText("全部图像（ZIP）", "All images (ZIP)"),
         "work.rights": LocalizedText("权利声明", "Rights"),
         "work.rights-unstated": LocalizedText(
             "未注明；使用前请咨询馆方。", "Not stated. Please contact the library before use."
@@ -140,7 +144,11 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "图像：方向键翻页或移动，加减号缩放，0 键显示整面",
             "Page image: arrow keys turn pages or move the image, plus and minus zoom, 0 fits the page",
         ),
-        "reader.missing": LocalizedText("此处缺叶，没有图像。", "This leaf is missing, so there is no image."),
+        "reader.no-picture": LocalizedText("{label}：没有图像。", "{label}: there is no image."),
+        "reader.photographs": LocalizedText("同页图像", "Photographs of this page"),
+        "reader.photograph": LocalizedText("图像 {number}", "Image {number}"),
+        "reader.orders": LocalizedText("阅读次序", "Order of reading"),
+        "reader.as-bound": LocalizedText("原装次序", "As bound"),
         "reader.refused": LocalizedText(
             "此面限制访问；如需查阅，请联系馆方。", "Access to this page is restricted. Please contact the library."
         ),
@@ -201,6 +209,14 @@ def translate(language: Language, key: str, **details: object) -> str:
 
 
 def reader_messages(language: Language) -> dict[str, str]:
-    """Return the texts that the reader's script displays; it fills in the names in braces of ``reader.picture``."""
-    keys = ("site.name", "reader.picture", "reader.missing", "reader.refused", "reader.failed", "reader.no-zoom")
+    """Return the texts that the reader's script displays; it fills in the names in braces."""
+    keys = (
+        "site.name",
+        "reader.picture",
+        "reader.no-picture",
+        "reader.as-bound",
+        "reader.refused",
+        "reader.failed",
+        "reader.no-zoom",
+    )
     return {key: MESSAGES[key].in_language(language) for key in keys}

@@ -1,5 +1,6 @@
 // The reader. The server sends a page that works as plain HTML; this script adds deep zoom, thumbnails and key control.
 
+import { Chips } from "./chips";
 import { DeepZoom, ImageServiceError } from "./deep_zoom";
 import { actionOf, isCharacter, isTyping, type Action } from "./keys";
 import { fetchBook, type Book, type Page } from "./manifest";
@@ -23,6 +24,12 @@ class Reader {
   private readonly strip: Strip;
   private readonly printed = new PrintedPicture(element("#content"));
   private focusedBefore: Element | null = null;
+  private readonly orders: Chips;
+  private readonly photographs: Chips;
+  /** The order of reading: 0 for that of the canvases, else that of `Book.orders` with this number, from 1. */
+  private order: number;
+  /** The photograph of the page that is shown, counted from 0. */
+  private photograph: number;
 
   constructor(
     root: HTMLElement,
@@ -32,16 +39,49 @@ class Reader {
     const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     const view = element("#view");
     this.number = Number(root.dataset["page"]);
+    this.order = Math.min(Number(root.dataset["order"] ?? 0), book.orders.length);
+    this.photograph = Number(root.dataset["photograph"] ?? 1) - 1;
     this.zoom = new DeepZoom(view, book.direction, reducedMotion, (direction) => this.swipe(direction), () => this.removeStill());
-    this.strip = new Strip(element("#strip"), book, reducedMotion, pageUrl, (page) => this.open(page));
+    this.strip = new Strip(element("#strip"), book, reducedMotion, (page) => this.pageUrl(page), (page) => this.open(page));
+    this.orders = new Chips(element("#orders"), (order) => this.follow(order));
+    this.photographs = new Chips(element("#photographs"), (photograph) => this.choose(photograph));
     this.listen();
-    void this.turnTo(this.number);
+    this.strip.arrange(this.sequence);
+    void this.turnTo(this.number, this.photograph);
     // The picture has the focus first, so that its keys act at once. A focus ring shows when a key is pressed.
     if (document.activeElement === document.body) focusQuietly(this.zoom.canvas);
   }
 
   private get page(): Page {
     return this.book.pages[this.number - 1]!;
+  }
+
+  /** The numbers of the pages in the order of reading. */
+  private get sequence(): number[] {
+    return this.book.orders[this.order - 1]?.pages ?? this.book.pages.map((page) => page.number);
+  }
+
+  private pageUrl(number: number, photograph = 0, order = this.order): string {
+    return `?page=${number}${photograph ? `&photograph=${photograph + 1}` : ""}${order ? `&order=${order}` : ""}`;
+  }
+
+  /** Follows another order of reading, from the page that is shown if it has a place in it. */
+  private follow(order: number): void {
+    this.order = order;
+    this.strip.arrange(this.sequence);
+    void this.turnTo(this.sequence.includes(this.number) ? this.number : this.sequence[0]!, this.photograph);
+  }
+
+  /** Shows another photograph of the page. */
+  private choose(photograph: number): void {
+    void this.turnTo(this.number, photograph);
+  }
+
+  /** Opens the page that many places further in the order of reading. */
+  private step(places: number): void {
+    const sequence = this.sequence;
+    const place = Math.min(Math.max(sequence.indexOf(this.number) + places, 0), sequence.length - 1);
+    this.open(sequence[place]!);
   }
 
   private get rightToLeft(): boolean {
@@ -53,19 +93,21 @@ class Reader {
     if (page !== this.number) void this.turnTo(page);
   }
 
-  private async turnTo(number: number): Promise<void> {
+  private async turnTo(number: number, photograph = 0): Promise<void> {
     this.number = number;
-    const page = this.page;
+    this.photograph = this.page.photographs[photograph] ? photograph : 0;
+    const page = photographed(this.page, this.photograph);
     this.updateControls(page);
-    this.notify(page.service === null ? this.messages["reader.missing"] : "");
-    history.replaceState(null, "", pageUrl(number));
+    this.updateChips(page);
+    this.notify(page.service === null ? fill(this.messages["reader.no-picture"] ?? "", { label: page.label }) : "");
+    history.replaceState(null, "", this.pageUrl(number, this.photograph));
     element("#address").textContent = location.href;
     linkCertificate(page);
     this.strip.mark(number);
     try {
       await this.zoom.show(page);
       this.printed.prepare(page);
-      const next = this.book.pages[number];
+      const next = this.book.pages[(this.sequence[this.sequence.indexOf(number) + 1] ?? 0) - 1];
       if (next && this.number === number) await this.zoom.preload(next);
     } catch (fault) {
       if (this.number === number) this.notify(this.explanation(fault));
@@ -77,8 +119,18 @@ class Reader {
     return this.messages[refused ? "reader.refused" : "reader.failed"];
   }
 
+  /** Shows which order of reading and which photograph is chosen, where there is a choice. */
+  private updateChips(page: Page): void {
+    const labels = [this.messages["reader.as-bound"] ?? "", ...this.book.orders.map((order) => order.label)];
+    this.orders.show(labels, this.order, (order) => this.pageUrl(page.number, this.photograph, order));
+    const photographs = page.photographs.map((photograph) => photograph.label);
+    this.photographs.show(photographs, this.photograph, (photograph) => this.pageUrl(page.number, photograph));
+  }
+
   private updateControls(page: Page): void {
     const total = this.book.pages.length;
+    const sequence = this.sequence;
+    const place = sequence.indexOf(page.number);
     element("#location").textContent = [...page.ranges, page.label].join(" · ");
     const name = fill(this.messages["reader.picture"] ?? "", {
       title: element("h1").textContent ?? "",
@@ -90,12 +142,17 @@ class Reader {
     this.printed.name(name);
     element("#of").textContent = `/ ${total}`;
     element<HTMLInputElement>("#goto").value = String(page.number);
-    setLinkTarget("previous", page.number > 1 ? page.number - 1 : null);
-    setLinkTarget("next", page.number < total ? page.number + 1 : null);
-    setLinkTarget("first", page.number > 1 ? 1 : null);
-    setLinkTarget("last", page.number < total ? total : null);
+    const targets: Record<"previous" | "next" | "first" | "last", number | undefined> = {
+      previous: sequence[place - 1],
+      next: sequence[place + 1],
+      first: place > 0 ? sequence[0] : undefined,
+      last: place < sequence.length - 1 ? sequence[sequence.length - 1] : undefined,
+    };
+    for (const [action, target] of Object.entries(targets)) {
+      setLinkTarget(action as Action, target === undefined ? null : this.pageUrl(target));
+    }
     for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-language]")) {
-      link.href = `${pageUrl(page.number)}&lang=${link.dataset["language"]}`;
+      link.href = `${this.pageUrl(page.number, this.photograph)}&lang=${link.dataset["language"]}`;
     }
   }
 
@@ -135,10 +192,10 @@ class Reader {
   }
 
   private act(action: Action): void {
-    if (action === "next") this.open(this.number + 1);
-    else if (action === "previous") this.open(this.number - 1);
-    else if (action === "first") this.open(1);
-    else if (action === "last") this.open(this.book.pages.length);
+    if (action === "next") this.step(1);
+    else if (action === "previous") this.step(-1);
+    else if (action === "first") this.open(this.sequence[0]!);
+    else if (action === "last") this.open(this.sequence[this.sequence.length - 1]!);
     else if (action === "zoom-in" || action === "zoom-out") this.zoom.zoom(action === "zoom-in");
     else if (action === "fit") this.zoom.fit();
     else if (action === "rotate") this.zoom.rotate();
@@ -188,18 +245,19 @@ function element<Kind extends HTMLElement>(selector: string): Kind {
   return found;
 }
 
-/** Sets the page to which the links of an action lead; null disables them, at the ends of the book. They keep the focus. */
-function setLinkTarget(action: Action, page: number | null): void {
-  for (const link of document.querySelectorAll<HTMLAnchorElement>(`a[data-do="${action}"]`)) {
-    if (page === null) link.removeAttribute("href");
-    else link.href = pageUrl(page);
-    link.tabIndex = 0;
-    link.setAttribute("aria-disabled", String(page === null));
-  }
+/** Returns a page with one of its photographs as its picture. */
+function photographed(page: Page, photograph: number): Page {
+  return { ...page, ...page.photographs[photograph], label: page.label };
 }
 
-function pageUrl(page: number): string {
-  return `?page=${page}`;
+/** Sets the address to which the links of an action lead; null disables them, at the ends of the book. They keep the focus. */
+function setLinkTarget(action: Action, address: string | null): void {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>(`a[data-do="${action}"]`)) {
+    if (address === null) link.removeAttribute("href");
+    else link.href = address;
+    link.tabIndex = 0;
+    link.setAttribute("aria-disabled", String(address === null));
+  }
 }
 
 async function start(): Promise<void> {

@@ -1,5 +1,6 @@
 // The parts of a IIIF Presentation 3.0 manifest that the reader uses: https://iiif.io/api/presentation/3.0/
-// It relies on the specification alone, and so reads any manifest with one painted image on each canvas.
+// It relies on the specification alone, and so reads any manifest with one painted image, or a choice of images, on each
+// canvas.
 
 type LanguageMap = Record<string, string[]>;
 
@@ -20,13 +21,29 @@ interface Resource {
 
 export type Direction = "right-to-left" | "left-to-right" | "top-to-bottom" | "bottom-to-top";
 
+/** One photograph of a page. */
+export interface Photograph {
+  label: string;
+  service: string;
+  width: number;
+  height: number;
+}
+
+/** An order in which the pages are read: their numbers. */
+export interface Order {
+  label: string;
+  pages: number[];
+}
+
 export interface Page {
   /** Counted from 1 over the whole work: the number in the page's URL. */
   number: number;
   label: string;
   /** Labels of the volume and ranges that contain the page, outermost first. */
   ranges: string[];
-  /** URL of the picture's image service; null for a missing leaf. */
+  /** The photographs of the page, the first shown by default; none of a missing leaf. */
+  photographs: Photograph[];
+  /** URL of the image service of the picture shown; null for a missing leaf. */
   service: string | null;
   thumbnail: string | null;
   width: number;
@@ -37,6 +54,8 @@ export interface Page {
 export interface Book {
   direction: Direction;
   pages: Page[];
+  /** Orders of reading other than that of the canvases: of leaves bound wrongly, for example. */
+  orders: Order[];
 }
 
 const THUMBNAIL_SIZE = "!300,300";
@@ -52,16 +71,46 @@ export function textOf(map: LanguageMap | undefined, language: string): string {
   return key ? (map[key] ?? []).join(" ") : "";
 }
 
-/** Returns the picture painted on a canvas; the first of a choice. */
-function painting(canvas: Resource): Resource | null {
+/** Returns the pictures painted on a canvas: one, or those of a choice. */
+function paintings(canvas: Resource): Resource[] {
   const body = canvas.items?.[0]?.items?.[0]?.body;
-  if (!body) return null;
-  return body.type === "Choice" ? (body.items?.[0] ?? null) : body;
+  if (!body) return [];
+  return body.type === "Choice" ? (body.items ?? []) : [body];
 }
 
-function serviceOf(picture: Resource | null): string | null {
-  const service = picture?.service?.[0];
+function serviceOf(picture: Resource): string | null {
+  const service = picture.service?.[0];
   return service?.id ?? service?.["@id"] ?? null;
+}
+
+/** Returns the photographs of a canvas that have an image service. */
+function photographsOf(pictures: Resource[], canvas: Resource, language: string): Photograph[] {
+  return pictures.flatMap((picture, index) => {
+    const service = serviceOf(picture);
+    if (service === null) return [];
+    const label = textOf(picture.label, language) || String(index + 1);
+    const [width, height] = [picture.width ?? canvas.width ?? 1, picture.height ?? canvas.height ?? 1];
+    return [{ label, service, width, height }];
+  });
+}
+
+/** Returns the orders of reading that the ranges with the behavior "sequence" give. */
+function ordersOf(structures: Resource[], canvases: Resource[], language: string): Order[] {
+  const numbers = new Map(canvases.map((canvas, index) => [canvas.id, index + 1]));
+  return structures
+    .filter((range) => isSequence(range))
+    .map((range) => ({ label: textOf(range.label, language), pages: canvasesOf(range).flatMap((id) => numbers.get(id) ?? []) }))
+    .filter((order) => order.pages.length > 0);
+}
+
+function isSequence(range: Resource): boolean {
+  return (range.behavior ?? []).includes("sequence");
+}
+
+function canvasesOf(range: Resource): string[] {
+  return (range.items ?? []).flatMap((member) =>
+    member.type === "Range" ? canvasesOf(member) : [member.id.split("#")[0] ?? member.id],
+  );
 }
 
 /** Returns the labels of the ranges that contain each canvas, outermost first, by the canvas's identifier. */
@@ -77,7 +126,7 @@ function rangesByCanvas(structures: Resource[], language: string): Map<string, s
       }
     }
   };
-  for (const range of structures) walk(range, []);
+  for (const range of structures) if (!isSequence(range)) walk(range, []);
   return labels;
 }
 
@@ -87,21 +136,24 @@ export function readManifest(manifest: Resource, language: string): Book {
   if (manifest.type !== "Manifest" || canvases.length === 0) throw new Error("not a manifest with canvases");
   const ranges = rangesByCanvas(manifest.structures ?? [], language);
   const pages = canvases.map((canvas, index): Page => {
-    const picture = painting(canvas);
-    const service = serviceOf(picture);
+    const pictures = paintings(canvas);
+    const photographs = photographsOf(pictures, canvas, language);
+    const service = photographs[0]?.service ?? null;
     const behavior = canvas.behavior ?? manifest.behavior ?? [];
     return {
       number: index + 1,
       label: textOf(canvas.label, language) || String(index + 1),
       ranges: [...new Set((ranges.get(canvas.id) ?? []).filter((label) => label !== ""))],
+      photographs,
       service,
       thumbnail: canvas.thumbnail?.[0]?.id ?? (service && `${service}/full/${THUMBNAIL_SIZE}/0/default.jpg`),
-      width: picture?.width ?? canvas.width ?? 1,
-      height: picture?.height ?? canvas.height ?? 1,
+      width: photographs[0]?.width ?? canvas.width ?? 1,
+      height: photographs[0]?.height ?? canvas.height ?? 1,
       continuous: behavior.includes("continuous"),
     };
   });
-  return { direction: (manifest.viewingDirection as Direction | undefined) ?? "left-to-right", pages };
+  const direction = (manifest.viewingDirection as Direction | undefined) ?? "left-to-right";
+  return { direction, pages, orders: ordersOf(manifest.structures ?? [], canvases, language) };
 }
 
 /** Fetches and reads the manifest at `url`. */

@@ -31,6 +31,11 @@ export class Strip {
     element.hidden = book.pages.length < 2;
   }
 
+  /** Shows the thumbnails of these pages, in this order. */
+  arrange(pages: number[]): void {
+    this.element.replaceChildren(...pages.flatMap((number) => this.links[number - 1] ?? []));
+  }
+
   /**
    * Marks a page as the current one and scrolls its thumbnail to the centre. It alone can be reached by the tab key, as
    * a book has hundreds; while the strip has the focus, the focus follows the pages that keys turn.

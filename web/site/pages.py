@@ -23,7 +23,7 @@ from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
-from web.site import view_models
+from web.site import reading, view_models
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
 from web.site.page_metadata import PageMetadata, page_metadata
@@ -101,11 +101,16 @@ class CatalogueQueries:
         limits = self._limits(decision) if decision.shows_pixels else None
         return view_models.volume_views(work, self._catalogue.pyramids(work.identifier), limits)
 
-    def still(self, work: Work, page: Page, decision: Decision) -> view_models.Picture | None:
-        """Return the reader's picture of a page for browsers without JavaScript; None for a missing leaf."""
+    def still(
+        self, work: Work, page: Page, decision: Decision, photograph: int = 1
+    ) -> view_models.Picture | None:  # fmt: skip
+        """Return the reader's picture of a page for browsers without JavaScript; None for a missing leaf.
+
+        `photograph` counts the photographs of the page from 1.
+        """
         if not page.images:
             return None
-        image = page.images[0]
+        image = page.images[photograph - 1]
         pyramid = self._catalogue.pyramids(work.identifier)[image.identifier]
         return view_models.still_picture(image, pyramid, self._limits(decision))
 
@@ -228,6 +233,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         "work.html",
         work=work,
         decision=decision,
+        public=queries.public_decision(work),
         shows_privately=decision != queries.public_decision(work),
         lang=catalogue_tag(work.record.language),
         rows=view_models.record_rows(work.record),
@@ -249,8 +255,10 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
     pages = list(work.pages())
     if not pages:
         raise NotFound(what=work.identifier)
-    number = _requested_page(len(pages))
+    number, language = _requested_page(len(pages)), current_language()
     page = pages[number - 1]
+    order = _requested_place("order", len(reading.sequences(work)), 0)
+    photograph = _requested_place("photograph", max(1, len(page.images)), 1)
     return render_template(
         "read.html",
         work=work,
@@ -258,13 +266,18 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
         page=page,
         number=number,
         total=len(pages),
+        label=reading.page_label(page, language),
+        turns=reading.turns(work, number, order),
+        orders=reading.orders(work, number, order, language),
+        photograph=photograph,
+        photographs=reading.photographs(page, number, photograph, order, language),
         address=queries.reader_url(work, number),
         location=_location(work, page, number),
-        picture=queries.still(work, page, decision),
+        picture=queries.still(work, page, decision, photograph),
         certified=queries.is_logged(work),
         from_right=view_models.reads_from_right(work),
         manifest=queries.manifest_url(work),
-        messages=json.dumps(reader_messages(current_language()), ensure_ascii=False),
+        messages=json.dumps(reader_messages(language), ensure_ascii=False),
         script=static_files.built_url(READER_SCRIPT),
     )
 
@@ -278,6 +291,13 @@ def _location(work: Work, page: Page, number: int) -> str:
 def _rights(rights: Rights) -> tuple[str, LocalizedText] | None:
     """Return the rights URI and its statement; None without a URI."""
     return (rights.uri, rights_statement(rights.uri)) if rights.uri else None
+
+
+def _requested_place(name: str, last: int, first: int) -> int:
+    """Return the number of a choice in the query, `first` if it is none of them: the page is shown in any case."""
+    value = request.args.get(name, "")
+    number = int(value) if value.isascii() and value.isdecimal() and len(value) < _MOST_DIGITS else first
+    return number if first <= number <= last else first
 
 
 def _requested_page(last: int) -> int:

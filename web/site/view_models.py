@@ -37,6 +37,7 @@ class PageView:
     label: str
     picture: Picture | None
     missing: bool
+    unphotographed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,13 @@ def volume_views(work: Work, pyramids: Mapping[str, Pyramid], limits: ImageLimit
     number = 0
     for volume in work.volumes:
         pages = tuple(
-            PageView(number + index, page.label, _page_picture(page, work, pyramids, limits), missing=not page.images)
+            PageView(
+                number + index,
+                page.label,
+                _page_picture(page, work, pyramids, limits),
+                missing=not page.images,
+                unphotographed=page.unphotographed,
+            )
             for index, page in enumerate(volume.pages, start=1)
         )
         number += len(pages)
@@ -152,9 +159,9 @@ def reads_from_right(work: Work) -> bool:
 
 
 def range_views(work: Work) -> tuple[RangeView, ...]:
-    """Return the ranges of a work, each with the number of its first page."""
+    """Return the contents of a work, each range with the number of its first page; other orders are none."""
     numbers = {page.key: number for number, page in enumerate(work.pages(), start=1)}
-    return tuple(_range_view(item, numbers) for item in work.ranges)
+    return tuple(_range_view(item, numbers) for item in work.ranges if not item.sequence)
 
 
 def _range_view(item: Range, numbers: Mapping[str, int]) -> RangeView:

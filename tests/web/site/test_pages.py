@@ -155,7 +155,7 @@ def test_first_page_has_no_link_to_a_previous_one(client: FlaskClient, publisher
 def test_missing_leaf_has_a_page_with_a_notice(client: FlaskClient, publisher: Any) -> None:
     work = publisher.book()
     page = client.get(f"/works/{work.identifier}/read?page=3").text
-    assert "此处缺叶" in page
+    assert "葉三（缺叶）：没有图像。" in page
     assert not pictures(page)
 
 
