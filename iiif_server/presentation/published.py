@@ -19,6 +19,7 @@ import msgspec
 from iiif_server.presentation.version2 import to_version2
 from iiif_server.urls import PLACEHOLDER, collection_path, manifest_path, stored_id
 from repository import identifiers, paths
+from repository.clock_cache import ClockCache
 from repository.errors import IntegrityError, KeyNotFound, NotFound
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
@@ -30,6 +31,7 @@ MEDIA_TYPES: Final = {
 }
 """The media type of documents in each version that is served."""
 
+_CACHE_BYTES: Final = 32 << 20
 _COLLECTION_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -58,10 +60,17 @@ class _Head(msgspec.Struct):
 
 
 class PresentationService:
-    """Reads published manifests and collections from the store."""
+    """Reads published manifests and collections from the store.
+
+    Every request reads the stored document; what was made of the same bytes before is taken from a cache of 32 MiB.
+    Several threads may use it.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._served: ClockCache[tuple[str, bytes, bytes, int], PublishedDocument] = ClockCache(
+            _CACHE_BYTES, lambda document: len(document.body)
+        )
 
     def manifest(self, work: str, base_url: str, version: int = 3) -> PublishedDocument:
         """Return the manifest of a work, under the public address `base_url`, which has no final slash.
@@ -82,10 +91,14 @@ class PresentationService:
             stored = self._store.read(key)
         except KeyNotFound as fault:
             raise NotFound(what=what) from fault
-        _check(key, stored, stored_id(path))
-        if version == 2:
-            stored = msgspec.json.encode(to_version2(msgspec.json.decode(stored)))
-        return PublishedDocument(under_address(stored, base_url), _etag(stored, _address(base_url)))
+        made_of = key, hashlib.sha256(stored).digest(), _address(base_url), version
+        document = self._served.get(made_of)
+        if document is None:
+            _check(key, stored, stored_id(path))
+            content = stored if version == 3 else msgspec.json.encode(to_version2(msgspec.json.decode(stored)))
+            document = PublishedDocument(under_address(content, base_url), _etag(*made_of[1:]))
+            self._served.put(made_of, document)
+        return document
 
 
 def under_address(stored: bytes, base_url: str) -> bytes:
@@ -159,6 +172,6 @@ def _read(store: ObjectStore, key: str) -> bytes | None:
         return None
 
 
-def _etag(stored: bytes, address: bytes) -> str:
-    """Return an entity tag that changes with the stored document and with the address it is served under."""
-    return f'"{hashlib.sha256(hashlib.sha256(stored).digest() + address).hexdigest()[:32]}"'
+def _etag(digest: bytes, address: bytes, version: int) -> str:
+    """Return an entity tag that changes with the stored document, the address it is served under and the version."""
+    return f'"{hashlib.sha256(digest + address + bytes([version])).hexdigest()[:32]}"'

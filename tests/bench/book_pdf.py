@@ -60,7 +60,8 @@ def _measure(server: WebServer, work: str) -> None:
     seconds = time.perf_counter() - start
     what = f"{PAGES} pages, {size / 1e6:.0f} MB, with text"
     print(f"PDF of a work, first byte | {what} | {first:.2f} s | {seconds:.0f} s in all")
-    print(f"PDF of a work, memory | {what} | {most / 1e6:.0f} MB | {resting / 1e6:.0f} MB at rest")
+    at_rest = f"{resting / 1e6:.0f} MB at rest, all processes"
+    print(f"PDF of a work, memory | {what} | {(most - resting) / 1e6:.0f} MB more | {at_rest}")
 
 
 def _memory(pid: int) -> int:

@@ -45,7 +45,7 @@ TO_REACH: Final = {
     "manifest, built": "under 3 s",
     "manifest, served": "p95 5 ms",
     "PDF of a work, first byte": "1 s",
-    "PDF of a work, memory": "300 MB",
+    "PDF of a work, memory": "300 MB more",
     "page of a picture, precision": "0.99",
     "page of a picture, recall": "0.95",
     "demo": "3 minutes",

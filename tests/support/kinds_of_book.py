@@ -78,7 +78,7 @@ KINDS: Final[Mapping[str, KindOfBook]] = {
         "二冊本", {f"{folder}/{name}": size for folder in ("上冊", "下冊") for name, size in numbered(1, 2).items()}
     ),
     "restricted": KindOfBook("限閱本", numbered(1, 2), 'access = "restricted"\n'),
-    "reduced": KindOfBook("限尺寸本", numbered(1, 2), 'access = "reduced"\nmax_size = 400\n'),
+    "reduced": KindOfBook("限尺寸本", numbered(1, 2), 'access = "reduced"\nmax_size = 300\n'),
 }
 
 

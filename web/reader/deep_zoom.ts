@@ -86,6 +86,7 @@ export class DeepZoom {
   async preload(page: Page): Promise<void> {
     if (page.service === null) return;
     const information = await this.informationOf(page.service);
+    if (wholePictures(information).length > 0) return;
     const source = this.viewer.world.getItemAt(0)?.source;
     if (!source) return;
     const next = new OpenSeadragon.IIIFTileSource(information as unknown as OpenSeadragon.TileSourceOptions);
@@ -157,7 +158,7 @@ export class DeepZoom {
     const world = this.viewer.world;
     const shown = await new Promise<OpenSeadragon.TiledImage>((resolve, reject) => {
       this.viewer.addTiledImage({
-        tileSource: information,
+        tileSource: tileSourceOf(information),
         success: (event) => resolve((event as unknown as { item: OpenSeadragon.TiledImage }).item),
         error: () => reject(new ImageServiceError(0)),
       });
@@ -218,6 +219,23 @@ function preventInlineStyle(): void {
   const placeholder = document.createElementNS(null, "style");
   placeholder.setAttribute("data-openseadragon-mobile-css", "true");
   document.head.append(placeholder);
+}
+
+/** Returns what OpenSeadragon opens: whole pictures where access allows none of the tiles, else the tiles. */
+function tileSourceOf(information: ImageInformation): object {
+  const levels = wholePictures(information);
+  return levels.length > 0 ? { type: "legacy-image-pyramid", levels } : information;
+}
+
+/**
+ * Returns the whole pictures of a service that has a size limit and no tiles; none of any other service. OpenSeadragon
+ * would request tiles of the full size, which the service refuses.
+ */
+function wholePictures(information: ImageInformation): { url: string; width: number; height: number }[] {
+  if (information["tiles"] || !information["maxWidth"]) return [];
+  const service = String(information["id"] ?? information["@id"]);
+  const sizes = (information["sizes"] ?? []) as { width: number; height: number }[];
+  return sizes.map(({ width, height }) => ({ url: `${service}/full/${width},${height}/0/default.jpg`, width, height }));
 }
 
 function itemsOf(world: OpenSeadragon.World): OpenSeadragon.TiledImage[] {

@@ -34,7 +34,8 @@ def blueprint(repository: Repository) -> Blueprint:
     @routes.get("/robots.txt")
     def robots() -> Response:
         closed = (urls.STATUS, urls.STAFF, urls.LOGIN, urls.LOGOUT, urls.PRESERVATION, urls.HEALTH_ROOT)
-        lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
+        written = (urls.book_pdf_path("*"), urls.images_zip_path("*"))  # each for minutes, when it is requested
+        lines = ["User-agent: *", *(f"Disallow: {path}" for path in (*closed, *written))]
         lines += ["", f"Sitemap: {public_url(repository.settings, urls.SITEMAP)}"]
         return _cached("\n".join(lines) + "\n", "text/plain")
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from iiif_server.presentation.manifest import build_collection
 from iiif_server.presentation.published import (
     DocumentDamaged,
     PresentationService,
@@ -15,6 +16,7 @@ from iiif_server.presentation.published import (
 from repository import identifiers, paths
 from repository.errors import IdentifierInvalid, NotFound
 from repository.identifiers import Kind
+from repository.model.work import WorkState, WorkSummary
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
@@ -104,3 +106,16 @@ def test_mistyped_identifier_differs_from_an_absent_work(store: ObjectStore) -> 
 def test_collection_name_never_becomes_another_key(store: ObjectStore, name: str) -> None:
     with pytest.raises(NotFound):
         PresentationService(store).collection(name, "http://a.example")
+
+
+def test_document_in_version_2_follows_the_stored_one_and_has_a_tag_of_its_own(store: ObjectStore) -> None:
+    service = PresentationService(store)
+    publish_collection(store, "top", build_collection([]))
+    two, three = (service.collection("top", "http://a.example", version) for version in (2, 3))
+    assert json.loads(two.body)["@id"] == "http://a.example/iiif/presentation/2/collection/top"
+    assert two.etag != three.etag
+    works = [WorkSummary("w1", "書", (), None, None, 1, 1, WorkState.PUBLISHED)]
+    publish_collection(store, "top", build_collection(works))
+    changed = service.collection("top", "http://a.example", 2)
+    assert len(json.loads(changed.body)["manifests"]) == 1
+    assert changed.etag != two.etag

@@ -25,6 +25,7 @@ def locations(client: FlaskClient, path: str, element: str = f"{SITEMAP}loc") ->
 def test_robots_may_not_visit_pages_of_staff_and_find_the_sitemap(public_client: FlaskClient) -> None:
     lines = public_client.get("/robots.txt").text.splitlines()
     assert {"Disallow: /status", "Disallow: /staff", "Disallow: /preservation"} <= set(lines)
+    assert {"Disallow: /works/*/book.pdf", "Disallow: /works/*/images.zip"} <= set(lines)
     assert lines[-1] == "Sitemap: https://books.example/shan/sitemap.xml"
 
 

@@ -58,6 +58,14 @@ def test_paths_of_a_work_are_routed_to_it(work: str, page: int) -> None:
     assert routed(urls.collection_path(work)) == ("iiif.collection", {"name": work})
 
 
+@given(IDENTIFIERS)
+def test_paths_of_renderings_are_parsed(work: str) -> None:
+    assert urls.parse_rendering_path(urls.book_pdf_path(work)) == (work, False)
+    assert urls.parse_rendering_path(urls.images_zip_path(work)) == (work, True)
+    assert urls.parse_rendering_path(urls.record_path(work)) is None
+    assert urls.parse_rendering_path(f"/other{urls.book_pdf_path(work)}") is None
+
+
 @given(PAGES)
 def test_parts_of_the_sitemap_are_routed(number: int) -> None:
     assert routed(urls.sitemap_part_path(number)) == ("sitemap.part", {"number": number})

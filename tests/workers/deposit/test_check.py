@@ -525,3 +525,42 @@ def test_redaction_belongs_to_its_page_and_must_overlap_the_image(tmp_path: Path
     assert [image.redactions for image in hidden.images()] == [(Rectangle(1, 1, 5, 5),), ()]
     faults = checked(write_deposit(tmp_path / "other", "0001.png", record=record.format("99999,1,5,5"))).faults
     assert codes(faults) == [("work.toml", "page[1].redact", "page.redact")]
+
+
+def test_other_photographs_of_a_page_are_no_pages(tmp_path: Path) -> None:
+    record = (
+        'title = "碑"\n[[page]]\nfile = "0001"\npicture = "彩色"\n'
+        '[[page]]\nfile = "0001_ir"\nof = "0001"\npicture = "紅外"\n'
+    )
+    result = checked(write_deposit(tmp_path / "book", "0001.png", "0001_ir.png", "0002.png", record=record))
+    assert result.faults == ()
+    assert result.work is not None
+    pages = [(page.key, [image.label for image in page.images]) for page in result.work.pages()]
+    assert pages == [("0001", ["彩色", "紅外"]), ("0002", [""])]
+
+
+@pytest.mark.parametrize("of", ["0009", "0002", "0001_ir"], ids=["unknown", "itself", "another photograph"])
+def test_photograph_of_no_page_is_a_fault(of: str, tmp_path: Path) -> None:
+    record = (
+        f'title = "碑"\n[[page]]\nfile = "0002"\nof = "{of}"\n[[page]]\nfile = "0001_ir"\nof = "0001"\n'
+    )  # fmt: skip
+    result = checked(write_deposit(tmp_path / "book", "0001.png", "0001_ir.png", "0002.png", record=record))
+    assert ("page.of", "page[1].of") in {(fault.code, fault.place) for fault in result.faults}
+
+
+SEQUENCE = '[[range]]\nlabel = "次序"\nsequence = true\n'
+INNER = '[[range]]\nlabel = "內"\nparent = "次序"\npages = "0001"\n'
+
+
+@pytest.mark.parametrize("extra", ['parent = "卷一"\npages = "0001"\n', "", f'pages = "0001"\n{INNER}'])
+def test_sequence_within_ranges_or_without_pages_is_a_fault(extra: str, tmp_path: Path) -> None:
+    record = f'title = "書"\n[[range]]\nlabel = "卷一"\npages = "0001"\n{SEQUENCE}{extra}'
+    result = checked(write_deposit(tmp_path / "book", "0001.png", record=record))
+    assert "range.sequence" in {fault.code for fault in result.faults}
+
+
+def test_side_that_was_not_photographed_has_a_page(tmp_path: Path) -> None:
+    record = 'title = "書"\n[[page]]\nfile = "0000"\nlabel = "前護葉"\nmissing = true\nblank = true\n'
+    result = checked(write_deposit(tmp_path / "book", "0001.png", record=record))
+    assert result.work is not None
+    assert [(page.label, page.unphotographed) for page in result.work.pages()] == [("前護葉", True), ("1", False)]
