@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -47,6 +47,9 @@ from repository.errors import Busy, ContentError
 __all__ = ["ACTIVE", "FINISHED", "Job", "JobProgress", "JobState", "Jobs", "NewJob", "enqueue"]
 
 Result = TypeVar("Result")
+
+_BATCH: Final = 500
+"""The number of keys in one query."""
 
 
 class Jobs:
@@ -100,6 +103,14 @@ class Jobs:
         """Return a job by its key."""
         row = self._read(lambda session: session.get(JobRow, key))
         return job_of(row) if row else None
+
+    def among(self, keys: Sequence[str]) -> list[Job]:
+        """Return the jobs under these keys, in their order; keys without a job are left out."""
+        wanted = list(dict.fromkeys(keys))
+        batches = (wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH))
+        jobs = (job for batch in batches for job in self._jobs(select(JobRow).where(JobRow.key.in_(batch))))
+        found = {job.key: job for job in jobs}
+        return [found[key] for key in wanted if key in found]
 
     def is_claimed(self, claim: str) -> bool:
         """Return whether an unfinished job has this claim."""

@@ -131,7 +131,7 @@ def _await_workers(repository: Repository, work: str) -> list[Job]:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         send_due(celery, repository)
-        jobs = [job for job in map(repository.jobs.get, keys) if job is not None]
+        jobs = repository.jobs.among(keys)
         if all(job.state in FINISHED for job in jobs) or time.monotonic() > deadline:
             return [job for job in jobs if job.state is not JobState.DONE]
         time.sleep(_PAUSE)

@@ -113,8 +113,7 @@ def _repaired(repository: Repository, execution: _Execution, jobs: Sequence[NewJ
     """
     for kind in (REPAIR_STORES, REPAIR_WORK):
         execution.run([job for job in jobs if job.kind == kind and not _has_ended(repository, job, started)])
-    found = [repository.jobs.get(job.key) for job in jobs]
-    return [job for job in found if job]
+    return repository.jobs.among([job.key for job in jobs])
 
 
 def _has_ended(repository: Repository, new_job: NewJob, started: str) -> bool:

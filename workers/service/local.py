@@ -118,7 +118,7 @@ class LocalRunner:
 
     def unfinished(self) -> list[Unfinished]:
         """Return the follow-up jobs of this runner that are not done, and the log's when events still wait for it."""
-        jobs = [job for job in map(self._jobs.get, self._follow_up) if job is not None]
+        jobs = self._jobs.among(list(self._follow_up))
         unfinished = [unfinished_of(job) for job in jobs if job.state is not JobState.DONE]
         if SEQUENCE_EVENTS not in {each.job.key for each in unfinished} and self._has_unlogged_events():
             unfinished.append(Unfinished(self._get(SEQUENCE_EVENTS), LogBusy().message))
@@ -151,7 +151,7 @@ class LocalRunner:
 
         def unsettled() -> list[Job]:
             is_late = time.monotonic() > deadline
-            jobs = [job for job in map(self._jobs.get, keys) if job is not None and job.state not in FINISHED]
+            jobs = [job for job in self._jobs.among(keys) if job.state not in FINISHED]
             if not is_late and self._has_unlogged_events():
                 self._jobs.enqueue(sequence_events_job())
                 jobs.append(self._get(SEQUENCE_EVENTS))

@@ -67,6 +67,14 @@ def fanned_out(jobs: Jobs, count: int = 2) -> None:
     assert jobs.fan_out("ingest:1", "a", pages(count), {"work": "w1"}, "w1")
 
 
+def test_jobs_under_many_keys_come_in_the_order_of_the_keys(jobs: Jobs) -> None:
+    for new_job in (order("b"), order("a"), order("c")):
+        jobs.enqueue(new_job)
+    keys = ["a", *(f"absent {number}" for number in range(1200)), "b", "a"]
+    assert jobs.among(keys) == [jobs.get("a"), jobs.get("b")]
+    assert jobs.among([]) == []
+
+
 def test_a_job_delivered_twice_starts_once(jobs: Jobs) -> None:
     jobs.enqueue(order())
     assert held(jobs).attempts == 1
