@@ -244,10 +244,22 @@ def _delete_signing_record(context):
         left.unlink()
 
 
+@pytest.fixture
+def two_pages(tmp_path):
+    """The smallest deposit in which a page may be stored while another is not."""
+    folder = tmp_path / "two-pages"
+    folder.mkdir()
+    for number in (1, 2):
+        noise = pyvips.Image.gaussnoise(90, 120, mean=200, sigma=30, seed=number).cast("uchar")
+        noise.tiffsave(str(folder / f"{number:04d}.tif"))
+    (folder / "work.toml").write_text('title = "試書"\n[[range]]\nlabel = "卷上"\npages = "0001-0002"\n', "utf-8")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, deposit, after):
-    run(context, deposit)
+def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, two_pages, after):
+    run(context, two_pages)
     expected = contents(context.repository), catalogued(context.repository)
     kills = 0
     while True:
@@ -255,13 +267,13 @@ def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, 
         repository = _twin(context)
         killed = replace(repository, store=KillingStore(repository.store, kills, after))
         try:
-            run(TaskContext(killed, context.examiner), deposit)
+            run(TaskContext(killed, context.examiner), two_pages)
         except Killed:
             kills += 1
         else:
             break
         survivor = TaskContext(repository, context.examiner)
-        ended = run(survivor, deposit)
+        ended = run(survivor, two_pages)
         assert ended.state is JobState.DONE, ended.result
         assert (contents(repository), catalogued(repository)) == expected, f"killed at change {kills}"
         assert open_log(repository).verify().ok
@@ -269,8 +281,8 @@ def test_ingest_killed_at_any_store_change_and_repeated_equals_one_run(context, 
 
 
 @pytest.mark.slow
-def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(context, deposit):
-    run(context, deposit)
+def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(context, two_pages):
+    run(context, two_pages)
     work = context.repository.catalogue.works()[0].identifier
     kills = 0
     while True:
@@ -278,7 +290,7 @@ def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(conte
         repository = _twin(context)
         killed = replace(repository, store=KillingStore(repository.store, kills, after=kills % 2))
         try:
-            run(TaskContext(killed, context.examiner), deposit)
+            run(TaskContext(killed, context.examiner), two_pages)
         except Killed:
             kills += 1
         else:
@@ -286,7 +298,7 @@ def test_ingest_killed_at_any_store_change_is_repeated_with_a_new_database(conte
         survivor = TaskContext(_twin(context, repository.store), context.examiner)
         done = rebuild(survivor.repository, context.examiner, SilentProgress())
         assert (done.skipped, done.lost) == ((), ())
-        ended = run(survivor, deposit)
+        ended = run(survivor, two_pages)
         assert ended.state is JobState.DONE, (kills, ended.result)
         assert validate_object(repository.store, paths.ocfl_object(work)).valid
         assert read_inventory(repository.store, work).head == "v1"
