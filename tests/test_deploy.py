@@ -60,7 +60,9 @@ def assert_runs(arguments: list[str]) -> None:
     group: click.Command = main
     while isinstance(group, click.Group):
         name, *arguments = arguments
-        group = group.commands[name]
+        command = group.get_command(click.Context(group), name)
+        assert command is not None, name
+        group = command
     group.make_context("shanben", arguments)
 
 

@@ -34,7 +34,10 @@ def code_blocks(text: str, language: str) -> list[str]:
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ("shanben",)) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:

@@ -1,4 +1,4 @@
-"""The work of `shanben ingest`: a job for each deposit, run in this process or by workers, watched until it ends."""
+"""`shanben ingest`: a job for each deposit, run in this process or by workers, watched until it ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
+import click
+
 from iiif_server.urls import manifest_path
 from repository import identifiers
+from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
 from repository.errors import (
     Busy,
@@ -29,8 +32,10 @@ from repository.localized import LocalizedText, counted
 from repository.model.work import WorkState
 from repository.repository import Repository
 from web.cli.deposit_report import show_changes, show_ignored
+from web.cli.examiner import opened_examiner
 from web.cli.follow_up import await_log, show_unfinished, unfinished_json
-from web.cli.terminal import EXIT_CODES, Terminal, TerminalProgress
+from web.cli.terminal import EXIT_CODES, Terminal, TerminalProgress, command
+from workers.bootstrap import bootstrap
 from workers.deposit.comparison import Changes
 from workers.deposit.listing import list_deposit
 from workers.execution.context import TaskContext
@@ -42,6 +47,20 @@ _NEEDING_ACTION: Final = frozenset({StoreFull.code, StoreDenied.code, DepositNot
 
 _PAUSE: Final = 0.5
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
+
+
+@click.command()
+@click.argument("deposits", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--revises", metavar="WORK", help="收为此著作的新版本。 Ingest as a new version of this work.")
+@command
+def ingest(terminal: Terminal, deposits: tuple[Path, ...], revises: str | None) -> int:
+    """收入送存：检查、保存、切片、发布；重复执行，结果不变。 Check, preserve, tile and publish; safe to repeat."""
+    repository = bootstrap(process_settings())
+    work = revised_work(repository, deposits, revises) if revises else None
+    if repository.settings.broker:
+        return ingest_by_workers(repository, deposits, terminal, work)
+    with opened_examiner(repository.settings) as examiner:
+        return ingest_locally(TaskContext(repository, examiner), deposits, terminal, work)
 
 
 def revised_work(repository: Repository, deposits: Sequence[Path], revises: str) -> str:

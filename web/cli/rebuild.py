@@ -1,11 +1,27 @@
-"""What `shanben rebuild` reports: the works of the new catalogue, those it lacks, and what is wrong with the log."""
+"""`shanben rebuild`: makes the catalogue again; reports its works, those it lacks, and what is wrong with the log."""
 
 from __future__ import annotations
 
+import click
+
+from repository.config import process_settings
 from repository.database.lost_works import LostWork
 from repository.localized import LocalizedText, counted
-from web.cli.terminal import EXIT_CONTENT, Terminal
+from web.cli.examiner import opened_examiner
+from web.cli.terminal import EXIT_CONTENT, Terminal, command
+from workers.bootstrap import bootstrap_to_rebuild
 from workers.maintenance.rebuild import Rebuilt
+from workers.maintenance.rebuild import rebuild as rebuild_catalogue
+
+
+@click.command()
+@command
+def rebuild(terminal: Terminal) -> int:
+    """仅凭存储重建目录数据库；损坏的著作跳过并列出。 Rebuild the catalogue from storage alone; name what is damaged."""
+    repository = bootstrap_to_rebuild(process_settings())
+    with opened_examiner(repository.settings) as examiner:
+        done = rebuild_catalogue(repository, examiner, terminal.progress())
+    return report_rebuilt(terminal, done)
 
 
 def report_rebuilt(terminal: Terminal, done: Rebuilt) -> int:

@@ -1,22 +1,41 @@
-"""The work of `shanben retry`: failed and postponed jobs are queued again, for workers or to be run in this process."""
+"""`shanben retry`: failed and postponed jobs are queued again, for workers or to be run in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+import click
+
+from repository.config import process_settings
 from repository.database.outbox import Job, Jobs, JobState, NewJob
 from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText, counted
 from repository.repository import Repository
+from web.cli.examiner import opened_examiner
 from web.cli.follow_up import show_unfinished, unfinished_json
-from web.cli.terminal import EXIT_SYSTEM, Terminal
+from web.cli.terminal import EXIT_SYSTEM, Terminal, command
 from web.operations.status import job_failure, remedy_key
-from workers.service.local import LocalRunner
+from workers.bootstrap import bootstrap
+from workers.execution.context import TaskContext
+from workers.service.local import LocalRunner, local_runner
 from workers.tasks.jobs import INGEST
 
 _MOST: Final = 10_000
 """The largest number of jobs queued again by one call."""
+
+
+@click.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@command
+def retry(terminal: Terminal, keys: tuple[str, ...]) -> int:
+    """重试失败或推迟的任务（不含送存）。 Retry failed and delayed jobs: the given ones, else all but ingests."""
+    repository = bootstrap(process_settings())
+    new_jobs = jobs_to_retry(repository.jobs, keys)
+    if repository.settings.broker or not new_jobs:
+        return retry_by_workers(repository, new_jobs, terminal)
+    with opened_examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
+        return retry_locally(runner, new_jobs, terminal)
 
 
 def jobs_to_retry(jobs: Jobs, keys: Sequence[str]) -> list[NewJob]:

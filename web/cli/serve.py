@@ -8,15 +8,19 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+import click
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from repository.config import Settings
-from repository.errors import DependencyMissing, SettingInvalid
+from repository.config import Settings, process_settings
+from repository.errors import DependencyMissing, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.logs import log_configuration
+from web.cli.sandbox_report import active_layers, report_sandbox
+from web.cli.terminal import Terminal, command
 from web.http_limits import LimitedHttpProtocol
+from workers.bootstrap import bootstrap_to_serve
 from workers.service.local_process import LocalWorkerProcess
 
 STOP_SECONDS: Final = 30
@@ -32,7 +36,35 @@ _BACKLOG: Final = 2048
 _OPEN_FILES: Final = 8192
 
 
-def serve(settings: Settings, host: str, port: int, processes: int, announce: Callable[[], None]) -> int:
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 256))
+@command
+def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
+    """启动网站与 IIIF 服务。 Serve the whole web application."""
+    settings = process_settings()
+    if fault := bootstrap_to_serve(settings):
+        terminal.warn(_without_store(fault))
+    report_sandbox(terminal, active_layers())
+    scheme = "https" if settings.tls_certificate else "http"
+    address = settings.base_url or f"{scheme}://{host}:{port}"
+    return serve_site(settings, host, port, workers, announce=lambda: terminal.write(_address(address)))
+
+
+def _without_store(fault: StoreFault) -> LocalizedText:
+    message = fault.message
+    zh = f"{message.zh}。网站照常启动；依赖存储的内容待其恢复后提供"
+    return LocalizedText(
+        zh, f"{message.en}. The site starts without it; content in the store is served once it is available"
+    )
+
+
+def _address(address: str) -> LocalizedText:
+    return LocalizedText(f"请打开 {address}/ （按 Ctrl+C 停止）", f"Open {address}/ (press Ctrl+C to stop)")
+
+
+def serve_site(settings: Settings, host: str, port: int, processes: int, announce: Callable[[], None]) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
     SIGHUP replaces the processes one after the other; the new ones read the settings again. A process that ends is
@@ -40,7 +72,7 @@ def serve(settings: Settings, host: str, port: int, processes: int, announce: Ca
     """
     certificate, key = _tls_files(settings)
     config = uvicorn.Config(
-        "web.asgi:create",
+        "web.asgi_start:create",
         factory=True,
         workers=processes,
         http=LimitedHttpProtocol,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gc
+import sys
+
+from web.loading import loading
 
 
 def main() -> None:
-    """Load the command and run it.
+    """Load the command and the subcommand that is called, and run it."""
+    with loading():
+        # Loaded while the collector is off.
+        from web.cli.main import load  # noqa: PLC0415
+        from web.cli.main import main as shanben  # noqa: PLC0415
 
-    Loading makes tens of thousands of objects and no garbage, in which the collector would search again and again: that
-    takes a seventh of the time in which a command starts. The objects stay out of later collections too, which keeps
-    the memory that child processes share with their parent.
-    """
-    gc.disable()
-    from web.cli.main import main as shanben  # noqa: PLC0415 - loaded while the collector is off
-
-    gc.freeze()
-    gc.enable()
+        for name in sys.argv[1:2]:
+            load(name)
     shanben()

@@ -175,7 +175,8 @@ def test_server_with_starttls_and_login_is_used_only_with_a_certificate_that_is_
 ) -> None:
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mail.example",
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=mail.example",
          "-addext", "subjectAltName=IP:127.0.0.2", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
