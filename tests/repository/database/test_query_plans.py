@@ -9,7 +9,7 @@ from publications import NOW, publication
 from sqlalchemy import Engine, event
 
 from repository.database.catalogue import Catalogue
-from repository.database.engine import is_postgresql, sessions_of
+from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.log_sequence import LogSequence
 from repository.identifiers import Kind, mint
 
@@ -52,7 +52,21 @@ LOG_QUESTIONS: dict[str, tuple[Callable[[LogSequence], object], str]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A database of each kind, which the tests of this file only read."""
+    is_file = request.param == "sqlite"
+    engine = open_database(
+        f"sqlite:///{tmp_path_factory.mktemp('plans')}/catalogue.sqlite"
+        if is_file
+        else request.getfixturevalue("postgres").create_database()
+    )
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
 def catalogue(engine: Engine) -> Catalogue:
     catalogue = Catalogue(sessions_of(engine))
     catalogue.rebuild([publication(f"第{number}", NOW, images=3) for number in range(200)])
