@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web.loading import loading
+from repository.loading import loading
 
 if TYPE_CHECKING:
     from web.asgi import Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from web.loading import loading
+from repository.loading import loading
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 """Seconds between the end of a process and the start of the next: doubled after each one that ended early."""
 
-COMMAND: Final = (sys.executable, "-P", "-m", "workers.service.local_worker")
+COMMAND: Final = (sys.executable, "-P", "-m", "workers.service.local_worker_start")
 
 _LOG: Final = logging.getLogger("shanben.jobs")
 

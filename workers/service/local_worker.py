@@ -215,7 +215,7 @@ _TASKS: Final[Mapping[str, Task]] = {**TASKS, INGEST: _ingest_mounted}
 
 
 def main() -> None:
-    """Run the local worker until a signal stops it: ``python -m workers.service.local_worker``."""
+    """Run the local worker until a signal stops it: the process of `local_worker_start`."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -234,7 +234,3 @@ def _stop_with_parent(stop: threading.Event) -> None:
     while os.read(0, 1):
         pass
     stop.set()
-
-
-if __name__ == "__main__":
-    main()
