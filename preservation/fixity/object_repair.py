@@ -25,7 +25,16 @@ from preservation.fixity.findings import FindingKind
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_holding import ObjectHolding, RepairStore, damage_of, places_of, read_holding
 from preservation.fixity.quarantine import keep_copy
-from preservation.fixity.repair_outcome import LeftFinding, LostFile, Remains, RemainsKind, RepairedFile, RepairOutcome
+from preservation.fixity.repair_outcome import (
+    BeforePut,
+    LeftFinding,
+    LostFile,
+    Remains,
+    RemainsKind,
+    RepairedFile,
+    RepairOutcome,
+    ignore_put,
+)
 from preservation.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME, Inventory, parse_sidecar
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, transfer_preserved, transfer_small
@@ -107,8 +116,10 @@ class ObjectRepair:
         stores: Sequence[RepairStore],
         facts: RepairFacts,
         on_progress: OnProgress = ignore_progress,
+        before_put: BeforePut = ignore_put,
     ) -> None:
         self._work = work
+        self._before_put = before_put
         self._root = paths.ocfl_object(work)
         self._facts = facts
         self._on_progress = on_progress
@@ -188,6 +199,7 @@ class ObjectRepair:
     def _is_put(self, target: ObjectHolding, path: str, digest: str, source: ObjectHolding, source_key: str) -> bool:
         """Put content from one place; return False when the bytes there are not those with this digest."""
         key = f"{self._root}/{path}"
+        self._before_put(target.place.name, key, source.place.name)
         reading = NamedStore(source.place.name, cast(Any, _SourceStore(source.place.store)))
         try:
             transfer_preserved(
@@ -211,13 +223,15 @@ class ObjectRepair:
             return
         if is_foreign:
             self._keep(target, path)
+        source = self._holder(target, path, file)
+        self._before_put(target.place.name, key, source)
         try:
             transfer_small(target.named, key, content, exists=False)
         except DigestMismatch as fault:
             raise _TargetFailed(StoreFault(key=key, reason=READ_BACK)) from fault
         except StoreFault as fault:
             raise _TargetFailed(fault) from fault
-        self._report(target, path, self._holder(target, path, file), damage, file.sha256)
+        self._report(target, path, source, damage, file.sha256)
 
     def _holder(self, target: ObjectHolding, path: str, file: AgreedFile) -> str:
         """Return the name of a store that has this document, else of one from whose inventory it follows."""

@@ -18,7 +18,7 @@ from preservation.fixity.logged_content import LogWitness
 from preservation.fixity.object_holding import RepairStore, damage_of
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
 from preservation.fixity.quarantine import move_into_quarantine
-from preservation.fixity.repair_outcome import LeftFinding, RepairedFile, RepairOutcome
+from preservation.fixity.repair_outcome import BeforePut, LeftFinding, RepairedFile, RepairOutcome, ignore_put
 from preservation.fixity.store_check import StoreCheck
 from preservation.log.log_keys import LogKeys
 from preservation.log.sequencer import exclusive_writer, log_keys, open_log, remembered_notes
@@ -63,10 +63,14 @@ class _Place:
 
 
 class StoreRepair:
-    """Repairs of one repository. `quarantine` moves unexpected files away instead of leaving them."""
+    """Repairs of one repository. `quarantine` moves unexpected files away instead of leaving them.
 
-    def __init__(self, repository: Repository, *, quarantine: bool = False) -> None:
+    `before_put` is called before a file of a work is put back.
+    """
+
+    def __init__(self, repository: Repository, *, quarantine: bool = False, before_put: BeforePut = ignore_put) -> None:
         self._repository = repository
+        self._before_put = before_put
         self._quarantine = quarantine
         self._places = [_place(repository, name) for name in (PRIMARY, *repository.replicas)]
 
@@ -76,7 +80,7 @@ class StoreRepair:
         outcome = RepairOutcome(left=[_out_of_reach(store, work) for store in stores if store.fault])
         if not any(store.findings for store in stores):
             return outcome
-        outcome.add(ObjectRepair(work, stores, self._facts(work), on_progress).run())
+        outcome.add(ObjectRepair(work, stores, self._facts(work), on_progress, self._before_put).run())
         for store in stores:
             if store.findings:
                 self._conclude(store, work, outcome, on_progress)

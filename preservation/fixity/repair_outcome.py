@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from repository.localized import LocalizedText
+
+BeforePut = Callable[[str, str, str], None]
+"""Called before a file is put back, with the name of the store, the key, and the name of the source."""
+
+
+def ignore_put(store: str, key: str, source: str) -> None:
+    """Do nothing: a `BeforePut` for repairs that nobody records."""
+    del store, key, source
 
 
 class RemainsKind(StrEnum):

@@ -88,6 +88,11 @@ class FixityFindings:
         values = {"state": state.value, "ended": ended, "done": done}
         return run_transaction(self._sessions, lambda session: count_rows(session, change.values(values))) > 0
 
+    def note_source(self, finding: int, source: str) -> None:
+        """Record from where an open finding is about to be repaired: a repair that is killed is then not forgotten."""
+        change = update(FixityFindingRow).where(FixityFindingRow.id == finding, _IS_OPEN).values(done=source)
+        run_transaction(self._sessions, lambda session: count_rows(session, change))
+
     def resolve_deleted(self, work: str, store: str, now: datetime) -> int:
         """End the open findings about a work that a store has deleted by decision; return how many."""
         change = update(FixityFindingRow).where(
@@ -109,7 +114,10 @@ def count_open_findings(session: Session, unit: int) -> int:
 
 
 def record_findings(session: Session, store: str, check: UnitCheck) -> None:
-    """Record the findings of a unit's check, and close those that it did not find again."""
+    """Record the findings of a unit's check, and close those that it did not find again.
+
+    One that a killed repair was about to put back is repaired, then.
+    """
     now = timestamp(check.at)
     found = {(fault.key, fault.kind): fault for fault in check.findings}
     rows = {(row.key, row.kind): row for row in session.scalars(_rows_about(check.unit))}
@@ -124,7 +132,7 @@ def record_findings(session: Session, store: str, check: UnitCheck) -> None:
     unchecked = {file.path for file in check.files if file.result is FileResult.NOT_CHECKED}
     for identity, row in rows.items():
         if identity not in found and row.state in OPEN_STATES and not _concerns(row.key, unchecked):
-            row.state, row.ended = FindingState.CLOSED.value, now
+            row.state, row.ended = (FindingState.REPAIRED if row.done else FindingState.CLOSED).value, now
 
 
 def _update(row: FixityFindingRow, fault: FoundFault, check: UnitCheck, now: str) -> None:

@@ -34,8 +34,11 @@ from workers.deposit.examiner import ChildDepositExaminer
 
 pytestmark = [pytest.mark.integration]
 
-SOME_WRITES = (60, 175, 235, 310)
-"""In the first sweep, in a repair, in the log and in the sweep after the repair."""
+SOME_WRITES = (60, 150, 230, 310)
+"""In sweeps, in the log and in repairs."""
+
+MOST_DIFFERENCE = 120
+"""How far the numbers of writes of two runs differ at most: an event may be logged before or after a sweep."""
 
 LASTING_FAULTS = 4
 """Faults that stay until they are repaired; the next event may replace that of the log before a sweep sees it."""
@@ -83,8 +86,9 @@ def test_killed_at_a_write_of_sweep_repair_or_log_nothing_is_lost(damaged: Damag
         before = damaged.renewed()
         good = {place: intact(before.store(place), damaged.whole[place]) for place in PLACES}
         if (writes := keep_until_killed(damaged.folder, number)) is not None:
-            assert os.environ.get("KILLED_WRITES"), f"a run has {writes} writes: choose others"
-            break
+            if number > writes + MOST_DIFFERENCE:
+                break
+            continue
         tried += 1
         after = damaged.opened()
         for place in PLACES:
@@ -92,12 +96,16 @@ def test_killed_at_a_write_of_sweep_repair_or_log_nothing_is_lost(damaged: Damag
         acknowledged = Acknowledged.of(after)
         assert keep_until_killed(damaged.folder, 0)
         assert_kept(damaged, acknowledged, number)
+    assert tried > 1
     print(f"killed at {tried} writes in {time.monotonic() - started:.0f} s; nothing acknowledged was lost")
 
 
 def chosen_writes() -> Iterator[int]:
-    """Yield the numbers of the writes at which a process is killed: all of them without an end, or a few."""
-    return itertools.count(1) if os.environ.get("KILLED_WRITES") == "all" else iter(SOME_WRITES)
+    """Yield the numbers of the writes at which a process is killed: all without an end, those asked for, or a few."""
+    chosen = os.environ.get("KILLED_WRITES", "")
+    if chosen == "all":
+        return itertools.count(1)
+    return iter([int(number) for number in chosen.split(",")] if chosen else SOME_WRITES)
 
 
 @dataclass(frozen=True)
@@ -154,9 +162,8 @@ def assert_findings_are_logged(library: RepairableLibrary, events: list[Event], 
     assert {each.state for each in findings} <= {FindingState.REPAIRED, FindingState.CLOSED}, number
     acts = Counter(event.detail.get("act") for event in events)
     assert acts["finding"] == len(findings) >= LASTING_FAULTS, number
-    repaired = sum(each.state is FindingState.REPAIRED for each in findings)
-    if os.environ.get("KILLED_WRITES"):
-        print(number, acts, repaired)
+    assert acts["repair"] >= LASTING_FAULTS, number
+    assert sum(each.state is FindingState.REPAIRED for each in findings) >= LASTING_FAULTS, number
 
 
 def findings_of(library: RepairableLibrary) -> list[RecordedFinding]:

@@ -88,7 +88,7 @@ def _done(finding: ReportedFinding, language: Language) -> str:
     """Return what was done about a finding; a repair records the store that the good bytes are from."""
     if finding.state == "repaired":
         return translate(language, "finding.repaired-from", store=store_label(finding.done))
-    return finding.done or (translate(language, "finding.nothing-done") if finding.state == "open" else "")
+    return translate(language, "finding.nothing-done") if finding.state == "open" else finding.done
 
 
 def _by_kind(report: PreservationReport, language: Language) -> ReportTable:

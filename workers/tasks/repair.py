@@ -2,24 +2,26 @@
 
 A work is claimed first, as by an ingest, so that no version is written while it is repaired. Whatever is put back has
 been read back, and the work checked again, before a finding is closed. A task that is killed runs again and continues.
+Before a file of a work is put back, its finding notes the source: what a killed task put back is still logged.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from preservation.fixity.findings import FindingKind
 from preservation.fixity.repair import STORE, StoreRepair
 from preservation.fixity.repair_outcome import RepairedFile, RepairOutcome
-from preservation.log_events import repair_event
+from preservation.log_events import Occasion, repair_event
 from repository import paths
 from repository.database.fixity_values import OPEN_STATES, FindingState, RecordedFinding, day_of
 from repository.database.outbox import Job, NewJob
 from repository.database.store_registry import PRIMARY
 from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
-from repository.model.work import Work
+from repository.model.work import Event, Work
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
@@ -43,7 +45,12 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
         return {"identifier": work, **RepairOutcome().to_json()}
     if job.plan is None:
         return FanOut((), {}, work)
-    outcome = StoreRepair(repository, quarantine=bool(job.arguments["quarantine"])).work(work)
+    found = [each for each in repository.findings.findings_of_work(work) if each.state in OPEN_STATES]
+    note = partial(_note_source, repository, found)
+    repair = StoreRepair(repository, quarantine=bool(job.arguments["quarantine"]), before_put=note)
+    outcome = repair.work(work)
+    outcome.repaired += _repaired_before(found, outcome)
+    _forget_sources(repository, found, outcome)
     if job.arguments["derived"]:
         outcome.repaired += _remake_derived(context, work)
     else:
@@ -54,6 +61,33 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     _close(repository, outcome, findings)
     _enqueue_checks(repository, outcome)
     return {"identifier": work, **outcome.to_json()}
+
+
+def _note_source(
+    repository: Repository, findings: Sequence[RecordedFinding], store: str, key: str, source: str
+) -> None:
+    for finding in findings:
+        if _label(finding) == store and (key == finding.key or key.startswith(f"{finding.key}/")):
+            repository.findings.note_source(finding.id, source)
+
+
+def _forget_sources(repository: Repository, findings: Sequence[RecordedFinding], outcome: RepairOutcome) -> None:
+    """Take the note of a source back where nothing could be put."""
+    left = {(each.store, each.key) for each in outcome.left}
+    for finding in findings:
+        if {(_label(finding), finding.key), (_label(finding), "")} & left:
+            repository.findings.note_source(finding.id, "")
+
+
+def _repaired_before(findings: Sequence[RecordedFinding], outcome: RepairOutcome) -> Iterator[RepairedFile]:
+    """Yield what an earlier run put back before it was killed: its source is noted, and the fault is gone."""
+    left, lost = {(each.store, each.key) for each in outcome.left}, {each.key for each in outcome.lost}
+    for finding in findings:
+        store, key = _label(finding), finding.key
+        is_gone = not {(store, key), (store, "")} & left and key not in lost
+        is_repaired_now = any(_repairs(each, store, key) for each in outcome.repaired)
+        if _is_put_back(finding) and is_gone and not is_repaired_now:
+            yield RepairedFile(store, key, finding.done, finding.kind, finding.expected or "", finding.work or "")
 
 
 def repair_stores(context: TaskContext, job: Job) -> Mapping[str, object]:
@@ -157,9 +191,14 @@ def _open_findings(repository: Repository) -> Iterator[RecordedFinding]:
 def _record(
     repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding], work: Work | None
 ) -> None:
-    """Stage an event of recovery for every file that was put back. What is made again from masters has none."""
+    """Stage an event of recovery for every file that was put back. What is made again from masters has none.
+
+    Those of earlier repairs of the findings are staged again: a repair may have been killed before it staged them, and
+    a sweep may have ended the finding since.
+    """
     preserved = [each for each in outcome.repaired if not each.key.startswith(_DERIVED)]
-    if not preserved:
+    ended = [each for each in findings if each.state is FindingState.REPAIRED and _is_put_back(each)]
+    if not (preserved or ended):
         return
     when = occasion(repository)
     images = {image.master.sha256: image.identifier for image in work.images()} if work else {}
@@ -177,7 +216,28 @@ def _record(
         )
         for each in preserved
     ]
-    stage(repository, events)
+    stage(repository, [*events, *(_event_of(when, each, images) for each in ended)])
+
+
+def _event_of(when: Occasion, finding: RecordedFinding, images: Mapping[str, str]) -> Event:
+    """Return the event of a repair whose finding has ended: the same again, unless the repair was killed before it."""
+    digest = finding.expected or ""
+    return repair_event(
+        when,
+        _label(finding),
+        finding.key,
+        finding.work or None,
+        sha256=digest,
+        source=finding.done,
+        first_seen=finding.first_seen,
+        image=images.get(digest),
+    )
+
+
+def _is_put_back(finding: RecordedFinding) -> bool:
+    """Return whether a finding about one preserved file, whose digest it states, has the source of its repair."""
+    is_of_file = finding.kind in {FindingKind.CHANGED, FindingKind.MISSING} and bool(finding.expected)
+    return is_of_file and bool(finding.done) and not finding.key.startswith(_DERIVED)
 
 
 def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[RecordedFinding]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def test_findings_of_a_sweep_are_repaired_logged_and_closed(context: TaskContext
     assert [(event.work, event.image) for event in repairs] == [
         (work, next(iter(repository.catalogue.pyramids(work)))),
     ]
+
+
+def test_what_a_killed_repair_put_back_is_logged_by_the_next_one(context: TaskContext, work: str) -> None:
+    repository = context.repository
+    (replica,) = repository.replicas
+    key = f"{ocfl_object(work)}/{MASTER}"
+    whole = repository.store.read(key)
+    flip(repository.store, key)
+    with local_runner(context) as runner:
+        runner.run(sweep_job("", ALL))
+        (finding,) = repository.findings.findings_of_work(work)
+        repository.findings.note_source(finding.id, replica)
+        repository.store.put(key, whole)  # and the process was killed
+        runner.attempt(repair_jobs(repository))
+        runner.run(sweep_job("", work))
+    (ended,) = repository.findings.findings_of_work(work)
+    assert (ended.state, ended.done) == (FindingState.REPAIRED, replica)
+    events = [parse_event(entry) for entry in open_log(repository).entries(0, 1000)]
+    (repair,) = [event for event in events if event.detail.get("act") == "repair"]
+    assert (repair.work, repair.sha256) == (work, hashlib.sha256(whole).hexdigest())
 
 
 def test_numbers_of_files_agree_with_the_findings_after_repairs(context: TaskContext, work: str) -> None:
