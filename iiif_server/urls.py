@@ -25,6 +25,8 @@ VERIFY: Final = "/verify"
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
 STAFF: Final = "/staff"
+STAFF_HARVEST: Final = "/staff/harvest"
+PARTNERS: Final = "/partners"
 ROBOTS: Final = "/robots.txt"
 SITEMAP: Final = "/sitemap.xml"
 OEMBED: Final = "/oembed"
@@ -194,6 +196,21 @@ def reader_path(work: str, page: int | None = None) -> str:
     """Return the path of the reader, opened at a page counted from 1 when `page` is given."""
     path = f"{WORKS}/{work}/read"
     return path if page is None else f"{path}?page={page}"
+
+
+def partner_path(source: str) -> str:
+    """Return the path of the list of a partner's records."""
+    return f"{PARTNERS}/{source}"
+
+
+def partner_record_path(source: str, key: str) -> str:
+    """Return the path of a partner's record."""
+    return f"{PARTNERS}/{source}/{key}"
+
+
+def staff_harvest_path(source: str, key: str | None = None) -> str:
+    """Return the path of the staff page of a source that is harvested, or of one of its records."""
+    return f"{STAFF_HARVEST}/{source}" if key is None else f"{STAFF_HARVEST}/{source}/{key}"
 
 
 def sitemap_part_path(number: int) -> str:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from iiif_server import urls
 from iiif_server.presentation.published import MEDIA_TYPES
@@ -23,10 +23,10 @@ from web.accounts.staff import current_privileges
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
-from web.operations import staff_page, status_page, work_page
+from web.operations import harvest_page, staff_page, status_page, work_page
 from web.reports import pages as report_pages
 from web.services import evidence, health, log, metrics, presentation, similar
-from web.site import error_pages, oembed, pages, sitemap
+from web.site import error_pages, oembed, pages, partners, sitemap
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
@@ -56,6 +56,7 @@ def create_app(
     access_cookies = AccessCookies(repository.settings, repository.accounts.cookie_secret())
     for blueprint in (
         pages.blueprint(repository, static_files, partial(current_privileges, repository.account_sessions)),
+        partners.blueprint(repository),
         sitemap.blueprint(repository),
         oembed.blueprint(repository),
         *(presentation.blueprint(repository, version) for version in MEDIA_TYPES),
@@ -66,6 +67,7 @@ def create_app(
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
         staff_page.blueprint(repository),
+        harvest_page.blueprint(repository),
         work_page.blueprint(repository, passwords),
         report_pages.blueprint(repository),
         account_pages.blueprint(repository, logins, access_cookies),
@@ -117,7 +119,8 @@ class _SecurityHeaders:
     No other site may show a page in a frame, except the reader on the sites `embedders`.
 
     The reader's deep zoom decodes images from ``blob:`` and ``data:`` URLs. If the public address differs from the one
-    visited, the manifest's image URLs have the public one, so the policy permits it too.
+    visited, the manifest's image URLs have the public one, so the policy permits it too. A page of partners' records
+    names in ``g.picture_hosts`` the sites from which it shows their pictures.
     """
 
     def __init__(self, public: str, embedders: Sequence[str]) -> None:
@@ -141,7 +144,10 @@ class _SecurityHeaders:
 
     def __call__(self, response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", self._policies[request.endpoint == "pages.read"])
+        policy = self._policies[request.endpoint == "pages.read"]
+        if hosts := g.get("picture_hosts", ()):
+            policy = policy.replace("img-src ", f"img-src {' '.join(hosts)} ", 1)
+        headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")

@@ -90,16 +90,22 @@ def build_manifest(
     return _serialise(_models().Manifest(**values, **present(provider=_provider(provider, logo))))
 
 
-def build_collection(works: Iterable[WorkSummary], period: AccessionPeriod = ALL) -> bytes:
-    """Return a collection of manifests: the published works of a period, in the given order (section 5.1)."""
-    return _collection(
-        period, [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
-    )
+def build_collection(
+    works: Iterable[WorkSummary], period: AccessionPeriod = ALL, *, further: Sequence[Json] = ()
+) -> bytes:
+    """Return a collection of manifests: the published works of a period, in the given order (section 5.1).
+
+    `further` are references that follow the manifests, such as that to partners' collections.
+    """
+    items = [_manifest_reference(summary) for summary in works if summary.state is WorkState.PUBLISHED]
+    return _collection(period, [*items, *further])
 
 
-def build_divided_collection(period: AccessionPeriod, divisions: Iterable[AccessionPeriod]) -> bytes:
-    """Return a collection of references to collections: the divisions of a period (section 5.1)."""
-    return _collection(period, [_collection_reference(division) for division in divisions])
+def build_divided_collection(
+    period: AccessionPeriod, divisions: Iterable[AccessionPeriod], *, further: Sequence[Json] = ()
+) -> bytes:
+    """Return a collection of references to collections: the divisions of a period, then `further` (section 5.1)."""
+    return _collection(period, [*(_collection_reference(division) for division in divisions), *further])
 
 
 def _collection(period: AccessionPeriod, items: Sequence[Json]) -> bytes:

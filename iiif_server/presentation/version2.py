@@ -88,9 +88,9 @@ def _manifest(document: Json) -> Json:
 def _collection(document: Json) -> Json:
     references: dict[str, list[Json]] = {"Collection": [], "Manifest": []}
     for item in document["items"]:
-        references[item["type"]].append(
-            _described(item, f"sc:{item['type']}", presentation_version2(item["id"]))
-        )  # fmt: skip
+        is_own = item["id"].startswith(PLACEHOLDER)  # a partner's manifest keeps its address
+        identifier = presentation_version2(item["id"]) if is_own else item["id"]
+        references[item["type"]].append(_described(item, f"sc:{item['type']}", identifier))
     described = _described(document, "sc:Collection", presentation_version2(document["id"]))
     hint = present(viewingHint=_hint(document))
     lists = present(collections=references["Collection"], manifests=references["Manifest"])

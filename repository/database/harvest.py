@@ -160,11 +160,11 @@ class Harvests:
         query = select(table).where(table.source == name, table.state == state.value).order_by(table.title, table.key)
         return self._records(query.offset(offset).limit(limit))
 
-    def records_after(self, name: str, key: str, limit: int) -> list[HarvestedRecord]:
-        """Return records that are offered, by key, after one key."""
+    def manifests(self, name: str, offset: int, limit: int) -> list[HarvestedRecord]:
+        """Return records that are offered and have a IIIF manifest, by key."""
         table = HarvestedRecordRow
-        query = select(table).where(table.source == name, _LIVE, table.key > key).order_by(table.key).limit(limit)
-        return self._records(query)
+        query = select(table).where(table.source == name, _LIVE, table.manifest != "").order_by(table.key)
+        return self._records(query.offset(offset).limit(limit))
 
     def record(self, name: str, key: str) -> HarvestedRecord:
         """Return a record. Raises `NotFound`."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from iiif_server.presentation.collections import ALL
 from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.errors import RequestInvalid
@@ -25,6 +26,7 @@ from workers.harvest.keeping import forget_source, keep_source
 from workers.service.local import local_runner
 from workers.tasks.harvest import guarded_client, kind_of_source
 from workers.tasks.jobs import harvest_job
+from workers.tasks.publish import publish_period
 
 _PAUSE_SECONDS: Final = 0.5
 _NAME: Final = LocalizedText(
@@ -66,6 +68,7 @@ def add(terminal: Terminal, name: str, url: str, **options: Any) -> None:
     source = HarvestSource(name, url, settings)
     repository.harvests.add(source)
     keep_source(repository, source)
+    publish_period(repository, ALL)
     terminal.write(
         LocalizedText(
             f"已增加来源 {name}（{kind.value}）；请运行 shanben harvest run {name}",
@@ -122,6 +125,7 @@ def remove(terminal: Terminal, name: str) -> None:
     source = repository.harvests.source(name)
     counts = repository.harvests.counts(name)
     forget_source(repository, source.name)
+    publish_period(repository, ALL)
     zh, en = f"已去除来源 {name} 及其 {counts.live} 条记录", f"Source {name} and its {counts.live} records removed"
     terminal.write(LocalizedText(zh, en))
     terminal.result({"name": name, "records": counts.live})

@@ -11,6 +11,7 @@ from web.messages.accounts import ACCOUNT_MESSAGES
 from web.messages.certificates import CERTIFICATE_MESSAGES
 from web.messages.deletions import DELETION_MESSAGES
 from web.messages.fixity import FIXITY_MESSAGES
+from web.messages.harvest import HARVEST_MESSAGES
 from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
 from web.messages.similar import SIMILAR_MESSAGES
@@ -162,6 +163,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         **ACCOUNT_MESSAGES,
         **CERTIFICATE_MESSAGES,
         **DELETION_MESSAGES,
+        **HARVEST_MESSAGES,
         **REPAIR_MESSAGES,
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,

@@ -13,7 +13,11 @@ from web.accounts.staff import current_account, login_redirect, staff_response
 from web.operations.deletions import MOST_LISTED_DELETIONS, open_deletions
 from web.site.language import current_language
 
-_PAGES: Final = {urls.PRESERVATION: "staff.preservation", urls.STATUS: "staff.status"}
+_PAGES: Final = {
+    urls.PRESERVATION: "staff.preservation",
+    urls.STATUS: "staff.status",
+    urls.STAFF_HARVEST: "staff.harvest",
+}
 """The pages that every account may see, with the names of their titles. Those that the application has are listed."""
 
 

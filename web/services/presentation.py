@@ -17,6 +17,7 @@ from repository.identifiers import Kind
 from repository.model.access import day_of_withdrawal
 from repository.model.work import WorkState
 from repository.repository import Repository
+from web.services.partner_collections import partner_collection
 from web.services.store_state import absent
 from web.site.cors import conditional
 from web.site.not_held import not_held
@@ -53,7 +54,9 @@ def blueprint(repository: Repository, version: int) -> Blueprint:
     @routes.get("/collection/<name>")
     def collection(name: str) -> Response:
         try:
-            return _respond(service.collection(name, base_url(repository.settings), version), version)
+            base = base_url(repository.settings)
+            partners = partner_collection(repository, name, base, version)
+            return _respond(partners or service.collection(name, base, version), version)
         except NotFound as fault:
             if name == ALL.name and repository.catalogue.published_count():
                 raise KeyNotFound(key=paths.collection(name)) from fault

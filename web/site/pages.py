@@ -179,7 +179,7 @@ def blueprint(
     """Return the routes of the pages. `privileges` gives what the current request may see beyond the public."""
     routes = Blueprint("pages", __name__)
     queries = CatalogueQueries(repository)
-    routes.after_request(_set_page_headers)
+    routes.after_request(set_page_headers)
 
     @routes.get("/")
     def home() -> str:
@@ -199,10 +199,13 @@ def blueprint(
     def works() -> str:
         total = queries.published_count()
         last = max(1, -(-total // _WORKS_PER_PAGE))
-        page = _requested_page(last)
+        page = requested_page(last)
         cards = queries.newest((page - 1) * _WORKS_PER_PAGE, _WORKS_PER_PAGE)
         numbers = view_models.page_numbers(page, last)
-        return render_template("works.html", cards=cards, total=total, page=page, last=last, numbers=numbers)
+        partners = bool(repository.harvests.sources())
+        return render_template(
+            "works.html", cards=cards, total=total, page=page, last=last, numbers=numbers, partners=partners
+        )
 
     @routes.get("/works/<identifier>")
     def work(identifier: str) -> str | AnyResponse:
@@ -255,7 +258,7 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
     pages = list(work.pages())
     if not pages:
         raise NotFound(what=work.identifier)
-    number, language = _requested_page(len(pages)), current_language()
+    number, language = requested_page(len(pages)), current_language()
     page = pages[number - 1]
     order = _requested_place("order", len(reading.sequences(work)), 0)
     photograph = _requested_place("photograph", max(1, len(page.images)), 1)
@@ -300,7 +303,7 @@ def _requested_place(name: str, last: int, first: int) -> int:
     return number if first <= number <= last else first
 
 
-def _requested_page(last: int) -> int:
+def requested_page(last: int) -> int:
     """Return ``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `PageNotFound` beyond."""
     value = request.args.get("page", "1")
     if not (value.isascii() and value.isdecimal() and len(value) < _MOST_DIGITS):
@@ -310,7 +313,7 @@ def _requested_page(last: int) -> int:
     return int(value)
 
 
-def _set_page_headers(response: Response) -> Response:
+def set_page_headers(response: Response) -> Response:
     """Let only the browser cache a page, and revalidate it: pages differ by language."""
     response = make_response(response)
     response.headers.setdefault("Content-Language", current_language().value)

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from iiif_server.presentation.collections import ALL, MOST, AccessionPeriod, period_named
 from iiif_server.presentation.manifest import build_collection, build_divided_collection, build_manifest
+from iiif_server.presentation.partner_collections import partners_reference
 from iiif_server.presentation.published import (
     listed_collections,
     publish_collection,
@@ -25,7 +26,7 @@ from iiif_server.presentation.published import (
     remove_collection,
     remove_manifest,
 )
-from iiif_server.urls import collection_path, stored_id
+from iiif_server.urls import PLACEHOLDER, collection_path, stored_id
 from preservation.ocfl.inventory import Inventory
 from repository.database.locks import HeldLock
 from repository.database.outbox import Job
@@ -135,7 +136,8 @@ def _build(
     """Yield periods with their documents, children first. Each must be written before the next is requested."""
     catalogue = repository.catalogue
     if period.is_smallest or catalogue.count_accessions(period.start, period.end, MOST + 1) <= MOST:
-        yield period, build_collection(catalogue.works_accessioned(period.start, period.end), period)
+        works = catalogue.works_accessioned(period.start, period.end)
+        yield period, build_collection(works, period, further=_further(repository, period))
         return
     divisions = list(_divisions(repository, period))
     listed = listed_collections(repository.store, period.name) if changed else frozenset()
@@ -144,7 +146,13 @@ def _build(
             yield from _build(repository, division, None)
         elif changed and division.contains(changed):
             yield from _build(repository, division, changed)
-    yield period, build_divided_collection(period, divisions)
+    yield period, build_divided_collection(period, divisions, further=_further(repository, period))
+
+
+def _further(repository: Repository, period: AccessionPeriod) -> list[dict[str, Any]]:
+    """Return what the collection of all works lists besides works: the collection of partners, where there are any."""
+    has_partners = period == ALL and any(repository.harvests.sources())
+    return [partners_reference(PLACEHOLDER)] if has_partners else []
 
 
 def _divisions(repository: Repository, period: AccessionPeriod) -> Iterator[AccessionPeriod]:

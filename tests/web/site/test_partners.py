@@ -1,0 +1,187 @@
+"""Pages of partners' records: for readers as the partner's, for staff beside their source; collections in IIIF."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from partner_server import dublin_core, record_xml
+from staff_browser import PASSWORD, Browser
+
+from iiif_server.presentation.collections import ALL
+from iiif_server.presentation.linting.linter import lint
+from iiif_server.presentation.partner_collections import MOST, PartnerCollectionName, parse_collection_name
+from repository.accounts import Role
+from repository.model.harvest import HarvestSource, RecordState, SourceKind, SourceSettings, record_key
+from repository.repository import Repository
+from web.accounts.passwords import Passwords
+from web.app import create_app
+from workers.harvest.formats import read_record
+from workers.harvest.keeping import ReceivedRecord, keep_records, keep_source
+from workers.harvest.xml_documents import parse_xml
+from workers.tasks.harvest import find_own_works
+from workers.tasks.publish import publish_period
+
+EVIL = "<script>alert(1)</script>"
+
+
+def add(repository: Repository, name: str, *records: str, pictures: tuple[str, ...] = ()) -> HarvestSource:
+    settings = SourceSettings(SourceKind.OAI_PMH, f"{name}圖書館", picture_hosts=pictures)
+    source = HarvestSource(name, "https://partner.example/oai", settings)
+    repository.harvests.add(source)
+    keep_source(repository, source)
+    received = []
+    for number, metadata in enumerate(records):
+        original = record_xml(("2026-01-01", f"oai:{name}:{number}", metadata)).encode()
+        said = read_record(parse_xml(metadata.encode()))
+        received.append((ReceivedRecord(f"oai:{name}:{number}", "2026-01-01", original, said), None))
+    repository.harvests.apply(name, keep_records(repository, name, received), source.state)
+    return source
+
+
+@pytest.fixture
+def staff(repository: Repository) -> Browser:
+    passwords = Passwords(memory_kib=64, passes=1)
+    repository.accounts.add("bo", Role.LIBRARIAN, passwords.hash(PASSWORD))
+    browser = Browser(create_app(repository, passwords=passwords).test_client())
+    browser.log_in("bo")
+    return browser
+
+
+BOOK = dublin_core(
+    "論語注疏二十卷 / 〔宋〕邢昺疏",
+    creator="〔宋〕邢昺疏",
+    date="清乾隆四十七年",
+    identifier="https://partner.example/books/1",
+    relation="https://partner.example/iiif/presentation/3/1/manifest",
+    rights="公有領域",
+)
+PICTURE = dublin_core("有圖", relation="https://images.example/1.jpg")
+KEY = record_key("oai:a:0")
+
+
+def test_a_record_is_shown_as_the_partners(client: FlaskClient, repository: Repository) -> None:
+    add(repository, "a", BOOK)
+    assert "a圖書館" in client.get("/partners").get_data(as_text=True)
+    assert f"/partners/a/{KEY}" in client.get("/partners/a").get_data(as_text=True)
+    page = client.get(f"/partners/a/{KEY}").get_data(as_text=True)
+    for words in (
+        "此记录来自a圖書館",
+        "（宋）邢昺疏",
+        "1782",
+        'href="https://partner.example/books/1"',
+        "publicdomain/mark",
+    ):
+        assert words in page
+    assert "/partners" in client.get("/works").get_data(as_text=True)
+
+
+def test_pictures_are_shown_from_permitted_sites_alone(client: FlaskClient, repository: Repository) -> None:
+    add(repository, "a", PICTURE)
+    add(repository, "b", PICTURE, pictures=("https://images.example",))
+    refused, shown = client.get("/partners/a"), client.get("/partners/b")
+    assert "images.example" not in refused.get_data(as_text=True)
+    assert 'src="https://images.example/1.jpg"' in shown.get_data(as_text=True)
+    policies = [response.headers["Content-Security-Policy"] for response in (refused, shown, client.get("/works"))]
+    assert ["https://images.example" in policy for policy in policies] == [False, True, False]
+    assert ["https://partner.example" in policy for policy in policies] == [True, True, False]
+
+
+def test_markup_and_scripts_of_a_partner_are_text(client: FlaskClient, repository: Repository, staff: Browser) -> None:
+    evil = dublin_core("x").replace("x<", "&lt;img src=x onerror=1&gt;&amp;lt;script&gt;alert(1)<")
+    add(repository, "a", evil, dublin_core("y", identifier="javascript:alert(1)"))
+    for path in ("/partners/a", f"/partners/a/{KEY}", f"/partners/a/{record_key('oai:a:1')}"):
+        page = client.get(path).get_data(as_text=True)
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert 'href="javascript' not in page
+    assert "<script>alert" not in staff.get(f"/staff/harvest/a/{KEY}").get_data(as_text=True)
+
+
+def test_a_deleted_and_an_unknown_record_are_not_found(client: FlaskClient, repository: Repository) -> None:
+    source = add(repository, "a", BOOK)
+    from dataclasses import replace  # noqa: PLC0415
+
+    deleted = replace(repository.harvests.record("a", KEY), state=RecordState.DELETED)
+    repository.harvests.apply("a", [deleted], source.state)
+    assert "来源机构已删除" in client.get(f"/partners/a/{KEY}").get_data(as_text=True)
+    paths = (f"/partners/a/{KEY}", "/partners/a/x", "/partners/none", f"/partners/a/{'0' * 24}", "/partners/a?page=2")
+    assert [client.get(path).status_code for path in paths] == [404] * 5
+
+
+def test_possible_duplicates_are_shown_and_never_merged(
+    client: FlaskClient, repository: Repository, publisher: Any
+) -> None:
+    work = publisher.small_work("論語注疏")
+    add(repository, "a", dublin_core("論語注疏二十卷"))
+    add(repository, "b", dublin_core("論語注疏"))
+    find_own_works(repository)
+    page = client.get(f"/partners/a/{KEY}").get_data(as_text=True)
+    assert f"/works/{work.identifier}" in page
+    assert f"/partners/b/{record_key('oai:b:0')}" in page
+    assert repository.harvests.counts("a").live == repository.harvests.counts("b").live == 1
+
+
+def test_staff_see_the_source_beside_the_cleaned_record_with_the_rules(
+    client: FlaskClient, repository: Repository, staff: Browser
+) -> None:
+    add(repository, "a", BOOK, PICTURE)
+    for path in ("/staff/harvest", "/staff/harvest/a", f"/staff/harvest/a/{KEY}"):
+        assert client.get(path).status_code == 303
+        assert staff.get(path, "en").status_code == 200
+    rules = staff.get("/staff/harvest", "en").get_data(as_text=True)
+    assert "Dates as years" in rules
+    page = staff.get(f"/staff/harvest/a/{KEY}", "en").get_data(as_text=True)
+    for words in ("論語注疏二十卷 / 〔宋〕邢昺疏", "Names, dynasties and roles", "邢昺 | 宋 | 疏", "&lt;dc:title&gt;"):
+        assert words in page
+    hidden = staff.get(f"/staff/harvest/a/{record_key('oai:a:1')}").get_data(as_text=True)
+    assert "不在许可的网站内" in hidden
+    assert "/staff/harvest" in staff.get("/staff").get_data(as_text=True)
+
+
+def test_a_lost_original_is_said_to_be_lost(repository: Repository, staff: Browser) -> None:
+    add(repository, "a", BOOK)
+    for item in list(repository.store.list("harvested/a/records")):
+        repository.store.delete(item.key)
+    assert "原文损坏或不见" in staff.get(f"/staff/harvest/a/{KEY}").get_data(as_text=True)
+
+
+def test_partners_have_valid_collections_below_the_top(
+    client: FlaskClient, repository: Repository, publisher: Any
+) -> None:
+    publisher.small_work("甲")
+    add(repository, "a", BOOK)
+    publish_period(repository, ALL)
+    documents = {}
+    for name in ("top", "partners", "partner-a"):
+        response = client.get(f"/iiif/presentation/3/collection/{name}")
+        assert (response.status_code, list(lint(response.data).errors)) == (200, [])
+        documents[name] = json.loads(response.data)
+    assert documents["top"]["items"][-1]["id"] == documents["partners"]["id"]
+    assert documents["partners"]["items"][0]["id"] == documents["partner-a"]["id"]
+    assert [item["id"] for item in documents["partner-a"]["items"]] == [
+        "https://partner.example/iiif/presentation/3/1/manifest"
+    ]
+    older = json.loads(client.get("/iiif/presentation/2/collection/partner-a").data)
+    assert [each["@id"] for each in older["manifests"]] == ["https://partner.example/iiif/presentation/3/1/manifest"]
+    assert client.get("/iiif/presentation/3/collection/partner-none").status_code == 404
+    assert client.get("/iiif/presentation/3/collection/partners-1-a").status_code == 404
+
+
+def test_a_partner_of_many_manifests_has_parts(client: FlaskClient, repository: Repository) -> None:
+    books = [dublin_core("多", relation=f"https://partner.example/{n}/manifest") for n in range(MOST + 1)]
+    add(repository, "a-1", *books)
+    whole = json.loads(client.get("/iiif/presentation/3/collection/partner-a-1").data)
+    assert [item["type"] for item in whole["items"]] == ["Collection", "Collection"]
+    parts = [json.loads(client.get(f"/iiif/presentation/3/collection/partners-{n}-a-1").data) for n in (1, 2)]
+    assert [len(part["items"]) for part in parts] == [MOST, 1]
+    assert client.get("/iiif/presentation/3/collection/partners-3-a-1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", [PartnerCollectionName("a"), PartnerCollectionName("1-a"), PartnerCollectionName("a", 2)]
+)
+def test_names_of_collections_have_an_inverse(name: PartnerCollectionName) -> None:
+    assert parse_collection_name(name.text) == name
