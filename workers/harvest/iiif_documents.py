@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from repository.localized import LocalizedText
-from workers.harvest.source_record import SourceRecord, is_web_url, source_record
+from workers.harvest.source_record import SourceRecord, ascii_url, is_web_url, source_record
 from workers.harvest.xml_documents import DocumentRefused
 
 THUMBNAIL_SIZE: Final = "!400,400"
@@ -83,7 +83,7 @@ def _collection(document: dict[str, Any]) -> PartnerCollection:
     if len(members) > MOST_MEMBERS:
         raise DocumentRefused(reason=LocalizedText("集合成员过多", "the collection has too many members"))
     for member in members:
-        kind, url = _get(member, "type") or _get(member, "@type"), _identifier(member)
+        kind, url = _get(member, "type") or _get(member, "@type"), ascii_url(_identifier(member))
         if is_web_url(url):
             (collections if kind in {"Collection", "sc:Collection"} else manifests).append(url)
     following = [url for name in ("first", "next") if is_web_url(url := _url(document.get(name)))]

@@ -11,9 +11,12 @@ not change again. A token that comes again, parts without records and lists with
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
+from repository.clock import timestamp
 from repository.guarded_http import PartnerFaulty
 from repository.localized import LocalizedText
 from repository.model.harvest import HarvestRun, SourceState
@@ -36,6 +39,8 @@ from workers.harvest.xml_documents import DocumentRefused
 
 ACCEPT: Final = "text/xml, application/xml"
 MOST_EMPTY_PARTS: Final = 5
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_CLOCK_DIFFERENCE: Final = timedelta(days=1)
 _BAD_TOKEN: Final = "badResumptionToken"  # noqa: S105 - a code of the protocol
 
 
@@ -121,8 +126,19 @@ class OaiHarvester:
             token=part.token,
             listed=run.listed + len(part.records),
             size=part.size if part.size is not None else run.size,
-            since=run.since or part.responded,
+            since=run.since or self._since(part.responded),
         )
+
+    def _since(self, responded: str) -> str:
+        """Return the time from which the next run asks: the provider's, or a day before this run if that is absurd.
+
+        A time in the future would let every later run find nothing.
+        """
+        started = datetime.fromisoformat(self._recorder.run.started)
+        is_time = _TIME.fullmatch(responded) is not None
+        if is_time and responded <= timestamp(started + _CLOCK_DIFFERENCE):
+            return responded
+        return timestamp(started - _CLOCK_DIFFERENCE)
 
     def _received(self, record: ListedRecord) -> ReceivedRecord | None:
         """Return a listed record with what it says; None for one whose metadata cannot be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Final
+from urllib.parse import quote
 
 MOST_VALUES: Final = 50
 LONGEST_VALUE: Final = 4000
@@ -45,11 +46,16 @@ def source_record(values: dict[str, list[str]]) -> SourceRecord:
 
 def _bounded(name: str, values: list[str]) -> tuple[str, ...]:
     if name in URL_FIELDS:
-        urls = (value.strip() for value in values)
+        urls = (ascii_url(value.strip()) for value in values)
         kept = [url for url in urls if is_web_url(url)]
     else:
         kept = [value.strip()[:LONGEST_VALUE] for value in values if value.strip()]
     return tuple(dict.fromkeys(kept))[:MOST_VALUES]
+
+
+def ascii_url(text: str) -> str:
+    """Return a URL with its characters outside ASCII percent-encoded (RFC 3987, section 3.1), as requests send it."""
+    return text if text.isascii() else quote(text, safe="%:/?#[]@!$&'()*+,;=")
 
 
 def is_web_url(text: str) -> bool:

@@ -26,7 +26,7 @@ from preservation.replication.works import replicate_work
 from preservation.store_identity import StoreNotRecognised, read_identity, write_identity
 from repository.errors import IntegrityError, KeyNotFound, PyramidCorrupt, ShanbenError
 from repository.localized import LocalizedText
-from repository.paths import LOG, OCFL_ROOT, PUBLISHED, PYRAMIDS
+from repository.paths import HARVESTED, LOG, OCFL_ROOT, PUBLISHED, PYRAMIDS
 from repository.storage.content import StoredObject
 from workers.progress import Progress, serialized
 
@@ -35,6 +35,8 @@ _CONCURRENT_FILES: Final = 4
 _MOST_PENDING: Final = 64
 _PRESERVED: Final = (OCFL_ROOT, LOG)
 _DERIVED: Final = (PUBLISHED, PYRAMIDS)
+_OTHERS: Final = (HARVESTED,)
+"""What is neither preserved nor can be made again: partners' records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,13 @@ def copy_store(
     With `masters_only`, pyramids and published documents are left to `shanben rebuild`. The memory used does not depend
     on the size of the store.
     """
-    prefixes = _PRESERVED if masters_only else _PRESERVED + _DERIVED
+    others = _OTHERS if masters_only else _DERIVED + _OTHERS
+    prefixes = _PRESERVED + others
     total = sum(item.size for prefix in prefixes for item in source.store.list(prefix))
     label = LocalizedText(f"复制 {source.name} → {target.name}", f"Copying {source.name} to {target.name}")
     progress.start(label, total)
     try:
-        return _Copy(source, target, serialized(progress)).run(() if masters_only else _DERIVED)
+        return _Copy(source, target, serialized(progress)).run(others)
     finally:
         progress.finish()
 

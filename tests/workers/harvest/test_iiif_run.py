@@ -159,6 +159,13 @@ def test_collections_that_never_end_end_the_run(harvesting: Any, partner: Partne
         harvesting.run()
 
 
+def test_addresses_in_chinese_are_requested_percent_encoded(harvesting: Any, partner: Partner) -> None:
+    partner.collection("/top", "/書/manifest")
+    partner.manifest("/%E6%9B%B8/manifest", "書")
+    assert harvesting.run() == {"added": 1}
+    assert harvesting.titles() == ["書"]
+
+
 def test_presentation_2_is_read_with_its_metadata_and_thumbnail(harvesting: Any, partner: Partner) -> None:
     service = {"@id": "https://iiif.example/image/1", "profile": "http://iiif.io/api/image/2/level2.json"}
     partner.documents["/top"] = {
