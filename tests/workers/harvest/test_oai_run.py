@@ -216,9 +216,10 @@ def test_a_hostile_answer_ends_the_run_and_harms_nothing(
 
     harvesting.partner.answer = hostile
     started = time.monotonic()
-    with monkeypatch.context() as limited, pytest.raises(ShanbenError) as caught:
+    with monkeypatch.context() as limited:
         limited.setattr(harvest, "guarded_client", lambda _: client)
-        harvesting.run(full=True)
+        with pytest.raises(ShanbenError) as caught:
+            harvesting.run(full=True)
     assert caught.value.message.zh
     assert time.monotonic() - started < 20
     assert harvesting.live() == before
