@@ -180,6 +180,12 @@ class Harvests:
         query = select(table).where(table.work_key == work_key, _LIVE).order_by(table.source, table.key).limit(limit)
         return self._records(query) if work_key else []
 
+    def of_work(self, work: str, limit: int) -> list[HarvestedRecord]:
+        """Return records that are offered and may be of a work of this library."""
+        table = HarvestedRecordRow
+        query = select(table).where(table.ours == work, _LIVE).order_by(table.source, table.key).limit(limit)
+        return self._records(query)
+
     def set_ours(self, works: Mapping[str, str]) -> int:
         """Record by key of a work which work of this library has it; return how many records were changed."""
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
-from iiif_server.urls import collection_path, manifest_path, reader_path, work_path
+from iiif_server.urls import collection_path, manifest_path, partner_record_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
 from repository.database.store_registry import PRIMARY
 from repository.errors import AccessRefused, NotFound, RequestInvalid
@@ -34,6 +34,7 @@ from web.site.urls import local_url, public_url
 _RECENT_WORKS: Final = 7
 _WORKS_PER_PAGE: Final = 24
 _MOST_DIGITS: Final = 10
+_MOST_ELSEWHERE: Final = 20
 _NO_NUMBER: Final = LocalizedText("请写 1 至 {last} 之间的数字", "write a number from 1 to {last}")
 
 
@@ -155,6 +156,15 @@ class CatalogueQueries:
         site = settings.provider or translate(current_language(), "site.name")
         return page_metadata(work, site, self.front(work, decision), lambda path: public_url(settings, path))
 
+    def elsewhere(self, work: Work) -> list[tuple[str, str, str]]:
+        """Return path, title and partner of partners' records that may be of the same work."""
+        records = self._repository.harvests.of_work(work.identifier, _MOST_ELSEWHERE)
+        sources = {name: self._repository.harvests.source(name) for name in {record.source for record in records}}
+        return [
+            (partner_record_path(each.source, each.key), each.title, sources[each.source].shown_title)
+            for each in records
+        ]
+
     def top_collection_url(self) -> str:
         """Return the public URL of the collection of all works."""
         return public_url(self._repository.settings, collection_path("top"))
@@ -246,6 +256,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         rights=_rights(work.rights),
         manifest=queries.manifest_url(work),
         metadata=queries.metadata(work, decision),
+        elsewhere=queries.elsewhere(work),
         preservation=queries.preservation(work),
         fixity=queries.fixity(work),
         certified=queries.is_logged(work),

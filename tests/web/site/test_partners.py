@@ -121,6 +121,7 @@ def test_possible_duplicates_are_shown_and_never_merged(
     page = client.get(f"/partners/a/{KEY}").get_data(as_text=True)
     assert f"/works/{work.identifier}" in page
     assert f"/partners/b/{record_key('oai:b:0')}" in page
+    assert f"/partners/a/{KEY}" in client.get(f"/works/{work.identifier}").get_data(as_text=True)
     assert repository.harvests.counts("a").live == repository.harvests.counts("b").live == 1
 
 

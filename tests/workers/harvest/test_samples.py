@@ -67,7 +67,7 @@ CNMARC = """<record xmlns="http://www.loc.gov/MARC21/slim"><leader>00000nam0 220
 <datafield tag="101" ind1="0" ind2=" "><subfield code="a">chi</subfield></datafield></record>"""
 
 
-def test_cnmarc_is_told_from_marc_21_by_its_tags() -> None:
+def test_cnmarc_is_recognised_by_its_tags() -> None:
     record = clean(read_record(parse_xml(CNMARC.encode()))).record
     assert (record.title, record.edition, record.language) == ("史記一百三十卷", "常熟 汲古閣", ("zh",))
     assert [(name.name, name.dynasty, name.role) for name in record.names] == [("司馬遷", "漢", "撰")]
