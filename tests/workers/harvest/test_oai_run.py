@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -19,6 +20,7 @@ from repository.model.harvest import RecordState, record_key
 from workers.harvest import polite
 from workers.harvest.keeping import clean_again, cleaning_of, forget_source, read_original, restore_sources
 from workers.tasks import harvest
+from workers.tasks.jobs import harvest_job
 
 
 @pytest.fixture
@@ -291,3 +293,28 @@ def test_a_partner_that_stays_away_fails_the_run_for_a_while(
     with pytest.raises(PartnerUnavailable):
         harvesting.run()
     assert harvesting.repository.harvests.source("partner").state.fault["zh"]
+
+
+def test_a_source_is_due_after_its_hours_sooner_after_a_failure_and_never_without_hours(
+    harvesting: Any, provider: OaiProvider
+) -> None:
+    def due(hours: float) -> list[str]:
+        later = datetime.now(UTC) + timedelta(hours=hours)
+        return list(harvest.due_harvests(replace(harvesting.repository, clock=lambda: later)))
+
+    assert due(0) == ["partner"]
+    harvesting.run()
+    assert (due(23), due(25)) == ([], ["partner"])
+    harvesting.partner.answer = lambda path, query: Answer(status=403)
+    with pytest.raises(ShanbenError):
+        harvesting.run()
+    assert (due(5), due(7)) == ([], ["partner"])
+    later = datetime.now(UTC) + timedelta(days=harvest.FAILING_DAYS, hours=1)
+    alarms = harvest.harvest_alarms(replace(harvesting.repository, clock=lambda: later))
+    assert "403" in alarms["harvest:partner"].en
+    assert harvest.harvest_alarms(harvesting.repository) == {}
+    harvesting.repository.jobs.enqueue(harvest_job("partner"))
+    assert due(25) == []
+    harvesting.name = "manual"
+    harvesting.add(hours=0)
+    assert due(25) == []
