@@ -41,6 +41,10 @@ API_ROOT: Final = "/api/"
 _RECORD: Final = "/record.json"
 _BOOK_PDF: Final = "book.pdf"
 _IMAGES_ZIP: Final = "images.zip"
+_BAG_ZIP: Final = "bag.zip"
+
+COSTLY_ROOTS: Final = ("/search", "/oai", "/api/", "/iiif/search/", "/iiif/autocomplete/")
+"""The start of the paths of services whose requests are limited for each client."""
 
 IMAGE_ROOT: Final = "/iiif/image/"
 IMAGE_VERSIONS: Final = (2, 3)
@@ -176,6 +180,17 @@ def book_pdf_path(work: str) -> str:
 def images_zip_path(work: str) -> str:
     """Return the path of the archive of a work's pictures."""
     return f"{WORKS}/{work}/{_IMAGES_ZIP}"
+
+
+def bag_path(work: str) -> str:
+    """Return the path of a work as a BagIt bag, for partners."""
+    return f"{WORKS}/{work}/{_BAG_ZIP}"
+
+
+def parse_bag_path(path: str) -> str | None:
+    """Return the work that the path of a bag names, else None."""
+    work, _, file = path.removeprefix(f"{WORKS}/").partition("/")
+    return work if path.startswith(f"{WORKS}/") and file == _BAG_ZIP else None
 
 
 class RenderingPath(NamedTuple):

@@ -66,6 +66,7 @@ class Settings:
     decode_seconds: int = 900
     render_seconds: int = 60
     client_pixels: int = 20_000_000
+    client_requests: int = 300
     similar_pages: int = 100_000
     watermark: str = ""
     harvest_private: tuple[str, ...] = ()
@@ -140,6 +141,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "decode_seconds": (1, 86_400),
     "render_seconds": (1, 3600),
     "client_pixels": (0, 1 << 40),
+    "client_requests": (0, 1_000_000),
     "quorum": (0, 100),
     "key_days": (1, 36_500),
     "delete_days": (0, 3650),

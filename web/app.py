@@ -19,6 +19,7 @@ from web.accounts import pages as account_pages
 from web.accounts.access_cookie import AccessCookies
 from web.accounts.login import Logins
 from web.accounts.passwords import Passwords
+from web.accounts.request_limits import RequestLimits
 from web.accounts.staff import current_privileges
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
@@ -78,6 +79,7 @@ def create_app(
     error_pages.register(app)
     app.before_request(respond_to_preflight)
     app.before_request(switch_language)
+    app.before_request(RequestLimits(repository))
     cookies.install(app, repository)
     app.after_request(allow_any_origin)
     app.after_request(PublicRedirects(repository.settings))

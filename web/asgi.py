@@ -23,12 +23,13 @@ from iiif_server.image.asgi import CLIENT_KEY, ImageApplication
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
 from iiif_server.problems import problem, stated_language
-from iiif_server.urls import IMAGE_PREFIXES, parse_rendering_path
+from iiif_server.urls import IMAGE_PREFIXES, parse_bag_path, parse_rendering_path
 from repository.config import Settings, process_settings
 from repository.errors import ShanbenError
 from repository.repository import Repository, open_repository
 from web.app import create_app
 from web.max_url_length import MaxUrlLength
+from web.services.bags import BagApplication
 from web.services.renderings import RenderingApplication
 from web.telemetry.damage_reports import DamageReporter
 from web.telemetry.process_metrics import ProcessMetrics, prepare
@@ -96,11 +97,13 @@ class _Router:
         self,
         images: ImageApplication,
         renderings: RenderingApplication,
+        bags: BagApplication,
         pages: WSGIMiddleware,
         pictures: _ServicePictures,
     ) -> None:
         self._images = images
         self._renderings = renderings
+        self._bags = bags
         self._pages = pages
         self._pictures = pictures
 
@@ -113,6 +116,8 @@ class _Router:
             await send_problem(send, problem(HostInvalid(), language))
         elif scope["method"] in _SAFE and (rendering := parse_rendering_path(scope["path"])):
             await self._renderings(scope, receive, send, rendering, client_address(scope))
+        elif scope["method"] in _SAFE and (work := parse_bag_path(scope["path"])):
+            await self._bags(scope, receive, send, work)
         else:
             self._pictures.loop = asyncio.get_running_loop()
             await self._pages(scope, receive, send)  # type: ignore[arg-type]
@@ -148,7 +153,7 @@ def compose(repository: Repository, service: ImageService, metrics: ProcessMetri
     flask_application: Any = create_app(repository, metrics, pictures=pictures).wsgi_app
     pages = WSGIMiddleware(flask_application, workers=PAGE_THREADS)
     images, renderings = ImageApplication(service, settings.base_url), RenderingApplication(repository, service)
-    router = _Router(images, renderings, pages, pictures)
+    router = _Router(images, renderings, BagApplication(repository), pages, pictures)
     return RequestLog(MaxUrlLength(router), metrics, settings.request_log)
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from iiif_server.auth.declaration import declare_services
 from iiif_server.presentation.canvases import canvases, image_service, manifest_behavior
 from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.linting.linter import lint_document
@@ -87,7 +89,8 @@ def build_manifest(
     """
     seen = decide(work.rights, WorkState.PUBLISHED, now)
     values = _manifest(work, pyramids, provider, max_area, seen)
-    return _serialise(_models().Manifest(**values, **present(provider=_provider(provider, logo))))
+    model = _models().Manifest(**values, **present(provider=_provider(provider, logo)))
+    return _serialise(model, partial(declare_services, work=work.identifier, provider=provider, public=seen))
 
 
 def build_collection(
@@ -142,9 +145,9 @@ class ManifestInvalid(SystemFault):
     )
 
 
-def _serialise(document: Any) -> bytes:
-    """Return the document as JSON. Raise `ManifestInvalid` for one that the linter rejects."""
-    values = {"@context": _CONTEXT, **document.model_dump(mode="json", by_alias=True, exclude_none=True)}
+def _serialise(document: Any, complete: Callable[[Json], Json] = lambda values: values) -> bytes:
+    """Return the document as JSON, completed. Raise `ManifestInvalid` for one that the linter rejects."""
+    values = complete({"@context": _CONTEXT, **document.model_dump(mode="json", by_alias=True, exclude_none=True)})
     for finding in lint_document(values).errors:
         if finding.code != "html":  # catalogued text is text, even where it looks like markup
             raise ManifestInvalid(path=finding.path, reason=finding.message)

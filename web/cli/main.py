@@ -38,6 +38,7 @@ COMMANDS: Final = MappingProxyType(
         "serve": "serve:serve",
         "status": "status:status",
         "store": "store:store",
+        "token": "token:token",
         "withdraw": "access:withdraw",
         "witness": "witness:witness",
         "worker": "worker:worker",

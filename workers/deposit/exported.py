@@ -19,10 +19,7 @@ from repository.model.access_json import access_of_json
 from repository.model.work import Work, WorkAccess
 from repository.model.work_json import work_of_json
 from workers.deposit.assemble import image_identifier
-
-DOCUMENTS: Final = "metadata"
-WORK_DOCUMENT: Final = f"{DOCUMENTS}/work.json"
-ACCESS_DOCUMENT: Final = f"{DOCUMENTS}/access.json"
+from workers.exported_names import ACCESS_DOCUMENT, WORK_DOCUMENT
 
 _MAX_BYTES: Final = 256 << 20
 """The largest document in bytes; the record of a work of 100,000 pages has about 40 MB."""

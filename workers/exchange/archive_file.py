@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -39,6 +40,13 @@ def writing_archive(target: Path, time: datetime) -> Iterator[ArchiveFile]:
     else:
         with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED) as archive:
             yield _ZipArchive(archive, time)
+
+
+@contextmanager
+def writing_zip(output: RawIOBase, time: datetime) -> Iterator[ArchiveFile]:
+    """Yield a ZIP archive that is written to `output`, which need not be able to seek."""
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:
+        yield _ZipArchive(archive, time)
 
 
 class _ZipArchive:

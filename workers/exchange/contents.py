@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from repository.model.work import Event, Work
-from workers.deposit.exported import DOCUMENTS
+from workers.exported_names import DOCUMENTS
 
 PAYLOAD: Final = "data"
 EVENTS_DOCUMENT: Final = f"{DOCUMENTS}/events.json"

@@ -7,7 +7,7 @@ is written. The bag holds what `exchange/contents.py` lists. It appears under it
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,8 +28,7 @@ from repository.model.access import rights_under
 from repository.model.access_json import access_to_json
 from repository.model.work import Work
 from repository.repository import Repository
-from workers.deposit.exported import ACCESS_DOCUMENT, WORK_DOCUMENT
-from workers.exchange.archive_file import writing_archive
+from workers.exchange.archive_file import ArchiveFile, writing_archive
 from workers.exchange.bag_tags import (
     DECLARATION,
     DECLARATION_FILE,
@@ -51,6 +50,7 @@ from workers.exchange.contents import (
 )
 from workers.exchange.mets import mets_document
 from workers.exchange.premis_xml import premis_document
+from workers.exported_names import ACCESS_DOCUMENT, WORK_DOCUMENT
 from workers.progress import Progress
 from workers.tasks.preserve import EVENTS, RECORD, read_work
 
@@ -87,25 +87,58 @@ def export_work(repository: Repository, work: str, target: Path, base_url: str, 
     Raises `NotFound`, `RequestInvalid` for a file that exists, `DigestMismatch` for damaged content, `ObjectInvalid`,
     `ExportNotWritten`, `StoreFault`, `DatabaseFault`. Nothing is left at `target` then.
     """
+    prepared = prepare_bag(repository, work, base_url)
+    if target.exists():
+        raise RequestInvalid(part="-o", reason=_EXISTS.format(path=target))
+    total = sum(file.bytes for file in prepared.contents.payload)
+    progress.start(LocalizedText(f"导出 {work}", f"Exporting {work}"), total)
+    try:
+        with _new_file(target) as unfinished, writing_archive(unfinished, prepared.time) as archive:
+            write_bag(repository, prepared, archive, progress.advance)
+    finally:
+        progress.finish()
+    return ExportedBag(work, prepared.version, len(prepared.contents.payload), total)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBag:
+    """A bag that can be written: its payload, the tag files by their path, and the version of the work."""
+
+    contents: BagContents
+    tags: Mapping[str, bytes]
+    version: int
+
+    @property
+    def time(self) -> datetime:
+        """When the version was made: the time of every entry."""
+        return datetime.fromisoformat(self.contents.created)
+
+
+def prepare_bag(repository: Repository, work: str, base_url: str) -> PreparedBag:
+    """Return the bag of the newest version of a work; `base_url` is that of the manifest.
+
+    Raises `NotFound`, `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
+    """
     held = repository.catalogue.access(work)
     inventory = objects.read_inventory(repository.store, work)
     if held is None or inventory is None:
         raise NotFound(what=work)
-    if target.exists():
-        raise RequestInvalid(part="-o", reason=_EXISTS.format(path=target))
     contents = _contents(repository, work, inventory)
-    documents = _documents(repository, contents, held, base_url)
     tags = {DECLARATION_FILE: DECLARATION, INFORMATION_FILE: _information(repository, contents)}
     tags[MANIFEST_FILE] = manifest_bytes({file.path: file.sha256 for file in contents.payload})
-    tags |= documents
-    total = sum(file.bytes for file in contents.payload)
-    progress.start(LocalizedText(f"导出 {work}", f"Exporting {work}"), total)
-    try:
-        with _new_file(target) as unfinished:
-            _write(repository, contents, tags, unfinished, progress)
-    finally:
-        progress.finish()
-    return ExportedBag(work, len(inventory.versions), len(contents.payload), total)
+    return PreparedBag(contents, tags | _documents(repository, contents, held, base_url), len(inventory.versions))
+
+
+def write_bag(
+    repository: Repository, prepared: PreparedBag, archive: ArchiveFile, advance: Callable[[int], None]
+) -> None:
+    """Write a bag into an archive. Raises `DigestMismatch` for damaged content, `StoreFault`."""
+    tags, folder = prepared.tags, prepared.contents.work.identifier
+    digests = {path: sha256(document).hexdigest() for path, document in tags.items()}
+    for path, document in {**tags, TAG_MANIFEST_FILE: manifest_bytes(digests)}.items():
+        archive.add(f"{folder}/{path}", len(document), [document])
+    for file in prepared.contents.payload:
+        archive.add(f"{folder}/{file.path}", file.bytes, _verified(repository, file, advance))
 
 
 def _contents(repository: Repository, identifier: str, inventory: Inventory) -> BagContents:
@@ -121,7 +154,7 @@ def _contents(repository: Repository, identifier: str, inventory: Inventory) -> 
     return BagContents(work, payload, events, inventory.versions[-1].created)
 
 
-def _documents(repository: Repository, contents: BagContents, held: HeldAccess, base_url: str) -> Mapping[str, bytes]:
+def _documents(repository: Repository, contents: BagContents, held: HeldAccess, base_url: str) -> dict[str, bytes]:
     """Return the documents about a work by their path in the bag."""
     store, identifier = repository.store, contents.work.identifier
     premis = premis_document(contents)
@@ -159,24 +192,12 @@ def _information(repository: Repository, contents: BagContents) -> bytes:
     )
 
 
-def _write(
-    repository: Repository, contents: BagContents, tags: Mapping[str, bytes], target: Path, progress: Progress
-) -> None:
-    with writing_archive(target, datetime.fromisoformat(contents.created)) as archive:
-        folder = contents.work.identifier
-        digests = {path: sha256(document).hexdigest() for path, document in tags.items()}
-        for path, document in {**tags, TAG_MANIFEST_FILE: manifest_bytes(digests)}.items():
-            archive.add(f"{folder}/{path}", len(document), [document])
-        for file in contents.payload:
-            archive.add(f"{folder}/{file.path}", file.bytes, _verified(repository, file, progress))
-
-
-def _verified(repository: Repository, file: PayloadFile, progress: Progress) -> Iterator[bytes]:
+def _verified(repository: Repository, file: PayloadFile, advance: Callable[[int], None]) -> Iterator[bytes]:
     """Yield the chunks of a file. Raises `DigestMismatch` at their end."""
     digester = Digester("sha256")
     for chunk in digester.pass_through(repository.store.chunks(file.key)):
         yield chunk
-        progress.advance(len(chunk))
+        advance(len(chunk))
     if digester.hexdigest("sha256") != file.sha256:
         raise DigestMismatch(key=file.key)
 

@@ -1,0 +1,91 @@
+"""Limits the requests of one client to the services that cost much: search, harvesting, the interface for programs.
+
+The numbers are counted by the library `limits` in a moving window of a minute. With Redis as the broker, all web
+processes count together; without it, each process counts its own, so that ``n`` processes serve a client at up to ``n``
+times the rate. A partner whose token has the scope ``harvest`` is counted by its token, at `_PARTNER_TIMES` the rate.
+Renderings and searches for pictures have budgets of their own, because they differ in cost.
+"""
+
+from __future__ import annotations
+
+import time
+from math import ceil
+from typing import Final
+
+from flask import request
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from iiif_server.auth.credentials import credentials_of
+from iiif_server.request.cost import RequestLimited
+from iiif_server.urls import COSTLY_ROOTS
+from repository.config import Settings
+from repository.localized import LocalizedText
+from repository.partners import Scope
+from repository.repository import Repository
+from web.trusted_networks import request_address
+
+_PARTNER_TIMES: Final = 10
+_TIMEOUTS: Final = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+
+
+class RequestsLimited(RequestLimited):
+    """A client has sent more requests than it may."""
+
+    code = "request.rate"
+    text = LocalizedText(
+        "请求过于频繁；请在 {seconds} 秒后重试，或向馆方申请合作馆令牌",
+        "Too many requests from this address; try again in {seconds} seconds, or ask the library for a partner's token",
+    )
+
+
+class RequestLimits:
+    """Counts the current request before it is answered. Raises `RequestsLimited`, `DatabaseFault`."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._partners = repository.partner_tokens
+        self._rate = repository.settings.client_requests
+        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = _shared_limiter(repository.settings)
+
+    def __call__(self) -> None:
+        """Count the request, if it is for such a service. A program on this machine has no limit."""
+        if not self._rate or request.method == "OPTIONS" or not request.path.startswith(COSTLY_ROOTS):
+            return
+        address = request_address(request)
+        if not address:
+            return
+        client, rate = self._client(address)
+        limit = RateLimitItemPerMinute(rate)
+        limiter = self._shared or self._own
+        try:
+            seconds = _hit(limiter, limit, client)
+        except StorageError:  # Redis is away: this process counts its own
+            seconds = _hit(self._own, limit, client)
+        if seconds:
+            raise RequestsLimited(seconds=seconds)
+
+    def _client(self, address: str) -> tuple[str, int]:
+        """Return who is counted, and the requests a minute."""
+        token = credentials_of(None, request.headers.get("Authorization")).partner_token
+        partner = self._partners.find(token) if token else None
+        if partner and Scope.HARVEST in partner.scopes:
+            return f"partner:{partner.name}", self._rate * _PARTNER_TIMES
+        return f"address:{address}", self._rate
+
+
+def _hit(limiter: MovingWindowRateLimiter, limit: RateLimitItemPerMinute, client: str) -> int:
+    """Count a request. Return 0, or the seconds to wait if it is one too many."""
+    if limiter.hit(limit, "requests", client):
+        return 0
+    reset = limiter.get_window_stats(limit, "requests", client).reset_time
+    return max(1, ceil(reset - time.time()))
+
+
+def _shared_limiter(settings: Settings) -> MovingWindowRateLimiter | None:
+    """Return the limiter that all processes share; None without Redis."""
+    if not settings.broker.startswith(("redis://", "rediss://")):
+        return None
+    return MovingWindowRateLimiter(storage_from_string(settings.broker, wrap_exceptions=True, **_TIMEOUTS))
