@@ -30,6 +30,7 @@ PARTNERS: Final = "/partners"
 ROBOTS: Final = "/robots.txt"
 SITEMAP: Final = "/sitemap.xml"
 OEMBED: Final = "/oembed"
+READ: Final = "/read"
 LOG_CHECKPOINT: Final = "/log/checkpoint"
 LOG_KEY: Final = "/log/key"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
@@ -24,6 +25,7 @@ from repository.repository import Repository
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import reading, view_models
+from web.site.content_state import open_content_state
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
 from web.site.page_metadata import PageMetadata, page_metadata
@@ -189,6 +191,7 @@ def blueprint(
     """Return the routes of the pages. `privileges` gives what the current request may see beyond the public."""
     routes = Blueprint("pages", __name__)
     queries = CatalogueQueries(repository)
+    routes.before_request(partial(open_content_state, repository))
     routes.after_request(set_page_headers)
 
     @routes.get("/")
