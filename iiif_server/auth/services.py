@@ -3,6 +3,8 @@
 Authorization Flow 2.0, sections 3 to 6; Authentication 1.0, sections 2.1 to 2.3. The access and token services are
 those of a work; the probe service is that of an image. All images of a work share one access service, so that a viewer
 asks its reader once for a book.
+
+Every service has a ``profile``, also where the specification asks for none: Mirador 4 fails on services without one.
 """
 
 from __future__ import annotations
@@ -41,12 +43,12 @@ def probe_service(image: str, work: str, base_url: str, provider: str) -> Json:
 
 def probe_reference(image: str, base_url: str) -> Json:
     """Return the probe service of an image without those below it."""
-    return {"id": base_url + auth_path(2, "probe", image), "type": "AuthProbeService2"}
+    return {"id": base_url + auth_path(2, "probe", image), "type": "AuthProbeService2", "profile": "probe"}
 
 
 def access_reference(work: str, base_url: str) -> Json:
     """Return a reference to the access service of a work, which the same document describes elsewhere."""
-    return {"id": base_url + auth_path(2, "access", work), "type": "AuthAccessService2"}
+    return {"id": base_url + auth_path(2, "access", work), "type": "AuthAccessService2", "profile": "active"}
 
 
 def access_service(work: str, base_url: str, provider: str) -> Json:
@@ -55,17 +57,18 @@ def access_service(work: str, base_url: str, provider: str) -> Json:
     token = {
         "id": base_url + auth_path(2, "token", work),
         "type": "AuthAccessTokenService2",
+        "profile": "token",
         "errorHeading": language_map(_FAILED),
         "errorNote": language_map(FAILED_NOTE),
     }
     logout = {
         "id": base_url + auth_path(2, "logout"),
         "type": "AuthLogoutService2",
+        "profile": "logout",
         "label": language_map(_LOGOUT.format(name=name)),
     }
     return {
         **access_reference(work, base_url),
-        "profile": "active",
         "label": language_map(_LABEL.format(name=name)),
         "heading": language_map(_HEADING),
         "note": language_map(_NOTE.format(name=name)),

@@ -96,7 +96,7 @@ def _parsed(target: Any, depth: int) -> ContentState:
 
 def _resource(uri: str, kind: str, parents: Any) -> ContentState:
     base, _, fragment = uri.partition("#")
-    within = next((uri for parent in parents if (uri := _uri(parent))), None)
+    within = next((named for parent in parents if (named := _uri(parent))), None)
     if kind.removeprefix("sc:") in {"Manifest", "Collection"}:
         return ContentState(base)
     if kind.removeprefix("sc:") == "Range":

@@ -32,12 +32,14 @@ def token() -> None:
 def create(terminal: Terminal, name: str, scopes: tuple[str, ...]) -> None:
     """发放令牌，只显示这一次。 Create a token, which is shown this once."""
     partner, secret = _repository().partner_tokens.create(account_name(name), map(Scope, scopes), PARTNER_PREFIX)
+    name = partner.name
     terminal.write(
         LocalizedText(
-            f"{partner.name} 的令牌，只显示这一次，请妥善交给对方：\n{secret}",
-            f"The token of {partner.name}, shown this once; hand it over safely:\n{secret}",
+            f"{name} 的令牌，只显示这一次，请妥善交给对方：",
+            f"The token of {name}, shown this once; hand it over safely:",
         )
     )
+    terminal.write(LocalizedText(secret, secret))
     terminal.result({**partner.to_json(), "token": secret})
 
 

@@ -139,6 +139,17 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "reader.fit": LocalizedText("显示整面（0）", "Fit page (0)"),
         "reader.rotate": LocalizedText("顺时针旋转 90°（r）", "Rotate 90° clockwise (r)"),
         "reader.full-screen": LocalizedText("全屏（f）", "Full screen (f)"),
+        "reader.share": LocalizedText("分享此处", "Share this view"),
+        "share.title": LocalizedText("分享此处", "Share this view"),
+        "share.link": LocalizedText("本馆阅读器的链接", "Link to this reader"),
+        "share.state": LocalizedText("IIIF 内容状态的链接", "Link with the IIIF content state"),
+        "share.json": LocalizedText("IIIF 内容状态，可粘贴到其他阅览器", "IIIF content state, to paste elsewhere"),
+        "share.drag": LocalizedText(
+            "也可把“分享此处”按钮拖到其他 IIIF 阅览器中；把本馆著作的清单拖到图像上，即在此打开。",
+            "You can also drag the button to another IIIF viewer. A manifest of this library dropped on the picture"
+            " opens here.",
+        ),
+        "share.close": LocalizedText("关闭", "Close"),
         "reader.strip": LocalizedText("各面缩略图", "Page thumbnails"),
         "reader.picture": LocalizedText("{title}，第 {number} 面，{label}", "{title}, page {number}, {label}"),
         "reader.view": LocalizedText(

@@ -1,6 +1,7 @@
 // The deep zoom view of one page; the only module that uses OpenSeadragon.
 
 import OpenSeadragon from "openseadragon";
+import type { Region } from "./content_state";
 import type { Direction, Page } from "./manifest";
 
 /** The image service answered with an HTTP error; `status` is 0 when OpenSeadragon does not report one. */
@@ -125,6 +126,40 @@ export class DeepZoom {
     viewport.setRotation(0, true);
     viewport.goHome(immediately);
     if (this.page?.continuous) viewport.fitBounds(this.beginningOfScroll(), immediately);
+  }
+
+  /** Fills the view with a part of the page that is shown. */
+  showRegion(region: Region): void {
+    const item = this.viewer.world.getItemAt(0);
+    if (!item || !this.page) return;
+    const whole = item.getBounds(true);
+    const [across, along] = [whole.width / this.page.canvasWidth, whole.height / this.page.canvasHeight];
+    const shown = new OpenSeadragon.Rect(
+      whole.x + region.x * across,
+      whole.y + region.y * along,
+      region.width * across,
+      region.height * along,
+    );
+    this.fitted = false;
+    this.viewer.viewport.fitBoundsWithConstraints(shown, this.reducedMotion);
+  }
+
+  /** The part of the page that is visible, in pixels of its canvas; null while the page is shown whole. */
+  get visibleRegion(): Region | null {
+    const item = this.viewer.world.getItemAt(0);
+    if (!item || !this.page || this.isFitted()) return null;
+    const [whole, view] = [item.getBounds(true), this.viewer.viewport.getBounds(true)];
+    const [across, along] = [this.page.canvasWidth / whole.width, this.page.canvasHeight / whole.height];
+    const [left, top] = [Math.max(view.x, whole.x), Math.max(view.y, whole.y)];
+    const right = Math.min(view.x + view.width, whole.x + whole.width);
+    const bottom = Math.min(view.y + view.height, whole.y + whole.height);
+    if (right <= left || bottom <= top) return null;
+    return {
+      x: (left - whole.x) * across,
+      y: (top - whole.y) * along,
+      width: (right - left) * across,
+      height: (bottom - top) * along,
+    };
   }
 
   /** Fits the page again when its element is resized, as by the strip of thumbnails, unless the reader has zoomed. */

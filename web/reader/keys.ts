@@ -15,7 +15,8 @@ export type Action =
   | "zoom-out"
   | "fit"
   | "rotate"
-  | "full-screen";
+  | "full-screen"
+  | "share";
 
 const DIRECTION_INDEPENDENT: Record<string, Action> = {
   PageDown: "next",

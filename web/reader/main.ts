@@ -1,10 +1,12 @@
 // The reader. The server sends a page that works as plain HTML; this script adds deep zoom, thumbnails and key control.
 
 import { Chips } from "./chips";
+import { regionOf, type Region } from "./content_state";
 import { DeepZoom, ImageServiceError } from "./deep_zoom";
 import { actionOf, isCharacter, isTyping, type Action } from "./keys";
 import { fetchBook, type Book, type Page } from "./manifest";
 import { PrintedPicture } from "./printed_picture";
+import { acceptDrops, Share } from "./share";
 import { Strip } from "./strip";
 
 type Messages = Record<string, string>;
@@ -23,6 +25,12 @@ class Reader {
   private readonly zoom: DeepZoom;
   private readonly strip: Strip;
   private readonly printed = new PrintedPicture(element("#content"));
+  private readonly share = new Share(() => ({
+    manifest: this.book.manifest,
+    canvas: this.page.canvas,
+    page: this.number,
+    region: this.zoom.visibleRegion,
+  }));
   private focusedBefore: Element | null = null;
   private readonly orders: Chips;
   private readonly photographs: Chips;
@@ -47,7 +55,7 @@ class Reader {
     this.photographs = new Chips(element("#photographs"), (photograph) => this.choose(photograph));
     this.listen();
     this.strip.arrange(this.sequence);
-    void this.turnTo(this.number, this.photograph);
+    void this.turnTo(this.number, this.photograph, regionOf(location.hash));
     // The picture has the focus first, so that its keys act at once. A focus ring shows when a key is pressed.
     if (document.activeElement === document.body) focusQuietly(this.zoom.canvas);
   }
@@ -93,7 +101,7 @@ class Reader {
     if (page !== this.number) void this.turnTo(page);
   }
 
-  private async turnTo(number: number, photograph = 0): Promise<void> {
+  private async turnTo(number: number, photograph = 0, region: Region | null = null): Promise<void> {
     this.number = number;
     this.photograph = this.page.photographs[photograph] ? photograph : 0;
     const page = photographed(this.page, this.photograph);
@@ -106,6 +114,7 @@ class Reader {
     this.strip.mark(number);
     try {
       await this.zoom.show(page);
+      if (region && this.number === number) this.zoom.showRegion(region);
       this.printed.prepare(page);
       const next = this.book.pages[(this.sequence[this.sequence.indexOf(number) + 1] ?? 0) - 1];
       if (next && this.number === number) await this.zoom.preload(next);
@@ -180,6 +189,11 @@ class Reader {
       event.preventDefault();
       this.open(element<HTMLInputElement>("#goto").valueAsNumber || this.number);
     });
+    window.addEventListener("hashchange", () => {
+      const region = regionOf(location.hash);
+      if (region) this.zoom.showRegion(region);
+    });
+    acceptDrops(element("#view"), element("#share").dataset["read"] ?? "");
     document.addEventListener("fullscreenchange", () => {
       if (!document.fullscreenElement && this.focusedBefore instanceof HTMLElement) focusQuietly(this.focusedBefore);
     });
@@ -199,6 +213,7 @@ class Reader {
     else if (action === "zoom-in" || action === "zoom-out") this.zoom.zoom(action === "zoom-in");
     else if (action === "fit") this.zoom.fit();
     else if (action === "rotate") this.zoom.rotate();
+    else if (action === "share") this.share.open();
     else if (action === "full-screen") void this.toggleFullScreen();
     else this.zoom.pan(action.slice("pan-".length) as "up" | "down" | "left" | "right");
   }

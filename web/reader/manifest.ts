@@ -38,6 +38,10 @@ export interface Order {
 export interface Page {
   /** Counted from 1 over the whole work: the number in the page's URL. */
   number: number;
+  /** URL of the canvas, and its size, in which regions are given. */
+  canvas: string;
+  canvasWidth: number;
+  canvasHeight: number;
   label: string;
   /** Labels of the volume and ranges that contain the page, outermost first. */
   ranges: string[];
@@ -52,6 +56,8 @@ export interface Page {
 }
 
 export interface Book {
+  /** URL of the manifest, as it names itself. */
+  manifest: string;
   direction: Direction;
   pages: Page[];
   /** Orders of reading other than that of the canvases: of leaves bound wrongly, for example. */
@@ -142,6 +148,9 @@ export function readManifest(manifest: Resource, language: string): Book {
     const behavior = canvas.behavior ?? manifest.behavior ?? [];
     return {
       number: index + 1,
+      canvas: canvas.id,
+      canvasWidth: canvas.width ?? 1,
+      canvasHeight: canvas.height ?? 1,
       label: textOf(canvas.label, language) || String(index + 1),
       ranges: [...new Set((ranges.get(canvas.id) ?? []).filter((label) => label !== ""))],
       photographs,
@@ -153,7 +162,7 @@ export function readManifest(manifest: Resource, language: string): Book {
     };
   });
   const direction = (manifest.viewingDirection as Direction | undefined) ?? "left-to-right";
-  return { direction, pages, orders: ordersOf(manifest.structures ?? [], canvases, language) };
+  return { manifest: manifest.id, direction, pages, orders: ordersOf(manifest.structures ?? [], canvases, language) };
 }
 
 /** Fetches and reads the manifest at `url`. */

@@ -27,7 +27,7 @@ def test_every_picture_names_its_probe_and_the_access_service_stands_once(public
     picture = found["items"][0]["items"][0]["items"][0]["body"]["items"][0]
     (probe,) = picture["service"][0]["service"]
     assert probe["id"].endswith("/iiif/auth/2/probe/abc")
-    assert probe["service"] == [{"id": access["id"], "type": "AuthAccessService2"}]
+    assert probe["service"] == [{"id": access["id"], "type": "AuthAccessService2", "profile": "active"}]
     assert access["label"]["en"] == ["Log in to 某館"]
 
 
