@@ -118,6 +118,21 @@ def access_of_event(event: Event) -> WorkAccess | None:
         raise _invalid(fault) from fault
 
 
+def text_event(work: str, version: int, sha256: str, *, files: int, time: str, software: str) -> Event:
+    """Return the event of adding files of text to a preserved work in a version.
+
+    `sha256` is the digest of the document that says what is known of the work's files of text.
+    """
+    return Event(
+        identifier=event_identifier(EventType.METADATA_MODIFICATION, work, str(version), sha256),
+        type=EventType.METADATA_MODIFICATION.value,
+        time=time,
+        work=work,
+        sha256=sha256,
+        detail={"files": str(files), "software": software, "text": "added", "version": f"v{version}"},
+    )
+
+
 def recovery_event(
     work: str, image: str | None, sha256: str, *, damage: str, version: int, time: str, software: str
 ) -> Event:

@@ -39,6 +39,7 @@ COMMANDS: Final = MappingProxyType(
         "status": "status:status",
         "store": "store:store",
         "token": "token:token",
+        "text": "text:text",
         "withdraw": "access:withdraw",
         "witness": "witness:witness",
         "worker": "worker:worker",

@@ -10,6 +10,7 @@ from iiif_server.pyramid.file import PyramidSummary
 from repository.errors import MasterUnreadable
 from repository.faults import Fault
 from repository.identifiers import Kind, mint
+from repository.localized import LocalizedText
 from repository.model.work import Image, Master, Page, Range, Rectangle, Volume, Work
 from workers.deposit.arrangement import ArrangedPage, ArrangedVolume, arrange_pages, match_volume_tables, skipped_leaves
 from workers.deposit.capture import captured_digests, find_changed_files, find_unlisted_pages
@@ -24,12 +25,14 @@ from workers.deposit.consistency import (
     page_keys,
 )
 from workers.deposit.naming import natural_key
+from workers.deposit.page_texts import AssignedTexts, assign_texts
 from workers.deposit.ranges import build_ranges
 from workers.deposit.record import Description, PageTable
 from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import Survey
 from workers.masters.examine import Examined
 from workers.masters.ignored import MESSAGES
+from workers.text.statement import TextStatement
 
 PageResult = Examined | Fault
 """The result of examining a page: its properties, or the fault of its master."""
@@ -44,7 +47,8 @@ class AssembledDeposit:
 
     `files` maps paths in the work's OCFL object to files of the deposit; `pyramids` maps image identifiers to the
     pyramids that the examiner wrote, and is empty after a dry run. `notices` say what a librarian should know
-    and is no fault. `captured` has the digests from checksum manifests, by the masters' SHA-256.
+    and is no fault. `captured` has the digests from checksum manifests, by the masters' SHA-256; `statements` say what
+    the record states of the files of text.
     """
 
     folder: Path
@@ -56,6 +60,7 @@ class AssembledDeposit:
     notices: tuple[Fault, ...] = ()
     ignored: tuple[str, ...] = ()
     captured: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[TextStatement, ...] = ()
 
 
 def assemble(
@@ -80,6 +85,7 @@ def assemble(
     volumes, order_faults = _arrange(deposit, tables)
     keys = [page.key for volume in volumes for page in volume.pages]
     ranges, range_faults = build_ranges(description.ranges if description else (), keys)
+    texts = _assign_texts(deposit, pages, tables, volumes)
     faults = [
         *deposit.faults,
         *(result for result in results.values() if isinstance(result, Fault)),
@@ -91,12 +97,14 @@ def assemble(
         *find_missing_numbers(volumes),
         *range_faults,
         *find_outside_redactions(pages, tables),
+        *texts.faults,
     ]
     notices = _in_order(
         [
             *(notice for page in pages for notice in _notices(page)),
             *skipped_leaves(volumes),
             *find_unlisted_pages(deposit),
+            *texts.notices,
         ]
     )
     if faults or description is None:
@@ -110,9 +118,8 @@ def assemble(
     work = _build_work(description, pages, tables, volumes, ranges, identifier=identifier)
     files, pyramids = _files(pages, deposit.documents), _pyramids(work, pages)
     captured = captured_digests(deposit.checksums, pages)
-    return AssembledDeposit(
-        deposit.folder, work, volumes, files, pyramids, ignored=deposit.ignored, notices=notices, captured=captured
-    )
+    assembled = AssembledDeposit(deposit.folder, work, volumes, files, pyramids, ignored=deposit.ignored)
+    return replace(assembled, notices=notices, captured=captured, statements=description.texts)
 
 
 def work_identifier(description: Description, masters: Iterable[str]) -> str:
@@ -155,6 +162,28 @@ def _arrange(deposit: Survey, tables: Mapping[str, PageTable]) -> tuple[tuple[Ar
         *(Fault(RECORD_FILE, f"{table.place}.folder", "volume.folder", problem) for table, problem in problems),
         *faults,
     ]
+
+
+def _assign_texts(
+    deposit: Survey,
+    pages: Sequence[ExaminedPage],
+    tables: Mapping[str, PageTable],
+    volumes: Sequence[ArrangedVolume],
+) -> AssignedTexts:
+    """Assign the files of text to the pages, of which some may have faults themselves."""
+    images = _images("", pages, tables) if deposit.texts else {}
+    arranged = [
+        _page(page, images.get(page.key), tables.get(page.key), "") for volume in volumes for page in volume.pages
+    ]
+    statements = deposit.description.texts if deposit.description else ()
+    assigned = assign_texts(arranged, deposit.texts, statements)
+    unknown = [each for each in statements if not any(map(each.covers, deposit.documents))]
+    faults = (Fault(RECORD_FILE, f"text: {each.files}", "text.files", _no_files(each.files)) for each in unknown)
+    return replace(assigned, faults=(*assigned.faults, *faults))
+
+
+def _no_files(name: str) -> LocalizedText:
+    return LocalizedText(f"没有 {name}；请核对 [[text]] 的 files", f"there is no {name}; check files in [[text]]")
 
 
 def _build_work(

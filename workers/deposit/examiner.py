@@ -17,14 +17,16 @@ from workers.deposit.record import ReadRecord, read_record
 from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.survey import DocumentReader
 from workers.masters.examine import FUNCTIONS, ChildExaminer, Examiner, decoding_pool
+from workers.text.read import ReadText, read_text
 
 RECORD_SECONDS: Final = 20.0
-"""How long the reading of a record may take; a large one takes a tenth of a second."""
+"""How long the reading of a record or a text may take; a large one takes a second."""
 
 _READ_RECORD: Final = SandboxFunction(read_record.__module__, read_record.__name__, ReadRecord)
 
 
 _READ_CHECKSUMS: Final = SandboxFunction(read_checksums.__module__, read_checksums.__name__, ReadChecksums)
+_READ_TEXT: Final = SandboxFunction(read_text.__module__, read_text.__name__, ReadText)
 
 
 class DepositExaminer(Examiner, DocumentReader, Protocol):
@@ -48,6 +50,13 @@ class ChildDepositExaminer(ChildExaminer):
         except SandboxFailed as failure:
             return ReadChecksums((), (_limit(manifest, "checksum.limit", failure),))
 
+    def read_text(self, content: bytes, name: str) -> ReadText:
+        """Return the text of a file of text and its faults."""
+        try:
+            return self._pool.call(_READ_TEXT, content, name, seconds=RECORD_SECONDS)
+        except SandboxFailed as failure:
+            return ReadText(None, (_limit(name, "text.limit", failure),))
+
 
 def _limit(file: str, code: str, failure: SandboxFailed) -> Fault:
     reason = failure.message
@@ -63,5 +72,7 @@ def open_deposit_examiner(
     settings: Settings, scratch: Path, concurrency: int | None = None, cores: int | None = None
 ) -> Iterator[ChildDepositExaminer]:
     """Open an examiner as `masters.examine.open_child_examiner` does."""
-    with decoding_pool((*FUNCTIONS, _READ_RECORD, _READ_CHECKSUMS), settings, scratch, concurrency, cores) as pool:
+    with decoding_pool(
+        (*FUNCTIONS, _READ_RECORD, _READ_CHECKSUMS, _READ_TEXT), settings, scratch, concurrency, cores
+    ) as pool:
         yield ChildDepositExaminer(pool, settings, scratch, pool.count)

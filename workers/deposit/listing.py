@@ -5,7 +5,7 @@
     my-book/
       work.toml
       0001.tif ...              or one folder per volume: volume-1/0001.tif
-      text/*.json               text with coordinates, preserved unread
+      text/0001.xml ...         the text of pages (`page_texts.py`), in folders or not; *.json is preserved unread
       SHA256SUMS ...            checksum manifests (`checksums.py`), here or beside the images of a volume
 
 Files that operating systems leave behind are ignored. Every other file is a fault: an unexpected file would be lost, or
@@ -31,10 +31,12 @@ from workers.deposit.ordering import tokens
 from workers.deposit.record_reader import RECORD_FILE
 from workers.deposit.unexpected import NESTED_DEPOSIT, advice_for_file, advice_for_folder, is_left_behind
 from workers.masters import formats
+from workers.text.source import MAX_BYTES as MAX_TEXT_BYTES
+from workers.text.statement import TEXT_FOLDER
 
-TEXT_FOLDER: Final = "text"
-MAX_TEXT_BYTES: Final = 16 << 20
-"""The largest file of text with coordinates, in bytes; that of a dense newspaper page has about 2 MB."""
+_TEXT_SUFFIXES: Final = (".xml", ".html", ".htm", ".hocr", ".txt", ".json")
+_TEXT_LEVELS: Final = 4
+"""How deep folders may be nested below the folder of texts."""
 
 OTHER_RECORDS: Final = ("work.csv", "mets.xml")
 
@@ -184,7 +186,7 @@ def _list_folder(entry: os.DirEntry[str], found: _Found) -> None:
     if files is None:
         return
     if entry.name == TEXT_FOLDER:
-        _list_texts(files, found)
+        _list_texts(TEXT_FOLDER, files, found)
         return
     for file in files:
         if file.is_dir(follow_symlinks=False):
@@ -196,10 +198,12 @@ def _list_folder(entry: os.DirEntry[str], found: _Found) -> None:
         found.faults.append(_empty(entry.name))
 
 
-def _list_texts(files: Sequence[os.DirEntry[str]], found: _Found) -> None:
+def _list_texts(folder: str, files: Sequence[os.DirEntry[str]], found: _Found) -> None:
     for file in files:
-        name = f"{TEXT_FOLDER}/{file.name}"
-        if not file.is_file(follow_symlinks=False) or not file.name.endswith(".json"):
+        name = f"{folder}/{file.name}"
+        if file.is_dir(follow_symlinks=False) and name.count("/") < _TEXT_LEVELS:
+            _list_texts(name, _entries(Path(file.path), f"{name}/", found) or (), found)
+        elif not file.is_file(follow_symlinks=False) or not file.name.lower().endswith(_TEXT_SUFFIXES):
             found.faults.append(_unexpected(name))
         else:
             _add_document(file, name, MAX_TEXT_BYTES, "text.size", found)

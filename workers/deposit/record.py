@@ -21,6 +21,8 @@ from workers.deposit.record_condition import read_condition
 from workers.deposit.record_limits import exceeded_limit
 from workers.deposit.record_reader import RecordReader, record_fault
 from workers.deposit.record_syntax import encoding_problem, syntax_problem
+from workers.deposit.record_text import read_text_table
+from workers.text.statement import TextStatement
 
 WORK_BEHAVIORS: Final = ("paged", "individuals", "continuous", "unordered")
 """The values of `behavior` for a manifest (IIIF Presentation API 3.0, section 3.1)."""
@@ -98,6 +100,7 @@ class Description:
     volumes: tuple[VolumeTable, ...] = ()
     states_watermark: bool = False
     condition: Condition | None = None
+    texts: tuple[TextStatement, ...] = ()
 
 
 class ReadRecord(NamedTuple):
@@ -153,6 +156,7 @@ def _describe(reader: RecordReader) -> Description:
         volumes=tuple(filter(None, map(_read_volume, reader.tables("volume")))),
         states_watermark=reader.states("watermark"),
         condition=read_condition(reader),
+        texts=tuple(map(read_text_table, reader.tables("text"))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,10 @@ from workers.deposit.listing import PageFile, list_deposit
 from workers.deposit.record import Description, ReadRecord
 from workers.deposit.record_limits import MAX_BYTES
 from workers.deposit.record_reader import RECORD_FILE
+from workers.text.read import ReadText
+from workers.text.source import MAX_BYTES as MAX_TEXT_BYTES
+from workers.text.source import SourceText
+from workers.text.statement import TEXT_FOLDER
 
 
 class DocumentReader(Protocol):
@@ -32,6 +36,9 @@ class DocumentReader(Protocol):
     def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
         """Return what `checksums.read_checksums` returns, or a fault, likewise."""
 
+    def read_text(self, content: bytes, name: str) -> ReadText:
+        """Return what `workers.text.read.read_text` returns, or a fault, likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -39,7 +46,7 @@ class Survey:
 
     `pages` are the image files; `documents` the files that are preserved unread, by their path within the deposit;
     `description` is the record, or None when it cannot be read; `ignored` are the paths of files that are left out;
-    `checksums` are the lines of its checksum manifests.
+    `checksums` are the lines of its checksum manifests, `texts` the text of its files of text, by their paths.
     """
 
     folder: Path
@@ -49,6 +56,7 @@ class Survey:
     faults: tuple[Fault, ...]
     ignored: tuple[str, ...] = ()
     checksums: tuple[Checksum, ...] = ()
+    texts: Mapping[str, SourceText] = field(default_factory=dict)
 
     @property
     def capture_algorithms(self) -> frozenset[str]:
@@ -77,9 +85,38 @@ def survey(folder: Path, reader: DocumentReader) -> Survey:
     listing = list_deposit(folder)
     description, record_faults = _read_description(listing.documents, reader)
     listed, manifest_faults = _read_manifests(listing.documents, reader)
-    faults = (*listing.faults, *record_faults, *manifest_faults, *_unreadable_documents(listing.documents))
+    texts, text_faults = read_texts(listing.documents, reader)
+    unreadable = _unreadable_documents(listing.documents)
+    faults = (*listing.faults, *record_faults, *manifest_faults, *text_faults, *unreadable)
     files = (listing.pages, listing.documents)
-    return Survey(folder, *files, description, faults, listing.ignored, listed)
+    return Survey(folder, *files, description, faults, listing.ignored, listed, texts)
+
+
+def is_text(name: str) -> bool:
+    """Return whether a path is that of a file of text which is read; JSON there is preserved unread."""
+    return name.startswith(f"{TEXT_FOLDER}/") and not name.lower().endswith(".json")
+
+
+def read_texts(files: Mapping[str, Path], reader: DocumentReader) -> tuple[dict[str, SourceText], list[Fault]]:
+    """Return the text of the files of text among `files`, by path, and the faults of those that cannot be read.
+
+    Raises what `reader` raises.
+    """
+    texts: dict[str, SourceText] = {}
+    faults: list[Fault] = []
+    for name, path in sorted(files.items()):
+        if not is_text(name):
+            continue
+        try:
+            with path.open("rb") as file:
+                read = reader.read_text(file.read(MAX_TEXT_BYTES + 1), name)
+        except OSError as fault:
+            faults.append(_unreadable(name, fault))
+            continue
+        faults += read.faults
+        if read.text:
+            texts[name] = read.text
+    return texts, faults
 
 
 def file_signature(path: Path) -> str:
@@ -145,7 +182,7 @@ def _unreadable_documents(documents: Mapping[str, Path]) -> Iterator[Fault]:
     """Yield a fault for each file that is preserved unread and cannot be read completely; the record is read anyway."""
     for name, path in documents.items():
         try:
-            if name != RECORD_FILE:
+            if name != RECORD_FILE and not is_text(name):
                 with path.open("rb") as file:
                     hashlib.file_digest(file, "sha256")
         except OSError as fault:

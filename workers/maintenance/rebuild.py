@@ -40,13 +40,14 @@ from repository.localized import LocalizedText
 from repository.model.access import lesser_access
 from repository.model.work import Work
 from repository.repository import Repository
+from workers.deposit.examiner import DepositExaminer
 from workers.harvest.keeping import restore_sources
-from workers.masters.examine import Examiner
 from workers.progress import Progress
 from workers.tasks.jobs import INGEST, delete_work_job, feature_index_job
 from workers.tasks.preserve import preserved_access, read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
 from workers.tasks.pyramids import make_pyramid, read_pyramid
+from workers.tasks.texts import publish_texts
 
 _FAULTS: Final = (IntegrityError, KeyNotFound, MasterUnreadable)
 """What concerns one work. All other faults, such as a store that is away, end the rebuild."""
@@ -88,7 +89,7 @@ class _Reading:
         self.skipped[work] = SkippedWork(work, fault)
 
 
-def rebuild(repository: Repository, examiner: Examiner, progress: Progress) -> Rebuilt:
+def rebuild(repository: Repository, examiner: DepositExaminer, progress: Progress) -> Rebuilt:
     """Rebuild the catalogue.
 
     Raises `Busy` while an ingest is active, whose work would be missing from the new catalogue, and `StoreFault`,
@@ -141,7 +142,7 @@ def _require_no_ingest(repository: Repository) -> None:
         )
 
 
-def _restore_derived(repository: Repository, identifier: str, examiner: Examiner, reading: _Reading) -> int:
+def _restore_derived(repository: Repository, identifier: str, examiner: DepositExaminer, reading: _Reading) -> int:
     """Make the missing and damaged pyramids of a work and publish its manifest. Return how many pyramids were made.
 
     A work that cannot be read is skipped.
@@ -158,6 +159,11 @@ def _restore_derived(repository: Repository, identifier: str, examiner: Examiner
             except (KeyNotFound, PyramidCorrupt):
                 pyramids[image.identifier] = make_pyramid(repository, work, image, examiner)
                 made += 1
+    except _FAULTS as fault:
+        reading.skip(identifier, fault)
+        return made
+    try:
+        publish_texts(repository, work, examiner.read_text)
     except _FAULTS as fault:
         reading.skip(identifier, fault)
         return made

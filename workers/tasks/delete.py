@@ -26,6 +26,7 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from repository.texts import delete_texts
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.jobs import delete_copy_job, sequence_events_job
@@ -115,10 +116,11 @@ def _tombstone(deletion: Deletion) -> Tombstone:
 
 
 def _erase_derived(repository: Repository, work: str) -> None:
-    """Delete all pyramids of all images that the work ever had, which its events name, and its manifest."""
+    """Delete all pyramids of all images that the work ever had, which its events name, its manifest and texts."""
     for image in sorted(set(_images(repository, work))):
         repository.store.erase(paths.pyramids_of(image))
     remove_manifest(repository.store, work)
+    delete_texts(repository.store, work)
 
 
 def _images(repository: Repository, work: str) -> Iterator[str]:

@@ -61,6 +61,7 @@ from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import collection_job, features_job, page_job, replicate_work_job, sequence_events_job
 from workers.tasks.preserve import access_unknown_to_catalogue, next_version, preserve
 from workers.tasks.publish import publication_of, publish_work
+from workers.tasks.texts import added_texts, publish_texts
 
 _MOST_ATTEMPTS: Final = 10
 _CHANGING: Final = Fault(
@@ -127,17 +128,20 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     work, notices = _accepted_work(repository, deposit, assembled, plan, pages, held=model)  # 3
     held = repository.catalogue.access(work.identifier)
     access = _access_after(repository, work, held, plan, exported)
+    added = added_texts(repository.store, work.identifier)
     inventory, events = preserve(  # 4
         repository.store,
         work,
-        assembled.files,
+        {**added.files, **assembled.files},
         plan.time,
         access,
         version=plan.version,
         damaged=_damaged(pages),
         sm3=_sm3_digests(pages),
         captured=assembled.captured,
+        statements=(*assembled.statements, *added.statements),
     )
+    publish_texts(repository, work, context.examiner.read_text)
     pyramids = _pyramids(repository, assembled)
     publish_work(repository, work, access, pyramids)  # 5
     publication = publication_of(

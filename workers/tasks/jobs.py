@@ -8,7 +8,8 @@ written by an earlier release is still run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
+ADD_TEXTS: Final = "text"
 DELETE_WORK: Final = "delete"
 DELETE_COPY: Final = "delete-copy"
 REQUEST_TIMESTAMP: Final = "timestamp"
@@ -112,6 +114,17 @@ def timestamp_job() -> NewJob:
 def access_job(work: str) -> NewJob:
     """Return the job that preserves the access to a work which the catalogue holds, and publishes the work by it."""
     return NewJob(f"{PRESERVE_ACCESS}:{work}", PRESERVE_ACCESS, {"work": work})
+
+
+def text_job(work: str, files: Iterable[Path], statement: Mapping[str, object]) -> NewJob:
+    """Return the job that adds files of text to a work; `statement` has fields of `TextStatement`."""
+    arguments = {
+        "work": work,
+        "files": json.dumps(sorted(str(file.resolve()) for file in files), ensure_ascii=False),
+        "statement": json.dumps(statement, ensure_ascii=False, sort_keys=True),
+    }
+    digest = hashlib.sha256("\0".join(arguments.values()).encode()).hexdigest()[:32]
+    return NewJob(f"{ADD_TEXTS}:{digest}", ADD_TEXTS, arguments)
 
 
 def delete_work_job(work: str) -> NewJob:

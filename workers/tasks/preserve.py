@@ -35,16 +35,19 @@ from repository.model.work_json import work_of_json, work_to_json
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
 from workers.tasks.log_events import software
+from workers.text.statement import TextStatement, statements_to_json
 
 RECORD: Final = "metadata/work.json"
 EVENTS: Final = "metadata/events.json"
 ACCESS: Final = "metadata/access.json"
+TEXTS: Final = "metadata/texts.json"
+"""What is known of files of text (`workers/text/statement.py`); absent if nothing is."""
 
 
 def preserve(
     store: ObjectStore,
     work: Work,
-    files: Mapping[str, Path],
+    files: Mapping[str, Path | bytes],
     time: str,
     access: WorkAccess,
     *,
@@ -52,21 +55,24 @@ def preserve(
     damaged: Mapping[str, Damage],
     sm3: Mapping[str, str],
     captured: Mapping[str, str],
+    statements: Sequence[TextStatement] = (),
 ) -> tuple[Inventory, Sequence[Event]]:
     """Commit a version of a work's OCFL object with these files, unless its head has the same files already.
 
     The masters must have been stored for this version before (`objects.put_content`). `files` maps paths in the object
-    to local files, `time` is the RFC 3339 time of the version and its events, `access` the access to the work that the
-    version preserves. `damaged` has the masters, by digest, whose stored bytes were found damaged: they and other
-    damaged files are put back, and the version records that as events, even if the files are the same. `version` is the
-    number that the survey chose for the version: it tells the recoveries of this ingest from those of others. `sm3` has
-    the SM3 digests of masters by their SHA-256, `captured` those that checksum manifests gave
-    (`workers/deposit/capture.py`), both for the events of new images. Returns the inventory and the events of all
-    versions. The events of a version are part of it, so that a repeated call after a crash returns the same events.
+    to local files or bytes, `time` is the RFC 3339 time of the version and its events, `access` the access to the work
+    that the version preserves. `damaged` has the masters, by digest, whose stored bytes were found damaged: they and
+    other damaged files are put back, and the version records that as events, even if the files are the same. `version`
+    is the number that the survey chose for the version: it tells the recoveries of this ingest from those of others.
+    `sm3` has the SM3 digests of masters by their SHA-256, `captured` those that checksum manifests gave
+    (`workers/deposit/capture.py`), both for the events of new images. `statements` are about files of text. Returns the
+    inventory and the events of all versions. The events of a version are part of it, so that a repeated call after a
+    crash returns the same events.
     Raises `ObjectInvalid`, `DigestMismatch`, `StoreFault`.
     """
     before = objects.complete_version(store, work.identifier)
     documents = {RECORD: work_to_json(work), **_access_document(work.rights, access, before)}
+    documents |= {TEXTS: statements_to_json(statements)} if statements else {}
     digests = _digests(work, files, documents)
     content: dict[str, Path | bytes] = {**files, **documents}
     events = list(read_events(store, work.identifier)) if before else []
@@ -191,11 +197,15 @@ def _access_event(work: str, version: int, before: WorkAccess, after: WorkAccess
     return access_event(work, version, digest, after, change, time=after.changed or time, software=software())
 
 
-def _digests(work: Work, files: Mapping[str, Path], documents: Mapping[str, bytes]) -> dict[str, str]:
+def _digests(work: Work, files: Mapping[str, Path | bytes], documents: Mapping[str, bytes]) -> dict[str, str]:
     """Return the sha256 of all content but the events; masters were hashed when they were examined."""
     masters = {image.master.path: image.master.sha256 for image in work.images()}
-    others = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items() if path not in masters}
+    others = {path: _digest(file) for path, file in files.items() if path not in masters}
     return {**masters, **others, **{path: sha256(document).hexdigest() for path, document in documents.items()}}
+
+
+def _digest(content: Path | bytes) -> str:
+    return sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
 
 
 def _restore(

@@ -21,6 +21,7 @@ from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.sequence_events import sequence_events
 from workers.tasks.sweep import sweep_store
+from workers.tasks.texts import add_texts
 from workers.tasks.witness import ask_witnesses, request_timestamp
 
 TASKS: Final[Mapping[str, Task]] = {
@@ -44,4 +45,5 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.WATCH: watch_preservation,
     jobs.DELETE_WORK: delete_work,
     jobs.DELETE_COPY: delete_copy,
+    jobs.ADD_TEXTS: add_texts,
 }

@@ -29,6 +29,7 @@ from workers.tasks.jobs import NO_WORK, pyramid_job, repair_stores_job, repair_w
 from workers.tasks.log_events import occasion, stage
 from workers.tasks.publish import publish_work
 from workers.tasks.pyramids import remake_if_damaged
+from workers.tasks.texts import publish_texts
 
 _LOG: Final = logging.getLogger("shanben.repair")
 _PAGE: Final = 1000
@@ -157,15 +158,20 @@ def _remake_derived(context: TaskContext, work: str) -> list[RepairedFile]:
             continue
         if key is not None:
             repaired.append(RepairedFile(STORE, key, STORE, "changed" if is_there else "missing", work=work))
-    return repaired + _publish_again(repository, work)
+    return repaired + _publish_again(context, work)
 
 
-def _publish_again(repository: Repository, work: str) -> list[RepairedFile]:
+def _publish_again(context: TaskContext, work: str) -> list[RepairedFile]:
+    repository = context.repository
     held, catalogued = repository.catalogue.access(work), repository.catalogue.work(work)
     if held is None or catalogued is None:
         return []
     key = paths.manifest(work)
     before = repository.store.read(key) if repository.store.exists(key) else None
+    try:
+        publish_texts(repository, catalogued, context.examiner.read_text)
+    except (IntegrityError, KeyNotFound) as fault:
+        _LOG.warning("%s", fault)
     publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
     if not repository.store.exists(key) or repository.store.read(key) == before:
         return []

@@ -60,6 +60,7 @@ from workers.execution.context import TaskContext
 from workers.masters.examine import Examined
 from workers.service.local import local_runner
 from workers.tasks.jobs import DESCRIBE_WORK, sequence_events_job
+from workers.text.read import ReadText
 
 
 class RecordingTerminal(Terminal):
@@ -385,6 +386,9 @@ class InterruptingExaminer:
 
     def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
         return self._examiner.read_checksums(content, manifest)
+
+    def read_text(self, content: bytes, name: str) -> ReadText:
+        return self._examiner.read_text(content, name)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

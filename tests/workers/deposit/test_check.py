@@ -21,6 +21,7 @@ from workers.deposit.check import check
 from workers.deposit.checksums import ReadChecksums, read_checksums
 from workers.deposit.record import ReadRecord, read_record
 from workers.masters.examine import Examined
+from workers.text.read import ReadText, read_text
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -37,6 +38,9 @@ class FakeExaminer:
 
     def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
         return read_checksums(content, manifest)
+
+    def read_text(self, content: bytes, name: str) -> ReadText:
+        return read_text(content, name)
 
     def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         self.calls.append(path.name)
@@ -355,7 +359,10 @@ def test_fault_of_the_folder_itself_has_its_path(tmp_path: Path) -> None:
         ("0002.png", b"", "master.empty"),
         ("notes.txt", b"some text", "file.unexpected"),
         (".hidden", b"some text", "file.unexpected"),
-        ("text/0001.txt", b"", "file.unexpected"),
+        ("text/0009.txt", b"text", "text.page"),
+        ("text/0001.xml", b"<alto>", "text.syntax"),
+        ("text/book.xml", b"<TEI><text><pb/><pb/><pb/></text></TEI>", "text.pages"),
+        ("text/0001.doc", b"", "file.unexpected"),
         ("v/deep/0001.png", PNG, "file.unexpected"),
     ],
 )
