@@ -173,7 +173,9 @@ def _assign_texts(
     """Assign the files of text to the pages, of which some may have faults themselves."""
     images = _images("", pages, tables) if deposit.texts else {}
     arranged = [
-        _page(page, images.get(page.key), tables.get(page.key), "") for volume in volumes for page in volume.pages
+        _page(page, _photographs((page.key,), images, tables), tables, "")
+        for volume in volumes
+        for page in volume.pages
     ]
     statements = deposit.description.texts if deposit.description else ()
     assigned = assign_texts(arranged, deposit.texts, statements)
