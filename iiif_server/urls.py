@@ -148,6 +148,11 @@ def annotation_page_path(work: str, number: int) -> str:
     return f"{canvas_path(work, number)}/page"
 
 
+def text_annotations_path(work: str, number: int) -> str:
+    """Return the path of the annotation page with the text of a canvas."""
+    return f"{canvas_path(work, number)}/text"
+
+
 def annotation_path(work: str, number: int) -> str:
     """Return the path of a canvas's painting annotation."""
     return f"{canvas_path(work, number)}/annotation"
@@ -161,6 +166,17 @@ def range_path(work: str, number: int) -> str:
 def work_path(work: str) -> str:
     """Return the path of a work's page."""
     return f"{WORKS}/{work}"
+
+
+def text_path(work: str, page: int | None = None) -> str:
+    """Return the path of the text of a work, as a page; of the part with a page, counted from 1, if one is given."""
+    path = f"{work_path(work)}/text"
+    return path if page is None else f"{path}?page={page}"
+
+
+def page_text_path(work: str, number: int, form: str) -> str:
+    """Return the path of the text of a page, counted from 1; `form` is ``txt``, or ``xml`` for ALTO."""
+    return f"{work_path(work)}/text/{number}.{form}"
 
 
 def record_path(work: str) -> str:

@@ -78,7 +78,7 @@ def draw_leaf(folder: Path, leaf: Leaf, number: int, font: Path, textures: Textu
         if page.plan.stops or page.seals:
             picture = stamped(picture, _vermilion(page, font, rng), textures, rng)
         _write(folder / f"{page.key}.jpg", _jpeg(developed(picture)))
-        _write(folder / "text" / f"{page.key.replace('/', '-')}.json", text_file(page).encode())
+        _write(folder / "text" / f"{page.key}.xml", text_file(page))
 
 
 def _paper(leaf: Leaf, place: int, blocks: list[Mask], textures: Textures, rng: np.random.Generator) -> Any:

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from iiif_server.presentation.alto import alto_document
+from repository.model.text import PageText, TextKind, TextLine
+from repository.model.work import Rectangle
 from sample_book.layout import (
     BODY_WIDTH,
     COLUMNS,
@@ -28,6 +31,7 @@ from sample_book.layout import (
 from sample_book.text import AUTHOR, DYNASTY, JUANS, TITLE, Juan
 
 NUMERALS = "一二三四五六七八九"
+TEXT = {"kind": "transcription", "source": "樣書所據文字 / the text of which the specimen was set", "language": "lzh"}
 COLOPHON = ("是編以程式成之", "供數位善本試用", "非古本讀者察之")
 
 
@@ -93,23 +97,22 @@ def work_file() -> str:
         for leaf in leaves()
         for sheet in leaf.sheets
     ]
-    return "\n".join([*_assignments(record), *_tables("range", _ranges()), *_tables("page", pages)]) + "\n"
+    return (
+        "\n".join(
+            [*_assignments(record), *_tables("range", _ranges()), *_tables("page", pages), *_tables("text", [TEXT])]
+        )
+        + "\n"
+    )
 
 
-def text_file(sheet: Sheet) -> str:
-    """Return the text of a page as JSON, with coordinates in pixels, in reading order."""
+def text_file(sheet: Sheet) -> bytes:
+    """Return the text of a page as ALTO, a line for each column, with its place in pixels."""
     characters = sheet.plan.characters
     numbers = sorted({character.column for character in characters})
     columns = [[character for character in characters if character.column == number] for number in numbers]
-    document = {
-        "page": sheet.key,
-        "width": PAGE_WIDTH,
-        "height": PAGE_HEIGHT,
-        "direction": "vertical-rl",
-        "columns": [{"text": "".join(c.text for c in column)} | _bounds(column) for column in columns],
-        "characters": [{"text": c.text, "column": c.column} | _bounds([c]) for c in characters],
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    lines = tuple(TextLine("".join(c.text for c in column), _bounds(column)) for column in columns)
+    text = PageText(sheet.key, TextKind.TRANSCRIPTION, lines, TEXT["source"], quality=1.0, language="lzh")
+    return alto_document(text, PAGE_WIDTH, PAGE_HEIGHT, f"{sheet.key}.jpg")
 
 
 def _key(volume: int, number: int) -> str:
@@ -158,11 +161,11 @@ def _owner_seals(plan: PageLayout) -> tuple[Seal, ...]:
     )
 
 
-def _bounds(characters: Sequence[Character]) -> dict[str, int]:
+def _bounds(characters: Sequence[Character]) -> Rectangle:
     boxes = [character.box for character in characters]
     left, top = min(box.x for box in boxes), min(box.y for box in boxes)
     right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    return {"x": left, "y": top, "w": right - left, "h": bottom - top}
+    return Rectangle(left, top, right - left, bottom - top)
 
 
 def _ranges() -> Iterator[dict[str, str]]:

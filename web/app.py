@@ -26,8 +26,8 @@ from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
 from web.operations import harvest_page, staff_page, status_page, work_page
 from web.reports import pages as report_pages
-from web.services import evidence, health, log, metrics, presentation, similar
-from web.site import content_state, error_pages, oembed, pages, partners, sitemap
+from web.services import evidence, health, log, metrics, presentation, similar, text
+from web.site import content_state, error_pages, oembed, pages, partners, sitemap, text_pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
@@ -58,6 +58,8 @@ def create_app(
     for blueprint in (
         pages.blueprint(repository, static_files, partial(current_privileges, repository.account_sessions)),
         partners.blueprint(repository),
+        text_pages.blueprint(repository, partial(current_privileges, repository.account_sessions)),
+        text.blueprint(repository),
         sitemap.blueprint(repository),
         content_state.blueprint(repository),
         oembed.blueprint(repository),

@@ -17,9 +17,10 @@ two pages face each other begins with a page that was not photographed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from iiif_server.presentation.text_annotations import text_links
 from iiif_server.presentation.values import Json, bilingual, present
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
@@ -34,6 +35,7 @@ from iiif_server.urls import (
 )
 from repository.localized import LocalizedText
 from repository.model.access import Decision
+from repository.model.text import TextKind
 from repository.model.work import Image, Page, Pyramid, Work
 
 _MANIFEST_BEHAVIORS: Final = frozenset({"paged", "individuals", "continuous", "unordered"})
@@ -53,9 +55,18 @@ def manifest_behavior(work: Work) -> str | None:
 
 
 def canvases(
-    work: Work, pyramids: Mapping[str, Pyramid], max_area: int, seen: Decision, *, paged: bool
+    work: Work,
+    pyramids: Mapping[str, Pyramid],
+    max_area: int,
+    seen: Decision,
+    *,
+    paged: bool,
+    texts: Mapping[str, Collection[TextKind]],
 ) -> Iterator[Json]:
-    """Yield the canvases of a work, as large as their first photographs, with the pictures that access allows."""
+    """Yield the canvases of a work, as large as their first photographs, with what access allows.
+
+    `texts` has the kinds of the texts of each page that has any, by its key.
+    """
     limits = ImageLimits(max_area, seen.max_size)
     size = next(((image.width, image.height) for image in work.images()), _BLANK_SIZE)
     for number, page in enumerate(work.pages(), start=1):
@@ -73,6 +84,7 @@ def canvases(
             thumbnail=_thumbnail(page, pyramids, limits) if seen.shows_pixels else None,
             behavior=[behavior] if behavior else None,
             items=_painting(work.identifier, number, page, bodies),
+            **text_links(work.identifier, number, texts.get(page.key, ()) if seen.shows_text else ()),
         )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -33,12 +33,14 @@ from iiif_server.urls import (
     manifest_path,
     record_path,
     stored_id,
+    text_path,
     work_path,
 )
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
 from repository.model.access import AccessVerdict, Decision, decide
 from repository.model.rights import licence_uri
+from repository.model.text import TextKind
 from repository.model.work import Pyramid, Record, Rights, Work, WorkState, WorkSummary
 
 _CONTEXT: Final = "http://iiif.io/api/presentation/3/context.json"
@@ -47,6 +49,7 @@ _LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")
 _COVER_SIDE: Final = 400
 
 _PDF: Final = LocalizedText("全书（PDF）", "The work (PDF)")
+_PLAIN_TEXT: Final = LocalizedText("全文", "Text")
 _PICTURES: Final = LocalizedText("全部图像（ZIP）", "All images (ZIP)")
 _PICTURE_FORMATS: Final = {
     "gif": "image/gif",
@@ -78,17 +81,24 @@ _LANGUAGE_NAMES: Final = {
 
 
 def build_manifest(
-    work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, now: datetime, *, logo: str = ""
+    work: Work,
+    pyramids: Mapping[str, Pyramid],
+    provider: str,
+    max_area: int,
+    now: datetime,
+    *,
+    logo: str = "",
+    texts: Mapping[str, Collection[TextKind]] | None = None,
 ) -> bytes:
     """Return the manifest of a work as UTF-8 JSON, in a fixed order (Presentation 3.0, section 5.2).
 
     `pyramids` must have every image of the work, and the work every page of its ranges. `provider` is the institution's
     name, or '' for none, and `logo` the address of its picture. `max_area` is the image service's, by which a picture
-    too large for one response is reduced.
+    too large for one response is reduced. `texts` has the kinds of the texts of each page that has any, by its key.
     The manifest shows what the work's rights allow at `now`.
     """
     seen = decide(work.rights, WorkState.PUBLISHED, now)
-    values = _manifest(work, pyramids, provider, max_area, seen)
+    values = _manifest(work, pyramids, provider, max_area, seen, texts=texts or {})
     model = _models().Manifest(**values, **present(provider=_provider(provider, logo)))
     return _serialise(model, partial(declare_services, work=work.identifier, provider=provider, public=seen))
 
@@ -154,10 +164,18 @@ def _serialise(document: Any, complete: Callable[[Json], Json] = lambda values: 
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_area: int, seen: Decision) -> Json:
+def _manifest(
+    work: Work,
+    pyramids: Mapping[str, Pyramid],
+    provider: str,
+    max_area: int,
+    seen: Decision,
+    *,
+    texts: Mapping[str, Collection[TextKind]],
+) -> Json:
     language = _language(work.record)
     behavior = manifest_behavior(work)
-    items = list(canvases(work, pyramids, max_area, seen, paged=behavior == "paged"))
+    items = list(canvases(work, pyramids, max_area, seen, paged=behavior == "paged", texts=texts))
     return present(
         id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
@@ -169,7 +187,7 @@ def _manifest(work: Work, pyramids: Mapping[str, Pyramid], provider: str, max_ar
         thumbnail=_first_thumbnail(items),
         homepage=_homepage(work, language),
         seeAlso=_see_also(work.identifier),
-        rendering=_renderings(work.identifier, seen),
+        rendering=_renderings(work.identifier, seen, has_text=bool(texts)),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
         partOf=[_collection_reference(ALL)],
@@ -258,13 +276,15 @@ def _see_also(work: str) -> list[Json]:
     return [{"id": record, "type": "Dataset", "label": bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
 
 
-def _renderings(work: str, seen: Decision) -> list[Json]:
+def _renderings(work: str, seen: Decision, *, has_text: bool) -> list[Json]:
     """Return the files that access allows to take away: a PDF, and the pictures at their full size."""
     if not seen.shows_pixels:
         return []
     files = [(book_pdf_path(work), _PDF, "application/pdf", "Text")]
     if seen.verdict is AccessVerdict.OPEN:
         files.append((images_zip_path(work), _PICTURES, "application/zip", "Dataset"))
+    if has_text and seen.shows_text:
+        files.append((text_path(work), _PLAIN_TEXT, "text/html", "Text"))
     return [
         {"id": stored_id(path), "type": kind, "label": bilingual(label), "format": media_type}
         for path, label, media_type, kind in files

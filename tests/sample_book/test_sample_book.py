@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ from sample_book.paper import make_textures
 from sample_book.text import JUANS
 from workers.deposit.ranges import build_ranges
 from workers.deposit.record import read_record
+from workers.text.read import read_text
+from workers.text.source import SourcePage
 
 CACHE = PACKAGE.parent / ".make" / "sample-book"
 KEYS = [f"volume-1/{number:04d}" for number in range(1, 10)] + [f"volume-2/{number:04d}" for number in range(1, 10)]
@@ -85,9 +86,14 @@ def digest_of_sources() -> str:
     return digest.hexdigest()[:16]
 
 
-def texts(folder: Path) -> dict[str, Any]:
-    documents = [json.loads(path.read_text("utf-8")) for path in sorted((folder / "text").iterdir())]
-    return {document["page"]: document for document in documents}
+def texts(folder: Path) -> dict[str, SourcePage]:
+    """The text of every page as the deposit has it, by page."""
+    found = {}
+    for path in sorted((folder / "text").rglob("*.xml")):
+        read = read_text(path.read_bytes(), path.name)
+        assert read.text, read.faults
+        [found[str(path.relative_to(folder / "text").with_suffix(""))]] = read.text.pages
+    return found
 
 
 def test_text_has_a_thousand_different_characters() -> None:
@@ -153,7 +159,7 @@ def test_deposit_is_complete_and_its_record_valid(book: Path) -> None:
         page
         for line in ("天地玄黃", "蓋此身髮", "都邑華夏", "治本於農")
         for page, document in texts(book).items()
-        if any(column["text"].startswith(line) for column in document["columns"])
+        if any(column.text.startswith(line) for column in document.lines)
     ]
 
 
@@ -163,16 +169,17 @@ def test_page_is_a_colour_picture_of_twenty_megapixels(book: Path, key: str) -> 
     image: Any = pyvips.Image.new_from_file(str(book / f"{key}.jpg"))
     assert image.width * image.height >= 20_000_000
     assert (image.width, image.height, image.bands, image.format) == (PAGE_WIDTH, PAGE_HEIGHT, 3, "uchar")
-    assert (texts(book)[key]["width"], texts(book)[key]["height"]) == (PAGE_WIDTH, PAGE_HEIGHT)
+    assert texts(book)[key].size == (PAGE_WIDTH, PAGE_HEIGHT)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in {"volume-1/0001", "volume-2/0001"}])
-def test_ink_is_within_the_character_boxes(book: Path, key: str) -> None:
+def test_ink_is_within_the_boxes_of_the_columns(book: Path, key: str) -> None:
     pixels = pyvips.Image.new_from_file(str(book / f"{key}.jpg")).numpy()
     black = pixels.max(axis=2) < 110
-    characters = texts(book)[key]["characters"]
-    boxes = [TextBox(each["x"], each["y"], each["w"], each["h"]) for each in characters]
+    places = [tuple(map(round, line.box)) for line in texts(book)[key].lines if line.box]
+    boxes = [TextBox(left, top, right - left, bottom - top) for left, top, right, bottom in places]
+    assert boxes
     assert all(ink(black, box) > 0.005 for box in boxes)
     if key.endswith(("0002", "0003")) and key.startswith("volume-1"):
         return  # the title page and the colophon have columns of several sizes

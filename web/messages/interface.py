@@ -70,6 +70,17 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "works.later": LocalizedText("下一页", "Next"),
         "works.page": LocalizedText("第 {number} 页", "Page {number}"),
         "work.read": LocalizedText("开卷阅读", "Read online"),
+        "work.text": LocalizedText("阅读文本", "Read the text"),
+        "text.title": LocalizedText("{title}（文本）", "{title} (text)"),
+        "text.what": LocalizedText(
+            "按书页排列，一行对应书上一行；小字为夹注。点书页名称可看图像。",
+            "In the order of the pages, a line for each line of the book; small print is notes in double columns. The"
+            " name of a page leads to its picture.",
+        ),
+        "text.note": LocalizedText("夹注", "Note"),
+        "text.none": LocalizedText("本文献尚无文本。", "This work has no text yet."),
+        "text.no-page": LocalizedText("此页没有文本。", "This page has no text."),
+        "text.translation": LocalizedText("译文", "Translation"),
         "work.record": LocalizedText("书目信息", "Catalogue record"),
         "work.contents": LocalizedText("目次", "Contents"),
         "work.pages": LocalizedText("图像", "Pages"),

@@ -22,6 +22,7 @@ from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
 from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
+from repository.texts import pages_with_text
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import reading, view_models
@@ -138,6 +139,10 @@ class CatalogueQueries:
         """
         first = next(work.images(), None)
         return first is not None and self._repository.log_sequence.newest_log_index(first.identifier) is not None
+
+    def has_text(self, work: Work, decision: Decision) -> bool:
+        """Return whether text of the work's pages may be shown."""
+        return decision.shows_text and bool(pages_with_text(self._repository.store, work.identifier))
 
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""
@@ -263,6 +268,7 @@ def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Wor
         preservation=queries.preservation(work),
         fixity=queries.fixity(work),
         certified=queries.is_logged(work),
+        has_text=queries.has_text(work, decision),
         from_right=view_models.reads_from_right(work),
         script=static_files.built_url(COPY_SCRIPT),
     )

@@ -36,6 +36,7 @@ from repository.localized import LocalizedText
 from repository.model.access import rights_under
 from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
+from repository.texts import pages_with_text
 from workers.execution.context import TaskContext
 
 _LOCK: Final = "collections"
@@ -65,7 +66,13 @@ def manifest_of(
     shown = replace(work, rights=rights_under(work.rights, access))
     settings = repository.settings
     return build_manifest(
-        shown, pyramids, settings.provider, settings.max_area, repository.clock(), logo=settings.provider_logo
+        shown,
+        pyramids,
+        settings.provider,
+        settings.max_area,
+        repository.clock(),
+        logo=settings.provider_logo,
+        texts=pages_with_text(repository.store, work.identifier),
     )
 
 

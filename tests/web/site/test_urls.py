@@ -54,6 +54,12 @@ def test_paths_of_a_work_are_routed_to_it(work: str, page: int) -> None:
     assert routed(urls.record_path(work)) == ("pages.record", {"identifier": work})
     assert routed(urls.reader_path(work)) == ("pages.read", {"identifier": work})
     assert routed(urls.reader_path(work, page)) == ("pages.read", {"identifier": work, "page": str(page)})
+    assert routed(urls.text_path(work)) == ("text_pages.text", {"identifier": work})
+    assert routed(urls.text_path(work, page)) == ("text_pages.text", {"identifier": work, "page": str(page)})
+    assert routed(urls.page_text_path(work, page, "txt")) == ("text.plain", {"work": work, "number": page})
+    assert routed(urls.page_text_path(work, page, "xml")) == ("text.alto", {"work": work, "number": page})
+    annotations = {"work": work, "number": page, "version": 3}
+    assert routed(urls.text_annotations_path(work, page)) == ("text.annotations3", annotations)
     assert routed(urls.manifest_path(work)) == ("iiif.manifest", {"work": work})
     assert routed(urls.collection_path(work)) == ("iiif.collection", {"name": work})
 

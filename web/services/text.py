@@ -1,0 +1,101 @@
+"""The text of pages for programs: annotation pages, plain text and ALTO. Open to everybody, as access allows."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Final
+
+from flask import Blueprint, Response
+
+from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.presentation import version2
+from iiif_server.presentation.alto import alto_document
+from iiif_server.presentation.published import MEDIA_TYPES
+from iiif_server.presentation.text_annotations import annotation_page
+from repository.errors import AccessRefused, NotFound
+from repository.localized import LocalizedText
+from repository.model.access import can_be_lifted
+from repository.model.text import PageText, TextKind
+from repository.model.work import Page, Work
+from repository.repository import Repository
+from repository.texts import texts_of_page
+from web.site.cors import conditional
+from web.site.held_work import held_work
+from web.site.urls import base_url
+
+_SECONDS: Final = "public, max-age=5"
+"""As long as the image service trusts a look-up: the text of a withdrawn work disappears from caches as soon."""
+
+_NO_SIZE: Final = (1000, 1400)
+"""The size of a canvas without a picture."""
+
+
+class TextNotFound(NotFound):
+    """A page of a work that has no text."""
+
+    code = "not-held.text"
+    text = LocalizedText("{work} 第 {number} 页没有文本", "Page {number} of {work} has no text")
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Return the routes of the text of pages, which are counted from 1."""
+    routes = Blueprint("text", __name__)
+
+    def annotations(work: str, number: int, version: int) -> Response:
+        found, _, texts = _page_texts(repository, work, number)
+        body = annotation_page(found, number, texts, base_url(repository.settings))
+        if version == 2:
+            body = json.dumps(version2.annotation_list(json.loads(body)), ensure_ascii=False).encode()
+        return _respond(body, MEDIA_TYPES[version])
+
+    for version in MEDIA_TYPES:
+        routes.add_url_rule(
+            f"/iiif/presentation/{version}/<work>/canvas/<int:number>/text",
+            f"annotations{version}",
+            annotations,
+            defaults={"version": version},
+        )
+
+    @routes.get("/works/<work>/text/<int:number>.txt")
+    def plain(work: str, number: int) -> Response:
+        _, _, texts = _page_texts(repository, work, number)
+        return _respond(_best(work, number, texts).plain().encode(), "text/plain; charset=utf-8")
+
+    @routes.get("/works/<work>/text/<int:number>.xml")
+    def alto(work: str, number: int) -> Response:
+        _, page, texts = _page_texts(repository, work, number)
+        width, height = (page.images[0].width, page.images[0].height) if page.images else _NO_SIZE
+        return _respond(alto_document(_best(work, number, texts), width, height), "application/xml; charset=utf-8")
+
+    return routes
+
+
+def _page_texts(repository: Repository, work: str, number: int) -> tuple[Work, Page, tuple[PageText, ...]]:
+    """Return a work, its page with this number and its texts, the best first.
+
+    Raises `NotFound`, `Withdrawn`, and `AccessRefused` or `AuthorizationNeeded` if the public may not see the text.
+    """
+    found, decision = held_work(repository, work)
+    if not decision.shows_text:
+        raise (AuthorizationNeeded if can_be_lifted(found.rights) else AccessRefused)(what=found.identifier)
+    pages = list(found.pages())
+    if not 1 <= number <= len(pages):
+        raise TextNotFound(work=found.identifier, number=number)
+    page = pages[number - 1]
+    return found, page, texts_of_page(repository.store, found.identifier, page.key)
+
+
+def _best(work: str, number: int, texts: tuple[PageText, ...]) -> PageText:
+    """Return the best text that is no translation. Raises `TextNotFound`."""
+    for text in texts:
+        if text.kind is not TextKind.TRANSLATION:
+            return text
+    raise TextNotFound(work=work, number=number)
+
+
+def _respond(body: bytes, media_type: str) -> Response:
+    response = Response(body, content_type=media_type)
+    response.headers["ETag"] = f'"{sha256(body).hexdigest()[:32]}"'
+    response.headers["Cache-Control"] = _SECONDS
+    return conditional(response)
