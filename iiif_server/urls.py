@@ -179,6 +179,11 @@ def page_text_path(work: str, number: int, form: str) -> str:
     return f"{work_path(work)}/text/{number}.{form}"
 
 
+def is_page_text_path(path: str) -> bool:
+    """Return whether a path is that of the text of a page for programs."""
+    return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml"))
+
+
 def record_path(work: str) -> str:
     """Return the path of a work's catalogue record as JSON."""
     return f"{WORKS}/{work}{_RECORD}"

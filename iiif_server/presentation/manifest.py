@@ -175,7 +175,10 @@ def _manifest(
 ) -> Json:
     language = _language(work.record)
     behavior = manifest_behavior(work)
-    items = list(canvases(work, pyramids, max_area, seen, paged=behavior == "paged", texts=texts))
+    items = [
+        _with_references(canvas)
+        for canvas in canvases(work, pyramids, max_area, seen, paged=behavior == "paged", texts=texts)
+    ]
     return present(
         id=stored_id(manifest_path(work.identifier)),
         label={language: [work.record.title]},
@@ -195,6 +198,15 @@ def _manifest(
         items=items,
         structures=[_range_model(part) for part in structures(work, language)],
     )
+
+
+def _with_references(canvas: Json) -> Json:
+    """Return a canvas whose annotation pages are references: the models read plain values as empty pages."""
+    if "annotations" not in canvas:
+        return canvas
+    models = _models()
+    pages = [models.AnnotationPageRef(models.AnnotationPageRefExtended(**page)) for page in canvas["annotations"]]
+    return {**canvas, "annotations": pages}
 
 
 def _range_model(part: Json) -> Any:

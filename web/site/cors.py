@@ -8,7 +8,7 @@ from typing import Final
 from flask import Response, request
 
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
-from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, is_record_path
+from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, is_page_text_path, is_record_path
 
 _SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT)
 
@@ -36,4 +36,4 @@ def allow_any_origin(response: Response) -> Response:
 
 
 def _is_service() -> bool:
-    return request.path.startswith(_SERVICES) or is_record_path(request.path)
+    return request.path.startswith(_SERVICES) or is_record_path(request.path) or is_page_text_path(request.path)

@@ -1,0 +1,59 @@
+"""The text of a work over HTTP: for people, as plain text, as ALTO, as annotations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from deposits import write_deposit
+from flask.testing import FlaskClient
+
+from repository.model.work import Access, WorkAccess
+from web.app import create_app
+from workers.execution.context import TaskContext
+from workers.service.local import local_runner
+from workers.tasks.access import set_level, withdraw
+from workers.tasks.jobs import ingest_job
+
+
+@pytest.fixture
+def work(context: TaskContext, tmp_path: Path) -> str:
+    folder = write_deposit(tmp_path / "deposit")
+    (folder / "text").mkdir()
+    (folder / "text/0001.txt").write_text("天地玄黃\n宇宙洪荒\n", "utf-8")
+    with local_runner(context) as runner:
+        job = runner.run(ingest_job(folder))
+    assert job.result
+    return str(job.result["identifier"])
+
+
+@pytest.fixture
+def client(context: TaskContext) -> FlaskClient:
+    return create_app(context.repository).test_client()
+
+
+def paths_of(work: str) -> list[str]:
+    files = [f"/works/{work}/text{end}" for end in ("", "/1.txt", "/1.xml")]
+    return [*files, *(f"/iiif/presentation/{version}/{work}/canvas/1/text" for version in (2, 3))]
+
+
+def test_the_text_is_shown_in_every_form_and_linked_from_the_work(client: FlaskClient, work: str) -> None:
+    for path in paths_of(work):
+        response = client.get(path)
+        assert response.status_code == 200, path
+        assert "天地玄黃" in response.get_data(as_text=True) or "\\u5929" in response.get_data(as_text=True), path
+    assert client.get(f"/works/{work}/text/1.txt").get_data(as_text=True) == "天地玄黃\n宇宙洪荒\n"
+    assert client.get(f"/works/{work}/text/1.txt").headers["Access-Control-Allow-Origin"] == "*"
+    assert f'href="/works/{work}/text"' in client.get(f"/works/{work}").get_data(as_text=True)
+    assert client.get(f"/works/{work}/text/2.txt").status_code == 404
+    assert client.get(f"/works/{work}/text/99.xml").status_code == 404
+
+
+def test_the_text_of_a_work_that_is_not_shown_is_not_shown(
+    context: TaskContext, client: FlaskClient, work: str
+) -> None:
+    set_level(context.repository, work, replace(WorkAccess(), access=Access.RESTRICTED))
+    assert {client.get(path).status_code for path in paths_of(work)} <= {401, 403}
+    withdraw(context.repository, work, "請求")
+    assert {client.get(path).status_code for path in paths_of(work)} == {410}
