@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -32,7 +32,7 @@ _PAGES: Final = 40
 class TextView:
     """The text of a page: its number from 1, the labels of its volume, if that begins here, and of the page.
 
-    `text` is None without one; `label` says what it is.
+    `text` is None without one; `label` says what it is, where that is not the same as on the page before.
     """
 
     number: int
@@ -80,8 +80,14 @@ def _views(repository: Repository, work: Work, part: int, have_text: Collection[
     for number, page in islice(numbered, (part - 1) * _PAGES, part * _PAGES):
         texts = texts_of_page(repository.store, work.identifier, page.key) if page.key in have_text else ()
         before, volume = volume, volume_of(work, number)
-        views.append(_view(work.identifier, number, page, texts, volume.label if volume is not before else ""))
+        view = _view(work.identifier, number, page, texts, volume.label if volume is not before else "")
+        is_same = bool(views) and _origin(view.text) == _origin(views[-1].text)
+        views.append(replace(view, label=None) if is_same else view)
     return views
+
+
+def _origin(text: PageText | None) -> tuple[object, ...] | None:
+    return (text.kind, text.is_corrected, text.source) if text else None
 
 
 def _view(work: str, number: int, page: Page, texts: Sequence[PageText], volume: str) -> TextView:
