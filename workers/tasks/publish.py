@@ -34,9 +34,10 @@ from repository.database.publication import Publication
 from repository.errors import Busy
 from repository.localized import LocalizedText
 from repository.model.access import rights_under
+from repository.model.text import TextKind
 from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
-from repository.texts import pages_with_text
+from repository.texts import TextsDamaged, pages_with_text
 from workers.execution.context import TaskContext
 
 _LOCK: Final = "collections"
@@ -72,8 +73,19 @@ def manifest_of(
         settings.max_area,
         repository.clock(),
         logo=settings.provider_logo,
-        texts=pages_with_text(repository.store, work.identifier),
+        texts=_kinds_of_texts(repository, work.identifier),
     )
+
+
+def _kinds_of_texts(repository: Repository, work: str) -> Mapping[str, frozenset[TextKind]]:
+    """Return the kinds of the texts of pages, none while the document of the texts is damaged.
+
+    A sweep then finds that the manifest, which links to text, is not what it must be, and a repair makes both again.
+    """
+    try:
+        return pages_with_text(repository.store, work)
+    except TextsDamaged:
+        return {}
 
 
 def collections_of(repository: Repository) -> Iterator[tuple[str, bytes]]:

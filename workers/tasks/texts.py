@@ -38,7 +38,7 @@ from repository.localized import LocalizedText
 from repository.model.work import Event, Work
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
-from repository.texts import delete_texts, put_texts, texts_version
+from repository.texts import TextsDamaged, delete_texts, put_texts, texts_version
 from workers.deposit.page_texts import AssignedTexts, assign_texts
 from workers.deposit.survey import is_text
 from workers.execution.context import TaskContext
@@ -111,8 +111,11 @@ def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
         delete_texts(store, identifier)
         return
     version = _version(work, preserved)
-    if texts_version(store, identifier) == version:
-        return
+    try:
+        if texts_version(store, identifier) == version:
+            return
+    except TextsDamaged:
+        delete_texts(store, identifier)
     texts: dict[str, SourceText] = {}
     for path in filter(is_text, preserved.files):
         text = read(_read(store, identifier, inventory, path), path).text

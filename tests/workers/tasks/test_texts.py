@@ -20,7 +20,7 @@ from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
-from workers.tasks.jobs import ingest_job, text_job
+from workers.tasks.jobs import ingest_job, repair_work_job, text_job
 from workers.text.statement import TextStatement
 
 ALTO = """<alto><Layout><Page WIDTH="70" HEIGHT="90"><TextLine HPOS="7" VPOS="9" WIDTH="7" HEIGHT="70">
@@ -103,6 +103,21 @@ def test_a_new_deposit_and_a_rebuild_keep_the_text_that_was_added(
     rebuild(repository, examiner, SilentProgress())
     assert store.read(paths.page_texts(work)) == document
     assert pages_with_text(store, work).keys() == {"0001", "0002"}
+
+
+@pytest.mark.parametrize("harm", [b"", None])
+def test_a_repair_makes_a_damaged_or_missing_document_again(
+    context: TaskContext, work: str, harm: bytes | None
+) -> None:
+    store, key = context.repository.store, paths.page_texts(work)
+    document, manifest = store.read(key), store.read(paths.manifest(work))
+    if harm is None:
+        store.delete(key)
+    else:
+        store.put(key, harm)
+    assert run(context, repair_work_job(work, derived=True)).state is JobState.DONE
+    assert store.read(key) == document
+    assert store.read(paths.manifest(work)) == manifest
 
 
 @pytest.mark.parametrize(
