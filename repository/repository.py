@@ -10,6 +10,7 @@ from repository.clock import Clock, system_clock
 from repository.config import Settings
 from repository.database.accounts import Accounts, AccountSessions
 from repository.database.catalogue import Catalogue
+from repository.database.changes import ChangeFeed
 from repository.database.deletions import Deletions
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.fixity import FixityRecords
@@ -60,6 +61,7 @@ class Repository:
     deletions: Deletions
     partner_tokens: PartnerTokens
     harvests: Harvests
+    changes: ChangeFeed
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -114,4 +116,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         Deletions(sessions),
         PartnerTokens(sessions, clock),
         Harvests(sessions),
+        ChangeFeed(sessions, clock),
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from repository.clock import Clock
+from repository.database.changes import append_published, append_withdrawn
 from repository.database.counters import add_to_counters
 from repository.database.log_positions import LogPosition
 from repository.database.outbox import NewJob, enqueue
@@ -15,6 +17,7 @@ from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_v
 from repository.database.tables import EventRow, WorkRow
 from repository.model.access import is_same_access
 from repository.model.work import Event, WorkAccess, WorkState
+from repository.model.work_json import work_of_json
 
 AccessChange = Callable[[WorkAccess], WorkAccess]
 """Returns the new access to a work from the one in force."""
@@ -30,7 +33,13 @@ class PreservedAccess:
 
 
 def change_access(
-    session: Session, work: str, change: AccessChange, jobs: Callable[[str], Sequence[NewJob]], now: str
+    session: Session,
+    work: str,
+    change: AccessChange,
+    jobs: Callable[[str], Sequence[NewJob]],
+    now: str,
+    *,
+    clock: Clock,
 ) -> WorkAccess | None:
     """Change the access to a work in the caller's transaction (see `Catalogue.change_access`)."""
     query = select(WorkRow.accessioned, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work).with_for_update()
@@ -44,13 +53,24 @@ def change_access(
     session.execute(update(WorkRow).where(WorkRow.identifier == work).values(access_values(after, pending=True)))
     for job in sorted(jobs(row.accessioned), key=lambda job: job.key):
         enqueue(session, job, now)
+    if not _is_published(after):
+        append_withdrawn(session, work, clock)
     add_to_counters(session, published=_is_published(after) - _is_published(before))
     return after
 
 
-def record_preserved(session: Session, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str) -> None:
-    """Record in the caller's transaction what a work's object holds (see `Catalogue.record_access`)."""
-    query = select(*WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work).with_for_update()
+def record_preserved(
+    session: Session, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str, *, clock: Clock
+) -> None:
+    """Record in the caller's transaction what a work's object holds (see `Catalogue.record_access`).
+
+    The feed reports only now that a work has returned, because its manifest is there to be read.
+    """
+    query = (
+        select(WorkRow.version, WorkRow.document, *WORK_ACCESS_COLUMNS)
+        .where(WorkRow.identifier == work)
+        .with_for_update()
+    )
     row = session.execute(query).one_or_none()
     if row is None:
         return
@@ -68,6 +88,8 @@ def record_preserved(session: Session, work: str, preserved: PreservedAccess, jo
         session.execute(insert(EventRow), added)
     for job in sorted(jobs, key=lambda job: job.key):
         enqueue(session, job, now)
+    if row.state == WorkState.PUBLISHED.value:
+        append_published(session, work_of_json(row.document), clock, changed=row.version != preserved.version)
     add_to_counters(session, events=len(added))
 
 

@@ -22,8 +22,10 @@ from repository.database.access_changes import (
     pending_access,
     record_preserved,
 )
+from repository.database.changes import append_published, append_withdrawn
 from repository.database.counters import add_to_counters, read_counters, recount
 from repository.database.engine import Sessions, lift_timeouts, read_session, run_transaction, write_session
+from repository.database.feed_rebuild import rebuild_feed
 from repository.database.holdings import (
     Groups,
     add_to_holdings,
@@ -141,11 +143,15 @@ class Catalogue:
         A change is recorded as pending until `record_access`. `jobs` gives the jobs to enqueue, from the time of the
         work's accession. A change to the same access changes nothing.
         """
-        return run_transaction(self._sessions, lambda session: change_access(session, work, change, jobs, now))
+        return run_transaction(
+            self._sessions, lambda session: change_access(session, work, change, jobs, now, clock=self._clock)
+        )
 
     def record_access(self, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str) -> None:
         """Record what the newest version of a work's object holds, and enqueue `jobs`."""
-        run_transaction(self._sessions, lambda session: record_preserved(session, work, preserved, jobs, now))
+        run_transaction(
+            self._sessions, lambda session: record_preserved(session, work, preserved, jobs, now, clock=self._clock)
+        )
 
     def ended_restrictions(self, day: str, limit: int) -> list[str]:
         """Return works, at most `limit`, whose access is open from `day` (ISO 8601) or an earlier day on."""
@@ -262,6 +268,7 @@ class Catalogue:
             if held is None:
                 forget_lost(session, work)
             forget_found(session, work, publication.version)
+            version = session.scalar(select(WorkRow.version).where(WorkRow.identifier == work))
             positions = remove_events(session, work)
             before |= {"events": len(positions), "logged": count_logged(positions.values())}
             session.execute(delete(ImageRow).where(ImageRow.work == work))
@@ -270,6 +277,10 @@ class Catalogue:
             insert_publication(
                 session, publication, positions, None if stays else publication.access_held, has_row=held is not None
             )
+            if access.state is WorkState.PUBLISHED:
+                append_published(session, publication.work, self._clock, changed=version != publication.version)
+            else:
+                append_withdrawn(session, work, self._clock)
             # Always in the same order, so that two publications do not deadlock.
             for job in sorted(follow_up, key=lambda job: job.key):
                 enqueue(session, job, now)
@@ -292,9 +303,10 @@ class Catalogue:
     ) -> int:
         """Replace all works, images and events in one transaction; return the number of works. Jobs stay.
 
-        So does a change of access that the objects do not hold yet. The access to works without a publication, which
-        the catalogue or the log (`logged`) knows, is kept as that of lost works. `kept` are the events that the log
-        alone keeps, with their indexes there; those that it does not have yet stay. Nobody may write the log meanwhile.
+        So do the feed of changes, and a change of access that the objects do not hold yet. The access to works without
+        a publication, which the catalogue or the log (`logged`) knows, is kept as that of lost works. `kept` are the
+        events that the log alone keeps, with their indexes there; those that it does not have yet stay. Nobody may
+        write the log meanwhile.
         """
         works = []
         with write_session(self._sessions) as session:
@@ -315,6 +327,7 @@ class Catalogue:
             replace_lost(session, limited, logged, works, self._clock())
             restore_logged(session, kept)
             close_gaps(session)
+            rebuild_feed(session, self._clock)
             clear_holdings(session)
             add_to_holdings(session, groups)
             recount(session)

@@ -13,11 +13,26 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, MetaData, String, create_mock_engine, insert
 from sqlalchemy import Table as CoreTable
 
-from repository.database import deletion_tables, fixity_tables, harvest_tables, partner_tables, report_tables
+from repository.database import (
+    change_tables,
+    deletion_tables,
+    fixity_tables,
+    harvest_tables,
+    partner_tables,
+    report_tables,
+)
+from repository.database.change_tables import FEED, FeedHeadRow
 from repository.database.counters import COUNTERS
 from repository.database.tables import CounterRow, SecretRow, Table
 
-DECLARED_IN: Final = (deletion_tables, fixity_tables, harvest_tables, partner_tables, report_tables)
+DECLARED_IN: Final = (
+    change_tables,
+    deletion_tables,
+    fixity_tables,
+    harvest_tables,
+    partner_tables,
+    report_tables,
+)
 """The modules beside `tables` whose import declares tables."""
 
 COOKIES: Final = "cookies"
@@ -37,6 +52,7 @@ def create_database(connection: Connection, revision: str) -> None:
         connection.exec_driver_sql(statement)
     connection.execute(insert(_REVISIONS), [{"version_num": revision}])
     connection.execute(insert(CounterRow), [{"name": name, "value": 0} for name in COUNTERS])
+    connection.execute(insert(FeedHeadRow), [{"name": FEED, "size": 0, "time": ""}])
     connection.execute(insert(SecretRow), [{"name": COOKIES, "value": secrets.token_bytes(32)}])
 
 
