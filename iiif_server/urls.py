@@ -31,6 +31,8 @@ ROBOTS: Final = "/robots.txt"
 SITEMAP: Final = "/sitemap.xml"
 OEMBED: Final = "/oembed"
 READ: Final = "/read"
+OAI: Final = "/oai"
+CHANGES: Final = "/iiif/discovery/1/changes"
 LOG_CHECKPOINT: Final = "/log/checkpoint"
 LOG_KEY: Final = "/log/key"
 
@@ -39,7 +41,7 @@ LOG_ROOT: Final = "/log/"
 HEALTH_ROOT: Final = "/health/"
 API_ROOT: Final = "/api/"
 
-_RECORD: Final = "/record.json"
+_RECORD: Final = "/record."
 _BOOK_PDF: Final = "book.pdf"
 _IMAGES_ZIP: Final = "images.zip"
 _BAG_ZIP: Final = "bag.zip"
@@ -184,14 +186,19 @@ def is_page_text_path(path: str) -> bool:
     return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml"))
 
 
-def record_path(work: str) -> str:
-    """Return the path of a work's catalogue record as JSON."""
-    return f"{WORKS}/{work}{_RECORD}"
+def record_path(work: str, form: str = "json") -> str:
+    """Return the path of a work's catalogue record as JSON, or in a format of `iiif_server.records`: ``mods.xml``."""
+    return f"{WORKS}/{work}{_RECORD}{form}"
 
 
 def is_record_path(path: str) -> bool:
-    """Return whether a path is that of a catalogue record."""
-    return path.startswith(f"{WORKS}/") and path.endswith(_RECORD)
+    """Return whether a path is that of a catalogue record, in any format."""
+    return path.startswith(f"{WORKS}/") and _RECORD in path
+
+
+def changes_page_path(number: int) -> str:
+    """Return the path of a page of the feed of changes, counted from 0."""
+    return f"{CHANGES}/page/{number}"
 
 
 def book_pdf_path(work: str) -> str:

@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
+from iiif_server.records.schema_org import json_ld, schema_org
 from iiif_server.urls import OEMBED, work_path
 from repository.model.work import Work
 from web.site.view_models import Picture
@@ -65,28 +64,5 @@ def page_metadata(work: Work, site: str, picture: Picture | None, public_url: Ca
         f"{public_url(OEMBED)}?{urlencode({'url': address})}",
         tuple((name, value) for name, value in names if value),
         tuple((name, value) for name, value in properties if value),
-        _json_ld(work, address, picture_url or None),
+        json_ld(schema_org(work, address, picture_url or None)),
     )
-
-
-def _json_ld(work: Work, address: str, picture_url: str | None) -> str:
-    """Return the work as schema.org JSON-LD that is safe inside a ``script`` element."""
-    record = work.record
-    values: dict[str, Any] = {
-        "@context": "https://schema.org",
-        "@type": "Book",
-        "@id": address,
-        "url": address,
-        "name": record.title,
-        "author": [{"@type": "Person", "name": name} for name in record.creator],
-        "temporalCoverage": record.date.text if record.date else None,
-        "inLanguage": list(record.language),
-        "bookEdition": record.edition,
-        "identifier": record.identifier or work.identifier,
-        "license": work.rights.uri,
-        "holdingArchive": {"@type": "Library", "name": record.holder} if record.holder else None,
-        "description": record.summary,
-        "image": picture_url,
-    }
-    document = json.dumps({name: value for name, value in values.items() if value}, ensure_ascii=False)
-    return document.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

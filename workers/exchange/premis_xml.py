@@ -11,16 +11,16 @@ from typing import Final
 from lxml import etree
 from lxml.builder import ElementMaker
 
+from iiif_server.records.xml_text import XSI, serialized, xml_text
 from repository.model.work import Image
 from workers.exchange.contents import BagContents, PositionedEvent
-from workers.exchange.xml_values import SHA256, href, serialized, stated, xml_text
+from workers.exchange.xml_values import SHA256, href, stated
 
 NAMESPACE: Final = "http://www.loc.gov/premis/v3"
 VERSION: Final = "3.0"
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-_TYPE: Final = f"{{{_XSI}}}type"
+_TYPE: Final = f"{{{XSI}}}type"
 _LOCAL: Final = "local"
-_P: Final = ElementMaker(namespace=NAMESPACE, nsmap={"premis": NAMESPACE, "xsi": _XSI})
+_P: Final = ElementMaker(namespace=NAMESPACE, nsmap={"premis": NAMESPACE, "xsi": XSI})
 
 
 def premis_document(contents: BagContents) -> bytes:
