@@ -58,6 +58,7 @@ class Settings:
     autorepair: int = 1
     provider: str = ""
     provider_logo: str = ""
+    contact_mail: str = ""
     embedders: tuple[str, ...] = ()
     tile_size: int = 512
     jpeg_quality: int = 80

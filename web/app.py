@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 
 from iiif_server import urls
 from iiif_server.presentation.published import MEDIA_TYPES
+from iiif_server.records.formats import LINKS
 from repository.localized import Language
 from repository.repository import Repository
 from web.accounts import authorization, cookies
@@ -26,8 +27,8 @@ from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
 from web.operations import harvest_page, staff_page, status_page, work_page
 from web.reports import pages as report_pages
-from web.services import evidence, health, log, metrics, presentation, similar, text
-from web.site import content_state, error_pages, oembed, pages, partners, sitemap, text_pages
+from web.services import discovery, evidence, health, log, metrics, oai, presentation, similar, text
+from web.site import content_state, error_pages, oembed, pages, partners, records, sitemap, text_pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
 from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
@@ -60,10 +61,13 @@ def create_app(
         partners.blueprint(repository),
         text_pages.blueprint(repository, partial(current_privileges, repository.account_sessions)),
         text.blueprint(repository),
+        records.blueprint(repository),
         sitemap.blueprint(repository),
         content_state.blueprint(repository),
         oembed.blueprint(repository),
         *(presentation.blueprint(repository, version) for version in MEDIA_TYPES),
+        discovery.blueprint(repository),
+        oai.blueprint(repository),
         log.blueprint(repository),
         evidence.blueprint(repository),
         health.blueprint(repository),
@@ -102,6 +106,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
         "switch_url": switch_url,
         "local_url": local_url,
         "urls": urls,
+        "record_links": LINKS,
         "static_files": static_files,
         "typeface": static_files.built_url(TYPEFACE),
         "provider": repository.settings.provider,

@@ -24,8 +24,10 @@ from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.linting.linter import lint_document
 from iiif_server.presentation.ranges import structures
 from iiif_server.presentation.values import Json, bilingual, plain, present
+from iiif_server.records.formats import see_also
 from iiif_server.urls import (
     HOME,
+    PLACEHOLDER,
     book_pdf_path,
     collection_path,
     image_path,
@@ -285,7 +287,8 @@ def _homepage(work: Work, language: str) -> list[Json]:
 
 def _see_also(work: str) -> list[Json]:
     record = stored_id(record_path(work))
-    return [{"id": record, "type": "Dataset", "label": bilingual(_CATALOGUE_RECORD), "format": "application/json"}]
+    own = {"id": record, "type": "Dataset", "label": bilingual(_CATALOGUE_RECORD), "format": "application/json"}
+    return [own, *see_also(work, PLACEHOLDER)]
 
 
 def _renderings(work: str, seen: Decision, *, has_text: bool) -> list[Json]:

@@ -21,7 +21,7 @@ MAX_FORM_BYTES: Final = 64 << 10
 """The largest form, in bytes. A view that takes more sets ``request.max_content_length``."""
 
 
-_CHANGING_NOTHING: Final = frozenset({"similar.find"})
+_CHANGING_NOTHING: Final = frozenset({"oai.respond", "similar.find"})
 """Views that accept a form of any site: they change nothing, and respond to everybody in the same way."""
 
 

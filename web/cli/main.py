@@ -18,6 +18,7 @@ COMMANDS: Final = MappingProxyType(
         "access": "access:access",
         "account": "account:account",
         "certificate": "certificate:certificate",
+        "changes": "changes:changes",
         "check": "check:check",
         "delete": "delete:delete",
         "export": "exchange:export",

@@ -92,6 +92,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "work.download": LocalizedText("下载", "Download"),
         "work.pdf": LocalizedText("全书 PDF", "PDF of the work"),
         "work.images-zip": LocalizedText("全部图像（ZIP）", "All images (ZIP)"),
+        "work.formats": LocalizedText("记录格式", "Record formats"),
         "work.rights": LocalizedText("权利声明", "Rights"),
         "work.rights-unstated": LocalizedText(
             "未注明；使用前请咨询馆方。", "Not stated. Please contact the library before use."

@@ -8,9 +8,9 @@ from typing import Final
 from flask import Response, request
 
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
-from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, is_page_text_path, is_record_path
+from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_page_text_path, is_record_path
 
-_SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT)
+_SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI)
 
 
 def conditional(response: Response) -> Response:

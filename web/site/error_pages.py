@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
-from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, is_auth_page, is_record_path
+from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_auth_page, is_record_path
 from repository.errors import ShanbenError
 from repository.localized import Language
 from web.messages.interface import MESSAGES
@@ -23,7 +23,7 @@ from web.site.language import current_language, readers_language
 _LANGUAGES: Final = (*Language, None)
 """The languages of problem documents; None stands for both."""
 
-_FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT)
+_FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT, OAI)
 
 
 def register(app: Flask) -> None:

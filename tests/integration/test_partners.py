@@ -1,0 +1,121 @@
+"""Partners of a real server: `oaipmh-scythe` and a client of Change Discovery take everything and follow changes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from change_discovery import ChangeDiscoveryClient
+from click.testing import CliRunner
+from command_line import Shanben
+from deposits import write_deposit
+from lxml import etree
+from oaipmh_scythe import Scythe
+from oaipmh_scythe.exceptions import NoRecordsMatch
+from schemas import partners_schema
+from web_server import WebServer
+
+from web.cli.main import main
+
+pytestmark = pytest.mark.integration
+
+SECONDS = 3.0
+"""Within which a partner can see a withdrawal."""
+TITLES = ("甲", "乙", "丙")
+
+
+class Library:
+    """A library of three works on a real server, and its partners."""
+
+    def __init__(self, shanben: Shanben, address: str) -> None:
+        self.shanben, self.address = shanben, address
+        self.follower = ChangeDiscoveryClient(
+            f"{address}/iiif/discovery/1/changes", lambda url: json.load(urlopen(url, timeout=30))
+        )
+
+    def run(self, *arguments: object) -> dict[str, object]:
+        """Run a command in this process, which takes less time than another."""
+        done = CliRunner(env=self.shanben.environment).invoke(main, [*map(str, arguments), "--json"])
+        assert done.exit_code == 0, done.output
+        return dict(json.loads(done.stdout))
+
+    def harvested(self, **arguments: str) -> dict[str, bool]:
+        """Return the works by whether they are deleted."""
+        with Scythe(f"{self.address}/oai") as scythe:
+            found = scythe.list_identifiers(metadata_prefix="oai_dc", **arguments)
+            return {header.identifier.rpartition(":")[2]: header.deleted for header in found}
+
+    def followed(self) -> set[str]:
+        """Return the works that the follower has after a crawl."""
+        self.follower.crawl()
+        return {manifest.rpartition("/")[0].rpartition("/")[2] for manifest in self.follower.resources}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Library, list[str]]]:
+    folder = tmp_path_factory.mktemp("library")
+    shanben = Shanben(folder, similar_pages=0)
+    deposits = [write_deposit(folder / title, 1, title, seed) for seed, title in enumerate(TITLES)]
+    done = shanben.run_json("ingest", *deposits)
+    assert done.code == 0, done.errors
+    works = [each["identifier"] for each in done.document["works"]]
+    with WebServer(folder, shanben.environment, 1) as server:
+        yield Library(shanben, server.address), works
+
+
+def wait_for(condition: Callable[[], bool]) -> float:
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() < start + 30
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def test_partners_take_everything_and_follow_a_withdrawal_and_a_return(
+    library: tuple[Library, list[str]], shared: Path, tmp_path: Path
+) -> None:
+    held, works = library
+    schema = partners_schema(shared, tmp_path / "schemas")
+    with Scythe(f"{held.address}/oai") as scythe:
+        formats = [each.metadataPrefix for each in scythe.list_metadata_formats()]
+        assert scythe.identify().deletedRecord == "persistent"
+        assert {each.setSpec for each in scythe.list_sets()} >= {"class:jing", "class:other"}
+        for prefix in formats:
+            records = list(scythe.list_records(metadata_prefix=prefix))
+            assert [record.header.identifier.rpartition(":")[2] for record in records] == works
+            for record in records:
+                schema.assertValid(etree.fromstring(etree.tostring(record.xml.find("{*}metadata")[0])))
+        with pytest.raises(NoRecordsMatch):
+            list(scythe.list_records(metadata_prefix="mods", set_="class:jing"))
+    assert held.followed() == set(works)
+
+    assert held.run("withdraw", works[0], "--reason", "试")["state"] == "withdrawn"
+    assert wait_for(lambda: held.harvested()[works[0]]) <= SECONDS
+    assert wait_for(lambda: held.followed() == set(works[1:])) <= SECONDS
+
+    held.run("restore", works[0])
+    wait_for(lambda: not held.harvested()[works[0]])
+    assert held.followed() == set(works)
+
+
+def test_a_rebuild_from_storage_alone_tells_the_same_story(library: tuple[Library, list[str]], tmp_path: Path) -> None:
+    held, _ = library
+    before = activities(held)
+    rebuilt = Shanben(tmp_path, store=held.shanben.folder / "var/store", similar_pages=0)
+    keys = tmp_path / "var/keys"
+    keys.parent.mkdir()
+    keys.symlink_to(held.shanben.folder / "var/keys")
+    done = rebuilt.run_json("rebuild")
+    assert done.code == 0, done.errors
+    with WebServer(tmp_path, rebuilt.environment, 1) as server:
+        assert activities(Library(rebuilt, server.address)) == before
+
+
+def activities(library: Library) -> list[tuple[str, str]]:
+    with urlopen(f"{library.address}/iiif/discovery/1/changes/page/0", timeout=30) as answer:
+        items = json.load(answer)["orderedItems"]
+    return [(item["type"], item["object"]["id"].rpartition("/iiif/")[2]) for item in items]
