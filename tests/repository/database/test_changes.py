@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from repository.database.access_changes import PreservedAccess
 from repository.database.catalogue import Catalogue
 from repository.database.change_tables import FEED, ChangeRow, FeedHeadRow, FeedRecordRow
 from repository.database.changes import ChangeFeed
+from repository.database.deletions import Deletions
 from repository.database.engine import sessions_of
 from repository.database.publication import Publication
 from repository.model.changes import RecordRange, set_of_class
@@ -280,3 +282,26 @@ def test_a_rebuilt_feed_continues_its_numbers(library: Library) -> None:
     library.catalogue.rebuild([preserved("甲", ("01", ACCESSION, ""))])
     library.publish("乙")
     assert library.feed() == [("Create", "甲"), ("Create", "乙")]
+
+
+def test_publications_at_the_same_time_leave_no_gap_and_no_disorder(library: Library) -> None:
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(lambda number: library.publish(f"第{number}"), range(12)))
+    assert [kind for kind, _ in library.feed()] == ["Create"] * 12
+    assert library.changes.size() == len(library.changes.records(ALL, 99)) == 12
+
+
+def test_a_deletion_by_two_people_adds_nothing_to_the_withdrawal(library: Library) -> None:
+    made, deletions = library.publish("甲", holder="某館"), Deletions(library.sessions)
+    library.withdraw(made)
+    work = made.work.identifier
+    requested = deletions.request(work, "anna", "因故", NOW)
+    event = Event("deletion", EventType.DELETION.value, NOW, work, detail={"act": "deletion"})
+    deletions.confirm(requested, "bo", event, [], NOW)
+    deletions.finish(work, [], NOW)
+    assert library.feed() == [("Create", "甲"), ("Delete", "甲")]
+    record = library.changes.record(work)
+    assert record
+    assert (record.is_deleted, record.work, len(record.sets)) == (True, None, 2)
+    library.catalogue.rebuild([], {}, [(0, event)])
+    assert library.feed() == [("Create", "甲"), ("Delete", "甲")]

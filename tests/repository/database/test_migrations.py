@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from publications import publication
 from sqlalchemy import Connection, Engine, MetaData, inspect, select
 
 from repository.database import engine as engine_module
-from repository.database.engine import migrate, open_database
+from repository.database.changes import ChangeFeed
+from repository.database.engine import migrate, open_database, sessions_of
+from repository.database.rows import access_values, work_values
 from repository.database.tables import Table
 from repository.errors import DatabaseFault
+from repository.model.changes import RecordRange
+from repository.model.work import WorkAccess, WorkState
+
+BEFORE_THE_FEED = "0017"
 
 
 @pytest.fixture
@@ -132,3 +140,34 @@ def test_tables_of_a_newer_release_are_not_migrated(engine):
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'beyond'")
     with pytest.raises(DatabaseFault, match="更新版本.*newer release"):
         migrate(engine)
+
+
+def test_works_in_public_view_of_an_older_release_are_in_the_feed_of_changes(empty, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(engine_module, "create_database", lambda connection, _: engine_module._upgrade(connection))
+        upgrade = command.upgrade
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, BEFORE_THE_FEED))
+        migrate(empty)
+    with empty.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=["works"])
+        for name, day, state in (("b", "02", "published"), ("a", "03", "published"), ("c", "01", "withdrawn")):
+            made = publication(name, f"2026-01-{day}T00:00:00Z").work
+            values = work_values(
+                replace(made, record=replace(made.record, classification="經部·易類")), 1, made_on(day)
+            )
+            access = access_values(WorkAccess(WorkState(state)), pending=False)
+            connection.execute(tables.tables["works"].insert(), {**values, **access})
+    migrate(empty)
+    feed = ChangeFeed(sessions_of(empty))
+    works = [publication(name).work.identifier for name in ("b", "a")]
+    assert [(each.number, each.kind.value, each.work, each.time) for each in feed.activities(0, 9)] == [
+        (0, "Create", works[0], made_on("02")),
+        (1, "Create", works[1], made_on("03")),
+    ]
+    assert [each.identifier for each in feed.records(RecordRange(within="class:jing"), 9)] == works
+    assert feed.size() == 2
+
+
+def made_on(day: str) -> str:
+    return f"2026-01-{day}T00:00:00Z"
