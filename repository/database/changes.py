@@ -110,15 +110,17 @@ class ChangeFeed:
             return session.scalar(query)
 
     def holder_sets(self) -> dict[str, str]:
-        """Return the names of the holders of published works by their sets."""
-        query = select(FeedRecordRow.holder_set, func.min(FeedRecordRow.holder)).where(FeedRecordRow.deleted.is_(False))
-        grouped = query.where(FeedRecordRow.holder_set.is_not(None)).group_by(FeedRecordRow.holder_set)
+        """Return the names of the holders of published works by their sets; one look into the index for each."""
+        found: dict[str, str] = {}
+        columns = FeedRecordRow.holder_set, FeedRecordRow.holder
+        shown = select(*columns).where(FeedRecordRow.deleted.is_(False)).limit(1)
+        query = shown.order_by(FeedRecordRow.holder_set, FeedRecordRow.number)
         with read_session(self._sessions) as session:
-            return {
-                spec: name
-                for spec, name in session.execute(grouped.order_by(FeedRecordRow.holder_set))
-                if spec and name
-            }
+            last = ""
+            while row := session.execute(query.where(FeedRecordRow.holder_set > last)).one_or_none():
+                last = row.holder_set or ""
+                found[last] = row.holder or ""
+        return found
 
 
 def append_published(session: Session, work: Work, clock: Clock, *, changed: bool) -> None:

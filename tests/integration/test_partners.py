@@ -19,6 +19,8 @@ from oaipmh_scythe.exceptions import NoRecordsMatch
 from schemas import partners_schema
 from web_server import WebServer
 
+from repository.config import Settings
+from repository.repository import open_repository
 from web.cli.main import main
 
 pytestmark = pytest.mark.integration
@@ -104,18 +106,16 @@ def test_partners_take_everything_and_follow_a_withdrawal_and_a_return(
 
 def test_a_rebuild_from_storage_alone_tells_the_same_story(library: tuple[Library, list[str]], tmp_path: Path) -> None:
     held, _ = library
-    before = activities(held)
-    rebuilt = Shanben(tmp_path, store=held.shanben.folder / "var/store", similar_pages=0)
-    keys = tmp_path / "var/keys"
-    keys.parent.mkdir()
-    keys.symlink_to(held.shanben.folder / "var/keys")
-    done = rebuilt.run_json("rebuild")
-    assert done.code == 0, done.errors
-    with WebServer(tmp_path, rebuilt.environment, 1) as server:
-        assert activities(Library(rebuilt, server.address)) == before
+    data = held.shanben.folder / "var"
+    rebuilt = Shanben(tmp_path, store=data / "store", similar_pages=0)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/keys").symlink_to(data / "keys")
+    Library(rebuilt, "").run("rebuild")
+    before, after = (activities(Settings(data=folder)) for folder in (data, tmp_path / "var"))
+    assert after == before
+    assert [kind for kind, _ in after] == ["Create"] * 3 + ["Delete", "Create"]
 
 
-def activities(library: Library) -> list[tuple[str, str]]:
-    with urlopen(f"{library.address}/iiif/discovery/1/changes/page/0", timeout=30) as answer:
-        items = json.load(answer)["orderedItems"]
-    return [(item["type"], item["object"]["id"].rpartition("/iiif/")[2]) for item in items]
+def activities(settings: Settings) -> list[tuple[str, str | None]]:
+    feed = open_repository(settings).changes
+    return [(activity.kind.value, activity.work) for activity in feed.activities(0, feed.size())]

@@ -9,9 +9,11 @@ from publications import NOW, publication
 from sqlalchemy import Engine, event
 
 from repository.database.catalogue import Catalogue
+from repository.database.changes import ChangeFeed
 from repository.database.engine import is_postgresql, migrate, open_database, sessions_of
 from repository.database.log_sequence import LogSequence
 from repository.identifiers import Kind, mint
+from repository.model.changes import RecordRange
 
 WORK = mint(Kind.WORK, "第7")
 IMAGE = mint(Kind.IMAGE, WORK, "1")
@@ -49,6 +51,14 @@ LOG_QUESTIONS: dict[str, tuple[Callable[[LogSequence], object], str]] = {
     "events of a work": (lambda log: log.logged_events(WORK, -1, 1000), "ix_events_work"),
     "events of an image": (lambda log: log.logged_events_of_image(IMAGE, -1, 1000), "ix_events_image"),
     "events of a work alone": (lambda log: log.logged_events_of_work_alone(WORK, -1, 1000), "ix_events_work"),
+}
+
+
+FEED_QUESTIONS: dict[str, tuple[Callable[[ChangeFeed], object], str]] = {
+    "the records of a set": (lambda feed: feed.records(RecordRange(within="class:jing"), 9), "class_set_number"),
+    "where a time begins": (lambda feed: feed.records(RecordRange(first=NOW), 9), "time_number"),
+    "holders": (lambda feed: feed.holder_sets(), "holder_set_number"),
+    "all records": (lambda feed: feed.records(RecordRange(7), 9), "feed_records"),
 }
 
 
@@ -116,3 +126,12 @@ def test_a_query_of_the_log_uses_its_index(name, engine, catalogue):
     question, index = LOG_QUESTIONS[name]
     log = LogSequence(sessions_of(engine), shared=False)
     assert index in plan(engine, lambda: question(log))
+
+
+@pytest.mark.parametrize("name", FEED_QUESTIONS)
+def test_a_query_of_the_feed_uses_its_index_and_sorts_nothing(name, engine, catalogue):
+    question, index = FEED_QUESTIONS[name]
+    found = plan(engine, lambda: question(ChangeFeed(sessions_of(engine))))
+    assert index in found, found
+    assert "TEMP B-TREE" not in found, found
+    assert "Sort" not in found, found
