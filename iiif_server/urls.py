@@ -46,7 +46,7 @@ _BOOK_PDF: Final = "book.pdf"
 _IMAGES_ZIP: Final = "images.zip"
 _BAG_ZIP: Final = "bag.zip"
 
-COSTLY_ROOTS: Final = ("/search", "/oai", "/api/", "/iiif/search/", "/iiif/autocomplete/")
+COSTLY_ROOTS: Final = ("/search", OAI, "/api/", "/iiif/search/", "/iiif/autocomplete/")
 """The start of the paths of services whose requests are limited for each client."""
 
 IMAGE_ROOT: Final = "/iiif/image/"
