@@ -20,7 +20,9 @@ _STATEMENTS = 5000
 def share_dialect() -> None:
     """Let `open_database` return engines that share what they compile."""
     cache: LRUCache[Any, Any] = LRUCache(_STATEMENTS)
-    dialect = sqlalchemy.create_engine("sqlite://").dialect
+    first = sqlalchemy.create_engine("sqlite://")
+    first.connect().close()  # The first connection of an engine fills in what its dialect knows of the server.
+    dialect = first.dialect
 
     def create_engine(url: URL, **options: Any) -> Engine:
         engine = sqlalchemy.create_engine(url, **options)
