@@ -17,12 +17,12 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import collection_path, manifest_path, partner_record_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
 from repository.database.store_registry import PRIMARY
-from repository.errors import AccessRefused, NotFound, RequestInvalid
+from repository.errors import AccessRefused, NotFound, RequestInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
 from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
-from repository.texts import pages_with_text
+from repository.texts import TextsDamaged, pages_with_text
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import reading, view_models
@@ -141,8 +141,11 @@ class CatalogueQueries:
         return first is not None and self._repository.log_sequence.newest_log_index(first.identifier) is not None
 
     def has_text(self, work: Work, decision: Decision) -> bool:
-        """Return whether text of the work's pages may be shown."""
-        return decision.shows_text and bool(pages_with_text(self._repository.store, work.identifier))
+        """Return whether there is text to show; not while the store is away, without which the rest is shown."""
+        try:
+            return decision.shows_text and bool(pages_with_text(self._repository.store, work.identifier))
+        except (StoreFault, TextsDamaged):
+            return False
 
     def manifest_url(self, work: Work) -> str:
         """Return the public URL of a work's manifest."""
