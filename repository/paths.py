@@ -14,6 +14,8 @@
     similar/works/{3}/{work}/{recipe}.features     features of pages (`iiif_server/similarity/work_features.py`)
     similar/shards/{name}.npy, {name}.ivf          the index of features (`iiif_server/similarity/shards.py`)
     similar/shards.json                            the list of its shards
+    search/segments/{name}.sqlite                  the search index (`iiif_server/search/segments.py`)
+    search/segments.json                           the list of its segments
     unfinished/{3}/{3}/{3}/shanben%3a{work}.json   the record of a version that is being written
     quarantine/{sha256}/{key}                      what a repair moved away (`preservation/fixity/quarantine.py`)
     canaries/...                                   objects known to be bad (`preservation/fixity/canaries.py`)
@@ -41,6 +43,8 @@ QUARANTINE: Final = "quarantine"
 SIMILAR: Final = "similar"
 SIMILAR_WORKS: Final = "similar/works"
 SIMILAR_SHARDS: Final = "similar/shards.json"
+SEARCH: Final = "search"
+SEARCH_SEGMENTS: Final = "search/segments.json"
 CANARIES: Final = "canaries"
 HARVESTED: Final = "harvested"
 LOG: Final = "log"
@@ -104,6 +108,11 @@ def features_of_work(work: str) -> str:
 def page_features(work: str, recipe: str) -> str:
     """Return the key of the features of a work's pages; `recipe` is a digest of all that decides them."""
     return f"{features_of_work(work)}/{recipe}.features"
+
+
+def search_segment(name: str) -> str:
+    """Return the key of a segment of the search index."""
+    return f"{SEARCH}/segments/{name}.sqlite"
 
 
 def parse_page_features(key: str) -> tuple[str, str] | None:

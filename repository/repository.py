@@ -26,6 +26,7 @@ from repository.database.outbox import Jobs
 from repository.database.partner_tokens import PartnerTokens
 from repository.database.replica_status import ReplicaStatus
 from repository.database.report_store import Reports
+from repository.database.search import SearchRecords
 from repository.database.store_registry import StoreRegistry
 from repository.errors import Busy
 from repository.localized import LocalizedText
@@ -62,6 +63,7 @@ class Repository:
     partner_tokens: PartnerTokens
     harvests: Harvests
     changes: ChangeFeed
+    search: SearchRecords
 
 
 def open_repository(settings: Settings, clock: Clock = system_clock) -> Repository:
@@ -117,4 +119,5 @@ def _build(settings: Settings, database_url: str, store: ObjectStore, clock: Clo
         PartnerTokens(sessions, clock),
         Harvests(sessions),
         ChangeFeed(sessions, clock),
+        SearchRecords(sessions, clock),
     )

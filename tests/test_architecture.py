@@ -38,6 +38,7 @@ DELETING = {
     "workers.harvest.keeping": "a source that an operator removes, with its records",
     "workers.tasks.features": "features of works that are not shown or have changed, and replaced parts of their index",
     "workers.tasks.ingest": "pyramids of a refused deposit",
+    "workers.tasks.search_index": "parts of the search index that others have replaced",
     "workers.tasks.pyramids": "pyramids that were made again under another key",
 }
 """What each module may delete in a store. Only one may delete files of OCFL objects."""

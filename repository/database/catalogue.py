@@ -58,6 +58,7 @@ from repository.database.rows import (
     summary_of,
     work_access,
 )
+from repository.database.search import mark_unindexed
 from repository.database.tables import ImageRow, UnheldEventRow, WorkRow
 from repository.model.access import rights_under
 from repository.model.work import (
@@ -281,6 +282,7 @@ class Catalogue:
                 append_published(session, publication.work, self._clock, changed=version != publication.version)
             else:
                 append_withdrawn(session, work, self._clock)
+            mark_unindexed(session, work)
             # Always in the same order, so that two publications do not deadlock.
             for job in sorted(follow_up, key=lambda job: job.key):
                 enqueue(session, job, now)
@@ -320,6 +322,7 @@ class Catalogue:
             for publication in publications:
                 insert_publication(session, publication, positions, publication.access_held)
                 groups = sum_groups((groups, groups_of(publication.work, publication.accessioned)))
+                mark_unindexed(session, publication.work.identifier)
                 works.append(publication.work.identifier)
             for work, access in pending.items():
                 change = update(WorkRow).where(WorkRow.identifier == work)

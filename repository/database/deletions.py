@@ -22,6 +22,7 @@ from repository.database.holdings import add_to_holdings, held_groups
 from repository.database.kept_events import stage_events
 from repository.database.outbox import NewJob, enqueue
 from repository.database.report_tables import ConditionRow
+from repository.database.search import mark_unindexed
 from repository.database.tables import EventRow, ImageRow, JobRow, ReplicaCopyRow, WorkRow
 from repository.errors import Busy, CallError, NotFound, Withdrawn
 from repository.localized import LocalizedText
@@ -180,6 +181,7 @@ class Deletions:
                 session.execute(delete(table).where(table.work == work))
             session.execute(delete(WorkRow).where(WorkRow.identifier == work))
             session.execute(update(EventRow).where(EventRow.work == work).values(kept_in_log=True))
+            mark_unindexed(session, work)
             for job in sorted(jobs, key=lambda job: job.key):
                 enqueue(session, job, now)
             add_to_holdings(session, {}, groups)

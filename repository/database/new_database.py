@@ -20,6 +20,7 @@ from repository.database import (
     harvest_tables,
     partner_tables,
     report_tables,
+    search_tables,
 )
 from repository.database.change_tables import FEED, FeedHeadRow
 from repository.database.counters import COUNTERS
@@ -32,6 +33,7 @@ DECLARED_IN: Final = (
     harvest_tables,
     partner_tables,
     report_tables,
+    search_tables,
 )
 """The modules beside `tables` whose import declares tables."""
 

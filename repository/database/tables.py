@@ -62,6 +62,12 @@ class WorkRow(Table):
             sqlite_where=text("access_until IS NOT NULL"),
             postgresql_where=text("access_until IS NOT NULL"),
         ),
+        Index(
+            "ix_works_limited",
+            "identifier",
+            sqlite_where=text("access <> 'open'"),
+            postgresql_where=text("access <> 'open'"),
+        ),
     )
 
 

@@ -48,7 +48,7 @@ _NO_BUCKET: Final = {"404", "NoSuchBucket"}
 _UPLOAD_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
 _RULE_PREFIX: Final = "shanben-"
-_DERIVED: Final = (paths.PYRAMIDS, paths.PUBLISHED, paths.SIMILAR)
+_DERIVED: Final = (paths.PYRAMIDS, paths.PUBLISHED, paths.SIMILAR, paths.SEARCH)
 _UNSUPPORTED_STATUS: Final = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _UNSUPPORTED: Final = {"NotImplemented", "MethodNotAllowed", "MalformedXML", "InvalidRequest", "InvalidArgument"}
 

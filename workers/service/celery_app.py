@@ -16,7 +16,7 @@ from kombu.entity import Queue
 from repository.config import Settings
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
-from workers.tasks.jobs import CHECK_FILES, SEQUENCE_EVENTS, SWEEP_STORE
+from workers.tasks.jobs import CHECK_FILES, INDEX_CHANGES, SEQUENCE_EVENTS, SWEEP_STORE
 from workers.tasks.registry import TASKS
 
 QUEUE: Final = "shanben"
@@ -26,7 +26,14 @@ LOG_QUEUE: Final = "shanben.log"
 FIXITY_QUEUE: Final = "shanben.fixity"
 """The queue of jobs that check stored files: these are many, and other jobs do not wait behind them."""
 
-_OF_THEIR_OWN: Final = {LOG_QUEUE: (SEQUENCE_EVENTS,), FIXITY_QUEUE: (SWEEP_STORE, CHECK_FILES)}
+SEARCH_QUEUE: Final = "shanben.search"
+"""The queue of jobs that make changes searchable, which takes seconds: they do not wait behind ingests."""
+
+_OF_THEIR_OWN: Final = {
+    LOG_QUEUE: (SEQUENCE_EVENTS,),
+    FIXITY_QUEUE: (SWEEP_STORE, CHECK_FILES),
+    SEARCH_QUEUE: (INDEX_CHANGES,),
+}
 KINDS: Final = {
     **_OF_THEIR_OWN,
     QUEUE: tuple(kind for kind in TASKS if not any(kind in kinds for kinds in _OF_THEIR_OWN.values())),

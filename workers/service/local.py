@@ -25,6 +25,7 @@ from workers.service.schedule import purge_finished
 from workers.tasks.ingest import discard_ingest
 from workers.tasks.jobs import (
     ASK_WITNESSES,
+    INDEX_CHANGES,
     PUBLISH_COLLECTIONS,
     SEQUENCE_EVENTS,
     replicate_log_job,
@@ -125,13 +126,14 @@ class LocalRunner:
         return unfinished
 
     def _run_follow_up(self, ended: Sequence[Job]) -> None:
-        """Run the follow-up jobs of these jobs: the log, its replication, collections and the replication of works."""
+        """Run the follow-up jobs of these: the log, its replication, the search index, collections, copies of works."""
         if not ended:
             return
         works = [str(job.result["identifier"]) for job in ended if job.result and "identifier" in job.result]
         stores = list(self._repository.replicas)
         keys = [
             SEQUENCE_EVENTS,
+            INDEX_CHANGES,
             *(job.key for job, _ in self._jobs.active(PUBLISH_COLLECTIONS)),
             *(replicate_log_job(store).key for store in stores),
             *(replicate_work_job(store, work).key for store in stores for work in works),

@@ -1,12 +1,12 @@
 """Recurring work, the same for a broker's workers and for the local worker.
 
 At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
-the provenance log get a job, and restrictions of access that have ended are recorded as ended. Once a minute: alarms
-are decided, sources whose harvest is due get a job, and witnesses that lag are asked again. Once an hour: all
-witnesses are asked, the log is timestamped if that is due, works that a replica lacks get replication jobs, the
-features of pages are compared with the catalogue, stores with due files are swept, finished jobs are purged and
-incomplete uploads removed from the stores. The first sweep waits a little, so that a process that starts serves
-first.
+the provenance log get a job, so do works that the search index does not have, and restrictions of access that have
+ended are recorded as ended. Once a minute: alarms are decided, sources whose harvest is due get a job, and witnesses
+that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
+replica lacks get replication jobs, the features of pages and the search index are compared with the catalogue, stores
+with due files are swept, finished jobs are purged and incomplete uploads removed from the stores. The first sweep waits
+a little, so that a process that starts serves first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from workers.tasks.jobs import (
     feature_index_job,
     harvest_job,
     replicate_log_job,
+    search_check_job,
+    search_index_job,
     sequence_events_job,
     sweep_job,
     timestamp_job,
@@ -89,6 +91,8 @@ class Schedule:
         end_restrictions(self._repository)
         if needs_recording(self._repository):
             self._repository.jobs.enqueue(sequence_events_job())
+        if self._repository.search.unindexed(1):
+            self._repository.jobs.enqueue(search_index_job())
         self._queue_witnessing()
         self._queue_sweeps()
         if monotonic() >= self._next_watch:
@@ -131,6 +135,7 @@ class Schedule:
             self._repository.jobs.enqueue(timestamp_job())
         if self._repository.settings.similar_pages:
             self._repository.jobs.enqueue(feature_index_job())
+        self._repository.jobs.enqueue(search_check_job())
         purge_finished(self._repository)
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:

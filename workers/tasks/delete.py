@@ -29,7 +29,7 @@ from repository.repository import Repository
 from repository.texts import delete_texts
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
-from workers.tasks.jobs import delete_copy_job, sequence_events_job
+from workers.tasks.jobs import delete_copy_job, search_index_job, sequence_events_job
 
 _PAGE: Final = 1000
 
@@ -70,7 +70,7 @@ def delete_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
         erased = erase_object(repository.store, work)
         _erase_derived(repository, work)
         _end_checks(repository, work, PRIMARY)
-        jobs = [delete_copy_job(store, work) for store in repository.replicas]
+        jobs = [search_index_job(), *(delete_copy_job(store, work) for store in repository.replicas)]
         repository.deletions.finish(work, jobs, timestamp(repository.clock()))
         return {"work": work, "deleted": erased}
     return {"work": work, "deleted": 0}

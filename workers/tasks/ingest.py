@@ -58,7 +58,14 @@ from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
 from workers.tasks.identity import Identity, held_work, identify, refuse_deleted
 from workers.tasks.ingest_page import IngestedPage
-from workers.tasks.jobs import collection_job, features_job, page_job, replicate_work_job, sequence_events_job
+from workers.tasks.jobs import (
+    collection_job,
+    features_job,
+    page_job,
+    replicate_work_job,
+    search_index_job,
+    sequence_events_job,
+)
 from workers.tasks.preserve import access_unknown_to_catalogue, next_version, preserve
 from workers.tasks.publish import publication_of, publish_work
 from workers.tasks.texts import added_texts, publish_texts
@@ -190,11 +197,12 @@ def _access_after(
 
 
 def follow_up_jobs(repository: Repository, publication: Publication) -> list[NewJob]:
-    """Return the jobs that every publication needs: log, collections, features of pages, copies in replicas."""
+    """Return the jobs that every publication needs: log, collections, search index, features, copies in replicas."""
     work = publication.work.identifier
     return [
         sequence_events_job(),
         collection_job(publication.accessioned),
+        search_index_job(),
         *([features_job(work)] if repository.settings.similar_pages else []),
         *(replicate_work_job(store, work) for store in repository.replicas),
     ]

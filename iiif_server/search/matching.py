@@ -1,0 +1,203 @@
+"""Finds a phrase in a block: the places, how alike each is, and where it stands on the picture. (pure)"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import Final
+
+from iiif_server.search.blocks import Block, BlockLine, BlockPage
+from iiif_server.search.fold import TIERS, WILDCARD, Tier, fold, fold_positions
+from repository.model.work import Rectangle
+
+CONTEXT: Final = 24
+"""The characters before and after a hit that are shown with it, at least, if the page has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase in the three tiers, one token a code point; `WILDCARD` stands for any one."""
+
+    exact: str
+    folded: str
+    variant: str
+
+    def tokens(self, tier: Tier) -> str:
+        """Return the tokens of a tier."""
+        return {Tier.EXACT: self.exact, Tier.FOLDED: self.folded, Tier.VARIANT: self.variant}[tier]
+
+    @property
+    def has_wildcard(self) -> bool:
+        """Whether a character of the phrase stands for any; the only one of a phrase stands for itself."""
+        return WILDCARD in self.variant and bool(self.variant.strip(WILDCARD))
+
+    def pattern(self, tier: Tier) -> re.Pattern[str]:
+        """Return the pattern of the phrase in a tier, which finds overlapping places too."""
+        tokens = self.tokens(tier)
+        parts = ["." if each == WILDCARD and self.has_wildcard else re.escape(each) for each in tokens]
+        return re.compile(f"(?=({''.join(parts)}))", re.DOTALL)
+
+
+def phrase_of(text: str) -> Phrase:
+    """Return the phrase that a text is."""
+    return Phrase(*(fold(text, tier) for tier in TIERS))
+
+
+@dataclass(frozen=True, slots=True)
+class HitPart:
+    """The part of a hit in one line: the page, the line from 0, the characters of it, and its box on the picture."""
+
+    page: BlockPage
+    line: int
+    start: int
+    end: int
+    region: Rectangle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place where a phrase was found, with the text around it on its page. `parts` are in reading order."""
+
+    tier: Tier
+    before: str
+    match: str
+    after: str
+    parts: tuple[HitPart, ...]
+
+    @property
+    def page(self) -> BlockPage:
+        """The page on which the hit begins."""
+        return self.parts[0].page
+
+    @property
+    def text(self) -> str:
+        """The lines with the hit."""
+        return f"{self.before}{self.match}{self.after}"
+
+    @property
+    def regions(self) -> list[Rectangle]:
+        """The boxes of the hit on the picture of its page."""
+        return [part.region for part in self.parts if part.region and part.page.number == self.page.number]
+
+
+class _BlockCharacters:
+    """The tokens of a block in the widest tier. Where each comes from is found out for the lines that are asked for."""
+
+    def __init__(self, block: Block) -> None:
+        self.lines: list[tuple[BlockPage, int, BlockLine]] = [
+            (page, number, line)
+            for page in (*block.pages, *block.tail)
+            for number, line in enumerate(page.lines, page.first)
+        ]
+        own = sum(len(page.lines) for page in block.pages)
+        folded = [fold(line.text, Tier.VARIANT) for _, _, line in self.lines]
+        self.tokens = "".join(folded)
+        self._starts = list(accumulate(map(len, folded), initial=0))
+        self.own = self._starts[own]
+        self._places: dict[int, list[int]] = {}
+
+    def place(self, token: int) -> tuple[int, int]:
+        """Return the line and the place in it of the character that a token comes from."""
+        number = bisect_right(self._starts, token) - 1
+        if number not in self._places:
+            self._places[number] = fold_positions(self.lines[number][2].text, Tier.VARIANT)[1]
+        return number, self._places[number][token - self._starts[number]]
+
+
+def contains(block: Block, phrase: Phrase, tier: Tier) -> bool:
+    """Return whether a phrase is in the index of a block in a tier."""
+    return phrase.pattern(tier).search(block.tokens(tier)) is not None
+
+
+def hits_in(block: Block, phrase: Phrase) -> Iterator[Hit]:
+    """Yield the places where a phrase begins in a block, in reading order."""
+    characters = _BlockCharacters(block)
+    length = len(phrase.variant)
+    for match in phrase.pattern(Tier.VARIANT).finditer(characters.tokens) if length else ():
+        if match.start() >= characters.own:
+            return
+        places = [characters.place(token) for token in range(match.start(), match.start() + length)]
+        yield _hit(characters, places, phrase)
+
+
+def _hit(characters: _BlockCharacters, places: list[tuple[int, int]], phrase: Phrase) -> Hit:
+    parts, pieces = [], []
+    for number, group in groupby(places, lambda place: place[0]):
+        found = [place for _, place in group]
+        page, line_number, line = characters.lines[number]
+        start, end = found[0], found[-1] + 1
+        pieces.append((number, start, end))
+        parts.append(HitPart(page, line_number, start, end, _region(line, start, end)))
+    (first, start, _), (last, _, end) = pieces[0], pieces[-1]
+    matched = _joined([characters.lines[number][2].text for number in range(first, last + 1)], cut=(start, end))
+    before = _before(characters, first, start)
+    after = _after(characters, last, end)
+    return Hit(_tier(matched, phrase), before, matched, after, tuple(parts))
+
+
+def _tier(matched: str, phrase: Phrase) -> Tier:
+    """Return the first tier in which the matched text is the phrase."""
+    for tier in (Tier.EXACT, Tier.FOLDED):
+        if _equals(fold(matched, tier), phrase, tier):
+            return tier
+    return Tier.VARIANT
+
+
+def _equals(tokens: str, phrase: Phrase, tier: Tier) -> bool:
+    """Return whether tokens are a phrase, or have it: the first or the last character may stand for several."""
+    found = phrase.pattern(tier).search(tokens)
+    return found is not None and (len(tokens) == len(phrase.tokens(tier)) or tier is not Tier.EXACT)
+
+
+def _region(line: BlockLine, start: int, end: int) -> Rectangle | None:
+    """Return the part of a line's box that some of its characters fill, which are taken to be equally long."""
+    if line.box is None or not line.text:
+        return None
+    x, y, width, height = line.box
+    length = len(line.text)
+    side = max(width, height)
+    low, high = start * side // length, -(-end * side // length)
+    if height >= width:
+        return Rectangle(x, y + low, width, max(1, high - low))
+    return Rectangle(x + low, y, max(1, high - low), height)
+
+
+def _joined(texts: list[str], cut: tuple[int, int]) -> str:
+    """Return lines as one text, from a place in the first to one in the last."""
+    start, end = cut
+    if len(texts) == 1:
+        return texts[0][start:end]
+    joined = texts[0][start:]
+    for text in (*texts[1:-1], texts[-1][:end]):
+        joined += _gap(joined, text) + text
+    return joined
+
+
+def _gap(one: str, other: str) -> str:
+    """Return a space between two lines of a script that has spaces."""
+    return " " if one and other and one[-1].isascii() and other[0].isascii() and one[-1].isalnum() else ""
+
+
+def _before(characters: _BlockCharacters, line: int, start: int) -> str:
+    page, _, own = characters.lines[line]
+    found = own.text[:start]
+    while len(found) < CONTEXT and line > 0 and characters.lines[line - 1][0].number == page.number:
+        line -= 1
+        text = characters.lines[line][2].text
+        found = text + _gap(text, found) + found
+    return found
+
+
+def _after(characters: _BlockCharacters, line: int, end: int) -> str:
+    page, _, own = characters.lines[line]
+    found = own.text[end:]
+    while len(found) < CONTEXT and line + 1 < len(characters.lines):
+        line += 1
+        if characters.lines[line][0].number != page.number:
+            break
+        text = characters.lines[line][2].text
+        found += _gap(found, text) + text
+    return found

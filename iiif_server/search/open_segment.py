@@ -1,0 +1,191 @@
+"""One segment, opened for searching: which works a phrase is in, how alike, and in which blocks.
+
+What a search needs of every work is held in arrays, about 100 bytes a work besides its record.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from iiif_server.search.blocks import Block
+from iiif_server.search.documents import IndexedWork
+from iiif_server.search.fold import TIERS, Tier, fold
+from iiif_server.search.matching import Phrase, contains
+from iiif_server.search.query import expression
+from repository.database.search_segment import BLOCK_BITS, SegmentReader
+
+Mask = npt.NDArray[np.bool_]
+Tiers = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+NONE: Final = len(TIERS)
+"""The tier of a work in which nothing is found; the others are their places in `TIERS`."""
+
+NO_YEAR: Final = np.int32(1 << 20)
+VERIFIED_BLOCKS: Final = 2000
+"""Blocks that are read to find where a phrase with a wildcard really is; others are taken to have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValues:
+    """The values of a facet: for each pair of a work and a value that it has, the two as numbers."""
+
+    works: Numbers
+    codes: Numbers
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """The blocks that have a phrase in each tier, in order. `is_complete` is false if not all could be verified."""
+
+    rows: dict[Tier, Numbers]
+    is_complete: bool = True
+
+
+class OpenSegment:
+    """A segment. Safe to use from several threads. Every method may raise `SegmentDamaged`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._idle: list[SegmentReader] = []
+        with self.reader() as reader:
+            self._documents = [document for _, document in reader.works()]
+        works = [self.work(number) for number in range(len(self._documents))]
+        self.identifiers = [work.identifier for work in works]
+        self.number_of = {identifier: number for number, identifier in enumerate(self.identifiers)}
+        self.removed: Mask = np.array([work.removed for work in works], bool)
+        self.pinyin = [work.pinyin for work in works]
+        self.accessioned = [work.accessioned for work in works]
+        years = [work.years or (int(NO_YEAR), -int(NO_YEAR)) for work in works]
+        self.years = np.array(years, np.int32).reshape(-1, 2)
+        names = ("class", "dynasty", "edition", "holder", "language", "text")
+        self.facets = {name: _facet(works, name) for name in names}
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def work(self, number: int) -> IndexedWork:
+        """Return the record of a work."""
+        return msgspec.msgpack.decode(self._documents[number], type=IndexedWork)
+
+    @contextmanager
+    def reader(self) -> Iterator[SegmentReader]:
+        """Yield a reader for this thread; it is used again later."""
+        with self._lock:
+            reader = self._idle.pop() if self._idle else None
+        if reader is None:
+            reader = SegmentReader(self._path)
+        try:
+            yield reader
+        finally:
+            with self._lock:
+                self._idle.append(reader)
+
+    def text_matches(self, phrase: Phrase, work: int | None = None) -> TextMatches:
+        """Return the blocks that have a phrase; those of one work if it is given."""
+        with self.reader() as reader:
+            return self._text_matches(reader, phrase, work)
+
+    def _text_matches(self, reader: SegmentReader, phrase: Phrase, work: int | None) -> TextMatches:
+        found: dict[Tier, Numbers] = {}
+        is_complete = True
+        for tier, wider in zip(reversed(TIERS), (None, *reversed(TIERS)), strict=False):
+            rows = found.get(wider) if wider else None
+            if (rows is not None and not len(rows)) or (rows is not None and self._is_same(phrase, tier)):
+                found[tier] = rows
+            else:
+                listed = np.array(reader.text_rows(tier, expression(phrase, tier), work), np.int64)
+                is_complete &= not phrase.has_wildcard or len(listed) <= VERIFIED_BLOCKS
+                found[tier] = self._verified(reader, phrase, tier, listed) if phrase.has_wildcard else listed
+        return TextMatches(found, is_complete)
+
+    def _is_same(self, phrase: Phrase, tier: Tier) -> bool:
+        """Return whether a phrase has the same matches in a tier as in the next wider one.
+
+        That is so if no text of the segment has another form of any of its characters.
+        """
+        wider = TIERS[TIERS.index(tier) + 1]
+        tokens, wide = phrase.tokens(tier), phrase.tokens(wider)
+        forms = self._forms[wider]
+        return len(tokens) == len(wide) and all(
+            forms.get(other, frozenset()) <= {one} for one, other in zip(tokens, wide, strict=True)
+        )
+
+    @cached_property
+    def _forms(self) -> dict[Tier, dict[str, set[str]]]:
+        """The characters of the texts that each token of the two wider tiers stands for, in the tier before."""
+        forms: dict[Tier, dict[str, set[str]]] = {}
+        with self.reader() as reader:
+            characters = set(reader.characters())
+        for tier in TIERS[1:]:
+            found: dict[str, set[str]] = {}
+            for character in characters:
+                for token in fold(character, tier):
+                    found.setdefault(token, set()).add(character)
+            forms[tier] = found
+            characters = set(found)
+        return forms
+
+    def _verified(self, reader: SegmentReader, phrase: Phrase, tier: Tier, rows: Numbers) -> Numbers:
+        blocks = ((row, reader.block(int(row))) for row in rows[:VERIFIED_BLOCKS])
+        kept = [row for row, body in blocks if body and contains(Block.of_bytes(body), phrase, tier)]
+        return np.array(kept, np.int64)
+
+    def record_tiers(self, phrase: Phrase, fields: tuple[str, ...] = ()) -> Tiers:
+        """Return for each work the tier in which its record has a phrase, in some fields or in any."""
+        tiers: Tiers = np.full(len(self), NONE, np.uint8)
+        with self.reader() as reader:
+            for place, tier in reversed(list(enumerate(TIERS))):
+                rows = reader.record_rows(tier, expression(phrase, tier, fields))
+                if phrase.has_wildcard:
+                    rows = [row for row in rows if self._record_has(row, phrase, tier, fields)]
+                if not rows:
+                    break
+                tiers[rows] = place
+        return tiers
+
+    def _record_has(self, number: int, phrase: Phrase, tier: Tier, fields: tuple[str, ...]) -> bool:
+        pattern = phrase.pattern(tier)
+        values = [
+            value for name, found in self.work(number).fields.items() if not fields or name in fields for value in found
+        ]
+        return any(pattern.search(fold(value, tier)) for value in values)
+
+    def block(self, row: int) -> Block | None:
+        """Return a block."""
+        with self.reader() as reader:
+            body = reader.block(row)
+        return Block.of_bytes(body) if body else None
+
+    def suggestions(self, folded: str, latin: str, limit: int) -> list[tuple[str, str, int]]:
+        """Return suggestions: text, kind, and how often."""
+        with self.reader() as reader:
+            return reader.suggestions(folded, latin, limit)
+
+
+def works_of_rows(rows: Numbers) -> Numbers:
+    """Return the works of blocks."""
+    return rows >> BLOCK_BITS
+
+
+def _facet(works: Sequence[IndexedWork], name: str) -> FacetValues:
+    codes: dict[str, int] = {}
+    pairs = [
+        (number, codes.setdefault(value, len(codes)))
+        for number, work in enumerate(works)
+        for value in work.facets.get(name, [])
+    ]
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return FacetValues(found[:, 0], found[:, 1], list(codes))

@@ -1,0 +1,61 @@
+"""Folding: what counts as a character, and which characters are one in each tier."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iiif_server.search.fold import TIERS, Tier, encode, fold, fold_positions
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "tier"),
+    [
+        ("學而，時習\n之！", "學而時習之", Tier.EXACT),
+        ("論語", "论语", Tier.FOLDED),
+        ("ＡＢＣ", "abc", Tier.FOLDED),
+        ("羣峯", "群峰", Tier.FOLDED),
+        ("説", "說", Tier.FOLDED),
+        ("萬厯", "万历", Tier.VARIANT),
+        ("㍿", "株式会社", Tier.FOLDED),
+    ],
+)
+def test_texts_are_alike_from_their_tier_on(one: str, other: str, tier: Tier) -> None:
+    alike = {each for each in TIERS if fold(one, each) == fold(other, each)}
+    assert alike == set(TIERS[TIERS.index(tier) :])
+
+
+@pytest.mark.parametrize("character", ["□", "⿰", "\ue123", "\U00020089", "\U000323b0", "\U000f0001", "〇", "々"])
+def test_rare_and_private_characters_are_searched(character: str) -> None:
+    assert [fold(character, tier) for tier in TIERS] == [character] * 3
+
+
+@pytest.mark.parametrize("character", ["，", " ", "\u3000", "\n", "「", "\u200b", "\ufe00", "\U000e0100", "-"])
+def test_punctuation_spaces_and_selectors_are_no_characters(character: str) -> None:
+    assert {fold(f"天{character}地", tier) for tier in TIERS} == {"天地"}
+
+
+def test_two_common_characters_with_meanings_of_their_own_are_never_variants() -> None:
+    for one, other in ("著着", "乾坤", "丑寅", "朴樸"):
+        if fold(one, Tier.FOLDED) != fold(other, Tier.FOLDED):
+            assert fold(one, Tier.VARIANT) != fold(other, Tier.VARIANT)
+
+
+def test_capital_letters_differ_in_the_exact_tier_of_the_index() -> None:
+    assert encode("aA論") == "a uA 論"
+
+
+@given(st.text(st.sampled_from("論语，峯㍿A ⿰□\U00020089\ue000é"), max_size=20))
+def test_every_token_is_said_to_come_from_its_character(text: str) -> None:
+    for tier in TIERS:
+        tokens, places = fold_positions(text, tier)
+        assert tokens == fold(text, tier)
+        assert all(token in fold(text[place], tier) for token, place in zip(tokens, places, strict=True))
+        assert places == sorted(places)
+
+
+@given(st.text(max_size=8))
+def test_each_tier_is_kept_by_the_next(text: str) -> None:
+    assert fold(fold(text, Tier.EXACT), Tier.FOLDED) == fold(text, Tier.FOLDED)
+    assert fold(fold(text, Tier.FOLDED), Tier.VARIANT) == fold(text, Tier.VARIANT)

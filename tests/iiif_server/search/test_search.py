@@ -1,0 +1,256 @@
+"""Search finds every place that a reader of the whole text would find, and shows no more than readers may see."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from publications import publication
+from search_library import WITHDRAWN, Pages, add_work, dated, index
+
+from iiif_server.search import local_segments, service
+from iiif_server.search.dates import read_years
+from iiif_server.search.fold import TIERS, Tier, fold
+from iiif_server.search.local_segments import read_list
+from iiif_server.search.query import SearchQuery, Sort
+from iiif_server.search.service import Search
+from repository.config import Settings
+from repository.model.work import Access, WorkAccess
+from repository.repository import Repository, memory_repository
+from workers.tasks.search_index import mark_differing, rebuild_index
+
+CHARACTERS = "論论語语峯峰㍿株A，。 □⿰\U00020089"
+LINES = st.lists(st.text(st.sampled_from(CHARACTERS), max_size=6), min_size=1, max_size=4)
+LIBRARY = st.lists(st.lists(LINES, min_size=1, max_size=5), min_size=1, max_size=4)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the list of segments and the access to works at each search."""
+    monkeypatch.setattr(local_segments, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(service, "SHOWN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return memory_repository(Settings(data=tmp_path))
+
+
+def naive_tier(pages: Pages, text: str) -> Tier | None:
+    """Return the tier of a work by reading all of it."""
+    whole = "".join(line for lines in pages for line in lines)
+    return next((tier for tier in TIERS if fold(text, tier) and fold(text, tier) in fold(whole, tier)), None)
+
+
+def tiers_found(search: Search, text: str) -> dict[str, Tier | None]:
+    return {found.work.identifier: found.tier for found in search.search(SearchQuery(text), limit=100).works}
+
+
+@settings(max_examples=25)
+@given(LIBRARY, st.lists(st.text(st.sampled_from("論论語峯峰㍿株A\U00020089⿰"), min_size=1, max_size=4), min_size=1))
+def test_every_phrase_is_found_in_the_works_that_have_it_and_in_its_tier(
+    tmp_path_factory: pytest.TempPathFactory, library: list[list[list[str]]], texts: list[str]
+) -> None:
+    repository = memory_repository(Settings(data=tmp_path_factory.mktemp("data")))
+    works = {add_work(repository, f"z{number}", pages): pages for number, pages in enumerate(library)}
+    index(repository)
+    search = Search(repository)
+    for text in texts:
+        expected = {work: tier for work, pages in works.items() if (tier := naive_tier(pages, text))}
+        assert tiers_found(search, text) == expected
+        result = search.search(SearchQuery(text))
+        assert result.total == len(expected)
+        for found in result.works:
+            hits = search.hits_in_work(found.work.identifier, text).hits
+            assert min(TIERS.index(hit.tier) for hit in hits) == TIERS.index(expected[found.work.identifier])
+            assert all(fold(text, Tier.VARIANT) in fold(hit.match, Tier.VARIANT) for hit in hits)
+
+
+def test_a_phrase_is_found_across_lines_pages_and_blocks(repository: Repository) -> None:
+    rng = random.Random(1)
+    pages = [["".join(rng.choices("天地玄黃宇宙洪荒", k=30)) for _ in range(20)] for _ in range(20)]
+    work = add_work(repository, "千字文", pages)
+    index(repository)
+    search = Search(repository)
+    whole = "".join(line for lines in pages for line in lines)
+    for place in (0, 590, 599, 601, 3590, 3598, 3600, len(whole) - 9):
+        text = whole[place : place + 9]
+        hits = search.hits_in_work(work, text).hits
+        expected = [each for each in range(len(whole)) if whole.startswith(text, each)]
+        assert [600 * (hit.page.number - 1) + 30 * hit.parts[0].line + hit.parts[0].start for hit in hits] == expected
+
+
+def test_a_hit_names_its_page_its_line_and_its_place_on_the_picture(repository: Repository) -> None:
+    work = add_work(repository, "論語", [["子曰學而", "時習之"], ["不亦說乎"]])
+    index(repository)
+    [hit] = Search(repository).hits_in_work(work, "习之，不亦").hits
+    assert (hit.tier, hit.page.number, hit.before, hit.match, hit.after) == (
+        Tier.FOLDED,
+        1,
+        "子曰學而時",
+        "習之不亦",
+        "說乎",
+    )
+    assert [(part.page.number, part.line, part.start, part.end) for part in hit.parts] == [(1, 1, 1, 3), (2, 0, 0, 2)]
+    assert [(r.x, r.y, r.width, r.height) for r in hit.regions] == [(230, 30, 16, 40)]
+
+
+def test_a_square_in_a_query_is_any_one_character(repository: Repository) -> None:
+    works = {
+        name: add_work(repository, name, [[text]])
+        for name, text in (("甲", "天地玄黃"), ("乙", "天□玄黃"), ("丙", "天玄黃"))
+    }
+    index(repository)
+    search = Search(repository)
+    assert set(tiers_found(search, "天□玄黄")) == {works["甲"], works["乙"]}
+    assert set(tiers_found(search, "□玄")) == set(works.values())
+    assert set(tiers_found(search, "□")) == {works["乙"]}
+
+
+def test_a_work_that_readers_may_not_see_is_neither_shown_nor_counted(repository: Repository) -> None:
+    shown = add_work(repository, "甲書", [["子曰"]])
+    hidden = add_work(repository, "乙書", [["子曰"]], access=WorkAccess(access=Access.RESTRICTED))
+    gone = add_work(repository, "丙書", [["子曰"]], access=WITHDRAWN)
+    index(repository)
+    search = Search(repository)
+    found = search.search(SearchQuery("子曰"))
+    assert ([each.work.identifier for each in found.works], found.total) == ([shown], 1)
+    assert [(count.value, count.works) for count in found.facets["text"]] == [("yes", 1)]
+    assert search.hits_in_work(hidden, "子曰").total == search.hits_in_work(gone, "子曰").total == 0
+    record = search.search(SearchQuery("書"))
+    assert {each.work.identifier for each in record.works} == {shown, hidden}
+    assert {count.value: count.works for count in record.facets["access"]} == {"open": 1, "restricted": 1}
+
+
+def test_a_withdrawal_takes_effect_without_the_index(repository: Repository) -> None:
+    work = add_work(repository, "論語", [["子曰"]])
+    index(repository)
+    search = Search(repository)
+    assert search.search(SearchQuery("子曰")).total == 1
+    repository.catalogue.change_access(work, lambda _: WITHDRAWN, lambda _: (), "2026-01-02T00:00:00Z")
+    assert search.search(SearchQuery("子曰")).total == search.search(SearchQuery("論語")).total == 0
+    assert search.suggest("lun") == []
+
+
+def test_a_new_version_replaces_what_the_index_had(repository: Repository) -> None:
+    work = add_work(repository, "論語", [["子曰"]])
+    index(repository)
+    add_work(repository, "論語", [["有子"]], version=2)
+    index(repository)
+    search = Search(repository)
+    assert (search.search(SearchQuery("子曰")).total, search.search(SearchQuery("有子")).total) == (0, 1)
+    assert search.search(SearchQuery()).works[0].work.identifier == work
+
+
+def test_records_are_searched_by_field_years_and_facets(repository: Repository) -> None:
+    record = dated(
+        "論語集注",
+        "明萬曆三十五年",
+        creator=("朱熹",),
+        classification="經部·四書類",
+        edition="杭州刻本",
+        call_number="A12",
+    )
+    work = add_work(repository, "a", record=record)
+    other = add_work(repository, "b", record=dated("樂府詩集", "清乾隆", classification="集部", edition="鈔本"))
+    index(repository)
+    search = Search(repository)
+
+    def found(query: SearchQuery) -> set[str]:
+        return {each.work.identifier for each in search.search(query).works}
+
+    for name, value in (
+        ("title", "论语"),
+        ("person", "朱熹"),
+        ("place", "杭州"),
+        ("class", "四书"),
+        ("call_number", "a12"),
+    ):
+        assert found(SearchQuery(fields={name: value})) == {work}
+    assert found(SearchQuery(fields={"title": "朱熹"})) == set()
+    assert found(SearchQuery(years=read_years("1600-1610"))) == {work}
+    assert found(SearchQuery(facets={"class": ("集部",)})) == {other}
+    facets = search.search(SearchQuery(facets={"class": ("集部",)})).facets
+    assert {count.value: (count.works, count.is_chosen) for count in facets["class"]} == {
+        "集部": (1, True),
+        "经部": (1, False),
+    }
+    assert [count.value for count in facets["dynasty"]] == ["清"]
+    assert [count.value for count in facets["edition"]] == ["抄本"]
+    for sort, first in ((Sort.TITLE, work), (Sort.OLDEST, work), (Sort.LATEST, other)):
+        assert search.search(SearchQuery(sort=sort)).works[0].work.identifier == first
+
+
+def test_titles_are_suggested_by_characters_and_by_pinyin(repository: Repository) -> None:
+    add_work(repository, "a", record=dated("樂府詩集", creator=("郭茂倩",)))
+    index(repository)
+    search = Search(repository)
+    for typed in ("乐府", "yuefu", "yfsj", "詩集"):
+        assert [each.text for each in search.suggest(typed)] == ["樂府詩集"]
+    assert [(each.text, each.kind) for each in search.suggest("guo")] == [("郭茂倩", "person")]
+    assert search.suggest("x") == search.suggest("，") == []
+
+
+def test_words_are_searched_when_no_work_has_the_phrase(repository: Repository) -> None:
+    work = add_work(repository, "a", [["天地玄黃"], ["宇宙洪荒"]])
+    index(repository)
+    search = Search(repository)
+    together = search.search(SearchQuery("宇宙 天地"))
+    assert (together.total, together.all_words) == (1, True)
+    assert {hit.match for hit in together.works[0].hits} == {"宇宙", "天地"}
+    assert not search.search(SearchQuery("天地 玄黃")).all_words
+    assert search.hits_in_work(work, "宇宙 天地").total == 2
+
+
+def test_a_search_that_finds_nothing_offers_others_that_do(repository: Repository) -> None:
+    add_work(repository, "a", [["天地玄黃宇宙"]])
+    index(repository)
+    search = Search(repository)
+    assert [each.text for each in search.search(SearchQuery("天地玄皇宇")).rescues] == ["天地玄□宇"]
+    assert [each.text for each in search.search(SearchQuery("天地人")).rescues] == ["天地□"]
+    [rescue] = search.search(SearchQuery("天地", fields={"person": "某"})).rescues
+    assert (rescue.text, rescue.drops_filters) == ("天地", True)
+
+
+def test_segments_are_merged_and_a_rebuild_gives_the_same(repository: Repository) -> None:
+    names = [f"書{number}" for number in range(14)]
+    for number, name in enumerate(names):
+        add_work(repository, name, [[f"子曰{number}"]])
+        index(repository)
+    assert len(read_list(repository.store).segments) < 7
+    search = Search(repository)
+    before = tiers_found(search, "子曰")
+    assert len(before) == 14
+    assert mark_differing(repository) == 0
+    assert len(rebuild_index(repository).segments) == 1
+    assert tiers_found(Search(repository), "子曰") == before
+
+
+def test_a_work_that_the_catalogue_lost_leaves_the_index(repository: Repository) -> None:
+    kept, lost = publication("甲"), add_work(repository, "乙", [["子曰"]])
+    add_work(repository, "甲", [["子曰"]])
+    index(repository)
+    repository.catalogue.rebuild([kept])
+    index(repository)
+    assert mark_differing(repository) == 1
+    assert [each.work for each in repository.search.unindexed(10)] == [lost]
+    index(repository)
+    assert mark_differing(repository) == 0
+    assert set(tiers_found(Search(repository), "子曰")) == {kept.work.identifier}
+
+
+def test_the_same_page_of_results_is_the_same_and_pages_do_not_overlap(repository: Repository) -> None:
+    for number in range(7):
+        add_work(repository, f"書{number}", [["子曰"] * (number + 1)])
+    index(repository)
+    search = Search(repository)
+
+    def page(offset: int) -> Sequence[str]:
+        return [each.work.identifier for each in search.search(SearchQuery("子曰"), offset, 3).works]
+
+    assert page(0) == page(0)
+    assert len({*page(0), *page(3), *page(6)}) == 7

@@ -1,0 +1,215 @@
+"""Builds the search index: segments in the store, and the list that names them (`iiif_server/search/segments.py`).
+
+- A publication and a deletion mark their work in the catalogue's transaction (`database/search.py`). One job writes the
+  marked works into a new, small segment, merges segments when there are many of about the same size, and then puts the
+  list. A search reads the list, so that it finds either the old or the new state of a work.
+- `rebuild_index` writes all works into new segments.
+
+The index is derived data: it may be deleted at any time. A crash leaves a segment that no list names, which the next
+run removes; marks are removed after the list was put. Memory is bounded by the text of one work and FTS5's buffers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from iiif_server.search.documents import indexed_work, removed_work, work_blocks, work_version
+from iiif_server.search.local_segments import copy_segments, local_path, read_list, remove_stale, segments_folder
+from iiif_server.search.segment_file import IndexedContent, contents_of, write_segment
+from iiif_server.search.segments import MOST_PAGES, SegmentEntry, SegmentList, mergeable
+from repository import paths
+from repository.clock import timestamp
+from repository.database.outbox import Job
+from repository.database.search import UnindexedWork
+from repository.errors import Busy
+from repository.localized import LocalizedText
+from repository.model.text import best_texts
+from repository.repository import Repository
+from repository.storage.content import MovableFile
+from repository.texts import TextsDamaged, texts_of, texts_version
+from workers.execution.context import TaskContext
+from workers.execution.scratch import scratch_directory
+from workers.tasks.jobs import search_index_job
+
+_LOCK: Final = "search-index"
+_BUSY: Final = LocalizedText("检索索引", "the search index")
+_WAIT_SECONDS: Final = 5.0
+_LONG_WAIT_SECONDS: Final = 120.0
+_BATCH_WORKS: Final = 500
+_BATCH_PAGES: Final = 20_000
+"""The works, and the pages with text, after which a segment of changes is closed, so that they can be found soon."""
+
+_PAGE: Final = 1000
+
+
+def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
+    """Run a job of kind ``search``: write the works that have changed into a new segment, or ``check`` for them.
+
+    Raises `Busy`, `SegmentDamaged`, `StoreFault`, `StagingFault`, `DatabaseFault`.
+    """
+    repository = context.repository
+    if job.arguments.get("check"):
+        return {"differing": mark_differing(repository)}
+    with repository.locks.hold(_LOCK, _WAIT_SECONDS, Busy(what=_BUSY)):
+        changes = repository.search.unindexed(_BATCH_WORKS)
+        if not changes:
+            return {"works": 0}
+        indexed: list[UnindexedWork] = []
+        entry = _write(repository, _changed(repository, changes, indexed), most_pages=_BATCH_PAGES)
+        segments = [segment for segment in _listed(repository) if entry is None or segment.name != entry.name]
+        segments = _merged(repository, [*segments, entry] if entry else segments)
+        _put_list(repository, segments)
+        repository.search.forget(indexed)
+    if repository.search.unindexed(1):
+        repository.jobs.enqueue(search_index_job())
+    return {"works": len(indexed), "segments": len(segments)}
+
+
+def mark_differing(repository: Repository) -> int:
+    """Mark the works whose version in the index is not that in the catalogue, and enqueue a job. Return how many.
+
+    Raises `SegmentDamaged`, `StoreFault`, `StagingFault`, `DatabaseFault`.
+    """
+    held = _held_versions(repository)
+    differing = []
+    last = ""
+    while rows := repository.search.versions_after(last, _PAGE):
+        for work, version, _ in rows:
+            if held.pop(work, "").partition(".")[0] != str(version):
+                differing.append(work)
+        last = rows[-1][0]
+    differing += held
+    if differing:
+        repository.search.mark(differing, [search_index_job()], timestamp(repository.clock()))
+    return len(differing)
+
+
+def rebuild_index(repository: Repository, on_work: Callable[[], None] = lambda: None) -> SegmentList:
+    """Write all works into new segments. Return the list of them. `on_work` is called after each work.
+
+    Raises `Busy`, `StoreFault`, `StagingFault`, `DatabaseFault`.
+    """
+    with repository.locks.hold(_LOCK, _LONG_WAIT_SECONDS, Busy(what=_BUSY)):
+        changes = repository.search.unindexed(1 << 30)
+        works = _all_works(repository, on_work)
+        segments = []
+        while entry := _write(repository, works, most_pages=MOST_PAGES):
+            segments.append(entry)
+        _put_list(repository, segments)
+        repository.search.forget_all(changes)
+    return SegmentList(segments=segments)
+
+
+def _listed(repository: Repository) -> list[SegmentEntry]:
+    return read_list(repository.store).segments
+
+
+def _all_works(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
+    last = ""
+    while rows := repository.search.versions_after(last, _PAGE):
+        for work, _, _ in rows:
+            content = _content(repository, work)
+            if not content[0].removed:
+                yield content
+            on_work()
+        last = rows[-1][0]
+
+
+def _changed(
+    repository: Repository, changes: Sequence[UnindexedWork], indexed: list[UnindexedWork]
+) -> Iterator[IndexedContent]:
+    for change in changes:
+        content = _content(repository, change.work)
+        indexed.append(change)
+        yield content
+
+
+def _content(repository: Repository, identifier: str) -> IndexedContent:
+    """Return a work as the index has it; one that the catalogue does not have hides what the index had."""
+    work, state = repository.catalogue.work(identifier), repository.search.version(identifier)
+    if work is None or state is None:
+        return removed_work(identifier), ()
+    version, accessioned = state
+    try:
+        texts = best_texts(texts_of(repository.store, identifier))
+        mark = texts_version(repository.store, identifier)
+    except TextsDamaged:  # the record can be found meanwhile
+        texts, mark = {}, "damaged"
+    record = indexed_work(work, work_version(version, mark), accessioned, has_text=bool(texts))
+    return record, work_blocks(work, texts)
+
+
+def _write(repository: Repository, works: Iterator[IndexedContent], most_pages: int) -> SegmentEntry | None:
+    """Write works into a segment until it has so many pages, and put it into the store; None without works."""
+    pages = 0
+
+    def counted() -> Iterator[IndexedContent]:
+        nonlocal pages
+        for work, blocks in works:
+            listed = list(blocks)
+            pages += sum(len(block.pages) for block in listed) + 1
+            yield work, listed
+            if pages >= most_pages:
+                return
+
+    with scratch_directory(repository.settings.staging) as scratch:
+        path = Path(scratch) / "segment"
+        size = write_segment(path, counted())
+        if not size.works:
+            return None
+        with path.open("rb") as file:
+            name = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        repository.store.put(paths.search_segment(name), MovableFile(path))
+    return SegmentEntry(name, size.works, size.removed, size.pages, size.bytes)
+
+
+def _merged(repository: Repository, segments: list[SegmentEntry]) -> list[SegmentEntry]:
+    """Return the segments with the newest of them merged, if that is due. Works that are hidden leave the oldest."""
+    count = mergeable(segments)
+    if not count:
+        return segments
+    kept, merged = segments[:-count], segments[-count:]
+    folder = segments_folder(repository.settings)
+    copy_segments(repository.store, folder, merged)
+    works = _newest(folder, merged, hides=bool(kept))
+    entry = _write(repository, works, most_pages=1 << 40)
+    return [*kept, entry] if entry else kept
+
+
+def _newest(folder: Path, segments: Sequence[SegmentEntry], *, hides: bool) -> Iterator[IndexedContent]:
+    """Yield the newest state of each work of some segments; hidden works only if older segments may have them."""
+    seen: set[str] = set()
+    for segment in reversed(segments):
+        path = local_path(folder, segment)
+        for work, blocks in contents_of(path):
+            if work.identifier not in seen and (hides or not work.removed):
+                yield work, blocks
+            seen.add(work.identifier)
+
+
+def _held_versions(repository: Repository) -> dict[str, str]:
+    """Return the version of each work that the index has."""
+    segments = _listed(repository)
+    folder = segments_folder(repository.settings)
+    copy_segments(repository.store, folder, segments)
+    held: dict[str, str] = {}
+    for segment in segments:
+        for work, _ in contents_of(local_path(folder, segment)):
+            held[work.identifier] = "" if work.removed else work.version
+    return {work: version for work, version in held.items() if version}
+
+
+def _put_list(repository: Repository, segments: Iterable[SegmentEntry]) -> None:
+    """Put the list, then delete the segments that it does not name."""
+    listed = SegmentList(segments=list(segments))
+    repository.store.put(paths.SEARCH_SEGMENTS, listed.to_json())
+    kept = {paths.search_segment(segment.name) for segment in listed.segments}
+    for item in list(repository.store.list(f"{paths.SEARCH}/segments")):
+        if item.key not in kept:
+            repository.store.delete(item.key)
+    folder = segments_folder(repository.settings)
+    if folder.is_dir():
+        remove_stale(folder, listed.segments)
