@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from iiif_server import urls
 from iiif_server.presentation.published import MEDIA_TYPES
 from iiif_server.records.formats import LINKS
+from iiif_server.search.service import Search
 from repository.localized import Language
 from repository.repository import Repository
 from web.accounts import authorization, cookies
@@ -27,11 +28,11 @@ from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
 from web.operations import harvest_page, staff_page, status_page, work_page
 from web.reports import pages as report_pages
-from web.services import discovery, evidence, health, log, metrics, oai, presentation, similar, text
-from web.site import content_state, error_pages, oembed, pages, partners, records, sitemap, text_pages
+from web.services import discovery, evidence, health, log, metrics, oai, presentation, search_api, similar, text
+from web.site import content_state, error_pages, oembed, pages, partners, records, search_page, sitemap, text_pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
-from web.site.static_files import TYPEFACE, StaticFiles, read_static_files
+from web.site.static_files import SUGGEST_SCRIPT, TYPEFACE, StaticFiles, read_static_files
 from web.site.urls import PublicRedirects, local_url, origin
 from web.telemetry.process_metrics import ProcessMetrics
 
@@ -56,8 +57,9 @@ def create_app(
     passwords = passwords or Passwords()
     logins = Logins(repository.accounts, repository.account_sessions, repository.login_failures, passwords)
     access_cookies = AccessCookies(repository.settings, repository.accounts.cookie_secret())
+    search = Search(repository)
     for blueprint in (
-        pages.blueprint(repository, static_files, partial(current_privileges, repository.account_sessions)),
+        pages.blueprint(repository, static_files, search, partial(current_privileges, repository.account_sessions)),
         partners.blueprint(repository),
         text_pages.blueprint(repository, partial(current_privileges, repository.account_sessions)),
         text.blueprint(repository),
@@ -71,6 +73,8 @@ def create_app(
         log.blueprint(repository),
         evidence.blueprint(repository),
         health.blueprint(repository),
+        search_page.blueprint(repository, search),
+        search_api.blueprint(repository, search),
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),
@@ -109,6 +113,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
         "record_links": LINKS,
         "static_files": static_files,
         "typeface": static_files.built_url(TYPEFACE),
+        "suggest_script": static_files.built_url(SUGGEST_SCRIPT),
         "provider": repository.settings.provider,
         "offers_similar": repository.settings.similar_pages > 0,
         "alarms": partial(report_pages.alarm_texts, repository),

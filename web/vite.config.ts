@@ -17,6 +17,7 @@ export default defineConfig({
         reader: "reader/main.ts",
         copy: "reader/copy.ts",
         reduce: "reader/reduce.ts",
+        suggest: "reader/suggest.ts",
         verify: "reader/verify.ts",
         typeface: "reader/typeface.css",
       },

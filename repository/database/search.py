@@ -11,17 +11,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from repository.clock import Clock
 from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.outbox import NewJob, enqueue
-from repository.database.rows import WORK_ACCESS_COLUMNS, work_access
+from repository.database.rows import SUMMARY_COLUMNS, WORK_ACCESS_COLUMNS, summary_of, work_access
 from repository.database.search_tables import UnindexedWorkRow
 from repository.database.tables import WorkRow
 from repository.model.access import Decision, decide, rights_under
-from repository.model.work import Rights, WorkState
+from repository.model.work import Rights, WorkState, WorkSummary
 
 _BATCH: Final = 500
 _LIMITED: Final = text("access <> 'open'")
@@ -74,6 +74,14 @@ class SearchRecords:
             },
         )
 
+    def summaries(self, works: Sequence[str]) -> dict[str, WorkSummary]:
+        """Return published works by their identifiers; those that are not published are left out."""
+        published = WorkRow.state == WorkState.PUBLISHED.value
+        query = select(*SUMMARY_COLUMNS).where(WorkRow.identifier.in_(works), published)
+        with read_session(self._sessions) as session:
+            now = self._clock()
+            return {row.identifier: summary_of(row, now) for row in session.execute(query)}
+
     def mark(self, works: Collection[str], jobs: Sequence[NewJob], now: str) -> None:
         """Record that the index does not have the newest state of `works`, and enqueue `jobs`."""
 
@@ -90,6 +98,11 @@ class SearchRecords:
         query = select(UnindexedWorkRow.work, UnindexedWorkRow.mark).order_by(UnindexedWorkRow.work).limit(limit)
         with read_session(self._sessions) as session:
             return [UnindexedWork(*row) for row in session.execute(query)]
+
+    def unindexed_count(self) -> int:
+        """Return how many works have a change that the index does not have."""
+        with read_session(self._sessions) as session:
+            return session.scalar(select(func.count()).select_from(UnindexedWorkRow)) or 0
 
     def forget(self, indexed: Sequence[UnindexedWork]) -> None:
         """Record that the index has these changes; works that have changed again stay."""

@@ -36,6 +36,7 @@ COMMANDS: Final = MappingProxyType(
         "restore": "access:restore",
         "retry": "retry:retry",
         "sample": "sample:sample",
+        "search": "search:search",
         "serve": "serve:serve",
         "status": "status:status",
         "store": "store:store",

@@ -14,6 +14,7 @@ from web.messages.fixity import FIXITY_MESSAGES
 from web.messages.harvest import HARVEST_MESSAGES
 from web.messages.preservation import PRESERVATION_MESSAGES
 from web.messages.repair import REPAIR_MESSAGES
+from web.messages.search import SEARCH_MESSAGES
 from web.messages.similar import SIMILAR_MESSAGES
 from web.messages.status import STATUS_MESSAGES
 from web.messages.work_history import WORK_HISTORY_MESSAGES
@@ -188,6 +189,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         **DELETION_MESSAGES,
         **HARVEST_MESSAGES,
         **REPAIR_MESSAGES,
+        **SEARCH_MESSAGES,
         **SIMILAR_MESSAGES,
         **STATUS_MESSAGES,
         **WORK_HISTORY_MESSAGES,

@@ -80,6 +80,7 @@ class HoldingsCollector:
         up = "Whether the database responds."
         try:
             counts, jobs = self._repository.catalogue.counts(), self._repository.jobs.counts()
+            unindexed = self._repository.search.unindexed_count()
             fixity, log = list(fixity_metrics(self._repository)), list(self._log.collect())
         except DatabaseFault:
             return [_gauge("shanben_database_up", up, 0)]
@@ -97,6 +98,7 @@ class HoldingsCollector:
             _gauge("shanben_master_bytes", "Bytes of the masters held.", counts.bytes),
             _gauge("shanben_log_entries", "Events in the provenance log.", counts.events - counts.staged),
             _gauge("shanben_events_staged", "Events not yet in the provenance log.", counts.staged),
+            _gauge("shanben_search_unindexed_works", "Works with a change that cannot be searched yet.", unindexed),
             _gauge("shanben_database_up", up, 1),
         ]
 

@@ -109,7 +109,9 @@ class _Search:
         if (shown.width, shown.height) == (image.width, image.height):
             picture = view_models.still_picture(image, pyramid, limits)
         else:
-            picture = _part(image, shown, decision.max_size)
+            picture = view_models.part_picture(
+                image.identifier, (image.width, image.height), shown, _PART_SIDE, decision.max_size
+            )
         outline = _scaled(match.region, shown, picture.width / shown.width)
         stroke = max(2, round(max(picture.width, picture.height) * _STROKE))
         lang = catalogue_tag(work.record.language)
@@ -181,16 +183,6 @@ def _surroundings(region: Rectangle, image: Image) -> Rectangle:
     x = min(max(0, region.x + region.width // 2 - width // 2), image.width - width)
     y = min(max(0, region.y + region.height // 2 - height // 2), image.height - height)
     return Rectangle(x, y, width, height)
-
-
-def _part(image: Image, part: Rectangle, max_size: int | None) -> view_models.Picture:
-    """Return a part of an image, with no more detail than access allows."""
-    scale = min(1.0, _PART_SIDE / max(part.width, part.height))
-    if max_size is not None:
-        scale = min(scale, max_size / max(image.width, image.height))
-    width, height = (max(1, int(side * scale)) for side in (part.width, part.height))
-    request_text = f"{part.x},{part.y},{part.width},{part.height}/{width},{height}/0/default.jpg"
-    return view_models.Picture(urls.image_path(image.identifier, request_text), width, height)
 
 
 def _scaled(region: Rectangle, shown: Rectangle, scale: float) -> Rectangle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -14,10 +14,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
+from iiif_server.search.query import Sort
+from iiif_server.search.results import SearchResult
+from iiif_server.search.service import Search
 from iiif_server.urls import collection_path, manifest_path, partner_record_path, reader_path, work_path
 from preservation.replication.status import replication_status_of
+from repository.database.search_segment import SegmentDamaged
 from repository.database.store_registry import PRIMARY
-from repository.errors import AccessRefused, NotFound, RequestInvalid, StoreFault
+from repository.errors import AccessRefused, NotFound, RequestInvalid, StagingFault, StoreFault
 from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
 from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
@@ -31,6 +35,7 @@ from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
 from web.site.page_metadata import PageMetadata, page_metadata
 from web.site.public_record import public_record
+from web.site.search_parameters import SearchParameters, search_parameters
 from web.site.static_files import COPY_SCRIPT, READER_SCRIPT, StaticFiles
 from web.site.urls import local_url, public_url
 
@@ -79,6 +84,11 @@ class CatalogueQueries:
     def oldest(self, offset: int, limit: int) -> list[Card]:
         """Return published works in the order of accession."""
         return [Card(summary, self._cover(summary)) for summary in self._catalogue.works(offset, limit)]
+
+    def cards(self, works: Sequence[str]) -> list[Card]:
+        """Return published works by their identifiers, in their order."""
+        summaries = self._repository.search.summaries(works)
+        return [Card(summary, self._cover(summary)) for work in works if (summary := summaries.get(work))]
 
     def holdings(self) -> tuple[int, int]:
         """Return the numbers of published works and of images."""
@@ -194,7 +204,10 @@ class CatalogueQueries:
 
 
 def blueprint(
-    repository: Repository, static_files: StaticFiles, privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES
+    repository: Repository,
+    static_files: StaticFiles,
+    search: Search,
+    privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES,
 ) -> Blueprint:
     """Return the routes of the pages. `privileges` gives what the current request may see beyond the public."""
     routes = Blueprint("pages", __name__)
@@ -218,15 +231,7 @@ def blueprint(
 
     @routes.get("/works")
     def works() -> str:
-        total = queries.published_count()
-        last = max(1, -(-total // _WORKS_PER_PAGE))
-        page = requested_page(last)
-        cards = queries.newest((page - 1) * _WORKS_PER_PAGE, _WORKS_PER_PAGE)
-        numbers = view_models.page_numbers(page, last)
-        partners = bool(repository.harvests.sources())
-        return render_template(
-            "works.html", cards=cards, total=total, page=page, last=last, numbers=numbers, partners=partners
-        )
+        return _render_works(queries, search, partners=bool(repository.harvests.sources()))
 
     @routes.get("/works/<identifier>")
     def work(identifier: str) -> str | AnyResponse:
@@ -250,6 +255,43 @@ def blueprint(
         return _render_reader(queries, static_files, found, decision)
 
     return routes
+
+
+def _render_works(queries: CatalogueQueries, search: Search, *, partners: bool) -> str:
+    """Return the list of works: all of them in the order of accession, or those of a search, with facets."""
+    parameters = search_parameters(Sort.NEWEST)
+    result = _searched(search, parameters)
+    total = result.total if parameters.pairs and result else queries.published_count()
+    last = max(1, -(-total // _WORKS_PER_PAGE))
+    page = requested_page(last)
+    offset = (page - 1) * _WORKS_PER_PAGE
+    if parameters.pairs and result:
+        found = search.search(parameters.query, offset, _WORKS_PER_PAGE, hits=0).works
+        cards = queries.cards([each.work.identifier for each in found])
+    else:
+        cards = queries.newest(offset, _WORKS_PER_PAGE)
+    return render_template(
+        "works.html",
+        cards=cards,
+        total=total,
+        page=page,
+        last=last,
+        numbers=view_models.page_numbers(page, last),
+        parameters=parameters,
+        partners=partners,
+        sorts=[sort for sort in Sort if sort is not Sort.RELEVANCE],
+        facets=result.facets if result and (result.total or parameters.pairs) else None,
+    )
+
+
+def _searched(search: Search, parameters: SearchParameters) -> SearchResult | None:
+    """Return the count and the facets of a search. Without conditions, the list can do without an index."""
+    try:
+        return search.search(parameters.query, limit=0, hits=0)
+    except (StoreFault, StagingFault, SegmentDamaged):
+        if parameters.pairs:
+            raise
+        return None
 
 
 def _render_work(queries: CatalogueQueries, static_files: StaticFiles, work: Work, decision: Decision) -> str:

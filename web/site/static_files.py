@@ -19,6 +19,7 @@ READER_SCRIPT: Final = "reader/main.ts"
 TYPEFACE: Final = "reader/typeface.css"
 COPY_SCRIPT: Final = "reader/copy.ts"
 REDUCE_SCRIPT: Final = "reader/reduce.ts"
+SUGGEST_SCRIPT: Final = "reader/suggest.ts"
 VERIFY_SCRIPT: Final = "reader/verify.ts"
 _BUILD_FOLDER: Final = "reader"
 _VITE_MANIFEST: Final = Path(_BUILD_FOLDER, ".vite", "manifest.json")

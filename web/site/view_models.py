@@ -14,7 +14,7 @@ from iiif_server.urls import image_path
 from repository.database.fixity_values import WorkVerification
 from repository.localized import Language, LocalizedText
 from repository.model.condition import CAUSES, DAMAGE_GRADES, GRADES, Condition
-from repository.model.work import Image, Page, Pyramid, Range, Record, Volume, Work
+from repository.model.work import Image, Page, Pyramid, Range, Record, Rectangle, Volume, Work
 
 STILL_SIDE: Final = 1600
 """The longest side in pixels of the reader's picture without JavaScript."""
@@ -114,6 +114,16 @@ def still_picture(image: Image, pyramid: Pyramid, limits: ImageLimits) -> Pictur
     """Return the whole image as the reader shows it without JavaScript."""
     grid = TileGrid(image.width, image.height, pyramid.tile_size)
     return _picture(image.identifier, thumbnail.fitted(grid, STILL_SIDE, limits))
+
+
+def part_picture(image: str, size: tuple[int, int], part: Rectangle, side: int, max_size: int | None) -> Picture:
+    """Return a part of an image of some `size`, at most `side` pixels long, with no more detail than access allows."""
+    scale = min(1.0, side / max(part.width, part.height))
+    if max_size is not None:
+        scale = min(scale, max_size / max(size))
+    width, height = (max(1, int(length * scale)) for length in (part.width, part.height))
+    request = f"{part.x},{part.y},{part.width},{part.height}/{width},{height}/0/default.jpg"
+    return Picture(image_path(image, request), width, height)
 
 
 def _picture(image: str, picture: PictureRequest) -> Picture:

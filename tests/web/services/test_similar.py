@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from iiif_server import urls
 from repository.model.work import Image, Master, Rectangle
 from web.app import create_app
-from web.services.similar import MAX_PICTURE_BYTES, _part, _surroundings
-from web.site.view_models import Picture
+from web.services.similar import MAX_PICTURE_BYTES, _surroundings
+from web.site.view_models import Picture, part_picture
 from workers.deposit.examiner import ChildDepositExaminer
 
 PICTURE = encoded(draw_page(SEEDS[0])[300:800, 200:700])
@@ -109,6 +109,6 @@ def test_a_part_of_a_long_picture_is_shown_with_what_is_around_it() -> None:
     assert _surroundings(Rectangle(9000, 100, 800, 800), scroll) == Rectangle(8300, 0, 2200, 1000)
     assert _surroundings(Rectangle(0, 0, 800, 800), scroll) == Rectangle(0, 0, 2200, 1000)
     assert _surroundings(Rectangle(10, 10, 100, 100), page) == Rectangle(0, 0, 2000, 3000)
-    assert _part(scroll, Rectangle(8300, 0, 2200, 1000), 4000) == Picture(
+    assert part_picture("i1", (20000, 1000), Rectangle(8300, 0, 2200, 1000), 1200, 4000) == Picture(
         "/iiif/image/3/i1/8300,0,2200,1000/440,200/0/default.jpg", 440, 200
     )

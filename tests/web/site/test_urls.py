@@ -38,6 +38,10 @@ def test_fixed_paths_are_routed() -> None:
     expected = {
         urls.HOME: "pages.home",
         urls.WORKS: "pages.works",
+        urls.SEARCH: "search.find",
+        urls.API_SEARCH: "search_api.find",
+        urls.API_SUGGEST: "search_api.suggest",
+        urls.API_DESCRIPTION: "search_api.openapi",
         urls.STATUS: "operations.status",
         urls.LOG_CHECKPOINT: "log.checkpoint",
         urls.ROBOTS: "sitemap.robots",
