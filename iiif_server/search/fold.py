@@ -118,6 +118,18 @@ def fold(text: str, tier: Tier) -> str:
     return text.translate(_characters(tier))
 
 
+def fold_lines(text: str, tier: Tier) -> str:
+    """Return the tokens of a text in a tier, and its line ends."""
+    return text.translate(_characters_and_line_ends(tier))
+
+
+@cache
+def _characters_and_line_ends(tier: Tier) -> _Characters:
+    characters = _Characters(tier)
+    characters[ord("\n")] = "\n"
+    return characters
+
+
 def fold_positions(text: str, tier: Tier) -> tuple[str, list[int]]:
     """Return the tokens of a text in a tier, and for each the place of its character in the text."""
     characters = _characters(tier)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Final
 
 from iiif_server.search.blocks import Block, BlockLine, BlockPage
-from iiif_server.search.fold import TIERS, WILDCARD, Tier, fold, fold_positions
+from iiif_server.search.fold import TIERS, WILDCARD, Tier, fold, fold_lines, fold_positions
 from repository.model.work import Rectangle
 
 CONTEXT: Final = 24
@@ -34,11 +33,11 @@ class Phrase:
         """Whether a character of the phrase stands for any; the only one of a phrase stands for itself."""
         return WILDCARD in self.variant and bool(self.variant.strip(WILDCARD))
 
-    def pattern(self, tier: Tier) -> re.Pattern[str]:
-        """Return the pattern of the phrase in a tier, which finds overlapping places too."""
-        tokens = self.tokens(tier)
-        parts = ["." if each == WILDCARD and self.has_wildcard else re.escape(each) for each in tokens]
-        return re.compile(f"(?=({''.join(parts)}))", re.DOTALL)
+    def pattern(self, tier: Tier, between: str = "") -> re.Pattern[str]:
+        """Return the pattern of the phrase in a tier; `between` is the pattern of what may stand between characters."""
+        wild = self.has_wildcard
+        parts = ["[^\n]" if each == WILDCARD and wild else re.escape(each) for each in self.tokens(tier)]
+        return re.compile(between.join(parts))
 
 
 def phrase_of(text: str) -> Phrase:
@@ -84,7 +83,10 @@ class Hit:
 
 
 class _BlockCharacters:
-    """The tokens of a block in the widest tier. Where each comes from is found out for the lines that are asked for."""
+    """The tokens of a block in the widest tier, with a line end after each line.
+
+    Where a token comes from is found out for the lines that are asked for.
+    """
 
     def __init__(self, block: Block) -> None:
         self.lines: list[tuple[BlockPage, int, BlockLine]] = [
@@ -92,19 +94,28 @@ class _BlockCharacters:
             for page in (*block.pages, *block.tail)
             for number, line in enumerate(page.lines, page.first)
         ]
-        own = sum(len(page.lines) for page in block.pages)
-        folded = [fold(line.text, Tier.VARIANT) for _, _, line in self.lines]
-        self.tokens = "".join(folded)
-        self._starts = list(accumulate(map(len, folded), initial=0))
-        self.own = self._starts[own]
+        self.own = sum(len(page.lines) for page in block.pages)
+        self.tokens = fold_lines("\n".join([line.text.replace("\n", " ") for _, _, line in self.lines]), Tier.VARIANT)
         self._places: dict[int, list[int]] = {}
+        self._line, self._start = 0, 0
 
-    def place(self, token: int) -> tuple[int, int]:
-        """Return the line and the place in it of the character that a token comes from."""
-        number = bisect_right(self._starts, token) - 1
-        if number not in self._places:
-            self._places[number] = fold_positions(self.lines[number][2].text, Tier.VARIANT)[1]
-        return number, self._places[number][token - self._starts[number]]
+    def places(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the line and the place in it of each token in a part of `tokens`. Parts are asked for in order."""
+        self._line += self.tokens.count("\n", self._start, start)
+        self._start = start
+        line, first = self._line, self.tokens.rfind("\n", 0, start) + 1
+        found = []
+        for place in range(start, end):
+            if self.tokens[place] == "\n":
+                line, first = line + 1, place + 1
+            else:
+                found.append((line, self._places_of(line)[place - first]))
+        return found
+
+    def _places_of(self, line: int) -> list[int]:
+        if line not in self._places:
+            self._places[line] = fold_positions(self.lines[line][2].text, Tier.VARIANT)[1]
+        return self._places[line]
 
 
 def contains(block: Block, phrase: Phrase, tier: Tier) -> bool:
@@ -114,13 +125,17 @@ def contains(block: Block, phrase: Phrase, tier: Tier) -> bool:
 
 def hits_in(block: Block, phrase: Phrase) -> Iterator[Hit]:
     """Yield the places where a phrase begins in a block, in reading order."""
+    if not phrase.variant:
+        return
     characters = _BlockCharacters(block)
-    length = len(phrase.variant)
-    for match in phrase.pattern(Tier.VARIANT).finditer(characters.tokens) if length else ():
-        if match.start() >= characters.own:
+    pattern = phrase.pattern(Tier.VARIANT, between="\n*")
+    match = pattern.search(characters.tokens)
+    while match:
+        places = characters.places(*match.span())
+        if places[0][0] >= characters.own:
             return
-        places = [characters.place(token) for token in range(match.start(), match.start() + length)]
         yield _hit(characters, places, phrase)
+        match = pattern.search(characters.tokens, match.start() + 1)
 
 
 def _hit(characters: _BlockCharacters, places: list[tuple[int, int]], phrase: Phrase) -> Hit:

@@ -106,7 +106,8 @@ class OpenSegment:
             if (rows is not None and not len(rows)) or (rows is not None and self._is_same(phrase, tier)):
                 found[tier] = rows
             else:
-                listed = np.array(reader.text_rows(tier, expression(phrase, tier), work), np.int64)
+                text = reader.text_rows(tier, expression(phrase, tier), work)
+                listed = np.fromstring(text, np.int64, sep=",")
                 is_complete &= not phrase.has_wildcard or len(listed) <= VERIFIED_BLOCKS
                 found[tier] = self._verified(reader, phrase, tier, listed) if phrase.has_wildcard else listed
         return TextMatches(found, is_complete)

@@ -89,7 +89,7 @@ def _select(segment: OpenSegment, text_mask: Mask, phrases: Sequence[Phrase]) ->
         blocks += np.where(text_mask, rows, 0)
         record = segment.record_tiers(phrase)
         in_record &= record < NONE
-        in_heading &= segment.record_tiers(phrase, _HEADING) < NONE
+        in_heading &= segment.record_tiers(phrase, _HEADING) < NONE if in_record.any() else False
         worst = np.maximum(worst, np.minimum(text, record))
     if not phrases:
         in_record[:] = in_heading[:] = False

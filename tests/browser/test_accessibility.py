@@ -60,7 +60,8 @@ def paths(library: Any) -> list[str]:
     """Return the paths of a page of each kind: for readers, errors, staff."""
     works = [library.book, library.scroll, library.restricted]
     return [
-        "/", "/works", *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2",
+        "/", "/works", "/search", "/search?q=千字文", "/search?q=无此文",
+        *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2",
         f"/works/{library.book}/read?page=7", f"/works/{library.scroll}/read",
         "/nowhere", "/works?page=99", f"/works/{library.book}/read?page=x", f"/works/{library.restricted}/read",
         "/status?renew=off", "/login", "/verify", f"/verify?q={library.book}", f"/verify?q={'0' * 64}",

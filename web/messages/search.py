@@ -13,8 +13,8 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.title": LocalizedText("检索", "Search"),
         "search.lead": LocalizedText(
             "检索全文与书目。繁体、简体、异体字互通；标点、换行、换页不影响结果；缺字以 □ 代替，可代任一字。",
-            "Search texts and records. Traditional, simplified and variant characters find each other. Punctuation, line"
-            " and page ends do not matter. □ stands for any one character.",
+            "Search texts and records. Traditional, simplified and variant characters find each other. Punctuation and"
+            " the ends of lines and pages do not matter. □ stands for any one character.",
         ),
         "search.box": LocalizedText("检索全文与书目", "Search texts and records"),
         "search.submit": LocalizedText("检索", "Search"),

@@ -118,9 +118,10 @@ def test_the_description_names_every_address_and_key(client: FlaskClient) -> Non
     assert set(document["works"][0]["hits"][0]) == set(works["hits"]["items"]["properties"])
 
 
-@pytest.mark.parametrize(
-    ("path", "box"), [("/", "q"), ("/works", "header-q"), ("/search", "q"), ("/verify", "header-q")]
-)
+BOXES = [("/", "q"), ("/works", "header-q"), ("/search", "q"), ("/verify", "header-q")]
+
+
+@pytest.mark.parametrize(("path", "box"), BOXES)
 def test_every_page_has_one_search_box(client: FlaskClient, path: str, box: str) -> None:
     page = client.get(path).text
     assert page.count('role="search"') == page.count(f'<input id="{box}" type="search"') == 1
