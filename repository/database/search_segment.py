@@ -163,7 +163,8 @@ class SegmentReader:
 
         They are one text, because thousands of rows would be slow to fetch.
         """
-        condition, values = f"text_{tier} MATCH ?", [expression]
+        condition = f"text_{tier} MATCH ?"
+        values: list[object] = [expression]
         if work is not None:
             condition += " AND rowid BETWEEN ? AND ?"
             values += [work << BLOCK_BITS, (work + 1 << BLOCK_BITS) - 1]

@@ -114,7 +114,8 @@ class Status:
 
     A store verifies a work when it is written there. `verified_since` is the time of the first of these checks, '' when
     nothing is held (RFC 3339). `store_name` is the primary store's address without secrets, `store_fault` why it is not
-    recognised: nothing counts as preserved then. `lost` is the number of works that the log names and the store lacks.
+    recognised: nothing counts as preserved then. `lost` is the number of works that the log names and the store lacks,
+    `unindexed` that of works with a change that cannot be searched yet.
     """
 
     counts: Counts
@@ -130,6 +131,7 @@ class Status:
     verified_since: str
     fixity: FixityState
     lost: int
+    unindexed: int
     store_name: str
     store_fault: LocalizedText | None
 
@@ -174,6 +176,7 @@ class StatusReader:
             verified_since=self._verified_since(summary),
             fixity=self._fixity.read(),
             lost=self._repository.lost_works.undecided_count(),
+            unindexed=self._repository.search.unindexed_count(),
             store_name=store_name(self._repository.settings.store_url),
             store_fault=faults[PRIMARY].message if PRIMARY in faults else None,
         )
@@ -254,6 +257,7 @@ def status_document(status: Status, language: Language | None) -> dict[str, obje
         "fixity": fixity_document(status.fixity),
         "log": log_document,
         "lost": status.lost,
+        "search": {"unindexed": status.unindexed},
         "ingests": [
             {"deposit": item.deposit, "state": item.state, "done": item.done, "total": item.total, "since": item.since}
             for item in status.ingests
