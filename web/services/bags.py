@@ -1,8 +1,9 @@
 """Works as BagIt bags over HTTP, ``/works/{work}/bag.zip``, for partners whose token has the scope ``export``.
 
 An ASGI application: a bag holds all masters of a work, and is sent while it is read from the store and verified. What
-the partner could not see whole is not given away either. A process writes one bag at a time. Damage that is found after
-the response has begun aborts the connection, so that no partner takes part of a bag for the whole.
+the partner could not see whole is not given away either, nor is a work with redactions, since masters and files of text
+hold what these hide. A process writes one bag at a time. Damage that is found after the response has begun aborts the
+connection, so that no partner takes part of a bag for the whole.
 """
 
 from __future__ import annotations
@@ -49,6 +50,16 @@ class ScopeMissing(AccessRefused):
     )
 
 
+class WorkRedacted(AccessRefused):
+    """A work was requested whole, parts of which are shown to nobody."""
+
+    code = "access.redacted"
+    text = LocalizedText(
+        "{what} 有不对外显示的遮盖区域，不能整部取走；请与馆方联系",
+        "{what} has redacted areas, which are shown to nobody, so it cannot be taken away whole; contact the library",
+    )
+
+
 class BagApplication:
     """Serves the bags of a repository's works."""
 
@@ -80,7 +91,8 @@ class BagApplication:
     def _prepare(self, work: str, authorization: str | None, scope: Scope) -> PreparedBag:
         """Return the bag that a partner may have.
 
-        Raises `PartnerTokenNeeded`, `ScopeMissing`, `AccessRefused`, and what `held_work` and `prepare_bag` raise.
+        Raises `PartnerTokenNeeded`, `ScopeMissing`, `AccessRefused`, `WorkRedacted`, and what `held_work` and
+        `prepare_bag` raise.
         """
         partner = self._partner(authorization)
         if TokenScope.EXPORT not in partner.scopes:
@@ -88,6 +100,8 @@ class BagApplication:
         held, decision = held_work(self._repository, work, partner.privileges)
         if not decision.shows_all:
             raise AccessRefused(what=held.identifier)
+        if any(image.redactions for image in held.images()):
+            raise WorkRedacted(what=held.identifier)
         own = f"{scope.get('scheme', 'http')}://{header(scope, b'host') or 'localhost'}{scope.get('root_path', '')}"
         return prepare_bag(self._repository, held.identifier, self._repository.settings.base_url or own)
 

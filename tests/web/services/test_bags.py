@@ -65,6 +65,18 @@ def test_restricted_work_needs_the_scope_for_its_images_too(context: TaskContext
     assert [ask(context, work, each, "HEAD").status for each in (lesser, whole)] == [403, 200]
 
 
+def test_work_with_a_redaction_is_given_to_nobody(context: TaskContext, deposit: Path) -> None:
+    record = deposit / "work.toml"
+    record.write_text(f'{record.read_text()}\n[[page]]\nfile = "0001.tif"\nredact = ["1,1,9,9"]\n')
+    with local_runner(context) as runner:
+        runner.run(ingest_job(deposit))
+    (summary,) = context.repository.catalogue.works(limit=10)
+    scopes = [TokenScope.EXPORT, TokenScope.FULL_SIZE, TokenScope.RESTRICTED_IMAGES]
+    _, token = context.repository.partner_tokens.create("partner", scopes, PARTNER_PREFIX)
+    refused = ask(context, summary.identifier, token)
+    assert (refused.status, refused.json()["code"]) == (403, "access.redacted")
+
+
 def test_damaged_master_breaks_the_response_off(context: TaskContext, work: str) -> None:
     store = context.repository.store
     key = max((entry.key for entry in store.list("ocfl") if entry.key.endswith(".tif")), default="")
