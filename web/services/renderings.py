@@ -105,7 +105,7 @@ class RenderingApplication:
         work, decision = held_work(repository, path.work)
         if not decision.shows_pixels or (path.is_archive and decision.verdict is not AccessVerdict.OPEN):
             raise AccessRefused(what=work.identifier)
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
+        query = parse_qs(scope["query_string"].decode("latin-1"))  # the router bounds the length of URLs
         numbers = selected_pages(query.get("pages", [""])[0], sum(1 for _ in work.pages()))
         limits = ImageLimits(settings.max_area, decision.max_size)
         pyramids = repository.catalogue.pyramids(work.identifier)

@@ -64,6 +64,10 @@ def test_pages_are_selected(visitor: AsgiClient, book: Work) -> None:
     assert (refused.status, refused.json()["part"]) == (400, "pages")
 
 
+def test_parameters_that_mean_nothing_are_ignored_however_many(visitor: AsgiClient, book: Work) -> None:
+    assert visitor.request("HEAD", f"{book_pdf_path(book.identifier)}?{'a=1&' * 50}pages=1").status == 200
+
+
 def test_archive_has_every_picture_at_its_full_size(visitor: AsgiClient, book: Work) -> None:
     response = visitor.get(images_zip_path(book.identifier))
     assert response.headers["content-type"] == "application/zip"
