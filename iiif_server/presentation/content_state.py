@@ -62,12 +62,19 @@ def parse_content_state(text: str) -> ContentState:
             text = decode_content_state(text)
         target = _target(json.loads(text)) if text.lstrip().startswith("{") else text
         found = _parsed(target, _DEEPEST)
+        _check_characters(found)
     except (ValueError, RecursionError) as fault:
         reason = LocalizedText("编码或 JSON 有误", "its encoding or its JSON is wrong")
         raise _refused(reason) from fault
     if found.manifest is None and found.canvas is None:
         raise _refused(LocalizedText("没有指明清单或画布", "it names no manifest and no canvas"))
     return found
+
+
+def _check_characters(state: ContentState) -> None:
+    """Raise `ValueError` for half a surrogate pair, which JSON can escape and no answer can hold (RFC 8259, 8.2)."""
+    for uri in (state.manifest, state.canvas):
+        (uri or "").encode()
 
 
 def _target(document: Any) -> Any:

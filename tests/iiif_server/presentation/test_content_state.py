@@ -113,6 +113,7 @@ def test_fragment_that_is_no_region_in_pixels_shows_the_whole_canvas(fragment: s
         *("", "x", "!!!!", "abcde", "{", "{}", "[]", "null", '{"id": 7}', '{"type": "SpecificResource"}'),
         *("a" * 20_000, encode_content_state("{" * 3000), encode_content_state("[" * 5000), "JTgw"),
         json.dumps(annotation(None)),
+        *(f'{{"id": "https://example.org/\\ud800", "type": "{kind}"}}' for kind in ("Manifest", "Canvas")),
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
