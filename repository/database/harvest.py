@@ -14,7 +14,14 @@ from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.harvest_tables import HarvestedCollectionRow, HarvestedRecordRow, HarvestSourceRow
 from repository.errors import CallError, NotFound
 from repository.localized import LocalizedText
-from repository.model.harvest import HarvestedRecord, HarvestSource, RecordState, SourceSettings, SourceState
+from repository.model.harvest import (
+    HarvestedRecord,
+    HarvestSource,
+    RecordState,
+    SourceSettings,
+    SourceState,
+    is_source_name,
+)
 
 _COLUMNS: Final = tuple(field.name for field in fields(HarvestedRecord))
 _LIVE: Final = HarvestedRecordRow.state == RecordState.LIVE.value
@@ -79,9 +86,11 @@ class Harvests:
         run_transaction(self._sessions, action)
 
     def source(self, name: str) -> HarvestSource:
-        """Return a source. Raises `NotFound`."""
-        with read_session(self._sessions) as session:
-            row = session.get(HarvestSourceRow, name)
+        """Return a source. Raises `NotFound`, also for what no source can be named: PostgreSQL takes no NUL."""
+        row = None
+        if is_source_name(name):
+            with read_session(self._sessions) as session:
+                row = session.get(HarvestSourceRow, name)
         if row is None:
             raise NotFound(what=LocalizedText(f"收割来源 {name}", f"source {name}"))
         return _source(row)

@@ -31,6 +31,9 @@ def blueprint(repository: Repository) -> Blueprint:
     routes = Blueprint("sitemap", __name__)
     queries = CatalogueQueries(repository)
 
+    def parts() -> range:
+        return range(1, max(1, -(-queries.published_count() // WORKS_IN_PART)) + 1)
+
     @routes.get("/robots.txt")
     def robots() -> Response:
         closed = (urls.STATUS, urls.STAFF, urls.LOGIN, urls.LOGOUT, urls.PRESERVATION, urls.HEALTH_ROOT)
@@ -41,15 +44,14 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/sitemap.xml")
     def index() -> Response:
-        parts = max(1, -(-queries.published_count() // WORKS_IN_PART))
-        locations = (public_url(repository.settings, urls.sitemap_part_path(number)) for number in range(1, parts + 1))
+        locations = (public_url(repository.settings, urls.sitemap_part_path(number)) for number in parts())
         return _xml("sitemapindex", "sitemap", ((location, None) for location in locations))
 
     @routes.get("/sitemap/<int:number>.xml")
     def part(number: int) -> Response:
-        cards = queries.oldest((number - 1) * WORKS_IN_PART, WORKS_IN_PART) if number else []
-        if not cards and number != 1:
+        if number not in parts():
             raise NotFound(what=f"sitemap/{number}.xml")
+        cards = queries.oldest((number - 1) * WORKS_IN_PART, WORKS_IN_PART)
         settings = repository.settings
         return _xml(
             "urlset",

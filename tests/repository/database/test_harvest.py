@@ -88,3 +88,9 @@ def test_sources_and_records_are_kept_found_and_removed(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a--b", "a" * 33, "書", "a.b", "a/b"])
 def test_names_that_addresses_could_not_have_are_refused(name: str) -> None:
     assert not is_source_name(name)
+
+
+def test_source_with_an_impossible_name_is_not_found(engine: Engine) -> None:
+    for name in ("", "a\0", "a" * 5000):
+        with pytest.raises(NotFound):
+            Harvests(sessions_of(engine)).source(name)

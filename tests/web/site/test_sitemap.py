@@ -41,6 +41,7 @@ def test_sitemap_has_every_published_work_once(
     assert {location.rpartition("/")[2] for location in listed} == {work.identifier for work in works[1:]}
     assert len(listed) == 3
     assert client.get("/sitemap/3.xml").status_code == 404
+    assert client.get(f"/sitemap/{10**30}.xml").status_code == 404  # no integer of a database
 
 
 def test_sitemap_of_an_empty_library_is_valid(client: FlaskClient) -> None:
