@@ -14,6 +14,7 @@ from repository.database.counters import add_to_counters
 from repository.database.log_positions import LogPosition
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_values, work_access
+from repository.database.search import mark_unindexed
 from repository.database.tables import EventRow, WorkRow
 from repository.model.access import is_same_access
 from repository.model.work import Event, WorkAccess, WorkState
@@ -78,6 +79,7 @@ def record_preserved(
     if work_access(row) == preserved.access:
         values |= {"access_pending": False}
     session.execute(update(WorkRow).where(WorkRow.identifier == work).values(values))
+    mark_unindexed(session, work)
     known = set(session.scalars(select(EventRow.identifier).where(EventRow.work == work)))
     added = [
         event_values(number, event, LogPosition(None, None))

@@ -29,7 +29,14 @@ from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks import preserve
-from workers.tasks.jobs import access_job, collection_job, features_job, replicate_work_job, sequence_events_job
+from workers.tasks.jobs import (
+    access_job,
+    collection_job,
+    features_job,
+    replicate_work_job,
+    search_index_job,
+    sequence_events_job,
+)
 from workers.tasks.preserve import access_unknown_to_catalogue
 from workers.tasks.publish import publish_work
 
@@ -130,6 +137,7 @@ def preserve_access(context: TaskContext, job: Job) -> Mapping[str, object] | Fa
     publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
     follow_up = [
         sequence_events_job(),
+        search_index_job(),
         features_job(work),
         *(replicate_work_job(store, work) for store in repository.replicas),
     ]

@@ -43,7 +43,7 @@ from workers.deposit.page_texts import AssignedTexts, assign_texts
 from workers.deposit.survey import is_text
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
-from workers.tasks.jobs import replicate_work_job, sequence_events_job
+from workers.tasks.jobs import replicate_work_job, search_index_job, sequence_events_job
 from workers.tasks.log_events import software
 from workers.tasks.preserve import EVENTS, TEXTS, next_version, preserved_access, read_events
 from workers.tasks.publish import publish_work
@@ -144,7 +144,11 @@ def add_texts(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
     inventory, events = _preserve(repository, identifier, added, time)  # 3
     publish_texts(repository, work, context.examiner.read_text)  # 4
     publish_work(repository, work, held.access, repository.catalogue.pyramids(identifier))
-    follow_up = [sequence_events_job(), *(replicate_work_job(store, identifier) for store in repository.replicas)]
+    follow_up = [
+        sequence_events_job(),
+        search_index_job(),
+        *(replicate_work_job(store, identifier) for store in repository.replicas),
+    ]
     access = preserved_access(repository.store, identifier).access
     preserved = PreservedAccess(access, len(inventory.versions), events)
     repository.catalogue.record_access(identifier, preserved, follow_up, timestamp(repository.clock()))  # 5
