@@ -62,6 +62,9 @@ IMAGE_PREFIXES: Final = tuple(f"{IMAGE_ROOT}{version}/" for version in IMAGE_VER
 _PRESENTATION: Final = "/iiif/presentation/3"
 _PRESENTATION_2: Final = "/iiif/presentation/2"
 
+CONTENT_SEARCH_VERSIONS: Final = (1, 2)
+"""Major versions of the Content Search API that are served."""
+
 
 _AUTH: Final = "/iiif/auth"
 FULL_TIER: Final = "full"
@@ -127,6 +130,16 @@ def is_auth_page(path: str) -> bool:
     """Return whether a path is that of an authorization service for people: ``access`` or ``logout``."""
     service = path.removeprefix(f"{_AUTH}/").split("/")[1:2]
     return path.startswith(f"{_AUTH}/") and service in (["access"], ["logout"])
+
+
+def content_search_path(work: str, version: int) -> str:
+    """Return the path of the search within a work (Content Search 2.0 and 1.0)."""
+    return f"/iiif/search/{version}/{work}"
+
+
+def autocomplete_path(work: str, version: int) -> str:
+    """Return the path of the completion of what is typed for the search within a work."""
+    return f"/iiif/autocomplete/{version}/{work}"
 
 
 def manifest_path(work: str) -> str:

@@ -28,7 +28,19 @@ from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
 from web.operations import harvest_page, staff_page, status_page, work_page
 from web.reports import pages as report_pages
-from web.services import discovery, evidence, health, log, metrics, oai, presentation, search_api, similar, text
+from web.services import (
+    content_search,
+    discovery,
+    evidence,
+    health,
+    log,
+    metrics,
+    oai,
+    presentation,
+    search_api,
+    similar,
+    text,
+)
 from web.site import content_state, error_pages, oembed, pages, partners, records, search_page, sitemap, text_pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
@@ -75,6 +87,7 @@ def create_app(
         health.blueprint(repository),
         search_page.blueprint(repository, search),
         search_api.blueprint(repository, search),
+        content_search.blueprint(repository, search),
         similar.blueprint(repository, static_files),
         metrics.blueprint(repository, process_metrics or ProcessMetrics()),
         status_page.blueprint(repository),

@@ -26,10 +26,13 @@ from iiif_server.presentation.ranges import structures
 from iiif_server.presentation.values import Json, bilingual, plain, present
 from iiif_server.records.formats import see_also
 from iiif_server.urls import (
+    CONTENT_SEARCH_VERSIONS,
     HOME,
     PLACEHOLDER,
+    autocomplete_path,
     book_pdf_path,
     collection_path,
+    content_search_path,
     image_path,
     images_zip_path,
     manifest_path,
@@ -195,6 +198,7 @@ def _manifest(
         rendering=_renderings(work.identifier, seen, has_text=bool(texts)),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
+        service=_search_services(work.identifier) if texts and seen.shows_text else None,
         partOf=[_collection_reference(ALL)],
         start=_start(items),
         items=items,
@@ -304,6 +308,31 @@ def _renderings(work: str, seen: Decision, *, has_text: bool) -> list[Json]:
         {"id": stored_id(path), "type": kind, "label": bilingual(label), "format": media_type}
         for path, label, media_type, kind in files
     ]
+
+
+def _search_services(work: str) -> list[Json]:
+    """Return the services that search the text of a work, the newest version first.
+
+    Content Search 2.0, section 3; 1.0, sections 3.1 and 4.1. Viewers that know the older one alone read it here, too.
+    """
+    return [_search_service(work, version) for version in reversed(CONTENT_SEARCH_VERSIONS)]
+
+
+def _search_service(work: str, version: int) -> Json:
+    address, completion = stored_id(content_search_path(work, version)), stored_id(autocomplete_path(work, version))
+    if version > 1:
+        inner = {"id": completion, "type": f"AutoCompleteService{version}"}
+        return {"id": address, "type": f"SearchService{version}", "service": [inner]}
+    profile = f"http://iiif.io/api/search/{version}"
+    return {
+        "@context": f"{profile}/context.json",
+        "@id": address,
+        "@type": f"SearchService{version}",
+        "profile": f"{profile}/search",
+        "service": [
+            {"@id": completion, "@type": f"AutoCompleteService{version}", "profile": f"{profile}/autocomplete"}
+        ],
+    }
 
 
 def _nav_date(record: Record) -> str | None:

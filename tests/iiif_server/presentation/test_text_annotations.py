@@ -10,6 +10,8 @@ import pytest
 from iiif_server.presentation.linting.linter import lint_document
 from iiif_server.presentation.manifest import build_manifest
 from iiif_server.presentation.text_annotations import annotation_page
+from iiif_server.presentation.version2 import to_version2
+from iiif_server.urls import PLACEHOLDER
 from repository.model.text import PageText, TextKind, TextLine
 from repository.model.work import Access, Image, Master, Page, Pyramid, Record, Rectangle, Rights, Volume, Work
 
@@ -63,3 +65,25 @@ def test_a_manifest_refers_to_the_text_of_pages_that_have_any() -> None:
 @pytest.mark.parametrize("access", [Access.RESTRICTED])
 def test_a_manifest_of_a_work_that_is_not_shown_does_not_tell_of_its_text(access: Access) -> None:
     assert "/text" not in json.dumps(manifest(access))
+
+
+def test_a_manifest_of_a_work_with_text_declares_the_search_within_it() -> None:
+    newest, older = manifest()["service"]  # type: ignore[misc]
+    address = f"{PLACEHOLDER}/iiif/search/2/{WORK.identifier}"
+    assert (newest["id"], newest["type"]) == (address, "SearchService2")
+    assert [inner["type"] for inner in newest["service"]] == ["AutoCompleteService2"]
+    assert (older["@id"], older["profile"]) == (address.replace("/2/", "/1/"), "http://iiif.io/api/search/1/search")
+    [inner] = older["service"]
+    assert inner["profile"] == "http://iiif.io/api/search/1/autocomplete"
+    assert "service" not in json.loads(build_manifest(WORK, PYRAMIDS, "", 10**8, NOW))
+    assert "/search/" not in json.dumps(manifest(Access.RESTRICTED))
+
+
+def test_version_2_1_declares_the_search_that_its_viewers_know() -> None:
+    found = to_version2(manifest())["service"]
+    assert found["@context"] == "http://iiif.io/api/search/1/context.json"
+    assert (found["profile"], found["service"]["profile"]) == (
+        "http://iiif.io/api/search/1/search",
+        "http://iiif.io/api/search/1/autocomplete",
+    )
+    assert found["service"]["@id"].endswith(f"/iiif/autocomplete/1/{WORK.identifier}")

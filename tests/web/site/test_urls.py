@@ -64,6 +64,10 @@ def test_paths_of_a_work_are_routed_to_it(work: str, page: int) -> None:
     assert routed(urls.page_text_path(work, page, "xml")) == ("text.alto", {"work": work, "number": page})
     annotations = {"work": work, "number": page, "version": 3}
     assert routed(urls.text_annotations_path(work, page)) == ("text.annotations3", annotations)
+    for version in urls.CONTENT_SEARCH_VERSIONS:
+        arguments = {"work": work, "version": version}
+        assert routed(urls.content_search_path(work, version)) == (f"content_search.search{version}", arguments)
+        assert routed(urls.autocomplete_path(work, version)) == (f"content_search.autocomplete{version}", arguments)
     assert routed(urls.manifest_path(work)) == ("iiif.manifest", {"work": work})
     assert routed(urls.collection_path(work)) == ("iiif.collection", {"name": work})
 
