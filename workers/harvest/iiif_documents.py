@@ -34,6 +34,13 @@ _LABELS: Final = {
 _FIELD_OF: Final = {label: name for name, labels in _LABELS.items() for label in labels.split()}
 _WORD: Final = re.compile(r"[\w]+")
 
+_MANIFESTS: Final = ("Manifest", "sc:Manifest")
+_COLLECTIONS: Final = ("Collection", "sc:Collection")
+# Tuples, because a document may have anything as its type, also what no set can be asked for.
+
+_DEEPEST_TEXTS: Final = 4
+"""How deep the lists of a text may be nested; those of Presentation 2 have one level."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartnerManifest:
@@ -56,9 +63,9 @@ def read_document(body: bytes) -> PartnerManifest | PartnerCollection:
     """Return a manifest or a collection. Raises `DocumentRefused` for anything else."""
     document = _decode(body)
     kind = document.get("type") or document.get("@type")
-    if kind in {"Manifest", "sc:Manifest"}:
+    if kind in _MANIFESTS:
         return PartnerManifest(_identifier(document), _record(document))
-    if kind in {"Collection", "sc:Collection"}:
+    if kind in _COLLECTIONS:
         return _collection(document)
     raise DocumentRefused(reason=LocalizedText("不是 IIIF 清单或集合", "it is no IIIF manifest or collection"))
 
@@ -85,7 +92,7 @@ def _collection(document: dict[str, Any]) -> PartnerCollection:
     for member in members:
         kind, url = _get(member, "type") or _get(member, "@type"), ascii_url(_identifier(member))
         if is_web_url(url):
-            (collections if kind in {"Collection", "sc:Collection"} else manifests).append(url)
+            (collections if kind in _COLLECTIONS else manifests).append(url)
     following = [url for name in ("first", "next") if is_web_url(url := _url(document.get(name)))]
     label = next(iter(_texts(document.get("label"))), "")
     return PartnerCollection(label, tuple(dict.fromkeys(manifests)), tuple(dict.fromkeys([*collections, *following])))
@@ -157,12 +164,12 @@ def _small_picture(resource: Any) -> str:
     return ""
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, depth: int = _DEEPEST_TEXTS) -> list[str]:
     """Return the texts of a value of Presentation 3 (by language) or 2 (text, or value with language)."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
+        return [text for each in value for text in _texts(each, depth - 1)] if depth else []
     if isinstance(value, Mapping):
         if isinstance(value.get("@value"), str):
             return [value["@value"]]

@@ -57,7 +57,8 @@ class ListedRecord:
 class RecordList:
     """A part of a list: its records, the token of the next part, '' for the last, and the stated size of the whole.
 
-    `responded` is the provider's own time of the answer. `unreadable` counts records without a usable identifier.
+    `responded` is the provider's own time of the answer. `unreadable` counts records without a usable identifier or a
+    canonical form.
     """
 
     records: tuple[ListedRecord, ...]
@@ -139,8 +140,12 @@ def _records(elements: list[Any]) -> Iterator[ListedRecord]:
         content = next(iter(metadata), None) if metadata is not None and not is_deleted else None
         if content is None and not is_deleted:
             continue
+        try:
+            original = etree.tostring(element, method="c14n", with_tail=False)
+        except etree.C14NError:
+            continue  # a relative URI as a namespace has no canonical form (Canonical XML 1.0, section 1.3)
         stamp = header.findtext(f"{{{_NAMESPACE}}}datestamp", "").strip()[:40]
-        yield ListedRecord(identifier, stamp, etree.tostring(element, method="c14n", with_tail=False), content)
+        yield ListedRecord(identifier, stamp, original, content)
 
 
 def _verb(body: bytes, name: str) -> Any:
