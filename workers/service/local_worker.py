@@ -43,6 +43,7 @@ from workers.execution.scratch import scratch_directory
 from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
+    ADD_TEXTS,
     ASK_WITNESSES,
     CHECK_FILES,
     DELETE_COPY,
@@ -77,7 +78,7 @@ INGEST_KINDS: Final = frozenset({INGEST, PAGE})
 GROUPS: Final = (
     (INGEST, PAGE, REPAIR_PYRAMID),
     (REPLICATE_WORK, REPLICATE_LOG),
-    (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS),
+    (SEQUENCE_EVENTS, PUBLISH_COLLECTIONS, PRESERVE_ACCESS, ADD_TEXTS),
     (ASK_WITNESSES, REQUEST_TIMESTAMP, WATCH),
     (HARVEST,),
     (INDEX_CHANGES,),

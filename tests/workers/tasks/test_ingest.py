@@ -150,7 +150,7 @@ class CountingExaminer:
 
     def __init__(self, examiner):
         self._examiner, self.concurrency, self.calls = examiner, examiner.concurrency, 0
-        self.read_record = examiner.read_record
+        self.read_record, self.read_text = examiner.read_record, examiner.read_text
 
     def is_blank(self, path):
         return self._examiner.is_blank(path)
@@ -341,7 +341,7 @@ class InterferingExaminer:
 
     def __init__(self, examiner, page, times):
         self._examiner, self._page, self._left = examiner, page, times
-        self.read_record = examiner.read_record
+        self.read_record, self.read_text = examiner.read_record, examiner.read_text
         self.concurrency = 1
 
     def is_blank(self, path):
