@@ -68,6 +68,14 @@ def test_facets_and_orders_are_links_that_keep_the_search(client: FlaskClient) -
     assert 'lang="zh">史记' not in works
 
 
+@pytest.mark.parametrize("facet", ["access", "text", "class"])
+def test_a_value_that_no_facet_has_finds_nothing(client: FlaskClient, facet: str) -> None:
+    for path in ("/search", "/works"):
+        page = client.get(path, query_string={facet: "unheard-of"})
+        assert page.status_code == 200
+        assert ">unheard-of<" in page.text
+
+
 def test_a_search_without_result_helps(client: FlaskClient) -> None:
     page = client.get("/search", query_string={"q": "子曰學時"}, headers=CHINESE).text
     assert "没有找到" in page
