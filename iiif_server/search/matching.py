@@ -15,6 +15,9 @@ from repository.model.work import Rectangle
 CONTEXT: Final = 24
 """The characters before and after a hit that are shown with it, at least, if the page has them."""
 
+MOST_CONTEXT: Final = 200
+"""The characters before and after a hit that are shown with it, at most: a line may be a whole chapter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
@@ -73,7 +76,7 @@ class Hit:
 
     @property
     def text(self) -> str:
-        """The lines with the hit."""
+        """The lines with the hit; of long ones the part around it."""
         return f"{self.before}{self.match}{self.after}"
 
     @property
@@ -198,21 +201,21 @@ def _gap(one: str, other: str) -> str:
 
 def _before(characters: _BlockCharacters, line: int, start: int) -> str:
     page, _, own = characters.lines[line]
-    found = own.text[:start]
+    found = own.text[max(0, start - MOST_CONTEXT) : start]
     while len(found) < CONTEXT and line > 0 and characters.lines[line - 1][0].number == page.number:
         line -= 1
         text = characters.lines[line][2].text
         found = text + _gap(text, found) + found
-    return found
+    return found[-MOST_CONTEXT:]
 
 
 def _after(characters: _BlockCharacters, line: int, end: int) -> str:
     page, _, own = characters.lines[line]
-    found = own.text[end:]
+    found = own.text[end : end + MOST_CONTEXT]
     while len(found) < CONTEXT and line + 1 < len(characters.lines):
         line += 1
         if characters.lines[line][0].number != page.number:
             break
         text = characters.lines[line][2].text
         found += _gap(found, text) + text
-    return found
+    return found[:MOST_CONTEXT]

@@ -12,7 +12,6 @@ A process opens its segments with the first search.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -37,6 +36,9 @@ SHOWN_SECONDS: Final = 1.0
 
 HITS: Final = 3
 """The hits of a work that a result has, unless more are asked for."""
+
+MOST_HITS: Final = 10_000
+"""The hits that are looked up in one work: a common character in a long book has more, each of which costs 0.1 ms."""
 
 _READ_BLOCKS: Final = 6
 """The blocks of a work that are read for its first hits."""
@@ -95,7 +97,8 @@ class Search:
     def hits_in_work(self, work: str, text: str, offset: int = 0, limit: int | None = None) -> WorkHits:
         """Return the places in one work that have a text, in reading order, from `offset` on at most `limit`.
 
-        None are returned for a work whose text readers may not see. Raises as `search`.
+        Of more than `MOST_HITS` the others are not counted, which `is_exact` tells. None are returned for a work whose
+        text readers may not see. Raises as `search`.
         """
         index, shown = self._current()
         place, phrases = index.place_of(work), phrases_of(text)
@@ -104,10 +107,11 @@ class Search:
         segment = index.segments[place.segment]
         for alternatives in (phrases, words_of(text)):
             matches = [(phrase, segment.text_matches(phrase, place.work)) for phrase in alternatives]
-            found = list(_hits_of_work(segment, matches))
+            hits = _hits_of_work(segment, matches)
+            found = list(islice(hits, MOST_HITS))
             if found:
                 end = None if limit is None else offset + limit
-                is_exact = all(matched.is_complete for _, matched in matches)
+                is_exact = all(matched.is_complete for _, matched in matches) and next(hits, None) is None
                 return WorkHits(len(found), tuple(found[offset:end]), is_exact)
         return WorkHits(0, ())
 
@@ -116,17 +120,15 @@ class Search:
         index, shown = self._current()
         folded = fold(text, Tier.VARIANT)
         latin = "".join(each for each in text.casefold() if each.isascii() and each.isalnum())
-        counts: Counter[tuple[str, str]] = Counter()
+        listed: set[tuple[str, str]] = set()
         if folded:
             is_latin = latin == folded
             for segment in index.segments:
-                for found, kind, works in segment.suggestions(folded, latin if is_latin else "", 4 * limit):
-                    counts[found, kind] += works
-        visible = (each for each in counts if self._is_shown(index, shown, each))
-        best = sorted(
-            visible, key=lambda each: (not fold(each[0], Tier.VARIANT).startswith(folded), len(each[0]), each)
-        )
-        return [Suggestion(found, kind, counts[found, kind]) for found, kind in best[:limit]]
+                for found, kind, _ in segment.suggestions(folded, latin if is_latin else "", 4 * limit):
+                    listed.add((found, kind))
+        best = sorted(listed, key=lambda each: (not fold(each[0], Tier.VARIANT).startswith(folded), len(each[0]), each))
+        visible = ((each, works) for each in best if (works := self._count_shown(index, shown, each)))
+        return [Suggestion(found, kind, works) for (found, kind), works in islice(visible, limit)]
 
     def indexed(self) -> tuple[int, int]:
         """Return how many works the index has that readers may find, and of how many they may find the text."""
@@ -137,14 +139,17 @@ class Search:
         ]
         return int(sum(mask.sum() for mask in shown.records)), sum(with_text)
 
-    def _is_shown(self, index: SearchIndex, shown: ShownMasks, suggestion: tuple[str, str]) -> bool:
-        """Return whether a work that readers may see has a suggested title or name."""
+    def _count_shown(self, index: SearchIndex, shown: ShownMasks, suggestion: tuple[str, str]) -> int:
+        """Return how many works that readers may see have a suggested title or name.
+
+        The segments count the works that have been withdrawn too.
+        """
         text, kind = suggestion
         phrase = phrase_of(text)
-        for segment, mask in zip(index.segments, shown.records, strict=True):
-            if bool(((segment.record_tiers(phrase, (kind,)) < NONE) & mask).any()):
-                return True
-        return False
+        return sum(
+            int(((segment.record_tiers(phrase, (kind,)) < NONE) & mask).sum())
+            for segment, mask in zip(index.segments, shown.records, strict=True)
+        )
 
     def _current(self) -> tuple[SearchIndex, ShownMasks]:
         """Return the index and what readers may find of it, both as of now."""

@@ -16,6 +16,7 @@ from iiif_server.search import local_segments, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.local_segments import read_list
+from iiif_server.search.matching import MOST_CONTEXT
 from iiif_server.search.query import SearchQuery, Sort
 from iiif_server.search.service import Search
 from repository.config import Settings
@@ -193,6 +194,37 @@ def test_titles_are_suggested_by_characters_and_by_pinyin(repository: Repository
         assert [each.text for each in search.suggest(typed)] == ["樂府詩集"]
     assert [(each.text, each.kind) for each in search.suggest("guo")] == [("郭茂倩", "person")]
     assert search.suggest("x") == search.suggest("，") == []
+
+
+def test_suggestions_count_only_works_that_readers_may_see(repository: Repository) -> None:
+    add_work(repository, "a", record=dated("紅樓夢"))
+    gone = add_work(repository, "b", record=dated("紅樓夢"))
+    index(repository)
+    search = Search(repository)
+    assert [(each.text, each.works) for each in search.suggest("红楼")] == [("紅樓夢", 2)]
+    repository.catalogue.change_access(gone, lambda _: WITHDRAWN, lambda _: (), "2026-01-02T00:00:00Z")
+    assert [(each.text, each.works) for each in search.suggest("红楼")] == [("紅樓夢", 1)]
+
+
+def test_context_of_a_hit_in_a_very_long_line_is_bounded(repository: Repository) -> None:
+    work = add_work(repository, "a", [["天" * 5000 + "論語" + "地" * 5000]])
+    index(repository)
+    (hit,) = Search(repository).hits_in_work(work, "論語").hits
+    assert (hit.before, hit.match, hit.after) == ("天" * MOST_CONTEXT, "論語", "地" * MOST_CONTEXT)
+
+
+def test_hits_of_a_common_character_are_looked_up_to_a_bound(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = add_work(repository, "a", [["之乎者也"] * 9])
+    index(repository)
+    found = Search(repository).hits_in_work(work, "之", 3, 4)
+    assert (found.total, len(found.hits), found.is_exact) == (9, 4, True)
+    monkeypatch.setattr(service, "MOST_HITS", 9)
+    assert Search(repository).hits_in_work(work, "之").is_exact
+    monkeypatch.setattr(service, "MOST_HITS", 5)
+    found = Search(repository).hits_in_work(work, "之", 3, 4)
+    assert (found.total, len(found.hits), found.is_exact) == (5, 2, False)
 
 
 def test_words_are_searched_when_no_work_has_the_phrase(repository: Repository) -> None:
