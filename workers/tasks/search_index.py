@@ -5,6 +5,8 @@
   list. A search reads the list, so that it finds either the old or the new state of a work.
 - `rebuild_index` writes all works into new segments.
 
+A deleted work leaves every segment at once: those that have it are written again without it.
+
 The index is derived data: it may be deleted at any time. A crash leaves a segment that no list names, which the next
 run removes; marks are removed after the list was put. Memory is bounded by the text of one work and FTS5's buffers.
 """
@@ -60,6 +62,7 @@ def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
         indexed: list[UnindexedWork] = []
         entry = _write(repository, _changed(repository, changes, indexed), most_pages=_BATCH_PAGES)
         segments = [segment for segment in _listed(repository) if entry is None or segment.name != entry.name]
+        segments = _without(repository, segments, _deleted(repository, indexed))
         segments = _merged(repository, [*segments, entry] if entry else segments)
         _put_list(repository, segments)
         repository.search.forget(indexed)
@@ -164,6 +167,32 @@ def _write(repository: Repository, works: Iterator[IndexedContent], most_pages: 
             name = hashlib.file_digest(file, "sha256").hexdigest()[:32]
         repository.store.put(paths.search_segment(name), MovableFile(path))
     return SegmentEntry(name, size.works, size.removed, size.pages, size.bytes)
+
+
+def _deleted(repository: Repository, indexed: Sequence[UnindexedWork]) -> frozenset[str]:
+    """Return which of some works the catalogue does not have any more."""
+    return frozenset(each.work for each in indexed if repository.search.version(each.work) is None)
+
+
+def _without(repository: Repository, segments: list[SegmentEntry], deleted: frozenset[str]) -> list[SegmentEntry]:
+    """Return segments that have nothing of deleted works. Those that have are written again: deletions are rare."""
+    if not deleted:
+        return segments
+    folder = segments_folder(repository.settings)
+    copy_segments(repository.store, folder, segments)
+    kept = (_rewritten(repository, local_path(folder, segment), segment, deleted) for segment in segments)
+    return [segment for segment in kept if segment]
+
+
+def _rewritten(
+    repository: Repository, path: Path, segment: SegmentEntry, deleted: frozenset[str]
+) -> SegmentEntry | None:  # fmt: skip
+    """Return a segment without some works; None if it has no others."""
+    held = {work.identifier for work, _ in contents_of(path) if not work.removed}
+    if held.isdisjoint(deleted):
+        return segment
+    works = ((work, blocks) for work, blocks in contents_of(path) if work.identifier not in deleted)
+    return _write(repository, works, most_pages=1 << 40)
 
 
 def _merged(repository: Repository, segments: list[SegmentEntry]) -> list[SegmentEntry]:

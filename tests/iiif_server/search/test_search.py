@@ -9,17 +9,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publications import publication
+from publications import NOW, publication
 from search_library import WITHDRAWN, Pages, add_work, dated, index
 
 from iiif_server.search import local_segments, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
-from iiif_server.search.local_segments import read_list
+from iiif_server.search.local_segments import copy_segments, local_path, read_list
 from iiif_server.search.matching import MOST_CONTEXT
 from iiif_server.search.query import SearchQuery, Sort
+from iiif_server.search.segment_file import contents_of
 from iiif_server.search.service import Search
+from repository import paths
 from repository.config import Settings
+from repository.database.deletions import Deletion, DeletionState
 from repository.model.work import Access, WorkAccess
 from repository.repository import Repository, memory_repository
 from workers.tasks.search_index import mark_differing, rebuild_index
@@ -125,6 +128,31 @@ def test_a_work_that_readers_may_not_see_is_neither_shown_nor_counted(repository
     record = search.search(SearchQuery("書"))
     assert {each.work.identifier for each in record.works} == {shown, hidden}
     assert {count.value: count.works for count in record.facets["access"]} == {"open": 1, "restricted": 1}
+
+
+def test_no_segment_keeps_anything_of_a_deleted_work(repository: Repository, tmp_path: Path) -> None:
+    kept = add_work(repository, "甲書", [["天地玄黃"]])
+    deleted = add_work(repository, "乙書", [["不可復見"]])
+    index(repository)
+    alone = add_work(repository, "丙書", [["亦不可見"]])
+    index(repository)
+    for work in (deleted, alone):
+        decided = Deletion(work, DeletionState.REQUESTED, 1, NOW, "anna", "因故")
+        repository.deletions.restore(decided, [], NOW)
+        repository.deletions.finish(work, [], NOW)
+    index(repository)
+    entries = read_list(repository.store).segments
+    copy_segments(repository.store, tmp_path / "copies", entries)
+    texts = {
+        work.identifier: [line.text for block in blocks for page in block.pages for line in page.lines]
+        for entry in entries
+        for work, blocks in contents_of(local_path(tmp_path / "copies", entry))
+        if not work.removed
+    }
+    assert texts == {kept: ["天地玄黃"]}
+    assert {paths.search_segment(entry.name) for entry in entries} == {
+        item.key for item in repository.store.list(f"{paths.SEARCH}/segments")
+    }
 
 
 def test_a_withdrawal_takes_effect_without_the_index(repository: Repository) -> None:
