@@ -55,6 +55,7 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.picture": LocalizedText("第 {number} 面原图，框内为检得之处", "Page {number}; the hit is outlined"),
         "search.all-hits": LocalizedText("此书中的全部结果", "All hits in this work"),
         "search.hits": LocalizedText("此书中共 {count} 处", "Hits in this work: {count}"),
+        "search.hits-about": LocalizedText("此书中至少有 {count} 处", "Hits in this work: at least {count}"),
         "search.back": LocalizedText("返回全部文献的结果", "Back to all works"),
         "search.sort": LocalizedText("排序", "Order"),
         "search.sort.relevance": LocalizedText("相关", "Relevance"),

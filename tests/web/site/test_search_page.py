@@ -58,6 +58,14 @@ def test_hits_lead_to_their_pages_and_are_escaped(
     assert client.get("/search", query_string={"q": "子", "work": "w000000000000000"}).status_code in {400, 404}
 
 
+def test_hits_that_are_not_all_counted_are_said_to_be_more(
+    client: FlaskClient, library: tuple[Repository, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_HITS", 1)
+    page = client.get("/search", query_string={"q": "子曰", "work": library[1]["論語"]}, headers=CHINESE).text
+    assert "此书中至少有 1 处" in page
+
+
 def test_facets_and_orders_are_links_that_keep_the_search(client: FlaskClient) -> None:
     page = client.get("/search", query_string={"q": "论语", "class": "经部"}, headers=CHINESE)
     assert "找到 1 种" in page.text
