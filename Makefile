@@ -1,6 +1,7 @@
 # Development tasks on Debian or Ubuntu. Each target installs the packages it needs.
 #
 #   make demo     ingest and serve a sample rare book (HOST=127.0.0.1 PORT=8000)
+#   make ocr      install the packages of `shanben ocr`: 180 MB
 #   make check    lint, and the tests that start no server and no browser
 #   make test     lint, and every test: about sixteen minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
@@ -35,7 +36,7 @@ DECODERS := libjpeg-turbo-progs libopenjp2-tools libtiff-tools pngcheck webp
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.
 SERVERS := ceph-common ceph-mon ceph-osd nginx-light postgresql rabbitmq-server radosgw redis-server
 
-.PHONY: demo check test lint chaos fuzz bench web lock lock-images clean help runtime test-tools
+.PHONY: demo check test lint chaos fuzz bench web lock lock-images clean help runtime test-tools ocr
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -77,7 +78,8 @@ bench: runtime test-tools .make/peers
 web: .make/reader
 
 runtime: .make/runtime
-test-tools: .make/test-tools
+test-tools: .make/test-tools .make/ocr
+ocr: .make/ocr
 
 lock: .make/runtime
 	scripts/lock.sh
@@ -106,6 +108,11 @@ clean:
 .make/test-tools: requirements-test.lock .make/runtime
 	@echo "安装测试用 Python 软件包 / Installing Python packages for the tests"
 	@$(LOCKED) --requirement requirements-test.lock
+	@touch $@
+
+.make/ocr: requirements-ocr.lock .make/runtime
+	@echo "安装文字识别（OCR）软件包 / Installing Python packages for OCR"
+	@$(LOCKED) --requirement requirements-ocr.lock
 	@touch $@
 
 READER_SOURCES := $(shell find web/reader -type f) $(wildcard web/*.json web/*.ts)

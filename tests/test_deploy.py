@@ -197,7 +197,7 @@ def test_images_have_pinned_bases_and_run_without_privileges(compose: dict[str, 
 
 
 def test_every_python_package_is_locked_with_hashes_and_installed_by_them() -> None:
-    for name in ("requirements.lock", "requirements-test.lock", "requirements-build.lock"):
+    for name in ("requirements.lock", "requirements-ocr.lock", "requirements-test.lock", "requirements-build.lock"):
         lines = (PROJECT / name).read_text().replace("\\\n", " ").splitlines()
         assert lines
         for line in lines:
@@ -205,7 +205,7 @@ def test_every_python_package_is_locked_with_hashes_and_installed_by_them() -> N
             assert re.fullmatch(pattern, line), line[:100]
     installs = [*(PROJECT / "Makefile").read_text().splitlines(), *CONTAINERFILE.replace("\\\n", " ").splitlines()]
     installs = [line for line in installs if "--requirement" in line or "--editable" in line]
-    assert len(installs) == 5
+    assert len(installs) == 6
     for line in installs:
         assert "--require-hashes" in line or "$(LOCKED)" in line or "--no-deps --no-build-isolation" in line, line
 

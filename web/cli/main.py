@@ -31,6 +31,7 @@ COMMANDS: Final = MappingProxyType(
         "keys": "keys:keys",
         "lint-manifest": "lint_manifest:lint_manifest",
         "log": "log:log",
+        "ocr": "ocr:ocr",
         "rebuild": "rebuild:rebuild",
         "repair": "repair:repair",
         "restore": "access:restore",

@@ -16,7 +16,14 @@ from kombu.entity import Queue
 from repository.config import Settings
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
-from workers.tasks.jobs import CHECK_FILES, INDEX_CHANGES, SEQUENCE_EVENTS, SWEEP_STORE
+from workers.tasks.jobs import (
+    CHECK_FILES,
+    INDEX_CHANGES,
+    RECOGNISE_PAGES,
+    RECOGNISE_WORK,
+    SEQUENCE_EVENTS,
+    SWEEP_STORE,
+)
 from workers.tasks.registry import TASKS
 
 QUEUE: Final = "shanben"
@@ -29,10 +36,14 @@ FIXITY_QUEUE: Final = "shanben.fixity"
 SEARCH_QUEUE: Final = "shanben.search"
 """The queue of jobs that make changes searchable, which takes seconds: they do not wait behind ingests."""
 
+OCR_QUEUE: Final = "shanben.ocr"
+"""The queue of jobs that recognise text: only workers on machines with the engine consume it."""
+
 _OF_THEIR_OWN: Final = {
     LOG_QUEUE: (SEQUENCE_EVENTS,),
     FIXITY_QUEUE: (SWEEP_STORE, CHECK_FILES),
     SEARCH_QUEUE: (INDEX_CHANGES,),
+    OCR_QUEUE: (RECOGNISE_WORK, RECOGNISE_PAGES),
 }
 KINDS: Final = {
     **_OF_THEIR_OWN,

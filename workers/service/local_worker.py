@@ -40,6 +40,7 @@ from workers.execution.context import TaskContext
 from workers.execution.liveness import has_other_workers, registered_worker
 from workers.execution.runner import Outcome, Runner, Task
 from workers.execution.scratch import scratch_directory
+from workers.ocr.pages import installed_engine
 from workers.service.schedule import Schedule
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import (
@@ -56,6 +57,8 @@ from workers.tasks.jobs import (
     PAGE,
     PRESERVE_ACCESS,
     PUBLISH_COLLECTIONS,
+    RECOGNISE_PAGES,
+    RECOGNISE_WORK,
     REPAIR_PYRAMID,
     REPAIR_STORES,
     REPAIR_WORK,
@@ -82,6 +85,7 @@ GROUPS: Final = (
     (ASK_WITNESSES, REQUEST_TIMESTAMP, WATCH),
     (HARVEST,),
     (INDEX_CHANGES,),
+    (RECOGNISE_WORK, RECOGNISE_PAGES),
     (DESCRIBE_WORK, INDEX_FEATURES),
     (SWEEP_STORE, CHECK_FILES),
     (REPAIR_WORK, REPAIR_STORES),
@@ -180,8 +184,13 @@ class LocalWorker:
                 runner.run(job.key)
 
     def _allowed(self, kinds: Collection[str]) -> Collection[str]:
-        """Leave out the log's job on a machine without the signing key: another machine runs it."""
-        return [kind for kind in kinds if kind != SEQUENCE_EVENTS or can_sign(self._repository)]
+        """Leave out what this machine cannot do: the log's job without the signing key, OCR without the engine."""
+        barred: set[str] = set()
+        if SEQUENCE_EVENTS in kinds and not can_sign(self._repository):
+            barred.add(SEQUENCE_EVENTS)
+        if RECOGNISE_WORK in kinds and not installed_engine():
+            barred |= {RECOGNISE_WORK, RECOGNISE_PAGES}
+        return [kind for kind in kinds if kind not in barred]
 
     def _next(self, kinds: Collection[str]) -> Job | None:
         """Return the job of these kinds that is due first. Ingests are left to a command that runs meanwhile.

@@ -14,7 +14,8 @@ from repository.logs import log_to_stderr
 from workers.execution.context import TaskContext
 from workers.execution.liveness import registered_worker
 from workers.execution.runner import Runner
-from workers.service.celery_app import FIXITY_QUEUE, LOG_QUEUE, QUEUE, create_celery
+from workers.ocr.pages import installed_engine
+from workers.service.celery_app import FIXITY_QUEUE, LOG_QUEUE, OCR_QUEUE, QUEUE, SEARCH_QUEUE, create_celery
 from workers.service.dispatch import Sweeper, queued, send_due
 from workers.tasks.registry import TASKS
 
@@ -22,7 +23,10 @@ _LOG = logging.getLogger("shanben.jobs")
 
 
 def run_worker(context: TaskContext, concurrency: int) -> None:
-    """Run `concurrency` jobs at a time until stopped. Extends the log only on a machine with its signing key."""
+    """Run `concurrency` jobs at a time until stopped.
+
+    Extends the log only on a machine with its signing key, and recognises text only on one with the engine.
+    """
     repository = context.repository
     with registered_worker(repository) as holder:
         runner = Runner(context, TASKS, holder, repository.settings.patience_seconds)
@@ -37,7 +41,8 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
 
         setup_logging.connect(_log, weak=False)  # Celery's own formats let a message forge lines
         celery = create_celery(repository.settings, run)
-        queues = [QUEUE, FIXITY_QUEUE, *([LOG_QUEUE] if can_sign(repository) else [])]
+        queues = [QUEUE, FIXITY_QUEUE, SEARCH_QUEUE, *([LOG_QUEUE] if can_sign(repository) else [])]
+        queues += [OCR_QUEUE] if installed_engine() else []
         _warn_if_away(celery)
         sweeper = Sweeper(celery, repository)
         sweeper.start()

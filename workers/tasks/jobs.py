@@ -26,6 +26,8 @@ REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
 ADD_TEXTS: Final = "text"
+RECOGNISE_WORK: Final = "ocr"
+RECOGNISE_PAGES: Final = "ocr-pages"
 DELETE_WORK: Final = "delete"
 DELETE_COPY: Final = "delete-copy"
 REQUEST_TIMESTAMP: Final = "timestamp"
@@ -126,6 +128,17 @@ def text_job(work: str, files: Iterable[Path], statement: Mapping[str, object]) 
     }
     digest = hashlib.sha256("\0".join(arguments.values()).encode()).hexdigest()[:32]
     return NewJob(f"{ADD_TEXTS}:{digest}", ADD_TEXTS, arguments)
+
+
+def recognise_work_job(work: str) -> NewJob:
+    """Return the job that recognises the text of a work's pages and adds it to the work."""
+    return NewJob(f"{RECOGNISE_WORK}:{work}", RECOGNISE_WORK, {"work": work})
+
+
+def recognise_pages_job(parent: str, number: int, work: str, pages: Sequence[str]) -> NewJob:
+    """Return the `number`-th job of the job `parent`: it recognises the text of the pages with these keys."""
+    arguments = {"work": work, "pages": json.dumps(pages, ensure_ascii=False)}
+    return NewJob(f"{RECOGNISE_PAGES}:{parent}:{number:06d}", RECOGNISE_PAGES, arguments)
 
 
 def delete_work_job(work: str) -> NewJob:

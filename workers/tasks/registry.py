@@ -17,6 +17,7 @@ from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
 from workers.tasks.publish import publish_collections
 from workers.tasks.pyramids import repair_pyramid
+from workers.tasks.recognise import recognise_pages, recognise_work
 from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
 from workers.tasks.search_index import index_changes
@@ -48,4 +49,6 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.DELETE_WORK: delete_work,
     jobs.DELETE_COPY: delete_copy,
     jobs.ADD_TEXTS: add_texts,
+    jobs.RECOGNISE_WORK: recognise_work,
+    jobs.RECOGNISE_PAGES: recognise_pages,
 }

@@ -83,7 +83,7 @@ def preserved_texts(store: ObjectStore, work: str, inventory: Inventory | None =
     if found is None or TEXTS not in state:
         return PreservedTexts(files, ())
     try:
-        return PreservedTexts(files, statements_of_json(_read(store, work, found, TEXTS)))
+        return PreservedTexts(files, statements_of_json(read_file(store, work, found, TEXTS)))
     except ValueError as fault:
         raise ObjectInvalid(key=paths.ocfl_object(work), reason=f"{TEXTS}: {fault}") from fault
 
@@ -95,7 +95,7 @@ def added_texts(store: ObjectStore, work: str) -> AddedTexts:
         return AddedTexts({}, ())
     preserved = preserved_texts(store, work, inventory)
     kept = tuple(each for each in preserved.statements if each.added and each.files in preserved.files)
-    return AddedTexts({each.files: _read(store, work, inventory, each.files) for each in kept}, kept)
+    return AddedTexts({each.files: read_file(store, work, inventory, each.files) for each in kept}, kept)
 
 
 def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
@@ -118,7 +118,7 @@ def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
         delete_texts(store, identifier)
     texts: dict[str, SourceText] = {}
     for path in filter(is_text, preserved.files):
-        text = read(_read(store, identifier, inventory, path), path).text
+        text = read(read_file(store, identifier, inventory, path), path).text
         texts |= {path: text} if text else {}
     put_texts(store, identifier, version, assign_texts(list(work.pages()), texts, preserved.statements).texts)
 
@@ -134,12 +134,30 @@ def add_texts(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
         version = next_version(repository, identifier)
         return FanOut((), {"time": timestamp(repository.clock()), "version": version}, identifier)  # 1
     time = str(job.plan["time"])
-    work, held = repository.catalogue.work(identifier), repository.catalogue.access(identifier)
-    if work is None or held is None:
-        raise NotFound(what=identifier)
+    work = held_work(repository, identifier)
     statement = convert_json(json.loads(job.arguments["statement"]), TextStatement)
     contents = _contents(json.loads(job.arguments["files"]))
     added = _named(repository.store, work, contents, replace(statement, added=time))
+    return keep_texts(context, work, added, job.plan)
+
+
+def held_work(repository: Repository, identifier: str) -> Work:
+    """Return a work that is held. Raises `NotFound`, `DatabaseFault`."""
+    work = repository.catalogue.work(identifier)
+    if work is None:
+        raise NotFound(what=identifier)
+    return work
+
+
+def keep_texts(context: TaskContext, work: Work, added: AddedTexts, plan: Mapping[str, object]) -> Mapping[str, object]:
+    """Do steps 2 to 5 for files of text; `plan` is that of the claim. Return the result of the job.
+
+    Raises as `add_texts`.
+    """
+    repository, identifier, time = context.repository, work.identifier, str(plan["time"])
+    held = repository.catalogue.access(identifier)
+    if held is None:
+        raise NotFound(what=identifier)
     assigned = _check(work, added, context.examiner.read_text)  # 2
     inventory, events = _preserve(repository, identifier, added, time)  # 3
     publish_texts(repository, work, context.examiner.read_text)  # 4
@@ -155,7 +173,7 @@ def add_texts(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
     result = {"identifier": identifier, "files": sorted(added.files), "version": len(inventory.versions)}
     result |= {
         "pages": len({text.page for text in assigned.texts}),
-        "changed": _is_new(events, int(job.plan["version"])),
+        "changed": _is_new(events, int(str(plan["version"]))),
     }
     return result | {"notices": [notice.to_json() for notice in assigned.notices]}
 
@@ -252,7 +270,8 @@ def _is_new(events: Sequence[Event], version: int) -> bool:
     return any(int(each.removeprefix("v")) >= version for each in added)
 
 
-def _read(store: ObjectStore, work: str, inventory: Inventory, path: str) -> bytes:
+def read_file(store: ObjectStore, work: str, inventory: Inventory, path: str) -> bytes:
+    """Return a file of a work's object, verified. Raises `DigestMismatch`, `KeyNotFound`, `StoreFault`."""
     key = objects.file_key(inventory, work, path)
     content = store.read(key)
     if sha256(content).hexdigest() != inventory.state[path]:
