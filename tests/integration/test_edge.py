@@ -128,6 +128,14 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         yield edge
 
 
+def test_files_that_are_written_while_they_are_sent_pass_unchanged(edge: Edge) -> None:
+    got = edge.get(f"/works/{edge.work}/book.pdf", Accept_Encoding="gzip")
+    assert (got.status, got.headers["content-type"]) == (200, "application/pdf")
+    assert "content-encoding" not in got.headers
+    assert got.body.rstrip().endswith(b"%%EOF")
+    assert edge.get(f"/works/{edge.work}/bag.zip").status == 401
+
+
 def test_a_page_has_each_security_header_once_over_tls(edge: Edge) -> None:
     page = edge.get("/")
     assert page.status == 200
