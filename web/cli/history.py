@@ -14,7 +14,8 @@ from repository.model.work import Event
 from repository.repository import open_repository
 from web.cli.terminal import Terminal, command
 from web.messages.interface import MESSAGES
-from web.operations.work_history import event_json, finding_json, work_history
+from web.operations.work_history import event_json, finding_json, finding_kind, finding_state, work_history
+from workers.tasks.fixity_settings import store_label
 
 
 @click.command()
@@ -60,8 +61,9 @@ def _event_line(event: Event, index: int | None) -> LocalizedText:
 
 
 def _finding_line(finding: RecordedFinding) -> LocalizedText:
-    line = f"  {finding.first_seen}  {finding.store}  {finding.key}  {finding.kind}  {finding.state.value}"
-    return LocalizedText(line, line)
+    where = f"  {finding.first_seen}  {store_label(finding.store)}  {finding.key}"
+    kind, state = finding_kind(finding), finding_state(finding)
+    return LocalizedText(f"{where}  {kind.zh}  {state.zh}", f"{where}  {kind.en}  {state.en}")
 
 
 def _deletion_line(deletion: Deletion) -> LocalizedText:

@@ -11,8 +11,10 @@ from preservation.ocfl.inventory import Inventory
 from repository.database.deletions import Deletion
 from repository.database.fixity_values import RecordedFinding
 from repository.errors import NotFound
+from repository.localized import LocalizedText
 from repository.model.work import Event
 from repository.repository import Repository
+from web.messages.interface import MESSAGES
 
 _PAGE: Final = 1000
 
@@ -112,3 +114,13 @@ def _events(repository: Repository, work: str) -> Iterator[tuple[Event, int | No
     while page := repository.log_sequence.history_of(work, start, _PAGE):
         yield from page
         start += len(page)
+
+
+def finding_kind(finding: RecordedFinding) -> LocalizedText:
+    """Return what is wrong, for people."""
+    return MESSAGES[f"finding.{finding.kind}"]
+
+
+def finding_state(finding: RecordedFinding) -> LocalizedText:
+    """Return the state of a finding, for people."""
+    return MESSAGES[f"finding-state.{finding.state.value}"]

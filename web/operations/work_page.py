@@ -13,8 +13,10 @@ from flask import Blueprint, Response, redirect, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
+from preservation.fixity.period import PRIMARY_LABEL
 from repository import identifiers
 from repository.accounts import Account
+from repository.database.fixity_values import RecordedFinding
 from repository.errors import Busy, CallError, RequestInvalid, ShanbenError
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
@@ -26,7 +28,7 @@ from web.accounts.passwords import Passwords, PasswordsBusy
 from web.accounts.staff import current_account, login_redirect, staff_response
 from web.messages.interface import MESSAGES, translate
 from web.operations.deletions import deletion_view
-from web.operations.work_history import work_history
+from web.operations.work_history import finding_kind, finding_state, work_history
 from web.site.language import current_language
 from web.site.urls import local_url
 from web.trusted_networks import request_address
@@ -105,7 +107,10 @@ class _WorkPage:
             events=list(reversed(found.events))[:MOST_EVENTS],
             event_name=_event_name,
             outcome_name=_outcome_name,
-            store_label=store_label,
+            language=language,
+            finding_store=_finding_store,
+            finding_kind=finding_kind,
+            finding_state=finding_state,
             view=view,
             account=account,
             obstacle=view.obstacle.in_language(language) if view.obstacle else "",
@@ -119,6 +124,10 @@ class _WorkPage:
         if isinstance(error, LoginLimited):
             response.headers["Retry-After"] = str(error.details["seconds"])
         return response
+
+
+def _finding_store(finding: RecordedFinding) -> str:
+    return store_label(finding.store or PRIMARY_LABEL)
 
 
 def _event_name(event: Event) -> str:
