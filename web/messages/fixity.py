@@ -33,6 +33,7 @@ FIXITY_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "fixity.never": LocalizedText("尚未核验", "never checked"),
         "fixity.partly": LocalizedText("{files} 个文件尚未核验", "{files} {files:file|files} never checked"),
+        "fixity.incomplete": LocalizedText("新收入或新改动的文件尚未核验", "new files have not been checked yet"),
         "fixity.damaged": LocalizedText(
             "有损坏：{findings} 处待处理", "damaged: {findings} open {findings:finding|findings}"
         ),

@@ -36,7 +36,10 @@ def fixity_key(state: FixityState) -> str:
         return "fixity.damaged"
     if not state.checked:
         return "fixity.never"
-    return "fixity.verified" if state.verified else "fixity.partly"
+    if state.verified:
+        return "fixity.verified"
+    # Works that a sweep has not counted yet have no files in the state.
+    return "fixity.partly" if state.files > state.checked else "fixity.incomplete"
 
 
 def fixity_document(state: FixityState) -> dict[str, object]:
