@@ -32,9 +32,10 @@ _SAMPLE: Final = 20
 """The oldest and the newest works, this many each, that a store without a known identity must hold most of."""
 
 _UNMOUNTED: Final = LocalizedText(
-    "其中没有 shanben-store.json；是否尚未挂载？请挂载后重试。确知内容无误时，可运行 shanben store adopt",
-    "it has no shanben-store.json. Is it unmounted? Mount it and try again. If you know that its content is right, run"
-    " shanben store adopt",
+    "其中没有 shanben-store.json；是否尚未挂载？请挂载后重试。内容已丢失的，请以 shanben store restore 恢复；"
+    "确知内容无误时，可运行 shanben store adopt",
+    "it has no shanben-store.json. Is it unmounted? Mount it and try again. If its content is lost, run shanben store"
+    " restore. If you know that its content is right, run shanben store adopt",
 )
 _OTHER: Final = LocalizedText(
     "其 shanben-store.json 属于另一处存储；请核对地址与挂载点",

@@ -40,6 +40,9 @@ _PAUSE_SECONDS: Final = 0.5
 _PAGE: Final = 1000
 _MOST_SHOWN: Final = 50
 _MOST_REASONS: Final = 5
+_REMEDY: Final = LocalizedText(
+    "可运行 shanben repair，用其他存储中的完好副本修复", "shanben repair puts back what another store has intact"
+)
 
 
 @click.group()
@@ -187,7 +190,7 @@ def _report(repository: Repository, ended: Sequence[Job], seconds: float, termin
     _show(repository, sweeps, findings, terminal)
     terminal.result(_document(sweeps, findings, seconds))
     failures = [failure for failure in map(failure_of, sweeps) if failure]
-    for failure in failures:
+    for failure in {failure.message: failure for failure in failures}.values():
         terminal.report_error(failure)
     return max([code, *(EXIT_CODES[failure.branch] for failure in failures), EXIT_CONTENT if findings else 0])
 
@@ -250,6 +253,8 @@ def _show_findings(findings: Sequence[RecordedFinding], terminal: Terminal) -> N
     if len(findings) > _MOST_SHOWN:
         more = len(findings) - _MOST_SHOWN
         terminal.write(LocalizedText(f"另有 {more} 处", f"and {more} more"))
+    if findings:
+        terminal.write(_REMEDY)
 
 
 def _show_plan(current: FixityPlan, terminal: Terminal) -> None:

@@ -95,6 +95,7 @@ def test_damage_is_shown_and_one_work_can_be_checked(work: str) -> None:
     shown = fixity("run", "--all", "--store", "store", "--limit", "100000000")
     assert shown.code == 1
     assert f"✗ changed  store  {key}" in shown.output
+    assert "shanben repair" in shown.messages + shown.output
 
 
 @pytest.mark.parametrize("arguments", [("--work", mint(Kind.WORK)), ("--work", "x"), ("--store", "elsewhere")])
