@@ -15,7 +15,7 @@ from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.errors import RequestInvalid
 from repository.guarded_http import parse_partner_url
-from repository.localized import Language, LocalizedText
+from repository.localized import Language, LocalizedText, counted
 from repository.model.harvest import HarvestSource, RunTotals, SourceSettings, is_source_name
 from repository.repository import Repository, open_repository
 from web.cli.examiner import opened_examiner
@@ -255,7 +255,7 @@ def _line(repository: Repository, source: HarvestSource) -> LocalizedText:
     counts, state = repository.harvests.counts(source.name), source.state
     head = f"{source.name}  {source.settings.kind.value}  {source.url}"
     zh = f"{head}  {counts.live} 条  最近收割 {state.succeeded or '从未'}"
-    en = f"{head}  {counts.live} records  harvested {state.succeeded or 'never'}"
+    en = f"{head}  {counted(counts.live, 'record', 'records')}  harvested {state.succeeded or 'never'}"
     if state.fault:
         reason = LocalizedText.of_json(state.fault)
         zh, en = f"{zh}  ✗ 自 {state.failing} 失败：{reason.zh}", f"{en}  ✗ failing since {state.failing}: {reason.en}"

@@ -14,7 +14,7 @@ from repository.database.outbox import Job, JobState
 from repository.errors import RequestInvalid
 from repository.faults import Fault
 from repository.identifiers import Kind
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.model.text import TextKind
 from web.cli.examiner import opened_examiner
 from web.cli.follow_up import show_unfinished
@@ -81,7 +81,10 @@ def _show(job: Job, terminal: Terminal) -> int:
     terminal.notices([Fault.of_json(each) for each in result["notices"]])
     pages, version = result["pages"], result["version"]
     if result["changed"]:
-        zh, en = f"已为 {pages} 页添加文本，存为第 {version} 版", f"Text of {pages} pages added, version {version}"
+        zh, en = (
+            f"已为 {pages} 页添加文本，存为第 {version} 版",
+            f"Text of {counted(pages, 'page', 'pages')} added, version {version}",
+        )
     else:
         zh, en = "文本已在馆藏中，没有改动", "The work has this text already; nothing changed"
     terminal.write(LocalizedText(zh, en))

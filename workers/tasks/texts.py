@@ -59,6 +59,17 @@ _UNREAD: Final = LocalizedText(
 )
 
 
+class TextsRefused(DepositRefused):
+    """Files of text, added to a work, with faults; none of them was added."""
+
+    code = "text.refused"
+    text = LocalizedText(
+        "拟添加到 {deposit} 的文本有 {count} 处问题，全部未予添加；请逐条改正后重试",
+        "The text for {deposit} has {count} {count:fault|faults}, and nothing of it was added; correct them and try"
+        " again",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PreservedTexts:
     """The files of text that a work's object holds, path to SHA-256, and what is known of them."""
@@ -126,7 +137,7 @@ def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
 def add_texts(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
     """Run a job of kind ``text``: add the `files`, a JSON list of paths, to `work` with a `statement`.
 
-    Raises `DepositRefused` for files that cannot be read or assigned, `DepositNotMounted`, `NotFound`, `Busy`,
+    Raises `TextsRefused` for files that cannot be read or assigned, `DepositNotMounted`, `NotFound`, `Busy`,
     `ObjectInvalid`, `DigestMismatch`, `StoreFault`, `DatabaseFault`.
     """
     repository, identifier = context.repository, job.arguments["work"]
@@ -233,7 +244,7 @@ def _free_path(
 
 
 def _check(work: Work, added: AddedTexts, read: TextReader) -> AssignedTexts:
-    """Return the texts of pages that the added files hold. Raises `DepositRefused`."""
+    """Return the texts of pages that the added files hold. Raises `TextsRefused`."""
     texts: dict[str, SourceText] = {}
     faults = [Fault(path, "", "text.form", _UNREAD) for path in added.files if not is_text(path)]
     for path in filter(is_text, added.files):
@@ -243,7 +254,7 @@ def _check(work: Work, added: AddedTexts, read: TextReader) -> AssignedTexts:
     assigned = assign_texts(list(work.pages()), texts, added.statements)
     faults += assigned.faults
     if faults:
-        raise DepositRefused(work.identifier, tuple(faults))
+        raise TextsRefused(work.identifier, tuple(faults))
     return assigned
 
 

@@ -136,6 +136,7 @@ def test_text_with_a_fault_changes_nothing(
     assert job.state is JobState.FAILED
     assert job.result
     assert [fault["code"] for fault in job.result["faults"]] == [code]
+    assert job.result["code"] == "text.refused"
     assert context.repository.catalogue.version(work) == 1
 
 
