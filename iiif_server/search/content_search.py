@@ -20,7 +20,7 @@ from iiif_server.urls import canvas_path, content_search_path, stored_id
 
 Json = dict[str, Any]
 
-HITS_A_PAGE: Final = 100
+HITS_A_PAGE: Final = 250
 """The hits of one page of a result."""
 
 CONTEXTS: Final = {version: f"http://iiif.io/api/search/{version}/context.json" for version in (1, 2)}

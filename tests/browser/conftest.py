@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ def page_picture(number: int, width: int, height: int) -> pyvips.Image:
 
 
 def deposit_book(folder: Path) -> Path:
-    """Write a deposit of eight pages, 2,000 by 2,800 pixels, in two right-to-left volumes; the seventh is missing."""
+    """Write a deposit of eight pages, 2,000 by 2,800 pixels, in two right-to-left volumes; the seventh is missing.
+
+    Two pages have text with places.
+    """
     for volume, first in ((1, 1), (2, 5)):
         (folder / f"volume-{volume}").mkdir(parents=True)
         for place in (1, 2, 3, 4) if volume == 1 else (1, 2, 4):
@@ -53,7 +56,23 @@ def deposit_book(folder: Path) -> Path:
         '[[range]]\nlabel = "卷上"\npages = "volume-1/0001-0004"',
     ]
     (folder / "work.toml").write_text("\n".join(record) + "\n", "utf-8")
+    (folder / "text" / "volume-1").mkdir(parents=True)
+    for page, lines in (("0002", ("天地玄黃", "宇宙洪荒")), ("0004", ("天地之閒",))):
+        (folder / "text" / "volume-1" / f"{page}.xml").write_text(alto_page(lines), "utf-8")
     return folder
+
+
+def alto_page(lines: Sequence[str]) -> str:
+    """Return the text of a page in columns from the right, each 200 pixels wide."""
+    columns = (
+        f'<TextLine HPOS="{1600 - 200 * place}" VPOS="300" WIDTH="200" HEIGHT="{300 * len(line)}">'
+        f'<String CONTENT="{line}"/></TextLine>'
+        for place, line in enumerate(lines)
+    )
+    block = f"<PrintSpace><TextBlock>{''.join(columns)}</TextBlock></PrintSpace>"
+    page = f'<Page WIDTH="2000" HEIGHT="2800">{block}</Page>'
+    unit = "<Description><MeasurementUnit>pixel</MeasurementUnit></Description>"
+    return f'<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">{unit}<Layout>{page}</Layout></alto>'
 
 
 def deposit_scroll(folder: Path) -> Path:

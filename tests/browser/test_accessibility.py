@@ -61,7 +61,7 @@ def paths(library: Any) -> list[str]:
     works = [library.book, library.scroll, library.restricted]
     return [
         "/", "/works", "/search", "/search?q=千字文", "/search?q=无此文",
-        *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2",
+        *(f"/works/{work}" for work in works), f"/works/{library.book}/read?page=2&q=天地",
         f"/works/{library.book}/read?page=7", f"/works/{library.scroll}/read",
         "/nowhere", "/works?page=99", f"/works/{library.book}/read?page=x", f"/works/{library.restricted}/read",
         "/status?renew=off", "/login", "/verify", f"/verify?q={library.book}", f"/verify?q={'0' * 64}",

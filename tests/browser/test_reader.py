@@ -233,3 +233,48 @@ def test_copy_button_copies_the_manifest_url(visit: Visitor, library: Any) -> No
     page.get_by_role("button", name="复制").click()
     expect(page.get_by_role("button", name="已复制")).to_be_visible()
     assert page.evaluate("() => navigator.clipboard.readText()") == page.locator("#manifest").input_value()
+
+
+def test_reader_searches_within_the_book_and_marks_hits_on_the_picture(
+    visit: Visitor, library: Any, tmp_path: Path
+) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.book}/read?page=3")
+    wait_for_picture(page)
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="在本书中检索")).to_be_focused()
+    page.keyboard.type("天地")
+    page.keyboard.press("Enter")
+    status = page.locator("#found").get_by_role("status")
+    expect(status).to_have_text("第 2 处，共 2 处")  # the first from the page on that is shown
+    expect(page).to_have_url(re.compile(r"\?page=4&q="))
+    expect(page.locator(".strip b")).to_have_text(["1 处", "1 处"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"\?page=2&q="))
+    expect(page.locator("#found a[aria-current]")).to_contain_text("天地玄黃宇宙洪荒")
+    mark = page.locator(".hit.current")
+    expect(mark).to_have_count(1)
+    tour.take_screenshot(tmp_path, "hits")
+    box, picture = mark.bounding_box(), page.locator("#view").bounding_box()
+    assert box is not None
+    assert picture is not None
+    scale = picture["height"] / 2800
+    left = picture["x"] + picture["width"] / 2 + (1600 - 1000) * scale
+    assert [round(value / 8) for value in (box["x"], box["y"], box["width"], box["height"])] == [
+        round(value / 8) for value in (left, picture["y"] + 300 * scale, 200 * scale, 600 * scale)
+    ]
+    page.locator("#found").get_by_role("button", name="后一处（n）").click()
+    expect(page).to_have_url(re.compile(r"\?page=4&q="))
+    page.keyboard.press("Escape")
+    expect(page.locator("#found")).to_be_hidden()
+    expect(page.locator(".hit")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"\?page=4$"))
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#goto")).to_have_value("3")
+
+
+def test_the_search_of_the_reader_leads_to_a_list_without_javascript(visit: Visitor, library: Any) -> None:
+    page = visit(java_script_enabled=False).go(f"/works/{library.book}/read?page=3")
+    page.get_by_role("searchbox", name="在本书中检索").fill("天地")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text("此书中共 2 处")

@@ -245,5 +245,11 @@ def reader_messages(language: Language) -> dict[str, str]:
         "reader.refused",
         "reader.failed",
         "reader.no-zoom",
+        "find.place",
+        "find.count",
+        "find.more",
+        "find.on-page",
+        "find.none",
+        "find.failed",
     )
     return {key: MESSAGES[key].in_language(language) for key in keys}

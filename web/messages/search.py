@@ -10,6 +10,19 @@ from repository.localized import LocalizedText
 
 SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
+        "find.label": LocalizedText("在本书中检索", "Search in this book"),
+        "find.results": LocalizedText("本书中的检索结果", "Hits in this book"),
+        "find.place": LocalizedText("第 {number} 处，共 {total} 处", "Hit {number} of {total}"),
+        "find.count": LocalizedText("共 {total} 处", "Hits: {total}"),
+        "find.more": LocalizedText("；只列出前 {count} 处", "; only the first {count} are listed"),
+        "find.on-page": LocalizedText("{count} 处", "{count}"),
+        "find.none": LocalizedText("书中没有“{text}”", "“{text}” is not in this book"),
+        "find.failed": LocalizedText(
+            "暂时不能检索，请稍后再试。", "Searching is not possible now. Please try again later."
+        ),
+        "find.previous": LocalizedText("前一处（N）", "Previous hit (N)"),
+        "find.next": LocalizedText("后一处（n）", "Next hit (n)"),
+        "find.close": LocalizedText("结束检索（Esc）", "End the search (Esc)"),
         "search.title": LocalizedText("检索", "Search"),
         "search.lead": LocalizedText(
             "检索全文与书目。繁体、简体、异体字互通；标点、换行、换页不影响结果；缺字以 □ 代替，可代任一字。",

@@ -2,6 +2,7 @@
 
 import OpenSeadragon from "openseadragon";
 import type { Region } from "./content_state";
+import type { Mark } from "./finder";
 import type { Direction, Page } from "./manifest";
 
 /** The image service answered with an HTTP error; `status` is 0 when OpenSeadragon does not report one. */
@@ -130,18 +131,44 @@ export class DeepZoom {
 
   /** Fills the view with a part of the page that is shown. */
   showRegion(region: Region): void {
+    const shown = this.boundsOf(region);
+    if (!shown) return;
+    this.fitted = false;
+    this.viewer.viewport.fitBoundsWithConstraints(shown, this.reducedMotion);
+  }
+
+  /** Marks parts of the page that is shown, in place of those marked before; moves to the current one if it is outside. */
+  mark(marks: readonly Mark[]): void {
+    this.viewer.clearOverlays();
+    for (const { region, current } of marks) {
+      const location = this.boundsOf(region);
+      if (!location) return;
+      const element = document.createElement("div");
+      element.className = current ? "hit current" : "hit";
+      this.viewer.addOverlay({ element, location });
+    }
+    const region = marks.find((mark) => mark.current)?.region;
+    const chosen = region && this.boundsOf(region);
+    if (!chosen) return;
+    const view = this.viewer.viewport.getBounds();
+    if (view.containsPoint(chosen.getTopLeft()) && view.containsPoint(chosen.getBottomRight())) return;
+    this.fitted = false;
+    this.viewer.viewport.panTo(chosen.getCenter(), this.reducedMotion);
+    this.viewer.viewport.applyConstraints(this.reducedMotion);
+  }
+
+  /** Returns a part of the page that is shown, which is in pixels of its canvas, as OpenSeadragon counts. */
+  private boundsOf(region: Region): OpenSeadragon.Rect | null {
     const item = this.viewer.world.getItemAt(0);
-    if (!item || !this.page) return;
+    if (!item || !this.page) return null;
     const whole = item.getBounds(true);
     const [across, along] = [whole.width / this.page.canvasWidth, whole.height / this.page.canvasHeight];
-    const shown = new OpenSeadragon.Rect(
+    return new OpenSeadragon.Rect(
       whole.x + region.x * across,
       whole.y + region.y * along,
       region.width * across,
       region.height * along,
     );
-    this.fitted = false;
-    this.viewer.viewport.fitBoundsWithConstraints(shown, this.reducedMotion);
   }
 
   /** The part of the page that is visible, in pixels of its canvas; null while the page is shown whole. */

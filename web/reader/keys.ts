@@ -15,6 +15,9 @@ export type Action =
   | "zoom-out"
   | "fit"
   | "rotate"
+  | "find"
+  | "next-hit"
+  | "previous-hit"
   | "full-screen"
   | "share";
 
@@ -32,6 +35,9 @@ const DIRECTION_INDEPENDENT: Record<string, Action> = {
   "0": "fit",
   r: "rotate",
   R: "rotate",
+  "/": "find",
+  n: "next-hit",
+  N: "previous-hit",
   f: "full-screen",
   F: "full-screen",
 };

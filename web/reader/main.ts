@@ -3,6 +3,7 @@
 import { Chips } from "./chips";
 import { regionOf, type Region } from "./content_state";
 import { DeepZoom, ImageServiceError } from "./deep_zoom";
+import { fill, Finder } from "./finder";
 import { actionOf, isCharacter, isTyping, type Action } from "./keys";
 import { fetchBook, type Book, type Page } from "./manifest";
 import { PrintedPicture } from "./printed_picture";
@@ -32,6 +33,7 @@ class Reader {
     region: this.zoom.visibleRegion,
   }));
   private focusedBefore: Element | null = null;
+  private readonly finder: Finder | null;
   private readonly orders: Chips;
   private readonly photographs: Chips;
   /** The order of reading: 0 for that of the canvases, else that of `Book.orders` with this number, from 1. */
@@ -53,6 +55,7 @@ class Reader {
     this.strip = new Strip(element("#strip"), book, reducedMotion, (page) => this.pageUrl(page), (page) => this.open(page));
     this.orders = new Chips(element("#orders"), (order) => this.follow(order));
     this.photographs = new Chips(element("#photographs"), (photograph) => this.choose(photograph));
+    this.finder = this.openFinder();
     this.listen();
     this.strip.arrange(this.sequence);
     void this.turnTo(this.number, this.photograph, regionOf(location.hash));
@@ -70,7 +73,48 @@ class Reader {
   }
 
   private pageUrl(number: number, photograph = 0, order = this.order): string {
-    return `?page=${number}${photograph ? `&photograph=${photograph + 1}` : ""}${order ? `&order=${order}` : ""}`;
+    return `?page=${number}${photograph ? `&photograph=${photograph + 1}` : ""}${order ? `&order=${order}` : ""}${this.sought}`;
+  }
+
+  /** What is sought in the work, as the end of an address. */
+  private get sought(): string {
+    const text = this.finder?.sought;
+    return text ? `&q=${encodeURIComponent(text)}` : "";
+  }
+
+  /** Returns the search field and the list of hits; null for a work that cannot be searched. */
+  private openFinder(): Finder | null {
+    const [form, panel] = [document.querySelector<HTMLFormElement>("#find"), document.querySelector<HTMLElement>("#found")];
+    if (!form || !panel || this.book.search === null) return null;
+    const numbers = new Map(this.book.pages.map((page) => [page.canvas, page.number]));
+    return new Finder(
+      form,
+      panel,
+      {
+        service: this.book.search,
+        pageOf: (canvas) => numbers.get(canvas),
+        label: (number) => [...(this.book.pages[number - 1]?.ranges ?? []), this.book.pages[number - 1]?.label].join(" · "),
+        page: () => this.number,
+        url: (number) => this.pageUrl(number),
+        show: (number) => this.showHits(number),
+        leave: () => focusQuietly(this.zoom.canvas),
+      },
+      this.messages,
+    );
+  }
+
+  /** Shows hits, and the page with this number if it is not null. */
+  private showHits(number: number | null): void {
+    this.strip.count(this.finder?.counts ?? new Map(), (count) => fill(this.messages["find.on-page"], { count: String(count) }));
+    if (number !== null && number !== this.number) void this.turnTo(number);
+    else {
+      history.replaceState(null, "", this.pageUrl(this.number, this.photograph));
+      this.markHits();
+    }
+  }
+
+  private markHits(): void {
+    this.zoom.mark(this.finder?.marks(this.number) ?? []);
   }
 
   /** Follows another order of reading, from the page that is shown if it has a place in it. */
@@ -107,13 +151,15 @@ class Reader {
     const page = photographed(this.page, this.photograph);
     this.updateControls(page);
     this.updateChips(page);
-    this.notify(page.service === null ? fill(this.messages["reader.no-picture"] ?? "", { label: page.label }) : "");
+    this.notify(page.service === null ? fill(this.messages["reader.no-picture"], { label: page.label }) : "");
     history.replaceState(null, "", this.pageUrl(number, this.photograph));
     element("#address").textContent = location.href;
     linkCertificate(page);
     this.strip.mark(number);
+    this.zoom.mark([]);
     try {
       await this.zoom.show(page);
+      if (this.number === number) this.markHits();
       if (region && this.number === number) this.zoom.showRegion(region);
       this.printed.prepare(page);
       const next = this.book.pages[(this.sequence[this.sequence.indexOf(number) + 1] ?? 0) - 1];
@@ -141,7 +187,7 @@ class Reader {
     const sequence = this.sequence;
     const place = sequence.indexOf(page.number);
     element("#location").textContent = [...page.ranges, page.label].join(" · ");
-    const name = fill(this.messages["reader.picture"] ?? "", {
+    const name = fill(this.messages["reader.picture"], {
       title: element("h1").textContent ?? "",
       number: String(page.number),
       label: page.label,
@@ -214,6 +260,9 @@ class Reader {
     else if (action === "fit") this.zoom.fit();
     else if (action === "rotate") this.zoom.rotate();
     else if (action === "share") this.share.open();
+    else if (action === "find") this.finder?.focus();
+    else if (action === "next-hit") this.finder?.step(1);
+    else if (action === "previous-hit") this.finder?.step(-1);
     else if (action === "full-screen") void this.toggleFullScreen();
     else this.zoom.pan(action.slice("pan-".length) as "up" | "down" | "left" | "right");
   }
@@ -247,11 +296,6 @@ function hasFocusedPicture(): boolean {
 /** Moves the focus without a focus ring, in browsers that can. */
 function focusQuietly(target: HTMLElement): void {
   target.focus({ preventScroll: true, focusVisible: false } as FocusOptions);
-}
-
-/** Returns a text with its names in braces filled in. */
-function fill(text: string, values: Record<string, string>): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
 function element<Kind extends HTMLElement>(selector: string): Kind {

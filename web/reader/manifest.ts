@@ -13,7 +13,7 @@ interface Resource {
   behavior?: string[];
   viewingDirection?: string;
   thumbnail?: Resource[];
-  service?: { id?: string; "@id"?: string }[];
+  service?: { id?: string; "@id"?: string; type?: string }[];
   items?: Resource[];
   structures?: Resource[];
   body?: Resource;
@@ -58,6 +58,8 @@ export interface Page {
 export interface Book {
   /** URL of the manifest, as it names itself. */
   manifest: string;
+  /** The service that searches within the work (Content Search 2.0); null without one. */
+  search: string | null;
   direction: Direction;
   pages: Page[];
   /** Orders of reading other than that of the canvases: of leaves bound wrongly, for example. */
@@ -162,7 +164,9 @@ export function readManifest(manifest: Resource, language: string): Book {
     };
   });
   const direction = (manifest.viewingDirection as Direction | undefined) ?? "left-to-right";
-  return { manifest: manifest.id, direction, pages, orders: ordersOf(manifest.structures ?? [], canvases, language) };
+  const search = manifest.service?.find((service) => service.type === "SearchService2")?.id ?? null;
+  const orders = ordersOf(manifest.structures ?? [], canvases, language);
+  return { manifest: manifest.id, search, direction, pages, orders };
 }
 
 /** Fetches and reads the manifest at `url`. */

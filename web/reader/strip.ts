@@ -31,6 +31,19 @@ export class Strip {
     element.hidden = book.pages.length < 2;
   }
 
+  /** Marks the pages that have hits, as many as `counts` says; `label` returns that in words. */
+  count(counts: ReadonlyMap<number, number>, label: (count: number) => string): void {
+    this.links.forEach((link, index) => {
+      link.querySelector("b")?.remove();
+      const count = counts.get(index + 1);
+      if (count === undefined) return;
+      const badge = document.createElement("b");
+      badge.dir = "ltr"; // the strip of a right-to-left book is not
+      badge.textContent = label(count);
+      link.append(badge);
+    });
+  }
+
   /** Shows the thumbnails of these pages, in this order. */
   arrange(pages: number[]): void {
     this.element.replaceChildren(...pages.flatMap((number) => this.links[number - 1] ?? []));

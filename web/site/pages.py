@@ -43,6 +43,7 @@ _RECENT_WORKS: Final = 7
 _WORKS_PER_PAGE: Final = 24
 _MOST_DIGITS: Final = 10
 _MOST_ELSEWHERE: Final = 20
+_MOST_SOUGHT: Final = 200
 _NO_NUMBER: Final = LocalizedText("请写 1 至 {last} 之间的数字", "write a number from 1 to {last}")
 
 
@@ -343,6 +344,8 @@ def _render_reader(queries: CatalogueQueries, static_files: StaticFiles, work: W
         location=_location(work, page, number),
         picture=queries.still(work, page, decision, photograph),
         certified=queries.is_logged(work),
+        has_text=queries.has_text(work, queries.public_decision(work)),
+        sought=request.args.get("q", "")[:_MOST_SOUGHT],
         from_right=view_models.reads_from_right(work),
         manifest=queries.manifest_url(work),
         messages=json.dumps(reader_messages(language), ensure_ascii=False),
