@@ -92,6 +92,7 @@ def shown_masks(index: SearchIndex, shown: ShownWorks) -> ShownMasks:
             if number is not None and published[number]:
                 verdicts.setdefault(decision.verdict, []).append(number)
                 text[number] = decision.shows_text
+        text[[number for work in shown.stale if (number := segment.number_of.get(work)) is not None]] = False
         records.append(published)
         texts.append(text)
         limited.append(verdicts)

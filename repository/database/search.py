@@ -19,7 +19,7 @@ from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import SUMMARY_COLUMNS, WORK_ACCESS_COLUMNS, summary_of, work_access
 from repository.database.search_tables import UnindexedWorkRow
-from repository.database.tables import WorkRow
+from repository.database.tables import ImageRow, WorkRow
 from repository.model.access import Decision, decide, rights_under
 from repository.model.work import Rights, WorkState, WorkSummary
 
@@ -30,10 +30,14 @@ _LIMITED: Final = text("access <> 'open'")
 
 @dataclass(frozen=True, slots=True)
 class ShownWorks:
-    """The published works, and the decisions about those of them whose access is not simply open."""
+    """The published works, and the decisions about those of them whose access is not simply open.
+
+    The index may still have text of the works `stale` that a redaction now hides.
+    """
 
     published: frozenset[str]
     limited: dict[str, Decision]
+    stale: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,13 @@ class SearchRecords:
         """Return the works that readers may see now."""
         published = select(WorkRow.identifier).where(WorkRow.state == WorkState.PUBLISHED.value)
         limited = select(WorkRow.identifier, *WORK_ACCESS_COLUMNS).where(_LIMITED)
+        redacted = select(ImageRow.work).distinct().where(
+            ImageRow.redactions.is_not(None), ImageRow.work.in_(select(UnindexedWorkRow.work))
+        )
         with read_session(self._sessions) as session:
             found = frozenset(session.scalars(published))
             rows = session.execute(limited).all()
+            stale = frozenset(session.scalars(redacted))
         now = self._clock()
         accesses = {row.identifier: work_access(row) for row in rows}
         return ShownWorks(
@@ -72,6 +80,7 @@ class SearchRecords:
                 for work, access in accesses.items()
                 if work in found
             },
+            stale,
         )
 
     def summaries(self, works: Sequence[str]) -> dict[str, WorkSummary]:

@@ -92,6 +92,15 @@ class ImageRow(Table):
     tile_size: Mapped[int] = mapped_column(Integer)
     redactions: Mapped[list[list[int]] | None] = mapped_column(JSON(none_as_null=True))
 
+    __table_args__ = (
+        Index(
+            "ix_images_redacted",
+            "work",
+            sqlite_where=text("redactions IS NOT NULL"),
+            postgresql_where=text("redactions IS NOT NULL"),
+        ),
+    )
+
 
 class EventRow(Table):
     """A PREMIS event. `work` may name a work that the catalogue no longer has.

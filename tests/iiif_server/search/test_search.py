@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from iiif_server.search.service import Search
 from repository import paths
 from repository.config import Settings
 from repository.database.deletions import Deletion, DeletionState
-from repository.model.work import Access, WorkAccess
+from repository.model.work import Access, Record, Rectangle, WorkAccess
 from repository.repository import Repository, memory_repository
 from workers.tasks.search_index import mark_differing, rebuild_index
 
@@ -163,6 +164,22 @@ def test_a_withdrawal_takes_effect_without_the_index(repository: Repository) -> 
     repository.catalogue.change_access(work, lambda _: WITHDRAWN, lambda _: (), "2026-01-02T00:00:00Z")
     assert search.search(SearchQuery("子曰")).total == search.search(SearchQuery("論語")).total == 0
     assert search.suggest("lun") == []
+
+
+def test_text_of_a_work_with_new_redactions_is_hidden_until_the_index_has_them(repository: Repository) -> None:
+    identifier = add_work(repository, "論語", [["子曰"]])
+    index(repository)
+    search = Search(repository)
+    made = publication("論語", images=1)
+    page = made.work.volumes[0].pages[0]
+    image = replace(page.images[0], redactions=(Rectangle(0, 0, 10, 10),))
+    volumes = (replace(made.work.volumes[0], pages=(replace(page, images=(image,)),)),)
+    work = replace(made.work, record=Record("論語"), volumes=volumes)
+    repository.catalogue.publish(replace(made, work=work, version=2), [], NOW)
+    assert search.search(SearchQuery("子曰")).total == search.hits_in_work(identifier, "子曰").total == 0
+    assert search.search(SearchQuery("論語")).total == 1
+    index(repository)
+    assert search.search(SearchQuery("子曰")).total == 1
 
 
 def test_a_new_version_replaces_what_the_index_had(repository: Repository) -> None:

@@ -1,4 +1,4 @@
-"""Works that the search index does not have yet, and an index of the works whose access is limited."""
+"""Works that the search index does not have yet, and indexes of limited works and of images with redactions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ def upgrade() -> None:
     )
     limited = sa.text("access <> 'open'")
     op.create_index("ix_works_limited", "works", ["identifier"], sqlite_where=limited, postgresql_where=limited)
+    redacted = sa.text("redactions IS NOT NULL")
+    op.create_index("ix_images_redacted", "images", ["work"], sqlite_where=redacted, postgresql_where=redacted)
     op.execute("INSERT INTO unindexed_works (work, mark) SELECT identifier, 'migration' FROM works")
 
 
 def downgrade() -> None:
     """Revert the migration."""
+    op.drop_index("ix_images_redacted", "images")
     op.drop_index("ix_works_limited", "works")
     op.drop_table("unindexed_works")
