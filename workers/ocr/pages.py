@@ -17,7 +17,9 @@ from repository.sandbox.pool import SandboxPool
 from repository.storage.store import ObjectStore
 from workers.ocr.records import RECOGNISE_PAGE, RecognisedPage
 
-_QUOTA: Final = Quota(seconds=300, memory=2 << 30, niceness=10, file_bytes=1 << 20)
+_QUOTA: Final = Quota(seconds=1800, memory=2 << 30, niceness=10, file_bytes=1 << 20)
+"""The time is that of the longest scroll, of 100 parts, on a machine that is busy."""
+
 _REMEDY: Final = LocalizedText("请运行 make ocr 安装", "run make ocr to install it")
 
 

@@ -1,7 +1,7 @@
 """The parts of an image that the engine sees one by one, and the size at which it sees them. (pure)
 
 The engine was trained on small pictures of text: of a page it reads most when the page is about 1,000 pixels wide, and
-less when it is larger (`docs/benchmarks.md`). Openings and scrolls, which are wider than high, are reduced to the
+less when it is larger (decision 39). Openings and scrolls, which are wider than high, are reduced to the
 height of such a page and cut into parts that overlap. A line belongs to the part in whose own share its middle lies.
 """
 
