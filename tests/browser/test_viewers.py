@@ -1,4 +1,4 @@
-"""Mirador 4 and Universal Viewer 4 open books and collections, turn pages and zoom to full resolution.
+"""Mirador 4 and Universal Viewer 4 open books and collections, turn pages, zoom to full resolution and search.
 
 The viewers are served from another port, so that manifests and images are cross-origin and need CORS. The tests read
 the pixels of the screen. The colours of each master encode the position (red increases from left to right, green from
@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import pyvips
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from prerequisites import require
 
 from iiif_server.urls import collection_path, manifest_path
@@ -72,6 +72,15 @@ class Viewer:
     zoom: str
     next: str
     previous: str
+    field: str
+    """The field that searches within a work."""
+
+    found: str
+    """What it shows when a search has found two places."""
+
+    to_field: tuple[str, ...] = ()
+    """The buttons that lead to the field."""
+
     collection: str | None = None
     """The button that lists a collection; None when the viewer lists it immediately."""
 
@@ -79,12 +88,14 @@ class Viewer:
 VIEWERS = {
     "mirador": Viewer(
         "mirador.html", ".openseadragon-canvas canvas", "button[aria-label='Zoom in']",
-        "button[aria-label='Next item']", "button[aria-label='Previous item']",
+        "button[aria-label='Next item']", "button[aria-label='Previous item']", "input[role='combobox']", "1 of 2",
+        ("button[aria-label='Toggle sidebar']", "[role='tab'][aria-label='Search']"),
         "button:has-text('Show collection')",
     ),
     "universal viewer": Viewer(
         "universal-viewer.html", ".openseadragon-canvas canvas", "button.zoomIn",
-        "button[title='Next Image']", "button[title='Previous Image']",
+        "button[title='Next Image']", "button[title='Previous Image']", "#searchWithinInput",
+        "2 results found for '天地'",
     ),
 }  # fmt: skip
 
@@ -297,6 +308,19 @@ def test_viewer_reaches_a_book_through_nested_collections(
             item.click(timeout=WAIT)
     reading.wait_for_page(1, tmp_path)
     assert_whole_page(reading.pixels(tmp_path, "found"))
+
+
+def test_viewer_searches_within_a_book(visit: Callable[[str], Visit], library: Any, tmp_path: Path) -> None:
+    reading = visit(library.address + manifest_path(library.book))
+    for button in reading.viewer.to_field:
+        reading.press(button)
+    field = reading.page.locator(reading.viewer.field).first
+    field.click(timeout=WAIT)
+    field.press_sequentially("天地")
+    field.press("Enter")
+    expect(reading.page.get_by_text(reading.viewer.found).first).to_be_visible(timeout=WAIT)
+    reading.page.screenshot(path=tmp_path / "found.png")
+    print(f"screenshot: {tmp_path / 'found.png'}")
 
 
 def assert_button_order(reading: Visit, direction: str) -> None:
