@@ -14,7 +14,16 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.problems import Problem, media_weight, problem, problem_document
-from iiif_server.urls import API_ROOT, HEALTH_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_auth_page, is_record_path
+from iiif_server.urls import (
+    API_ROOT,
+    HEALTH_ROOT,
+    IIIF_ROOT,
+    LOG_ROOT,
+    OAI,
+    is_auth_page,
+    is_page_text_path,
+    is_record_path,
+)
 from repository.errors import ShanbenError
 from repository.localized import Language
 from web.messages.interface import MESSAGES
@@ -89,7 +98,8 @@ def _wants_problem_document() -> bool:
     """
     path = request.path
     is_for_programs = path.startswith(_FOR_PROGRAMS) and not is_auth_page(path)
-    if is_for_programs or is_record_path(path) or isinstance(request.routing_exception, BadHost):
+    is_file = is_record_path(path) or is_page_text_path(path)
+    if is_for_programs or is_file or isinstance(request.routing_exception, BadHost):
         return True
     accept = request.headers.get("Accept", "")
     named = [kind for kind in ("application/problem+json", "application/json") if kind in accept]

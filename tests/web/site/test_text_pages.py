@@ -46,7 +46,8 @@ def test_the_text_is_shown_in_every_form_and_linked_from_the_work(client: FlaskC
     assert client.get(f"/works/{work}/text/1.txt").get_data(as_text=True) == "天地玄黃\n宇宙洪荒\n"
     assert client.get(f"/works/{work}/text/1.txt").headers["Access-Control-Allow-Origin"] == "*"
     assert f'href="/works/{work}/text"' in client.get(f"/works/{work}").get_data(as_text=True)
-    assert client.get(f"/works/{work}/text/2.txt").status_code == 404
+    absent = client.get(f"/works/{work}/text/2.txt")
+    assert (absent.status_code, absent.mimetype) == (404, "application/problem+json")
     assert client.get(f"/works/{work}/text/99.xml").status_code == 404
 
 
