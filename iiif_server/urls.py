@@ -182,6 +182,11 @@ def range_path(work: str, number: int) -> str:
     return f"{_PRESENTATION}/{work}/range/{number}"
 
 
+def staff_work_path(work: str) -> str:
+    """Return the path of the page with the history of a work, for accounts of staff."""
+    return f"{STAFF}/works/{work}"
+
+
 def work_path(work: str) -> str:
     """Return the path of a work's page."""
     return f"{WORKS}/{work}"

@@ -50,7 +50,7 @@ def blueprint(repository: Repository, passwords: Passwords) -> Blueprint:
     sessions = repository.account_sessions
     page = _WorkPage(repository, Logins(repository.accounts, sessions, repository.login_failures, passwords))
     routes = Blueprint("work_history", __name__)
-    path = f"{urls.STAFF}/works/<identifier>"
+    path = urls.staff_work_path("<identifier>")
     routes.get(path, endpoint="work")(page.show)
     routes.post(path, endpoint="decide")(page.decide)
     return routes
@@ -78,7 +78,7 @@ class _WorkPage:
             self._act(work, self._logins.verify(account.name, password, request_address(request)))
         except (CallError, Busy, PasswordsBusy) as error:
             return self._page(work, account, error)
-        response = redirect(local_url(f"{urls.STAFF}/works/{work}"), HTTPStatus.SEE_OTHER)
+        response = redirect(local_url(urls.staff_work_path(work)), HTTPStatus.SEE_OTHER)
         response.headers["Cache-Control"] = "no-store"
         return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode
 
-from iiif_server.urls import PRESERVATION_FINDINGS, proof_path, work_path
+from iiif_server.urls import PRESERVATION_FINDINGS, proof_path, staff_work_path
 from preservation.reporting.report import PreservationReport, ReportedChecks, ReportedFinding, ReportedSweep
 from repository.localized import Language
 from repository.store_label import store_label
@@ -70,7 +70,12 @@ def _finding_row(finding: ReportedFinding, language: Language) -> tuple[Cell, ..
     return (
         Cell(_kind(finding.kind, language), finding.kind, alert=is_open),
         Cell(f"{store_label(finding.store)}: {finding.key}", f"{finding.store} {finding.key}"),
-        Cell(finding.title or finding.work, finding.work, work_path(finding.work) if finding.title else "", lang="zh"),
+        Cell(
+            finding.title or finding.work,
+            finding.work,
+            staff_work_path(finding.work) if finding.title else "",
+            lang="zh",
+        ),
         Cell(f"{_time(finding.first_seen)} / {_time(finding.last_seen)}", finding.first_seen),
         Cell(
             "；".join(filter(None, parts)) if language is Language.CHINESE else "; ".join(filter(None, parts)),

@@ -9,7 +9,7 @@ from deposits import write_deposit
 from flask.testing import FlaskClient
 from planted_faults import MASTER, flip
 
-from iiif_server.urls import work_path
+from iiif_server.urls import staff_work_path
 from repository.accounts import Role
 from repository.config import Settings
 from repository.database.outbox import JobState, NewJob
@@ -66,7 +66,7 @@ def test_damage_of_the_night_is_on_the_page_of_the_morning_with_what_was_done(
     assert "有 2 项问题尚未解决。" in page
     assert f"store: {master}" in page
     assert f"copy: {lost}" in page
-    assert f'href="{work_path(night.work)}"' in page
+    assert f'href="{staff_work_path(night.work)}"' in page
     assert "存储 copy 有 1 项问题尚未解决" in staff.get("/staff").text
     night.run(repair_work_job(night.work))
     night.sweep()

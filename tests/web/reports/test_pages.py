@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from iiif_server.urls import proof_path, work_path
+from iiif_server.urls import proof_path, staff_work_path, work_path
 from preservation.reporting.reader import ReportReader
 from preservation.seal import SALT_SIZE
 from repository.accounts import Role
@@ -110,7 +110,7 @@ def test_damage_shows_on_the_page_with_its_evidence_and_with_what_was_done(
     for path in ("/preservation", "/preservation/findings"):
         page = text_of(staff, path)
         assert KEY in page
-        assert f'href="{work_path(work.identifier)}"' in page
+        assert f'href="{staff_work_path(work.identifier)}"' in page
         assert f'href="{proof_path(work.identifier)}"' in page
         assert "尚未处理" in page
     assert "有 1 项问题尚未解决" in text_of(staff, "/preservation")
