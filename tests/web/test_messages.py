@@ -1,10 +1,11 @@
-"""The sentences of the interface follow their numbers: 0, 1 and more."""
+"""The sentences of the interface follow their numbers, and every kind of job has a name."""
 
 from __future__ import annotations
 
 import pytest
 
 from web.messages.interface import MESSAGES
+from workers.tasks.registry import TASKS
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,7 @@ def test_sentences_of_the_interface_follow_their_numbers(key: str, one: str, non
 
 def test_no_text_leaves_the_choice_of_the_word_to_its_reader() -> None:
     assert [key for key, text in MESSAGES.items() if "(s)" in text.en or "(es)" in text.en] == []
+
+
+def test_every_kind_of_job_has_a_name() -> None:
+    assert [kind for kind in TASKS if f"kind.{kind}" not in MESSAGES] == []

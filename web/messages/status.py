@@ -133,5 +133,11 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.fixity": LocalizedText("完整性检查", "fixity sweep"),
         "kind.harvest": LocalizedText("收割元数据", "harvest"),
         "kind.fixity-part": LocalizedText("校验文件", "check of files"),
+        "kind.text": LocalizedText("添加文本", "addition of text"),
+        "kind.ocr": LocalizedText("识别著作文字", "text recognition of a work"),
+        "kind.ocr-pages": LocalizedText("识别书页文字", "text recognition of pages"),
+        "kind.features": LocalizedText("提取页面特征", "features of pages"),
+        "kind.feature-index": LocalizedText("更新特征索引", "feature index"),
+        "kind.search": LocalizedText("更新检索索引", "search index"),
     }
 )
