@@ -64,8 +64,10 @@ class SearchRecords:
         """Return the works that readers may see now."""
         published = select(WorkRow.identifier).where(WorkRow.state == WorkState.PUBLISHED.value)
         limited = select(WorkRow.identifier, *WORK_ACCESS_COLUMNS).where(_LIMITED)
-        redacted = select(ImageRow.work).distinct().where(
-            ImageRow.redactions.is_not(None), ImageRow.work.in_(select(UnindexedWorkRow.work))
+        redacted = (
+            select(ImageRow.work)
+            .distinct()
+            .where(ImageRow.redactions.is_not(None), ImageRow.work.in_(select(UnindexedWorkRow.work)))
         )
         with read_session(self._sessions) as session:
             found = frozenset(session.scalars(published))
