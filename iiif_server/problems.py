@@ -34,6 +34,7 @@ from repository.errors import (
     Withdrawn,
 )
 from repository.localized import Language, LocalizedText
+from repository.texts import TextChanged
 
 STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     ShanbenError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -44,6 +45,7 @@ STATUS: Final[Mapping[type[ShanbenError], HTTPStatus]] = {
     UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotFound: HTTPStatus.NOT_FOUND,
     IdentifierInvalid: HTTPStatus.NOT_FOUND,
+    TextChanged: HTTPStatus.CONFLICT,
     Withdrawn: HTTPStatus.GONE,
     AccessRefused: HTTPStatus.FORBIDDEN,
     AuthorizationNeeded: HTTPStatus.UNAUTHORIZED,
@@ -71,6 +73,7 @@ _TITLES: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: "不支持此请求方法",
     HTTPStatus.NOT_ACCEPTABLE: "没有所要求的类型",
     HTTPStatus.REQUEST_TIMEOUT: "请求超时",
+    HTTPStatus.CONFLICT: "已有改动",
     HTTPStatus.GONE: "已撤下",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "请求内容过大",
     HTTPStatus.REQUEST_URI_TOO_LONG: "地址过长",

@@ -187,6 +187,11 @@ def staff_work_path(work: str) -> str:
     return f"{STAFF}/works/{work}"
 
 
+def staff_text_path(work: str, page: int) -> str:
+    """Return the path of the page on which staff correct the text of a page, counted from 1."""
+    return f"{staff_work_path(work)}/text/{page}"
+
+
 def work_path(work: str) -> str:
     """Return the path of a work's page."""
     return f"{WORKS}/{work}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -118,18 +119,38 @@ def access_of_event(event: Event) -> WorkAccess | None:
         raise _invalid(fault) from fault
 
 
-def text_event(work: str, version: int, sha256: str, *, files: int, time: str, software: str) -> Event:
-    """Return the event of adding files of text to a preserved work in a version.
+@dataclass(frozen=True, slots=True)
+class CorrectedLines:
+    """A correction of the text of a page: how many lines it changed, and the sealed name of the account."""
+
+    lines: int
+    account: str
+
+
+def text_event(
+    work: str,
+    version: int,
+    sha256: str,
+    *,
+    files: int,
+    time: str,
+    software: str,
+    correction: CorrectedLines | None = None,
+) -> Event:
+    """Return the event of adding files of text to a preserved work in a version, or of correcting the text of a page.
 
     `sha256` is the digest of the document that says what is known of the work's files of text.
     """
+    detail = {"files": str(files), "software": software, "text": "added", "version": f"v{version}"}
+    if correction:
+        detail |= {"account": correction.account, "lines": str(correction.lines), "text": "corrected"}
     return Event(
         identifier=event_identifier(EventType.METADATA_MODIFICATION, work, str(version), sha256),
         type=EventType.METADATA_MODIFICATION.value,
         time=time,
         work=work,
         sha256=sha256,
-        detail={"files": str(files), "software": software, "text": "added", "version": f"v{version}"},
+        detail=detail,
     )
 
 

@@ -18,13 +18,14 @@ bytes, and the kinds of its texts. The other lines have one page each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from itertools import groupby
 from typing import Final, TypeVar
 
 import msgspec
 
 from repository import paths
-from repository.errors import IntegrityError, KeyNotFound
+from repository.errors import ContentError, IntegrityError, KeyNotFound
 from repository.localized import LocalizedText
 from repository.model.text import PageText, TextKind, TextLine, rank
 from repository.model.work import Rectangle
@@ -41,6 +42,17 @@ class TextsDamaged(IntegrityError):
     text = LocalizedText(
         "已发布的录文 {key} 损坏；请运行 shanben rebuild 重新发布",
         "The published text {key} is damaged; run shanben rebuild to publish it again",
+    )
+
+
+class TextChanged(ContentError):
+    """A correction of a text that has been changed since it was read."""
+
+    code = "text.changed"
+    text = LocalizedText(
+        "书页 {page} 的文本在您打开之后已有改动，您的校正未予采用；请对照现在的文本重新校正",
+        "The text of page {page} was changed after you opened it, and your correction was not kept; compare it with the"
+        " present text and correct that",
     )
 
 
@@ -122,6 +134,11 @@ def texts_version(store: ObjectStore, work: str) -> str | None:
     """Return what identifies the state of a work's texts; None for a work without text. Raises as `texts_of_page`."""
     read = _read_directory(store, paths.page_texts(work))
     return read[0].version if read else None
+
+
+def text_digest(text: PageText) -> str:
+    """Return what identifies a text of a page with its lines, their places and what is known of it."""
+    return sha256(msgspec.json.encode(_struct(text))).hexdigest()
 
 
 def put_texts(store: ObjectStore, work: str, version: str, texts: Iterable[PageText]) -> bool:

@@ -22,11 +22,11 @@ from web.accounts.access_cookie import AccessCookies
 from web.accounts.login import Logins
 from web.accounts.passwords import Passwords
 from web.accounts.request_limits import RequestLimits
-from web.accounts.staff import current_privileges
+from web.accounts.staff import current_account, current_privileges
 from web.certificates import pages as certificate_pages
 from web.certificates.pages import Pictures, no_pictures
 from web.messages.interface import translate
-from web.operations import harvest_page, staff_page, status_page, work_page
+from web.operations import harvest_page, staff_page, status_page, text_correction_page, work_page
 from web.reports import pages as report_pages
 from web.services import (
     content_search,
@@ -73,7 +73,11 @@ def create_app(
     for blueprint in (
         pages.blueprint(repository, static_files, search, partial(current_privileges, repository.account_sessions)),
         partners.blueprint(repository),
-        text_pages.blueprint(repository, partial(current_privileges, repository.account_sessions)),
+        text_pages.blueprint(
+            repository,
+            partial(current_privileges, repository.account_sessions),
+            lambda: current_account(repository.account_sessions) is not None,
+        ),
         text.blueprint(repository),
         records.blueprint(repository),
         sitemap.blueprint(repository),
@@ -94,6 +98,7 @@ def create_app(
         staff_page.blueprint(repository),
         harvest_page.blueprint(repository),
         work_page.blueprint(repository, passwords),
+        text_correction_page.blueprint(repository),
         report_pages.blueprint(repository),
         account_pages.blueprint(repository, logins, access_cookies),
         authorization.blueprint(repository, logins, access_cookies),

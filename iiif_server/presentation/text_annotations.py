@@ -29,12 +29,22 @@ _KINDS: Final = {
     TextKind.OCR: LocalizedText("文字识别（未经校对）", "Text recognition, uncorrected"),
     TextKind.TRANSLATION: LocalizedText("译文", "Translation"),
 }
-_CORRECTED: Final = LocalizedText("文字识别（已经校对）", "Text recognition, corrected")
+_KIND_NAMES: Final = {**_KINDS, TextKind.OCR: LocalizedText("文字识别", "Text recognition")}
+_CORRECTED: Final = {
+    TextKind.TRANSCRIPTION: LocalizedText("录文（已经校正）", "Transcription, corrected"),
+    TextKind.OCR: LocalizedText("文字识别（已经校对）", "Text recognition, corrected"),
+    TextKind.TRANSLATION: LocalizedText("译文（已经校正）", "Translation, corrected"),
+}
 
 
 def text_label(text: PageText) -> LocalizedText:
     """Return what a text is, in words."""
-    return _CORRECTED if text.kind is TextKind.OCR and text.is_corrected else _KINDS[text.kind]
+    return (_CORRECTED if text.is_corrected else _KINDS)[text.kind]
+
+
+def kind_label(kind: TextKind) -> LocalizedText:
+    """Return the name of a kind of text."""
+    return _KIND_NAMES[kind]
 
 
 def text_links(work: str, number: int, kinds: Collection[TextKind]) -> Json:

@@ -141,6 +141,7 @@ def test_pages_about_preservation_have_no_violations_that_axe_finds(
         "/preservation/report.html",
         "/staff",
         f"/staff/works/{library.book}",
+        f"/staff/works/{library.book}/text/2",
     ):
         page = tour.go(path)
         page.wait_for_load_state("networkidle")

@@ -20,6 +20,8 @@ COOKIE: Final = "shanben_session"
 MAX_FORM_BYTES: Final = 64 << 10
 """The largest form, in bytes. A view that takes more sets ``request.max_content_length``."""
 
+_LONGER_FORMS: Final = {"text_correction.save": 256 << 10}
+"""The size in bytes of longer forms, by their views: `MOST_CHARACTERS` of Chinese text, escaped."""
 
 _CHANGING_NOTHING: Final = frozenset({"oai.respond", "similar.find"})
 """Views that accept a form of any site: they change nothing, and respond to everybody in the same way."""
@@ -67,6 +69,7 @@ def _check_form(protection: CSRFProtect) -> None:
     """Check a request that may change something. Raises `FormForged`."""
     if request.endpoint is None or request.endpoint in _CHANGING_NOTHING:
         return  # there is no such page, it does not accept the method, or no form is to be protected
+    request.max_content_length = _LONGER_FORMS.get(request.endpoint, request.max_content_length)
     try:
         protection.protect()
     except CSRFError as fault:

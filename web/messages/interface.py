@@ -9,6 +9,7 @@ from typing import Final
 from repository.localized import Language, LocalizedText
 from web.messages.accounts import ACCOUNT_MESSAGES
 from web.messages.certificates import CERTIFICATE_MESSAGES
+from web.messages.corrections import CORRECTION_MESSAGES
 from web.messages.deletions import DELETION_MESSAGES
 from web.messages.fixity import FIXITY_MESSAGES
 from web.messages.harvest import HARVEST_MESSAGES
@@ -186,6 +187,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         **ACCOUNT_MESSAGES,
         **CERTIFICATE_MESSAGES,
+        **CORRECTION_MESSAGES,
         **DELETION_MESSAGES,
         **HARVEST_MESSAGES,
         **REPAIR_MESSAGES,

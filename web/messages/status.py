@@ -134,6 +134,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.harvest": LocalizedText("收割元数据", "harvest"),
         "kind.fixity-part": LocalizedText("校验文件", "check of files"),
         "kind.text": LocalizedText("添加文本", "addition of text"),
+        "kind.text-correction": LocalizedText("校正文本", "correction of text"),
         "kind.ocr": LocalizedText("识别著作文字", "text recognition of a work"),
         "kind.ocr-pages": LocalizedText("识别书页文字", "text recognition of pages"),
         "kind.features": LocalizedText("提取页面特征", "features of pages"),

@@ -45,8 +45,15 @@ class TextView:
     plain: str
 
 
-def blueprint(repository: Repository, privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES) -> Blueprint:
-    """Return the route of the text of a work. `privileges` gives what the request may see beyond the public."""
+def blueprint(
+    repository: Repository,
+    privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES,
+    is_staff: Callable[[], bool] = lambda: False,
+) -> Blueprint:
+    """Return the route of the text of a work.
+
+    `privileges` gives what the request may see beyond the public; `is_staff` whether it may correct text.
+    """
     routes = Blueprint("text_pages", __name__)
     routes.after_request(set_page_headers)
 
@@ -64,6 +71,7 @@ def blueprint(repository: Repository, privileges: Callable[[], Privileges] = lam
             lang=catalogue_tag(work.record.language),
             views=_views(repository, work, part, have_text),
             has_text=bool(have_text),
+            is_staff=is_staff(),
             page=part,
             last=last,
             numbers=page_numbers(part, last),

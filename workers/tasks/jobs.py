@@ -26,6 +26,7 @@ REPAIR_PYRAMID: Final = "pyramid"
 PRESERVE_ACCESS: Final = "access"
 ASK_WITNESSES: Final = "witness"
 ADD_TEXTS: Final = "text"
+CORRECT_TEXT: Final = "text-correction"
 RECOGNISE_WORK: Final = "ocr"
 RECOGNISE_PAGES: Final = "ocr-pages"
 DELETE_WORK: Final = "delete"
@@ -128,6 +129,21 @@ def text_job(work: str, files: Iterable[Path], statement: Mapping[str, object]) 
     }
     digest = hashlib.sha256("\0".join(arguments.values()).encode()).hexdigest()[:32]
     return NewJob(f"{ADD_TEXTS}:{digest}", ADD_TEXTS, arguments)
+
+
+def correct_text_job(work: str, correction: Mapping[str, object]) -> NewJob:
+    """Return the job that corrects a text of a page of a work; `correction` has the fields of `TextCorrection`.
+
+    Other lines are another job, so that no correction takes the place of another one that waits.
+    """
+    arguments = {"work": work, "correction": json.dumps(correction, ensure_ascii=False, sort_keys=True)}
+    digest = hashlib.sha256(arguments["correction"].encode()).hexdigest()[:32]
+    return NewJob(correction_key(work, digest), CORRECT_TEXT, arguments)
+
+
+def correction_key(work: str, digest: str) -> str:
+    """Return the key of the job with a correction; `digest` is that of the correction."""
+    return f"{CORRECT_TEXT}:{work}:{digest}"
 
 
 def recognise_work_job(work: str) -> NewJob:

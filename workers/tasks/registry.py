@@ -10,6 +10,7 @@ from workers.tasks import jobs
 from workers.tasks.access import preserve_access
 from workers.tasks.alarms import watch_preservation
 from workers.tasks.check_files import check_files
+from workers.tasks.correct_text import correct_text
 from workers.tasks.delete import delete_copy, delete_work
 from workers.tasks.features import describe_work, index_features
 from workers.tasks.harvest import harvest_source
@@ -49,6 +50,7 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.DELETE_WORK: delete_work,
     jobs.DELETE_COPY: delete_copy,
     jobs.ADD_TEXTS: add_texts,
+    jobs.CORRECT_TEXT: correct_text,
     jobs.RECOGNISE_WORK: recognise_work,
     jobs.RECOGNISE_PAGES: recognise_pages,
 }

@@ -26,7 +26,7 @@ import msgspec
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from preservation.premis import events_bytes, text_event
+from preservation.premis import CorrectedLines, events_bytes, text_event
 from repository import paths
 from repository.clock import timestamp
 from repository.database.access_changes import PreservedAccess
@@ -80,10 +80,14 @@ class PreservedTexts:
 
 @dataclass(frozen=True, slots=True)
 class AddedTexts:
-    """Files of text to preserve by their paths in the object, and all statements of the work."""
+    """Files of text to preserve by their paths in the object, and all statements of the work.
+
+    `correction` tells that the file corrects a text that the work has.
+    """
 
     files: Mapping[str, bytes]
     statements: tuple[TextStatement, ...]
+    correction: CorrectedLines | None = None
 
 
 def preserved_texts(store: ObjectStore, work: str, inventory: Inventory | None = None) -> PreservedTexts:
@@ -269,9 +273,18 @@ def _preserve(repository: Repository, work: str, added: AddedTexts, time: str) -
     if all(before.state.get(path) == sha256(content).hexdigest() for path, content in documents.items()):
         return before, events
     digest = sha256(documents[TEXTS]).hexdigest()
-    event = text_event(work, version, digest, files=len(added.files), time=time, software=software())
+    event = text_event(
+        work,
+        version,
+        digest,
+        files=len(added.files),
+        time=time,
+        software=software(),
+        correction=added.correction,
+    )
     documents[EVENTS] = events_bytes([*events, event])
-    inventory = objects.write_documents(store, work, documents, message=f"Text added to {work}", created=time)
+    message = f"Text of {work} corrected" if added.correction else f"Text added to {work}"
+    inventory = objects.write_documents(store, work, documents, message=message, created=time)
     return inventory, [*events, event]
 
 

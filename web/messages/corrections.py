@@ -1,0 +1,46 @@
+"""The texts of the page on which staff correct the text of a page. (pure)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from repository.localized import LocalizedText
+
+CORRECTION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
+    {
+        "correction.title": LocalizedText("校正文本", "Correct the text"),
+        "correction.link": LocalizedText("校正", "Correct"),
+        "correction.begin": LocalizedText("从第 1 页起校正文本", "Correct the text, from page 1 on"),
+        "correction.page": LocalizedText("第 {number} 页，共 {last} 页", "Page {number} of {last}"),
+        "correction.kinds": LocalizedText("此页的各种文本", "Texts of this page"),
+        "correction.how": LocalizedText(
+            "对照图像改正各行文字；清空一行，即删去该行。保存后成为著作的新版本，原来的文本仍在旧版本中；"
+            "日志公开改动的行数，不公开账号。",
+            "Compare each line with its picture. A line that you empty is removed. The text becomes a new version of"
+            " the work, and the former text stays in the earlier version. The log states how many lines changed, and no"
+            " account.",
+        ),
+        "correction.line": LocalizedText("第 {number} 行", "Line {number}"),
+        "correction.note": LocalizedText("夹注", "note"),
+        "correction.save": LocalizedText("保存", "Save"),
+        "correction.none": LocalizedText(
+            "此页没有文本，无从校正；可先添加文本或识别文字。",
+            "This page has no text to correct; add a text or recognise it first.",
+        ),
+        "correction.too-long": LocalizedText(
+            "此页文本过长，不能在此校正；请改好文件后用 shanben text add 添加。",
+            "The text of this page is too long to be corrected here; correct its file and add it by shanben text add.",
+        ),
+        "correction.waiting": LocalizedText(
+            "已保存，稍候即向读者显示。重新打开此页可看进展。",
+            "Saved, and shown to readers in a moment. Open this page again to see how far it is.",
+        ),
+        "correction.waiting-link": LocalizedText("重新打开", "Open again"),
+        "correction.done": LocalizedText("已保存，读者已可看到。", "Saved, and shown to readers."),
+        "correction.unchanged": LocalizedText("没有改动，未另存版本。", "Nothing was changed, and no version made."),
+        "correction.mine": LocalizedText("您所填的文本", "What you entered"),
+        "correction.picture": LocalizedText("整页图像", "Picture of the page"),
+    }
+)

@@ -1,0 +1,205 @@
+"""The staff page on which the lines of a text of a page are corrected beside their pictures.
+
+Accounts of every role of staff may correct. The page enqueues a job (`workers/tasks/correct_text.py`), and shows how
+far it is. If somebody else has changed the text meanwhile, the page shows the present text and what was entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, redirect, request
+
+from iiif_server import urls
+from iiif_server.presentation.text_annotations import kind_label, text_label
+from iiif_server.problems import status_of
+from repository.accounts import Account
+from repository.database.outbox import FINISHED, Job, JobState
+from repository.errors import AccessRefused, Busy, NotFound, RequestInvalid, ShanbenError
+from repository.localized import LocalizedText
+from repository.model.text import PageText, TextKind
+from repository.model.work import Page, Work
+from repository.repository import Repository
+from repository.texts import TextChanged, text_digest, texts_of_page
+from web.accounts.staff import current_account, current_privileges, login_redirect, staff_response
+from web.messages.interface import translate
+from web.operations.status import job_failure
+from web.operations.text_correction_views import correction_views, is_vertical, page_picture
+from web.site.held_work import held_work
+from web.site.language import catalogue_tag, current_language
+from web.site.urls import local_url
+from workers.tasks.jobs import correction_key
+from workers.tasks.text_correction import (
+    MOST_LINE_CHARACTERS,
+    SentText,
+    can_be_corrected,
+    correction_of,
+    request_correction,
+    text_of_kind,
+    waiting_correction,
+)
+
+_UNCHANGED: Final = "-"
+_KIND: Final = LocalizedText("没有这种文本", "there is no such kind of text")
+
+
+@dataclass(frozen=True, slots=True)
+class _CorrectionOutcome:
+    """What to say of a correction: a message, whether it is an alarm, the lines that were not kept, the status.
+
+    `is_editable` is whether the form has these lines again; else they stand above the present text.
+    """
+
+    message: str = ""
+    is_alarm: bool = False
+    lines: Sequence[str] = ()
+    is_editable: bool = False
+    status: int = HTTPStatus.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _TextPlace:
+    """A page of a work with its number from 1, and the text of it that is corrected, None without one.
+
+    `max_size` limits the longest side of the picture; None is no limit.
+    """
+
+    work: Work
+    page: Page
+    number: int
+    last: int
+    texts: tuple[PageText, ...]
+    text: PageText | None
+    max_size: int | None
+
+
+def blueprint(repository: Repository) -> Blueprint:
+    """Return the routes of the page and of its form."""
+    page = _CorrectionPage(repository)
+    routes = Blueprint("text_correction", __name__)
+    path = f"{urls.staff_work_path('<identifier>')}/text/<int:number>"
+    routes.get(path, endpoint="show")(page.show)
+    routes.post(path, endpoint="save")(page.save)
+    return routes
+
+
+class _CorrectionPage:
+    """The views of the page."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    def show(self, identifier: str, number: int) -> Response:
+        if current_account(self._repository.account_sessions) is None:
+            return login_redirect()
+        place = self._place(identifier, number)
+        return self._page(place, self._outcome(place, request.args.get("saved", "")))
+
+    def save(self, identifier: str, number: int) -> Response:
+        """Enqueue a correction. A refusal is shown on the page with what was entered."""
+        account = current_account(self._repository.account_sessions)
+        if account is None:
+            return login_redirect()
+        place = self._place(identifier, number)
+        lines = request.form.getlist("line")
+        try:
+            key = self._enqueue(place, lines, account)
+        except RequestInvalid as error:
+            return self._page(place, replace(_refused(error, lines), is_editable=_are_lines_of(place, lines)))
+        except (TextChanged, Busy) as error:
+            return self._page(place, _refused(error, lines))
+        saved = key.rpartition(":")[2] if key else _UNCHANGED
+        response = redirect(_address(place, saved), HTTPStatus.SEE_OTHER)
+        response.headers["Cache-Control"] = "no-store"
+        return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+
+    def _enqueue(self, place: _TextPlace, lines: Sequence[str], account: Account) -> str | None:
+        kind = _kind(request.form.get("kind", ""))
+        if kind is None:
+            raise RequestInvalid(part="kind", reason=_KIND)
+        sent = SentText(kind, request.form.get("base", ""), lines)
+        return request_correction(self._repository, place.work.identifier, place.page, account, sent)
+
+    def _place(self, identifier: str, number: int) -> _TextPlace:
+        """Return what the request names. Raises as `held_work`, and `NotFound` for a page that the work has not."""
+        privileges = current_privileges(self._repository.account_sessions)
+        work, decision = held_work(self._repository, identifier, privileges)
+        if not decision.shows_text:
+            raise AccessRefused(what=work.identifier)
+        pages = list(work.pages())
+        if not 1 <= number <= len(pages):
+            raise NotFound(what=f"{work.identifier}/{number}")
+        page = pages[number - 1]
+        texts = texts_of_page(self._repository.store, work.identifier, page.key)
+        kind = _kind(request.values.get("kind", ""))
+        text = text_of_kind(texts, kind) if kind else next(iter(texts), None)
+        return _TextPlace(work, page, number, len(pages), texts, text, decision.max_size)
+
+    def _outcome(self, place: _TextPlace, saved: str) -> _CorrectionOutcome:
+        """Return what became of the correction that the address names."""
+        if not saved:
+            return _CorrectionOutcome()
+        if saved == _UNCHANGED:
+            return _CorrectionOutcome(translate(current_language(), "correction.unchanged"))
+        job = self._repository.jobs.get(correction_key(place.work.identifier, saved))
+        if job is None or job.state not in FINISHED:
+            return _CorrectionOutcome()
+        if job.state is JobState.DONE:
+            return _CorrectionOutcome(translate(current_language(), "correction.done"))
+        return _CorrectionOutcome(_reason(job), is_alarm=True, lines=correction_of(job).lines)
+
+    def _page(self, place: _TextPlace, outcome: _CorrectionOutcome) -> Response:
+        text, work = place.text, place.work
+        waiting = text and waiting_correction(self._repository, work.identifier, place.page.key, text.kind)
+        image = place.page.images[0] if place.page.images else None
+        response = staff_response(
+            "text_correction.html",
+            place=place,
+            work=work,
+            lang=(text and text.language) or catalogue_tag(work.record.language),
+            kinds=list(dict.fromkeys(each.kind for each in place.texts)),
+            base=text_digest(text) if text else "",
+            fits=text is not None and can_be_corrected(text),
+            views=correction_views(text, image, place.max_size) if text else (),
+            picture=page_picture(text, image, place.max_size) if text else None,
+            is_vertical=text is not None and is_vertical(text),
+            is_waiting=waiting is not None,
+            outcome=outcome,
+            address=_address,
+            text_label=text_label,
+            kind_name=kind_label,
+            most=MOST_LINE_CHARACTERS,
+        )
+        response.status_code = outcome.status
+        return response
+
+
+def _kind(name: str) -> TextKind | None:
+    return TextKind(name) if name in set(TextKind) else None
+
+
+def _address(place: _TextPlace, saved: str = "", kind: TextKind | None = None) -> str:
+    """Return the URL of the page for a kind of text, with what tells the correction that was sent."""
+    chosen = kind or (place.text and place.text.kind)
+    pairs = [("kind", chosen.value if chosen else ""), ("saved", saved)]
+    query = urlencode([pair for pair in pairs if pair[1]])
+    path = local_url(urls.staff_text_path(place.work.identifier, place.number))
+    return f"{path}?{query}" if query else path
+
+
+def _are_lines_of(place: _TextPlace, lines: Sequence[str]) -> bool:
+    return place.text is not None and len(lines) == len(place.text.lines)
+
+
+def _refused(error: ShanbenError, lines: Sequence[str]) -> _CorrectionOutcome:
+    return _CorrectionOutcome(
+        error.in_language(current_language()), is_alarm=True, lines=lines, status=status_of(error)
+    )
+
+
+def _reason(job: Job) -> str:
+    return job_failure(job).reason.in_language(current_language())
