@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +58,9 @@ def add(terminal: Terminal, work: str, files: tuple[Path, ...], **stated: Any) -
     with opened_examiner(repository.settings) as examiner, local_runner(TaskContext(repository, examiner)) as runner:
         [job] = runner.attempt([text_job(identifier, files, statement)])
         unfinished = [each for each in runner.unfinished() if each.job.key != job.key]
-    return max(_show(job, terminal), show_unfinished(unfinished, terminal))
+    if job.state is JobState.FAILED and _faults(job, "faults", files):
+        repository.jobs.forget(job.key)  # its faults are shown here, and to retry it would not correct them
+    return max(_show(job, files, terminal), show_unfinished(unfinished, terminal))
 
 
 def _statement(kind: str | None, source: str, language: str | None) -> dict[str, object]:
@@ -69,16 +72,24 @@ def _statement(kind: str | None, source: str, language: str | None) -> dict[str,
     return {"kind": kind, "source": source.strip(), "language": language}
 
 
-def _show(job: Job, terminal: Terminal) -> int:
+def _faults(job: Job, key: str, files: Sequence[Path]) -> tuple[Fault, ...]:
+    """Return the faults or notices of the job, which name each file as the command did."""
+    result: Mapping[str, Any] = job.result or {}
+    given = {str(file.resolve()): str(file) for file in files}
+    faults = map(Fault.of_json, result.get(key, ()))
+    return tuple(replace(fault, file=given.get(fault.file, fault.file)) for fault in faults)
+
+
+def _show(job: Job, files: Sequence[Path], terminal: Terminal) -> int:
     """Show the outcome of the job. Return the exit code."""
     result: Mapping[str, Any] = job.result or {}
     if job.state is not JobState.DONE:
-        faults = tuple(Fault.of_json(each) for each in result.get("faults", ()))
+        faults = _faults(job, "faults", files)
         terminal.faults(faults)
-        terminal.warn(job_failure(job).reason)
+        terminal.warn(LocalizedText.of_json(result["message"]) if faults else job_failure(job).reason)
         terminal.result({"faults": [fault.to_json() for fault in faults]})
         return EXIT_CONTENT if faults else EXIT_SYSTEM
-    terminal.notices([Fault.of_json(each) for each in result["notices"]])
+    terminal.notices(_faults(job, "notices", files))
     pages, version = result["pages"], result["version"]
     if result["changed"]:
         zh, en = (

@@ -34,6 +34,10 @@ from workers.text.places import has_shape_of, is_visible, placed
 from workers.text.source import SourcePage, SourceText
 from workers.text.statement import TEXT_FOLDER, TextStatement, statement_of
 
+_NO_PAGE: Final = (
+    "没有与此文件同名的书页；文本须与图像同名，分册者放入同名文件夹",
+    "no page has the name of this file; name the text as its picture, in a folder named as its volume, if any",
+)
 _OTHER_SHAPE: Final = LocalizedText(
     "文本所记页面的宽高比与图像不符，文字照录，位置不用；请核对文本是否据此图像制作",
     "the page in the file has another shape than the picture: the text is kept without its places; check that it was"
@@ -63,7 +67,7 @@ def assign_texts(
         elif files[path].has_breaks:
             broken.append(path)
         else:
-            assigner.refuse(path, "text.page", *_no_page(path))
+            assigner.refuse(path, "text.page", *_NO_PAGE)
     for _, group in groupby(broken, lambda path: (path.rpartition("/")[0], assigner.stated_pages(path))):
         paths = list(group)
         assigner.add_broken({path: files[path] for path in paths})
@@ -160,12 +164,6 @@ def _name_of(path: str) -> str:
     folder, _, name = path.removeprefix(f"{TEXT_FOLDER}/").rpartition("/")
     stem = name.rpartition(".")[0] or name
     return f"{folder}/{stem}" if folder else stem
-
-
-def _no_page(path: str) -> tuple[str, str]:
-    name = _name_of(path)
-    zh = f"没有名为 {name} 的书页；文本须与图像同名，分册者放入同名文件夹"
-    return zh, f"there is no page {name}; name the text as its picture, in a folder named as its volume, if any"
 
 
 def _unmatched(sources: Sequence[SourcePage], pages: Sequence[Page], files: int) -> tuple[str, str]:

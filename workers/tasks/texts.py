@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -82,12 +82,13 @@ class PreservedTexts:
 class AddedTexts:
     """Files of text to preserve by their paths in the object, and all statements of the work.
 
-    `correction` tells that the file corrects a text that the work has.
+    `correction` tells that the file corrects a text that the work has. `given` has the paths by which files were given to be added, by their paths in the object: faults name these.
     """
 
     files: Mapping[str, bytes]
     statements: tuple[TextStatement, ...]
     correction: CorrectedLines | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def preserved_texts(store: ObjectStore, work: str, inventory: Inventory | None = None) -> PreservedTexts:
@@ -215,16 +216,17 @@ def _named(store: ObjectStore, work: Work, contents: Mapping[Path, bytes], state
     statements = {each.files: each for each in preserved.statements}
     volumes = {page.key.rpartition("/")[0] for page in work.pages()} - {""}
     files: dict[str, bytes] = {}
+    given: dict[str, str] = {}
     for source, content in contents.items():
         name = f"{source.parent.name}/{source.name}" if source.parent.name in volumes else source.name
         path = _held_path(name, preserved, sha256(content).hexdigest())
         is_held, path = path is not None, path or _free_path(name, statement, preserved, statements)
         before = statements.get(path) or replace(TextStatement(), files=path)
         stated = replace(statement, files=path)
-        files[path] = content
+        files[path], given[path] = content, str(source)
         if not is_held or replace(stated, added=before.added) != before:
             statements[path] = stated
-    return AddedTexts(files, tuple(statements.values()))
+    return AddedTexts(files, tuple(statements.values()), given=given)
 
 
 def _held_path(name: str, preserved: PreservedTexts, digest: str) -> str | None:
@@ -248,7 +250,10 @@ def _free_path(
 
 
 def _check(work: Work, added: AddedTexts, read: TextReader) -> AssignedTexts:
-    """Return the texts of pages that the added files hold. Raises `TextsRefused`."""
+    """Return the texts of pages that the added files hold. Raises `TextsRefused`.
+
+    Faults and notices name a file by the path that was given for it.
+    """
     texts: dict[str, SourceText] = {}
     faults = [Fault(path, "", "text.form", _UNREAD) for path in added.files if not is_text(path)]
     for path in filter(is_text, added.files):
@@ -258,8 +263,12 @@ def _check(work: Work, added: AddedTexts, read: TextReader) -> AssignedTexts:
     assigned = assign_texts(list(work.pages()), texts, added.statements)
     faults += assigned.faults
     if faults:
-        raise TextsRefused(work.identifier, tuple(faults))
-    return assigned
+        raise TextsRefused(work.identifier, tuple(_as_given(fault, added) for fault in faults))
+    return replace(assigned, notices=tuple(_as_given(notice, added) for notice in assigned.notices))
+
+
+def _as_given(fault: Fault, added: AddedTexts) -> Fault:
+    return replace(fault, file=added.given.get(fault.file, fault.file))
 
 
 def _preserve(repository: Repository, work: str, added: AddedTexts, time: str) -> tuple[Inventory, Sequence[Event]]:

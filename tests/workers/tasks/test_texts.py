@@ -132,10 +132,11 @@ def test_a_repair_makes_a_damaged_or_missing_document_again(
 def test_text_with_a_fault_changes_nothing(
     context: TaskContext, work: str, tmp_path: Path, name: str, content: str, code: str
 ) -> None:
-    job = add(context, work, written(tmp_path / name, content))
+    file = written(tmp_path / name, content)
+    job = add(context, work, file)
     assert job.state is JobState.FAILED
     assert job.result
-    assert [fault["code"] for fault in job.result["faults"]] == [code]
+    assert [(fault["code"], fault["file"]) for fault in job.result["faults"]] == [(code, str(file))]
     assert job.result["code"] == "text.refused"
     assert context.repository.catalogue.version(work) == 1
 
