@@ -2,7 +2,8 @@
 
 - `texts_of` yields every text of a work, in the order of its pages; `best_texts` (`repository/model/text.py`) chooses
   one for each page.
-- `texts_of_page` returns the texts of one page, the best first, without reading the others.
+- `texts_of_page` returns the texts of one page, the best first, without reading the others; `texts_of_pages` those of
+  some pages that follow each other.
 - `pages_with_text` tells which pages have text, and of which kinds.
 - `texts_version` changes whenever any text of the work changes.
 
@@ -17,7 +18,7 @@ bytes, and the kinds of its texts. The other lines have one page each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import groupby
 from typing import Final, TypeVar
@@ -109,19 +110,37 @@ def texts_of(store: ObjectStore, work: str) -> Iterator[PageText]:
 
 def texts_of_page(store: ObjectStore, work: str, page: str) -> tuple[PageText, ...]:
     """Return the texts of the page with the key `page`, the best first. Raises `TextsDamaged`, `StoreFault`."""
+    return (texts_of_pages(store, work, [page]) or {}).get(page, ())
+
+
+def texts_of_pages(
+    store: ObjectStore, work: str, pages: Collection[str]
+) -> Mapping[str, tuple[PageText, ...]] | None:  # fmt: skip
+    """Return the texts of pages by their keys, the best of each first; None for a work without text.
+
+    All from the first of the pages to the last is read at once. Raises `TextsDamaged`, `StoreFault`.
+    """
     key = paths.page_texts(work)
     read = _read_directory(store, key)
-    if read is None or page not in read[0].pages:
-        return ()
+    if read is None:
+        return None
     directory, start = read
-    offset, length, _ = directory.pages[page]
+    places = {page: directory.pages[page][:2] for page in pages if page in directory.pages}
+    if not places:
+        return {}
+    first, end = min(offset for offset, _ in places.values()), max(map(sum, places.values()))
     try:
-        found = _decode(store.read_range(key, start + offset, length), _Page, key)
-        if found.page == page:
-            return tuple(_values(found))
+        read_pages = store.read_range(key, start + first, end - first)
+        found = {
+            page: _decode(read_pages[offset - first : offset - first + length], _Page, key)
+            for page, (offset, length) in places.items()
+        }
+        if all(value.page == page for page, value in found.items()):
+            return {page: tuple(_values(value)) for page, value in found.items()}
     except TextsDamaged:
         pass  # The document was perhaps replaced between the two reads: read it at once.
-    return tuple(text for text in texts_of(store, work) if text.page == page)
+    texts = (text for text in texts_of(store, work) if text.page in places)
+    return {page: tuple(group) for page, group in groupby(texts, lambda text: text.page)}
 
 
 def pages_with_text(store: ObjectStore, work: str) -> Mapping[str, frozenset[TextKind]]:

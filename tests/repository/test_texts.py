@@ -16,6 +16,7 @@ from repository.texts import (
     put_texts,
     texts_of,
     texts_of_page,
+    texts_of_pages,
     texts_version,
 )
 
@@ -60,9 +61,26 @@ def test_a_directory_longer_than_the_first_read_is_read_completely(store: Object
     assert texts_of_page(store, WORK, "005999") == (many[-1],)
 
 
+def test_pages_that_follow_each_other_are_read_at_once(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [PageText(f"{number:04d}", TextKind.OCR, (TextLine(str(number)),)) for number in range(90)]
+    put_texts(store, WORK, "v", many)
+    reads, read_range = [], store.read_range
+
+    def counted(key: str, start: int, length: int) -> bytes:
+        reads.append(start)
+        return read_range(key, start, length)
+
+    monkeypatch.setattr(store, "read_range", counted)
+    found = texts_of_pages(store, WORK, ["none", *(text.page for text in many[40:80])])
+    assert found == {text.page: (text,) for text in many[40:80]}
+    assert len(reads) == 2
+    assert texts_of_pages(store, WORK, ["none"]) == {}
+
+
 def test_a_work_without_text_has_none(store: ObjectStore) -> None:
     assert list(texts_of(store, WORK)) == []
     assert texts_of_page(store, WORK, "0001") == ()
+    assert texts_of_pages(store, WORK, ["0001"]) is None
     assert pages_with_text(store, WORK) == {}
     assert texts_version(store, WORK) is None
     assert not delete_texts(store, WORK)

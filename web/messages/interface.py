@@ -82,6 +82,8 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "text.note": LocalizedText("夹注", "Note"),
         "text.none": LocalizedText("本文献尚无文本。", "This work has no text yet."),
         "text.no-page": LocalizedText("此页没有文本。", "This page has no text."),
+        "text.other": LocalizedText("此页另有{what}", "Also of this page: {what}"),
+        "text.quality": LocalizedText("估计正确率 {percent}%", "about {percent}% of the characters right"),
         "text.translation": LocalizedText("译文", "Translation"),
         "work.record": LocalizedText("书目信息", "Catalogue record"),
         "work.contents": LocalizedText("目次", "Contents"),

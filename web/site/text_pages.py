@@ -1,8 +1,11 @@
-"""The text of a work for people to read and print: as many pages at once as a screen can take, best text first."""
+"""The text of a work for people to read and print: as many pages at once as a screen can take.
+
+The best text of a page is shown; others of the same page can be opened below it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -18,7 +21,7 @@ from repository.model.access import NO_PRIVILEGES, Privileges, can_be_lifted
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository
-from repository.texts import pages_with_text, texts_of_page
+from repository.texts import texts_of_pages
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag
 from web.site.pages import requested_page, set_page_headers
@@ -32,13 +35,15 @@ _PAGES: Final = 40
 class TextView:
     """The text of a page: its number from 1, the labels of its volume, if that begins here, and of the page.
 
-    `text` is None without one; `label` says what it is, where that is not the same as on the page before.
+    `text` is the best one, None without any; `label` says what it is, where that is not the same as on the page before.
+    `others` are the texts of the page besides it and its translations.
     """
 
     number: int
     volume: str
     page: str
     text: PageText | None
+    others: Sequence[PageText]
     translations: Sequence[PageText]
     label: LocalizedText | None
     reader: str
@@ -64,13 +69,15 @@ def blueprint(
             raise (AuthorizationNeeded if can_be_lifted(work.rights) else AccessRefused)(what=work.identifier)
         last = max(1, -(-sum(1 for _ in work.pages()) // _PAGES))
         part = requested_page(last)
-        have_text = pages_with_text(repository.store, work.identifier)
+        shown = list(islice(enumerate(work.pages(), start=1), (part - 1) * _PAGES, part * _PAGES))
+        texts = texts_of_pages(repository.store, work.identifier, [page.key for _, page in shown])
         return render_template(
             "text.html",
             work=work,
             lang=catalogue_tag(work.record.language),
-            views=_views(repository, work, part, have_text),
-            has_text=bool(have_text),
+            views=_views(work, shown, texts or {}),
+            text_label=text_label,
+            has_text=texts is not None,
             is_staff=is_staff(),
             page=part,
             last=last,
@@ -80,15 +87,17 @@ def blueprint(
     return routes
 
 
-def _views(repository: Repository, work: Work, part: int, have_text: Collection[str]) -> list[TextView]:
-    """Return the pages of a part, from 1, of a work; `have_text` are the keys of pages with text."""
+def _views(
+    work: Work, numbered: Sequence[tuple[int, Page]], texts: Mapping[str, Sequence[PageText]]
+) -> list[TextView]:  # fmt: skip
+    """Return pages of a work that follow each other, by their numbers, with their texts by the keys of pages."""
     views: list[TextView] = []
     volume = None
-    numbered = enumerate(work.pages(), start=1)
-    for number, page in islice(numbered, (part - 1) * _PAGES, part * _PAGES):
-        texts = texts_of_page(repository.store, work.identifier, page.key) if page.key in have_text else ()
+    for number, page in numbered:
         before, volume = volume, volume_of(work, number)
-        view = _view(work.identifier, number, page, texts, volume.label if volume is not before else "")
+        view = _view(
+            work.identifier, number, page, texts.get(page.key, ()), volume.label if volume is not before else ""
+        )
         is_same = bool(views) and _origin(view.text) == _origin(views[-1].text)
         views.append(replace(view, label=None) if is_same else view)
     return views
@@ -99,7 +108,16 @@ def _origin(text: PageText | None) -> tuple[object, ...] | None:
 
 
 def _view(work: str, number: int, page: Page, texts: Sequence[PageText], volume: str) -> TextView:
-    best = next((text for text in texts if text.kind is not TextKind.TRANSLATION), None)
-    translations = [text for text in texts if text.kind is TextKind.TRANSLATION]
-    label, reader = text_label(best) if best else None, reader_path(work, number)
-    return TextView(number, volume, page.label, best, translations, label, reader, page_text_path(work, number, "txt"))
+    originals = [text for text in texts if text.kind is not TextKind.TRANSLATION]
+    best = originals[0] if originals else None
+    return TextView(
+        number=number,
+        volume=volume,
+        page=page.label,
+        text=best,
+        others=originals[1:],
+        translations=[text for text in texts if text.kind is TextKind.TRANSLATION],
+        label=text_label(best) if best else None,
+        reader=reader_path(work, number),
+        plain=page_text_path(work, number, "txt"),
+    )

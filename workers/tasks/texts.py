@@ -82,7 +82,8 @@ class PreservedTexts:
 class AddedTexts:
     """Files of text to preserve by their paths in the object, and all statements of the work.
 
-    `correction` tells that the file corrects a text that the work has. `given` has the paths by which files were given to be added, by their paths in the object: faults name these.
+    `correction` tells that the file corrects a text that the work has. `given` has the paths by which files were given
+    to be added, by their paths in the object: faults name these.
     """
 
     files: Mapping[str, bytes]

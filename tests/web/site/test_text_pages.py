@@ -9,7 +9,9 @@ import pytest
 from deposits import write_deposit
 from flask.testing import FlaskClient
 
+from repository.model.text import PageText, TextKind, TextLine
 from repository.model.work import Access, WorkAccess
+from repository.texts import put_texts
 from web.app import create_app
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
@@ -49,6 +51,23 @@ def test_the_text_is_shown_in_every_form_and_linked_from_the_work(client: FlaskC
     absent = client.get(f"/works/{work}/text/2.txt")
     assert (absent.status_code, absent.mimetype) == (404, "application/problem+json")
     assert client.get(f"/works/{work}/text/99.xml").status_code == 404
+
+
+def test_other_texts_of_a_page_can_be_opened_below_the_best_one(
+    context: TaskContext, client: FlaskClient, work: str
+) -> None:
+    texts = (
+        PageText("0001", TextKind.OCR, (TextLine("大地元黄"),), "engine 1", 0.934),
+        PageText("0001", TextKind.TRANSCRIPTION, (TextLine("天地玄黃"),), "甲本"),
+        PageText("0001", TextKind.TRANSCRIPTION, (TextLine("天地元黃"),), "乙本"),
+    )
+    put_texts(context.repository.store, work, "v", texts)
+    page = client.get(f"/works/{work}/text").get_data(as_text=True)
+    best, *others = page.split('<details class="other-text">')
+    assert "天地玄黃" in best
+    assert len(others) == 2
+    for other, words in zip(others, (("乙本", "天地元黃", "录文"), ("engine 1", "93%", "大地元黄")), strict=True):
+        assert all(word in other.partition("</details>")[0] for word in words)
 
 
 def test_the_text_of_a_work_that_is_not_shown_is_not_shown(
