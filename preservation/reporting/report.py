@@ -82,6 +82,11 @@ class ReportedSweep:
     canaries_missed: int
     root: str = ""
 
+    @property
+    def found_nothing_due(self) -> bool:
+        """Whether it was to check what is due, came to its end, and nothing was. One that broke off has no root."""
+        return self.scope == "due" and bool(self.root) and not self.expected and not self.canaries_missed
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedFinding:

@@ -118,6 +118,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "sweep.clean": LocalizedText("全部通过", "clean"),
         "sweep.findings": LocalizedText("发现问题", "findings"),
         "sweep.incomplete": LocalizedText("未查完", "incomplete"),
+        "sweep.nothing-due": LocalizedText("无到期文件", "nothing was due"),
         "sweep.stopped": LocalizedText("中止", "stopped"),
         # Holdings, formats, places, growth
         "holdings.sentence": LocalizedText(

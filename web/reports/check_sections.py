@@ -163,11 +163,7 @@ def _sweeps(sweeps: Iterable[ReportedSweep], language: Language) -> ReportTable:
             Cell(store_label(sweep.store), sweep.store),
             Cell(_time(sweep.started), sweep.started),
             Cell(_time(sweep.ended), sweep.ended),
-            Cell(
-                translate(language, f"sweep.{sweep.state}"),
-                sweep.state,
-                alert=sweep.state in {"findings", "incomplete"},
-            ),
+            _result(sweep, language),
             _number(sweep.expected),
             _number(sweep.passed),
             _number(sweep.failed, _findings_path(sweep.store), alert=True),
@@ -179,6 +175,13 @@ def _sweeps(sweeps: Iterable[ReportedSweep], language: Language) -> ReportTable:
     return ReportTable(
         translate(language, "checks.sweeps"), tuple(translate(language, f"checks.{name}") for name in names), rows
     )
+
+
+def _result(sweep: ReportedSweep, language: Language) -> Cell:
+    if sweep.found_nothing_due:
+        return Cell(translate(language, "sweep.nothing-due"), sweep.state)
+    is_alert = sweep.state in {"findings", "incomplete"}
+    return Cell(translate(language, f"sweep.{sweep.state}"), sweep.state, alert=is_alert)
 
 
 def _due(report: PreservationReport, language: Language) -> ReportTable:

@@ -49,9 +49,6 @@ _SHARE: Final = 32
 _PAGE: Final = 1000
 _DEFECT: Final = "defect"
 _STOPPED: Final = LocalizedText("另一次检查已代替它", "another one has taken its place")
-_NOTHING_DUE: Final = LocalizedText(
-    "没有到期的文件，未作校验；全部校验请加 --all", "no file is due, and none was checked; --all checks everything"
-)
 _UNEXPLAINED: Final = LocalizedText("检查任务失败", "the job that was to check it failed")
 
 
@@ -64,6 +61,15 @@ class CanaryMissed(SystemFault):
         "存储是新换的，请运行 shanben store adopt",
         "In the store {store}, {count} known faults were not found, or are there no more (canaries/): the results of"
         " the check prove nothing. Find out why. If the store is a new one, run shanben store adopt",
+    )
+
+
+class NothingDue(FixityIncomplete):
+    """A sweep of what is due for which nothing was: nobody may take it for a check that passed."""
+
+    code = "fixity.nothing-due"
+    text = LocalizedText(
+        "没有到期的文件，未作校验；全部校验请加 --all", "No file is due, and none was checked; --all checks everything"
     )
 
 
@@ -230,8 +236,8 @@ def failure_of(sweep: FixitySweep) -> CanaryMissed | FixityIncomplete | None:
         return CanaryMissed(store=store_label(sweep.store), count=sweep.canaries_missed)
     if sweep.state is SweepState.STOPPED:
         return FixityIncomplete(reason=_STOPPED)
-    if sweep.scope == DUE and not sweep.expected:
-        return FixityIncomplete(reason=_NOTHING_DUE)
+    if sweep.scope == DUE and sweep.root and not sweep.expected:  # one that broke off has no root
+        return NothingDue()
     try:
         FixityTotals(sweep.expected, sweep.passed, sweep.failed, sweep.not_checked).require_complete()
     except FixityIncomplete as failure:

@@ -79,7 +79,12 @@ def test_sound_library_is_checked_and_then_nothing_is_due(work: str) -> None:
 
     again = fixity("run", "--json")
     assert (again.code, again.document["expected"]) == (3, 0)
+    assert "No file is due" in again.messages
     assert "--all" in again.messages
+    assert "incomplete" not in again.messages
+    report = fixity("report", "--format", "html", "-o", "report.html", "--json")
+    assert report.code in {0, 1}
+    assert "nothing was due" in Path("report.html").read_text("utf-8")
     assert fixity("plan", "--json").document["due"] == 0
 
 
