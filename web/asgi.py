@@ -27,6 +27,7 @@ from iiif_server.urls import IMAGE_PREFIXES, parse_bag_path, parse_rendering_pat
 from repository.config import Settings, process_settings
 from repository.errors import ShanbenError
 from repository.repository import Repository, open_repository
+from web.accounts.session_credentials import SessionCredentials
 from web.app import create_app
 from web.max_url_length import MaxUrlLength
 from web.services.bags import BagApplication
@@ -150,9 +151,11 @@ def compose(repository: Repository, service: ImageService, metrics: ProcessMetri
     """Return the whole web application of a repository."""
     settings = repository.settings
     pictures = _ServicePictures(service)
-    flask_application: Any = create_app(repository, metrics, pictures=pictures).wsgi_app
+    app = create_app(repository, metrics, pictures=pictures)
+    flask_application: Any = app.wsgi_app
     pages = WSGIMiddleware(flask_application, workers=PAGE_THREADS)
-    images, renderings = ImageApplication(service, settings.base_url), RenderingApplication(repository, service)
+    images = ImageApplication(service, settings.base_url)
+    renderings = RenderingApplication(repository, service, SessionCredentials(app, repository))
     router = _Router(images, renderings, BagApplication(repository), pages, pictures)
     return RequestLog(MaxUrlLength(router), metrics, settings.request_log)
 

@@ -86,6 +86,10 @@ class ImageLookUp:
             image = await self._image(identifier, await self._viewers.privileges(credentials))
         return _permitted(image, tier, credentials)
 
+    async def privileges(self, credentials: RequestCredentials) -> Privileges:
+        """Return what a request with these credentials may see beyond the public. Raises `DatabaseFault`."""
+        return await self._viewers.privileges(credentials) if any(credentials) else NO_PRIVILEGES
+
     async def described(self, name: str, credentials: RequestCredentials) -> CachedImage:
         """Return an image, or the tier of one, that a request may see the description of. Raises as `shown` does."""
         identifier, tier = _parsed(name)

@@ -27,7 +27,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
-from iiif_server.auth.credentials import NO_CREDENTIALS
+from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
 from iiif_server.image.credentials import open_credentials
@@ -67,6 +67,7 @@ from repository.errors import (
     ShanbenError,
 )
 from repository.localized import LocalizedText
+from repository.model.access import Privileges
 from repository.repository import Repository
 
 _CACHED_REQUESTS: Final = 16_384
@@ -129,6 +130,10 @@ class ImageService:
                 return await self._respond_afresh(call)
         except ShanbenError as error:
             return refusal(error, call)
+
+    async def privileges(self, credentials: RequestCredentials) -> Privileges:
+        """Return what a request with these credentials may see beyond the public. Raises `DatabaseFault`."""
+        return await self._look_up.privileges(credentials)
 
     def close(self) -> None:
         """End the rendering process and the threads. Blocks: see `RenderPool.close`."""

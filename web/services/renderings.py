@@ -3,11 +3,12 @@
 An ASGI application, because a file of hundreds of pages is written for minutes: it is sent as fast as it is written and
 read, and a client that leaves ends the work. Each request takes one path:
 
-1. **Look up** the work, and decide access. A PDF needs a picture that may be shown; the archive needs open access.
+1. **Look up** the work, and decide access, for a reader who has logged in or a partner's token as for images. A PDF
+   needs a picture that may be shown; the archive needs open access.
 2. **Select** the pages (``pages=1-20``).
 3. **Enter**: a process writes at most `WRITERS` files at a time, `_OF_A_CLIENT` of them for one client.
-4. **Write** in a thread. Each picture is requested from the image service as anybody requests it: access, protection
-   and the rendering budget of the client apply. When the budget is used up, the file waits for it.
+4. **Write** in a thread. Each picture is requested from the image service with the credentials of the request: access,
+   protection and the rendering budget of the client apply. When the budget is used up, the file waits for it.
 
 A file that fails after it has begun raises its error, so that the server aborts the connection.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from typing import Final
 from urllib.parse import parse_qs, quote
 
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
+from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, credentials_of
+from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.image.asgi import send_in_time
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
@@ -40,7 +43,7 @@ from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import RenderingPath, work_path
 from repository.errors import AccessRefused, RenderingBusy, ShanbenError, SystemFault
 from repository.localized import LocalizedText
-from repository.model.access import AccessVerdict
+from repository.model.access import AccessVerdict, Privileges, can_be_lifted
 from repository.model.text import best_texts
 from repository.repository import Repository
 from repository.texts import texts_of
@@ -56,6 +59,9 @@ _RETRIES: Final = 10
 _FORMS: Final = {False: ("application/pdf", "pdf", "inline"), True: ("application/zip", "zip", "attachment")}
 
 
+SessionReader = Callable[[str | None], RequestCredentials]
+
+
 class RenderingUnfinished(SystemFault):
     """A picture of a file that has begun cannot be had: its work was withdrawn, or its pyramid is damaged."""
 
@@ -67,19 +73,24 @@ class RenderingUnfinished(SystemFault):
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """A file that is to be written, and its response headers."""
+    """A file that is to be written, its response headers, and the credentials to request its pictures with."""
 
     book: Book
     is_archive: bool
     headers: Sequence[tuple[bytes, bytes]]
+    credentials: RequestCredentials
 
 
 class RenderingApplication:
-    """Serves the renderings of a repository's works, with pictures of the image service."""
+    """Serves the renderings of a repository's works, with pictures of the image service.
 
-    def __init__(self, repository: Repository, service: ImageService) -> None:
+    `sessions` gives the credentials of the session that the header field ``Cookie`` names; it is called in a thread.
+    """
+
+    def __init__(self, repository: Repository, service: ImageService, sessions: SessionReader) -> None:
         self._repository = repository
         self._service = service
+        self._sessions = sessions
         self._threads = ThreadPoolExecutor(WRITERS, "rendering")
         self._clients: Counter[str] = Counter()
 
@@ -87,7 +98,9 @@ class RenderingApplication:
         """Respond to GET or HEAD; `client` is empty for one without limits."""
         language = stated_language(header(scope, b"accept-language"))
         try:
-            rendering = await asyncio.to_thread(self._look_up, path, scope)
+            credentials = await self._credentials(scope)
+            privileges = await self._service.privileges(credentials)
+            rendering = await asyncio.to_thread(self._look_up, path, scope, credentials, privileges)
             with self._place(client):
                 await self._respond(rendering, client, scope, receive, send)
         except ShanbenError as error:
@@ -95,16 +108,26 @@ class RenderingApplication:
                 raise
             await send_problem(send, problem(error, language))
 
-    def _look_up(self, path: RenderingPath, scope: Scope) -> _Rendering:
+    async def _credentials(self, scope: Scope) -> RequestCredentials:
+        """Return the token of a partner, or else the session, of a request. Raises `DatabaseFault`."""
+        presented = credentials_of(None, header(scope, b"authorization"))
+        if presented.partner_token:
+            return presented
+        cookie = header(scope, b"cookie")
+        return await asyncio.to_thread(self._sessions, cookie) if cookie else NO_CREDENTIALS
+
+    def _look_up(
+        self, path: RenderingPath, scope: Scope, credentials: RequestCredentials, privileges: Privileges
+    ) -> _Rendering:  # fmt: skip
         """Return the rendering that a path names.
 
-        Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`, `AccessRefused`, `RequestInvalid`,
-        `TextsDamaged`.
+        Raises `IdentifierInvalid`, `NotFound`, `Withdrawn`, `WorkDeleted`, `AuthorizationNeeded`, `AccessRefused`,
+        `RequestInvalid`, `TextsDamaged`.
         """
         repository, settings = self._repository, self._repository.settings
-        work, decision = held_work(repository, path.work)
+        work, decision = held_work(repository, path.work, privileges)
         if not decision.shows_pixels or (path.is_archive and decision.verdict is not AccessVerdict.OPEN):
-            raise AccessRefused(what=work.identifier)
+            raise (AuthorizationNeeded if can_be_lifted(work.rights) else AccessRefused)(what=work.identifier)
         query = parse_qs(scope["query_string"].decode("latin-1"))  # the router bounds the length of URLs
         numbers = selected_pages(query.get("pages", [""])[0], sum(1 for _ in work.pages()))
         limits = ImageLimits(settings.max_area, decision.max_size)
@@ -113,7 +136,7 @@ class RenderingApplication:
         pages = book_pages(work, numbers, pyramids, limits, texts, whole=path.is_archive)
         address = f"{settings.base_url}{work_path(work.identifier)}" if settings.base_url else ""
         book = Book(work, pages, address, settings.provider)
-        return _Rendering(book, path.is_archive, _headers(book, path.is_archive))
+        return _Rendering(book, path.is_archive, _headers(book, path.is_archive), credentials)
 
     @contextmanager
     def _place(self, client: str) -> Iterator[None]:
@@ -136,7 +159,9 @@ class RenderingApplication:
             await send({"type": "http.response.body", "body": b""})
             return
         writer = write_archive if rendering.is_archive else write_pdf
-        file = WrittenFile(partial(writer, rendering.book), partial(self._picture, client), self._threads)
+        file = WrittenFile(
+            partial(writer, rendering.book), partial(self._picture, client, rendering.credentials), self._threads
+        )
         gone = asyncio.ensure_future(_disconnect(receive, file))
         try:
             scope[_BEGUN] = True
@@ -150,11 +175,11 @@ class RenderingApplication:
             gone.cancel()
             await file.close()
 
-    async def _picture(self, client: str, path: str) -> bytes:
+    async def _picture(self, client: str, credentials: RequestCredentials, path: str) -> bytes:
         """Return the JPEG of an image request. Raises `RenderingUnfinished`."""
         busy = 0
         while True:
-            response = await self._service.respond(ImageCall(path, "", client=client))
+            response = await self._service.respond(ImageCall(path, "", client=client, credentials=credentials))
             if response.status == HTTPStatus.OK:
                 return await _whole(response)
             busy += response.status == HTTPStatus.SERVICE_UNAVAILABLE

@@ -14,13 +14,17 @@ from typing import Any
 import pytest
 import pyvips
 from asgi_client import AsgiClient
+from flask.sessions import SecureCookieSessionInterface
 from prerequisites import require
 
 from iiif_server.image.service import ImageService
 from iiif_server.urls import book_pdf_path, images_zip_path
+from repository.accounts import Role
 from repository.identifiers import Kind, mint
 from repository.model.work import Access, Rights, Work
 from repository.repository import Repository
+from web.accounts.cookies import COOKIE
+from web.app import create_app
 from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
 
@@ -82,15 +86,37 @@ def test_reduced_access_gives_a_pdf_of_small_pictures_and_no_archive(visitor: As
     book = publisher.book(Rights(access=Access.REDUCED, max_size=300))
     response = visitor.get(book_pdf_path(book.identifier))
     assert b"/Width 208 /Height 300" in response.body
-    assert visitor.get(images_zip_path(book.identifier)).status == 403
+    assert visitor.get(images_zip_path(book.identifier)).status == 401
 
 
 def test_restricted_work_and_unknown_work_are_refused(visitor: AsgiClient, publisher: Any) -> None:
     book = publisher.book(Rights(access=Access.RESTRICTED))
     for path in (book_pdf_path, images_zip_path):
-        assert visitor.get(path(book.identifier)).status == 403
+        refused = visitor.get(path(book.identifier))
+        assert (refused.status, refused.headers["www-authenticate"]) == (401, 'Bearer realm="IIIF"')
         assert visitor.get(path(mint(Kind.WORK, "nothing"))).status == 404
         assert visitor.get(path("nothing")).status == 404
+
+
+def test_reader_who_has_logged_in_is_sent_a_restricted_work(
+    visitor: AsgiClient, publisher: Any, repository: Repository
+) -> None:
+    book = publisher.book(Rights(access=Access.RESTRICTED))
+    repository.accounts.add("reader", Role.READER, "hash")
+    app = create_app(repository)
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    token = repository.account_sessions.start("reader")
+    assert serializer
+    assert token
+    cookie = {"Cookie": f"{COOKIE}={serializer.dumps({'login': token})}"}
+    response = visitor.get(book_pdf_path(book.identifier), cookie)
+    assert (response.status, response.headers["cache-control"]) == (200, "no-store")
+    assert response.is_complete
+    assert b"/Width 900 /Height 1300" in response.body
+    forged = {"Cookie": f"{COOKIE}={serializer.dumps({'login': 'x'})}"}
+    assert visitor.get(book_pdf_path(book.identifier), forged).status == 401
+    repository.account_sessions.end(token)
+    assert visitor.get(book_pdf_path(book.identifier), cookie).status == 401
 
 
 def test_head_gives_the_headers_alone(visitor: AsgiClient, book: Work) -> None:
