@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from preservation.fixity.cadence import COLD_DAYS
 from repository.config import Settings
 from repository.storage.address import store_name
-
-PRIMARY_LABEL: Final = "store"
-"""The name of the primary store in findings and reports, for people and programs."""
+from repository.store_label import PRIMARY_LABEL
 
 
 def period_days(settings: Settings, store: str) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 from preservation.reporting.report import PreservationReport
 from repository.localized import LocalizedText
-from repository.store_label import store_label
+from repository.store_label import store_in_words, store_label
 
 UNCHECKED_DAYS: Final = 7
 """The days after which a store without any ended sweep raises an alarm: files are due every day."""
@@ -94,23 +94,23 @@ def _damage(report: PreservationReport) -> Iterator[Alarm]:
         stores[found.store] = stores.get(found.store, 0) + found.count
     for store, count in sorted(stores.items()):
         text = LocalizedText(
-            "存储 {store} 有 {count} 项问题尚未解决；请查看保存报告，可运行 shanben repair 修复",
-            "{count} unresolved {count:finding|findings} in store {store}; see the preservation report, or run shanben"
+            "{store}有 {count} 项问题尚未解决；请查看保存报告，可运行 shanben repair 修复",
+            "{count} unresolved {count:finding|findings} in {store}; see the preservation report, or run shanben"
             " repair",
         )
-        yield Alarm(AlarmKind.DAMAGE, store, text.format(store=store_label(store), count=count))
+        yield Alarm(AlarmKind.DAMAGE, store, text.format(store=store_in_words(store), count=count))
 
 
 def _canaries(report: PreservationReport) -> Iterator[Alarm]:
     for sweep in report.last_canaries:
         if sweep.canaries_missed:
             text = LocalizedText(
-                "存储 {store} 的校验漏报 {missed} 个用作检验的损坏对象（{day}），此次校验结果不可信",
-                "the sweep of store {store} on {day} missed {missed} planted {missed:fault|faults}: its results cannot"
+                "{store}的校验漏报 {missed} 个用作检验的损坏对象（{day}），此次校验结果不可信",
+                "the sweep of {store} on {day} missed {missed} planted {missed:fault|faults}: its results cannot"
                 " be relied on",
             )
-            details = {"store": store_label(sweep.store), "missed": sweep.canaries_missed, "day": sweep.started[:10]}
-            yield Alarm(AlarmKind.CANARY, sweep.store, text.format(**details))
+            store, day = store_in_words(sweep.store), sweep.started[:10]
+            yield Alarm(AlarmKind.CANARY, sweep.store, text.format(store=store, missed=sweep.canaries_missed, day=day))
 
 
 def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
@@ -122,20 +122,20 @@ def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
         late = sum(check.late for check in report.preserved_checks if check.store == place.store)
         if now - datetime.fromisoformat(last) > timedelta(days=UNCHECKED_DAYS):
             text = LocalizedText(
-                "存储 {store} 已有 {days} 天没有完成任何校验；请确认工作进程在运行",
-                "no sweep of store {store} has ended for {days} {days:day|days}; check that workers run",
+                "{store}已有 {days} 天没有完成任何校验；请确认工作进程在运行",
+                "no sweep of {store} has ended for {days} {days:day|days}; check that workers run",
             )
             details: dict[str, object] = {
-                "store": store_label(place.store),
+                "store": store_in_words(place.store),
                 "days": (now - datetime.fromisoformat(last)).days,
             }
             yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(**details))
         elif late:
             text = LocalizedText(
-                "存储 {store} 有 {late} 个文件逾期未校验",
-                "{late} {late:file|files} of store {store} {late:has|have} not been checked for too long",
+                "{store}有 {late} 个文件逾期未校验",
+                "{late} {late:file|files} of {store} {late:has|have} not been checked for too long",
             )
-            yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(store=store_label(place.store), late=late))
+            yield Alarm(AlarmKind.UNCHECKED, place.store, text.format(store=store_in_words(place.store), late=late))
 
 
 def _replicas(report: PreservationReport, now: datetime) -> Iterator[Alarm]:

@@ -20,7 +20,7 @@ from typing import Final
 from cryptography import x509
 
 from preservation.fixity.cadence import late_before
-from preservation.fixity.period import PRIMARY_LABEL, period_days
+from preservation.fixity.period import period_days
 from preservation.log.heads import timestamped_sizes
 from preservation.log.sequencer import log_keys
 from preservation.log.witnesses import WitnessState, read_witness_states, witness_policy
@@ -52,6 +52,7 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import DependencyMissing, SettingInvalid, ShanbenError
 from repository.model.condition import DAMAGE_GRADES, GRADES, SEVERE
 from repository.repository import Repository
+from repository.store_label import PRIMARY_LABEL
 
 MOST_FINDINGS: Final = 200
 """The most findings, works or losses that one page of a list has."""

@@ -14,7 +14,14 @@ from repository.model.work import Event
 from repository.repository import open_repository
 from web.cli.terminal import Terminal, command
 from web.messages.interface import MESSAGES
-from web.operations.work_history import event_json, finding_json, finding_kind, finding_state, work_history
+from web.operations.work_history import (
+    event_json,
+    finding_json,
+    finding_kind,
+    finding_state,
+    outcome_name,
+    work_history,
+)
 from workers.tasks.fixity_settings import store_label
 
 
@@ -56,8 +63,9 @@ def _event_line(event: Event, index: int | None) -> LocalizedText:
         LocalizedText("未入日志", "not logged yet") if index is None else LocalizedText(f"日志 {index}", f"log {index}")
     )
     what = event.image or ""
-    zh = f"  {event.time}  {place.zh}  {name.zh}  {event.outcome}  {what}"
-    return LocalizedText(zh.rstrip(), f"  {event.time}  {place.en}  {name.en}  {event.outcome}  {what}".rstrip())
+    outcome = outcome_name(event)
+    zh = f"  {event.time}  {place.zh}  {name.zh}  {outcome.zh}  {what}"
+    return LocalizedText(zh.rstrip(), f"  {event.time}  {place.en}  {name.en}  {outcome.en}  {what}".rstrip())
 
 
 def _finding_line(finding: RecordedFinding) -> LocalizedText:

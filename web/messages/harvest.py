@@ -12,16 +12,16 @@ HARVEST_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
         "partners.title": LocalizedText("合作机构的书目", "Works at partner institutions"),
         "partners.lead": LocalizedText(
-            "以下记录来自合作机构，书与图像均在该机构；本馆只提供检索的便利。",
-            "These records come from partner institutions, which hold the books and the images. This library only"
-            " helps to find them.",
+            "以下记录来自合作机构，书与图像均在该机构；可在此浏览，不在本馆检索的范围之内。",
+            "These records come from partner institutions, which hold the books and the images. They are listed here to"
+            " be browsed; the search of this library does not find them.",
         ),
         "partners.none": LocalizedText("尚无合作机构的书目。", "There are no records of partners yet."),
         "partners.count": LocalizedText("{count} 条", "{count} {count:record|records}"),
         "partners.updated": LocalizedText("更新于 {date}", "updated {date}"),
         "partners.collection": LocalizedText("IIIF 集合", "IIIF collection"),
         "partner.notice": LocalizedText(
-            "此记录来自{partner}。书和图像都在该机构，权利依其声明。",
+            "此记录来自“{partner}”。书和图像都在该机构，权利依其声明。",
             "This record comes from {partner}, which holds the book and the images. Its statement of rights applies.",
         ),
         "partner.visit": LocalizedText("到该机构查看", "View at the partner"),

@@ -116,6 +116,12 @@ def _events(repository: Repository, work: str) -> Iterator[tuple[Event, int | No
         start += len(page)
 
 
+def outcome_name(event: Event) -> LocalizedText:
+    """Return the outcome of an event in words; an outcome of other software stands as recorded."""
+    known = event.outcome in {"success", "failure"}
+    return MESSAGES[f"history.{event.outcome}"] if known else LocalizedText(event.outcome, event.outcome)
+
+
 def finding_kind(finding: RecordedFinding) -> LocalizedText:
     """Return what is wrong, for people."""
     return MESSAGES[f"finding.{finding.kind}"]

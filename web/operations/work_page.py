@@ -13,7 +13,6 @@ from flask import Blueprint, Response, redirect, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
-from preservation.fixity.period import PRIMARY_LABEL
 from repository import identifiers
 from repository.accounts import Account
 from repository.database.fixity_values import RecordedFinding
@@ -22,13 +21,13 @@ from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.model.work import Event
 from repository.repository import Repository
-from repository.store_label import store_label
+from repository.store_label import PRIMARY_LABEL, store_label
 from web.accounts.login import LoginLimited, Logins
 from web.accounts.passwords import Passwords, PasswordsBusy
 from web.accounts.staff import current_account, login_redirect, staff_response
 from web.messages.interface import MESSAGES, translate
 from web.operations.deletions import deletion_view
-from web.operations.work_history import finding_kind, finding_state, work_history
+from web.operations.work_history import finding_kind, finding_state, outcome_name, work_history
 from web.site.language import current_language
 from web.site.urls import local_url
 from web.trusted_networks import request_address
@@ -136,6 +135,4 @@ def _event_name(event: Event) -> str:
 
 
 def _outcome_name(event: Event) -> str:
-    """Return the outcome of an event in the language of the page; an outcome of other software stands as recorded."""
-    known = event.outcome in {"success", "failure"}
-    return translate(current_language(), f"history.{event.outcome}") if known else event.outcome
+    return outcome_name(event).in_language(current_language())

@@ -12,7 +12,6 @@ from typing import Any, Final
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from iiif_server import urls
-from preservation.fixity.period import PRIMARY_LABEL
 from preservation.reporting.reader import (
     MOST_FINDINGS,
     LogNotes,
@@ -27,7 +26,7 @@ from repository.errors import NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.model.condition import DAMAGE_GRADES, GRADES
 from repository.repository import Repository
-from repository.store_label import store_label
+from repository.store_label import PRIMARY_LABEL, store_label
 from web.accounts.staff import current_account, login_redirect
 from web.messages.interface import translate
 from web.reports.charts import ChartDrawer, chart_height

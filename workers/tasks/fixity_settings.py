@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from preservation.fixity.cadence import Hours, local_time, next_due, parse_hours
-from preservation.fixity.period import PRIMARY_LABEL, period_days
+from preservation.fixity.period import period_days
 from repository.config import Settings
 from repository.database.fixity_values import FixityUnit, day_of
 from repository.database.store_registry import PRIMARY
@@ -13,6 +13,7 @@ from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
+from repository.store_label import PRIMARY_LABEL
 
 
 def store_label(store: str) -> str:

@@ -29,6 +29,7 @@ from repository.errors import SystemFault
 from repository.localized import LocalizedText
 from repository.model.work import Event
 from repository.repository import Repository
+from repository.store_label import store_in_words
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Outcome, StepFailed
 from workers.tasks.fixity_settings import may_check_now, object_store, store_label
@@ -57,9 +58,9 @@ class CanaryMissed(SystemFault):
 
     code = "fixity.canary"
     text = LocalizedText(
-        "存储 {store} 的 {count} 处已知损坏未被查出或已不存在（canaries/）；检查结果不可信，请查明原因。"
+        "{store}的 {count} 处已知损坏未被查出或已不存在（canaries/）；检查结果不可信，请查明原因。"
         "存储是新换的，请运行 shanben store adopt",
-        "In the store {store}, {count} known faults were not found, or are there no more (canaries/): the results of"
+        "In {store}, {count} known faults were not found, or are there no more (canaries/): the results of"
         " the check prove nothing. Find out why. If the store is a new one, run shanben store adopt",
     )
 
@@ -233,7 +234,7 @@ def _finding_event(now: Occasion, store: str, finding: RecordedFinding) -> Event
 def failure_of(sweep: FixitySweep) -> CanaryMissed | FixityIncomplete | None:
     """Return why an ended sweep proves nothing; None for one that is clean or has findings."""
     if sweep.canaries_missed:
-        return CanaryMissed(store=store_label(sweep.store), count=sweep.canaries_missed)
+        return CanaryMissed(store=store_in_words(store_label(sweep.store)), count=sweep.canaries_missed)
     if sweep.state is SweepState.STOPPED:
         return FixityIncomplete(reason=_STOPPED)
     if sweep.scope == DUE and sweep.root and not sweep.expected:  # one that broke off has no root

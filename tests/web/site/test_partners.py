@@ -68,7 +68,7 @@ def test_a_record_is_shown_as_the_partners(client: FlaskClient, repository: Repo
     assert f"/partners/a/{KEY}" in client.get("/partners/a").get_data(as_text=True)
     page = client.get(f"/partners/a/{KEY}").get_data(as_text=True)
     for words in (
-        "此记录来自a圖書館",
+        "此记录来自“a圖書館”",
         "（宋）邢昺疏",
         "1782",
         'href="https://partner.example/books/1"',

@@ -123,7 +123,7 @@ def test_damage_is_mailed_once_in_both_languages(repository: Repository, mail: t
     assert message["Subject"] == "善本保存警报 1 项 / Shanben: 1 preservation alarm"
     assert message["From"] == "shanben@127.0.0.1"
     text = message.get_content()
-    assert text.index("存储 store 有 1 项问题") < text.index("1 unresolved finding in store store")
+    assert text.index("主存储有 1 项问题") < text.index("1 unresolved finding in the primary store")
     assert "https://library.example/preservation" in text
     assert KEY not in text
 
