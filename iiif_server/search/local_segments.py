@@ -2,12 +2,15 @@
 
 A search has the list read again when it is older than `FRESH_SECONDS`, and new segments copied from the store before it
 goes on, for at most `PATIENCE_SECONDS`: until a large segment is complete, searches use the segments that they have.
-All processes of a machine share the files. Each is renamed into place when it is complete, and a file that is deleted
-stays readable for those who have it open.
+All processes of a machine share the files. Each is renamed into place when it is complete. A file that the list does
+not name any more, as after the deletion of a work, is removed as soon as no process searches it. A process locks what
+it searches (`hold_segment`): although a removed file stays readable for those who have it open, another thread of such
+a process may still have to open it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import threading
@@ -29,8 +32,12 @@ FIRST_SECONDS: Final = 20.0
 """How long the first search of a process waits."""
 
 _ATTEMPTS: Final = 3
-_STALE_SECONDS: Final = 3600.0
-"""How long a file that is not listed any more stays: another process may be about to open it."""
+_NEW_SECONDS: Final = 60.0
+"""How long a file stays that the list does not name: who copied it has perhaps read a newer list, and not opened it."""
+
+_PART: Final = ".part"
+_PART_SECONDS: Final = 3600.0
+"""How long an incomplete file stays: nobody copies one segment for longer."""
 
 
 def read_list(store: ObjectStore) -> SegmentList:
@@ -55,7 +62,7 @@ def copy_segments(store: ObjectStore, folder: Path, segments: Iterable[SegmentEn
         for segment in segments:
             target = local_path(folder, segment)
             if not target.exists():
-                part = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.part")
+                part = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}{_PART}")
                 with part.open("wb") as file:
                     file.writelines(store.chunks(paths.search_segment(segment.name)))
                 part.replace(target)
@@ -68,14 +75,44 @@ def local_path(folder: Path, segment: SegmentEntry) -> Path:
     return folder / f"{segment.name}.sqlite"
 
 
+def hold_segment(path: Path) -> int:
+    """Keep a local copy from being removed until the descriptor that is returned is closed. Raises `OSError`."""
+    held = os.open(path, os.O_RDONLY)
+    with suppress(OSError):  # the file system has no locks
+        fcntl.flock(held, fcntl.LOCK_SH)
+    return held
+
+
 def remove_stale(folder: Path, kept: Iterable[SegmentEntry]) -> None:
-    """Delete local copies that have not been listed for an hour."""
+    """Delete the local copies that are not listed, and that nobody holds."""
+    for path in _unlisted(folder, kept):
+        with suppress(FileNotFoundError):
+            _remove_unless_held(path)
+
+
+def _unlisted(folder: Path, kept: Iterable[SegmentEntry]) -> list[Path]:
+    """Return the files that are not listed, without those that are perhaps being copied or about to be opened."""
     names = {local_path(folder, segment).name for segment in kept}
-    limit = time.time() - _STALE_SECONDS
+    now, found = time.time(), []
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
-            if path.name not in names and path.stat().st_mtime < limit:
-                path.unlink()
+            seconds = _PART_SECONDS if path.suffix == _PART else _NEW_SECONDS
+            if path.name not in names and path.stat().st_mtime < now - seconds:
+                found.append(path)
+    return found
+
+
+def _remove_unless_held(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # the file system has no locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+        path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 class LocalSegments:
@@ -115,10 +152,10 @@ class LocalSegments:
 
     def _refresh(self) -> None:
         try:
-            listed = self._copied()
-            if listed != self._current:
-                self._current = listed
-                remove_stale(self._folder, listed.segments)
+            self._current = listed = self._copied()
+            if self._folder.is_dir() and _unlisted(self._folder, listed.segments):
+                newest = read_list(self._store)  # to copy may have taken long
+                remove_stale(self._folder, [*listed.segments, *newest.segments])
             self._fault = None
         except ShanbenError as fault:
             self._fault = fault

@@ -5,7 +5,9 @@ What a search needs of every work is held in arrays, about 100 bytes a work besi
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +22,10 @@ import numpy.typing as npt
 from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, fold
+from iiif_server.search.local_segments import hold_segment
 from iiif_server.search.matching import Phrase, contains
 from iiif_server.search.query import expression
-from repository.database.search_segment import BLOCK_BITS, SegmentReader
+from repository.database.search_segment import BLOCK_BITS, SegmentDamaged, SegmentReader
 
 Mask = npt.NDArray[np.bool_]
 Tiers = npt.NDArray[np.uint8]
@@ -54,10 +57,17 @@ class TextMatches:
 
 
 class OpenSegment:
-    """A segment. Safe to use from several threads. Every method may raise `SegmentDamaged`."""
+    """A segment. Safe to use from several threads. Every method may raise `SegmentDamaged`.
+
+    Its file is not removed as long as it exists.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        try:
+            weakref.finalize(self, os.close, hold_segment(path))
+        except OSError as fault:
+            raise SegmentDamaged(file=path.name, reason=fault.strerror or str(fault)) from fault
         self._lock = threading.Lock()
         self._idle: list[SegmentReader] = []
         with self.reader() as reader:

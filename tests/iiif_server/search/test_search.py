@@ -18,6 +18,7 @@ from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.local_segments import copy_segments, local_path, read_list
 from iiif_server.search.matching import MOST_CONTEXT
+from iiif_server.search.open_segment import OpenSegment
 from iiif_server.search.query import SearchQuery, Sort
 from iiif_server.search.segment_file import contents_of
 from iiif_server.search.service import Search
@@ -154,6 +155,32 @@ def test_no_segment_keeps_anything_of_a_deleted_work(repository: Repository, tmp
     assert {paths.search_segment(entry.name) for entry in entries} == {
         item.key for item in repository.store.list(f"{paths.SEARCH}/segments")
     }
+
+
+def test_local_copies_of_a_deleted_work_are_removed_when_no_search_has_them_open(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_segments, "_NEW_SECONDS", -1.0)
+    add_work(repository, "甲書", [["天地玄黃"]])
+    deleted = add_work(repository, "乙書", [["不可復見"]])
+    index(repository)
+    search, folder = Search(repository), local_segments.segments_folder(repository.settings)
+    assert tiers_found(search, "不可復見")
+    [path] = folder.iterdir()
+    other_process = OpenSegment(path)
+    repository.deletions.restore(Deletion(deleted, DeletionState.REQUESTED, 1, NOW, "anna", "因故"), [], NOW)
+    repository.deletions.finish(deleted, [], NOW)
+    index(repository)
+    for _ in range(2):
+        assert not tiers_found(search, "不可復見")
+    assert path.exists()
+    with other_process.reader(), other_process.reader() as opened_late:
+        assert list(opened_late.works())
+    del other_process
+    assert not tiers_found(search, "不可復見")
+    listed = {local_path(folder, segment) for segment in read_list(repository.store).segments}
+    assert path not in listed
+    assert set(folder.iterdir()) == listed
 
 
 def test_a_withdrawal_takes_effect_without_the_index(repository: Repository) -> None:
