@@ -416,10 +416,12 @@ def test_preparing_a_bucket_again_keeps_the_lifecycle_rules_of_others(ceph: Ceph
         ("pyramids/", "NoncurrentVersionExpiration"),
         ("published/", "NoncurrentVersionExpiration"),
         ("similar/", "NoncurrentVersionExpiration"),
+        ("search/", "NoncurrentVersionExpiration"),
         (f"{below}/", "AbortIncompleteMultipartUpload"),
         (f"{below}/pyramids/", "NoncurrentVersionExpiration"),
         (f"{below}/published/", "NoncurrentVersionExpiration"),
         (f"{below}/similar/", "NoncurrentVersionExpiration"),
+        (f"{below}/search/", "NoncurrentVersionExpiration"),
     }
     assert len(rules) == len(actions)
 
