@@ -75,6 +75,8 @@ def test_an_absent_gateway_makes_only_tiles_unavailable_that_are_not_cached(
     with ThreadPoolExecutor(8) as pool:
         before = list(pool.map(lambda tile: get(address + tile), cached * 2))
         assert {status for status, _, _ in before} == {200}
+        # A process writes tiles into the cache after it has sent them.
+        wait_until(lambda: time.time() - (settings.cache / "tiles").stat().st_mtime > 1, 20)
         ceph.stop("rgw")
         try:
             refused = list(pool.map(lambda tile: get(address + tile), others))
