@@ -7,3 +7,4 @@ from typing import Final
 DOCUMENTS: Final = "metadata"
 WORK_DOCUMENT: Final = f"{DOCUMENTS}/work.json"
 ACCESS_DOCUMENT: Final = f"{DOCUMENTS}/access.json"
+TEXTS_DOCUMENT: Final = f"{DOCUMENTS}/texts.json"

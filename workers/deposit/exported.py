@@ -1,7 +1,8 @@
-"""The documents of a bag that say what a work was where it was exported: its record, and the access in force.
+"""The documents of a bag that say what a work was where it was exported: record, access in force, statements of texts.
 
 They complete the deposit in the bag: the work's identifier, the protection and the access that it has by decisions
-later than the deposit. They count only if the deposit has exactly the work's masters.
+later than the deposit, and what is known of files of text that were added later. They count only if the deposit has
+exactly the work's masters.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from repository.model.access_json import access_of_json
 from repository.model.work import Work, WorkAccess
 from repository.model.work_json import work_of_json
 from workers.deposit.assemble import image_identifier
-from workers.exported_names import ACCESS_DOCUMENT, WORK_DOCUMENT
+from workers.exported_names import ACCESS_DOCUMENT, TEXTS_DOCUMENT, WORK_DOCUMENT
+from workers.text.statement import TextStatement, statements_of_json
 
 _MAX_BYTES: Final = 256 << 20
 """The largest document in bytes; the record of a work of 100,000 pages has about 40 MB."""
@@ -29,10 +31,11 @@ _Document = TypeVar("_Document")
 
 @dataclass(frozen=True, slots=True)
 class ExportedWork:
-    """A work as it was held where it was exported."""
+    """A work as it was held where it was exported; `texts` are the statements of texts that were added to it."""
 
     work: Work
     access: WorkAccess
+    texts: tuple[TextStatement, ...] = ()
 
     def has_masters(self, digests: Collection[str]) -> bool:
         """Return whether the work has exactly the masters with these sha256."""
@@ -51,7 +54,8 @@ def read_exported(bag: Path) -> ExportedWork | None:
     images = all(image.identifier == image_identifier(work.identifier, image.master.sha256) for image in work.images())
     if not images or not is_valid(work.identifier, Kind.WORK):
         raise _refused(bag, WORK_DOCUMENT, LocalizedText("其中的编号有误", "its identifiers are wrong"))
-    return ExportedWork(work, access)
+    texts = _parsed(bag, TEXTS_DOCUMENT, statements_of_json) if (bag / TEXTS_DOCUMENT).is_file() else ()
+    return ExportedWork(work, access, tuple(each for each in texts if each.added))
 
 
 def _parsed(bag: Path, name: str, parse: Callable[[bytes], _Document]) -> _Document:

@@ -6,6 +6,7 @@
     metadata/premis.xml, metadata/mets.xml       PREMIS 3 and METS
     metadata/manifest.json                       the manifest (IIIF Presentation 3)
     metadata/work.json, metadata/access.json     the record and the access in force, as the work's object holds them
+    metadata/texts.json                          what is known of its files of text, if it has any
     metadata/events.json                         the events of the work's object
 """
 

@@ -50,9 +50,9 @@ from workers.exchange.contents import (
 )
 from workers.exchange.mets import mets_document
 from workers.exchange.premis_xml import premis_document
-from workers.exported_names import ACCESS_DOCUMENT, WORK_DOCUMENT
+from workers.exported_names import ACCESS_DOCUMENT, TEXTS_DOCUMENT, WORK_DOCUMENT
 from workers.progress import Progress
-from workers.tasks.preserve import EVENTS, RECORD, read_work
+from workers.tasks.preserve import EVENTS, RECORD, TEXTS, read_work
 
 _UNFINISHED: Final = ".part"
 _EXISTS: Final = LocalizedText(
@@ -126,7 +126,10 @@ def prepare_bag(repository: Repository, work: str, base_url: str) -> PreparedBag
     contents = _contents(repository, work, inventory)
     tags = {DECLARATION_FILE: DECLARATION, INFORMATION_FILE: _information(repository, contents)}
     tags[MANIFEST_FILE] = manifest_bytes({file.path: file.sha256 for file in contents.payload})
-    return PreparedBag(contents, tags | _documents(repository, contents, held, base_url), len(inventory.versions))
+    tags |= _documents(repository, contents, held, base_url)
+    if TEXTS in inventory.state:
+        tags[TEXTS_DOCUMENT] = objects.read_file(repository.store, work, TEXTS)
+    return PreparedBag(contents, tags, len(inventory.versions))
 
 
 def write_bag(

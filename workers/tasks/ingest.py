@@ -128,6 +128,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
         return _restart(repository, job, folder, plan, pages)
     before, exported = held_work(repository, plan.work, plan.version), _exported(job, plan)
     model = before or (exported.work if exported else None)
+    deposit = _with_statements(deposit, exported)
     results = compare_pixels(folder, {page.file: page.result for page in pages}, context.examiner)
     assembled = assemble(deposit, results, context.examiner.is_blank, model if plan.is_revision else None)
     if assembled.work and assembled.work.identifier != plan.work:
@@ -146,7 +147,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
         damaged=_damaged(pages),
         sm3=_sm3_digests(pages),
         captured=assembled.captured,
-        statements=(*assembled.statements, *added.statements),
+        statements=tuple(dict.fromkeys((*assembled.statements, *added.statements))),
     )
     publish_texts(repository, work, context.examiner.read_text)
     pyramids = _pyramids(repository, assembled)
@@ -174,6 +175,14 @@ def _exported(job: Job, plan: IngestPlan) -> ExportedWork | None:
     bag = job.arguments.get("bag")
     exported = read_exported(Path(bag)) if bag and plan.is_revision else None
     return exported if exported and exported.work.identifier == plan.work else None
+
+
+def _with_statements(deposit: Survey, exported: ExportedWork | None) -> Survey:
+    """Return a deposit with the statements of texts that were added to its work where it was exported."""
+    if exported is None or deposit.description is None:
+        return deposit
+    texts = (*deposit.description.texts, *exported.texts)
+    return replace(deposit, description=replace(deposit.description, texts=texts))
 
 
 def _access_after(

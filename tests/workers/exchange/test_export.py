@@ -23,6 +23,7 @@ from repository.errors import DigestMismatch, NotFound, RequestInvalid
 from repository.model.access import is_same_access
 from repository.model.work import Access, WorkAccess
 from repository.repository import Repository, memory_repository
+from repository.texts import texts_of
 from workers.bootstrap import prepare_repository
 from workers.exchange.bag import opened_bag
 from workers.exchange.contents import BagContents
@@ -32,7 +33,7 @@ from workers.exchange.premis_xml import premis_document
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
 from workers.tasks import access as changes
-from workers.tasks.jobs import access_job, ingest_job
+from workers.tasks.jobs import access_job, ingest_job, text_job
 
 ADDRESS = "https://books.example"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -192,6 +193,28 @@ def test_an_import_has_the_access_that_the_staff_decided(
     imported = empty_library.repository.catalogue.access(book)
     assert imported
     assert is_same_access(imported.access, access)
+
+
+def test_texts_that_were_added_are_imported_with_what_is_known_of_them(
+    context: TaskContext, empty_library: TaskContext, book: str, tmp_path: Path
+) -> None:
+    text = tmp_path / "下冊/0003.txt"
+    text.parent.mkdir()
+    text.write_text("天地玄黃", "utf-8")
+    stated = {"kind": "ocr", "source": "engine 1", "language": "lzh", "quality": 0.5}
+    with local_runner(context) as runner:
+        [job] = runner.attempt([text_job(book, [text], stated)])
+    assert job.state is JobState.DONE, job.result
+    held = list(texts_of(context.repository.store, book))
+    assert [(each.page, each.source) for each in held] == [("下冊/0003", "engine 1")]
+    file = export(context, book, tmp_path / "bag.zip")
+    for _ in range(2):
+        assert import_bag(empty_library, file) == book
+        assert list(texts_of(empty_library.repository.store, book)) == held
+        assert empty_library.repository.catalogue.version(book) == 1
+    without_text = write_book(tmp_path / "again")
+    assert ingest(empty_library, without_text, revises=book) == book
+    assert list(texts_of(empty_library.repository.store, book)) == held
 
 
 def test_a_withdrawn_work_is_never_public_in_the_library_that_imports_it(
