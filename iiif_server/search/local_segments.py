@@ -11,6 +11,7 @@ a process may still have to open it.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import tempfile
 import threading
@@ -20,10 +21,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from iiif_server.search.segments import SegmentEntry, SegmentList
+from iiif_server.search.segments import SegmentEntry, SegmentList, segment_name
 from repository import paths
 from repository.config import Settings
-from repository.errors import KeyNotFound, ShanbenError, StagingFault
+from repository.errors import IntegrityError, KeyNotFound, ShanbenError, StagingFault
+from repository.localized import LocalizedText
 from repository.storage.store import ObjectStore
 
 FRESH_SECONDS: Final = 1.0
@@ -38,6 +40,16 @@ _NEW_SECONDS: Final = 60.0
 _PART: Final = ".part"
 _PART_SECONDS: Final = 3600.0
 """How long an incomplete file stays: nobody copies one segment for longer."""
+
+
+class StoredSegmentDamaged(IntegrityError):
+    """A part of the search index in the store has not the bytes after which it is named; no copy of it is kept."""
+
+    code = "integrity.search"
+    text = LocalizedText(
+        "存储中检索索引的 {key} 损坏；请运行 shanben search rebuild 重新生成",
+        "The part {key} of the search index is damaged in the store; run shanben search rebuild to make it again",
+    )
 
 
 def read_list(store: ObjectStore) -> SegmentList:
@@ -56,18 +68,32 @@ def segments_folder(settings: Settings) -> Path:
 
 
 def copy_segments(store: ObjectStore, folder: Path, segments: Iterable[SegmentEntry]) -> None:
-    """Copy the segments that the folder does not have. Raises `KeyNotFound`, `StoreFault`, `StagingFault`."""
+    """Copy the segments that the folder does not have, and verify each by its name.
+
+    Raises `KeyNotFound`, `StoredSegmentDamaged`, `StoreFault`, `StagingFault`.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for segment in segments:
             target = local_path(folder, segment)
             if not target.exists():
                 part = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}{_PART}")
-                with part.open("wb") as file:
-                    file.writelines(store.chunks(paths.search_segment(segment.name)))
+                _copy(store, segment, part)
                 part.replace(target)
     except OSError as fault:
         raise StagingFault(reason=fault.strerror or str(fault)) from fault
+
+
+def _copy(store: ObjectStore, segment: SegmentEntry, part: Path) -> None:
+    """Write a segment into a file, which is removed if its bytes are not those after which the segment is named."""
+    key, digest = paths.search_segment(segment.name), hashlib.sha256()
+    with part.open("wb") as file:
+        for chunk in store.chunks(key):
+            digest.update(chunk)
+            file.write(chunk)
+    if segment_name(digest.hexdigest()) != segment.name:
+        part.unlink()
+        raise StoredSegmentDamaged(key=key)
 
 
 def local_path(folder: Path, segment: SegmentEntry) -> Path:

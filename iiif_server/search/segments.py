@@ -52,6 +52,11 @@ class SegmentList(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self)
 
 
+def segment_name(sha256: str) -> str:
+    """Return the name of the segment whose bytes have this SHA-256."""
+    return sha256[:32]
+
+
 def mergeable(segments: list[SegmentEntry]) -> int:
     """Return how many segments, from the newest on, should be merged into one; 0 for none.
 

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
+from iiif_server.search.local_segments import StoredSegmentDamaged
 from iiif_server.search.query import Sort
 from iiif_server.search.results import SearchResult
 from iiif_server.search.service import Search
@@ -289,7 +290,7 @@ def _searched(search: Search, parameters: SearchParameters) -> SearchResult | No
     """Return the count and the facets of a search. Without conditions, the list can do without an index."""
     try:
         return search.search(parameters.query, limit=0, hits=0)
-    except (StoreFault, StagingFault, SegmentDamaged):
+    except (StoreFault, StagingFault, SegmentDamaged, StoredSegmentDamaged):
         if parameters.pairs:
             raise
         return None

@@ -21,7 +21,7 @@ from typing import Final
 from iiif_server.search.documents import indexed_work, removed_work, work_blocks, work_version
 from iiif_server.search.local_segments import copy_segments, local_path, read_list, remove_stale, segments_folder
 from iiif_server.search.segment_file import IndexedContent, contents_of, write_segment
-from iiif_server.search.segments import MOST_PAGES, SegmentEntry, SegmentList, mergeable
+from iiif_server.search.segments import MOST_PAGES, SegmentEntry, SegmentList, mergeable, segment_name
 from repository import paths
 from repository.clock import timestamp
 from repository.database.outbox import Job
@@ -164,7 +164,7 @@ def _write(repository: Repository, works: Iterator[IndexedContent], most_pages: 
         if not size.works:
             return None
         with path.open("rb") as file:
-            name = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+            name = segment_name(hashlib.file_digest(file, "sha256").hexdigest())
         repository.store.put(paths.search_segment(name), MovableFile(path))
     return SegmentEntry(name, size.works, size.removed, size.pages, size.bytes)
 

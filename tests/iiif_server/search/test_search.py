@@ -16,7 +16,13 @@ from search_library import WITHDRAWN, Pages, add_work, dated, index
 from iiif_server.search import local_segments, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
-from iiif_server.search.local_segments import copy_segments, local_path, read_list
+from iiif_server.search.local_segments import (
+    StoredSegmentDamaged,
+    copy_segments,
+    local_path,
+    read_list,
+    segments_folder,
+)
 from iiif_server.search.matching import MOST_CONTEXT
 from iiif_server.search.open_segment import OpenSegment
 from iiif_server.search.query import SearchQuery, Sort
@@ -155,6 +161,22 @@ def test_no_segment_keeps_anything_of_a_deleted_work(repository: Repository, tmp
     assert {paths.search_segment(entry.name) for entry in entries} == {
         item.key for item in repository.store.list(f"{paths.SEARCH}/segments")
     }
+
+
+def test_a_damaged_segment_of_the_store_is_never_searched_and_is_made_again(repository: Repository) -> None:
+    add_work(repository, "論語", [["子曰"]])
+    index(repository)
+    [entry] = read_list(repository.store).segments
+    key = paths.search_segment(entry.name)
+    stored = repository.store.read(key)
+    for harmed in (stored[:-1], stored.replace("子曰".encode(), "子云".encode())):
+        assert harmed != stored
+        repository.store.put(key, harmed)
+        with pytest.raises(StoredSegmentDamaged):
+            Search(repository).search(SearchQuery("子"))
+        assert list(segments_folder(repository.settings).iterdir()) == []
+    rebuild_index(repository)
+    assert Search(repository).search(SearchQuery("子曰")).total == 1
 
 
 def test_local_copies_of_a_deleted_work_are_removed_when_no_search_has_them_open(
