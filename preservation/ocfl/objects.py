@@ -166,9 +166,12 @@ def read_inventory(store: ObjectStore, work: str) -> Inventory | None:
     return read_head(store, work).inventory
 
 
-def read_file(store: ObjectStore, work: str, logical_path: str) -> bytes:
-    """Return a small file of a work's newest version, digest verified. Raises `KeyNotFound`, `DigestMismatch`."""
-    inventory = read_inventory(store, work)
+def read_file(store: ObjectStore, work: str, logical_path: str, inventory: Inventory | None = None) -> bytes:
+    """Return a small file of a work's newest version, digest verified. Raises `KeyNotFound`, `DigestMismatch`.
+
+    `inventory` is that of the work, for a caller that has read it.
+    """
+    inventory = inventory or read_inventory(store, work)
     if inventory is None:
         raise KeyNotFound(key=f"{paths.ocfl_object(work)}/{INVENTORY_NAME}")
     key = file_key(inventory, work, logical_path)

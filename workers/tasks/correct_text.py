@@ -26,7 +26,7 @@ from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.preserve import next_version
 from workers.tasks.text_correction import TextCorrection, changed_lines, correction_of, text_of_kind
-from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts, read_file
+from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
 from workers.text.statement import TEXT_FOLDER, TextStatement
 
 FOLDER: Final = f"{TEXT_FOLDER}/shanben-corrected"
@@ -67,7 +67,7 @@ def _added(
     path = f"{FOLDER}/{correction.kind.value}/{page.key}.xml"
     known = statements.get(path)
     if inventory and known and known.added == time and len(inventory.versions) >= int(str(plan["version"])):
-        content = read_file(store, identifier, inventory, path)
+        content = objects.read_file(store, identifier, path, inventory)
         if _lines_of(context, content, path) == [line for line in correction.lines if line]:
             return AddedTexts({path: content}, preserved.statements)
     text = text_of_kind(texts_of_page(store, identifier, page.key), correction.kind)  # 2

@@ -32,7 +32,7 @@ from workers.execution.scratch import scratch_directory
 from workers.ocr.pages import recognise, recognition_pool, required_engine
 from workers.tasks.jobs import recognise_pages_job
 from workers.tasks.preserve import next_version
-from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts, read_file
+from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
 from workers.text.statement import TEXT_FOLDER, TextStatement
 
 FOLDER: Final = f"{TEXT_FOLDER}/shanben-ocr"
@@ -116,8 +116,8 @@ def _unread_pages(repository: Repository, work: Work, engine: str) -> Sequence[P
             return TextKind.OCR not in found
         if sources.get(path) != engine:
             return True
-        return f"<fileName>{page.images[0].identifier}</fileName>".encode() not in read_file(
-            store, identifier, inventory, path
+        return f"<fileName>{page.images[0].identifier}</fileName>".encode() not in objects.read_file(
+            store, identifier, path, inventory
         )
 
     return [page for page in work.pages() if is_unread(page)]

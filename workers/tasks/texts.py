@@ -31,7 +31,7 @@ from repository import paths
 from repository.clock import timestamp
 from repository.database.access_changes import PreservedAccess
 from repository.database.outbox import Job
-from repository.errors import DepositNotMounted, DepositRefused, DigestMismatch, KeyNotFound, NotFound, ObjectInvalid
+from repository.errors import DepositNotMounted, DepositRefused, KeyNotFound, NotFound, ObjectInvalid
 from repository.faults import Fault
 from repository.json_values import convert_json
 from repository.localized import LocalizedText
@@ -100,7 +100,7 @@ def preserved_texts(store: ObjectStore, work: str, inventory: Inventory | None =
     if found is None or TEXTS not in state:
         return PreservedTexts(files, ())
     try:
-        return PreservedTexts(files, statements_of_json(read_file(store, work, found, TEXTS)))
+        return PreservedTexts(files, statements_of_json(objects.read_file(store, work, TEXTS, found)))
     except ValueError as fault:
         raise ObjectInvalid(key=paths.ocfl_object(work), reason=f"{TEXTS}: {fault}") from fault
 
@@ -112,7 +112,7 @@ def added_texts(store: ObjectStore, work: str) -> AddedTexts:
         return AddedTexts({}, ())
     preserved = preserved_texts(store, work, inventory)
     kept = tuple(each for each in preserved.statements if each.added and each.files in preserved.files)
-    return AddedTexts({each.files: read_file(store, work, inventory, each.files) for each in kept}, kept)
+    return AddedTexts({each.files: objects.read_file(store, work, each.files, inventory) for each in kept}, kept)
 
 
 def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
@@ -135,7 +135,7 @@ def publish_texts(repository: Repository, work: Work, read: TextReader) -> None:
         delete_texts(store, identifier)
     texts: dict[str, SourceText] = {}
     for path in filter(is_text, preserved.files):
-        text = read(read_file(store, identifier, inventory, path), path).text
+        text = read(objects.read_file(store, identifier, path, inventory), path).text
         texts |= {path: text} if text else {}
     put_texts(store, identifier, version, assign_texts(list(work.pages()), texts, preserved.statements).texts)
 
@@ -302,15 +302,6 @@ def _is_new(events: Sequence[Event], version: int) -> bool:
     """Return whether text was added since the version with this number was the next one."""
     added = [event.detail["version"] for event in events if "text" in event.detail]
     return any(int(each.removeprefix("v")) >= version for each in added)
-
-
-def read_file(store: ObjectStore, work: str, inventory: Inventory, path: str) -> bytes:
-    """Return a file of a work's object, verified. Raises `DigestMismatch`, `KeyNotFound`, `StoreFault`."""
-    key = objects.file_key(inventory, work, path)
-    content = store.read(key)
-    if sha256(content).hexdigest() != inventory.state[path]:
-        raise DigestMismatch(key=key)
-    return content
 
 
 def _version(work: Work, preserved: PreservedTexts) -> str:
