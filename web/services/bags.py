@@ -103,7 +103,8 @@ class BagApplication:
         if any(image.redactions for image in held.images()):
             raise WorkRedacted(what=held.identifier)
         own = f"{scope.get('scheme', 'http')}://{header(scope, b'host') or 'localhost'}{scope.get('root_path', '')}"
-        return prepare_bag(self._repository, held.identifier, self._repository.settings.base_url or own)
+        address = self._repository.settings.base_url or own
+        return prepare_bag(self._repository, held.identifier, address, for_partner=True)
 
     def _partner(self, authorization: str | None) -> Partner:
         token = credentials_of(None, authorization).partner_token

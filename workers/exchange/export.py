@@ -114,12 +114,15 @@ class PreparedBag:
         return datetime.fromisoformat(self.contents.created)
 
 
-def prepare_bag(repository: Repository, work: str, base_url: str) -> PreparedBag:
+def prepare_bag(repository: Repository, work: str, base_url: str, *, for_partner: bool = False) -> PreparedBag:
     """Return the bag of the newest version of a work; `base_url` is that of the manifest.
 
+    A bag for a partner does not have the reason that the staff wrote for the access: it may name people.
     Raises `NotFound`, `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
     """
     held = repository.catalogue.access(work)
+    if held and for_partner:
+        held = replace(held, access=replace(held.access, reason=None))
     inventory = objects.read_inventory(repository.store, work)
     if held is None or inventory is None:
         raise NotFound(what=work)

@@ -59,10 +59,17 @@ def test_bag_is_valid_and_its_token_needed(context: TaskContext, work: str, tmp_
 def test_restricted_work_needs_the_scope_for_its_images_too(context: TaskContext, work: str) -> None:
     tokens = context.repository.partner_tokens
     restricted = WorkAccess(access=Access.RESTRICTED)
-    changes.set_level(context.repository, work, restricted)
+    changes.set_level(context.repository, work, restricted, "某家所請")
     _, lesser = tokens.create("lesser", [TokenScope.EXPORT], PARTNER_PREFIX)
     _, whole = tokens.create("whole", [TokenScope.EXPORT, TokenScope.RESTRICTED_IMAGES], PARTNER_PREFIX)
     assert [ask(context, work, each, "HEAD").status for each in (lesser, whole)] == [403, 200]
+    held = context.repository.catalogue.access(work)
+    assert held
+    assert held.access.reason == "某家所請"
+    with zipfile.ZipFile(io.BytesIO(ask(context, work, whole).body)) as archive:
+        documents = [archive.read(name).decode() for name in archive.namelist() if "/metadata/" in name]
+    assert '"access":"restricted"' in "".join(documents)
+    assert "某家所請" not in "".join(documents)
 
 
 def test_work_with_a_redaction_is_given_to_nobody(context: TaskContext, deposit: Path) -> None:
