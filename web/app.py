@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 
 from iiif_server import urls
 from iiif_server.presentation.published import MEDIA_TYPES
@@ -66,16 +66,39 @@ def create_app(
     app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     static_files = read_static_files(_HERE / "static")
-    passwords = passwords or Passwords()
+    for blueprint in _blueprints(repository, static_files, process_metrics, passwords or Passwords(), pictures):
+        app.register_blueprint(blueprint)
+    error_pages.register(app)
+    app.before_request(respond_to_preflight)
+    app.before_request(switch_language)
+    app.before_request(RequestLimits(repository))
+    cookies.install(app, repository)
+    app.after_request(allow_any_origin)
+    app.after_request(PublicRedirects(repository.settings))
+    app.after_request(_send_static_files_whole)
+    app.after_request(_SecurityHeaders(origin(repository.settings), repository.settings.embedders))
+    app.context_processor(lambda: _for_templates(repository, static_files))
+    return app
+
+
+def _blueprints(
+    repository: Repository,
+    static_files: StaticFiles,
+    process_metrics: ProcessMetrics | None,
+    passwords: Passwords,
+    pictures: Pictures,
+) -> tuple[Blueprint, ...]:
+    """Return the pages and services, which share the search and the check of passwords."""
     logins = Logins(repository.accounts, repository.account_sessions, repository.login_failures, passwords)
     access_cookies = AccessCookies(repository.settings, repository.accounts.cookie_secret())
     search = Search(repository)
-    for blueprint in (
-        pages.blueprint(repository, static_files, search, partial(current_privileges, repository.account_sessions)),
+    privileges = partial(current_privileges, repository.account_sessions)
+    return (
+        pages.blueprint(repository, static_files, search, privileges),
         partners.blueprint(repository),
         text_pages.blueprint(
             repository,
-            partial(current_privileges, repository.account_sessions),
+            privileges,
             lambda: current_account(repository.account_sessions) is not None,
         ),
         text.blueprint(repository),
@@ -103,19 +126,7 @@ def create_app(
         account_pages.blueprint(repository, logins, access_cookies),
         authorization.blueprint(repository, logins, access_cookies),
         certificate_pages.blueprint(repository, static_files, pictures),
-    ):
-        app.register_blueprint(blueprint)
-    error_pages.register(app)
-    app.before_request(respond_to_preflight)
-    app.before_request(switch_language)
-    app.before_request(RequestLimits(repository))
-    cookies.install(app, repository)
-    app.after_request(allow_any_origin)
-    app.after_request(PublicRedirects(repository.settings))
-    app.after_request(_send_static_files_whole)
-    app.after_request(_SecurityHeaders(origin(repository.settings), repository.settings.embedders))
-    app.context_processor(lambda: _for_templates(repository, static_files))
-    return app
+    )
 
 
 def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[str, Any]:
