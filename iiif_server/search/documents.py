@@ -54,7 +54,7 @@ class IndexedWork(msgspec.Struct, frozen=True, array_like=True):
 
 
 def removed_work(identifier: str) -> IndexedWork:
-    """Return what stands in the index for a work that is gone."""
+    """Return the entry that hides, in older segments, a work that the catalogue does not have any more."""
     return IndexedWork(identifier, "", removed=True)
 
 

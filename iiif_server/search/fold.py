@@ -22,7 +22,7 @@ from importlib import resources
 from typing import Final
 
 WILDCARD: Final = "□"
-"""Stands in a query for any one character; texts have it where a character cannot be read."""
+"""Matches any one character when it is in a query. Texts have it where a character cannot be read."""
 
 
 class Tier(StrEnum):
