@@ -65,8 +65,10 @@ def test_writer_waits_for_a_client_that_does_not_read_and_ends_when_it_leaves(th
         file = WrittenFile(write, picture, threads)
         async for _ in file.parts():
             break
-        await asyncio.sleep(0.05)
-        waiting = len(written)
+        waiting = -1
+        while waiting != len(written):  # until the writer waits
+            waiting = len(written)
+            await asyncio.sleep(0.05)
         assert waiting < 10
         await file.close()
         assert ended.is_set()
@@ -77,9 +79,11 @@ def test_writer_waits_for_a_client_that_does_not_read_and_ends_when_it_leaves(th
 
 def test_picture_that_is_being_made_is_given_up_when_the_client_leaves(threads: ThreadPoolExecutor) -> None:
     given_up = False
+    begun = asyncio.Event()
 
     async def endless(_: str) -> bytes:
         nonlocal given_up
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -88,7 +92,7 @@ def test_picture_that_is_being_made_is_given_up_when_the_client_leaves(threads: 
 
     async def leave() -> None:
         file = WrittenFile(lambda fetch, output: output.write(fetch("picture")), endless, threads)
-        await asyncio.sleep(0.02)
+        await begun.wait()
         await file.close()
         await asyncio.sleep(0)
         assert given_up
