@@ -40,6 +40,7 @@ from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
 from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import open_repository
+from workers.bootstrap import prepare_repository
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from iip_server import PREFIX as IIP_PREFIX
@@ -137,7 +138,7 @@ def page() -> pyvips.Image:
 
 def hold(folder: Path, size: int) -> list[str]:
     """Publish the image in tiles of `size`, unpack them for nginx, write a TIFF of it; the paths of its tiles."""
-    repository = open_repository(Settings(data=folder / "var"))
+    repository = prepare_repository(open_repository(Settings(data=folder / "var")))
     image, work = mint(Kind.IMAGE, "bench", str(size)), mint(Kind.WORK, "bench", str(size))
     file = folder / f"{size}.zip"
     picture = page()

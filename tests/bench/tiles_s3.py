@@ -37,6 +37,7 @@ from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
 from repository.model.work import Image, Master, Page, Pyramid, Record, Volume, Work
 from repository.repository import Repository, open_repository
+from workers.bootstrap import prepare_repository
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from ceph_server import CephServer
@@ -100,7 +101,7 @@ def hold(folder: Path, near: Settings, far: Settings) -> list[Tile]:
     content = file.read_bytes()
     directory = read_directory(lambda start, length: content[start:][:length], "bench")
     places = [(name, *directory.locate(number)[:2]) for number, name in enumerate(directory.grid.names())]
-    repositories = [open_repository(settings) for settings in (near, far)]
+    repositories = [prepare_repository(open_repository(settings)) for settings in (near, far)]
     tiles = []
     for number in range(COPIES):
         image = mint(Kind.IMAGE, "bench", str(number))
