@@ -15,10 +15,10 @@ from typing import Final
 from iiif_server.auth.credentials import AccessKeys, RequestCredentials
 from iiif_server.image.resolved import GRACE_SECONDS, TRUSTED_SECONDS
 from iiif_server.tiles.single_flight import SingleFlight
-from repository.accounts import PRIVILEGES
 from repository.clock_cache import ClockCache
 from repository.errors import DatabaseFault
 from repository.model.access import NO_PRIVILEGES, Privileges
+from repository.model.accounts import PRIVILEGES
 from repository.repository import Repository
 
 _REMEMBERED: Final = 4096

@@ -35,8 +35,8 @@ from rfc3161_client import (
 from preservation.log.notes import Note, Signature
 from repository.clock import timestamp
 from repository.errors import EvidenceInvalid, SettingInvalid
-from repository.http_client import ServiceUnavailable, is_service_url, post
 from repository.localized import LocalizedText
+from repository.network.http_client import ServiceUnavailable, is_service_url, post
 
 REQUEST_SECONDS: Final = 10.0
 """The seconds that connecting to an authority, and each read from it, may take."""

@@ -39,8 +39,8 @@ from preservation.log.witness import Submission
 from repository.clock import timestamp
 from repository.config import Settings
 from repository.errors import KeyNotFound, LogInvalid, NotFound, RequestInvalid, SettingInvalid, ShanbenError
-from repository.http_client import ServiceAnswer, ServiceUnavailable, is_service_url, post
 from repository.localized import LocalizedText
+from repository.network.http_client import ServiceAnswer, ServiceUnavailable, is_service_url, post
 from repository.paths import LOG_COSIGNED, log_witness
 from repository.repository import Repository
 from repository.storage.store import ObjectStore

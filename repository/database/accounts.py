@@ -14,13 +14,13 @@ from typing import Final
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from repository.accounts import Account, Role
 from repository.clock import Clock, timestamp
 from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.new_database import COOKIES
 from repository.database.tables import AccountRow, AccountSessionRow, SecretRow
 from repository.errors import CallError, NotFound
 from repository.localized import LocalizedText
+from repository.model.accounts import Account, Role
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 SESSION_IDLE: Final = timedelta(hours=1)

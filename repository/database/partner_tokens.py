@@ -18,7 +18,7 @@ from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.partner_tables import PartnerTokenRow
 from repository.errors import CallError, NotFound
 from repository.localized import LocalizedText
-from repository.partners import Partner, Scope
+from repository.model.partners import Partner, Scope
 
 _TOKEN_BYTES: Final = 32
 

@@ -1,4 +1,4 @@
-"""The domain model: works, their access, rights and condition as frozen values, and their JSON.
+"""The domain model: works, their access, rights, condition and texts, accounts and partners as frozen values.
 
 Every package may import it. It performs no I/O, and imports only values of `repository`.
 """

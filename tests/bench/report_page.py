@@ -21,7 +21,6 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 from database_server import PostgresServer
 from sqlalchemy import Engine, insert
 
-from repository.accounts import Role
 from repository.clock import system_clock
 from repository.config import Settings
 from repository.database.counters import recount
@@ -32,6 +31,7 @@ from repository.database.holdings import Amount, add_to_holdings
 from repository.database.rows import access_values, work_values
 from repository.database.tables import ReplicaCopyRow, WorkRow
 from repository.identifiers import Kind, mint
+from repository.model.accounts import Role
 from repository.model.work import Record, Work, WorkAccess
 from repository.repository import Repository, open_repository
 from repository.storage.store import open_replicas

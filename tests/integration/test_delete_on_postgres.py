@@ -17,10 +17,10 @@ from preservation.deletion import read_tombstone
 from preservation.log.sequencer import open_log
 from preservation.log_events import is_deletion
 from preservation.premis import parse_event
-from repository.accounts import Account, Role
 from repository.config import Settings
 from repository.database.deletions import DeletionRefused, DeletionState
 from repository.errors import NotFound
+from repository.model.accounts import Account, Role
 from repository.repository import open_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.tasks.delete_decision import cancel_deletion, confirm_deletion

@@ -11,11 +11,11 @@ from typing import Any
 from deposits import write_deposit
 
 from repository import paths
-from repository.accounts import Account, Role
 from repository.clock import Clock
 from repository.config import Settings
 from repository.database.deletions import DeletionState
 from repository.database.outbox import Job, JobState
+from repository.model.accounts import Account, Role
 from repository.repository import Repository
 from repository.storage.s3 import memory_store
 from workers.bootstrap import prepare_repository

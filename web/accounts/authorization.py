@@ -34,10 +34,10 @@ from iiif_server.auth.results import (
 )
 from iiif_server.problems import status_of
 from repository import identifiers
-from repository.accounts import PRIVILEGES
 from repository.errors import DatabaseFault, NotFound, ShanbenError
 from repository.identifiers import Kind
 from repository.model.access import NO_PRIVILEGES, Privileges, decide
+from repository.model.accounts import PRIVILEGES
 from repository.repository import Repository
 from web.accounts.access_cookie import AccessCookies
 from web.accounts.login import LoginLimited, LoginRefused, Logins

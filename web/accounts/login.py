@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Final
 
 from iiif_server.request.cost import RequestLimited
-from repository.accounts import Account, normalized_name
 from repository.database.accounts import Accounts, AccountSessions, Credentials
 from repository.database.login_failures import LoginFailures
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
+from repository.model.accounts import Account, normalized_name
 from web.accounts.passwords import MAX_CHARACTERS, Passwords
 
 ACCOUNT_FAILURES: Final = 10

@@ -23,7 +23,7 @@ from iiif_server.request.cost import RequestLimited
 from iiif_server.urls import COSTLY_ROOTS
 from repository.config import Settings
 from repository.localized import LocalizedText
-from repository.partners import Scope
+from repository.model.partners import Scope
 from repository.repository import Repository
 from web.trusted_networks import request_address
 

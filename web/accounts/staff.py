@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from flask import Response, g, make_response, redirect, render_template, request, session
 
 from iiif_server import urls
-from repository.accounts import PRIVILEGES, Account
 from repository.database.accounts import AccountSessions
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Privileges
+from repository.model.accounts import PRIVILEGES, Account
 from web.site.language import current_language
 from web.site.urls import local_url
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from repository.accounts import ROLE_NAMES, Account, Role, account_name, normalized_name
 from repository.config import process_settings
 from repository.localized import LocalizedText
+from repository.model.accounts import ROLE_NAMES, Account, Role, account_name, normalized_name
 from repository.repository import Repository, open_repository
 from web.accounts.login import account_subject
 from web.accounts.passwords import Passwords, check_password

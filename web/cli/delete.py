@@ -12,13 +12,13 @@ from typing import Final
 import click
 
 from repository import identifiers
-from repository.accounts import Account
 from repository.clock import timestamp
 from repository.config import process_settings
 from repository.database.deletions import Deletion, DeletionState
 from repository.database.outbox import FINISHED, Job, JobState
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
+from repository.model.accounts import Account
 from repository.repository import Repository
 from web.accounts.login import Logins
 from web.accounts.passwords import Passwords

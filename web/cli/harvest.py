@@ -14,9 +14,9 @@ from iiif_server.presentation.collections import ALL
 from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, JobState, NewJob
 from repository.errors import RequestInvalid
-from repository.guarded_http import parse_partner_url
 from repository.localized import Language, LocalizedText, counted
 from repository.model.harvest import HarvestSource, RunTotals, SourceSettings, is_source_name
+from repository.network.guarded_http import parse_partner_url
 from repository.repository import Repository, open_repository
 from web.cli.examiner import opened_examiner
 from web.cli.terminal import EXIT_CODES, EXIT_SYSTEM, Terminal, TerminalProgress, command

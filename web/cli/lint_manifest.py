@@ -11,8 +11,8 @@ import click
 from iiif_server.presentation.linting.findings import LintFinding
 from iiif_server.presentation.linting.linter import LARGEST_DOCUMENT, lint
 from repository.errors import RequestInvalid
-from repository.http_client import get, is_service_url
 from repository.localized import LocalizedText, counted
+from repository.network.http_client import get, is_service_url
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 
 _SECONDS: Final = 30.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from iiif_server.auth.credentials import PARTNER_PREFIX
-from repository.accounts import account_name, normalized_name
 from repository.config import process_settings
 from repository.localized import LocalizedText
-from repository.partners import Partner, Scope
+from repository.model.accounts import account_name, normalized_name
+from repository.model.partners import Partner, Scope
 from repository.repository import Repository, open_repository
 from web.cli.terminal import Terminal, command
 

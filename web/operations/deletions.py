@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from repository.accounts import Account
 from repository.clock import timestamp
 from repository.database.deletions import Deletion
 from repository.localized import LocalizedText
+from repository.model.accounts import Account
 from repository.model.work import WorkState
 from repository.repository import Repository
 from workers.tasks.delete_decision import (

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Blueprint, Response, current_app
 
 from iiif_server import urls
-from repository.accounts import ROLE_NAMES, Role
+from repository.model.accounts import ROLE_NAMES, Role
 from repository.repository import Repository
 from web.accounts.staff import current_account, login_redirect, staff_response
 from web.operations.deletions import MOST_LISTED_DELETIONS, open_deletions

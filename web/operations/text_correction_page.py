@@ -17,10 +17,10 @@ from flask import Blueprint, Response, redirect, request
 from iiif_server import urls
 from iiif_server.presentation.text_annotations import kind_label, text_label
 from iiif_server.problems import status_of
-from repository.accounts import Account
 from repository.database.outbox import FINISHED, Job, JobState
 from repository.errors import AccessRefused, Busy, NotFound, RequestInvalid, ShanbenError
 from repository.localized import LocalizedText
+from repository.model.accounts import Account
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository

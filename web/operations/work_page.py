@@ -14,11 +14,11 @@ from flask import Blueprint, Response, redirect, request
 from iiif_server import urls
 from iiif_server.problems import status_of
 from repository import identifiers
-from repository.accounts import Account
 from repository.database.fixity_values import RecordedFinding
 from repository.errors import Busy, CallError, RequestInvalid, ShanbenError
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
+from repository.model.accounts import Account
 from repository.model.work import Event
 from repository.repository import Repository
 from repository.store_label import PRIMARY_LABEL, store_label

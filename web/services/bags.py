@@ -23,8 +23,8 @@ from iiif_server.renderings.book_pdf import FetchPicture, Output
 from iiif_server.renderings.writing import WrittenFile
 from repository.errors import AccessRefused, RenderingBusy, ShanbenError
 from repository.localized import LocalizedText
-from repository.partners import Partner
-from repository.partners import Scope as TokenScope
+from repository.model.partners import Partner
+from repository.model.partners import Scope as TokenScope
 from repository.repository import Repository
 from web.site.held_work import held_work
 from workers.exchange.archive_file import writing_zip

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from repository.database.harvest import KnownCollection, KnownRecord
-from repository.guarded_http import AddressRefused, PartnerFaulty, PartnerUnavailable
 from repository.localized import LocalizedText
 from repository.model.harvest import RecordState, SourceState, record_key
+from repository.network.guarded_http import AddressRefused, PartnerFaulty, PartnerUnavailable
 from workers.harvest.iiif_documents import PartnerCollection, PartnerManifest, read_document
 from workers.harvest.keeping import ReceivedRecord
 from workers.harvest.polite import DocumentGone, FetchedDocument, PoliteClient

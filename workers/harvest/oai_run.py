@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from repository.clock import timestamp
-from repository.guarded_http import PartnerFaulty
 from repository.localized import LocalizedText
 from repository.model.harvest import HarvestRun, SourceState
+from repository.network.guarded_http import PartnerFaulty
 from workers.harvest.formats import read_record
 from workers.harvest.keeping import ReceivedRecord
 from workers.harvest.oai_pmh import (

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from repository.guarded_http import FetchedAnswer, GuardedClient, PartnerFaulty, PartnerUnavailable
 from repository.localized import LocalizedText
+from repository.network.guarded_http import FetchedAnswer, GuardedClient, PartnerFaulty, PartnerUnavailable
 
 TRIES: Final = 5
 LONGEST_PAUSE: Final = 300.0

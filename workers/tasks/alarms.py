@@ -20,7 +20,7 @@ from repository.database.outbox import Job
 from repository.database.report_store import RaisedAlarm
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
-from repository.mail import parse_mail_server, send_mail
+from repository.network.mail import parse_mail_server, send_mail
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.tasks.harvest import harvest_alarms

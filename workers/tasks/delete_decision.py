@@ -19,11 +19,11 @@ from preservation.log_events import PRIMARY_STORE, deletion_event
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
-from repository.accounts import Account, Role
 from repository.clock import timestamp
 from repository.database.deletions import DECIDED, Deletion, DeletionRefused
 from repository.errors import AccessRefused, KeyNotFound, NotFound, RequestInvalid
 from repository.localized import LocalizedText
+from repository.model.accounts import Account, Role
 from repository.repository import Repository
 from workers.tasks.jobs import delete_work_job, sequence_events_job
 from workers.tasks.log_events import occasion

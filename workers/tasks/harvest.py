@@ -17,9 +17,9 @@ import msgspec
 from repository.clock import timestamp
 from repository.database.outbox import ACTIVE, Job
 from repository.errors import ShanbenError
-from repository.guarded_http import FetchLimits, GuardedClient, PartnerFaulty
 from repository.localized import LocalizedText
 from repository.model.harvest import HarvestSource, SourceKind, SourceState
+from repository.network.guarded_http import FetchLimits, GuardedClient, PartnerFaulty
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.harvest.iiif_documents import read_document

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from repository.accounts import Account
 from repository.database.outbox import Job
 from repository.errors import Busy, RequestInvalid
 from repository.json_values import convert_json
 from repository.localized import LocalizedText
+from repository.model.accounts import Account
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page
 from repository.repository import Repository

@@ -17,11 +17,11 @@ from iiif_server.image.capabilities import probe
 from iiif_server.image.resolved import TRUSTED_SECONDS
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
-from repository.accounts import Role
 from repository.config import Settings
 from repository.database.accounts import session_reference
+from repository.model.accounts import Role
+from repository.model.partners import Scope
 from repository.model.work import Access, Rights
-from repository.partners import Scope
 from repository.repository import memory_repository
 
 BASE = "https://books.example"

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from repository.accounts import Role
 from repository.clock import timestamp
 from repository.database.accounts import SESSION_IDLE, SESSION_LIFETIME, AccountExists, Accounts, AccountSessions
 from repository.database.engine import migrate, open_database, read_session, sessions_of
 from repository.database.login_failures import FAILURES_REMEMBERED, LoginFailures
 from repository.database.tables import AccountSessionRow, LoginFailureRow
 from repository.errors import NotFound
+from repository.model.accounts import Role
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from repository.config import Settings
 from repository.database.partner_tokens import PartnerTokenExists
 from repository.errors import NotFound
-from repository.partners import Scope
+from repository.model.partners import Scope
 from repository.repository import memory_repository
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from staff_browser import PASSWORD, Browser
 
-from repository.accounts import Role
+from repository.model.accounts import Role
 from repository.repository import Repository
 from web.accounts.passwords import Passwords
 from web.app import create_app

@@ -12,8 +12,8 @@ from staff_browser import PASSWORD, Browser
 
 from iiif_server.auth.credentials import COOKIE, PARTNER_PREFIX
 from iiif_server.urls import auth_path
+from repository.model.partners import Scope
 from repository.model.work import Access, Rights
-from repository.partners import Scope
 from repository.repository import Repository
 
 VIEWER = "https://viewer.example"

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from staff_browser import PASSWORD, Browser, record_hashes
 
-from repository.accounts import STAFF, Role
+from repository.model.accounts import STAFF, Role
 from repository.repository import Repository
 from web.accounts.cookies import COOKIE, MAX_FORM_BYTES
 from web.accounts.login import ACCOUNT_FAILURES, ADDRESS_FAILURES

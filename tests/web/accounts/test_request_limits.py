@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from iiif_server.auth.credentials import PARTNER_PREFIX
-from repository.partners import Scope
+from repository.model.partners import Scope
 from repository.repository import Repository
 from web.accounts import request_limits
 from web.app import create_app

@@ -11,8 +11,8 @@ import pytest
 from deposits import write_deposit
 from staff_browser import PASSWORD, Browser
 
-from repository.accounts import Role
 from repository.database.deletions import DeletionState
+from repository.model.accounts import Role
 from repository.repository import Repository
 from web.accounts.passwords import Passwords
 from web.app import create_app

@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from preservation.ocfl import objects
 from preservation.ocfl.validation import validate_object
 from repository import paths
-from repository.accounts import Role
 from repository.database.outbox import Job, JobState, NewJob
+from repository.model.accounts import Role
 from repository.model.text import PageText, TextKind
 from repository.model.work import Access, WorkAccess
 from repository.repository import Repository

@@ -10,7 +10,7 @@ from deposits import write_deposit
 from planted_faults import flip
 from staff_browser import PASSWORD, Browser
 
-from repository.accounts import Role
+from repository.model.accounts import Role
 from repository.paths import ocfl_object
 from web.accounts.passwords import Passwords
 from web.app import create_app

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from planted_faults import MASTER, flip
 
 from iiif_server.urls import staff_work_path
-from repository.accounts import Role
 from repository.config import Settings
 from repository.database.outbox import JobState, NewJob
+from repository.model.accounts import Role
 from repository.paths import ocfl_object
 from repository.repository import open_repository
 from web.app import create_app

@@ -15,7 +15,6 @@ from flask.testing import FlaskClient
 from iiif_server.urls import proof_path, staff_work_path, work_path
 from preservation.reporting.reader import ReportReader
 from preservation.seal import SALT_SIZE
-from repository.accounts import Role
 from repository.database.fixity_values import (
     CheckedFile,
     FileClass,
@@ -33,6 +32,7 @@ from repository.database.outbox import NewJob
 from repository.database.publication import Publication
 from repository.identifiers import Kind, mint
 from repository.localized import LocalizedText
+from repository.model.accounts import Role
 from repository.model.condition import Condition, Repair
 from repository.model.work import Event, Record, Work
 from repository.repository import Repository

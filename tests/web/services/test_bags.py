@@ -14,8 +14,8 @@ from iiif_server.asgi_messages import Receive, Scope, Send
 from iiif_server.auth.credentials import PARTNER_PREFIX
 from iiif_server.urls import bag_path, parse_bag_path
 from repository.errors import DigestMismatch
+from repository.model.partners import Scope as TokenScope
 from repository.model.work import Access, WorkAccess
-from repository.partners import Scope as TokenScope
 from web.services.bags import BagApplication
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner

@@ -19,8 +19,8 @@ from prerequisites import require
 
 from iiif_server.image.service import ImageService
 from iiif_server.urls import book_pdf_path, images_zip_path
-from repository.accounts import Role
 from repository.identifiers import Kind, mint
+from repository.model.accounts import Role
 from repository.model.work import Access, Rights, Work
 from repository.repository import Repository
 from web.accounts.cookies import COOKIE

@@ -13,7 +13,7 @@ from staff_browser import PASSWORD, Browser
 from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.linting.linter import lint
 from iiif_server.presentation.partner_collections import MOST, PartnerCollectionName, parse_collection_name
-from repository.accounts import Role
+from repository.model.accounts import Role
 from repository.model.harvest import HarvestSource, RecordState, SourceKind, SourceSettings, record_key
 from repository.repository import Repository
 from web.accounts.passwords import Passwords

@@ -15,8 +15,8 @@ from partner_server import Answer, OaiProvider, dublin_core
 
 from repository import paths
 from repository.errors import ShanbenError
-from repository.guarded_http import FetchLimits, GuardedClient, PartnerUnavailable
 from repository.model.harvest import RecordState, record_key
+from repository.network.guarded_http import FetchLimits, GuardedClient, PartnerUnavailable
 from workers.harvest import polite
 from workers.harvest.keeping import clean_again, cleaning_of, forget_source, read_original, restore_sources
 from workers.tasks import harvest

@@ -33,8 +33,8 @@ from repository.database.fixity_values import (
 )
 from repository.database.outbox import Job, JobState
 from repository.errors import SettingInvalid
-from repository.http_client import ServiceUnavailable
-from repository.mail import parse_mail_server
+from repository.network.http_client import ServiceUnavailable
+from repository.network.mail import parse_mail_server
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext

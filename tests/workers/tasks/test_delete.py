@@ -24,13 +24,13 @@ from preservation.ocfl import objects
 from preservation.premis import parse_event
 from preservation.replication.transfer import NamedStore
 from repository import paths
-from repository.accounts import Account, Role
 from repository.config import Settings
 from repository.database.deletions import DeletionRefused, DeletionState
 from repository.database.fixity_values import FindingState
 from repository.database.outbox import Job, JobState
 from repository.errors import Busy, NotFound, ObjectInvalid, StoreFault
 from repository.identifiers import Kind, mint
+from repository.model.accounts import Account, Role
 from repository.model.work import EventType
 from repository.repository import memory_repository
 from repository.storage.content import ObjectLock

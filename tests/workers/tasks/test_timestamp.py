@@ -24,7 +24,7 @@ from preservation.log.timestamped import TIMESTAMP_EVERY, timestamp_log, verify_
 from repository.config import Settings
 from repository.database.outbox import Job, JobState
 from repository.errors import EvidenceInvalid, NotFound, SettingInvalid
-from repository.http_client import ServiceUnavailable
+from repository.network.http_client import ServiceUnavailable
 from repository.paths import LOG_TIMESTAMPED, log_timestamped
 from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore

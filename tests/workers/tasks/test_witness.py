@@ -26,7 +26,7 @@ from preservation.log.witnesses import cosigned_checkpoint, read_witness_states,
 from repository.config import Settings
 from repository.database.outbox import Job, JobState, NewJob
 from repository.errors import SettingInvalid
-from repository.http_client import LARGEST_ANSWER
+from repository.network.http_client import LARGEST_ANSWER
 from repository.paths import LOG_COSIGNED
 from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore

@@ -22,8 +22,8 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from repository.errors import SettingInvalid
-from repository.http_client import ServiceUnavailable
 from repository.localized import LocalizedText
+from repository.network.http_client import ServiceUnavailable
 
 SECONDS: Final = 20.0
 """The seconds that connecting to the server, and each of its answers, may take."""

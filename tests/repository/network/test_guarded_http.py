@@ -6,7 +6,7 @@ import pytest
 from partner_server import Answer, partner_server
 
 from repository.errors import ShanbenError
-from repository.guarded_http import AddressRefused, GuardedClient, is_public, parse_partner_url
+from repository.network.guarded_http import AddressRefused, GuardedClient, is_public, parse_partner_url
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repository.accounts import account_name, normalized_name
 from repository.errors import RequestInvalid
+from repository.model.accounts import account_name, normalized_name
 
 
 @pytest.mark.parametrize(
