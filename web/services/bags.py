@@ -17,7 +17,6 @@ from http import HTTPStatus
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
 from iiif_server.auth.credentials import credentials_of
 from iiif_server.auth.errors import AuthorizationNeeded
-from iiif_server.image.asgi import send_in_time
 from iiif_server.problems import problem, stated_language
 from iiif_server.renderings.book_pdf import FetchPicture, Output
 from iiif_server.renderings.writing import WrittenFile
@@ -26,6 +25,7 @@ from repository.localized import LocalizedText
 from repository.model.partners import Partner
 from repository.model.partners import Scope as TokenScope
 from repository.repository import Repository
+from web.services.written_files import send_written
 from web.site.held_work import held_work
 from workers.exchange.archive_file import writing_zip
 from workers.exchange.export import PreparedBag, prepare_bag, write_bag
@@ -119,17 +119,7 @@ class BagApplication:
                 write_bag(self._repository, bag, archive, lambda _: None)
 
         file = WrittenFile(write, _no_pictures, self._threads)
-        gone = asyncio.ensure_future(_disconnect(receive, file))
-        try:
-            await send(start)
-            async for part in file.parts():
-                await send_in_time(send, {"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except ConnectionAbortedError:
-            pass  # the client has left
-        finally:
-            gone.cancel()
-            await file.close()
+        await send_written(file, start, receive, send)
 
 
 class _Writable(io.RawIOBase):
@@ -163,10 +153,3 @@ def _headers(bag: PreparedBag) -> Sequence[tuple[bytes, bytes]]:
 
 async def _no_pictures(path: str) -> bytes:
     raise NotImplementedError(path)
-
-
-async def _disconnect(receive: Receive, file: WrittenFile) -> None:
-    """End the file when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    file.end()

@@ -29,7 +29,6 @@ from urllib.parse import parse_qs, quote
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
 from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, credentials_of
 from iiif_server.auth.errors import AuthorizationNeeded
-from iiif_server.image.asgi import send_in_time
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
 from iiif_server.problems import problem, stated_language
@@ -47,6 +46,7 @@ from repository.model.access import AccessVerdict, Privileges, can_be_lifted
 from repository.model.text import best_texts
 from repository.repository import Repository
 from repository.texts import texts_of
+from web.services.written_files import send_written
 from web.site.held_work import held_work
 
 WRITERS: Final = 4
@@ -162,18 +162,8 @@ class RenderingApplication:
         file = WrittenFile(
             partial(writer, rendering.book), partial(self._picture, client, rendering.credentials), self._threads
         )
-        gone = asyncio.ensure_future(_disconnect(receive, file))
-        try:
-            scope[_BEGUN] = True
-            await send(start)
-            async for part in file.parts():
-                await send_in_time(send, {"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except ConnectionAbortedError:
-            pass  # the client has left
-        finally:
-            gone.cancel()
-            await file.close()
+        scope[_BEGUN] = True
+        await send_written(file, start, receive, send)
 
     async def _picture(self, client: str, credentials: RequestCredentials, path: str) -> bytes:
         """Return the JPEG of an image request. Raises `RenderingUnfinished`."""
@@ -224,10 +214,3 @@ def _headers(book: Book, is_archive: bool) -> Sequence[tuple[bytes, bytes]]:
         "x-content-type-options": "nosniff",
     }
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-
-
-async def _disconnect(receive: Receive, file: WrittenFile) -> None:
-    """End the file when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    file.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from repository.repository import Repository
 from web.accounts.cookies import COOKIE
 from web.app import create_app
 from web.asgi import compose
+from web.services import written_files
 from web.telemetry.process_metrics import ProcessMetrics
 
 
@@ -129,6 +131,20 @@ def test_client_that_leaves_frees_its_place(visitor: AsgiClient, book: Work) -> 
         response = visitor.get(book_pdf_path(book.identifier), disconnect_after=1)
         assert not response.is_complete
     assert visitor.get(book_pdf_path(book.identifier)).is_complete
+
+
+def test_client_that_reads_more_slowly_than_the_least_rate_loses_its_place(
+    visitor: AsgiClient, book: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written_files, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(written_files, "LEAST_RATE", 10**9)
+
+    async def slow(_: bytes) -> None:
+        await asyncio.sleep(0.1)
+
+    assert not visitor.get(book_pdf_path(book.identifier), on_part=slow).is_complete
+    monkeypatch.setattr(written_files, "LEAST_RATE", 1)
+    assert visitor.get(book_pdf_path(book.identifier), on_part=slow).is_complete
 
 
 def test_file_waits_for_the_rendering_budget_of_its_client(repository: Repository, publisher: Any) -> None:
