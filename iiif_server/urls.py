@@ -228,9 +228,9 @@ def changes_page_path(number: int) -> str:
     return f"{CHANGES}/page/{number}"
 
 
-def book_pdf_path(work: str) -> str:
-    """Return the path of a work as a PDF."""
-    return f"{WORKS}/{work}/{_BOOK_PDF}"
+def book_pdf_path(work: str, pages: str = "") -> str:
+    """Return the path of a work as a PDF, or of the pages that a selection names (`iiif_server.page_selection`)."""
+    return f"{WORKS}/{work}/{_BOOK_PDF}" + (f"?pages={pages}" if pages else "")
 
 
 def images_zip_path(work: str) -> str:

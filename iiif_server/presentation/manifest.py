@@ -30,6 +30,7 @@ from iiif_server.urls import (
     HOME,
     PLACEHOLDER,
     autocomplete_path,
+    bag_path,
     book_pdf_path,
     collection_path,
     content_search_path,
@@ -56,6 +57,8 @@ _COVER_SIDE: Final = 400
 _PDF: Final = LocalizedText("全书（PDF）", "The work (PDF)")
 _PLAIN_TEXT: Final = LocalizedText("全文", "Text")
 _PICTURES: Final = LocalizedText("全部图像（ZIP）", "All images (ZIP)")
+_BAG: Final = LocalizedText("BagIt 包（ZIP），合作馆凭令牌下载", "BagIt bag (ZIP), for partners with a token")
+_BAG_PROFILE: Final = "https://www.rfc-editor.org/rfc/rfc8493"
 _PICTURE_FORMATS: Final = {
     "gif": "image/gif",
     "jpeg": "image/jpeg",
@@ -195,14 +198,14 @@ def _manifest(
         thumbnail=_first_thumbnail(items),
         homepage=_homepage(work, language),
         seeAlso=_see_also(work.identifier),
-        rendering=_renderings(work.identifier, seen, has_text=bool(texts)),
+        rendering=_renderings(work, seen, has_text=bool(texts)),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
         service=_search_services(work.identifier) if texts and seen.shows_text else None,
         partOf=[_collection_reference(ALL)],
         start=_start(items),
         items=items,
-        structures=[_range_model(part) for part in structures(work, language)],
+        structures=[_range_model(part) for part in structures(work, language, shows_pixels=seen.shows_pixels)],
     )
 
 
@@ -295,19 +298,29 @@ def _see_also(work: str) -> list[Json]:
     return [own, *see_also(work, PLACEHOLDER)]
 
 
-def _renderings(work: str, seen: Decision, *, has_text: bool) -> list[Json]:
-    """Return the files that access allows to take away: a PDF, and the pictures at their full size."""
-    if not seen.shows_pixels:
-        return []
-    files = [(book_pdf_path(work), _PDF, "application/pdf", "Text")]
+def _renderings(work: Work, seen: Decision, *, has_text: bool) -> list[Json]:
+    """Return the files to take away: those that access allows everybody, and the bag of a work without redactions.
+
+    The bag is for partners, whose tokens decide about restricted works.
+    """
+    identifier = work.identifier
+    files = []
+    if seen.shows_pixels:
+        files.append((book_pdf_path(identifier), _PDF, "application/pdf", "Text"))
     if seen.verdict is AccessVerdict.OPEN:
-        files.append((images_zip_path(work), _PICTURES, "application/zip", "Dataset"))
+        files.append((images_zip_path(identifier), _PICTURES, "application/zip", "Dataset"))
     if has_text and seen.shows_text:
-        files.append((text_path(work), _PLAIN_TEXT, "text/html", "Text"))
-    return [
+        files.append((text_path(identifier), _PLAIN_TEXT, "text/html", "Text"))
+    listed = [
         {"id": stored_id(path), "type": kind, "label": bilingual(label), "format": media_type}
         for path, label, media_type, kind in files
     ]
+    return listed if any(image.redactions for image in work.images()) else [*listed, _bag(identifier)]
+
+
+def _bag(work: str) -> Json:
+    label, address = bilingual(_BAG), stored_id(bag_path(work))
+    return {"id": address, "type": "Dataset", "label": label, "format": "application/zip", "profile": _BAG_PROFILE}
 
 
 def _search_services(work: str) -> list[Json]:

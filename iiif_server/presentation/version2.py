@@ -207,6 +207,7 @@ def _ranges(ranges: Sequence[Json]) -> Iterator[Json]:
             "@type": "sc:Range",
             "label": _text(part["label"]),
             **present(
+                rendering=_links(part.get("rendering", ())),
                 ranges=[presentation_version2(item["id"]) for item in inner],
                 canvases=[item["id"] for item in part["items"] if item["type"] == "Canvas"],
             ),

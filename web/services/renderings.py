@@ -31,12 +31,12 @@ from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, cre
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
+from iiif_server.page_selection import selected_pages
 from iiif_server.problems import problem, stated_language
 from iiif_server.render.pool import RenderedStream
 from iiif_server.renderings.archive import write_archive
 from iiif_server.renderings.book import Book, book_pages
 from iiif_server.renderings.book_pdf import write_pdf
-from iiif_server.renderings.selection import selected_pages
 from iiif_server.renderings.writing import WrittenFile
 from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import RenderingPath, work_path

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from kinds_of_book import KINDS, pyramids_of, work_of
 
 from iiif_server.presentation.linting.linter import lint
 from iiif_server.presentation.manifest import build_manifest
+from repository.model.work import Rectangle
 
 Json = dict[str, Any]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,10 +109,38 @@ def test_files_to_take_away_are_those_that_access_allows(manifest_of: Callable[[
     def files(kind: str) -> list[str]:
         return [file["id"].rpartition("/")[2] for file in manifest_of(kind).get("rendering", [])]
 
-    assert files("scroll") == ["book.pdf", "images.zip"]
-    assert files("reduced") == ["book.pdf"]
-    assert files("restricted") == []
+    assert files("scroll") == ["book.pdf", "images.zip", "bag.zip"]
+    assert files("reduced") == ["book.pdf", "bag.zip"]
+    assert files("restricted") == ["bag.zip"]
+    bag = manifest_of("restricted")["rendering"][0]
+    assert (bag["type"], bag["format"]) == ("Dataset", "application/zip")
+    assert bag["profile"] == "https://www.rfc-editor.org/rfc/rfc8493"
+    assert "令牌" in bag["label"]["zh-Hans"][0]
+    assert "with a token" in bag["label"]["en"][0]
     assert all("thumbnail" not in canvas for canvas in manifest_of("restricted")["items"])
+
+
+def test_nobody_is_offered_a_work_with_redactions_as_a_bag(tmp_path: Path) -> None:
+    work = work_of("odd start", tmp_path)
+    hidden = replace(next(work.images()), redactions=(Rectangle(0, 0, 10, 10),))
+    pages = [replace(page, images=(hidden,)) if number == 0 else page for number, page in enumerate(work.pages())]
+    redacted = replace(work, volumes=(replace(work.volumes[0], pages=tuple(pages)),))
+    manifest = json.loads(build_manifest(redacted, pyramids_of(redacted), "某館", 64_000_000, NOW))
+    assert [file["id"].rpartition("/")[2] for file in manifest["rendering"]] == ["book.pdf", "images.zip"]
+
+
+def test_ranges_link_to_their_pages_as_pdf_unless_their_order_is_another(manifest_of: Callable[[str], Json]) -> None:
+    def pages(part: Json) -> list[str]:
+        return [file["id"].partition("book.pdf?pages=")[2] for file in part.get("rendering", ())]
+
+    first, second = manifest_of("bound together")["structures"]
+    assert [pages(part) for part in (first, first["items"][0], second)] == [["1-2"], ["1-2"], ["3-4"]]
+    assert second["rendering"][0]["format"] == "application/pdf"
+    contents, sequence = manifest_of("misplaced leaves")["structures"]
+    assert (pages(contents), pages(sequence)) == (["1-4"], [])
+    volumes = manifest_of("several volumes")["structures"]
+    assert [pages(volume) for volume in volumes] == [["1-2"], ["3-4"]]
+    assert volumes[0]["rendering"][0]["label"]["zh-Hans"] == ["本册（PDF）"]
 
 
 def test_manifest_states_the_year_and_the_institution_with_its_logo(manifest_of: Callable[[str], Json]) -> None:

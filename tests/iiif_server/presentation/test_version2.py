@@ -113,6 +113,7 @@ def test_ranges_are_listed_flat_under_one_top(manifest_of: Callable[[str], Json]
     top, first, inner, second, _ = manifest_of("bound together")["structures"]
     assert (top["viewingHint"], top["ranges"]) == ("top", [first["@id"], second["@id"]])
     assert (first["ranges"], len(inner["canvases"])) == ([inner["@id"]], 2)
+    assert (second["rendering"]["@id"].rpartition("=")[2], second["rendering"]["format"]) == ("3-4", "application/pdf")
 
 
 def test_record_rights_and_links_have_their_names_of_2(manifest_of: Callable[[str], Json]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iiif_server.renderings.selection import LONGEST, selected_pages
+from iiif_server.page_selection import LONGEST, selected_pages, selection_of
 from repository.errors import RequestInvalid
 
 
@@ -26,3 +28,9 @@ def test_selection_gives_pages_once_in_the_order_of_the_book(text: str, numbers:
 def test_what_selects_no_page_is_refused(text: str) -> None:
     with pytest.raises(RequestInvalid):
         selected_pages(text, 6)
+
+
+@given(st.sets(st.integers(1, 40), min_size=1))
+def test_written_selection_is_read_as_the_same_pages(numbers: set[int]) -> None:
+    assert selected_pages(selection_of(numbers), 40) == sorted(numbers)
+    assert selection_of([3, 1, 2, 6, 2]) == "1-3,6"

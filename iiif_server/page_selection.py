@@ -1,8 +1,10 @@
-"""The pages of a rendering: ``pages=1-20,25``, numbers from 1 as the reader counts them. (pure)"""
+"""A selection of pages of a work: ``pages=1-20,25``, numbers from 1 as the reader counts them. (pure)"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 from repository.errors import RequestInvalid
@@ -33,3 +35,14 @@ def selected_pages(text: str, last: int) -> list[int]:
             raise RequestInvalid(part="pages", reason=_FORM.format(last=last))
         selected |= set(range(first, end + 1))
     return sorted(selected)
+
+
+def selection_of(numbers: Iterable[int]) -> str:
+    """Return the shortest selection of these pages: the inverse of `selected_pages`, which raises if it is too long."""
+    ordered = sorted(set(numbers))
+    runs = groupby(enumerate(ordered), lambda entry: entry[1] - entry[0])
+    return ",".join(_run_of([number for _, number in run]) for _, run in runs)
+
+
+def _run_of(run: Sequence[int]) -> str:
+    return str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"
