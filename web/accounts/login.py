@@ -16,7 +16,7 @@ from repository.database.login_failures import LoginFailures
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
 from repository.model.accounts import Account, normalized_name
-from web.accounts.passwords import MAX_CHARACTERS, Passwords
+from web.accounts.passwords import MAX_CHARACTERS, Passwords, PasswordsBusy
 
 ACCOUNT_FAILURES: Final = 10
 """Failed logins of one account, existing or not, that are allowed within `FAILURES_REMEMBERED`."""
@@ -72,10 +72,16 @@ class Logins:
         Raises `LoginRefused`, `LoginLimited`, `PasswordsBusy` and `DatabaseFault`.
         """
         account = normalized_name(name)
-        seconds = self._failures.count(_limits(account, address))
+        limits = _limits(account, address)
+        seconds = self._failures.count(limits)
         if seconds:
             raise LoginLimited(seconds=seconds)
-        found = self._check(account, password)
+        try:
+            found = self._check(account, password)
+        except PasswordsBusy:
+            for subject in limits:  # the password was not checked
+                self._failures.give_back(subject)
+            raise
         if found is None or found.account.disabled is not None:
             raise LoginRefused
         self._failures.forget(account_subject(account))

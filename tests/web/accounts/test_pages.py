@@ -324,6 +324,15 @@ def test_account_is_limited_after_failures_from_any_address(app: Flask, browser:
     assert browser.log_in("librarian").status_code == 303, "other accounts are not"
 
 
+def test_attempt_whose_password_is_not_checked_counts_as_no_failure(staffed: Repository) -> None:
+    passwords = Passwords(memory_kib=64, passes=1, wait_seconds=0.0)
+    browser = Browser(create_app(staffed, passwords=passwords).test_client())
+    with passwords._slots, passwords._slots:  # other logins take all the places
+        statuses = {browser.log_in("conservator").status_code for _ in range(ACCOUNT_FAILURES + 1)}
+    assert statuses == {503}
+    assert browser.log_in("conservator").status_code == 303
+
+
 def test_unknown_account_is_limited_alike(browser: Browser) -> None:
     statuses = [browser.log_in("nobody").status_code for _ in range(ACCOUNT_FAILURES + 1)]
     assert statuses == [403] * ACCOUNT_FAILURES + [429]
