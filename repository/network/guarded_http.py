@@ -194,7 +194,11 @@ def is_public(address: str) -> bool:
 
 
 def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location).partition("#")[0]
+    """Return the URL that a redirect leads to. Raises `PartnerFaulty`."""
+    try:
+        target = urljoin(url, location).partition("#")[0]
+    except ValueError as fault:
+        raise PartnerFaulty(url=url, reason=_NO_TARGET) from fault
     if url.startswith("https:") and not target.startswith("https:"):
         reason = LocalizedText("由 https 重定向至不加密的地址", "it redirects from https to an address without TLS")
         raise PartnerFaulty(url=url, reason=reason)
@@ -250,6 +254,7 @@ def _decompressed(chunks: Iterator[bytes], largest: int) -> Iterator[bytes]:
 
 _SLOW: Final = LocalizedText("应答过慢", "its answer takes too long")
 _LONG: Final = LocalizedText("应答超过 {bytes} 字节", "its answer has more than {bytes} bytes")
+_NO_TARGET: Final = LocalizedText("重定向的地址有误", "it redirects to an address that is not valid")
 _PRIVATE: Final = LocalizedText(
     "{address} 不是公网地址；如确属合作方，请写入设置 SHANBEN_HARVEST_PRIVATE",
     "{address} is not a public address; if it is a partner's, name its host in SHANBEN_HARVEST_PRIVATE",

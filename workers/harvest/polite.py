@@ -88,8 +88,13 @@ class PoliteClient:
         if status != 200:
             reason = LocalizedText(f"状态码为 {status}", f"its status is {status}")
             raise PartnerFaulty(url=url, reason=reason)
-        etag, modified = (answer.headers.get(name, "")[:_LONGEST_VALIDATOR] for name in ("etag", "last-modified"))
-        return FetchedDocument(answer.body, etag, modified)
+        return FetchedDocument(answer.body, _validator(answer, "etag"), _validator(answer, "last-modified"))
+
+
+def _validator(answer: FetchedAnswer, name: str) -> str:
+    """Return a validator as it can be stored and sent back; '' for none, and for one that cannot."""
+    value = answer.headers.get(name, "")
+    return value if value.isprintable() and len(value) <= _LONGEST_VALIDATOR else ""
 
 
 def retry_after(value: str) -> int:
@@ -98,7 +103,7 @@ def retry_after(value: str) -> int:
         return min(int(value[:9]), 10**6)
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, int((zoned - datetime.now(UTC)).total_seconds()) + 1)

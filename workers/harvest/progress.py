@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from repository.clock import timestamp
 from repository.database.harvest import KnownRecord
@@ -12,12 +12,12 @@ from repository.model.harvest import HarvestRun, HarvestSource, RecordState, Run
 from repository.repository import Repository
 from workers.harvest.keeping import ReceivedRecord, keep_records, mark_deleted
 
-MOST_VANISHED_SHARE = 0.2
-MOST_VANISHED = 20
+MOST_VANISHED_SHARE: Final = 0.2
+MOST_VANISHED: Final = 20
 """A complete run deletes at most this share of a source's records, or this number if that is more: a partner whose
 list is empty or cut short has not deleted its records. More are held back until a person accepts it."""
 
-_BATCH = 500
+_BATCH: Final = 500
 
 
 @dataclass(slots=True)

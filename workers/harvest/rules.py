@@ -24,7 +24,7 @@ from workers.harvest.languages import language_tag
 from workers.harvest.names import read_names
 from workers.harvest.source_record import FIELDS, URL_FIELDS, SourceRecord
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
 _ISBD: Final = re.compile(r"\s*[/:;,=．]\s*$")

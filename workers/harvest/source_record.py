@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 MOST_VALUES: Final = 50
 LONGEST_VALUE: Final = 4000
@@ -59,6 +59,14 @@ def ascii_url(text: str) -> str:
 
 
 def is_web_url(text: str) -> bool:
-    """Return whether a value is an http or https URL of usable length, in printable ASCII without spaces and quotes."""
+    """Return whether a value is an http or https URL with a host, in printable ASCII without spaces and quotes.
+
+    It has at most `LONGEST_URL` characters.
+    """
     is_plain = text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\^`{|}")
-    return is_plain and text.lower().startswith(("http://", "https://")) and len(text) <= LONGEST_URL
+    if not is_plain or len(text) > LONGEST_URL or not text.lower().startswith(("http://", "https://")):
+        return False
+    try:
+        return bool(urlsplit(text).hostname)
+    except ValueError:  # a bracket without its twin
+        return False

@@ -193,12 +193,14 @@ HOSTILE = {
     "UTF-16 that it is not": Answer(b'<?xml version="1.0" encoding="UTF-16"?><x/>'),
     "a redirect to itself": Answer(status=302, headers={"Location": "/oai?verb=ListRecords"}),
     "a redirect to a private address": Answer(status=302, headers={"Location": "http://10.0.0.1/"}),
+    "a redirect to no address": Answer(status=302, headers={"Location": "http://[::1"}),
     "a redirect to a file": Answer(status=302, headers={"Location": "file:///etc/passwd"}),
     "the same token for ever": listed("<ListRecords><resumptionToken>t</resumptionToken></ListRecords>"),
     "a giant token": listed(f"<ListRecords><resumptionToken>{'t' * 9000}</resumptionToken></ListRecords>"),
     "an error": listed('<error code="badArgument">no</error>'),
     "forbidden": Answer(status=403),
     "unavailable": Answer(status=503, headers={"Retry-After": "100000"}),
+    "unavailable until no date": Answer(status=503, headers={"Retry-After": f"Mon, 01 Jan {9**30} 00:00:00 GMT"}),
 }
 
 
