@@ -22,6 +22,9 @@ from web.messages.interface import translate
 from web.site.pages import CatalogueQueries
 from web.site.urls import base_url, public_url
 
+_SECONDS: Final = "public, max-age=5"
+"""As manifests: what oEmbed tells of a withdrawn work disappears from caches as soon."""
+
 _WIDTH: Final = 800
 _HEIGHT: Final = 600
 _FRAME: Final = (
@@ -52,7 +55,7 @@ def blueprint(repository: Repository) -> Blueprint:
         answer = _answer(repository, queries, work, decision)
         response = Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cache-Control"] = "public, max-age=3600"
+        response.headers["Cache-Control"] = _SECONDS
         return response
 
     return routes
