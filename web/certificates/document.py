@@ -72,7 +72,7 @@ def _description(facts: CertificateFacts) -> Iterator[CertificateRow]:
 
 
 def _image_rows(placed: PlacedImage, *, shows_pixels: bool) -> Iterator[CertificateRow]:
-    """Yield what the image is. While access shows no pixels, labels are left out, as in the public record."""
+    """Yield what the image is. While access shows no pixels, labels are left out: they may come from names of files."""
     labels = [placed.volume.label, placed.page.label] if shows_pixels else []
     pixels = text("pixels", width=placed.image.width, height=placed.image.height)
     place = [text("page", number=placed.number), *(LocalizedText(label, label) for label in labels if label)]

@@ -40,7 +40,7 @@ MOST_REASON_CHARACTERS: Final = 500
 
 _NO_ACT: Final = LocalizedText("没有这一操作", "there is no such act")
 _LONG: Final = LocalizedText(
-    f"不得超过 {MOST_REASON_CHARACTERS} 个字符", f"it may have {MOST_REASON_CHARACTERS} characters"
+    f"不得超过 {MOST_REASON_CHARACTERS} 个字符", f"it may have at most {MOST_REASON_CHARACTERS} characters"
 )
 
 

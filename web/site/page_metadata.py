@@ -1,6 +1,6 @@
 """What programs read in the page of a work: schema.org, Dublin Core and Open Graph. (pure)
 
-- schema.org as JSON-LD, of the type ``Book`` for a book and ``CreativeWork`` otherwise;
+- schema.org as JSON-LD, of the type ``Book``;
 - Dublin Core as ``meta`` elements (DCMI "Expressing Dublin Core metadata using HTML/XHTML meta and link elements");
 - Open Graph (ogp.me), by which other sites show a link as a card.
 """

@@ -1,8 +1,9 @@
 """The catalogue record of a work for everybody: what access to the work allows of its preserved record. (pure)
 
 Redactions are left out of every record: they would show where something is hidden. While access shows no pixels, the
-record has no images either, and pages are named by their numbers, because names of files may contain the names of
-people. Who assessed or repaired the original, and the remarks on its condition, are left out for the same reason.
+record has no images either, and the keys of pages are their numbers, because names of files may contain the names of
+people. Labels stay, for which the deposit answers. Who assessed or repaired the original, and the remarks on its
+condition, are left out as well.
 """
 
 from __future__ import annotations
