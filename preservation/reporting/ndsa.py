@@ -74,7 +74,7 @@ def _integrity() -> tuple[Requirement, ...]:
             "I1.1",
             Text("校验随内容提供的校验值，没有的则生成", "Verify given integrity information, or generate it"),
             Text(
-                "入库时计算每个文件的 SHA-256，写入 OCFL 清单与来源日志",
+                "入库时计算每个文件的 SHA-256，写入 OCFL 清单与溯源日志",
                 "The SHA-256 of every file is computed at ingest, and kept in the OCFL inventory and in the log",
             ),
         ),
@@ -121,7 +121,7 @@ def _checking(report: PreservationReport) -> tuple[Requirement, ...]:
             "I3.2",
             Text("记录校验的过程与结果", "Document verification processes and outcomes"),
             bool(report.sweeps) if report.works else None,
-            Text("每次校验的结果写入来源日志", "The result of every sweep is in the provenance log"),
+            Text("每次校验的结果写入溯源日志", "The result of every sweep is in the provenance log"),
             Text("尚无校验记录", "No sweep is recorded"),
         ),
         met(
@@ -160,7 +160,7 @@ def _control(report: PreservationReport) -> tuple[Requirement, ...]:
             "C3.1",
             Text("记录对内容做过什么、由谁", "Maintain logs of actions on content and their agents"),
             Text(
-                f"来源日志 {report.log.size} 条，只增不改，任何人可核验",
+                f"溯源日志 {report.log.size} 条，只增不改，任何人可核验",
                 f"{counted(report.log.size, 'entry', 'entries')} in an append-only log that anybody can verify",
             ),
         ),

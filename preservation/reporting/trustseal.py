@@ -50,7 +50,7 @@ def _objects(report: PreservationReport) -> tuple[Requirement, ...]:
             "R07",
             Text("来源与真实性", "Provenance and authenticity"),
             Text(
-                f"来源日志 {report.log.size} 条，以签名的默克尔树证明，见证方 {len(report.log.witnesses)} 个",
+                f"溯源日志 {report.log.size} 条，以签名的默克尔树证明，见证方 {len(report.log.witnesses)} 个",
                 f"{counted(report.log.size, 'log entry', 'log entries')} in a signed Merkle tree,"
                 f" {counted(len(report.log.witnesses), 'witness', 'witnesses')}",
             ),

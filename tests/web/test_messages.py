@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+import web.messages.interface
 from web.messages.interface import MESSAGES
 from workers.tasks.registry import TASKS
 
@@ -25,6 +28,12 @@ def test_sentences_of_the_interface_follow_their_numbers(key: str, one: str, non
         said = MESSAGES[key].format(**dict.fromkeys(names, number))
         assert said.en.startswith(text)
         assert f"{number} " in said.zh
+
+
+def test_no_two_tables_of_texts_have_the_same_key() -> None:
+    tables = [table for name, table in vars(web.messages.interface).items() if name.endswith("_MESSAGES")]
+    keys = Counter(key for table in tables for key in table)
+    assert [key for key, count in keys.items() if count > 1] == []
 
 
 def test_no_text_leaves_the_choice_of_the_word_to_its_reader() -> None:

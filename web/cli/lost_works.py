@@ -29,7 +29,7 @@ def list_lost(terminal: Terminal, repository: Repository) -> int:
     lost = repository.lost_works.undecided(_MOST)
     for each in lost:
         numbers = {"logged": each.logged, "stored": each.stored, "date": each.first_seen[:10]}
-        terminal.write(MESSAGES["lost.work"].format(work=each.work, **numbers))
+        terminal.write(MESSAGES["lost.listed"].format(work=each.work, **numbers))
     if not lost:
         terminal.write(MESSAGES["lost.none"])
     terminal.result(

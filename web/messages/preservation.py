@@ -50,7 +50,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "section.places": LocalizedText("副本与存放", "Copies and places"),
         "section.growth": LocalizedText("增长", "Growth"),
         "section.condition": LocalizedText("原书状况", "Physical condition"),
-        "section.log": LocalizedText("来源日志", "Provenance log"),
+        "section.log": LocalizedText("溯源日志", "Provenance log"),
         "section.ndsa": LocalizedText("NDSA 数字保存等级（2019）", "NDSA Levels of Digital Preservation (2019)"),
         "section.trust": LocalizedText("CoreTrustSeal 要求（2023–2025）", "CoreTrustSeal Requirements 2023-2025"),
         # Findings
@@ -93,7 +93,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "checks.failed": LocalizedText("未通过", "Failed"),
         "checks.not-checked": LocalizedText("未能校验", "Not checked"),
         "checks.cadence": LocalizedText(
-            "每个文件至多每 {days} 天校验一次。", "Every file is checked at least every {days} {days:day|days}."
+            "每个文件至少每 {days} 天校验一次。", "Every file is checked at least every {days} {days:day|days}."
         ),
         "checks.rate": LocalizedText("近期校验速度为每秒 {rate}。", "Checks lately read {rate} a second."),
         "checks.forecast": LocalizedText(
@@ -111,7 +111,7 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "checks.day": LocalizedText("日期", "Day"),
         "class.masters": LocalizedText("原图", "masters"),
         "class.metadata": LocalizedText("元数据与清单", "metadata and inventories"),
-        "class.log": LocalizedText("来源日志", "provenance log"),
+        "class.log": LocalizedText("溯源日志", "provenance log"),
         "class.pyramids": LocalizedText("浏览图（可重做）", "pyramids (can be made again)"),
         "class.published": LocalizedText("发布文件（可重做）", "published documents (can be made again)"),
         "sweep.running": LocalizedText("进行中", "running"),

@@ -29,7 +29,7 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "已修复 {repaired} 个文件；丢失 {lost} 个；未作改动 {left} 处",
             "Repaired: {repaired} {repaired:file|files}; lost: {lost}; left as they are: {left}",
         ),
-        "lost.work": LocalizedText(
+        "lost.listed": LocalizedText(
             "✗ {work}：日志记有 v{logged}，存储中只到 v{stored}（{date} 发现）",
             "✗ {work}: the log names v{logged}, and the store has the versions up to v{stored} (found on {date})",
         ),
