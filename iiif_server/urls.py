@@ -50,8 +50,8 @@ _BOOK_PDF: Final = "book.pdf"
 _IMAGES_ZIP: Final = "images.zip"
 _BAG_ZIP: Final = "bag.zip"
 
-COSTLY_ROOTS: Final = ("/search", OAI, "/api/", "/iiif/search/", "/iiif/autocomplete/")
-"""The start of the paths of services whose requests are limited for each client."""
+COSTLY_ROOTS: Final = (SEARCH, OAI, API_ROOT, "/iiif/search/", "/iiif/autocomplete/", "/sitemap/")
+"""The start of the paths of services that search, or list many works: their requests are limited for each client."""
 
 IMAGE_ROOT: Final = "/iiif/image/"
 IMAGE_VERSIONS: Final = (2, 3)
@@ -211,6 +211,15 @@ def page_text_path(work: str, number: int, form: str) -> str:
 def is_page_text_path(path: str) -> bool:
     """Return whether a path is that of the text of a page for programs."""
     return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml"))
+
+
+def is_made_of_a_work(path: str) -> bool:
+    """Return whether a path is that of a page or document that is made of a work's record when it is requested.
+
+    Its cost grows with the pages of the work. Manifests are stored, and written files have a limit of their own.
+    """
+    is_annotation_page = path.startswith("/iiif/presentation/") and path.endswith("/text")
+    return path.startswith(f"{WORKS}/") or is_annotation_page or path == OEMBED
 
 
 def record_path(work: str, form: str = "json") -> str:

@@ -73,7 +73,7 @@ from repository.model.work import (
     WorkState,
     WorkSummary,
 )
-from repository.model.work_json import work_of_json
+from repository.model.work_json import rights_of_json, work_of_json
 
 _BATCH: Final = 500
 _PUBLISHED: Final = WorkRow.state == WorkState.PUBLISHED.value
@@ -129,7 +129,7 @@ class Catalogue:
         query = select(WorkRow.document, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work)
         with read_session(self._sessions) as session:
             row = session.execute(query).one_or_none()
-        return HeldAccess(work_access(row), work_of_json(row.document).rights) if row else None
+        return HeldAccess(work_access(row), rights_of_json(row.document)) if row else None
 
     def lost_access(self, work: str) -> WorkAccess | None:
         """Return the access to a work that the last rebuild did not find; None for any other."""

@@ -89,10 +89,10 @@ class ChangeFeed:
             query = _records(with_works=with_works).where(*bounds).order_by(FeedRecordRow.number).limit(limit)
             return [_record(row) for row in session.execute(query)]
 
-    def record(self, work: str) -> FeedRecord | None:
-        """Return the record of a work; None for one that was never published."""
+    def record(self, work: str, *, with_work: bool = True) -> FeedRecord | None:
+        """Return the record of a work, without the work if not wanted; None for one that was never published."""
         with read_session(self._sessions) as session:
-            row = session.execute(_records(with_works=True).where(FeedRecordRow.work == work)).one_or_none()
+            row = session.execute(_records(with_works=with_work).where(FeedRecordRow.work == work)).one_or_none()
         return _record(row) if row else None
 
     def count_records(self, wanted: RecordRange) -> int:

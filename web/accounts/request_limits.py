@@ -1,9 +1,20 @@
-"""Limits the requests of one client to the services that cost much: search, harvesting, the interface for programs.
+"""Limits the requests of one client, by what they cost.
 
-The numbers are counted by the library `limits` in a moving window of a minute. With Redis as the broker, all web
-processes count together; without it, each process counts its own, so that ``n`` processes serve a client at up to ``n``
-times the rate. A partner whose token has the scope ``harvest`` is counted by its token, at `_PARTNER_TIMES` the rate.
-Renderings and searches for pictures have budgets of their own, because they differ in cost.
+===================================================================  ======================  =======================
+requests                                                             processor time          limit, a minute
+===================================================================  ======================  =======================
+search, lists of works, harvesting, the interface for programs,      4 to 150 ms             the setting
+parts of the sitemap
+pages, records and texts of a work                                   5 to 30 ms: it grows    `_TIMES_OF_A_WORK` times
+                                                                     with the work           the setting
+all else: manifests, tiles, the log                                  below 3 ms              none
+===================================================================  ======================  =======================
+
+The two are counted apart, so that a viewer that loads the text of many pages can still search. The numbers are counted
+by the library `limits` in a moving window of a minute. With Redis as the broker, all web processes count together;
+without it, each process counts its own, so that ``n`` processes serve a client at up to ``n`` times the rate. A partner
+whose token has the scope ``harvest`` is counted by its token, at `_PARTNER_TIMES` the rate. Renderings and searches for
+pictures have budgets of their own, because they differ in cost.
 """
 
 from __future__ import annotations
@@ -20,7 +31,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from iiif_server.auth.credentials import credentials_of
 from iiif_server.request.cost import RequestLimited
-from iiif_server.urls import COSTLY_ROOTS
+from iiif_server.urls import COSTLY_ROOTS, WORKS, is_made_of_a_work
 from repository.config import Settings
 from repository.localized import LocalizedText
 from repository.model.partners import Scope
@@ -28,6 +39,8 @@ from repository.repository import Repository
 from web.trusted_networks import request_address
 
 _PARTNER_TIMES: Final = 10
+_TIMES_OF_A_WORK: Final = 4
+_COUNTED: Final = {1: "requests", _TIMES_OF_A_WORK: "works"}
 _TIMEOUTS: Final = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
 
 
@@ -51,19 +64,19 @@ class RequestLimits:
         self._shared = _shared_limiter(repository.settings)
 
     def __call__(self) -> None:
-        """Count the request, if it is for such a service. A program on this machine has no limit."""
-        if not self._rate or request.method == "OPTIONS" or not request.path.startswith(COSTLY_ROOTS):
+        """Count the request, if its kind is limited. A program on this machine has no limit."""
+        times = _times(request.path)
+        if not self._rate or request.method == "OPTIONS" or not times:
             return
         address = request_address(request)
         if not address:
             return
         client, rate = self._client(address)
-        limit = RateLimitItemPerMinute(rate)
-        limiter = self._shared or self._own
+        limit, counted = RateLimitItemPerMinute(rate * times), (_COUNTED[times], client)
         try:
-            seconds = _hit(limiter, limit, client)
+            seconds = _hit(self._shared or self._own, limit, counted)
         except StorageError:  # Redis is away: this process counts its own
-            seconds = _hit(self._own, limit, client)
+            seconds = _hit(self._own, limit, counted)
         if seconds:
             raise RequestsLimited(seconds=seconds)
 
@@ -76,11 +89,18 @@ class RequestLimits:
         return f"address:{address}", self._rate
 
 
-def _hit(limiter: MovingWindowRateLimiter, limit: RateLimitItemPerMinute, client: str) -> int:
-    """Count a request. Return 0, or the seconds to wait if it is one too many."""
-    if limiter.hit(limit, "requests", client):
+def _times(path: str) -> int:
+    """Return how many times the setting's rate the requests for a path may have; 0 for no limit."""
+    if path.startswith(COSTLY_ROOTS) or path == WORKS:
+        return 1
+    return _TIMES_OF_A_WORK if is_made_of_a_work(path) else 0
+
+
+def _hit(limiter: MovingWindowRateLimiter, limit: RateLimitItemPerMinute, counted: tuple[str, str]) -> int:
+    """Count a request of a kind and client. Return 0, or the seconds to wait if it is one too many."""
+    if limiter.hit(limit, *counted):
         return 0
-    reset = limiter.get_window_stats(limit, "requests", client).reset_time
+    reset = limiter.get_window_stats(limit, *counted).reset_time
     return max(1, ceil(reset - time.time()))
 
 

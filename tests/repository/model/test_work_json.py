@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from repository.model.condition import Condition, Repair
 from repository.model.work import Dating, Image, Master, Page, Range, Record, Rights, Volume, Work
-from repository.model.work_json import work_of_json, work_to_json
+from repository.model.work_json import rights_of_json, work_of_json, work_to_json
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 NAMED = st.none() | WORDS
@@ -49,6 +49,7 @@ WORKS = st.builds(Work, WORDS, RECORDS, VOLUMES, st.lists(RANGES, max_size=2).ma
 @given(WORKS)
 def test_a_work_survives_json(work):
     assert work_of_json(work_to_json(work)) == work
+    assert rights_of_json(work_to_json(work)) == work.rights
 
 
 @given(WORKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import cycle, islice
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,6 +39,33 @@ def test_one_request_too_many_is_refused_with_the_time_to_wait(client: FlaskClie
     assert refused.get_json()["code"] == "request.rate"
     assert statuses(client, 1, "198.51.100.8") == [404]
     assert client.get("/", environ_overrides={"REMOTE_ADDR": "198.51.100.7"}).status_code == 200
+
+
+WORK = "w0000000000000000"
+COSTLY = ("/search?q=x", "/works", "/oai", "/api/1/search", f"/iiif/search/2/{WORK}", "/sitemap/1.xml")
+OF_A_WORK = (
+    *(f"/works/{WORK}{rest}" for rest in ("", "/read", "/text", "/text/1.txt", "/record.json", "/record.mods.xml")),
+    f"/iiif/presentation/3/{WORK}/canvas/1/text",
+    f"/iiif/presentation/2/{WORK}/canvas/1/text",
+    "/oembed",
+)
+CHEAP = ("/", "/log/key", "/iiif/discovery/1/changes", f"/iiif/presentation/3/{WORK}/manifest", "/robots.txt")
+
+
+@pytest.mark.parametrize(
+    ("paths", "most"),
+    [(COSTLY, RATE), (OF_A_WORK, RATE * request_limits._TIMES_OF_A_WORK), (CHEAP, None)],
+    ids=["searches and lists", "what is made of a work", "what is cheap"],
+)
+def test_requests_are_limited_by_what_they_cost(client: FlaskClient, paths: tuple[str, ...], most: int | None) -> None:
+    def ask(path: str) -> int:
+        return client.get(path, environ_overrides={"REMOTE_ADDR": "198.51.100.10"}).status_code
+
+    answered = [ask(path) for path in islice(cycle(paths), most or RATE * 10)]
+    assert 429 not in answered
+    assert {ask(path) == 429 for path in paths} == {most is not None}
+    others = {COSTLY: OF_A_WORK, OF_A_WORK: COSTLY, CHEAP: CHEAP}[paths]
+    assert ask(others[0]) != 429, "the kinds are counted apart"
 
 
 def test_program_on_this_machine_has_no_limit(client: FlaskClient) -> None:
