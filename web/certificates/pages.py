@@ -31,7 +31,7 @@ from web.certificates.form import CertificateForm, certificate_form
 from web.certificates.history import look_up
 from web.certificates.pdf import certificate_pdf, qr_code
 from web.certificates.picture import picture_path
-from web.site.cors import conditional
+from web.site.cors import revalidated
 from web.site.language import current_language
 from web.site.static_files import VERIFY_SCRIPT, StaticFiles
 from web.site.turns import turn
@@ -42,8 +42,6 @@ Pictures = Callable[[str], bytes | None]
 
 _TYPESETTING: Final = 1
 """Certificates that one process typesets at a time."""
-
-_LIFETIME: Final = "public, max-age=60"
 
 
 class CertificatesBusy(SystemFault):
@@ -109,9 +107,8 @@ class _Certificates:
         determined = json.dumps([asdict(form), provider], ensure_ascii=False, default=str)
         response = Response(content_type="application/pdf")
         response.set_etag(hashlib.sha256(determined.encode() + (picture or b"")).hexdigest()[:32])
-        response.headers["Cache-Control"] = _LIFETIME
         response.headers["Content-Disposition"] = f'inline; filename="certificate-{facts.subject.name}.pdf"'
-        if conditional(response).status_code == HTTPStatus.NOT_MODIFIED:
+        if revalidated(response).status_code == HTTPStatus.NOT_MODIFIED:
             return response
         with turn(self._typesetting, CertificatesBusy()):
             try:

@@ -15,10 +15,9 @@ from iiif_server.discovery.activities import MEDIA_TYPE, PER_PAGE, Feed
 from repository.clock import timestamp
 from repository.errors import NotFound
 from repository.repository import Repository
-from web.site.cors import conditional
+from web.site.cors import conditional, revalidated
 from web.site.urls import base_url
 
-_LATEST: Final = "public, no-cache"
 _COMPLETE: Final = "public, max-age=3600"
 
 
@@ -32,7 +31,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/changes")
     def changes() -> Response:
-        return _respond(feed().collection(), _LATEST)
+        return revalidated(_response(feed().collection()))
 
     @routes.get("/changes/page/<int:number>")
     def page(number: int) -> Response:
@@ -42,14 +41,16 @@ def blueprint(repository: Repository) -> Blueprint:
         # Only what the size counts, so that a page and its links are of one moment.
         start, end = number * PER_PAGE, min(found.size, (number + 1) * PER_PAGE)
         activities = repository.changes.activities(start, end)
-        document = found.page(number, activities, timestamp(repository.clock()))
-        return _respond(document, _COMPLETE if number < found.last else _LATEST)
+        response = _response(found.page(number, activities, timestamp(repository.clock())))
+        if number == found.last:
+            return revalidated(response)
+        response.headers["Cache-Control"] = _COMPLETE
+        return conditional(response)
 
     return routes
 
 
-def _respond(document: bytes, caching: str) -> Response:
+def _response(document: bytes) -> Response:
     response = Response(document, content_type=MEDIA_TYPE)
     response.headers["ETag"] = f'"{generate_etag(document)}"'
-    response.headers["Cache-Control"] = caching
-    return conditional(response)
+    return response

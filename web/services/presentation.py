@@ -19,14 +19,11 @@ from repository.model.work import WorkState
 from repository.repository import Repository
 from web.services.partner_collections import partner_collection
 from web.services.store_state import absent
-from web.site.cors import conditional
+from web.site.cors import revalidated
 from web.site.not_held import not_held
 from web.site.urls import base_url
 
 _NAMES: Final = {2: "iiif2", 3: "iiif"}
-
-_SECONDS: Final = "public, max-age=5"
-"""As long as the image service trusts a look-up: documents of a withdrawn work disappear from caches as soon."""
 
 
 def blueprint(repository: Repository, version: int) -> Blueprint:
@@ -68,5 +65,4 @@ def blueprint(repository: Repository, version: int) -> Blueprint:
 def _respond(document: PublishedDocument, version: int) -> Response:
     response = Response(document.body, content_type=MEDIA_TYPES[version])
     response.headers["ETag"] = document.etag
-    response.headers["Cache-Control"] = _SECONDS
-    return conditional(response)
+    return revalidated(response)

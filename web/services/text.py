@@ -20,12 +20,9 @@ from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository
 from repository.texts import texts_of_page
-from web.site.cors import conditional
+from web.site.cors import revalidated
 from web.site.held_work import held_work
 from web.site.urls import base_url
-
-_SECONDS: Final = "public, max-age=5"
-"""As long as the image service trusts a look-up: the text of a withdrawn work disappears from caches as soon."""
 
 _NO_SIZE: Final = (1000, 1400)
 """The size of a canvas without a picture."""
@@ -97,5 +94,4 @@ def _best(work: str, number: int, texts: tuple[PageText, ...]) -> PageText:
 def _respond(body: bytes, media_type: str) -> Response:
     response = Response(body, content_type=media_type)
     response.headers["ETag"] = f'"{sha256(body).hexdigest()[:32]}"'
-    response.headers["Cache-Control"] = _SECONDS
-    return conditional(response)
+    return revalidated(response)

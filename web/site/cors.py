@@ -1,4 +1,4 @@
-"""Response headers that several blueprints share: cross-origin access (CORS) and conditional requests."""
+"""Response headers that several blueprints share: cross-origin access (CORS), conditional requests, and caching."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask import Response, request
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
 from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_page_text_path, is_record_path
 
+_ASKED_AGAIN: Final = "public, no-cache"
 _SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI)
 
 
@@ -17,6 +18,16 @@ def conditional(response: Response) -> Response:
     """Return the response, or 304 when If-None-Match has its ETag (RFC 9110, section 13.1.2)."""
     response.make_conditional(request)
     return response
+
+
+def revalidated(response: Response) -> Response:
+    """Return the response for caches that ask again each time, or 304. Its ETag is added unless it has one.
+
+    Everything that names a work is cached so, or not at all: a work that is withdrawn leaves all caches at once.
+    """
+    response.headers["Cache-Control"] = _ASKED_AGAIN
+    response.add_etag()
+    return conditional(response)
 
 
 def respond_to_preflight() -> Response | None:

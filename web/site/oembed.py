@@ -1,7 +1,7 @@
 """oEmbed 1.0: what another site needs to show a work of this one, given the address of its page or of its reader.
 
 With the setting `embedders`, the answer is of the type ``rich``: the reader in a frame. Otherwise it is a ``link`` with
-a picture. The specification's section 2.3.4 names the members.
+a picture. The specification's section 2.3.4 names the members. An answer may not be kept: the work may be withdrawn.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from repository.model.access import Decision
 from repository.model.work import Work
 from repository.repository import Repository
 from web.messages.interface import translate
+from web.site.cors import revalidated
 from web.site.pages import CatalogueQueries
 from web.site.urls import base_url, public_url
-
-_SECONDS: Final = "public, max-age=5"
-"""As manifests: what oEmbed tells of a withdrawn work disappears from caches as soon."""
 
 _WIDTH: Final = 800
 _HEIGHT: Final = 600
@@ -55,8 +53,7 @@ def blueprint(repository: Repository) -> Blueprint:
         answer = _answer(repository, queries, work, decision)
         response = Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cache-Control"] = _SECONDS
-        return response
+        return revalidated(response)
 
     return routes
 
@@ -71,7 +68,7 @@ def _answer(repository: Repository, queries: CatalogueQueries, work: Work, decis
         "title": work.record.title,
         "provider_name": provider,
         "provider_url": public_url(settings, HOME),
-        "cache_age": 3600,
+        "cache_age": 0,
     }
     if work.record.creator:
         answer["author_name"] = "; ".join(work.record.creator)

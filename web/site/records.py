@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from flask import Blueprint, Response
 from werkzeug.http import generate_etag
 
@@ -16,12 +14,9 @@ from repository.errors import NotFound
 from repository.model.access import Decision
 from repository.model.work import Work
 from repository.repository import Repository
-from web.site.cors import conditional
+from web.site.cors import revalidated
 from web.site.pages import CatalogueQueries
 from web.site.urls import base_url, public_url
-
-_SECONDS: Final = "public, max-age=5"
-"""As manifests: a withdrawn record disappears from caches as soon."""
 
 
 def blueprint(repository: Repository) -> Blueprint:
@@ -52,12 +47,11 @@ def _json_ld(repository: Repository, queries: CatalogueQueries, work: Work, deci
 
 def _changed(repository: Repository, work: Work) -> str:
     """Return the time of the newest activity of a work, or now if the feed has none yet."""
-    record = repository.changes.record(work.identifier)
+    record = repository.changes.record(work.identifier, with_work=False)
     return record.time if record else timestamp(repository.clock())
 
 
 def _respond(document: bytes, media_type: str) -> Response:
     response = Response(document, content_type=media_type)
     response.headers["ETag"] = f'"{generate_etag(document)}"'
-    response.headers["Cache-Control"] = _SECONDS
-    return conditional(response)
+    return revalidated(response)

@@ -2,6 +2,8 @@
 
 The sitemap is an index of parts, each of a fixed number of works in the order of accession. A work that is withdrawn is
 in none. Restricted works have a page, and no picture.
+
+Caches ask again for a part each time, so that a withdrawn work leaves it at once; robots.txt names no work.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from lxml import etree
 from iiif_server import urls
 from repository.errors import NotFound
 from repository.repository import Repository
+from web.site.cors import revalidated
 from web.site.pages import CatalogueQueries
 from web.site.urls import public_url
 
@@ -40,7 +43,9 @@ def blueprint(repository: Repository) -> Blueprint:
         written = (urls.book_pdf_path("*"), urls.images_zip_path("*"))  # each for minutes, when it is requested
         lines = ["User-agent: *", *(f"Disallow: {path}" for path in (*closed, *written))]
         lines += ["", f"Sitemap: {public_url(repository.settings, urls.SITEMAP)}"]
-        return _cached("\n".join(lines) + "\n", "text/plain")
+        response = Response("\n".join(lines) + "\n", mimetype="text/plain")
+        response.headers["Cache-Control"] = _MAX_AGE
+        return response
 
     @routes.get("/sitemap.xml")
     def index() -> Response:
@@ -77,10 +82,5 @@ def _xml(root: str, item: str, entries: Iterable[tuple[str, str | None]]) -> Res
         if picture:
             image = etree.SubElement(entry, f"{{{_IMAGE}}}image")
             etree.SubElement(image, f"{{{_IMAGE}}}loc").text = picture
-    return _cached(etree.tostring(document, xml_declaration=True, encoding="utf-8"), "application/xml")
-
-
-def _cached(body: str | bytes, media_type: str) -> Response:
-    response = Response(body, mimetype=media_type)
-    response.headers["Cache-Control"] = _MAX_AGE
-    return response
+    body = etree.tostring(document, xml_declaration=True, encoding="utf-8")
+    return revalidated(Response(body, mimetype="application/xml"))
