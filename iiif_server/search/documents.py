@@ -1,4 +1,7 @@
-"""What the index has of a work: the fields of its record that are searched, its facets, and the pages with text."""
+"""What the index has of a work: the fields of its record that are searched, its facets, and the pages with text.
+
+A partner's record is in the index as a work without pages, under the identifier of `record_identifier`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from iiif_server.search.dates import dynasty_of, read_years
 from iiif_server.search.fold import Tier, fold
 from iiif_server.search.pinyin import syllables
 from repository.database.holdings import class_of
+from repository.model.changes import set_of_class
+from repository.model.harvest import parts_of_identifier
 from repository.model.reign_years import Years
 from repository.model.text import PageText
 from repository.model.work import Range, Record, Work
@@ -66,9 +71,37 @@ def work_version(version: int, texts: str | None) -> str:
 def indexed_work(work: Work, version: str, accessioned: str, *, has_text: bool) -> IndexedWork:
     """Return a work's record as the index has it."""
     record = work.record
+    suggestions = [_suggestion("title", record.title), *(_suggestion("person", name) for name in record.creator)]
+    facets = {"class": [class_of(record.classification)], "text": ["yes"] if has_text else []}
+    return msgspec.structs.replace(
+        _indexed(work.identifier, version, accessioned, record, facets),
+        pages=sum(1 for _ in work.pages()),
+        fields=_fields(record, {"other": _labels(work.ranges)}),
+        suggestions=suggestions,
+    )
+
+
+def indexed_record(
+    identifier: str, version: str, accessioned: str, record: Record, more: Mapping[str, Iterable[str]]
+) -> IndexedWork:
+    """Return the record of a partner as the index has it; `more` are further texts of its fields.
+
+    Partners classify by other systems too, so that only the classes of this library become values of the facet. What
+    partners have is suggested to nobody, because suggestions count works of this library.
+    """
+    subjects = (class_of(text) for text in (record.classification or "", *more.get("class", ())))
+    classes = [each for each in subjects if set_of_class(each) != set_of_class("")]
+    facets = {"class": classes[:1], "partner": [parts_of_identifier(identifier)[0]]}
+    found = _indexed(identifier, version, accessioned, record, facets)
+    return msgspec.structs.replace(found, fields=_fields(record, more))
+
+
+def _indexed(
+    identifier: str, version: str, accessioned: str, record: Record, facets: Mapping[str, list[str]]
+) -> IndexedWork:  # fmt: skip
     years = _years(record)
     return IndexedWork(
-        work.identifier,
+        identifier,
         version,
         False,
         accessioned,
@@ -77,10 +110,7 @@ def indexed_work(work: Work, version: str, accessioned: str, *, has_text: bool) 
         record.date.text if record.date else "",
         " ".join(syllables(record.title)),
         (years.first, years.last) if years else None,
-        sum(1 for _ in work.pages()),
-        _fields(work),
-        _facets(record, years, has_text),
-        [_suggestion("title", record.title), *(_suggestion("person", name) for name in record.creator)],
+        facets=_facets(record, years, facets),
     )
 
 
@@ -100,8 +130,7 @@ def _pages(work: Work, texts: Mapping[str, PageText]) -> Iterator[BlockPage]:
         yield BlockPage(number, page.label, *sides, lines)
 
 
-def _fields(work: Work) -> dict[str, list[str]]:
-    record = work.record
+def _fields(record: Record, more: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     date = [record.date.text] if record.date else []
     fields = {
         "title": [record.title],
@@ -109,9 +138,9 @@ def _fields(work: Work) -> dict[str, list[str]]:
         "place": [record.edition or "", *date],
         "class": [record.classification or ""],
         "call_number": [record.call_number or "", record.identifier or ""],
-        "other": [record.summary or "", record.holder or "", *_labels(work.ranges)],
+        "other": [record.summary or "", record.holder or ""],
     }
-    return {name: [value for value in values if value] for name, values in fields.items()}
+    return {name: [value for value in (*values, *more.get(name, ())) if value] for name, values in fields.items()}
 
 
 def _labels(ranges: Iterable[Range]) -> Iterator[str]:
@@ -120,16 +149,15 @@ def _labels(ranges: Iterable[Range]) -> Iterator[str]:
         yield from _labels(each.ranges)
 
 
-def _facets(record: Record, years: Years | None, has_text: bool) -> dict[str, list[str]]:
+def _facets(record: Record, years: Years | None, more: Mapping[str, list[str]]) -> dict[str, list[str]]:
     edition = edition_of(record.edition or "")
     dynasty = dynasty_of(record.date.text if record.date else record.edition or "", years)
     facets = {
-        "class": [class_of(record.classification)],
+        **more,
         "dynasty": [dynasty or ""],
         "edition": [edition or ""],
         "holder": [record.holder or ""],
         "language": list(record.language),
-        "text": ["yes"] if has_text else [],
     }
     return {name: [value for value in dict.fromkeys(values) if value] for name, values in facets.items()}
 

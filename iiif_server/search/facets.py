@@ -1,4 +1,8 @@
-"""Facets of a result: which works have a value, and how many of those that are found."""
+"""Facets of a result: which works have a value, and how many of those that are found.
+
+Works of this library and records of partners are never in one list. The facet of partners tells them apart: its value
+`OWN` is what is listed while none is chosen, and it counts both all the same.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 
 from iiif_server.search.index import SearchIndex, ShownMasks
 from iiif_server.search.open_segment import Mask, Numbers, OpenSegment
-from iiif_server.search.query import SearchQuery
+from iiif_server.search.query import ANY_PARTNER, OWN, SearchQuery
 from iiif_server.search.results import FacetCount
 from repository.model.access import AccessVerdict
 from repository.model.work import Access
@@ -29,6 +33,8 @@ def facet_masks(segment: OpenSegment, shown: ShownMasks, place: int, query: Sear
             if value in chosen:
                 mask[works] = True
         masks[name] = mask
+    if not query.is_for_partners:
+        masks["partner"] = segment.is_own
     return masks
 
 
@@ -37,7 +43,7 @@ def _works_by_value(segment: OpenSegment, shown: ShownMasks, place: int, name: s
         limited = {
             _NAMES[verdict]: np.array(works) for verdict, works in shown.limited[place].items() if verdict in _NAMES
         }
-        is_open = shown.records[place].copy()
+        is_open = shown.records[place] & segment.is_own
         for works in limited.values():
             is_open[works] = False
         return [(Access.OPEN.value, np.flatnonzero(is_open)), *limited.items()]
@@ -45,6 +51,8 @@ def _works_by_value(segment: OpenSegment, shown: ShownMasks, place: int, name: s
     pairs = [(value, facet.works[facet.codes == code]) for code, value in enumerate(facet.values)]
     if name == "text":
         return [(value, works[shown.texts[place][works]]) for value, works in pairs]
+    if name == "partner":
+        return [(OWN, np.flatnonzero(segment.is_own)), (ANY_PARTNER, np.flatnonzero(~segment.is_own)), *pairs]
     return pairs
 
 
@@ -56,8 +64,11 @@ def facet_counts(  # noqa: PLR0917 - the parts of one selection
     bases: Sequence[Mask],
     masks: Sequence[Mapping[str, Mask]],
 ) -> tuple[FacetCount, ...]:
-    """Return the counts of a facet's values, under everything that is sought but the choice in this facet."""
-    chosen = query.facets.get(name, ())
+    """Return the counts of a facet's values, under everything that is sought but the choice in this facet.
+
+    Where partners have nothing, their facet has no values.
+    """
+    chosen = query.facets.get(name, (OWN,) if name == "partner" else ())
     counts: dict[str, int] = dict.fromkeys(chosen, 0)
     for place, segment in enumerate(index.segments):
         others = [mask for other, mask in masks[place].items() if other != name]
@@ -65,12 +76,14 @@ def facet_counts(  # noqa: PLR0917 - the parts of one selection
         for value, number in _counted(segment, shown, place, name, found):
             if number or value in counts:
                 counts[value] = counts.get(value, 0) + number
+    if name == "partner" and not query.is_for_partners and not counts.get(ANY_PARTNER):
+        return ()
     ordered = sorted(counts.items(), key=lambda item: (item[0] not in chosen, -item[1], item[0]))[:MOST_VALUES]
     return tuple(FacetCount(value, number, value in chosen) for value, number in ordered)
 
 
 def _counted(segment: OpenSegment, shown: ShownMasks, place: int, name: str, found: Mask) -> list[tuple[str, int]]:
-    if name in {"access", "text"}:
+    if name in {"access", "text", "partner"}:
         return [
             (value, int(found[works].sum()))
             for value, works in _works_by_value(segment, shown, place, name)

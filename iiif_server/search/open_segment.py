@@ -26,6 +26,7 @@ from iiif_server.search.local_segments import hold_segment
 from iiif_server.search.matching import Phrase, contains
 from iiif_server.search.query import expression
 from repository.database.search_segment import BLOCK_BITS, SegmentDamaged, SegmentReader
+from repository.model.harvest import parts_of_identifier
 
 Mask = npt.NDArray[np.bool_]
 Tiers = npt.NDArray[np.uint8]
@@ -59,7 +60,7 @@ class TextMatches:
 class OpenSegment:
     """A segment. Safe to use from several threads. Every method may raise `SegmentDamaged`.
 
-    Its file is not removed as long as it exists.
+    `is_own` tells the works of this library from partners' records. Its file is not removed as long as it exists.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,11 +77,12 @@ class OpenSegment:
         self.identifiers = [work.identifier for work in works]
         self.number_of = {identifier: number for number, identifier in enumerate(self.identifiers)}
         self.removed: Mask = np.array([work.removed for work in works], bool)
+        self.is_own: Mask = np.array([not parts_of_identifier(work.identifier)[1] for work in works], bool)
         self.pinyin = [work.pinyin for work in works]
         self.accessioned = [work.accessioned for work in works]
         years = [work.years or (int(NO_YEAR), -int(NO_YEAR)) for work in works]
         self.years = np.array(years, np.int32).reshape(-1, 2)
-        names = ("class", "dynasty", "edition", "holder", "language", "text")
+        names = ("class", "dynasty", "edition", "holder", "language", "text", "partner")
         self.facets = {name: _facet(works, name) for name in names}
 
     def __len__(self) -> int:
@@ -116,8 +118,7 @@ class OpenSegment:
             if (rows is not None and not len(rows)) or (rows is not None and self._is_same(phrase, tier)):
                 found[tier] = rows
             else:
-                text = reader.text_rows(tier, expression(phrase, tier), work)
-                listed = np.fromstring(text, np.int64, sep=",")
+                listed = _numbers(reader.text_rows(tier, expression(phrase, tier), work))
                 is_complete &= not phrase.has_wildcard or len(listed) <= VERIFIED_BLOCKS
                 found[tier] = self._verified(reader, phrase, tier, listed) if phrase.has_wildcard else listed
         return TextMatches(found, is_complete)
@@ -159,10 +160,10 @@ class OpenSegment:
         tiers: Tiers = np.full(len(self), NONE, np.uint8)
         with self.reader() as reader:
             for place, tier in reversed(list(enumerate(TIERS))):
-                rows = reader.record_rows(tier, expression(phrase, tier, fields))
+                rows = _numbers(reader.record_rows(tier, expression(phrase, tier, fields)))
                 if phrase.has_wildcard:
-                    rows = [row for row in rows if self._record_has(row, phrase, tier, fields)]
-                if not rows:
+                    rows = np.array([row for row in rows if self._record_has(row, phrase, tier, fields)], np.int64)
+                if not len(rows):
                     break
                 tiers[rows] = place
         return tiers
@@ -184,6 +185,10 @@ class OpenSegment:
         """Return suggestions: text, kind, and how often."""
         with self.reader() as reader:
             return reader.suggestions(folded, latin, limit)
+
+
+def _numbers(listed: str) -> Numbers:
+    return np.fromstring(listed, np.int64, sep=",")
 
 
 def works_of_rows(rows: Numbers) -> Numbers:

@@ -18,8 +18,17 @@ from iiif_server.search.fold import WILDCARD, Tier, encode
 from iiif_server.search.matching import Phrase, phrase_of
 from repository.model.reign_years import Years
 
-FACETS: Final = ("class", "dynasty", "edition", "holder", "language", "access", "text")
-"""The facets of a result."""
+OWN_FACETS: Final = ("class", "dynasty", "edition", "holder", "language", "access", "text")
+"""The facets of a result that tell apart works of this library."""
+
+FACETS: Final = ("partner", *OWN_FACETS)
+"""The facets of a result. Without a chosen partner, it has works of this library alone (`facets`)."""
+
+OWN: Final = ""
+"""The value of the facet of partners that stands for this library; no source has such a name."""
+
+ANY_PARTNER: Final = "*"
+"""The value of the facet of partners that stands for all partners; no source has such a name."""
 
 RECORD_FIELDS: Final = ("title", "person", "place", "class", "call_number")
 """The fields of a record that can be asked for alone."""
@@ -39,7 +48,8 @@ class Sort(StrEnum):
 class SearchQuery:
     """What is sought: `text` in text and record, `fields` in those fields of the record, works of some `years`.
 
-    `facets` has the chosen values of each facet; a work has one of them. Everything given must hold.
+    `facets` has the chosen values of each facet; a work has one of them. Everything given must hold. Partners' records
+    are sought instead of works if the facet of partners has chosen values.
     """
 
     text: str = ""
@@ -47,6 +57,11 @@ class SearchQuery:
     years: Years | None = None
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     sort: Sort = Sort.RELEVANCE
+
+    @property
+    def is_for_partners(self) -> bool:
+        """Whether partners' records are sought, not works of this library."""
+        return bool(self.facets.get("partner"))
 
     @property
     def is_empty(self) -> bool:

@@ -49,6 +49,9 @@ class Rescue:
 class SearchResult:
     """A part of the works that a search found, and counts of all of them.
 
+    `works` are works of this library or, if the query chose partners, partners' records; they are never both.
+    `partners` are the first records that partners have beside works of this library, of `partner_total`.
+
     `tiers` counts works by the best tier in which they have what was sought; `total` is their sum. Counts are exact if
     `is_exact`: a phrase with a wildcard in very many places is not looked up in all of them. `all_words` tells that no
     work has the text as one phrase, and works with all its words are the result. `is_shortened` tells that the text was
@@ -63,6 +66,8 @@ class SearchResult:
     all_words: bool = False
     is_shortened: bool = False
     rescues: tuple[Rescue, ...] = ()
+    partners: tuple[FoundWork, ...] = ()
+    partner_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -38,9 +38,13 @@ class SegmentSelection:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The works of all segments that a query finds, and the facets of the result."""
+    """The works of all segments that a query finds, and the facets of the result.
+
+    `partners` are the records of partners that the same query would find, none if `parts` are such records.
+    """
 
     parts: list[SegmentSelection]
+    partners: list[SegmentSelection]
     facets: Mapping[str, tuple[FacetCount, ...]]
     total: int
     tiers: Mapping[Tier, int]
@@ -52,26 +56,33 @@ def select_works(index: SearchIndex, shown: ShownMasks, query: SearchQuery, phra
     fields = [
         (name, phrase) for name, value in sorted(query.fields.items()) for phrase in phrases_of(value) if value.strip()
     ]
-    parts, bases, chosen = [], [], []
+    parts, partners, bases, chosen = [], [], [], []
     for place, segment in enumerate(index.segments):
         part = _select(segment, shown.texts[place], phrases)
         tiers = _with_fields(segment, part.tiers, fields)
         base = shown.records[place] & (tiers < NONE) & _within(segment, query.years)
         masks = facet_masks(segment, shown, place, query)
-        kept = np.logical_and.reduce([base, *masks.values()])
-        tiers = np.where(kept, tiers, NONE).astype(np.uint8)
-        parts.append(SegmentSelection(tiers, part.in_record, part.in_heading, part.blocks, part.matches))
+        parts.append(_kept(part, tiers, [base, *masks.values()]))
+        if not query.is_for_partners:
+            others = [mask for name, mask in masks.items() if name != "partner"]
+            partners.append(_kept(part, tiers, [base, *others, ~segment.is_own]))
         bases.append(base)
         chosen.append(masks)
     found = np.concatenate([part.tiers for part in parts] or [np.zeros(0, np.uint8)])
     counts = np.bincount(found, minlength=NONE + 1)[:NONE]
     return Selection(
         parts,
+        partners,
         {name: facet_counts(name, index, shown, query, bases, chosen) for name in FACETS},
         int(np.sum(counts)),
         {tier: int(counts[number]) for number, tier in enumerate(TIERS)},
         all(matches.is_complete for part in parts for matches in part.matches),
     )
+
+
+def _kept(part: SegmentSelection, tiers: Tiers, masks: Sequence[Mask]) -> SegmentSelection:
+    """Return the works of a segment with these tiers that are in all masks."""
+    return replace(part, tiers=np.where(np.logical_and.reduce(masks), tiers, NONE).astype(np.uint8))
 
 
 def _select(segment: OpenSegment, text_mask: Mask, phrases: Sequence[Phrase]) -> SegmentSelection:
@@ -118,9 +129,16 @@ def _within(segment: OpenSegment, years: Years | None) -> Mask:
     return within
 
 
-def ordered(index: SearchIndex, selection: Selection, sort: Sort, offset: int, limit: int) -> list[WorkPlace]:
-    """Return a part of the found works in an order: where they are."""
-    numbers = [np.flatnonzero(part.tiers < NONE) for part in selection.parts]
+def count_found(parts: Sequence[SegmentSelection]) -> int:
+    """Return how many works are found in all segments."""
+    return sum(int((part.tiers < NONE).sum()) for part in parts)
+
+
+def ordered(
+    index: SearchIndex, parts: Sequence[SegmentSelection], sort: Sort, offset: int, limit: int
+) -> list[WorkPlace]:
+    """Return some of the works that are found in the segments, in an order: where they are."""
+    numbers = [np.flatnonzero(part.tiers < NONE) for part in parts]
     if not sum(map(len, numbers)):
         return []
     segments = np.repeat(np.arange(len(numbers)), [len(each) for each in numbers])
@@ -130,7 +148,6 @@ def ordered(index: SearchIndex, selection: Selection, sort: Sort, offset: int, l
         return np.concatenate([one[each] for one, each in zip(values, numbers, strict=True)]).astype(np.int64)
 
     if sort is Sort.RELEVANCE:
-        parts = selection.parts
         keys = [
             column(index.ranks["title"]),
             -column([part.blocks for part in parts]),

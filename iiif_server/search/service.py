@@ -27,7 +27,7 @@ from iiif_server.search.matching import Hit, Phrase, hits_in, phrase_of
 from iiif_server.search.open_segment import NONE, Numbers, OpenSegment, TextMatches, works_of_rows
 from iiif_server.search.query import SearchQuery, parts_of, phrases_of, words_of
 from iiif_server.search.results import FoundWork, Rescue, SearchResult, Suggestion, WorkHits
-from iiif_server.search.selection import Selection, ordered, select_works
+from iiif_server.search.selection import SegmentSelection, count_found, ordered, select_works
 from repository.database.search import ShownWorks
 from repository.repository import Repository
 
@@ -39,6 +39,9 @@ HITS: Final = 3
 
 MOST_HITS: Final = 10_000
 """The hits that are looked up in one work: a common character in a long book has more, each of which costs 0.1 ms."""
+
+PARTNER_RECORDS: Final = 3
+"""The records of partners that a result of works has with it."""
 
 _READ_BLOCKS: Final = 6
 """The blocks of a work that are read for its first hits."""
@@ -56,7 +59,7 @@ class Search:
         self._lock = threading.Lock()
         self._segments: LocalSegments | None = None
         self._index = SearchIndex(())
-        self._shown = ShownWorks(frozenset(), {})
+        self._shown: ShownWorks | None = None
         self._masks: ShownMasks | None = None
         self._next_shown = 0.0
 
@@ -76,11 +79,16 @@ class Search:
             by_words = select_works(index, shown, query, words)
             if by_words.total:
                 selection, phrases, all_words = by_words, words, True
-        places = ordered(index, selection, query.sort, offset, limit)
         has_words = bool(phrases) or any(phrases_of(value) for value in query.fields.values())
         works = tuple(
-            _found(index.segments[place.segment], shown, selection, place, phrases if hits else (), hits, has_words)
-            for place in places
+            _found(
+                index.segments[place.segment], shown, selection.parts, place, phrases if hits else (), hits, has_words
+            )
+            for place in ordered(index, selection.parts, query.sort, offset, limit)
+        )
+        partners = tuple(
+            _found(index.segments[place.segment], shown, selection.partners, place, (), 0, has_words)
+            for place in ordered(index, selection.partners, query.sort, 0, PARTNER_RECORDS)
         )
         rescues = () if selection.total else tuple(_rescues(index, shown, query))
         return SearchResult(
@@ -92,6 +100,8 @@ class Search:
             all_words,
             is_shortened,
             rescues,
+            partners,
+            count_found(selection.partners),
         )
 
     def hits_in_work(self, work: str, text: str, offset: int = 0, limit: int | None = None) -> WorkHits:
@@ -137,7 +147,8 @@ class Search:
             int(mask[segment.facets["text"].works].sum())
             for mask, segment in zip(shown.texts, index.segments, strict=True)
         ]
-        return int(sum(mask.sum() for mask in shown.records)), sum(with_text)
+        records = (mask & segment.is_own for mask, segment in zip(shown.records, index.segments, strict=True))
+        return int(sum(mask.sum() for mask in records)), sum(with_text)
 
     def _count_shown(self, index: SearchIndex, shown: ShownMasks, suggestion: tuple[str, str]) -> int:
         """Return how many works that readers may see have a suggested title or name.
@@ -147,7 +158,7 @@ class Search:
         text, kind = suggestion
         phrase = phrase_of(text)
         return sum(
-            int(((segment.record_tiers(phrase, (kind,)) < NONE) & mask).sum())
+            int(((segment.record_tiers(phrase, (kind,)) < NONE) & mask & segment.is_own).sum())
             for segment, mask in zip(index.segments, shown.records, strict=True)
         )
 
@@ -164,26 +175,27 @@ class Search:
             if list(self._index.paths) != paths:
                 self._index = open_index(paths, self._index)
                 self._masks = None
-            if monotonic() >= self._next_shown:
-                shown = self._repository.search.shown_works()
-                if shown != self._shown:
+            shown = self._shown
+            if shown is None or monotonic() >= self._next_shown:
+                shown = self._repository.search.shown_works(self._shown)
+                if shown is not self._shown:
                     self._shown, self._masks = shown, None
                 self._next_shown = monotonic() + SHOWN_SECONDS
             if self._masks is None:
-                self._masks = shown_masks(self._index, self._shown)
+                self._masks = shown_masks(self._index, shown)
             return self._index, self._masks
 
 
 def _found(  # noqa: PLR0917 - what one work of a result is made from
     segment: OpenSegment,
     shown: ShownMasks,
-    selection: Selection,
+    parts: Sequence[SegmentSelection],
     place: WorkPlace,
     phrases: Sequence[Phrase],
     most: int,
     has_words: bool,
 ) -> FoundWork:
-    part = selection.parts[place.segment]
+    part = parts[place.segment]
     hits: tuple[Hit, ...] = ()
     if phrases and shown.texts[place.segment][place.work]:
         matches = list(zip(phrases, part.matches, strict=True))

@@ -14,7 +14,7 @@ from repository.database.counters import add_to_counters
 from repository.database.log_positions import LogPosition
 from repository.database.outbox import NewJob, enqueue
 from repository.database.rows import WORK_ACCESS_COLUMNS, access_values, event_values, work_access
-from repository.database.search import mark_unindexed
+from repository.database.search_changes import mark_access, mark_unindexed
 from repository.database.tables import EventRow, WorkRow
 from repository.model.access import is_same_access
 from repository.model.work import Event, WorkAccess, WorkState
@@ -52,10 +52,11 @@ def change_access(
     if is_same_access(before, after):
         return before
     session.execute(update(WorkRow).where(WorkRow.identifier == work).values(access_values(after, pending=True)))
-    for job in sorted(jobs(row.accessioned), key=lambda job: job.key):
-        enqueue(session, job, now)
     if not _is_published(after):
         append_withdrawn(session, work, clock)
+    mark_access(session, work)
+    for job in sorted(jobs(row.accessioned), key=lambda job: job.key):
+        enqueue(session, job, now)
     add_to_counters(session, published=_is_published(after) - _is_published(before))
     return after
 
@@ -79,6 +80,8 @@ def record_preserved(
     if work_access(row) == preserved.access:
         values |= {"access_pending": False}
     session.execute(update(WorkRow).where(WorkRow.identifier == work).values(values))
+    if row.state == WorkState.PUBLISHED.value:
+        append_published(session, work_of_json(row.document), clock, changed=row.version != preserved.version)
     mark_unindexed(session, work)
     known = set(session.scalars(select(EventRow.identifier).where(EventRow.work == work)))
     added = [
@@ -90,8 +93,6 @@ def record_preserved(
         session.execute(insert(EventRow), added)
     for job in sorted(jobs, key=lambda job: job.key):
         enqueue(session, job, now)
-    if row.state == WorkState.PUBLISHED.value:
-        append_published(session, work_of_json(row.document), clock, changed=row.version != preserved.version)
     add_to_counters(session, events=len(added))
 
 

@@ -58,7 +58,7 @@ from repository.database.rows import (
     summary_of,
     work_access,
 )
-from repository.database.search import mark_unindexed
+from repository.database.search_changes import mark_unindexed
 from repository.database.tables import ImageRow, UnheldEventRow, WorkRow
 from repository.model.access import rights_under
 from repository.model.work import (
@@ -315,6 +315,7 @@ class Catalogue:
             lift_timeouts(session)
             positions = unsigned_positions(session)
             pending, limited = pending_access(session), limited_access(session)
+            before = list(session.scalars(select(WorkRow.identifier)))
             forget_readable(session)
             session.execute(delete(WorkRow))
             session.execute(delete(UnheldEventRow))
@@ -322,7 +323,6 @@ class Catalogue:
             for publication in publications:
                 insert_publication(session, publication, positions, publication.access_held)
                 groups = sum_groups((groups, groups_of(publication.work, publication.accessioned)))
-                mark_unindexed(session, publication.work.identifier)
                 works.append(publication.work.identifier)
             for work, access in pending.items():
                 change = update(WorkRow).where(WorkRow.identifier == work)
@@ -331,6 +331,7 @@ class Catalogue:
             restore_logged(session, kept)
             close_gaps(session)
             rebuild_feed(session, self._clock)
+            mark_unindexed(session, *before, *works)
             clear_holdings(session)
             add_to_holdings(session, groups)
             recount(session)

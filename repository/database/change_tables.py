@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from repository.database.tables import Table
 
 FEED: Final = "changes"
-"""The name of the row of `FeedHeadRow`; it exists from the start."""
+"""The name of the row of `FeedHeadRow` that is the feed's; it exists from the start."""
 
 
 class ChangeRow(Table):
@@ -49,7 +49,10 @@ class FeedRecordRow(Table):
 
 
 class FeedHeadRow(Table):
-    """The number of activities, and the time of the newest. The transaction that locks this row may append."""
+    """How many activities the feed has, and the time of the newest; or how many changes search has followed.
+
+    The transaction that locks a row may append.
+    """
 
     __tablename__ = "feed_heads"
 

@@ -22,7 +22,7 @@ from repository.database.holdings import add_to_holdings, held_groups
 from repository.database.kept_events import stage_events
 from repository.database.outbox import NewJob, enqueue
 from repository.database.report_tables import ConditionRow
-from repository.database.search import mark_unindexed
+from repository.database.search_changes import mark_unindexed
 from repository.database.tables import EventRow, ImageRow, JobRow, ReplicaCopyRow, WorkRow
 from repository.errors import Busy, CallError, NotFound, Withdrawn
 from repository.localized import LocalizedText

@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from repository.database.engine import Sessions, read_session, run_transaction
 from repository.database.harvest_tables import HarvestedCollectionRow, HarvestedRecordRow, HarvestSourceRow
+from repository.database.search_changes import mark_unindexed
 from repository.errors import CallError, NotFound
 from repository.localized import LocalizedText
 from repository.model.harvest import (
@@ -21,6 +22,7 @@ from repository.model.harvest import (
     SourceSettings,
     SourceState,
     is_source_name,
+    record_identifier,
 )
 
 _COLUMNS: Final = tuple(field.name for field in fields(HarvestedRecord))
@@ -104,9 +106,11 @@ class Harvests:
         """Forget a source with its records."""
 
         def action(session: Session) -> None:
+            keys = session.scalars(select(HarvestedRecordRow.key).where(HarvestedRecordRow.source == name)).all()
             for table in (HarvestedRecordRow, HarvestedCollectionRow):
                 session.execute(delete(table).where(table.source == name))
             session.execute(delete(HarvestSourceRow).where(HarvestSourceRow.name == name))
+            mark_unindexed(session, *(record_identifier(name, key) for key in keys))
 
         run_transaction(self._sessions, action)
 
@@ -130,6 +134,7 @@ class Harvests:
                 session.execute(change.values(seen=number))
             change = update(HarvestSourceRow).where(HarvestSourceRow.name == name)
             session.execute(change.values(state=msgspec.to_builtins(state)))
+            mark_unindexed(session, *(record_identifier(name, record.key) for record in records))
 
         run_transaction(self._sessions, action)
 
@@ -182,6 +187,17 @@ class Harvests:
         if row is None:
             raise NotFound(what=LocalizedText(f"收割记录 {name}/{key}", f"record {name}/{key}"))
         return _record(row)
+
+    def chosen(self, pairs: Sequence[tuple[str, str]]) -> list[HarvestedRecord]:
+        """Return those of some records, by source and key, that are offered; in any order."""
+        table = HarvestedRecordRow
+        return self._records(select(table).where(tuple_(table.source, table.key).in_(pairs), _LIVE)) if pairs else []
+
+    def offered_after(self, last: tuple[str, str], limit: int) -> list[HarvestedRecord]:
+        """Return at most `limit` records that are offered, of all sources, by source and key, after `last`."""
+        table = HarvestedRecordRow
+        query = select(table).where(tuple_(table.source, table.key) > tuple_(*last), _LIVE)
+        return self._records(query.order_by(table.source, table.key).limit(limit))
 
     def same_work(self, work_key: str, limit: int) -> list[HarvestedRecord]:
         """Return records that are offered and may be of the same work, of all sources."""

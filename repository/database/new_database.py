@@ -24,6 +24,7 @@ from repository.database import (
 )
 from repository.database.change_tables import FEED, FeedHeadRow
 from repository.database.counters import COUNTERS
+from repository.database.search_tables import SEARCH_HEAD
 from repository.database.tables import CounterRow, SecretRow, Table
 
 DECLARED_IN: Final = (
@@ -54,7 +55,7 @@ def create_database(connection: Connection, revision: str) -> None:
         connection.exec_driver_sql(statement)
     connection.execute(insert(_REVISIONS), [{"version_num": revision}])
     connection.execute(insert(CounterRow), [{"name": name, "value": 0} for name in COUNTERS])
-    connection.execute(insert(FeedHeadRow), [{"name": FEED, "size": 0, "time": ""}])
+    connection.execute(insert(FeedHeadRow), [{"name": name, "size": 0, "time": ""} for name in (FEED, SEARCH_HEAD)])
     connection.execute(insert(SecretRow), [{"name": COOKIES, "value": secrets.token_bytes(32)}])
 
 

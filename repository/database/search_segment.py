@@ -168,13 +168,12 @@ class SegmentReader:
         if work is not None:
             condition += " AND rowid BETWEEN ? AND ?"
             values += [work << BLOCK_BITS, (work + 1 << BLOCK_BITS) - 1]
-        rows = f"SELECT rowid FROM text_{tier} WHERE {condition} ORDER BY rowid"  # noqa: S608 - constants
-        return self._rows(f"SELECT group_concat(rowid) FROM ({rows})", values)[0][0] or ""  # noqa: S608
+        return self._listed(f"SELECT rowid FROM text_{tier} WHERE {condition} ORDER BY rowid", values)  # noqa: S608
 
-    def record_rows(self, tier: str, expression: str) -> list[int]:
-        """Return the works whose records an expression of FTS5 matches."""
+    def record_rows(self, tier: str, expression: str) -> str:
+        """Return the works whose records an expression of FTS5 matches, as `text_rows`."""
         query = f"SELECT rowid FROM record_{tier} WHERE record_{tier} MATCH ? ORDER BY rowid"  # noqa: S608 - a constant
-        return [row for (row,) in self._rows(query, (expression,))]
+        return self._listed(query, [expression])
 
     def block(self, row: int) -> bytes | None:
         """Return the body of a block; None if there is none."""
@@ -192,6 +191,9 @@ class SegmentReader:
     def suggestions(self, folded: str, latin: str, limit: int) -> list[tuple[str, str, int]]:
         """Return suggestions: text, kind, and how often; by a part of the text, or by the beginning of its pinyin."""
         return self._rows(_SUGGESTIONS, {"folded": folded, "latin": latin, "limit": limit})
+
+    def _listed(self, query: str, values: Sequence[object]) -> str:
+        return self._rows(f"SELECT group_concat(rowid) FROM ({query})", values)[0][0] or ""  # noqa: S608 - constants
 
     def _rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[tuple[Any, ...]]:
         try:

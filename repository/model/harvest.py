@@ -154,6 +154,17 @@ def record_key(identifier: str) -> str:
     return hashlib.sha256(identifier.encode()).hexdigest()[:24]
 
 
+def record_identifier(source: str, key: str) -> str:
+    """Return the identifier of a record among those of all sources; no work has one with a slash."""
+    return f"{source}/{key}"
+
+
+def parts_of_identifier(identifier: str) -> tuple[str, str]:
+    """Return the source and the key of `record_identifier`; the key is '' for the identifier of a work."""
+    source, _, key = identifier.partition("/")
+    return source, key
+
+
 def is_record_key(text: str) -> bool:
     """Return whether a text has the form of a record's key."""
     return re.fullmatch(r"[0-9a-f]{24}", text) is not None

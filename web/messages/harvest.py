@@ -12,9 +12,9 @@ HARVEST_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
         "partners.title": LocalizedText("合作机构的书目", "Works at partner institutions"),
         "partners.lead": LocalizedText(
-            "以下记录来自合作机构，书与图像均在该机构；可在此浏览，不在本馆检索的范围之内。",
-            "These records come from partner institutions, which hold the books and the images. They are listed here to"
-            " be browsed; the search of this library does not find them.",
+            "以下记录来自合作机构，书与图像均在该机构；检索时与本馆文献分列。",
+            "These records come from partner institutions, which hold the books and the images. Searches list them"
+            " apart from the works of this library.",
         ),
         "partners.none": LocalizedText("尚无合作机构的书目。", "There are no records of partners yet."),
         "partners.count": LocalizedText("{count} 条", "{count} {count:record|records}"),

@@ -77,6 +77,15 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.sort.-date": LocalizedText("年代从晚", "Latest"),
         "search.sort.new": LocalizedText("新近入藏", "Recently added"),
         "search.facets": LocalizedText("缩小范围", "Narrow down"),
+        "search.facet.partner": LocalizedText("来源", "Source"),
+        "search.value.partner.": LocalizedText("本馆文献", "This library"),
+        "search.value.partner.*": LocalizedText("合作机构书目", "Partner institutions"),
+        "search.partners-found": LocalizedText(
+            "合作机构书目：找到 {count} 条", "Records of partner institutions found: {count}"
+        ),
+        "search.partners-all": LocalizedText("查看全部 {count} 条", "Show all {count}"),
+        "search.partners-none": LocalizedText("合作机构书目中没有找到", "Nothing found among the records of partners"),
+        "search.to-own": LocalizedText("检索本馆文献", "Search the works of this library"),
         "search.facet.class": LocalizedText("部类", "Class"),
         "search.facet.dynasty": LocalizedText("朝代", "Dynasty"),
         "search.facet.edition": LocalizedText("版本", "Edition"),

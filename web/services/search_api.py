@@ -15,6 +15,7 @@ from iiif_server.search.service import HITS, Search
 from repository.model.work import Rectangle
 from repository.repository import Repository
 from web.services.search_description import description
+from web.site.found_records import FoundRecord, found_records
 from web.site.search_parameters import number_parameter, search_parameters
 from web.site.urls import public_url
 
@@ -36,7 +37,7 @@ def blueprint(repository: Repository, search: Search) -> Blueprint:
         limit = number_parameter("limit", _LIMIT, 0, MOST_WORKS)
         hits = number_parameter("hits", HITS, 0, MOST_HITS)
         result = search.search(parameters.query, offset, limit, hits)
-        return _json(_document(repository, result, offset))
+        return _json(_document(repository, result, offset, for_partners=parameters.query.is_for_partners))
 
     @routes.get(urls.API_SUGGEST)
     def suggest() -> Response:
@@ -50,15 +51,21 @@ def blueprint(repository: Repository, search: Search) -> Blueprint:
     return routes
 
 
-def _document(repository: Repository, result: SearchResult, offset: int) -> dict[str, Any]:
+def _document(repository: Repository, result: SearchResult, offset: int, *, for_partners: bool) -> dict[str, Any]:
+    """Return a result; works of this library and records of partners are in lists of their own."""
+    records = result.works if for_partners else result.partners
     published = repository.search.summaries([found.work.identifier for found in result.works])
     return {
-        "total": result.total,
+        "total": 0 if for_partners else result.total,
         "exact": result.is_exact,
         "tiers": {tier.value: count for tier, count in result.tiers.items()},
         "offset": offset,
         "all_words": result.all_words,
         "works": [_work(repository, found) for found in result.works if found.work.identifier in published],
+        "partners": {
+            "total": result.total if for_partners else result.partner_total,
+            "records": [_record(repository, each) for each in found_records(repository, records)],
+        },
         "facets": {
             name: [{"value": each.value, "works": each.works, "chosen": each.is_chosen} for each in counts]
             for name, counts in result.facets.items()
@@ -80,6 +87,22 @@ def _work(repository: Repository, found: FoundWork) -> dict[str, Any]:
         "in_record": found.in_record,
         "manifest": public_url(repository.settings, urls.manifest_path(work.identifier)),
         "hits": [_hit(hit) for hit in found.hits],
+    }
+
+
+def _record(repository: Repository, found: FoundRecord) -> dict[str, Any]:
+    return {
+        "partner": found.source.name,
+        "source": found.source.shown_title,
+        "identifier": found.record.identifier,
+        "title": found.record.title,
+        "creator": [name.shown for name in found.cleaned.names],
+        "date": found.record.date,
+        "tier": found.tier,
+        "address": public_url(repository.settings, found.path),
+        "page": found.cleaned.page or None,
+        "manifest": found.cleaned.manifest or None,
+        "thumbnail": found.cleaned.thumbnail or None,
     }
 
 

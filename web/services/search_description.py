@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from iiif_server import urls
 from iiif_server.search.fold import TIERS
-from iiif_server.search.query import FACETS, Sort
+from iiif_server.search.query import OWN_FACETS, Sort
 
 _TEXT: Final = {"type": "string"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -34,7 +34,8 @@ def description(server: str) -> dict[str, Any]:
 
 
 def _search() -> dict[str, Any]:
-    facets = [_parameter(name, f"a chosen value of the facet {name}", many=True) for name in FACETS]
+    facets = [_parameter(name, f"a chosen value of the facet {name}", many=True) for name in OWN_FACETS]
+    partner = _parameter("partner", "records of this partner instead of works; * is all partners", many=True)
     numbers = [("offset", 0, 100_000), ("limit", 20, 100), ("hits", 3, 20)]
     return {
         "operationId": "search",
@@ -42,6 +43,7 @@ def _search() -> dict[str, Any]:
         "parameters": [
             *(_parameter(name, text) for name, text in _FIELDS.items()),
             *facets,
+            partner,
             {**_parameter("sort", "order"), "schema": {"type": "string", "enum": [sort.value for sort in Sort]}},
             *(_number(*number) for number in numbers),
         ],
@@ -86,7 +88,7 @@ def _list(item: Any) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    boolean = {"type": "boolean"}
+    boolean, nullable = {"type": "boolean"}, {"type": ["string", "null"]}
     region = {"type": "string", "description": "x,y,w,h in pixels of the image", "pattern": r"^\d+,\d+,\d+,\d+$"}
     hit = _object(
         "page text tier regions",
@@ -97,7 +99,7 @@ def _schemas() -> dict[str, Any]:
         before=_TEXT,
         after=_TEXT,
         tier=_TIER,
-        image={"type": ["string", "null"]},
+        image=nullable,
         regions=_list(region),
         lines=_list(_object("page line start end", page=_COUNT, line=_COUNT, start=_COUNT, end=_COUNT)),
     )
@@ -107,10 +109,24 @@ def _schemas() -> dict[str, Any]:
         title=_TEXT,
         creator=_list(_TEXT),
         date=_TEXT,
-        tier={"type": ["string", "null"]},
+        tier=nullable,
         in_record=boolean,
         manifest=_TEXT,
         hits=_list(hit),
+    )
+    record = _object(
+        "partner source identifier title address",
+        partner=_TEXT,
+        source=_TEXT,
+        identifier=_TEXT,
+        title=_TEXT,
+        creator=_list(_TEXT),
+        date=_TEXT,
+        tier=nullable,
+        address=_TEXT,
+        page=nullable,
+        manifest=nullable,
+        thumbnail=nullable,
     )
     facet = _list(_object("value works chosen", value=_TEXT, works=_COUNT, chosen=boolean))
     result = _object(
@@ -121,6 +137,7 @@ def _schemas() -> dict[str, Any]:
         offset=_COUNT,
         all_words=boolean,
         works=_list(work),
+        partners=_object("total records", total=_COUNT, records=_list(record)),
         facets={"type": "object", "additionalProperties": facet},
         instead=_list(_object("q works", q=_TEXT, works=_COUNT, drops_conditions=boolean)),
     )

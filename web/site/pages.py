@@ -15,7 +15,7 @@ from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
 from iiif_server.search.local_segments import StoredSegmentDamaged
-from iiif_server.search.query import Sort
+from iiif_server.search.query import OWN_FACETS, Sort
 from iiif_server.search.results import SearchResult
 from iiif_server.search.service import Search
 from iiif_server.urls import collection_path, manifest_path, partner_record_path, reader_path, work_path
@@ -261,7 +261,7 @@ def blueprint(
 
 def _render_works(queries: CatalogueQueries, search: Search, *, partners: bool) -> str:
     """Return the list of works: all of them in the order of accession, or those of a search, with facets."""
-    parameters = search_parameters(Sort.NEWEST)
+    parameters = search_parameters(Sort.NEWEST, OWN_FACETS)
     result = _searched(search, parameters)
     total = result.total if parameters.pairs and result else queries.published_count()
     last = max(1, -(-total // _WORKS_PER_PAGE))
@@ -282,7 +282,9 @@ def _render_works(queries: CatalogueQueries, search: Search, *, partners: bool) 
         parameters=parameters,
         partners=partners,
         sorts=[sort for sort in Sort if sort is not Sort.RELEVANCE],
-        facets=result.facets if result and (result.total or parameters.pairs) else None,
+        facets={name: result.facets[name] for name in OWN_FACETS if name in result.facets}
+        if result and (result.total or parameters.pairs)
+        else None,
     )
 
 

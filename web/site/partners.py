@@ -96,9 +96,9 @@ def find_record(repository: Repository, name: str, key: str) -> HarvestedRecord:
     return repository.harvests.record(name, key)
 
 
-def permit_pictures(source: HarvestSource) -> None:
-    """Let the page that is being answered load pictures from the sites of a source (Content Security Policy)."""
-    g.picture_hosts = picture_origins(source)
+def permit_pictures(*sources: HarvestSource) -> None:
+    """Let the page that is being answered load pictures from the sites of sources (Content Security Policy)."""
+    g.picture_hosts = tuple(dict.fromkeys(origin for source in sources for origin in picture_origins(source)))
 
 
 def picture_origins(source: HarvestSource) -> tuple[str, ...]:

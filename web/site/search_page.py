@@ -20,7 +20,9 @@ from repository.identifiers import Kind
 from repository.model.access import Decision, decide
 from repository.model.work import HeldImage, WorkSummary
 from repository.repository import Repository
+from web.site.found_records import found_records
 from web.site.language import current_language
+from web.site.partners import permit_pictures
 from web.site.search_parameters import FIELDS, SearchParameters, number_parameter, search_parameters
 from web.site.search_views import HitView, WorkView, hit_view
 from web.site.view_models import Picture, cover_picture, page_numbers
@@ -94,18 +96,25 @@ def blueprint(repository: Repository, search: Search) -> Blueprint:
             return _with_headers(render_template("search.html", parameters=parameters, fault=fault))
         page = number_parameter("page", 1, 1, _LAST_PAGE)
         result = search.search(parameters.query, (page - 1) * WORKS_A_PAGE, WORKS_A_PAGE)
-        return _with_headers(_results(views, parameters, result, page))
+        return _with_headers(_results(repository, views, parameters, result, page))
 
     return routes
 
 
-def _results(views: SearchViews, parameters: SearchParameters, result: SearchResult, page: int) -> str:
+def _results(
+    repository: Repository, views: SearchViews, parameters: SearchParameters, result: SearchResult, page: int
+) -> str:  # fmt: skip
     last = max(1, min(_LAST_PAGE, -(-result.total // WORKS_A_PAGE)))
+    for_partners = parameters.query.is_for_partners
+    records = found_records(repository, result.works if for_partners else result.partners if page == 1 else ())
+    permit_pictures(*(each.source for each in records))
     return render_template(
         "search.html",
         parameters=parameters,
         result=result,
-        works=views.works(result.works),
+        works=[] if for_partners else views.works(result.works),
+        records=records,
+        partner_names={source.name: source.shown_title for source in repository.harvests.sources()},
         sorts=list(Sort),
         fields=FIELDS,
         page=page,

@@ -2,7 +2,8 @@
 
 ``q`` is text; ``title``, ``person``, ``place``, ``classification``, ``call_number`` and ``date`` ask for fields of the
 record; ``class``, ``dynasty``, ``edition``, ``holder``, ``language``, ``access`` and ``text`` choose values of facets,
-each as often as wanted; ``sort`` is an order.
+each as often as wanted; ``sort`` is an order. ``partner`` chooses the partners whose records are sought instead of
+works of this library, which ``/works`` does not offer.
 """
 
 from __future__ import annotations
@@ -54,15 +55,20 @@ class SearchParameters:
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def toggled(self, path: str, facet: str, value: str) -> str:
-        """Return the address of the same search with a value of a facet chosen, or not chosen any more."""
+        """Return the address of the same search with a value of a facet chosen, or not chosen any more.
+
+        Of partners, one is chosen in the place of another.
+        """
         chosen = self.query.facets.get(facet, ())
+        if facet == "partner":
+            return self.address(path, {facet: [] if value in chosen else [value]})
         values = [each for each in chosen if each != value] if value in chosen else [*chosen, value]
         return self.address(path, {facet: values})
 
 
-def search_parameters(sort: Sort = Sort.RELEVANCE) -> SearchParameters:
+def search_parameters(sort: Sort = Sort.RELEVANCE, facets: Sequence[str] = FACETS) -> SearchParameters:
     """Return the search of the request; `sort` is the order by default. Raises `RequestInvalid`."""
-    names = ("q", *FIELDS, "date", "sort", *FACETS)
+    names = ("q", *FIELDS, "date", "sort", *facets)
     pairs = tuple((name, value) for name in names for value in request.args.getlist(name) if value.strip())
     for name, value in pairs:
         if len(value) > MOST_CHARACTERS:
@@ -75,7 +81,7 @@ def search_parameters(sort: Sort = Sort.RELEVANCE) -> SearchParameters:
         first.get("q", ""),
         {field: first[name] for name, field in FIELDS.items() if name in first},
         years,
-        {name: _chosen(pairs, name) for name in FACETS if name in first},
+        {name: _chosen(pairs, name) for name in facets if name in first},
         _sort(first.get("sort", sort.value)),
     )
     return SearchParameters(query, pairs)

@@ -1,7 +1,7 @@
 """The task that harvests one source, and what recurring work and alarms ask about sources.
 
 A run that fails is recorded with its reason, and goes on from its last part when it is tried again. After a run that
-changed records, those that may be of a work of this library are found again, and the partners' collections published.
+changed records, those that may be of a work of this library are found again, and searches find what has changed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from workers.harvest.polite import PoliteClient
 from workers.harvest.progress import RunRecorder
 from workers.harvest.rules import RULES_VERSION, work_key
 from workers.harvest.xml_documents import DocumentRefused
-from workers.tasks.jobs import harvest_job
+from workers.tasks.jobs import harvest_job, search_index_job
 
 FULL_DAYS: Final = 7
 """The days between complete runs over a provider that does not keep its deletions (deletedRecord, OAI-PMH 2.5.1)."""
@@ -65,6 +65,7 @@ def harvest_source(context: TaskContext, job: Job) -> Mapping[str, object]:
         raise
     if state.totals.has_changed:
         find_own_works(repository)
+        repository.jobs.enqueue(search_index_job())
     return {"source": name, **msgspec.to_builtins(state.totals), "has_changed": state.totals.has_changed}
 
 

@@ -1,9 +1,10 @@
 """Builds the search index: segments in the store, and the list that names them (`iiif_server/search/segments.py`).
 
-- A publication and a deletion mark their work in the catalogue's transaction (`database/search.py`). One job writes the
-  marked works into a new, small segment, merges segments when there are many of about the same size, and then puts the
-  list. A search reads the list, so that it finds either the old or the new state of a work.
-- `rebuild_index` writes all works into new segments.
+- A publication, a deletion and a harvest mark what they change in their transaction (`database/search_changes.py`).
+  One job writes the marked works and partners' records into a new, small segment, merges segments when there are many
+  of about the same size, and then puts the list. A search reads the list, so that it finds either the old or the new
+  state of a work.
+- `rebuild_index` writes all works and records into new segments.
 
 A deleted work leaves every segment at once: those that have it are written again without it.
 
@@ -25,15 +26,17 @@ from iiif_server.search.segments import MOST_PAGES, SegmentEntry, SegmentList, m
 from repository import paths
 from repository.clock import timestamp
 from repository.database.outbox import Job
-from repository.database.search import UnindexedWork
+from repository.database.search import UnindexedChange
 from repository.errors import Busy
 from repository.localized import LocalizedText
+from repository.model.harvest import HarvestedRecord, parts_of_identifier, record_identifier
 from repository.model.text import best_texts
 from repository.repository import Repository
 from repository.storage.content import MovableFile
 from repository.texts import TextsDamaged, texts_of, texts_version
 from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
+from workers.harvest.indexing import indexed_partner_record
 from workers.tasks.jobs import search_index_job
 
 _LOCK: Final = "search-index"
@@ -48,7 +51,7 @@ _PAGE: Final = 1000
 
 
 def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
-    """Run a job of kind ``search``: write the works that have changed into a new segment, or ``check`` for them.
+    """Run a job of kind ``search``: write what has changed into a new segment, or ``check`` for what differs.
 
     Raises `Busy`, `SegmentDamaged`, `StoreFault`, `StagingFault`, `DatabaseFault`.
     """
@@ -59,7 +62,7 @@ def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
         changes = repository.search.unindexed(_BATCH_WORKS)
         if not changes:
             return {"works": 0}
-        indexed: list[UnindexedWork] = []
+        indexed: list[UnindexedChange] = []
         entry = _write(repository, _changed(repository, changes, indexed), most_pages=_BATCH_PAGES)
         segments = [segment for segment in _listed(repository) if entry is None or segment.name != entry.name]
         segments = _without(repository, segments, _deleted(repository, indexed))
@@ -72,7 +75,7 @@ def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
 
 
 def mark_differing(repository: Repository) -> int:
-    """Mark the works whose version in the index is not that in the catalogue, and enqueue a job. Return how many.
+    """Mark works and records whose version in the index is not that in the database; enqueue a job. Return how many.
 
     Raises `SegmentDamaged`, `StoreFault`, `StagingFault`, `DatabaseFault`.
     """
@@ -84,6 +87,8 @@ def mark_differing(repository: Repository) -> int:
             if held.pop(work, "").partition(".")[0] != str(version):
                 differing.append(work)
         last = rows[-1][0]
+    records = ((record_identifier(record.source, record.key), record.digest) for record in _records(repository))
+    differing += [record for record, digest in records if held.pop(record, "") != digest]
     differing += held
     if differing:
         repository.search.mark(differing, [search_index_job()], timestamp(repository.clock()))
@@ -91,13 +96,13 @@ def mark_differing(repository: Repository) -> int:
 
 
 def rebuild_index(repository: Repository, on_work: Callable[[], None] = lambda: None) -> SegmentList:
-    """Write all works into new segments. Return the list of them. `on_work` is called after each work.
+    """Write all works and records into new segments. Return their list. `on_work` is called after each work.
 
     Raises `Busy`, `StoreFault`, `StagingFault`, `DatabaseFault`.
     """
     with repository.locks.hold(_LOCK, _LONG_WAIT_SECONDS, Busy(what=_BUSY)):
         changes = repository.search.unindexed(1 << 30)
-        works = _all_works(repository, on_work)
+        works = _all_contents(repository, on_work)
         segments = []
         while entry := _write(repository, works, most_pages=MOST_PAGES):
             segments.append(entry)
@@ -110,7 +115,7 @@ def _listed(repository: Repository) -> list[SegmentEntry]:
     return read_list(repository.store).segments
 
 
-def _all_works(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
+def _all_contents(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
     last = ""
     while rows := repository.search.versions_after(last, _PAGE):
         for work, _, _ in rows:
@@ -119,13 +124,32 @@ def _all_works(repository: Repository, on_work: Callable[[], None]) -> Iterator[
                 yield content
             on_work()
         last = rows[-1][0]
+    yield from ((indexed_partner_record(record), ()) for record in _records(repository))
+
+
+def _records(repository: Repository) -> Iterator[HarvestedRecord]:
+    """Yield the records that partners offer."""
+    last = ("", "")
+    while records := repository.harvests.offered_after(last, _PAGE):
+        yield from records
+        last = (records[-1].source, records[-1].key)
 
 
 def _changed(
-    repository: Repository, changes: Sequence[UnindexedWork], indexed: list[UnindexedWork]
+    repository: Repository, changes: Sequence[UnindexedChange], indexed: list[UnindexedChange]
 ) -> Iterator[IndexedContent]:
-    for change in changes:
-        content = _content(repository, change.work)
+    """Yield works and partners' records as the index has them; those that are not there hide what the index had."""
+    pairs = [parts_of_identifier(change.identifier) for change in changes]
+    records = repository.harvests.chosen([(source, key) for source, key in pairs if key])
+    offered = {record_identifier(record.source, record.key): record for record in records}
+    for change, (_, key) in zip(changes, pairs, strict=True):
+        record = offered.get(change.identifier)
+        if not key:
+            content = _content(repository, change.identifier)
+        elif record is None:
+            content = removed_work(change.identifier), ()
+        else:
+            content = indexed_partner_record(record), ()
         indexed.append(change)
         yield content
 
@@ -169,9 +193,13 @@ def _write(repository: Repository, works: Iterator[IndexedContent], most_pages: 
     return SegmentEntry(name, size.works, size.removed, size.pages, size.bytes)
 
 
-def _deleted(repository: Repository, indexed: Sequence[UnindexedWork]) -> frozenset[str]:
-    """Return which of some works the catalogue does not have any more."""
-    return frozenset(each.work for each in indexed if repository.search.version(each.work) is None)
+def _deleted(repository: Repository, indexed: Sequence[UnindexedChange]) -> frozenset[str]:
+    """Return which of some works the catalogue does not have any more.
+
+    Records that a partner has deleted are not among them: other segments hide them until they are merged.
+    """
+    works = (each.identifier for each in indexed if not parts_of_identifier(each.identifier)[1])
+    return frozenset(work for work in works if repository.search.version(work) is None)
 
 
 def _without(repository: Repository, segments: list[SegmentEntry], deleted: frozenset[str]) -> list[SegmentEntry]:

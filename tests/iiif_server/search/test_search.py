@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from partner_records import add_records, named, partner_record, partner_source
 from publications import NOW, publication
 from search_library import WITHDRAWN, Pages, add_work, dated, index
 
@@ -31,7 +32,8 @@ from iiif_server.search.service import Search
 from repository import paths
 from repository.config import Settings
 from repository.database.deletions import Deletion, DeletionState
-from repository.model.work import Access, Record, Rectangle, WorkAccess
+from repository.model.harvest import RecordState, record_identifier
+from repository.model.work import Access, Dating, Record, Rectangle, WorkAccess
 from repository.repository import Repository, memory_repository
 from workers.tasks.search_index import mark_differing, rebuild_index
 
@@ -361,9 +363,9 @@ def test_a_work_that_the_catalogue_lost_leaves_the_index(repository: Repository)
     add_work(repository, "甲", [["子曰"]])
     index(repository)
     repository.catalogue.rebuild([kept])
-    index(repository)
+    repository.search.forget_all(repository.search.unindexed(10))
     assert mark_differing(repository) == 1
-    assert [each.work for each in repository.search.unindexed(10)] == [lost]
+    assert [each.identifier for each in repository.search.unindexed(10)] == [lost]
     index(repository)
     assert mark_differing(repository) == 0
     assert set(tiers_found(Search(repository), "子曰")) == {kept.work.identifier}
@@ -380,3 +382,51 @@ def test_the_same_page_of_results_is_the_same_and_pages_do_not_overlap(repositor
 
     assert page(0) == page(0)
     assert len({*page(0), *page(3), *page(6)}) == 7
+
+
+def test_records_of_partners_are_counted_and_listed_apart_from_works(repository: Repository) -> None:
+    for source in ("nlc", "pku"):
+        repository.harvests.add(partner_source(source))
+    work = add_work(repository, "論語", [["子曰"]], dated("論語", "清", holder="本馆"))
+    one = partner_record(
+        named("論語集注", "朱熹", date=Dating("宋"), classification=("Confucianism", "經部·四書")), "nlc"
+    )
+    other = partner_record(named("四書", "朱熹", alternatives=("論語 孟子",), holder="北大"), "pku")
+    add_records(repository, one, other)
+    index(repository)
+    search = Search(repository)
+
+    def listed(query: SearchQuery) -> tuple[list[str], list[str], int]:
+        found = search.search(query)
+        assert found.total == len(found.works) == sum(found.tiers.values())
+        works, partners = ([each.work.identifier for each in some] for some in (found.works, found.partners))
+        return sorted(works), sorted(partners), found.partner_total
+
+    records = [record_identifier(each.source, each.key) for each in (one, other)]
+    assert listed(SearchQuery("论语")) == ([work], records, 2)
+    assert listed(SearchQuery("论语", facets={"partner": ("*",)})) == (records, [], 0)
+    assert listed(SearchQuery("论语", facets={"partner": ("pku",)})) == (records[1:], [], 0)
+    assert listed(SearchQuery(fields={"person": "朱熹"})) == ([], records, 2)
+    assert listed(SearchQuery(years=read_years("1200"))) == ([], records[:1], 1)
+    assert listed(SearchQuery("子曰")) == ([work], [], 0)
+    assert search.suggest("四书") == []
+    assert search.indexed() == (1, 1)
+    for query, chosen in ((SearchQuery("论语"), ""), (SearchQuery("论语", facets={"partner": ("nlc",)}), "nlc")):
+        facet = search.search(query).facets["partner"]
+        assert {each.value: each.works for each in facet} == {"": 1, "*": 2, "nlc": 1, "pku": 1}
+        assert [each.value for each in facet if each.is_chosen] == [chosen]
+    facets = search.search(SearchQuery("论语", facets={"partner": ("*",)})).facets
+    assert [(each.value, each.works) for each in facets["class"]] == [("经部", 1)]
+    assert [(each.value, each.works) for each in facets["holder"]] == [("北大", 1)]
+    assert facets["access"] == facets["text"] == ()
+
+    add_records(repository, replace(one, state=RecordState.DELETED))
+    assert listed(SearchQuery("论语")) == ([work], records[1:], 1)
+    assert mark_differing(repository) == 1
+    index(repository)
+    assert mark_differing(repository) == 0
+    rebuild_index(repository)
+    assert listed(SearchQuery("论语")) == ([work], records[1:], 1)
+    repository.harvests.remove("pku")
+    assert listed(SearchQuery("论语")) == ([work], [], 0)
+    assert search.search(SearchQuery("论语")).facets["partner"] == ()

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from partner_server import dublin_core, record_xml
+from search_library import add_work, dated, index
 from staff_browser import PASSWORD, Browser
 
 from iiif_server.presentation.collections import ALL
 from iiif_server.presentation.linting.linter import lint
 from iiif_server.presentation.partner_collections import MOST, PartnerCollectionName, parse_collection_name
+from iiif_server.search import local_segments, service
 from repository.model.accounts import Role
 from repository.model.harvest import HarvestSource, RecordState, SourceKind, SourceSettings, record_key
 from repository.repository import Repository
@@ -39,6 +41,13 @@ def add(repository: Repository, name: str, *records: str, pictures: tuple[str, .
         received.append((ReceivedRecord(f"oai:{name}:{number}", "2026-01-01", original, said), None))
     repository.harvests.apply(name, keep_records(repository, name, received), source.state)
     return source
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read what searches need at each search."""
+    monkeypatch.setattr(local_segments, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(service, "SHOWN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -188,3 +197,67 @@ def test_a_partner_of_many_manifests_has_parts(client: FlaskClient, repository: 
 )
 def test_names_of_collections_have_an_inverse(name: PartnerCollectionName) -> None:
     assert parse_collection_name(name.text) == name
+
+
+def test_records_are_found_by_search_as_the_partners_and_apart_from_own_works(
+    client: FlaskClient, repository: Repository
+) -> None:
+    work = add_work(repository, "論語集注", record=dated("論語集注", "清"))
+    add(repository, "a", BOOK, dublin_core("孟子"))
+    add(repository, "b", PICTURE, dublin_core("論語義疏"), pictures=("https://images.example",))
+    index(repository)
+
+    page = client.get("/search?q=论语").get_data(as_text=True)
+    own, _, others = page.partition('id="of-partners"')
+    assert "找到 1 种" in own
+    assert f"/works/{work}" in own
+    assert "合作机构书目：找到 2 条" in others
+    assert f'href="/partners/a/{KEY}"' in others
+    assert 'href="https://partner.example/books/1"' in others
+    assert 'href="https://partner.example/iiif/presentation/3/1/manifest"' in others
+    assert "/partners/" not in own.partition('class="found"')[2]
+    assert "partner=a" in own
+    assert "partner=b" in own
+    picture = client.get("/search?q=有图")
+    assert 'src="https://images.example/1.jpg"' in picture.get_data(as_text=True)
+    assert "https://images.example" in picture.headers["Content-Security-Policy"]
+
+    chosen = client.get("/search?q=论语&partner=a").get_data(as_text=True)
+    assert "合作机构书目：找到 1 条" in chosen
+    assert f"/partners/a/{KEY}" in chosen
+    assert f"/works/{work}" not in chosen
+    assert "partner=" not in client.get("/works?dynasty=清").get_data(as_text=True)
+
+
+def test_programs_find_records_in_a_list_of_their_own(client: FlaskClient, repository: Repository) -> None:
+    add_work(repository, "論語集注")
+    add(repository, "a", BOOK)
+    index(repository)
+    found = client.get("/api/1/search?q=论语").get_json()
+    assert (found["total"], [work["title"] for work in found["works"]]) == (1, ["論語集注"])
+    [record] = found["partners"]["records"]
+    assert record["address"].endswith(f"/partners/a/{KEY}")
+    assert {name: record[name] for name in ("partner", "source", "identifier", "title", "page", "manifest")} == {
+        "partner": "a",
+        "source": "a圖書館",
+        "identifier": "oai:a:0",
+        "title": "論語注疏二十卷",
+        "page": "https://partner.example/books/1",
+        "manifest": "https://partner.example/iiif/presentation/3/1/manifest",
+    }
+    assert [(value["value"], value["works"], value["chosen"]) for value in found["facets"]["partner"]] == [
+        ("", 1, True),
+        ("*", 1, False),
+        ("a", 1, False),
+    ]
+    for partner in ("a", "*"):
+        chosen = client.get("/api/1/search", query_string={"q": "论语", "partner": partner}).get_json()
+        assert (chosen["total"], chosen["works"], chosen["partners"]) == (0, [], found["partners"])
+
+    received = ReceivedRecord("oai:a:0", "2026-02-01", b"<record/>", None)
+    known = repository.harvests.known("a", [KEY])[KEY]
+    source = repository.harvests.source("a")
+    repository.harvests.apply("a", keep_records(repository, "a", [(received, known)]), source.state)
+    assert client.get("/api/1/search?q=论语").get_json()["partners"] == {"total": 0, "records": []}
+    index(repository)
+    assert client.get("/api/1/search?q=论语").get_json()["facets"]["partner"] == []
