@@ -7,7 +7,7 @@ recorded, never computed: only a person who has the book in hand can assess it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -88,3 +88,15 @@ class Condition:
     assessor: str | None = None
     note: str | None = None
     repairs: tuple[Repair, ...] = ()
+
+
+def without_names(condition: Condition | None) -> Condition | None:
+    """Return a condition for others than the staff: nobody who assessed or repaired, and no remarks.
+
+    None if nothing remains.
+    """
+    if condition is None:
+        return None
+    repairs = tuple(replace(repair, by=None) for repair in condition.repairs)
+    stripped = replace(condition, assessor=None, note=None, repairs=repairs)
+    return None if stripped == Condition() else stripped

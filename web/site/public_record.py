@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from repository.model.access import Decision
-from repository.model.condition import Condition
+from repository.model.condition import without_names
 from repository.model.work import Image, Page, Range, Work
 from repository.model.work_json import work_to_json
 
@@ -40,18 +40,11 @@ def _with_pages(work: Work, pages: Mapping[str, Page]) -> Work:
         replace(
             volume,
             pages=tuple(pages[page.key] for page in volume.pages),
-            condition=_without_names(volume.condition),
+            condition=without_names(volume.condition),
         )
         for volume in work.volumes
     ]
-    return replace(work, volumes=tuple(volumes), condition=_without_names(work.condition))
-
-
-def _without_names(condition: Condition | None) -> Condition | None:
-    if condition is None:
-        return None
-    repairs = tuple(replace(repair, by=None) for repair in condition.repairs)
-    return replace(condition, assessor=None, note=None, repairs=repairs)
+    return replace(work, volumes=tuple(volumes), condition=without_names(work.condition))
 
 
 def _renamed(part: Range, numbers: Mapping[str, str]) -> Range:

@@ -8,13 +8,14 @@
     metadata/work.json, metadata/access.json     the record and the access in force, as the work's object holds them
     metadata/texts.json                          what is known of its files of text, if it has any
     metadata/events.json                         the events of the work's object
+    metadata/left-out.json                       what a bag for a partner leaves out of these, if anything
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from repository.model.work import Event, Work
 from workers.exported_names import DOCUMENTS
@@ -24,18 +25,24 @@ EVENTS_DOCUMENT: Final = f"{DOCUMENTS}/events.json"
 MANIFEST_DOCUMENT: Final = f"{DOCUMENTS}/manifest.json"
 PREMIS_DOCUMENT: Final = f"{DOCUMENTS}/premis.xml"
 METS_DOCUMENT: Final = f"{DOCUMENTS}/mets.xml"
+LEFT_OUT_DOCUMENT: Final = f"{DOCUMENTS}/left-out.json"
 
 _DEPOSITED: Final = ("masters/", "deposit/")
+_Content: TypeAlias = bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadFile:
-    """A file of the payload: its path in the bag, the store key of its bytes, its SHA-256 and size in bytes."""
+    """A file of the payload: its path in the bag, the store key of its bytes, its SHA-256 and size in bytes.
+
+    `content` has the bytes themselves if they are not those of the store.
+    """
 
     path: str
     key: str
     sha256: str
     bytes: int
+    content: _Content | None = None
 
 
 @dataclass(frozen=True, slots=True)

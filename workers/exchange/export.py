@@ -7,9 +7,9 @@ is written. The bag holds what `exchange/contents.py` lists. It appears under it
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from importlib import metadata
@@ -21,12 +21,14 @@ from iiif_server.presentation.published import under_address
 from preservation.digests import Digester
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
+from repository import paths
 from repository.database.catalogue import HeldAccess
-from repository.errors import DigestMismatch, NotFound, RequestInvalid, SystemFault
+from repository.errors import DigestMismatch, NotFound, ObjectInvalid, RequestInvalid, SystemFault
 from repository.localized import LocalizedText
 from repository.model.access import rights_under
 from repository.model.access_json import access_to_json
 from repository.model.work import Work
+from repository.model.work_json import work_to_json
 from repository.repository import Repository
 from workers.exchange.archive_file import ArchiveFile, writing_archive
 from workers.exchange.bag_tags import (
@@ -40,6 +42,7 @@ from workers.exchange.bag_tags import (
 )
 from workers.exchange.contents import (
     EVENTS_DOCUMENT,
+    LEFT_OUT_DOCUMENT,
     MANIFEST_DOCUMENT,
     METS_DOCUMENT,
     PREMIS_DOCUMENT,
@@ -48,6 +51,16 @@ from workers.exchange.contents import (
     PositionedEvent,
     payload_path,
 )
+from workers.exchange.for_partners import (
+    NOTE,
+    LeftOut,
+    left_out,
+    left_out_document,
+    manifest_without_record,
+    names_of_work,
+    record_without_names,
+    work_without_names,
+)
 from workers.exchange.mets import mets_document
 from workers.exchange.premis_xml import premis_document
 from workers.exported_names import ACCESS_DOCUMENT, TEXTS_DOCUMENT, WORK_DOCUMENT
@@ -55,6 +68,8 @@ from workers.progress import Progress
 from workers.tasks.preserve import EVENTS, RECORD, TEXTS, read_work
 
 _UNFINISHED: Final = ".part"
+_DEPOSIT: Final = "deposit/"
+_RECORD_OF_DEPOSIT: Final = f"{_DEPOSIT}work.toml"
 _EXISTS: Final = LocalizedText(
     "{path} 已存在；请另选文件名，或先移走", "{path} exists already; choose another name, or move it away"
 )
@@ -114,24 +129,37 @@ class PreparedBag:
         return datetime.fromisoformat(self.contents.created)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a bag is made of: contents, the access in force, the record as JSON, and what was left out of these."""
+
+    contents: BagContents
+    held: HeldAccess
+    record: bytes
+    left_out: Sequence[LeftOut] = field(default=())
+
+
 def prepare_bag(repository: Repository, work: str, base_url: str, *, for_partner: bool = False) -> PreparedBag:
     """Return the bag of the newest version of a work; `base_url` is that of the manifest.
 
-    A bag for a partner does not have the reason that the staff wrote for the access: it may name people.
-    Raises `NotFound`, `ObjectInvalid`, `StoreFault`, `DatabaseFault`.
+    A bag for a partner names nobody (`exchange/for_partners.py`). Raises `NotFound`, `ObjectInvalid`, `StoreFault`,
+    `DatabaseFault`.
     """
     held = repository.catalogue.access(work)
-    if held and for_partner:
-        held = replace(held, access=replace(held.access, reason=None))
     inventory = objects.read_inventory(repository.store, work)
     if held is None or inventory is None:
         raise NotFound(what=work)
-    contents = _contents(repository, work, inventory)
-    tags = {DECLARATION_FILE: DECLARATION, INFORMATION_FILE: _information(repository, contents)}
+    source = _Source(_contents(repository, work, inventory), held, objects.read_file(repository.store, work, RECORD))
+    if for_partner:
+        source = _for_partner(repository, source, inventory)
+    contents = source.contents
+    tags = {DECLARATION_FILE: DECLARATION, INFORMATION_FILE: _information(repository, source)}
     tags[MANIFEST_FILE] = manifest_bytes({file.path: file.sha256 for file in contents.payload})
-    tags |= _documents(repository, contents, held, base_url)
+    tags |= _documents(repository, source, base_url)
     if TEXTS in inventory.state:
         tags[TEXTS_DOCUMENT] = objects.read_file(repository.store, work, TEXTS)
+    if source.left_out:
+        tags[LEFT_OUT_DOCUMENT] = left_out_document(source.left_out)
     return PreparedBag(contents, tags, len(inventory.versions))
 
 
@@ -144,7 +172,8 @@ def write_bag(
     for path, document in {**tags, TAG_MANIFEST_FILE: manifest_bytes(digests)}.items():
         archive.add(f"{folder}/{path}", len(document), [document])
     for file in prepared.contents.payload:
-        archive.add(f"{folder}/{file.path}", file.bytes, _verified(repository, file, advance))
+        content = _verified(repository, file, advance) if file.content is None else [file.content]
+        archive.add(f"{folder}/{file.path}", file.bytes, content)
 
 
 def _contents(repository: Repository, identifier: str, inventory: Inventory) -> BagContents:
@@ -160,8 +189,62 @@ def _contents(repository: Repository, identifier: str, inventory: Inventory) -> 
     return BagContents(work, payload, events, inventory.versions[-1].created)
 
 
-def _documents(repository: Repository, contents: BagContents, held: HeldAccess, base_url: str) -> dict[str, bytes]:
+def _for_partner(repository: Repository, source: _Source, inventory: Inventory) -> _Source:
+    """Return the source of a bag that names nobody."""
+    contents, access = source.contents, source.held.access
+    payload, documents = _payload_for_partner(repository, contents, inventory)
+    record = source.record
+    if names := names_of_work(contents.work):
+        documents.append(left_out(WORK_DOCUMENT, record, names))
+        contents = replace(contents, work=work_without_names(contents.work))
+        record = work_to_json(contents.work)
+    if access.reason:
+        documents.append(left_out(ACCESS_DOCUMENT, access_to_json(access), ["reason"]))
+    held = replace(source.held, access=replace(access, reason=None))
+    return _Source(replace(contents, payload=payload), held, record, documents)
+
+
+def _payload_for_partner(
+    repository: Repository, contents: BagContents, inventory: Inventory
+) -> tuple[list[PayloadFile], list[LeftOut]]:
+    """Return the payload with a record of the deposit that names nobody, and what was left out of its files."""
+    changed, documents = dict[str, bytes | None](), list[LeftOut]()
+    for logical, preserved, content, properties in _changed_files(repository, contents.work.identifier, inventory):
+        path = payload_path(logical) or logical
+        changed[path] = content
+        documents.append(left_out(path, preserved, properties))
+    payload = [
+        file if file.path not in changed else replace(file, content=new, sha256=sha256(new).hexdigest(), bytes=len(new))
+        for file in contents.payload
+        if (new := changed.get(file.path, b"")) is not None
+    ]
+    return payload, documents
+
+
+def _changed_files(
+    repository: Repository, work: str, inventory: Inventory
+) -> Iterator[tuple[str, bytes, bytes | None, Sequence[str]]]:
+    """Yield the files of a deposit that partners get changed: path, old and new content or None, and what it lacks."""
+    if _RECORD_OF_DEPOSIT not in inventory.state:
+        return
+    record = objects.read_file(repository.store, work, _RECORD_OF_DEPOSIT)
+    try:
+        stripped, names = record_without_names(record)
+    except ValueError as fault:
+        raise ObjectInvalid(key=paths.ocfl_object(work), reason=f"{_RECORD_OF_DEPOSIT}: {fault}") from fault
+    if not names:
+        return
+    yield _RECORD_OF_DEPOSIT, record, stripped, names
+    for logical in sorted(inventory.state):  # the other files in this folder are checksum manifests
+        if logical.startswith(_DEPOSIT) and "/" not in logical.removeprefix(_DEPOSIT) and logical != _RECORD_OF_DEPOSIT:
+            manifest = objects.read_file(repository.store, work, logical)
+            if (kept := manifest_without_record(manifest)) != manifest:
+                yield logical, manifest, kept, ["work.toml"]
+
+
+def _documents(repository: Repository, source: _Source, base_url: str) -> dict[str, bytes]:
     """Return the documents about a work by their path in the bag."""
+    contents, held = source.contents, source.held
     store, identifier = repository.store, contents.work.identifier
     premis = premis_document(contents)
     return {
@@ -170,7 +253,7 @@ def _documents(repository: Repository, contents: BagContents, held: HeldAccess, 
         MANIFEST_DOCUMENT: under_address(_manifest(repository, contents.work, held), base_url),
         METS_DOCUMENT: mets_document(contents, premis, sha256(premis).hexdigest()),
         PREMIS_DOCUMENT: premis,
-        WORK_DOCUMENT: objects.read_file(store, identifier, RECORD),
+        WORK_DOCUMENT: source.record,
     }
 
 
@@ -183,7 +266,8 @@ def _manifest(repository: Repository, work: Work, held: HeldAccess) -> bytes:
     )
 
 
-def _information(repository: Repository, contents: BagContents) -> bytes:
+def _information(repository: Repository, source: _Source) -> bytes:
+    contents = source.contents
     record, payload = contents.work.record, contents.payload
     return information_bytes(
         (
@@ -191,6 +275,7 @@ def _information(repository: Repository, contents: BagContents) -> bytes:
             ("External-Identifier", contents.work.identifier),
             ("Internal-Sender-Identifier", record.identifier),
             ("External-Description", record.title),
+            ("Internal-Sender-Description", NOTE if source.left_out else None),
             ("Bagging-Date", contents.created[:10]),
             ("Payload-Oxum", f"{sum(file.bytes for file in payload)}.{len(payload)}"),
             ("Bag-Software-Agent", f"shanben {metadata.version('shanben')}"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -21,13 +23,16 @@ from repository.config import Settings
 from repository.database.outbox import JobState
 from repository.errors import DigestMismatch, NotFound, RequestInvalid
 from repository.model.access import is_same_access
+from repository.model.condition import Condition, Repair
 from repository.model.work import Access, WorkAccess
 from repository.repository import Repository, memory_repository
 from repository.texts import texts_of
 from workers.bootstrap import prepare_repository
+from workers.exchange.archive_file import writing_archive
 from workers.exchange.bag import opened_bag
 from workers.exchange.contents import BagContents
-from workers.exchange.export import export_work
+from workers.exchange.export import export_work, prepare_bag, write_bag
+from workers.exchange.for_partners import work_without_names
 from workers.exchange.mets import mets_document
 from workers.exchange.premis_xml import premis_document
 from workers.execution.context import TaskContext
@@ -284,3 +289,90 @@ def test_characters_that_xml_does_not_allow_are_replaced(context: TaskContext, b
     contents = BagContents(odd, [], [], "2026-01-01T00:00:00Z")
     for document in (premis_document(contents), mets_document(contents, b"", "")):
         assert "書\ufffd\ufffd" in document.decode()
+
+
+CONDITION = """
+# 張三評定
+[condition]
+grade = "二级甲等"
+damage = "三级"
+causes = ["蟲蛀"]
+assessed = "2024-05-03"
+assessor = "張三"
+note = "李四云：書腦\\"朽\\""
+[[condition.repair]]
+date = "2025-01"
+what = "溜口"
+by = "王五"
+[[volume]]
+folder = "下冊"
+order = 2
+[volume.condition]
+assessor = "趙六"
+[[volume]]
+folder = "上冊"
+order = 1
+"""
+NAMES = ("張三", "李四", "王五", "趙六", "因故")
+
+
+def test_a_bag_for_a_partner_names_nobody_says_so_and_is_imported(
+    context: TaskContext, empty_library: TaskContext, tmp_path: Path, shared: Path
+) -> None:
+    deposit = write_book(tmp_path / "book")
+    record = deposit / "work.toml"
+    record.write_text(RECORD.replace('redact = ["1,2,30,40"]', "") + CONDITION, "utf-8")
+    digest = sha256(record.read_bytes()).hexdigest()
+    (deposit / "manifest-sha256.txt").write_text(f"{digest} *work.toml\n")
+    listed = [
+        f"{sha256(each.read_bytes()).hexdigest()}  {each.relative_to(deposit)}" for each in deposit.rglob("*.tif")
+    ]
+    (deposit / "checksums.sha256").write_text("\n".join([*listed, f"{digest}  ./work.toml"]))
+    work = ingest(context, deposit)
+    change_access(context, work, WorkAccess(access=Access.OPEN))
+    repository = context.repository
+    preserved = objects.read_file(repository.store, work, "metadata/work.json")
+    prepared = prepare_bag(repository, work, ADDRESS, for_partner=True)
+    file = tmp_path / "bag.zip"
+    with writing_archive(file, prepared.time) as archive:
+        write_bag(repository, prepared, archive, lambda _: None)
+
+    root = unpacked(file, tmp_path / "unpacked")
+    documents = [each for each in root.rglob("*") if each.is_file() and each.suffix != ".tif"]
+    assert not [each for each in documents if any(name in each.read_text("utf-8") for name in NAMES)]
+    left_out = {each["file"]: each for each in json.loads((root / "metadata/left-out.json").read_bytes())["documents"]}
+    assert {name: each["left_out"] for name, each in left_out.items()} == {
+        "data/checksums.sha256": ["work.toml"],
+        "data/manifest-sha256.txt": ["work.toml"],
+        "data/work.toml": ["assessor", "comments", "note", "repairs.by"],
+        "metadata/access.json": ["reason"],
+        "metadata/work.json": ["assessor", "note", "repairs.by"],
+    }
+    assert (left_out["data/work.toml"]["sha256"], (root / "data/manifest-sha256.txt").exists()) == (digest, False)
+    assert left_out["metadata/work.json"]["sha256"] == sha256(preserved).hexdigest()
+    stated = {
+        event["linkingObjectIdentifier"]["sha256"] for event in json.loads((root / "metadata/events.json").read_bytes())
+    }
+    assert {left_out[f"metadata/{name}.json"]["sha256"] for name in ("work", "access")} <= stated
+    assert "left-out.json" in (root / "bag-info.txt").read_text("utf-8")
+    for name, schema in {"premis": "premis-v3-0.xsd", "mets": "mets-1.12.1.xsd"}.items():
+        found = _schema(shared / "conformance/schemas", schema, tmp_path / "schemas")
+        found.assertValid(etree.parse(root / f"metadata/{name}.xml"))
+
+    assert import_bag(empty_library, file) == work
+    imported, held = empty_library.repository.catalogue.work(work), repository.catalogue.work(work)
+    assert held
+    assert imported == work_without_names(held)
+    assert imported.condition == Condition(
+        "二级甲等", "三级破损", ("虫蛀",), "2024-05-03", repairs=(Repair("2025-01", "溜口"),)
+    )
+    assert held_masters(empty_library.repository, work).keys() == held_masters(repository, work).keys() - {
+        "deposit/manifest-sha256.txt"
+    }
+
+
+def test_a_bag_for_a_partner_of_a_work_that_names_nobody_is_as_it_was_deposited(
+    context: TaskContext, book: str
+) -> None:
+    own, partner = (prepare_bag(context.repository, book, ADDRESS, for_partner=each) for each in (False, True))
+    assert (partner.contents, partner.tags) == (own.contents, own.tags)
