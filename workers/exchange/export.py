@@ -130,7 +130,7 @@ class PreparedBag:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _BagSource:
     """What a bag is made of: contents, the access in force, the record as JSON, and what was left out of these."""
 
     contents: BagContents
@@ -149,7 +149,7 @@ def prepare_bag(repository: Repository, work: str, base_url: str, *, for_partner
     inventory = objects.read_inventory(repository.store, work)
     if held is None or inventory is None:
         raise NotFound(what=work)
-    source = _Source(_contents(repository, work, inventory), held, objects.read_file(repository.store, work, RECORD))
+    source = _BagSource(_contents(repository, work, inventory), held, objects.read_file(repository.store, work, RECORD))
     if for_partner:
         source = _for_partner(repository, source, inventory)
     contents = source.contents
@@ -189,7 +189,7 @@ def _contents(repository: Repository, identifier: str, inventory: Inventory) -> 
     return BagContents(work, payload, events, inventory.versions[-1].created)
 
 
-def _for_partner(repository: Repository, source: _Source, inventory: Inventory) -> _Source:
+def _for_partner(repository: Repository, source: _BagSource, inventory: Inventory) -> _BagSource:
     """Return the source of a bag that names nobody."""
     contents, access = source.contents, source.held.access
     payload, documents = _payload_for_partner(repository, contents, inventory)
@@ -201,7 +201,7 @@ def _for_partner(repository: Repository, source: _Source, inventory: Inventory) 
     if access.reason:
         documents.append(left_out(ACCESS_DOCUMENT, access_to_json(access), ["reason"]))
     held = replace(source.held, access=replace(access, reason=None))
-    return _Source(replace(contents, payload=payload), held, record, documents)
+    return _BagSource(replace(contents, payload=payload), held, record, documents)
 
 
 def _payload_for_partner(
@@ -242,7 +242,7 @@ def _changed_files(
                 yield logical, manifest, kept, ["work.toml"]
 
 
-def _documents(repository: Repository, source: _Source, base_url: str) -> dict[str, bytes]:
+def _documents(repository: Repository, source: _BagSource, base_url: str) -> dict[str, bytes]:
     """Return the documents about a work by their path in the bag."""
     contents, held = source.contents, source.held
     store, identifier = repository.store, contents.work.identifier
@@ -266,7 +266,7 @@ def _manifest(repository: Repository, work: Work, held: HeldAccess) -> bytes:
     )
 
 
-def _information(repository: Repository, source: _Source) -> bytes:
+def _information(repository: Repository, source: _BagSource) -> bytes:
     contents = source.contents
     record, payload = contents.work.record, contents.payload
     return information_bytes(
