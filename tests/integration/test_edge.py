@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 import pyvips
@@ -30,6 +31,16 @@ from deployed_edge import PROJECT, install, make_certificate
 from ports import reserve_port
 from server_process import ServerProcess, answers
 from servers import NginxServer
+
+from iiif_server.auth.credentials import PARTNER_PREFIX
+from iiif_server.image.resolved import TRUSTED_SECONDS
+from repository.config import Settings
+from repository.model.accounts import Role
+from repository.model.partners import Scope
+from repository.model.work import Access, WorkAccess
+from repository.repository import open_repository
+from web.accounts.passwords import Passwords
+from workers.tasks.access import set_level
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +58,7 @@ class Answer(NamedTuple):
     headers: dict[str, str]
     body: bytes
     counts: dict[str, int]
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,7 +104,8 @@ def ask(connected: socket.socket, path: str, method: str, body: bytes | None, he
     answer = connection.getresponse()
     names = [name.lower() for name, _ in answer.getheaders()]
     told = {name.lower(): value for name, value in answer.getheaders()}
-    return Answer(answer.status, told, answer.read(), {name: names.count(name) for name in names})
+    cookies = tuple(value.partition(";")[0] for value in answer.headers.get_all("Set-Cookie", ()))
+    return Answer(answer.status, told, answer.read(), {name: names.count(name) for name in names}, cookies)
 
 
 def write_book(folder: Path) -> Path:
@@ -389,3 +402,82 @@ def test_concurrent_requests_for_a_new_tile_share_one_upstream_request(edge: Edg
     lines = [json.loads(line) for line in (edge.nginx.folder / "access.log").read_text("utf-8").splitlines()]
     behind = [line for line in lines if line["uri"] == path and line["web"]]
     assert (len(bodies), len(behind)) == (1, 1)
+
+
+READER, PASSWORD = "reader", "七月流火，九月授衣，一之日觱发"
+
+
+@contextlib.contextmanager
+def access_to(edge: Edge, access: WorkAccess) -> Iterator[None]:
+    """Access to the book for a while, which the web processes know of in the end."""
+    repository = open_repository(Settings(data=edge.data))
+    try:
+        set_level(repository, edge.work, access)
+        time.sleep(TRUSTED_SECONDS + FRESH_SECONDS)
+        yield
+    finally:
+        set_level(repository, edge.work, WorkAccess(access=Access.OPEN))
+        wait_until(lambda: edge.get(edge.picture("full/max/0/default.jpg")).status == 200)
+
+
+@pytest.fixture(scope="module")
+def credentials(edge: Edge) -> dict[str, dict[str, str]]:
+    """The header fields of a reader who has logged in through the edge, and of a partner's program."""
+    repository = open_repository(Settings(data=edge.data))
+    repository.accounts.add(READER, Role.READER, Passwords().hash(PASSWORD))
+    scopes = [Scope.RESTRICTED_IMAGES, Scope.FULL_SIZE]
+    _, token = repository.partner_tokens.create("partner", scopes, PARTNER_PREFIX)
+    shown = edge.get("/login")
+    session = shown.headers["set-cookie"].partition(";")[0]
+    protection = re.search(r'name="csrf_token" value="([^"]+)"', shown.body.decode())
+    assert protection
+    form = urlencode({"csrf_token": protection[1], "name": READER, "password": PASSWORD}).encode()
+    sent = {"Cookie": session, "Referer": f"https://{NAME}/login", "Content_Type": "application/x-www-form-urlencoded"}
+    answer = edge.get("/login", "POST", body=form, **sent)
+    assert answer.status == 303, answer.body
+    cookie = next(each for each in answer.cookies if each.startswith("shanben_access="))
+    hidden = f"Shanben_Access=; {cookie}"  # nginx reads the first value, in any case; the application its own cookie
+    return {
+        "reader": {"Cookie": cookie},
+        "hidden": {"Cookie": hidden},
+        "partner": {"Authorization": f"Bearer {token}"},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("access", "public"),
+    [
+        pytest.param(WorkAccess(access=Access.RESTRICTED), 401, id="restricted"),
+        pytest.param(WorkAccess(access=Access.REDUCED, max_size=300), 300, id="reduced"),
+    ],
+)
+def test_what_an_authorised_reader_sees_never_enters_the_shared_cache(
+    edge: Edge, credentials: dict[str, dict[str, str]], access: WorkAccess, public: int
+) -> None:
+    sources = (f"127.0.1.{number}" for number in range(1, 255))  # each has a rendering budget of its own
+
+    def seen(path: str, **headers: str) -> int:
+        """The longest side of the picture, or the status without one."""
+        answer = edge.get(path, source=next(sources), **headers)
+        if answer.status != 200:
+            return answer.status
+        assert ("private, no-store" in answer.headers["cache-control"]) == bool(headers), path
+        picture = pyvips.Image.new_from_buffer(answer.body, "")
+        return int(max(picture.width, picture.height))
+
+    asked: list[str] = []
+    with access_to(edge, access):
+        for quality, (name, headers) in zip(("default", "color", "gray"), credentials.items(), strict=True):
+            first, second = (edge.picture(f"full/max/0/{quality}.{form}") for form in ("jpg", "png"))
+            assert seen(first, **headers) == 900, f"{name} first"
+            assert [seen(first), seen(f"{first}?another=query"), seen(first)] == [public] * 3, f"{name} first"
+            assert [seen(second), seen(second)] == [public] * 2, f"{name} second"
+            if name != "hidden":  # to nginx, that one is nobody
+                assert [seen(second, **headers), seen(first, **headers)] == [900] * 2, f"{name} second"
+            asked += [first, second]
+        time.sleep(FRESH_SECONDS + 1.1)  # until the cache asks again
+        assert [seen(path) for path in asked] == [public] * len(asked)
+    kept = [each.read_bytes() for each in (edge.nginx.folder / "cache").rglob("*") if each.is_file()]
+    assert any(b"\nHTTP/1.1 200" in each for each in kept)
+    assert not [each for each in kept if b"\nHTTP/1.1 200" in each and b"private, no-store" in each]
