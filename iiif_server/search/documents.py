@@ -12,7 +12,7 @@ import msgspec
 
 from iiif_server.search.blocks import Block, BlockPage, blocks_of, line_of
 from iiif_server.search.dates import dynasty_of, read_years
-from iiif_server.search.fold import Tier, fold
+from iiif_server.search.fold import Tier, fold, tables
 from iiif_server.search.pinyin import syllables
 from repository.database.holdings import class_of
 from repository.model.changes import set_of_class
@@ -63,9 +63,14 @@ def removed_work(identifier: str) -> IndexedWork:
     return IndexedWork(identifier, "", removed=True)
 
 
+def content_version(version: str) -> str:
+    """Return how the version of a work or record in the index begins: its own version, and that of the folding."""
+    return f"{version}.{tables().digest}."
+
+
 def work_version(version: int, texts: str | None) -> str:
-    """Return the version of a work in the index: that of its object and that of its texts."""
-    return f"{version}.{texts or ''}"
+    """Return the version of a work in the index: that of its object, of the folding, and of its texts."""
+    return f"{content_version(str(version))}{texts or ''}"
 
 
 def indexed_work(work: Work, version: str, accessioned: str, *, has_text: bool) -> IndexedWork:

@@ -13,11 +13,12 @@ ideographic description sequences.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Final
 
@@ -36,12 +37,21 @@ class Tier(StrEnum):
 TIERS: Final = tuple(Tier)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FoldTables:
-    """The characters of a tier by code point, as `str.translate` takes them."""
+    """The characters of a tier by code point, as `str.translate` takes them.
+
+    `digest` tells these tables from others: an index is made again where it was folded by others.
+    """
 
     simplified: dict[int, str]
     heads: dict[int, str]
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits of a digest of both tables."""
+        listed = repr([sorted(self.simplified.items()), sorted(self.heads.items())])
+        return hashlib.sha256(listed.encode()).hexdigest()[:16]
 
 
 def read_simplified() -> dict[int, str]:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from iiif_server.search.documents import indexed_work, removed_work, work_blocks, work_version
+from iiif_server.search.documents import content_version, indexed_work, removed_work, work_blocks, work_version
 from iiif_server.search.local_segments import copy_segments, local_path, read_list, remove_stale, segments_folder
 from iiif_server.search.segment_file import IndexedContent, contents_of, write_segment
 from iiif_server.search.segments import MOST_PAGES, SegmentEntry, SegmentList, mergeable, segment_name
@@ -80,15 +81,13 @@ def mark_differing(repository: Repository) -> int:
     Raises `SegmentDamaged`, `StoreFault`, `StagingFault`, `DatabaseFault`.
     """
     held = _held_versions(repository)
-    differing = []
-    last = ""
-    while rows := repository.search.versions_after(last, _PAGE):
-        for work, version, _ in rows:
-            if held.pop(work, "").partition(".")[0] != str(version):
-                differing.append(work)
-        last = rows[-1][0]
+    versions = ((work, str(version)) for work, version in _versions(repository))
     records = ((record_identifier(record.source, record.key), record.digest) for record in _records(repository))
-    differing += [record for record, digest in records if held.pop(record, "") != digest]
+    differing = [
+        identifier
+        for identifier, version in chain(versions, records)
+        if not held.pop(identifier, "").startswith(content_version(version))
+    ]
     differing += held
     if differing:
         repository.search.mark(differing, [search_index_job()], timestamp(repository.clock()))
@@ -116,15 +115,20 @@ def _listed(repository: Repository) -> list[SegmentEntry]:
 
 
 def _all_contents(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
+    for work, _ in _versions(repository):
+        content = _content(repository, work)
+        if not content[0].removed:
+            yield content
+        on_work()
+    yield from ((indexed_partner_record(record), ()) for record in _records(repository))
+
+
+def _versions(repository: Repository) -> Iterator[tuple[str, int]]:
+    """Yield the works of the catalogue with their versions."""
     last = ""
     while rows := repository.search.versions_after(last, _PAGE):
-        for work, _, _ in rows:
-            content = _content(repository, work)
-            if not content[0].removed:
-                yield content
-            on_work()
+        yield from ((work, version) for work, version, _ in rows)
         last = rows[-1][0]
-    yield from ((indexed_partner_record(record), ()) for record in _records(repository))
 
 
 def _records(repository: Repository) -> Iterator[HarvestedRecord]:

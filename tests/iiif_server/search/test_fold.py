@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiif_server.search.fold import TIERS, Tier, encode, fold, fold_positions
+from iiif_server.search.fold import TIERS, Tier, encode, fold, fold_positions, tables
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,49 @@ def test_two_common_characters_with_meanings_of_their_own_are_never_variants() -
     for one, other in ("著着", "乾坤", "丑寅", "朴樸"):
         if fold(one, Tier.FOLDED) != fold(other, Tier.FOLDED):
             assert fold(one, Tier.VARIANT) != fold(other, Tier.VARIANT)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "tier"),
+    [
+        *(
+            (*pair, Tier.FOLDED)
+            for pair in ["后後", "于於", "云雲", "余餘", "里裏", "里裡", "干乾", "干幹", "谷穀", "征徵", "范範", "丑醜"]
+        ),
+        *(
+            (*pair, Tier.VARIANT)
+            for pair in ["卷巻", "会㑹", "微㣲", "乾乹", "和龢", "俯頫", "苏甦", "咳欬", "虻蝱", "刊刋", "秋龝", "略畧"]
+        ),
+        *(
+            (*pair, None)
+            for pair in [
+                "间閒",
+                "间闲",
+                "苟茍",
+                "开幵",
+                "园刓",
+                "卬卭",
+                "敦惇",
+                "爱暧",
+                "已己",
+                "戍戌",
+                "未末",
+                "任仼",
+                "著着",
+            ]
+        ),
+    ],
+)
+def test_pairs_of_characters_are_alike_as_catalogues_have_them(one: str, other: str, tier: Tier | None) -> None:
+    first = next((each for each in TIERS if fold(one, each) == fold(other, each)), None)
+    assert first is tier
+
+
+def test_the_table_of_variants_has_one_hop_and_nothing_that_is_simplified_already() -> None:
+    made = tables()
+    assert not made.heads.keys() & {ord(head) for head in made.heads.values()}
+    assert all(chr(one) == made.simplified.get(one, chr(one)) for one in made.heads)
+    assert all(head == made.simplified.get(ord(head), head) for head in made.heads.values())
 
 
 def test_capital_letters_differ_in_the_exact_tier_of_the_index() -> None:
