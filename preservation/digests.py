@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
+
+_Chunk = TypeVar("_Chunk", bound=bytes | memoryview)
 
 _CHUNK: Final = 1 << 18
 MASTER_ALGORITHMS: Final = tuple(name for name in ("sha256", "sm3") if name in hashlib.algorithms_available)
@@ -24,7 +26,7 @@ class Digester:
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self.bytes = 0
 
-    def pass_through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def pass_through(self, chunks: Iterable[_Chunk]) -> Iterator[_Chunk]:
         """Yield the chunks unchanged, each after it has been hashed and counted."""
         for chunk in chunks:
             for running in self._hashes.values():
@@ -37,7 +39,7 @@ class Digester:
         return self._hashes[algorithm].hexdigest()
 
 
-def digests(chunks: Iterable[bytes], *algorithms: str) -> dict[str, str]:
+def digests(chunks: Iterable[bytes | memoryview], *algorithms: str) -> dict[str, str]:
     """Return the digests of the concatenated chunks by algorithm, in lower-case hexadecimal."""
     digester = Digester(*algorithms)
     for _ in digester.pass_through(chunks):
@@ -50,6 +52,6 @@ def file_digests(file: BinaryIO, *algorithms: str) -> dict[str, str]:
     return digests(iter(lambda: file.read(_CHUNK), b""), *algorithms)
 
 
-def sha256(chunks: Iterable[bytes]) -> str:
+def sha256(chunks: Iterable[bytes | memoryview]) -> str:
     """Return the SHA-256 of the concatenated chunks, in lower-case hexadecimal."""
     return digests(chunks, "sha256")["sha256"]

@@ -40,6 +40,7 @@ from iiif_server.pyramid import zip_directory
 from iiif_server.pyramid.grid import SUFFIX, TileGrid
 from iiif_server.pyramid.zip_directory import End, Entry, ZipInvalid
 from repository.errors import PyramidCorrupt
+from repository.storage.content import Chunk
 
 PLACEHOLDER_ID: Final = "https://base.invalid/image"
 """The `id` in the info.json of every pyramid: its address is not known when it is written (docs/leaving.md sets it)."""
@@ -224,7 +225,7 @@ def check_tiles(file: BinaryIO, key: str) -> PyramidDirectory:
     return directory
 
 
-def check_tile_stream(chunks: Iterable[bytes], directory: PyramidDirectory, key: str) -> None:
+def check_tile_stream(chunks: Iterable[Chunk], directory: PyramidDirectory, key: str) -> None:
     """Check every tile of the pyramid `key` in one pass over its bytes, in bounded memory: header, name and CRC-32.
 
     Raises `PyramidCorrupt`, also for a file of another length than the directory's, and what `chunks` raises.

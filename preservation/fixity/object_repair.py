@@ -41,6 +41,7 @@ from preservation.replication.transfer import NamedStore, transfer_preserved, tr
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound, ObjectInvalid, StoreFault
 from repository.localized import LocalizedText
+from repository.storage.content import Chunk
 from repository.storage.store import ObjectStore
 
 NO_SECOND_WITNESS: Final = LocalizedText(
@@ -100,7 +101,7 @@ class _SourceStore:
 
     store: ObjectStore
 
-    def chunks(self, key: str) -> Iterator[bytes]:
+    def chunks(self, key: str) -> Iterator[Chunk]:
         try:
             yield from self.store.chunks(key)
         except StoreFault as fault:

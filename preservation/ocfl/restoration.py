@@ -14,7 +14,7 @@ from preservation.digests import Digester, sha256
 from preservation.ocfl.inventory import Inventory
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound
-from repository.storage.content import chunks_of
+from repository.storage.content import Chunk, chunks_of
 from repository.storage.store import ObjectStore
 
 
@@ -54,10 +54,10 @@ def _damaged(store: ObjectStore, work: str, inventory: Inventory, digest: str) -
             yield key, Damage.MISSING
 
 
-def _verified(source: Path | bytes, digest: str, key: str) -> Iterator[bytes]:
+def _verified(source: Path | bytes, digest: str, key: str) -> Iterator[Chunk]:
     """Yield the chunks of `source`, the last only after the digest of the whole has matched."""
     digester = Digester("sha256")
-    pending = b""
+    pending: Chunk = b""
     for chunk in digester.pass_through(chunks_of(source)):
         yield pending
         pending = chunk

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from preservation.digests import Digester, sha256
 from preservation.progress import OnProgress
 from repository.errors import DigestMismatch
+from repository.storage.content import Chunk
 from repository.storage.store import ObjectStore
 
 
@@ -95,9 +96,9 @@ def _put_verified(
 ) -> int:
     digester = Digester("sha256")
 
-    def verified() -> Iterator[bytes]:
+    def verified() -> Iterator[Chunk]:
         """Yield each chunk one step late, and the last only after the digest of the whole has matched."""
-        pending = b""
+        pending: Chunk = b""
         for chunk in digester.pass_through(source.store.chunks(source_key)):
             yield pending
             on_progress(len(pending))
@@ -111,7 +112,7 @@ def _put_verified(
     return digester.bytes
 
 
-def _report_progress(chunks: Iterator[bytes], on_progress: OnProgress) -> Iterator[bytes]:
+def _report_progress(chunks: Iterator[Chunk], on_progress: OnProgress) -> Iterator[Chunk]:
     for chunk in chunks:
         yield chunk
         on_progress(len(chunk))

@@ -30,7 +30,10 @@ class MovableFile:
     path: Path
 
 
-Content = bytes | Path | MovableFile | Iterable[bytes]
+Chunk = bytes | memoryview
+"""A piece of an object as it is read. A view shows the bytes where they were received, so that none are copied."""
+
+Content = bytes | Path | MovableFile | Iterable[Chunk]
 """The content of an object: bytes, a file to copy, a file to move (`MovableFile`), or chunks."""
 
 
@@ -68,7 +71,7 @@ def check_key(key: str) -> str:
     return key
 
 
-def chunks_of(content: Content, size: int = CHUNK) -> Iterator[bytes]:
+def chunks_of(content: Content, size: int = CHUNK) -> Iterator[Chunk]:
     """Yield the content in chunks, of at most `size` bytes for a file or bytes. Raises `OSError`."""
     if isinstance(content, MovableFile):
         content = content.path

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from repository.storage.content import Content, MovableFile, chunks_of
+from repository.storage.content import Chunk, Content, MovableFile, chunks_of
 from repository.storage.process_marks import hold_mark, is_abandoned
 
 _LOCK: Final = "lock"
@@ -51,7 +51,7 @@ def write_all(descriptor: int, content: Content) -> None:
     os.fsync(descriptor)
 
 
-def _write(descriptor: int, chunk: bytes) -> None:
+def _write(descriptor: int, chunk: Chunk) -> None:
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]

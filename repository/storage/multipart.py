@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from typing import Final
 
-from repository.storage.content import Content, chunks_of
+from repository.storage.content import Chunk, Content, chunks_of
 
 PART: Final = 16 << 20
 """The size in bytes of every part but the last. S3 accepts 10,000 parts: 160 GB for an object."""
@@ -26,7 +26,7 @@ class MultipartUpload:
 
     def __init__(self, content: Content) -> None:
         self._remaining = iter(chunks_of(content))
-        self._head: list[bytes] = []
+        self._head: list[Chunk] = []
         self.body: bytes | None = None
         self.size = 0
         self._digests: list[bytes] = []
@@ -44,16 +44,16 @@ class MultipartUpload:
                 self._head.append(chunk)
                 size += len(chunk)
 
-    def send(self, upload: Callable[[Iterator[bytes]], object]) -> None:
+    def send(self, upload: Callable[[Iterator[Chunk]], object]) -> None:
         """Call `upload` with an iterator of the content, and count and hash it meanwhile. May be called once.
 
         The upload runs in a thread of its own, because the content may come from another store, and obstore does not
         allow its functions to be called from within its own calls. Errors of the content and of the upload are raised.
         """
-        queue: Queue[bytes | None] = Queue(_QUEUE_SIZE)
+        queue: Queue[Chunk | None] = Queue(_QUEUE_SIZE)
         with ThreadPoolExecutor(1, "upload") as thread:
             uploading = thread.submit(upload, _received(queue))
-            end: bytes | None = None
+            end: Chunk | None = None
             try:
                 for chunk in self._chunks():
                     if not _offer(queue, chunk, uploading):
@@ -63,7 +63,7 @@ class MultipartUpload:
                 _offer(queue, end, uploading)
             uploading.result()
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[Chunk]:
         self._head.reverse()
         while self._head:
             yield self._count(self._head.pop())
@@ -79,14 +79,14 @@ class MultipartUpload:
         digests = self._all_digests()
         return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
-    def matches(self, chunks: Iterator[bytes]) -> bool:
+    def matches(self, chunks: Iterator[Chunk]) -> bool:
         """Return whether these chunks are the content that was sent."""
         other = MultipartUpload(b"")
         for chunk in chunks:
             other._count(chunk)
         return other._all_digests() == self._all_digests()
 
-    def _count(self, chunk: bytes) -> bytes:
+    def _count(self, chunk: Chunk) -> Chunk:
         view = memoryview(chunk)
         while view:
             space = PART - self.size % PART
@@ -106,7 +106,7 @@ class _ContentFailedError(Exception):
     """The content ended with an error, so the upload must fail too."""
 
 
-def _received(queue: Queue[bytes | None]) -> Iterator[bytes]:
+def _received(queue: Queue[Chunk | None]) -> Iterator[Chunk]:
     """Yield the chunks of the queue until an empty one. Raises `_ContentFailedError` for None."""
     while chunk := queue.get():
         yield chunk
@@ -114,7 +114,7 @@ def _received(queue: Queue[bytes | None]) -> Iterator[bytes]:
         raise _ContentFailedError
 
 
-def _offer(queue: Queue[bytes | None], chunk: bytes | None, uploading: Future[object]) -> bool:
+def _offer(queue: Queue[Chunk | None], chunk: Chunk | None, uploading: Future[object]) -> bool:
     """Put a chunk on the queue, waiting for space; return False when the upload has ended."""
     while not uploading.done():
         try:

@@ -134,7 +134,7 @@ class ObstoreStore:
             raise
         return data.to_bytes()
 
-    def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, key: str, size: int = CHUNK) -> Iterator[memoryview]:
         """Return the object in chunks of at most `size` bytes. The call itself sends the request."""
         with _translated(key):
             received = iter(self._large.get(check_key(key)).stream(min_chunk_size=size))
@@ -307,11 +307,11 @@ def _is_about_range(fault: StoreFault) -> bool:
     return not isinstance(fault, KeyNotFound) and "range" in str(fault.__cause__).lower()
 
 
-def _split(key: str, received: Iterator[object], size: int) -> Iterator[bytes]:
+def _split(key: str, received: Iterator[object], size: int) -> Iterator[memoryview]:
     with _translated(key):
         for chunk in received:
             view = memoryview(chunk)  # type: ignore[arg-type]
-            yield from (bytes(view[start : start + size]) for start in range(0, len(view), size))
+            yield from (view[start : start + size] for start in range(0, len(view), size))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from repository.config import Settings
 from repository.storage.address import StoreAddress, parse_address, replica_addresses
-from repository.storage.content import CHUNK, Content, ObjectLock, StoredObject
+from repository.storage.content import CHUNK, Chunk, Content, ObjectLock, StoredObject
 from repository.storage.folder import FolderStore
 from repository.storage.s3 import s3_store
 
@@ -36,7 +36,7 @@ class ObjectStore(Protocol):
     async def read_range_async(self, key: str, start: int, length: int) -> bytes | bytearray:
         """Return what `read_range` returns, without blocking the event loop; `start` is not negative."""
 
-    def chunks(self, key: str, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, key: str, size: int = CHUNK) -> Iterator[Chunk]:
         """Return the object in chunks of at most `size` bytes, in bounded memory."""
 
     def put(self, key: str, content: Content) -> None:

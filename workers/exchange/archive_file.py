@@ -15,6 +15,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Final, Protocol
 
+from repository.storage.content import Chunk
+
 _MODE: Final = 0o644
 _REGULAR: Final = 0o100000
 _UNIX: Final = 3
@@ -24,7 +26,7 @@ _FIRST_ZIP_YEAR: Final = 1980
 class ArchiveFile(Protocol):
     """An archive that is being written."""
 
-    def add(self, path: str, size: int, chunks: Iterable[bytes]) -> None:
+    def add(self, path: str, size: int, chunks: Iterable[Chunk]) -> None:
         """Write a file of `size` bytes. What the chunks raise, also at their end, is raised."""
 
 
@@ -55,7 +57,7 @@ class _ZipArchive:
         utc = time.astimezone(UTC)
         self._time = (max(utc.year, _FIRST_ZIP_YEAR), utc.month, utc.day, utc.hour, utc.minute, utc.second)
 
-    def add(self, path: str, size: int, chunks: Iterable[bytes]) -> None:
+    def add(self, path: str, size: int, chunks: Iterable[Chunk]) -> None:
         entry = zipfile.ZipInfo(path, self._time)
         entry.create_system, entry.external_attr = _UNIX, (_REGULAR | _MODE) << 16
         entry.file_size = size
@@ -69,7 +71,7 @@ class _TarArchive:
         self._archive = archive
         self._time = int(time.timestamp())
 
-    def add(self, path: str, size: int, chunks: Iterable[bytes]) -> None:
+    def add(self, path: str, size: int, chunks: Iterable[Chunk]) -> None:
         entry = tarfile.TarInfo(path)
         entry.size, entry.mode, entry.mtime = size, _MODE, self._time
         source = _ChunkReader(chunks)
@@ -80,13 +82,13 @@ class _TarArchive:
 class _ChunkReader:
     """Chunks as a file that can be read once."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = iter(chunks)
         self._rest = b""
 
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes, fewer only at the end."""
-        parts = [self._rest]
+        parts: list[Chunk] = [self._rest]
         length = len(self._rest)
         while length < size and (chunk := next(self._chunks, b"")):
             parts.append(chunk)

@@ -30,6 +30,7 @@ from repository.model.access_json import access_to_json
 from repository.model.work import Work
 from repository.model.work_json import work_to_json
 from repository.repository import Repository
+from repository.storage.content import Chunk
 from workers.exchange.archive_file import ArchiveFile, writing_archive
 from workers.exchange.bag_tags import (
     DECLARATION,
@@ -283,7 +284,7 @@ def _information(repository: Repository, source: _BagSource) -> bytes:
     )
 
 
-def _verified(repository: Repository, file: PayloadFile, advance: Callable[[int], None]) -> Iterator[bytes]:
+def _verified(repository: Repository, file: PayloadFile, advance: Callable[[int], None]) -> Iterator[Chunk]:
     """Yield the chunks of a file. Raises `DigestMismatch` at their end."""
     digester = Digester("sha256")
     for chunk in digester.pass_through(repository.store.chunks(file.key)):

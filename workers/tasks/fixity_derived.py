@@ -24,6 +24,7 @@ from repository.errors import KeyNotFound, PyramidCorrupt, StoreFault
 from repository.localized import Language, LocalizedText
 from repository.model.work import Pyramid
 from repository.repository import Repository
+from repository.storage.content import Chunk
 from workers.tasks.jobs import PUBLISH_COLLECTIONS
 from workers.tasks.publish import collections_of, manifest_of
 
@@ -59,7 +60,7 @@ def check_published(repository: Repository, work: str, on_progress: OnProgress) 
 def _check_pyramid(repository: Repository, work: str, on_progress: OnProgress, pyramid: Pyramid) -> FileCheck:
     store, key, size = repository.store, pyramid.key, 0
 
-    def chunks() -> Iterator[bytes]:
+    def chunks() -> Iterator[Chunk]:
         nonlocal size
         for chunk in store.chunks(key):
             size += len(chunk)
