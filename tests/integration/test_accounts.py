@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from command_line import COMMAND_SECONDS, SHANBEN, Shanben
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from web.cli.main import main
 
@@ -71,15 +71,15 @@ def test_accounts_are_added_listed_disabled_and_enabled(tmp_path: Path) -> None:
     password = f"{PASSWORD}\n".encode()
     code, added, errors = run(shanben, "add", "Li.Mei", "--role", "conservator", stdin=password)
     assert (code, added["name"], added["role"], added["disabled"]) == (0, "li.mei", "conservator", None), errors
-    code, _, errors = run(shanben, "add", "li.mei", "--role", "librarian", stdin=password)
+    code, _, errors = run_here(shanben, "add", "li.mei", "--role", "librarian", stdin=password)
     assert (code, "exists already" in errors) == (2, True)
     for unfit, words in ((b"short\n", "12"), (b"", "no password"), (b"\xff\n", "UTF-8"), (b"x" * 9000, "no password")):
         code, output, errors = run_here(shanben, "add", "wang", "--role", "librarian", stdin=unfit)
         assert (code, output, words in errors) == (2, "", True), errors
     assert run_here(shanben, "add", "a b", "--role", "librarian", stdin=password)[0] == 2
-    assert run(shanben, "disable", "LI.MEI")[1]["disabled"]
+    assert json.loads(run_here(shanben, "disable", "LI.MEI")[1])["disabled"]
     assert [each["name"] for each in run(shanben, "list")[1]["accounts"]] == ["li.mei"]
-    assert run(shanben, "enable", "li.mei")[1]["disabled"] is None
+    assert json.loads(run_here(shanben, "enable", "li.mei")[1])["disabled"] is None
     for change in ("disable", "enable"):
         assert run_here(shanben, change, "nobody")[0] == 2
     assert run_here(shanben, "password", "nobody", stdin=password)[0] == 2
@@ -89,19 +89,19 @@ def test_accounts_are_added_listed_disabled_and_enabled(tmp_path: Path) -> None:
 
 def test_two_servers_share_a_session_and_a_disabled_account_loses_it_on_both(tmp_path: Path) -> None:
     shanben = Shanben(tmp_path)
-    assert run(shanben, "add", "li", "--role", "conservator", stdin=PASSWORD.encode())[0] == 0
-    first = WebServer(tmp_path, shanben.environment)
-    second = WebServer(tmp_path, shanben.environment)
+    assert run_here(shanben, "add", "li", "--role", "conservator", stdin=PASSWORD.encode())[0] == 0
+    first = WebServer(tmp_path, shanben.environment | NO_LOCAL_WORKER)
+    second = WebServer(tmp_path, shanben.environment | NO_LOCAL_WORKER, processes=1)
     browser = Browser()
     with first, second:
         assert browser.open(f"{first.address}/status")[0] == 403
         assert browser.log_in(first.address, "li", "wrong password")[0] == 403
         assert browser.log_in(first.address, "li", PASSWORD)[2] == f"{first.address}/staff"
-        for server in (first, second) * 4:  # each has two processes
+        for server in (first, second) * 4:  # the first has two processes
             status, text, address = browser.open(f"{server.address}/staff")
             assert (status, address, "li" in text) == (200, f"{server.address}/staff", True)
             assert browser.open(f"{server.address}/status")[0] == 200
-        assert run(shanben, "disable", "li")[0] == 0
+        assert run_here(shanben, "disable", "li")[0] == 0
         for server in (first, second):
             assert browser.open(f"{server.address}/staff")[2].startswith(f"{server.address}/login")
             assert browser.open(f"{server.address}/status")[0] == 403

@@ -9,7 +9,7 @@ from pathlib import Path
 import imagecodecs
 import numpy
 import pytest
-from command_line import SHANBEN, Shanben, environment
+from command_line import SHANBEN, Shanben, ShanbenHere, environment
 from ocfl import StorageRoot
 from ports import reserve_port
 from server_process import running
@@ -25,6 +25,12 @@ pytestmark = pytest.mark.integration
 def shanben(tmp_path: Path) -> Shanben:
     """The command in an empty folder."""
     return Shanben(tmp_path)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> ShanbenHere:
+    """The command in the process of the test, for what does not depend on a process of its own."""
+    return ShanbenHere(tmp_path)
 
 
 def assert_ocfl_accepts(store: Path) -> None:
@@ -51,13 +57,13 @@ def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path,
     assert shanben.run_json("status").document["log"] == status["log"]
 
 
-def test_check_lists_what_an_image_does_not_show_as_a_notice(shanben: Shanben, tmp_path: Path) -> None:
+def test_check_lists_what_an_image_does_not_show_as_a_notice(here: ShanbenHere, tmp_path: Path) -> None:
     deposit = tmp_path / "scan"
     deposit.mkdir()
     (deposit / "work.toml").write_text('title = "試書"', "utf-8")
     samples = numpy.random.default_rng(1).integers(0, 256, (40, 50, 4), dtype=numpy.uint8)
     (deposit / "0001.j2k").write_bytes(imagecodecs.jpeg2k_encode(samples, level=0, reversible=True, codecformat="j2k"))
-    check = shanben.run_json("check", deposit, LC_ALL="en_GB.UTF-8")
+    check = here.run_json("check", deposit, LC_ALL="en_GB.UTF-8")
     assert (check.code, check.document["faults"]) == (0, [])
     (notice,) = check.document["notices"]
     assert (notice["file"], notice["code"]) == ("0001.j2k", "master.extra-samples")
@@ -65,40 +71,40 @@ def test_check_lists_what_an_image_does_not_show_as_a_notice(shanben: Shanben, t
 
 
 def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(
-    shanben: Shanben, deposit: Path, tmp_path: Path
+    here: ShanbenHere, deposit: Path, tmp_path: Path
 ) -> None:
-    shanben.run_json("ingest", deposit)
+    here.run_json("ingest", deposit)
     image = next((tmp_path / "var" / "store" / "pyramids").glob("*/*")).name
-    assert shanben.run_json("log", "prove", image, "-o", "evidence.txt").code == 0
-    key = shanben.run_json("log", "key").document["key"]
-    checked = shanben.run_json("log", "check", "evidence.txt", "--key", key, data=tmp_path / "other")
+    assert here.run_json("log", "prove", image, "-o", "evidence.txt").code == 0
+    key = here.run_json("log", "key").document["key"]
+    checked = here.run_json("log", "check", "evidence.txt", "--key", key, data=tmp_path / "other")
     assert (checked.code, checked.document["event"]["image"]) == (0, image)
     assert not (tmp_path / "other").exists()
     (tmp_path / "policy.txt").write_text(f"log {key}\nquorum none\n")
-    by_policy = shanben.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", data=tmp_path / "other")
+    by_policy = here.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", data=tmp_path / "other")
     assert by_policy.document == checked.document
-    assert shanben.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", "--key", key).code == 2
+    assert here.run_json("log", "check", "evidence.txt", "--policy", "policy.txt", "--key", key).code == 2
     evidence = (tmp_path / "evidence.txt").read_bytes()
     (tmp_path / "evidence.txt").write_bytes(evidence.replace(b"\nindex ", b"\nindex 1", 1))
-    assert shanben.run_json("log", "check", "evidence.txt", "--key", key).code in (1, 2)
+    assert here.run_json("log", "check", "evidence.txt", "--key", key).code in (1, 2)
 
 
 def test_faults_are_reported_in_the_readers_language_and_nothing_is_written(
-    shanben: Shanben, deposit: Path, tmp_path: Path
+    here: ShanbenHere, deposit: Path, tmp_path: Path
 ) -> None:
     (deposit / "0002.tif").write_bytes(b"II*\0nonsense")
     (deposit / "work.toml").write_text("titel = '試'\n", "utf-8")
-    chinese = shanben.run_json("check", deposit, LC_ALL="zh_CN.UTF-8")
+    chinese = here.run_json("check", deposit, LC_ALL="zh_CN.UTF-8")
     faults = chinese.document["faults"]
     assert chinese.code == 1
     assert {fault["file"] for fault in faults} == {"work.toml", "0002.tif"}
     assert all(any("一" <= character <= "鿿" for character in fault["message"]) for fault in faults)
-    english = shanben.run_json("check", deposit, LC_ALL="en_GB.UTF-8").document["faults"]
+    english = here.run_json("check", deposit, LC_ALL="en_GB.UTF-8").document["faults"]
     assert all(fault["message"].isascii() or "titel" in fault["message"] for fault in english)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deposit"]
-    refused = shanben.run_json("ingest", deposit)
+    refused = here.run_json("ingest", deposit)
     assert (refused.code, refused.document["works"]) == (1, [])
-    assert shanben.run_json("status").document["works"] == 0
+    assert here.run_json("status").document["works"] == 0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +134,7 @@ def files_of(store: Path) -> list[str]:
 
 
 def test_an_ingest_killed_at_any_moment_and_repeated_ends_like_an_undisturbed_one(
-    shanben: Shanben, deposit: Path, tmp_path: Path
+    shanben: Shanben, here: ShanbenHere, deposit: Path, tmp_path: Path
 ) -> None:
     """The real command at three moments; `tests/workers/tasks/test_ingest.py` kills it at every change of the store."""
     began = time.monotonic()
@@ -140,7 +146,7 @@ def test_an_ingest_killed_at_any_moment_and_repeated_ends_like_an_undisturbed_on
         with running(command, cwd=tmp_path, env=environment(data=data), stderr=-3, stdout=-3) as victim:
             time.sleep(whole * tenth / 10)
             victim.kill()
-        done = shanben.run_json("ingest", deposit, data=data)
+        done = here.run_json("ingest", deposit, data=data)
         assert done.code == 0, done.errors
         assert files_of(data / "store") == files_of(tmp_path / "undisturbed" / "store")
         log = open_log(open_repository(Settings(data=data)))
@@ -149,22 +155,22 @@ def test_an_ingest_killed_at_any_moment_and_repeated_ends_like_an_undisturbed_on
         assert list((data / "staging").glob("desk-*")) == []
 
 
-def test_a_store_in_a_bucket_that_does_not_exist_creates_it(shanben: Shanben, deposit: Path, endpoint: str) -> None:
+def test_a_store_in_a_bucket_that_does_not_exist_creates_it(here: ShanbenHere, deposit: Path, endpoint: str) -> None:
     settings = {
         "store": "s3://heritage/shanben",
         "s3_endpoint": endpoint,
         "s3_access_key": "key",
         "s3_secret_key": "secret",
     }
-    done = shanben.run_json("ingest", deposit, **settings)
+    done = here.run_json("ingest", deposit, **settings)
     assert done.code == 0, done.errors
     assert done.document["works"][0]["images"] == 3
-    assert shanben.run_json("log", "verify", **settings).document["size"] == 4
-    before = shanben.run_json("status", **settings).document
-    rebuilt = shanben.run_json("rebuild", **settings).document
+    assert here.run_json("log", "verify", **settings).document["size"] == 4
+    before = here.run_json("status", **settings).document
+    rebuilt = here.run_json("rebuild", **settings).document
     sound = {"skipped": [], "lost": [], "log_problems": []}
     assert rebuilt == {"works": 1, "images": 3, "pyramids_made": 0, **sound}
-    assert shanben.run_json("status", **settings).document["log"] == before["log"]
+    assert here.run_json("status", **settings).document["log"] == before["log"]
 
 
 def test_an_absent_bucket_server_is_reported_and_not_waited_for(shanben: Shanben) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import SHANBEN, ShanbenHere
 from deposits import write_deposit
 from moto.server import ThreadedMotoServer
 from ports import reserve_port
@@ -28,7 +28,6 @@ from repository.storage.address import store_name
 
 pytestmark = pytest.mark.integration
 
-SHANBEN = Path(sys.executable).with_name("shanben")
 WAIT_SECONDS = 60.0
 
 
@@ -37,8 +36,8 @@ class Instance:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        other = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
-        self.environment = {**other, "SHANBEN_DATA": str(folder / "var"), "SHANBEN_SWEEP_SECONDS": "1"}
+        self.shanben = ShanbenHere(folder, sweep_seconds=1)
+        self.environment = self.shanben.environment
         self.address = f"http://127.0.0.1:{reserve_port()}"
         port = self.address.rpartition(":")[2]
         command = [SHANBEN, "serve", "--port", port, "--workers", "1"]
@@ -49,11 +48,9 @@ class Instance:
 
     def run(self, *arguments: str | Path) -> Mapping[str, Any]:
         """Run a command that must end with 0. Return its JSON document."""
-        ended = subprocess.run(
-            self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=120
-        )
-        assert ended.returncode == 0, ended.stderr
-        document: Mapping[str, Any] = json.loads(ended.stdout)
+        done = self.shanben.run_json(*arguments)
+        assert done.code == 0, done.errors
+        document: Mapping[str, Any] = done.document
         return document
 
     def open(self) -> Repository:

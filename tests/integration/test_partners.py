@@ -10,18 +10,16 @@ from urllib.request import urlopen
 
 import pytest
 from change_discovery import ChangeDiscoveryClient
-from click.testing import CliRunner
-from command_line import Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 from lxml import etree
 from oaipmh_scythe import Scythe
 from oaipmh_scythe.exceptions import NoRecordsMatch
 from schemas import partners_schema
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from repository.config import Settings
 from repository.repository import open_repository
-from web.cli.main import main
 
 pytestmark = pytest.mark.integration
 
@@ -33,17 +31,17 @@ TITLES = ("甲", "乙", "丙")
 class Library:
     """A library of three works on a real server, and its partners."""
 
-    def __init__(self, shanben: Shanben, address: str) -> None:
+    def __init__(self, shanben: ShanbenHere, address: str) -> None:
         self.shanben, self.address = shanben, address
         self.follower = ChangeDiscoveryClient(
             f"{address}/iiif/discovery/1/changes", lambda url: json.load(urlopen(url, timeout=30))
         )
 
     def run(self, *arguments: object) -> dict[str, object]:
-        """Run a command in this process, which takes less time than another."""
-        done = CliRunner(env=self.shanben.environment).invoke(main, [*map(str, arguments), "--json"])
-        assert done.exit_code == 0, done.output
-        return dict(json.loads(done.stdout))
+        """Run a command, which must end with 0."""
+        done = self.shanben.run_json(*arguments)
+        assert done.code == 0, done.errors
+        return dict(done.document)
 
     def harvested(self, **arguments: str) -> dict[str, bool]:
         """Return the works by whether they are deleted."""
@@ -60,12 +58,12 @@ class Library:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Library, list[str]]]:
     folder = tmp_path_factory.mktemp("library")
-    shanben = Shanben(folder, similar_pages=0)
+    shanben = ShanbenHere(folder, similar_pages=0)
     deposits = [write_deposit(folder / title, 1, title, seed) for seed, title in enumerate(TITLES)]
     done = shanben.run_json("ingest", *deposits)
     assert done.code == 0, done.errors
     works = [each["identifier"] for each in done.document["works"]]
-    with WebServer(folder, shanben.environment, 1) as server:
+    with WebServer(folder, shanben.environment | NO_LOCAL_WORKER, processes=1) as server:
         yield Library(shanben, server.address), works
 
 
@@ -107,7 +105,7 @@ def test_partners_take_everything_and_follow_a_withdrawal_and_a_return(
 def test_a_rebuild_from_storage_alone_tells_the_same_story(library: tuple[Library, list[str]], tmp_path: Path) -> None:
     held, _ = library
     data = held.shanben.folder / "var"
-    rebuilt = Shanben(tmp_path, store=data / "store", similar_pages=0)
+    rebuilt = ShanbenHere(tmp_path, store=data / "store", similar_pages=0)
     (tmp_path / "var").mkdir()
     (tmp_path / "var/keys").symlink_to(data / "keys")
     Library(rebuilt, "").run("rebuild")

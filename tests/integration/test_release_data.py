@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import SHANBEN, ShanbenHere, environment
 from ports import reserve_port
 from server_process import ServerProcess, answers
 
@@ -27,7 +26,6 @@ from repository.repository import Repository, open_repository
 pytestmark = pytest.mark.integration
 
 ARCHIVE = Path(__file__).parents[1] / "fixtures" / "data-0.1.0.tar.xz"
-SHANBEN = Path(sys.executable).with_name("shanben")
 BASE_URL = "http://fixture.example"
 TITLES = {"千字文": 3, "百家姓": 2}
 """The works of the archive and how many images each has."""
@@ -39,20 +37,14 @@ class ReleaseData:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "var" / "store"
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
+        self.shanben = ShanbenHere(folder)
+        self.shanben.environment = self.environment = environment()  # the data folder has settings of its own
 
     def run(self, *arguments: str | Path) -> Any:
         """Run a command. Return its JSON document."""
-        ended = subprocess.run(
-            [SHANBEN, *arguments, "--json"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
+        done = self.shanben.run_json(*arguments)
+        assert done.code == 0, done.errors
+        return done.document
 
     def open(self) -> Repository:
         """Open the repository in this process."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import SHANBEN, Shanben
+from command_line import SHANBEN, Shanben, ShanbenHere
 from deposits import write_deposit
 from server_process import running
 from servers import RedisServer
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library with one work of two pages and a replica, to be copied."""
     folder = tmp_path_factory.mktemp("template")
-    shanben = Shanben(folder, replicas="replica")
+    shanben = ShanbenHere(folder, replicas="replica")
     done = shanben.run("ingest", write_deposit(folder / "deposit", 2))
     assert done.code == 0, done.errors
     return folder
@@ -34,8 +34,8 @@ def folder(template: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shanben(folder: Path) -> Shanben:
-    return Shanben(folder, replicas="replica")
+def shanben(folder: Path) -> ShanbenHere:
+    return ShanbenHere(folder, replicas="replica")
 
 
 def masters(root: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_damage_in_both_stores_is_repaired_from_the_other_and_logged(shanben: Shanben, folder: Path) -> None:
+def test_damage_in_both_stores_is_repaired_from_the_other_and_logged(shanben: ShanbenHere, folder: Path) -> None:
     store, replica = folder / "var" / "store", folder / "replica"
     before = {root: digests(root) for root in (store, replica)}
     flip(masters(store)[0])
@@ -78,7 +78,7 @@ def test_damage_in_both_stores_is_repaired_from_the_other_and_logged(shanben: Sh
     assert (again.code, again.document) == (0, {"repaired": [], "lost": [], "left": []})
 
 
-def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: Shanben, folder: Path) -> None:
+def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: ShanbenHere, folder: Path) -> None:
     for root in (folder / "var" / "store", folder / "replica"):
         flip(masters(root)[0])
     before = digests(folder / "replica")
@@ -91,7 +91,7 @@ def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: Sha
     assert digests(folder / "replica") == before
 
 
-def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shanben, folder: Path) -> None:
+def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: ShanbenHere, folder: Path) -> None:
     stray = masters(folder / "var" / "store")[0].with_name("Thumbs.db")
     stray.write_bytes(b"x")
     outside = folder / "var" / "store" / "ocfl" / "backup.tar"
@@ -99,7 +99,8 @@ def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shan
     left = shanben.run_json("repair", "--all")
     assert (left.code, [each["kind"] for each in left.document["left"]]) == (0, ["unexpected", "unexpected"])
     assert stray.exists()
-    done = shanben.run_json("repair", "--all", "--quarantine")
+    # Another process begins later: a repair that ended in the second in which a command begins counts as one of others.
+    done = Shanben(folder, replicas="replica").run_json("repair", "--all", "--quarantine")
     assert (done.code, done.document["left"]) == (0, [])
     assert not stray.exists()
     assert not outside.exists()
@@ -107,7 +108,7 @@ def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shan
     assert kept.read_bytes() == b"x"
 
 
-def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: Shanben, folder: Path) -> None:
+def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: ShanbenHere, folder: Path) -> None:
     flip(masters(folder / "var" / "store")[0])
     (folder / "replica").rename(folder / "elsewhere")
     done = shanben.run_json("repair", "--all")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ceph_server import S3Settings
-from command_line import SHANBEN, Shanben, environment_of
+from command_line import SHANBEN, ShanbenHere, environment_of
 from deposits import write_deposit
 from server_process import running
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.integration
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one work in one version, its pyramids and its log, to be copied."""
     folder = tmp_path_factory.mktemp("template")
-    done = Shanben(folder).run("ingest", write_deposit(folder / "deposit"))
+    done = ShanbenHere(folder).run("ingest", write_deposit(folder / "deposit"))
     assert done.code == 0, done.errors
     return folder / "var"
 
 
 @pytest.fixture
-def shanben(tmp_path: Path) -> Shanben:
-    return Shanben(tmp_path)
+def shanben(tmp_path: Path) -> ShanbenHere:
+    return ShanbenHere(tmp_path)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def store_of(settings: dict[str, object]) -> ObjectStore:
 
 
 def test_a_library_copied_to_s3_is_rebuilt_there(
-    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
+    shanben: ShanbenHere, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
     before = shanben.run_json("status").document
     done = shanben.run_json("store", "copy", tmp_path / "var" / "store", target["store"], **target)
@@ -82,7 +82,7 @@ def test_a_library_copied_to_s3_is_rebuilt_there(
 
 
 def test_a_copy_of_the_masters_alone_is_rebuilt_with_its_pyramids(
-    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
+    shanben: ShanbenHere, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
     there = target["store"]
     assert shanben.run_json("store", "copy", tmp_path / "var" / "store", there, "--masters-only", **target).code == 0
@@ -96,7 +96,7 @@ def test_a_copy_of_the_masters_alone_is_rebuilt_with_its_pyramids(
 
 
 def test_a_killed_copy_resumes_where_it_was(
-    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
+    shanben: ShanbenHere, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
     arguments = ["store", "copy", tmp_path / "var" / "store", target["store"]]
     copied = store_of(target)
@@ -117,7 +117,7 @@ def test_a_killed_copy_resumes_where_it_was(
 
 
 def test_a_damaged_master_is_reported_and_everything_else_is_copied(
-    shanben: Shanben, library: FolderStore, tmp_path: Path
+    shanben: ShanbenHere, library: FolderStore, tmp_path: Path
 ) -> None:
     master = next(entry.key for entry in library.list("ocfl") if entry.key.endswith("0002.tif"))
     good = library.read(master)
@@ -136,7 +136,7 @@ def test_a_damaged_master_is_reported_and_everything_else_is_copied(
 
 
 def test_each_failure_of_a_copy_has_its_exit_code_and_no_traceback(
-    shanben: Shanben, library: FolderStore, target: dict[str, object], tmp_path: Path
+    shanben: ShanbenHere, library: FolderStore, target: dict[str, object], tmp_path: Path
 ) -> None:
     here = tmp_path / "var" / "store"
     away = {**target, "s3_secret_key": "wrong"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ceph_server import S3Settings
-from command_line import Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 
 from repository.config import Settings
@@ -24,7 +24,7 @@ REPLICAS = "first,second"
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library with two works, the first in two versions, and two replicas, to be copied."""
     folder = tmp_path_factory.mktemp("template")
-    shanben = Shanben(folder, replicas=REPLICAS)
+    shanben = ShanbenHere(folder, replicas=REPLICAS)
     book = write_deposit(folder / "book", 2)
     assert shanben.run("ingest", book, write_deposit(folder / "other", 1, "另書", seed=50)).code == 0
     record = book / "work.toml"
@@ -41,8 +41,8 @@ def folder(template: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shanben(folder: Path) -> Shanben:
-    return Shanben(folder, replicas=REPLICAS)
+def shanben(folder: Path) -> ShanbenHere:
+    return ShanbenHere(folder, replicas=REPLICAS)
 
 
 def preserved(store: ObjectStore) -> dict[str, str]:
@@ -64,7 +64,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def assert_serves(shanben: Shanben, **settings: object) -> None:
+def assert_serves(shanben: ShanbenHere, **settings: object) -> None:
     """Follow the runbook to its end: the catalogue is rebuilt, and everything is valid."""
     rebuilt = shanben.run_json("rebuild", **settings)
     assert (rebuilt.code, rebuilt.document["works"], rebuilt.document["lost"]) == (0, 2, []), rebuilt.errors
@@ -74,7 +74,7 @@ def assert_serves(shanben: Shanben, **settings: object) -> None:
 
 
 @pytest.mark.parametrize("data", ["with its database", "without its database"])
-def test_primary_store_is_restored_from_one_replica_alone(shanben: Shanben, folder: Path, data: str) -> None:
+def test_primary_store_is_restored_from_one_replica_alone(shanben: ShanbenHere, folder: Path, data: str) -> None:
     before = read(folder / "var" / "store")
     shutil.rmtree(folder / "var" / "store")
     shutil.rmtree(folder / "second")
@@ -97,7 +97,7 @@ def test_primary_store_is_restored_from_one_replica_alone(shanben: Shanben, fold
     assert_serves(shanben)
 
 
-def test_damaged_primary_and_two_partial_replicas_give_the_whole(shanben: Shanben, folder: Path) -> None:
+def test_damaged_primary_and_two_partial_replicas_give_the_whole(shanben: ShanbenHere, folder: Path) -> None:
     stores = {name: folder / name for name in ("var/store", "first", "second")}
     before = read(stores["var/store"])
     first, second, third = (masters(root) for root in stores.values())
@@ -121,7 +121,7 @@ def test_damaged_primary_and_two_partial_replicas_give_the_whole(shanben: Shanbe
     assert_serves(shanben)
 
 
-def test_store_is_restored_into_a_new_bucket(shanben: Shanben, folder: Path, bucket: S3Settings) -> None:
+def test_store_is_restored_into_a_new_bucket(shanben: ShanbenHere, folder: Path, bucket: S3Settings) -> None:
     before = read(folder / "first")
     shutil.rmtree(folder / "var" / "store")
     target = {name: value for name, value in bucket.items() if name != "store"}
@@ -135,7 +135,7 @@ def test_store_is_restored_into_a_new_bucket(shanben: Shanben, folder: Path, buc
     assert_serves(shanben, **bucket)
 
 
-def test_what_the_log_names_and_no_store_has_is_listed(shanben: Shanben, folder: Path) -> None:
+def test_what_the_log_names_and_no_store_has_is_listed(shanben: ShanbenHere, folder: Path) -> None:
     shutil.rmtree(folder / "var" / "store")
     root = folder / "first"
     lost = next(path for path in root.glob("ocfl/*/*/*/*") if not (path / "v2").exists())
@@ -160,8 +160,8 @@ def test_what_the_log_names_and_no_store_has_is_listed(shanben: Shanben, folder:
     assert not (restored / "v1" / "content" / "masters" / "0001.tif").exists()
 
 
-def test_store_of_another_library_is_neither_read_nor_written(shanben: Shanben, folder: Path) -> None:
-    other = Shanben(folder / "elsewhere")
+def test_store_of_another_library_is_neither_read_nor_written(shanben: ShanbenHere, folder: Path) -> None:
+    other = ShanbenHere(folder / "elsewhere")
     (folder / "elsewhere").mkdir()
     assert other.run("init").code == 0
     strange = folder / "elsewhere" / "var" / "store"
@@ -174,7 +174,7 @@ def test_store_of_another_library_is_neither_read_nor_written(shanben: Shanben, 
 
 
 def test_lost_work_stays_listed_until_its_loss_is_accepted_or_it_is_deposited_again(
-    shanben: Shanben, folder: Path
+    shanben: ShanbenHere, folder: Path
 ) -> None:
     shutil.rmtree(folder / "var" / "store")
     lost = next(path for path in (folder / "first").glob("ocfl/*/*/*/*") if not (path / "v2").exists())

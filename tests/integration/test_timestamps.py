@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command_line import Shanben
+from command_line import ShanbenHere
 from log_scenarios import publication, publish
 from timestamp_authority import TimestampAuthority, openssl
 
@@ -18,7 +18,7 @@ def test_evidence_of_a_timestamped_log_is_verified_by_openssl_alone(tmp_path: Pa
     repository = bootstrap(Settings(data=tmp_path / "var"))
     publish(repository, "one")
     record_events(repository)
-    shanben = Shanben(tmp_path)
+    shanben = ShanbenHere(tmp_path)
     assert shanben.run("log", "timestamp").code == 3
     with authority.served() as url:
         made = shanben.run_json("log", "timestamp", tsa=url, tsa_certificates=authority.roots)

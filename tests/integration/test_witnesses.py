@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import SHANBEN, Shanben, environment
+from command_line import SHANBEN, ShanbenHere, environment
 from log_scenarios import publication, publish
 from ports import reserve_port
 from server_process import ServerProcess, answers
@@ -105,7 +105,7 @@ class Library:
             self.keys = list(executor.map(WitnessProcess.start, processes))
         items = (f"{process.address} {key}" for process, key in zip(processes, self.keys, strict=True))
         self.settings = replace(self.settings, witnesses=tuple(items))
-        self.command = Shanben(folder, log_origin=ORIGIN, witnesses=",".join(self.settings.witnesses))
+        self.command = ShanbenHere(folder, log_origin=ORIGIN, witnesses=",".join(self.settings.witnesses))
 
     @property
     def repository(self) -> Repository:

@@ -1,4 +1,4 @@
-"""The `shanben` command in processes of its own, with settings and a working folder of the test."""
+"""The `shanben` command with settings and a working folder of the test, in processes of its own or in this one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, chdir
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from click.testing import CliRunner
 from server_process import running
 
 from repository.config import PREFIX
+from web.cli.main import main
 
 SHANBEN: Final = Path(sys.executable).with_name("shanben")
 COMMAND_SECONDS: Final = 120.0
@@ -47,8 +49,7 @@ class Shanben:
             text=True,
             timeout=COMMAND_SECONDS,
         )
-        document = json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else None
-        return Result(done.returncode, document, done.stdout, done.stderr)
+        return result(arguments, done.returncode, done.stdout, done.stderr)
 
     def run_json(self, *arguments: object, **settings: object) -> Result:
         """Run a command with ``--json``."""
@@ -64,6 +65,27 @@ class Shanben:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+
+
+class ShanbenHere(Shanben):
+    """Runs the command in the process of the test, which takes half a second or a second less than another process.
+
+    It is the same code from the arguments to the exit code. A test of what only a process has, such as its start, its
+    signals and its log, uses `Shanben`.
+    """
+
+    def run(self, *arguments: object, **settings: object) -> Result:
+        """Run a command to its end, with further settings. An exception that the command does not handle is raised."""
+        runner = CliRunner(env=self.environment | environment_of(settings))
+        with chdir(self.folder):
+            done = runner.invoke(main, [str(part) for part in arguments], catch_exceptions=False)
+        return result(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def result(arguments: tuple[object, ...], code: int, output: str, errors: str) -> Result:
+    """Return the result of a command, with the JSON document that it wrote if it was asked for one."""
+    document = json.loads(output) if "--json" in arguments and output.strip() else None
+    return Result(code, document, output, errors)
 
 
 def environment(**settings: object) -> dict[str, str]:

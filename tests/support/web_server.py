@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from command_line import SHANBEN
 from ports import reserve_port
 from server_process import ServerProcess, answers
+
+NO_LOCAL_WORKER: Final = {"SHANBEN_BROKER": "redis://127.0.0.1:9/0"}
+"""The setting of a broker that is absent: `shanben serve` leaves jobs to workers, and starts no local worker."""
 
 
 class WebServer:
