@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import SHANBEN, ShanbenHere
+from deposits import write_deposit
 from image_requests import PREFIX, respond
-from ports import reserve_port
-from server_process import ServerProcess, answers
+from server_process import ServerProcess
+from servers import RedisServer
+from web_server import WebServer
 
 from iiif_server.image.responses import ImageCall
 from iiif_server.image.service import ImageService
@@ -30,41 +32,63 @@ from workers.tasks.jobs import pyramid_job
 
 pytestmark = pytest.mark.integration
 
-SHANBEN = Path(sys.executable).with_name("shanben")
 REPAIR_SECONDS = 30.0
 
 
-class Instance:
-    """A small ingested book, and the processes that serve it."""
+WORKS = 5
 
-    def __init__(self, folder: Path, deposit: Path, broker: str) -> None:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("SHANBEN_")}
-        self.environment = {**own, "SHANBEN_DATA": str(folder / "var"), "SHANBEN_SWEEP_SECONDS": "1"}
-        subprocess.run([SHANBEN, "ingest", deposit], env=self.environment, cwd=folder, check=True, capture_output=True)
-        self.repository = open_repository(Settings(data=folder / "var"))
-        self.store = folder / "var" / "store"
-        self.work = self.repository.catalogue.works()[0].identifier
+
+class Site:
+    """A library of small works, the server that it has, and a worker if there is a broker."""
+
+    def __init__(self, template: Path, folder: Path, broker: str = "") -> None:
+        shutil.copytree(template, folder / "var")
+        self.shanben = ShanbenHere(folder, sweep_seconds=1, **({"broker": broker} if broker else {}))
+        self.web = WebServer(folder, self.shanben.environment)
+        command = [SHANBEN, "worker"]
+        self.worker = ServerProcess("worker", command, folder / "worker.log", environment=self.shanben.environment)
+        self.works = iter(open_repository(Settings(data=folder / "var")).catalogue.works())
+
+    @contextmanager
+    def running(self, *, worker: bool) -> Iterator[Site]:
+        """Run the server, and a worker if wanted."""
+        try:
+            if worker:
+                self.worker.start(lambda: True)
+            with self.web:
+                yield self
+        finally:
+            self.worker.kill()
+
+
+class Instance:
+    """A work of one page that no other test uses, and the site that serves it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.web, self.address = site, site.web.process, site.web.address
+        data = site.shanben.folder / "var"
+        self.repository = open_repository(Settings(data=data))
+        self.store = data / "store"
+        self.work = next(site.works).identifier
         work = self.repository.catalogue.work(self.work)
         assert work
         self.image = next(iter(work.images()))
         grid = TileGrid(self.image.width, self.image.height, 512)
         self.pyramid = self.store / self.repository.catalogue.pyramids(self.work)[self.image.identifier].key
-        self.paths = [f"{PREFIX}{self.image.identifier}/{name}" for name in grid.names()]
-        self.environment |= {"SHANBEN_BROKER": broker} if broker else {}
-        self.port = reserve_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        command = [str(SHANBEN), "serve", "--port", str(self.port), "--workers", "2"]
-        self.web = ServerProcess("serve", command, folder / "web.log", environment=self.environment)
-        self.worker = ServerProcess("worker", [SHANBEN, "worker"], folder / "worker.log", environment=self.environment)
-        self.tiles: dict[str, bytes] = {}
+        with zipfile.ZipFile(self.pyramid) as stored:
+            self.tiles = {f"{PREFIX}{self.image.identifier}/{name}": stored.read(name) for name in grid.names()}
+        self.paths = list(self.tiles)
 
-    def start(self, stack: ExitStack) -> None:
-        for process in (self.web, self.worker):
-            stack.callback(process.kill)
-        if "SHANBEN_BROKER" in self.environment:
-            self.worker.start(lambda: True)
-        self.web.start(lambda: answers(f"{self.address}/health/ready"))
-        self.tiles = {path: self.get(path)[1] for path in self.paths}
+    def read_once(self) -> None:
+        """Have each web process read the directory of the pyramid and every tile."""
+        assert self.serves_all_tiles()
+
+    def damages(self) -> float:
+        """Return how often the site has found damage in a pyramid."""
+        status, metrics = self.get("/metrics")
+        assert status == 200
+        lines = (line for line in metrics.decode().splitlines() if line.startswith("shanben_pyramids_damaged_total "))
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     def get(self, path: str) -> tuple[int, bytes]:
         try:
@@ -99,32 +123,44 @@ class Instance:
     def job(self) -> Any:
         return self.repository.jobs.get(pyramid_job(self.image.identifier, self.work).key)
 
-    def run(self, *arguments: str) -> Any:
-        command = [SHANBEN, *arguments, "--json"]
-        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
-        return json.loads(ended.stdout)
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a work for each test."""
+    folder = tmp_path_factory.mktemp("template")
+    deposits = [write_deposit(folder / f"deposit-{number}", 1, seed=number) for number in range(WORKS)]
+    done = ShanbenHere(folder).run("ingest", *deposits)
+    assert done.code == 0, done.errors
+    return folder / "var"
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
+@pytest.fixture(scope="module")
+def site(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site whose local worker repairs."""
+    with Site(template, tmp_path_factory.mktemp("site")).running(worker=False) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def site_with_worker(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site with a broker and a worker, which repairs."""
+    folder = tmp_path_factory.mktemp("site")
+    with RedisServer(folder / "redis") as redis, Site(template, folder, redis.url).running(worker=True) as site:
+        yield site
 
 
 @pytest.fixture(params=["by the local worker", "by a worker"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path, deposit: Path, stack: ExitStack) -> Instance:
-    """With a broker and a worker, or with neither: then the local worker repairs."""
-    broker = request.getfixturevalue("redis").url if request.param == "by a worker" else ""
-    instance = Instance(tmp_path, deposit, broker)
-    instance.start(stack)
+def instance(request: pytest.FixtureRequest) -> Instance:
+    """A work that a worker of either kind repairs, and that each web process has read."""
+    instance = Instance(request.getfixturevalue("site_with_worker" if request.param == "by a worker" else "site"))
+    instance.read_once()
     return instance
 
 
 @pytest.fixture
-def single_machine(tmp_path: Path, deposit: Path, stack: ExitStack) -> Instance:
-    instance = Instance(tmp_path, deposit, "")
-    instance.start(stack)
-    return instance
+def single_machine(site: Site) -> Instance:
+    """A work that the local worker repairs."""
+    return Instance(site)
 
 
 def flip_bit(file: Path, offset: int) -> None:
@@ -143,7 +179,7 @@ def wait_until(condition: Callable[[], bool], server: ServerProcess) -> None:
 
 
 def test_a_damaged_tile_is_never_sent_and_its_pyramid_is_repaired(instance: Instance) -> None:
-    before = instance.pyramid.read_bytes()
+    before, damages = instance.pyramid.read_bytes(), instance.damages()
     instance.damage_tile()
     assert not instance.serves_all_tiles()
     wait_until(instance.serves_all_tiles, instance.web)
@@ -153,10 +189,7 @@ def test_a_damaged_tile_is_never_sent_and_its_pyramid_is_repaired(instance: Inst
     assert "remade" in job.result  # false, if the other process reported it again after the repair
     repaired = instance.pyramid.read_bytes()
     assert all(tile in repaired for tile in instance.tiles.values())
-    status, metrics = instance.get("/metrics")
-    assert status == 200
-    damaged = next(line for line in metrics.decode().splitlines() if line.startswith("shanben_pyramids_damaged_total "))
-    assert float(damaged.rpartition(" ")[2]) >= 1
+    assert instance.damages() > damages
 
 
 def test_a_deleted_pyramid_is_made_again(instance: Instance) -> None:
@@ -165,9 +198,7 @@ def test_a_deleted_pyramid_is_made_again(instance: Instance) -> None:
 
 
 def test_a_pyramid_with_a_damaged_directory_is_repaired(single_machine: Instance) -> None:
-    flip_bit(single_machine.pyramid, single_machine.pyramid.stat().st_size - 60)
-    single_machine.web.stop()  # the directory in its memory is right
-    single_machine.web.start(lambda: answers(f"{single_machine.address}/health/ready"))
+    flip_bit(single_machine.pyramid, single_machine.pyramid.stat().st_size - 60)  # no web process has read it before
     wait_until(single_machine.serves_all_tiles, single_machine.web)
 
 
@@ -190,6 +221,7 @@ def test_a_rendered_picture_never_contains_a_damaged_tile(single_machine: Instan
 
 def test_a_damaged_master_fails_the_repair_until_it_is_replaced(single_machine: Instance) -> None:
     instance = single_machine
+    instance.read_once()
     inventory = objects.read_inventory(instance.repository.store, instance.work)
     assert inventory is not None
     master = instance.store / objects.file_key(inventory, instance.work, instance.image.master.path)
@@ -199,11 +231,11 @@ def test_a_damaged_master_fails_the_repair_until_it_is_replaced(single_machine: 
     wait_until(lambda: instance.job() is not None and instance.job().state is JobState.FAILED, instance.web)
     assert not instance.serves_all_tiles()
     # A sweep that reads the master meanwhile finds the damage too, and the repair it asks for fails as well.
-    (failed,) = [job for job in instance.run("status")["failed"] if job["kind"] == "pyramid"]
+    (failed,) = [job for job in instance.site.shanben.run_json("status").document["failed"] if job["kind"] == "pyramid"]
     assert "master" in failed["reason"] or "原图" in failed["reason"]
     for _ in range(20):
         instance.gets_whole_tile(max(instance.tiles, key=lambda path: len(instance.tiles[path])))
     assert instance.job().state is JobState.FAILED  # further reports do not queue the repair again
     flip_bit(master, 5000)
-    instance.run("retry")
+    assert instance.site.shanben.run("retry").code == 0
     wait_until(instance.serves_all_tiles, instance.web)
