@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import pyvips
-from command_line import Shanben
+from command_line import Shanben, ShanbenHere
 from library_visit import Visit, Visitor
+from noise import noise
 from playwright.sync_api import Browser
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Library:
 
 def page_picture(number: int, width: int, height: int) -> pyvips.Image:
     """Return a picture of paper with columns and the page number, so that pages are distinguishable."""
-    paper = pyvips.Image.gaussnoise(width, height, mean=0, sigma=5, seed=number)
-    page = paper.linear([1, 1, 1], [226, 211, 178]).cast("uchar").copy(interpretation="srgb").copy_memory()
+    paper = noise(width, height, mean=100, sigma=5, seed=number)
+    page = paper.linear([1, 1, 1], [126, 111, 78]).cast("uchar").copy(interpretation="srgb").copy_memory()
     for left in range(width // 10, width * 9 // 10, max(1, width // 10)):
         page = page.draw_line([120, 60, 40], left, height // 10, left, height * 9 // 10)
     mark = pyvips.Image.text(str(number), dpi=900).embed(width // 3, height // 3, width, height)
@@ -96,20 +97,23 @@ def deposit_restricted(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     folder = tmp_path_factory.mktemp("library")
-    shanben = Shanben(folder)
-    book = ingest(shanben, deposit_book(folder / "book"))
-    scroll = ingest(shanben, deposit_scroll(folder / "scroll"))
-    # Viewers open the first work of a collection immediately, which must have pictures.
-    restricted = ingest(shanben, deposit_restricted(folder / "restricted"))
-    with WebServer(folder, shanben.environment, processes=1) as server:
+    shanben = ShanbenHere(folder)
+    # Viewers open the first work of a collection immediately, which must have pictures: the restricted one is last.
+    deposits = (
+        deposit_book(folder / "book"),
+        deposit_scroll(folder / "scroll"),
+        deposit_restricted(folder / "restricted"),
+    )
+    book, scroll, restricted = ingest(shanben, *deposits)
+    with WebServer(folder, shanben.environment | NO_LOCAL_WORKER, processes=1) as server:
         yield Library(server.address, book, scroll, restricted, shanben)
 
 
-def ingest(shanben: Shanben, deposit: Path) -> str:
-    """Ingest a deposit, and return the work's identifier."""
-    done = shanben.run_json("ingest", deposit)
+def ingest(shanben: Shanben, *deposits: Path) -> list[str]:
+    """Ingest deposits, and return the identifiers of their works."""
+    done = shanben.run_json("ingest", *deposits)
     assert done.code == 0, done.errors + done.output
-    return str(done.document["works"][0]["identifier"])
+    return [str(work["identifier"]) for work in done.document["works"]]
 
 
 @pytest.fixture

@@ -45,20 +45,30 @@ OWN_FAULTS = ("Accessing element.ref was removed in React 19.",)
 MIRADOR = """<!DOCTYPE html><meta charset="utf-8"><title>Mirador</title>
 <div id="viewer"></div><script src="node_modules/mirador/dist/mirador.min.js"></script>
 <script>
-  const manifestId = new URLSearchParams(location.search).get("manifest");
-  Mirador.viewer({
-    id: "viewer", windows: [{ manifestId, view: "single" }], language: "en",
-    window: { allowClose: false, defaultSideBarPanel: "info" }, workspaceControlPanel: { enabled: false },
-  });
+  let opened = null;
+  const show = (manifestId) => {
+    opened?.unmount();
+    opened = Mirador.viewer({
+      id: "viewer", windows: [{ manifestId, view: "single" }], language: "en",
+      window: { allowClose: false, defaultSideBarPanel: "info" }, workspaceControlPanel: { enabled: false },
+    });
+  };
+  show(new URLSearchParams(location.search).get("manifest"));
 </script>
 """
+"""A page that shows a manifest, and then others in a new viewer by ``show``, without loading the program again."""
 
 UNIVERSAL_VIEWER = """<!DOCTYPE html><meta charset="utf-8"><title>Universal Viewer</title>
 <link rel="stylesheet" href="node_modules/universalviewer/dist/uv.css">
 <style>body { margin: 0 } #viewer { width: 100vw; height: 100vh }</style>
 <div id="viewer" class="uv"></div><script src="node_modules/universalviewer/dist/umd/UV.js"></script>
 <script>
-  UV.init("viewer", { manifest: new URLSearchParams(location.search).get("manifest") });
+  let opened = null;
+  const show = (manifest) => {
+    opened?.dispose();
+    opened = UV.init("viewer", { manifest });
+  };
+  show(new URLSearchParams(location.search).get("manifest"));
 </script>
 """
 
@@ -134,12 +144,14 @@ class Visit:
 
     def pixels(self, folder: Path, name: str) -> np.ndarray:
         """Return the 240 by 200 screen pixels in the centre of the picture."""
-        shot = self.page.screenshot(path=folder / f"{name}.png")
-        print(f"screenshot: {folder / name}.png")
         box = self.page.locator(self.viewer.picture).first.bounding_box()
         assert box is not None
         left, top = int(box["x"] + box["width"] / 2 - 120), int(box["y"] + box["height"] / 2 - 100)
-        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))[top : top + 200, left : left + 240].astype(float)
+        shot = self.page.screenshot(
+            path=folder / f"{name}.png", clip={"x": left, "y": top, "width": 240, "height": 200}
+        )
+        print(f"screenshot: {folder / name}.png")
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(float)
 
     def wait_for_page(self, number: int, folder: Path) -> None:
         """Wait until the screen has the blue of a page."""
@@ -205,11 +217,11 @@ def deposit(folder: Path, direction: str) -> Path:
 def books(library: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The URL of a book's manifest for each reading direction."""
     folder = tmp_path_factory.mktemp("books")
-    works = {
-        direction: ingest(library.shanben, deposit(folder / direction, direction))
-        for direction in ("left-to-right", "right-to-left")
+    directions = ("left-to-right", "right-to-left")
+    works = ingest(library.shanben, *(deposit(folder / direction, direction) for direction in directions))
+    return {
+        direction: f"{library.address}{manifest_path(work)}" for direction, work in zip(directions, works, strict=True)
     }
-    return {direction: f"{library.address}{manifest_path(work)}" for direction, work in works.items()}
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ from typing import Any
 
 import pytest
 import pyvips
-from command_line import Shanben
+from command_line import ShanbenHere
 from database_server import PostgresServer
+from noise import noise
 from ports import reserve_port
 from servers import RedisServer
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from repository.config import Settings
 from repository.database.outbox import NewJob
@@ -37,8 +38,11 @@ WAIT_SECONDS = 60
 PAGES = 24
 
 
-class Installation(Shanben):
-    """A data folder that is ready for use, with settings of its own, and the command."""
+class Installation(ShanbenHere):
+    """A data folder that is ready for use, with settings of its own, and the command.
+
+    What runs to its end is run in this process; what is started beside the test is a process.
+    """
 
     def __init__(self, folder: Path, **settings: object) -> None:
         super().__init__(folder, **settings)
@@ -72,8 +76,7 @@ def test_an_ingest_whose_worker_was_killed_is_shown_in_progress_and_then_done(
     redis: RedisServer, deposit: Path, tmp_path: Path
 ) -> None:
     for number in range(4, PAGES + 1):
-        noise = pyvips.Image.gaussnoise(1500, 1500, mean=128, seed=number).cast("uchar")
-        noise.tiffsave(str(deposit / f"{number:04d}.tif"))
+        noise(1500, 1500, mean=128, seed=number).tiffsave(str(deposit / f"{number:04d}.tif"))
     shanben = Installation(tmp_path, broker=redis.url)
     with shanben.start("ingest", deposit), shanben.start("status", "--watch", "--json", stdout=-1) as watch:
         with shanben.start("worker") as victim:
@@ -193,7 +196,7 @@ def test_the_staffs_page_is_for_this_machine_alone(deposit: Path, tmp_path: Path
     (deposit / "0002.tif").write_bytes(b"II*\0nonsense")
     shanben = Installation(tmp_path)
     assert shanben.run("ingest", deposit).code == 1
-    with WebServer(tmp_path, shanben.environment, processes=1) as server:
+    with WebServer(tmp_path, shanben.environment | NO_LOCAL_WORKER, processes=1) as server:
         address = f"{server.address}/status"
         status, page = get(address)
         assert status == 200

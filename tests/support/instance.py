@@ -18,10 +18,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
-import pyvips
 from ceph_server import CephServer
 from command_line import SHANBEN, environment
 from database_server import PostgresServer
+from noise import noise
 from ports import reserve_port
 from prerequisites import require
 from server_process import Guard, ServerProcess, answers, descendants, kill_family, wait_for_end
@@ -248,8 +248,8 @@ def write_book(folder: Path, pages: int, large: int = 0, seed: int = 0, identifi
     step = pages // large if large else pages + 1
     for number in range(1, pages + 1):
         width, height, bands = (450, 600, 1) if number % step else (2600, 2600, 3)
-        noise = pyvips.Image.gaussnoise(width, height, mean=200, sigma=30, seed=seed * 10_000 + number).cast("uchar")
-        page = noise.bandjoin([noise] * (bands - 1)).copy(interpretation="srgb") if bands > 1 else noise
+        grey = noise(width, height, mean=200, seed=seed * 10_000 + number)
+        page = grey.bandjoin([grey] * (bands - 1)).copy(interpretation="srgb") if bands > 1 else grey
         page.tiffsave(str(folder / f"{number:04d}.tif"), compression="none")
     named = f'identifier = "{identifier}"\n' if identifier else ""
     (folder / "work.toml").write_text(f'title = "試書{seed}"\nlanguage = ["lzh"]\n{named}', "utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pyvips
+from noise import noise
 from silent_progress import SilentProgress
 
 from repository.model.work import Pyramid, Work
@@ -100,8 +101,8 @@ def picture(name: str, size: tuple[int, int]) -> bytes:
     """Return a JPEG of paper with columns, the number of the page, and a colour that the name decides."""
     seed = hashlib.sha256(name.encode()).digest()
     width, height = size
-    paper = pyvips.Image.gaussnoise(width, height, mean=0, sigma=4, seed=seed[0])
-    page = paper.linear([1, 1, 1], [200 + seed[1] % 40, 190 + seed[2] % 40, 170]).cast("uchar")
+    paper = noise(width, height, mean=100, sigma=4, seed=seed[0])
+    page = paper.linear([1, 1, 1], [100 + seed[1] % 40, 90 + seed[2] % 40, 70]).cast("uchar")
     page = page.copy(interpretation="srgb").copy_memory()
     for left in range(40, width - 30, 60):
         page = page.draw_line([120, 60, 40], left, 40, left, height - 40)
