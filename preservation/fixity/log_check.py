@@ -105,9 +105,12 @@ class LogCheck:
             on_progress(check.bytes)
             yield check
 
+    def unexpected(self) -> list[FileCheck]:
+        """Return a check with a finding for each file below ``log/`` that is nothing of the log; reads none of them."""
+        return [FileCheck(key, finding=FixityFinding(key, FindingKind.UNEXPECTED)) for key in self._strays]
+
     def _run(self) -> Iterator[FileCheck]:
-        for key in self._strays:
-            yield FileCheck(key, finding=FixityFinding(key, FindingKind.UNEXPECTED))
+        yield from self.unexpected()
         yield from (check_attested(self._store, key, self._attestations) for key in self._attested)
         for index in range(-(-self._tree.size // TILE_WIDTH)):
             leaves = yield from self._check_leaves(index)

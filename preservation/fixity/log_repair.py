@@ -3,7 +3,8 @@
 1. Verify the checkpoint of every store, and those that are remembered outside the stores. The newest is the log's head.
 2. Read the log from all stores together (`fixity/merged_log.py`) and recompute the signed roots from it. A log whose
    root is not confirmed is not repaired from: nothing is written.
-3. In each store, compare every bundle and tile, and put those that are missing or wrong; read each back.
+   The log is read once; the bundles that differ in a store are noted meanwhile.
+3. In each store, put the bundles and tiles that are missing or wrong; read each back.
 4. Put the checkpoint last. It commits entries that the store did not have. A store never gets an older checkpoint.
 5. Put back the checkpoints that witnesses cosigned and authorities timestamped, where they are missing or damaged.
 
@@ -99,11 +100,11 @@ class LogRepair:
         heads = sorted(self.heads, key=lambda head: head.size, reverse=True)
         done: set[str] = set()
         for number, head in enumerate(heads):
-            merged, confirmed = self._merged(head, heads)
             targets = [named for named in self._targets if named.name not in done and self._may_have(named, head)]
             if number and not self._is_restore:  # the primary store never goes back to an older head
                 targets = [named for named in targets if named is not self._stores[0]]
-            if merged and targets:
+            merged, confirmed = self._merged(head, heads) if targets else (None, set())
+            if merged:
                 for named in targets:
                     self._repair(named, merged, head, confirmed, on_progress)
                 done |= {named.name for named in targets}
@@ -141,7 +142,7 @@ class LogRepair:
             self._leave(named, LOG_CHECKPOINT, _FORKED)
             return
         try:
-            lacking = sum(not self._repair_file(named, file, on_progress) for file in merged.files())
+            lacking = sum(not self._repair_file(named, file, on_progress) for file in merged.files_for(named))
             if not lacking or own is None:
                 self._repair_checkpoint(named, own, head)
         except (StoreFault, LogInvalid) as fault:

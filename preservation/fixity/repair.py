@@ -132,7 +132,7 @@ class StoreRepair:
             if place.fault:
                 continue
             check = StoreCheck(self._repository, place.key)
-            checks = [*check.check_outside_objects(lambda _: None).checks, *check.check_log().checks]
+            checks = [*check.check_outside_objects(lambda _: None).checks, *check.unexpected_in_log()]
             store = _store(self._repository, place)
             for finding in dict.fromkeys(each.finding for each in checks if each.finding):
                 if finding.kind is FindingKind.UNEXPECTED:

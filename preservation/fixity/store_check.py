@@ -103,11 +103,19 @@ class StoreCheck:
 
     def check_log(self, on_progress: OnProgress = ignore_progress) -> CheckedObject:
         """Return the check of the log; nothing for a library without a log. Raises as `check_object`."""
+        check = self._log_check()
+        return CheckedObject(check.expected, list(check.run(on_progress))) if check else CheckedObject(0, ())
+
+    def unexpected_in_log(self) -> list[FileCheck]:
+        """Return a check with a finding for each file below ``log/`` that is nothing of the log, without reading it."""
+        check = self._log_check()
+        return check.unexpected() if check else []
+
+    def _log_check(self) -> LogCheck | None:
         if (key := _key_of(self._repository)) is None:
-            return CheckedObject(0, ())
+            return None
         repository = self._repository
-        check = LogCheck(self._store, key, remembered_heads(repository), read_attestations(repository.settings, key))
-        return CheckedObject(check.expected, list(check.run(on_progress)))
+        return LogCheck(self._store, key, remembered_heads(repository), read_attestations(repository.settings, key))
 
     def _counted(self, checks: Sequence[FileCheck]) -> Iterator[FileCheck]:
         for check in checks:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from functools import partial
+from pathlib import Path
 
 import pytest
 from planted_faults import FAULTS, MASTER, RECORD, flip, newest
-from repairable_library import PLACES, FailingStore, RepairableLibrary, build_library, contents
+from repairable_library import PLACES, FailingStore, RepairableLibrary, build_library, contents, copied
 
+from preservation.fixity.log_repair import LogRepair, LogWitnesses
 from preservation.fixity.object_repair import NEWER, NO_SECOND_WITNESS, READ_BACK, STORE_AWAY
+from preservation.log import key_file
+from preservation.log.log import ProvenanceLog
+from preservation.log.writer_lock import FileWriterLock
 from preservation.ocfl.objects import write_version
+from preservation.replication.transfer import NamedStore
 from repository.database.log_sequence import LogSequence
 from repository.errors import StoreDenied, StoreFault, StoreFull
 from repository.paths import LOG_CHECKPOINT, ocfl_object
@@ -256,6 +264,34 @@ def test_log_lost_in_every_store_is_written_again_from_the_catalogue(library: Re
     for place in PLACES:
         assert library.findings(place) == set()
         assert contents(library.store(place))[LOG_CHECKPOINT] == whole[place][LOG_CHECKPOINT]
+
+
+def test_repair_of_the_log_reads_what_is_good_once_and_what_differs_twice(tmp_path: Path) -> None:
+    key = key_file.create(tmp_path, "library.example/log")
+    stores = {"store": memory_store()}
+    log = ProvenanceLog(stores["store"], key, FileWriterLock(tmp_path / "lock", 1))
+    log.append([b"%d" % number for number in range(600)])
+    older = stores["store"].read(LOG_CHECKPOINT)
+    log.append([b"%d" % number for number in range(600, 700)])
+    stores["replica"] = copied(stores["store"], memory_store())
+    whole = contents(stores["store"])
+    stores["replica"].put(LOG_CHECKPOINT, older)
+    damaged = {"log/tile/entries/001", "log/tile/0/000", "log/tile/1/000.p/2"}
+    for each in damaged:
+        flip(stores["replica"], each)
+    reads: Counter[tuple[str, str]] = Counter()
+
+    def count(name: str, what: str, key: str) -> None:
+        if what == "read" and key.startswith("log/tile/"):
+            reads[name, key] += 1
+
+    watched = [NamedStore(name, FailingStore(store, partial(count, name))) for name, store in stores.items()]
+    outcome = LogRepair(watched, LogWitnesses(log.key, [], lambda *_: [], lambda *_: False)).run()
+    assert {each.key for each in outcome.repaired} == {*damaged, LOG_CHECKPOINT}
+    assert contents(stores["replica"]) == whole
+    good = [number for (_, key), number in reads.items() if "/002.p/" in key]
+    assert (len(good), max(good)) == (4, 1)
+    assert max(number for (name, _), number in reads.items() if name == "store") <= 3
 
 
 def test_forged_bytes_are_kept_in_the_quarantine_when_they_are_replaced(library: RepairableLibrary, root: str) -> None:
