@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.integration
 SECONDS = 3.0
 """Within which a partner can see a withdrawal."""
 TITLES = ("甲", "乙", "丙")
+PASSWORD = "七月流火，九月授衣，一之日觱发"
 
 
 class Library:
@@ -37,9 +39,9 @@ class Library:
             f"{address}/iiif/discovery/1/changes", lambda url: json.load(urlopen(url, timeout=30))
         )
 
-    def run(self, *arguments: object) -> dict[str, object]:
-        """Run a command, which must end with 0."""
-        done = self.shanben.run_json(*arguments)
+    def run(self, *arguments: object, password: str = "") -> dict[str, object]:
+        """Run a command, which must end with 0; it reads the password from standard input."""
+        done = self.shanben.run_json(*arguments, stdin=password)
         assert done.code == 0, done.errors
         return dict(done.document)
 
@@ -48,6 +50,16 @@ class Library:
         with Scythe(f"{self.address}/oai") as scythe:
             found = scythe.list_identifiers(metadata_prefix="oai_dc", **arguments)
             return {header.identifier.rpartition(":")[2]: header.deleted for header in found}
+
+    def datestamps(self) -> dict[str, str]:
+        """Return the datestamps of the works' records."""
+        with Scythe(f"{self.address}/oai") as scythe:
+            found = scythe.list_identifiers(metadata_prefix="oai_dc")
+            return {header.identifier.rpartition(":")[2]: header.datestamp for header in found}
+
+    def news(self) -> list[tuple[str, str]]:
+        """Return the activities that the follower's last crawl processed, with their works, the newest first."""
+        return [(kind, manifest.split("/")[-2]) for kind, manifest in self.follower.news]
 
     def followed(self) -> set[str]:
         """Return the works that the follower has after a crawl."""
@@ -58,7 +70,7 @@ class Library:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Library, list[str]]]:
     folder = tmp_path_factory.mktemp("library")
-    shanben = ShanbenHere(folder, similar_pages=0)
+    shanben = ShanbenHere(folder, similar_pages=0, delete_days=0)
     deposits = [write_deposit(folder / title, 1, title, seed) for seed, title in enumerate(TITLES)]
     done = shanben.run_json("ingest", *deposits)
     assert done.code == 0, done.errors
@@ -112,6 +124,33 @@ def test_a_rebuild_from_storage_alone_tells_the_same_story(library: tuple[Librar
     before, after = (activities(Settings(data=folder)) for folder in (data, tmp_path / "var"))
     assert after == before
     assert [kind for kind, _ in after] == ["Create"] * 3 + ["Delete", "Create"]
+
+
+def test_partners_follow_a_change_and_a_deletion(library: tuple[Library, list[str]], tmp_path: Path) -> None:
+    held, (changed, deleted, _) = library
+    held.followed()
+    before = held.datestamps()
+    time.sleep(1.1)  # datestamps are to the second
+    held.run("ingest", write_deposit(tmp_path / "revision", 1, "甲，改題"), "--revises", changed)
+    assert wait_for(lambda: held.datestamps()[changed] > before[changed]) <= SECONDS
+    with Scythe(f"{held.address}/oai") as scythe:
+        (record,) = scythe.list_records(metadata_prefix="oai_dc", from_=held.datestamps()[changed])
+        assert "甲，改題" in etree.tostring(record.xml, encoding="unicode")
+    assert changed in held.followed()
+    assert held.news() == [("Update", changed)]
+
+    for name in ("anna", "bo"):
+        held.run("account", "add", name, "--role", "conservator", password=f"{PASSWORD}\n")
+    held.run("withdraw", deleted, "--reason", "試")
+    assert wait_for(lambda: deleted not in held.followed()) <= SECONDS
+    held.run("delete", "request", deleted, "--account", "anna", "--reason", "試", password=f"{PASSWORD}\n")
+    assert held.run("delete", "confirm", deleted, "--account", "bo", password=f"{PASSWORD}\n")["state"] == "deleted"
+    assert deleted not in held.followed()
+    assert held.news()[0] == ("Delete", deleted), "a deletion adds nothing to the withdrawal"
+    assert held.harvested()[deleted]
+    with pytest.raises(HTTPError) as gone:
+        urlopen(f"{held.address}/iiif/presentation/3/{deleted}/manifest", timeout=30)
+    assert gone.value.code == 410
 
 
 def activities(settings: Settings) -> list[tuple[str, str | None]]:

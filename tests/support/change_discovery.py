@@ -24,10 +24,13 @@ class ChangeDiscoveryClient:
         self._last_crawl: str | None = None
         self.resources: set[str] = set()
         self.activities = 0
+        self.news: list[tuple[str, str]] = []
+        """The types and resources of the activities that the last crawl processed, the newest first."""
 
     def crawl(self) -> None:
         """Process what happened since the last crawl (3.5.1, 3.5.2)."""
         processed: set[str] = set()
+        self.news = []
         only_delete, newest = False, self._last_crawl
         for activity in self._backwards():
             self.activities += 1
@@ -47,6 +50,7 @@ class ChangeDiscoveryClient:
         resource, target = activity["object"]["id"], activity.get("target", {}).get("id")
         if resource not in processed:
             processed.add(resource)
+            self.news.append((activity["type"], resource))
             if activity["type"] in {"Delete", "Move"}:
                 self.resources.discard(resource)
             elif not only_delete:

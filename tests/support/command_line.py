@@ -74,11 +74,11 @@ class ShanbenHere(Shanben):
     signals and its log, uses `Shanben`.
     """
 
-    def run(self, *arguments: object, **settings: object) -> Result:
+    def run(self, *arguments: object, stdin: str = "", **settings: object) -> Result:
         """Run a command to its end, with further settings. An exception that the command does not handle is raised."""
         runner = CliRunner(env=self.environment | environment_of(settings))
         with chdir(self.folder):
-            done = runner.invoke(main, [str(part) for part in arguments], catch_exceptions=False)
+            done = runner.invoke(main, [str(part) for part in arguments], stdin, catch_exceptions=False)
         return result(arguments, done.exit_code, done.stdout, done.stderr)
 
 
