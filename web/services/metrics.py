@@ -109,8 +109,8 @@ class HoldingsCollector:
             return
         alarms = GaugeMetricFamily("shanben_preservation_alarms", "Preservation alarms that last.", labels=["kind"])
         kinds = Counter(alarm.key.partition(":")[0] for alarm in state.alarms)
-        for kind in AlarmKind:
-            alarms.add_metric([kind.value], kinds[kind.value])
+        for kind in sorted({*AlarmKind, *kinds}):  # those about harvests are not decided from a report
+            alarms.add_metric([kind], kinds[kind])
         yield alarms
         decided = datetime.fromisoformat(state.decided).timestamp()
         yield _gauge("shanben_preservation_alarms_time_seconds", "When alarms were decided last.", decided)

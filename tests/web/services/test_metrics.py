@@ -131,6 +131,7 @@ def test_metrics_count_alarms_by_cause_once_they_were_decided(repository: Reposi
 
     name, text = "shanben_preservation_alarms", LocalizedText("损坏", "damage")
     assert alarms() == {}
-    repository.reports.raise_alarms({"damage:store": text, "damage:/srv/copy": text}, "1970-01-01T00:01:00Z")
+    raised = {"damage:store": text, "damage:/srv/copy": text, "harvest:partner": text}
+    repository.reports.raise_alarms(raised, "1970-01-01T00:01:00Z")
     found = alarms()
-    assert (found["damage"], found["canary"], found["time"]) == (2, 0, 60)
+    assert (found["damage"], found["harvest"], found["canary"], found["time"]) == (2, 1, 0, 60)
