@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
@@ -63,6 +63,14 @@ def install(app: Flask, repository: Repository) -> None:
     )
     protection = CSRFProtect(app)
     app.before_request(lambda: _check_form(protection))
+    app.after_request(_forbid_caching_for_accounts)
+
+
+def _forbid_caching_for_accounts(response: Response) -> Response:
+    """Let nobody keep a page that was made for an account: a computer of a reading room has many readers."""
+    if g.get("account"):  # `staff.current_reader` has looked it up
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _check_form(protection: CSRFProtect) -> None:
