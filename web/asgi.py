@@ -1,4 +1,6 @@
-"""The composed ASGI application of the site: the request log, then the image service, then Flask for everything else.
+"""The composed ASGI application of the site: the request log, the limit of the URL's length, and a router.
+
+The router sends images, renderings and bags to ASGI applications of their own, and everything else to Flask.
 
 ``uvicorn --factory web.asgi:create`` runs it; `shanben serve` does so with several processes. The application is built
 during the lifespan's startup, where a fault of the settings can be reported as a message instead of a traceback.
@@ -89,9 +91,8 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 class _Router:
-    """Sends image requests to the image service; of the others with a valid ``Host``, renderings to their application.
-
-    Flask responds to the rest.
+    """Sends image requests to the image service. Of the others with a valid ``Host``, it sends renderings and bags to
+    their applications, and the rest to Flask.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ MAX_URL_BYTES: Final = 4096
 
 _TOO_LONG: Final = LocalizedText(
     f"地址过长，路径与查询合计不得超过 {MAX_URL_BYTES} 字节；请缩短地址",
-    f"The URL is too long: its path and query may have {MAX_URL_BYTES} bytes together; shorten it",
+    f"The URL is too long: its path and query may have at most {MAX_URL_BYTES} bytes together; shorten it",
 )
 
 

@@ -1,4 +1,4 @@
 """Accounts on the web: passwords, login, sessions, forms, their pages, and the authorization services of IIIF.
 
-`web.app`, `web.operations`, `web.services` and `web.cli` may import it.
+`web.app`, `web.asgi`, `web.operations`, `web.reports` and `web.cli` may import it.
 """

@@ -171,7 +171,7 @@ class _Services:
     # The probe service
 
     def probe(self, image: str) -> Response:
-        """Tell what a request for an image, or for the tier of one, would get."""
+        """Return what a request for an image, or for a tier of it, would get."""
         name, tier = urls.parse_tier(image)
         held = self._repository.catalogue.image(identifiers.parse(name, Kind.IMAGE))
         if held is None or tier not in {"", urls.FULL_TIER}:

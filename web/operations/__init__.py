@@ -1,4 +1,4 @@
-"""The status that `shanben status` prints, and pages of staff: `/staff`, `/status`, works and their deletion.
+"""The status that `shanben status` prints, and pages of staff: status, works, deletions, harvests, corrections.
 
-It imports `accounts`, `site`, `messages` and `trusted_networks`; `app` and `cli` import it.
+It imports `accounts`, `site`, `telemetry`, `messages` and `trusted_networks`; `app`, `reports` and `cli` import it.
 """

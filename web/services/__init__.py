@@ -1,4 +1,4 @@
-"""HTTP services for programs: manifests and collections, the provenance log, health and metrics.
+"""HTTP services for programs: manifests, texts, search, feeds, files to take away, the log, health and metrics.
 
-Only the Flask application imports it. It imports `site` and `telemetry`.
+Only `web.app` and `web.asgi` import it. It imports `site` and `telemetry`.
 """

@@ -1,4 +1,4 @@
 """Pages for readers: their data, language, URLs, static files and error pages.
 
-It imports `messages` and `trusted_networks`; `app`, `services` and `operations` import it.
+It imports `messages`; every other subpackage of `web` with pages or services may import it.
 """

@@ -1,5 +1,4 @@
 """The request log, the metrics of a web process, and reports of damaged pyramids.
 
-The composed application, `services` and the `shanben serve` command import it. It imports `messages` and
-`trusted_networks`.
+The composed application, `services`, `operations` and `reports` import it. It imports `trusted_networks`.
 """

@@ -1,5 +1,5 @@
 """Reads and checks a deposit folder before anything is stored.
 
-Owns the deposit record, page order, labels and ranges. It imports `masters`; `execution`, `tasks` and the commands of
-`web.cli` import it.
+Owns the deposit record, page order, labels and ranges. It imports `masters` and `text`; the packages of
+`workers` that run jobs and the commands of `web.cli` import it.
 """
