@@ -1,7 +1,7 @@
-"""Requests to services that other institutions run: bounded in time and size.
+"""POST requests to services that the operator names, as witnesses and timestamp authorities: bounded in time and size.
 
-Such a service may be slow, down or wrong. Whatever it does, `post` and `get` return or raise `ServiceUnavailable` soon
-after their time limit. `post` follows no redirect.
+Such a service may be slow, down or wrong. Whatever it does, `post` returns or raises `ServiceUnavailable` soon after
+its time limit. It follows no redirect. Documents are requested by `guarded_http`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
@@ -65,30 +63,11 @@ def post(url: str, body: bytes, content_type: str, seconds: float) -> ServiceAns
         connection.close()
 
 
-def get(url: str, seconds: float, largest: int) -> bytes:
-    """Return the document at a URL that `is_service_url` accepts, of at most `largest` bytes, following redirects.
-
-    Connecting and each read may take `seconds`, and the whole answer twice that. Raises `ServiceUnavailable`, also when
-    the status is not 200.
-    """
-    deadline = time.monotonic() + 2 * seconds
-    request = Request(url, headers={"Accept": "application/ld+json, application/json"})  # noqa: S310 - http or https
-    try:
-        with urlopen(request, timeout=seconds) as response:  # noqa: S310
-            return _read(response, url, deadline, largest)
-    except HTTPError as fault:
-        with fault:
-            raise ServiceUnavailable(service=url, reason=f"HTTP {fault.code}") from fault
-    except (OSError, HTTPException, ValueError) as fault:
-        reason = getattr(fault, "reason", None) or fault
-        raise ServiceUnavailable(service=url, reason=str(reason) or type(fault).__name__) from fault
-
-
-def _read(response: HTTPResponse, url: str, deadline: float, largest: int = LARGEST_ANSWER) -> bytes:
+def _read(response: HTTPResponse, url: str, deadline: float) -> bytes:
     body = bytearray()
     while chunk := response.read1(_CHUNK):
         body += chunk
-        if len(body) > largest:
+        if len(body) > LARGEST_ANSWER:
             reason = LocalizedText("应答过长", "its answer is too long")
             raise ServiceUnavailable(service=url, reason=reason)
         if time.monotonic() > deadline:

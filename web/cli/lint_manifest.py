@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -12,7 +14,8 @@ from iiif_server.presentation.linting.findings import LintFinding
 from iiif_server.presentation.linting.linter import LARGEST_DOCUMENT, lint
 from repository.errors import RequestInvalid
 from repository.localized import LocalizedText, counted
-from repository.network.http_client import get, is_service_url
+from repository.network.guarded_http import FetchLimits, GuardedClient, PartnerUnavailable
+from repository.network.http_client import is_service_url
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 
 _SECONDS: Final = 30.0
@@ -43,7 +46,7 @@ def lint_manifest(terminal: Terminal, source: str) -> int:
 
 def _read(source: str) -> bytes:
     if is_service_url(source):
-        return get(source, _SECONDS, LARGEST_DOCUMENT)
+        return _fetched(source)
     try:
         with Path(source).open("rb") as file:
             content = file.read(LARGEST_DOCUMENT + 1)
@@ -54,6 +57,15 @@ def _read(source: str) -> bytes:
         reason = LocalizedText("文件过大", "the file is too large")
         raise RequestInvalid(part=source, reason=reason)
     return content
+
+
+def _fetched(url: str) -> bytes:
+    """Return the document at an address. The person who runs the command may name a host in a private network."""
+    client = GuardedClient("Shanben/1.0", FetchLimits(LARGEST_DOCUMENT, _SECONDS), (urlsplit(url).hostname or "",))
+    answer = client.get(url, {"Accept": "application/ld+json, application/json"})
+    if answer.status != HTTPStatus.OK:
+        raise PartnerUnavailable(url=answer.url, reason=f"HTTP {answer.status}", seconds=0)
+    return answer.body
 
 
 def _show(terminal: Terminal, mark: str, findings: Iterable[LintFinding]) -> None:
