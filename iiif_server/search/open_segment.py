@@ -22,11 +22,11 @@ import numpy.typing as npt
 from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, fold
-from iiif_server.search.local_segments import hold_segment
 from iiif_server.search.matching import Phrase, contains
 from iiif_server.search.query import expression
 from repository.database.search_segment import BLOCK_BITS, SegmentDamaged, SegmentReader
 from repository.model.harvest import parts_of_identifier
+from repository.storage.local_copies import hold_file
 
 Mask = npt.NDArray[np.bool_]
 Tiers = npt.NDArray[np.uint8]
@@ -66,7 +66,7 @@ class OpenSegment:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            weakref.finalize(self, os.close, hold_segment(path))
+            weakref.finalize(self, os.close, hold_file(path))
         except OSError as fault:
             raise SegmentDamaged(file=path.name, reason=fault.strerror or str(fault)) from fault
         self._lock = threading.Lock()

@@ -169,8 +169,7 @@ class Search:
                 folder = segments_folder(self._repository.settings)
                 self._segments = LocalSegments(self._repository.store, folder)
             segments = self._segments
-        listed = segments.current().segments
-        paths = [segments.path(segment) for segment in listed]
+        paths = segments.paths()
         with self._lock:
             if list(self._index.paths) != paths:
                 self._index = open_index(paths, self._index)

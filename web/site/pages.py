@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
-from iiif_server.search.local_segments import StoredSegmentDamaged
 from iiif_server.search.query import OWN_FACETS, Sort
 from iiif_server.search.results import SearchResult
 from iiif_server.search.service import Search
@@ -27,6 +26,7 @@ from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
 from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
+from repository.storage.local_copies import CopiesPending, CopyDamaged
 from repository.texts import TextsDamaged, pages_with_text
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
@@ -292,7 +292,7 @@ def _searched(search: Search, parameters: SearchParameters) -> SearchResult | No
     """Return the count and the facets of a search. Without conditions, the list can do without an index."""
     try:
         return search.search(parameters.query, limit=0, hits=0)
-    except (StoreFault, StagingFault, SegmentDamaged, StoredSegmentDamaged):
+    except (StoreFault, StagingFault, SegmentDamaged, CopyDamaged, CopiesPending):
         if parameters.pairs:
             raise
         return None

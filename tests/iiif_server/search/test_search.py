@@ -18,7 +18,6 @@ from iiif_server.search import local_segments, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.local_segments import (
-    StoredSegmentDamaged,
     copy_segments,
     local_path,
     read_list,
@@ -35,6 +34,7 @@ from repository.database.deletions import Deletion, DeletionState
 from repository.model.harvest import RecordState, record_identifier
 from repository.model.work import Access, Dating, Record, Rectangle, WorkAccess
 from repository.repository import Repository, memory_repository
+from repository.storage.local_copies import CopyDamaged
 from workers.tasks.search_index import mark_differing, rebuild_index
 
 CHARACTERS = "論论語语峯峰㍿株A，。 □⿰\U00020089"
@@ -174,7 +174,7 @@ def test_a_damaged_segment_of_the_store_is_never_searched_and_is_made_again(repo
     for harmed in (stored[:-1], stored.replace("子曰".encode(), "子云".encode())):
         assert harmed != stored
         repository.store.put(key, harmed)
-        with pytest.raises(StoredSegmentDamaged):
+        with pytest.raises(CopyDamaged):
             Search(repository).search(SearchQuery("子"))
         assert list(segments_folder(repository.settings).iterdir()) == []
     rebuild_index(repository)
