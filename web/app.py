@@ -121,7 +121,7 @@ def _blueprints(
         staff_page.blueprint(repository),
         harvest_page.blueprint(repository),
         work_page.blueprint(repository, passwords),
-        text_correction_page.blueprint(repository),
+        text_correction_page.blueprint(repository, static_files),
         report_pages.blueprint(repository),
         account_pages.blueprint(repository, logins, access_cookies),
         authorization.blueprint(repository, logins, access_cookies),

@@ -16,6 +16,7 @@ export default defineConfig({
       input: {
         reader: "reader/main.ts",
         copy: "reader/copy.ts",
+        correct: "reader/correct.ts",
         reduce: "reader/reduce.ts",
         suggest: "reader/suggest.ts",
         verify: "reader/verify.ts",

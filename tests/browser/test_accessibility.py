@@ -152,6 +152,49 @@ def test_pages_about_preservation_have_no_violations_that_axe_finds(
     assert {path: violations for path, violations in found.items() if violations} == {}
 
 
+@pytest.mark.parametrize("browser_of_reader", [{"locale": "zh-CN"}, {"locale": "zh-CN", "java_script_enabled": False}])
+def test_a_line_is_split_and_given_a_place_with_a_script_and_without_one(
+    browser_of_reader: dict[str, Any], visit: Visitor, conservator: str, library: Any
+) -> None:
+    has_script = browser_of_reader.get("java_script_enabled", True)
+    page = visit(**browser_of_reader).go(f"/login?next=/staff/works/{library.book}/text/2")
+    page.fill("#name", "conservator")
+    page.fill("#password", conservator)
+    page.click("button.call")
+    first = page.locator("li[data-line='1']")
+    first.locator("summary").click()
+    if has_script:
+        page.focus("#line-1")
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowDown")  # along a column
+    else:
+        first.locator("[name=split]").fill("1")
+    first.locator("[value=split-1]").click()
+    expect(page.locator("#line-2")).to_be_focused()
+    expect(page.locator("#line-2")).to_have_value("地玄黃")
+    second = page.locator("li[data-line='2']")
+    sides = second.locator("fieldset input")
+    if has_script:
+        second.locator("button.draw").click()
+        sheet = page.locator(".canvas")
+        box = sheet.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 8, steps=3)
+        page.mouse.up()
+        expect(page.locator("#line-2")).to_be_focused()
+        left, top, width, height = (int(side.input_value()) for side in sides.all())
+        assert (abs(left - 500), abs(top - 350), abs(width - 500), abs(height - 350)) < (5, 5, 5, 5)
+        assert page.locator(".canvas rect").count() == 3
+    else:
+        for side, value in zip(sides.all(), (500, 350, 500, 350), strict=True):
+            side.fill(str(value))
+    second.locator("[value=up-2]").click()
+    expect(page.locator("[value=up-1]")).to_be_focused()
+    expect(page.locator("#line-1")).to_have_value("地玄黃")
+
+
 @pytest.fixture(scope="module")
 def withdrawn(library: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A withdrawn work."""

@@ -20,8 +20,8 @@ COOKIE: Final = "shanben_session"
 MAX_FORM_BYTES: Final = 64 << 10
 """The largest form, in bytes. A view that takes more sets ``request.max_content_length``."""
 
-_LONGER_FORMS: Final = {"text_correction.save": 256 << 10}
-"""The size in bytes of longer forms, by their views: `MOST_CHARACTERS` of Chinese text, escaped."""
+_LONGER_FORMS: Final = {"text_correction.save": 384 << 10}
+"""The size in bytes of longer forms, by their views: a page of Chinese text, escaped, and the places of lines."""
 
 _CHANGING_NOTHING: Final = frozenset({"oai.respond", "similar.find"})
 """Views that accept a form of any site: they change nothing, and respond to everybody in the same way."""

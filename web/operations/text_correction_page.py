@@ -1,7 +1,8 @@
 """The staff page on which the lines of a text of a page are corrected beside their pictures.
 
-Accounts of every role of staff may correct. The page enqueues a job (`workers/tasks/correct_text.py`), and shows how
-far it is. If somebody else has changed the text meanwhile, the page shows the present text and what was entered.
+Accounts of every role of staff may correct. Buttons that add, delete, split and move lines change the form alone
+(`text_correction_form.py`). Saving it enqueues a job (`workers/tasks/correct_text.py`), and the page shows
+how far it is. If somebody else has changed the text meanwhile, it shows the present text and what was entered.
 """
 
 from __future__ import annotations
@@ -28,20 +29,29 @@ from repository.texts import TextChanged, text_digest, texts_of_page
 from web.accounts.staff import current_account, current_privileges, login_redirect, staff_response
 from web.messages.interface import translate
 from web.operations.status import job_failure
-from web.operations.text_correction_views import correction_views, is_vertical, page_picture
+from web.operations.text_correction_form import (
+    ChangedDraft,
+    Draft,
+    changed_draft,
+    draft_of,
+    draft_of_form,
+    lines_of,
+)
+from web.operations.text_correction_views import correction_views, has_unplaced, is_vertical, page_picture
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
+from web.site.static_files import CORRECT_SCRIPT, StaticFiles
 from web.site.urls import local_url
 from workers.tasks.jobs import correction_key
 from workers.tasks.text_correction import (
-    MOST_LINE_CHARACTERS,
     SentText,
-    can_be_corrected,
     correction_of,
     request_correction,
+    text_as_read,
     text_of_kind,
     waiting_correction,
 )
+from workers.text.correction import MOST_LINE_CHARACTERS, CorrectionInvalid, can_be_corrected
 
 _UNCHANGED: Final = "-"
 _KIND: Final = LocalizedText("没有这种文本", "there is no such kind of text")
@@ -51,13 +61,15 @@ _KIND: Final = LocalizedText("没有这种文本", "there is no such kind of tex
 class _CorrectionOutcome:
     """What to say of a correction: a message, whether it is an alarm, the lines that were not kept, the status.
 
-    `is_editable` is whether the form has these lines again; else they stand above the present text.
+    `lines` stand above the present text. `draft` is what the form has instead of the present text, and `changed` what
+    a button of the form made of it.
     """
 
     message: str = ""
     is_alarm: bool = False
     lines: Sequence[str] = ()
-    is_editable: bool = False
+    draft: Draft | None = None
+    changed: ChangedDraft | None = None
     status: int = HTTPStatus.OK
 
 
@@ -77,9 +89,9 @@ class _TextPlace:
     max_size: int | None
 
 
-def blueprint(repository: Repository) -> Blueprint:
+def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
     """Return the routes of the page and of its form."""
-    page = _CorrectionPage(repository)
+    page = _CorrectionPage(repository, static_files)
     routes = Blueprint("text_correction", __name__)
     path = f"{urls.staff_work_path('<identifier>')}/text/<int:number>"
     routes.get(path, endpoint="show")(page.show)
@@ -90,8 +102,9 @@ def blueprint(repository: Repository) -> Blueprint:
 class _CorrectionPage:
     """The views of the page."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, static_files: StaticFiles) -> None:
         self._repository = repository
+        self._static_files = static_files
 
     def show(self, identifier: str, number: int) -> Response:
         if current_account(self._repository.account_sessions) is None:
@@ -100,28 +113,35 @@ class _CorrectionPage:
         return self._page(place, self._outcome(place, request.args.get("saved", "")))
 
     def save(self, identifier: str, number: int) -> Response:
-        """Enqueue a correction. A refusal is shown on the page with what was entered."""
+        """Enqueue a correction, or change the form as one of its buttons says.
+
+        A refusal is shown on the page with what was entered.
+        """
         account = current_account(self._repository.account_sessions)
         if account is None:
             return login_redirect()
         place = self._place(identifier, number)
-        lines = request.form.getlist("line")
+        draft: Draft | None = None
         try:
-            key = self._enqueue(place, lines, account)
-        except RequestInvalid as error:
-            return self._page(place, replace(_refused(error, lines), is_editable=_are_lines_of(place, lines)))
-        except (TextChanged, Busy) as error:
-            return self._page(place, _refused(error, lines))
+            kind = _sent_kind()
+            text_as_read(place.page, place.text, request.form.get("base", ""))
+            draft = draft_of_form(request.form.to_dict(flat=False))
+            if button := request.form.get("change"):
+                changed = changed_draft(draft, button)
+                message = translate(current_language(), "correction.unsaved")
+                return self._page(place, _CorrectionOutcome(message, draft=changed.lines, changed=changed))
+            key = self._enqueue(place, kind, draft, account)
+        except CorrectionInvalid as error:
+            return self._page(place, replace(_refused(error), draft=draft))
+        except (RequestInvalid, TextChanged, Busy) as error:
+            return self._page(place, replace(_refused(error), lines=request.form.getlist("line")))
         saved = key.rpartition(":")[2] if key else _UNCHANGED
         response = redirect(_address(place, saved), HTTPStatus.SEE_OTHER)
         response.headers["Cache-Control"] = "no-store"
         return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
 
-    def _enqueue(self, place: _TextPlace, lines: Sequence[str], account: Account) -> str | None:
-        kind = _kind(request.form.get("kind", ""))
-        if kind is None:
-            raise RequestInvalid(part="kind", reason=_KIND)
-        sent = SentText(kind, request.form.get("base", ""), lines)
+    def _enqueue(self, place: _TextPlace, kind: TextKind, draft: Draft, account: Account) -> str | None:
+        sent = SentText(kind, request.form.get("base", ""), lines_of(draft))
         return request_correction(self._repository, place.work.identifier, place.page, account, sent)
 
     def _place(self, identifier: str, number: int) -> _TextPlace:
@@ -150,12 +170,13 @@ class _CorrectionPage:
             return _CorrectionOutcome()
         if job.state is JobState.DONE:
             return _CorrectionOutcome(translate(current_language(), "correction.done"))
-        return _CorrectionOutcome(_reason(job), is_alarm=True, lines=correction_of(job).lines)
+        return _CorrectionOutcome(_reason(job), is_alarm=True, lines=[line.text for line in correction_of(job).lines])
 
     def _page(self, place: _TextPlace, outcome: _CorrectionOutcome) -> Response:
         text, work = place.text, place.work
         waiting = text and waiting_correction(self._repository, work.identifier, place.page.key, text.kind)
         image = place.page.images[0] if place.page.images else None
+        draft = outcome.draft if outcome.draft is not None else draft_of(text.lines if text else ())
         response = staff_response(
             "text_correction.html",
             place=place,
@@ -164,8 +185,11 @@ class _CorrectionPage:
             kinds=list(dict.fromkeys(each.kind for each in place.texts)),
             base=text_digest(text) if text else "",
             fits=text is not None and can_be_corrected(text),
-            views=correction_views(text, image, place.max_size) if text else (),
-            picture=page_picture(text, image, place.max_size) if text else None,
+            views=correction_views(draft, image, place.max_size, outcome.changed),
+            image=image,
+            picture=page_picture(image, place.max_size),
+            is_picture_open=has_unplaced(draft),
+            script=self._static_files.built_url(CORRECT_SCRIPT),
             is_vertical=text is not None and is_vertical(text),
             is_waiting=waiting is not None,
             outcome=outcome,
@@ -182,6 +206,14 @@ def _kind(name: str) -> TextKind | None:
     return TextKind(name) if name in set(TextKind) else None
 
 
+def _sent_kind() -> TextKind:
+    """Return the kind of the text that is corrected. Raises `RequestInvalid`."""
+    kind = _kind(request.form.get("kind", ""))
+    if kind is None:
+        raise RequestInvalid(part="kind", reason=_KIND)
+    return kind
+
+
 def _address(place: _TextPlace, saved: str = "", kind: TextKind | None = None) -> str:
     """Return the URL of the page for a kind of text, with what tells the correction that was sent."""
     chosen = kind or (place.text and place.text.kind)
@@ -191,14 +223,8 @@ def _address(place: _TextPlace, saved: str = "", kind: TextKind | None = None) -
     return f"{path}?{query}" if query else path
 
 
-def _are_lines_of(place: _TextPlace, lines: Sequence[str]) -> bool:
-    return place.text is not None and len(lines) == len(place.text.lines)
-
-
-def _refused(error: ShanbenError, lines: Sequence[str]) -> _CorrectionOutcome:
-    return _CorrectionOutcome(
-        error.in_language(current_language()), is_alarm=True, lines=lines, status=status_of(error)
-    )
+def _refused(error: ShanbenError) -> _CorrectionOutcome:
+    return _CorrectionOutcome(error.in_language(current_language()), is_alarm=True, status=status_of(error))
 
 
 def _reason(job: Job) -> str:

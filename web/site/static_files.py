@@ -18,6 +18,7 @@ from flask import url_for
 READER_SCRIPT: Final = "reader/main.ts"
 TYPEFACE: Final = "reader/typeface.css"
 COPY_SCRIPT: Final = "reader/copy.ts"
+CORRECT_SCRIPT: Final = "reader/correct.ts"
 REDUCE_SCRIPT: Final = "reader/reduce.ts"
 SUGGEST_SCRIPT: Final = "reader/suggest.ts"
 VERIFY_SCRIPT: Final = "reader/verify.ts"

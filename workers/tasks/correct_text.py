@@ -3,8 +3,8 @@
 1. **Claim** the work, so that nothing else changes it.
 2. **Compare**: the text must still be the one that the person read. If the corrected file is preserved already, an
    earlier run of this job did it.
-3. **Add** one ALTO file with the corrected lines, their places as before, as `tasks/texts.py` adds files. The file of
-   an earlier correction stays in its version; the text that was corrected first stays where it is.
+3. **Add** one ALTO file with the corrected lines and their places, as `tasks/texts.py` adds files. The file of an
+   earlier correction stays in its version; the text that was corrected first stays where it is.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from repository.database.outbox import Job
 from repository.errors import NotFound
 from repository.model.text import PageText
 from repository.model.work import Page, Work
-from repository.texts import TextChanged, text_digest, texts_of_page
+from repository.texts import texts_of_page
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.preserve import next_version
-from workers.tasks.text_correction import TextCorrection, changed_lines, correction_of, text_of_kind
+from workers.tasks.text_correction import TextCorrection, correction_of, text_as_read, text_of_kind
 from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
+from workers.text.correction import changed_lines
 from workers.text.statement import TEXT_FOLDER, TextStatement
 
 FOLDER: Final = f"{TEXT_FOLDER}/shanben-corrected"
@@ -68,15 +69,14 @@ def _added(
     known = statements.get(path)
     if inventory and known and known.added == time and len(inventory.versions) >= int(str(plan["version"])):
         content = objects.read_file(store, identifier, path, inventory)
-        if _lines_of(context, content, path) == [line for line in correction.lines if line]:
+        if _lines_of(context, content, path) == [line.text for line in correction.lines]:
             return AddedTexts({path: content}, preserved.statements)
-    text = text_of_kind(texts_of_page(store, identifier, page.key), correction.kind)  # 2
-    if text is None or text_digest(text) != correction.base:
-        raise TextChanged(page=page.label)
+    present = text_of_kind(texts_of_page(store, identifier, page.key), correction.kind)
+    text = text_as_read(page, present, correction.base)  # 2
     statements[path] = TextStatement(
         path, correction.kind, text.source, language=text.language, corrected=True, added=time
     )
-    changed = CorrectedLines(changed_lines(text, correction.lines), correction.account)
+    changed = CorrectedLines(changed_lines(text.lines, correction.lines), correction.account)
     return AddedTexts({path: _alto(text, page, correction)}, tuple(statements.values()), changed)
 
 
@@ -86,10 +86,8 @@ def _lines_of(context: TaskContext, content: bytes, path: str) -> list[str]:
 
 
 def _alto(text: PageText, page: Page, correction: TextCorrection) -> bytes:
-    """Return a text with the corrected lines as ALTO; lines that are empty now are left out."""
-    pairs = zip(text.lines, correction.lines, strict=True)
-    lines = tuple(replace(line, text=new) for line, new in pairs if new)
-    corrected = replace(text, lines=lines, quality=None, is_corrected=True)
+    """Return a text with the corrected lines as ALTO."""
+    corrected = replace(text, lines=correction.lines, quality=None, is_corrected=True)
     if not page.images:
         return alto_document(corrected, 1, 1)
     image = page.images[0]

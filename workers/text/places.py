@@ -33,6 +33,16 @@ def placed(box: Box, size: tuple[float, float] | None, image: Image) -> Rectangl
     return Rectangle(left, top, right - left, bottom - top)
 
 
+def is_on(image: Image, region: Rectangle) -> bool:
+    """Return whether a region has pixels, and all of them are on an image."""
+    return (
+        min(region.x, region.y) >= 0
+        and min(region.width, region.height) >= 1
+        and region.x + region.width <= image.width
+        and region.y + region.height <= image.height
+    )
+
+
 def is_visible(region: Rectangle, image: Image) -> bool:
     """Return whether no redaction of an image hides a part of a region."""
     return not any(
