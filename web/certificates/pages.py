@@ -33,8 +33,8 @@ from web.certificates.pdf import certificate_pdf, qr_code
 from web.certificates.picture import picture_path
 from web.site.cors import revalidated
 from web.site.language import current_language
+from web.site.places import hold_place
 from web.site.static_files import VERIFY_SCRIPT, StaticFiles
-from web.site.turns import turn
 from web.site.urls import public_url
 
 Pictures = Callable[[str], bytes | None]
@@ -110,7 +110,7 @@ class _Certificates:
         response.headers["Content-Disposition"] = f'inline; filename="certificate-{facts.subject.name}.pdf"'
         if revalidated(response).status_code == HTTPStatus.NOT_MODIFIED:
             return response
-        with turn(self._typesetting, CertificatesBusy()):
+        with hold_place(self._typesetting, CertificatesBusy()):
             try:
                 response.set_data(certificate_pdf(form, provider, picture))
             except DependencyMissing as fault:

@@ -16,7 +16,7 @@ from repository.errors import RequestInvalid, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from web.site.cors import conditional
-from web.site.turns import turn
+from web.site.places import hold_place
 
 _ARCHIVES: Final = 2
 """Archives that one process makes at a time: each reads up to a thousand entries and is held in memory."""
@@ -45,7 +45,7 @@ def blueprint(repository: Repository) -> Blueprint:
     def archive(identifier: str) -> Response:
         subject, after = _subject(identifier), _number("after")
         file = io.BytesIO()
-        with turn(writing, ArchiveBusy()):
+        with hold_place(writing, ArchiveBusy()):
             write_archive(repository, subject, file, after=-1 if after is None else after, limit=ARCHIVE_ENTRIES)
         return _respond(file.getvalue(), "application/zip", f'attachment; filename="evidence-{subject.name}.zip"')
 

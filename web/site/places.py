@@ -13,8 +13,8 @@ _WAIT_SECONDS: Final = 5.0
 
 
 @contextmanager
-def turn(semaphore: BoundedSemaphore, busy: ShanbenError) -> Iterator[None]:
-    """Hold one of the semaphore's places; raise `busy` when none becomes free within seconds."""
+def hold_place(semaphore: BoundedSemaphore, busy: ShanbenError) -> Iterator[None]:
+    """Hold one of the semaphore's places. Raises `busy` when none becomes free within `_WAIT_SECONDS`."""
     if not semaphore.acquire(timeout=_WAIT_SECONDS):
         raise busy
     try:
