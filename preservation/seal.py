@@ -1,4 +1,4 @@
-"""NameSeal names that the provenance log must not publish. (pure)
+"""Seals names that the provenance log must not publish. (pure)
 
 The log is public. Where an event concerns an account, a reason, a replica or a file of a deposit, it states a keyed
 digest of the name in its place: HMAC-SHA-256 (RFC 2104) under the library's salt, which is never published. With the

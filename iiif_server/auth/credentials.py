@@ -8,7 +8,7 @@ The access token is for scripts. It tells what the cookie would open, and opens 
 section 2). It is bound to a session and a work, and expires.
 
 Both are signed by itsdangerous with the secret that all web processes share, each with a salt of its own. A session
-that has ended ends both: who reads them looks up the session.
+that has ended ends both: code that reads them looks up the session.
 """
 
 from __future__ import annotations

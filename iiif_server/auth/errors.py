@@ -1,4 +1,4 @@
-"""The error of a request that presents nothing which opens what it asks for. (pure)"""
+"""The error of a request for something restricted that presents no sufficient credentials. (pure)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Information documents for everybody and for who has logged in, with the services of authorization.
+"""Information documents for the public and for readers who have logged in, with the authorization services.
 
 What the public may see whole has no such services. Of any other image, and of its tiers (`urls.tier_name`):
 

@@ -100,17 +100,17 @@ class ImageLookUp:
         return _permitted(image, tier, credentials)
 
     async def whole(self, name: str) -> CachedImage:
-        """Return an image as who has every privilege sees it. Raises `NotFound`, `Withdrawn`, `WorkDeleted`."""
+        """Return an image as it is shown with every privilege. Raises `NotFound`, `Withdrawn`, `WorkDeleted`."""
         identifier, _ = _parsed(name)
         return await self._image(identifier, frozenset(Privilege))
 
     async def public(self, name: str) -> CachedImage:
-        """Return an image as everybody sees it, even if nothing of it. Raises as `whole` does."""
+        """Return an image as the public sees it, even if nothing of it is shown. Raises as `whole` does."""
         identifier, _ = _parsed(name)
         return await self._image(identifier)
 
     async def _image(self, identifier: str, privileges: Privileges = NO_PRIVILEGES) -> CachedImage:
-        """Return an image as who has these privileges sees it, even if nothing of it."""
+        """Return an image as it is shown with these privileges, even if nothing of it is."""
         key = (identifier, privileges)
         image = self._images.get(key)
         if image and image.expires >= self._clock():

@@ -35,8 +35,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 class CachedImage:
     """An image as the catalogue describes it, valid until `expires` on the service's clock.
 
-    `decision` is what may be seen of it: by everybody, or by who has certain privileges. `public` is the decision for
-    everybody.
+    `decision` is what may be seen of it: by the public, or with certain privileges. `public` is the decision for the
+    public.
     """
 
     __slots__ = ("confirmed", "decision", "expires", "grid", "image", "limits", "protection", "public")

@@ -1,4 +1,4 @@
-"""Reads and verifies the bytes of tiles while serving: the one place that reads a pyramid.
+"""Reads and verifies the bytes of tiles while serving: the one place from which the image service reads a pyramid.
 
 `FolderTiles` reads a folder store. `RemoteTiles` reads a store across a network (S3) through:
 

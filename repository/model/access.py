@@ -4,8 +4,8 @@ The rules, in order; anything that no rule allows is refused:
 
 1. A withdrawn work is shown to nobody.
 2. Open access shows everything. So does any other access from the day on that ends it.
-3. Reduced access shows everything to who has the privilege of the full size, restricted access to who has that of
-   restricted images. Accounts and the tokens of partners have privileges; the public has none.
+3. Reduced access shows everything to those with the privilege of the full size, restricted access to those with that
+   of restricted images. Accounts and the tokens of partners have privileges; the public has none.
 4. Reduced access with a positive `max_size` shows images whose longest side, for the whole image, is at most that.
 5. Everything else, including reduced access without a size, is refused.
 

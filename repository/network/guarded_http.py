@@ -1,4 +1,4 @@
-"""GET requests to addresses that other institutions name: no answer, however wrong or hostile, harms this one.
+"""GET requests to addresses that other institutions name: no answer, however wrong or hostile, harms this library.
 
 Every request is bounded in bytes, also of a compressed answer, in redirects and in time. The name of a host is resolved
 once; all its addresses must be public, and the connection goes to an address that was checked, so that a name which

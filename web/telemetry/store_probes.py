@@ -1,4 +1,4 @@
-"""Questions to stores that may not answer: each is asked in a thread of its own, and nobody waits longer than he wants.
+"""Questions to stores that may not answer: each is asked in a thread of its own, and its caller limits the wait.
 
 The status and the metrics ask whether the stores are recognised (`preservation/store_identity.py`).
 """

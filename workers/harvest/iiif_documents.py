@@ -36,7 +36,7 @@ _WORD: Final = re.compile(r"[\w]+")
 
 _MANIFESTS: Final = ("Manifest", "sc:Manifest")
 _COLLECTIONS: Final = ("Collection", "sc:Collection")
-# Tuples, because a document may have anything as its type, also what no set can be asked for.
+# Tuples and not sets, because the type in a document may be a value that cannot be hashed.
 
 _DEEPEST_TEXTS: Final = 4
 """How deep the lists of a text may be nested; those of Presentation 2 have one level."""

@@ -2,7 +2,7 @@
 
 An object of the store holds a line of JSON, the envelope, and then the original bytes as the partner sent them. The
 store is the truth, so that records outlive the database and the partner; the database is made from it again by
-`restore_sources`, by the rules of the day.
+`restore_sources`, by the present rules.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def restore_sources(repository: Repository) -> int:
 
 
 def clean_again(repository: Repository, name: str) -> int:
-    """Make all records of a source from their originals, by the rules of the day; return how many were made."""
+    """Make all records of a source from their originals, by the present rules; return how many were made."""
     source, count = repository.harvests.source(name), 0
     state = replace(source.state, rules=RULES_VERSION)
     for batch in _batches(repository, name):

@@ -1,8 +1,8 @@
-"""Requests to a partner as a guest makes them: at most so many a second, again after a pause, and conditional.
+"""Requests to a partner's server: limited in their rate, repeated after a pause, and conditional.
 
 A server that answers 429 or 503 is asked again after the time in its Retry-After (RFC 9110, section 10.2.3), one that
-fails or cannot be reached after a pause that doubles. Who asks for a longer pause than `LONGEST_PAUSE` is asked again
-by the next run.
+fails or cannot be reached after a pause that doubles. A server that asks for a longer pause than `LONGEST_PAUSE` is
+asked again by the next run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parses XML of strangers within limits: no entities, no DTD, no network, bounded elements and depth. (pure)"""
+"""Parses untrusted XML within limits: no entities, no DTD, no network, bounded elements and depth. (pure)"""
 
 from __future__ import annotations
 
