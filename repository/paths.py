@@ -43,8 +43,10 @@ QUARANTINE: Final = "quarantine"
 SIMILAR: Final = "similar"
 SIMILAR_WORKS: Final = "similar/works"
 SIMILAR_SHARDS: Final = "similar/shards.json"
+SIMILAR_SHARD_FILES: Final = "similar/shards"
 SEARCH: Final = "search"
 SEARCH_SEGMENTS: Final = "search/segments.json"
+SEARCH_SEGMENT_FILES: Final = "search/segments"
 CANARIES: Final = "canaries"
 HARVESTED: Final = "harvested"
 LOG: Final = "log"
@@ -112,7 +114,7 @@ def page_features(work: str, recipe: str) -> str:
 
 def search_segment(name: str) -> str:
     """Return the key of a segment of the search index."""
-    return f"{SEARCH}/segments/{name}.sqlite"
+    return f"{SEARCH_SEGMENT_FILES}/{name}.sqlite"
 
 
 def parse_page_features(key: str) -> tuple[str, str] | None:
@@ -124,7 +126,7 @@ def parse_page_features(key: str) -> tuple[str, str] | None:
 
 def similar_shard(name: str) -> str:
     """Return the key of a shard of the index without its suffix."""
-    return f"{SIMILAR}/shards/{name}"
+    return f"{SIMILAR_SHARD_FILES}/{name}"
 
 
 def manifest(work: str) -> str:
@@ -148,14 +150,19 @@ def name_of_collection(key: str) -> str | None:
     return name if name and "/" not in name and collection(name) == key else None
 
 
+def harvest_folder(source: str) -> str:
+    """Return the folder of everything that is kept of a source that is harvested."""
+    return f"{HARVESTED}/{source}"
+
+
 def harvest_source(name: str) -> str:
     """Return the key of the settings of a source that is harvested."""
-    return f"{HARVESTED}/{name}/source.json"
+    return f"{harvest_folder(name)}/source.json"
 
 
 def harvested_records(source: str) -> str:
     """Return the folder of all records of a source."""
-    return f"{HARVESTED}/{source}/records"
+    return f"{harvest_folder(source)}/records"
 
 
 def harvested_record(source: str, key: str) -> str:
@@ -215,6 +222,11 @@ def log_tile_place(key: str) -> str:
     return key.rpartition(".p/")[0] or key
 
 
+def log_file(path: str) -> str:
+    """Return the key of a file of the log by its path below ``log/``, which `parse_log_path` has accepted."""
+    return f"{LOG}/{path}"
+
+
 def parse_log_path(path: str) -> tuple[str, int, int] | None:
     """Return (level in digits or "entries", index, width) of a path below ``log/``; None when it is no tile's path.
 
@@ -235,5 +247,5 @@ def parse_log_path(path: str) -> tuple[str, int, int] | None:
         return None
     index = int(digits)
     canonical = log_entries(index, width) if level == "entries" else log_tile(int(level), index, width)
-    well_formed = canonical == f"{LOG}/{path}" and 0 < width <= TILE_WIDTH
+    well_formed = canonical == log_file(path) and 0 < width <= TILE_WIDTH
     return (level, index, width) if well_formed and (level == "entries" or int(level) < 64) else None

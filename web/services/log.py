@@ -45,11 +45,12 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get("/tile/<path:place>")
     def tile(place: str) -> Response:
-        parsed = paths.parse_log_path(f"tile/{place}")
+        path = f"tile/{place}"
+        parsed = paths.parse_log_path(path)
         if parsed is None:
-            raise NotFound(what=f"log/tile/{place}")
+            raise NotFound(what=f"log/{path}")
         level, _, width = parsed
-        body = _read(repository, f"{paths.LOG}/tile/{place}")
+        body = _read(repository, paths.log_file(path))
         return _respond(body, _BINARY, _tile_lifetime(level, width, body))
 
     @routes.get("/<any(key, keys, policy):which>")

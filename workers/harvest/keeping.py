@@ -97,7 +97,7 @@ def forget_source(repository: Repository, name: str) -> None:
     Without its settings nothing of a source is restored, so they are deleted first.
     """
     repository.store.delete(paths.harvest_source(name))
-    for item in list(repository.store.list(f"{paths.HARVESTED}/{name}")):
+    for item in list(repository.store.list(paths.harvest_folder(name))):
         repository.store.delete(item.key)
     repository.harvests.remove(name)
 

@@ -214,6 +214,6 @@ def _read(repository: Repository, work: str, recipe_name: str) -> Iterator[tuple
 
 def _remove_unlisted(repository: Repository, listed: ShardList) -> None:
     kept = {f"{shard.key}{suffix}" for shard in listed.shards for suffix in (TABLE, INDEX)}
-    for item in list(repository.store.list(f"{paths.SIMILAR}/shards")):
+    for item in list(repository.store.list(paths.SIMILAR_SHARD_FILES)):
         if item.key not in kept:
             repository.store.delete(item.key)

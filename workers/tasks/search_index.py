@@ -268,7 +268,7 @@ def _put_list(repository: Repository, segments: Iterable[SegmentEntry]) -> None:
     listed = SegmentList(segments=list(segments))
     repository.store.put(paths.SEARCH_SEGMENTS, listed.to_json())
     kept = {paths.search_segment(segment.name) for segment in listed.segments}
-    for item in list(repository.store.list(f"{paths.SEARCH}/segments")):
+    for item in list(repository.store.list(paths.SEARCH_SEGMENT_FILES)):
         if item.key not in kept:
             repository.store.delete(item.key)
     folder = segments_folder(repository.settings)
