@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 Value = TypeVar("Value")
+
+_NESTED: Final = frozenset({dict, list})
 
 
 def decode_json(document: bytes, kind: type[Value]) -> Value:
@@ -33,11 +36,18 @@ def convert_json(data: Any, kind: type[Value]) -> Value:
 def _refuse_unknown_keys(data: Any, value: Any, path: str) -> None:
     # msgspec refuses unknown keys only for its own Struct types, and ignores them for dataclasses.
     if is_dataclass(value):
-        names = {field.name for field in fields(value)}
-        if unknown := sorted(data.keys() - names):
-            raise ValueError(f"Object contains unknown field `{unknown[0]}` - at `{path}`")
-        for name in names & data.keys():
-            _refuse_unknown_keys(data[name], getattr(value, name), f"{path}.{name}")
+        if unknown := data.keys() - _names(value.__class__):
+            raise ValueError(f"Object contains unknown field `{min(unknown)}` - at `{path}`")
+        for name, item in data.items():
+            if type(item) in _NESTED:
+                _refuse_unknown_keys(item, getattr(value, name), f"{path}.{name}")
     elif isinstance(value, tuple):
         for number, (item, part) in enumerate(zip(data, value, strict=True)):
-            _refuse_unknown_keys(item, part, f"{path}[{number}]")
+            if type(item) in _NESTED:
+                _refuse_unknown_keys(item, part, f"{path}[{number}]")
+
+
+@cache
+def _names(kind: type) -> frozenset[str]:
+    """Return the names of a dataclass's fields: found once for each class, not for each of a work's pages."""
+    return frozenset(field.name for field in fields(kind))
