@@ -19,6 +19,7 @@ from deposits import write_deposit
 from moto.server import ThreadedMotoServer
 from playwright.sync_api import Browser, sync_playwright
 from prerequisites import require
+from shared_application import share_compiled
 from shared_dialect import share_dialect
 
 from repository.config import Settings
@@ -51,9 +52,10 @@ SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgr
 
 
 def pytest_configure() -> None:
-    """Let the processes that tests start keep their bytecode, and all databases of this one their compiled SQL."""
+    """Let the processes that tests start keep their bytecode, and this one its compiled SQL, templates and routes."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     share_dialect()
+    share_compiled()
 
 
 @pytest.hookimpl(wrapper=True)
