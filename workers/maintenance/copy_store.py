@@ -110,8 +110,10 @@ class _Copy:
     def _copy_works(self) -> None:
         for tombstone in tombstones(self._source.store):
             put_tombstone(self._target.store, tombstone)
+        deleted = {tombstone.work for tombstone in tombstones(self._target.store)}
         with _threads(_CONCURRENT_WORKS) as threads, _threads(_CONCURRENT_FILES) as files:
-            calls = (partial(self._copy_work, work, files) for work in objects.works(self._source.store))
+            works = (work for work in objects.works(self._source.store) if work not in deleted)
+            calls = (partial(self._copy_work, work, files) for work in works)
             for totals in _in_order(threads, calls):
                 self._add(totals)
                 self._works += totals is not None

@@ -5,6 +5,10 @@
    catalogue in one transaction, which enqueues a job for each replica. Its events stay.
 2. **Delete in each replica**: put the tombstone, erase the copy.
 
+A copy or a pyramid that another job is about to write when the deletion is decided is erased by that job
+(`erase_copied_meanwhile`, `erase_remade_meanwhile`): it looks for the decision after its last write, and the tombstone
+is put before the first file is erased.
+
 Every step can be repeated. While a work is claimed by another job, its deletion can be neither confirmed nor carried
 out; once it is confirmed, no deposit, copy or repair of the work is accepted.
 """
@@ -15,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from iiif_server.presentation.published import remove_manifest
-from preservation.deletion import DeletionLocked, Tombstone, check_locks, erase_object, put_tombstone
+from preservation.deletion import DeletionLocked, Tombstone, check_locks, erase_object, put_tombstone, read_tombstone
 from preservation.log_events import PRIMARY_STORE
 from preservation.store_identity import verify_replica
 from repository import paths
@@ -94,6 +98,31 @@ def delete_copy(context: TaskContext, job: Job) -> Mapping[str, object]:
     _end_checks(repository, work, name)
     repository.deletions.forget_copy(work, name)
     return {"store": name, "work": work, "deleted": erased}
+
+
+def erase_copied_meanwhile(repository: Repository, work: str, name: str) -> bool:
+    """Return whether the deletion of a work is decided; if the replica has its tombstone, erase what was copied since.
+
+    Raises `StoreFault`, `DatabaseFault`.
+    """
+    if not repository.deletions.is_decided(work):
+        return False
+    store = repository.replicas[name]
+    if read_tombstone(store, work) is not None:
+        erase_object(store, work)
+    return True
+
+
+def erase_remade_meanwhile(repository: Repository, work: str, image: str) -> bool:
+    """Return whether the deletion of a work is decided; if it is deleted, erase pyramids of an image made since.
+
+    Raises `StoreFault`, `DatabaseFault`.
+    """
+    if not repository.deletions.is_decided(work):
+        return False
+    if read_tombstone(repository.store, work) is not None:
+        repository.store.erase(paths.pyramids_of(image))
+    return True
 
 
 def _decided(repository: Repository, work: str) -> Deletion:

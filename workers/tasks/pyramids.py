@@ -31,6 +31,7 @@ from workers.execution.context import TaskContext
 from workers.execution.scratch import scratch_directory
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examiner
+from workers.tasks.delete import erase_remade_meanwhile
 from workers.tasks.publish import publish_work
 
 _LOG: Final = logging.getLogger("shanben.pyramids")
@@ -41,7 +42,12 @@ def repair_pyramid(context: TaskContext, job: Job) -> Mapping[str, object]:
 
     Raises `MasterDamaged`, `MasterUnreadable`, `NotFound`, `StagingFault`, `StoreFault`, `DatabaseFault`.
     """
-    return {"remade": remake_if_damaged(context, job.arguments["work"], job.arguments["image"]) is not None}
+    work, image = job.arguments["work"], job.arguments["image"]
+    try:
+        key = remake_if_damaged(context, work, image)
+    finally:
+        is_deleted = erase_remade_meanwhile(context.repository, work, image)
+    return {"remade": key is not None and not is_deleted}
 
 
 def remake_if_damaged(context: TaskContext, work_identifier: str, identifier: str) -> str | None:

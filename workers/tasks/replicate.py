@@ -22,6 +22,7 @@ from repository.repository import Repository
 from repository.storage.address import store_name
 from workers.bootstrap import prepare_store
 from workers.execution.context import TaskContext
+from workers.tasks.delete import erase_copied_meanwhile
 from workers.tasks.jobs import replicate_work_job
 
 _MOST_JOBS: Final = 1000
@@ -33,9 +34,14 @@ def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
     Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `ReplicaNotRecognised`, `StoreFault`, `DatabaseFault`.
     """
     repository, work, name = context.repository, job.arguments["work"], job.arguments["store"]
-    if name not in repository.replicas or repository.deletions.is_decided(work):
+    if name not in repository.replicas or erase_copied_meanwhile(repository, work, name):
         return _skipped(name)
-    copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
+    try:
+        copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
+    finally:
+        is_deleted = erase_copied_meanwhile(repository, work, name)
+    if is_deleted:
+        return _skipped(name)
     repository.replica_status.record_verified(work, name, copy.version, timestamp(repository.clock()))
     return {"store": name, "version": copy.version, **_transferred(copy.totals)}
 

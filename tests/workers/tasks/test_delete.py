@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from asgi_client import AsgiClient
@@ -33,7 +33,7 @@ from repository.identifiers import Kind, mint
 from repository.model.accounts import Account, Role
 from repository.model.work import EventType
 from repository.repository import memory_repository
-from repository.storage.content import ObjectLock
+from repository.storage.content import Chunk, ObjectLock
 from repository.storage.s3 import memory_store
 from web.app import create_app
 from web.asgi import compose
@@ -53,6 +53,7 @@ from workers.tasks.jobs import (
     delete_copy_job,
     delete_work_job,
     ingest_job,
+    pyramid_job,
     replicate_log_job,
     replicate_work_job,
     sequence_events_job,
@@ -423,6 +424,8 @@ def test_a_copy_and_a_restore_of_stores_leave_out_a_deleted_work_by_the_log_alon
     target = memory_store()
     copy_store(NamedStore("store", primary), NamedStore("copy", target), PROGRESS)
     assert read_tombstone(target, library.work) == read_tombstone(primary, library.work)
+    copy_store(NamedStore(REPLICA, replica), NamedStore("copy", target), PROGRESS)
+    assert library.files(target) == []
 
 
 def test_a_deposit_of_a_deleted_work_is_refused_and_accepted_as_another_work(library: Library) -> None:
@@ -529,6 +532,43 @@ def test_nothing_erases_an_object_without_a_tombstone(library: Library) -> None:
     with pytest.raises(ObjectInvalid):
         erase_object(library.repository.store, library.work)
     assert library.files() == before
+
+
+class DecidedMeanwhile:
+    """A store whose library decides and carries out a deletion while a master is read."""
+
+    def __init__(self, library: Library) -> None:
+        self._store, self._library = library.repository.store, library
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def chunks(self, key: str, *arguments: Any) -> Iterator[Chunk]:
+        received = list(self._store.chunks(key, *arguments))
+        if key.endswith(".tif") and self._library.state() is not DeletionState.DELETED:
+            self._library.confirm()
+            self._library.carry_out()
+        yield from received
+
+
+@pytest.mark.parametrize("kind", ["copy", "pyramid"])
+def test_what_a_job_was_writing_when_the_work_was_deleted_does_not_stay(library: Library, kind: str) -> None:
+    repository, replica = library.repository, library.repository.replicas[REPLICA]
+    library.withdraw()
+    library.run(replicate_work_job(REPLICA, library.work))
+    library.request()
+    library.clock.now += timedelta(days=8)
+    (image,) = library.images()
+    jobs = {"copy": replicate_work_job(REPLICA, library.work), "pyramid": pyramid_job(image, library.work)}
+    for stored in list(repository.store.list(paths.pyramids_of(image))):
+        repository.store.delete(stored.key)
+    (master,) = (stored.key for stored in replica.list(paths.OCFL_ROOT) if stored.key.endswith(".tif"))
+    replica.delete(master)
+    watched = replace(repository, store=cast(Any, DecidedMeanwhile(library)))
+    Library(replace(library.context, repository=watched), library.clock, library.work, library.deposit).run(jobs[kind])
+    assert library.state() is DeletionState.DELETED
+    assert library.files() == library.files(replica) == []
+    assert repository.replica_status.replicas_of(library.work) == []
 
 
 def test_a_replica_that_is_away_is_deleted_later(library: Library) -> None:
