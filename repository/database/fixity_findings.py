@@ -1,7 +1,7 @@
 """Findings of fixity checks. A finding is one row for its store, key and kind, however often it is found.
 
 A later check of the same unit updates the row, and closes it when the fault is found no more. A file that could not be
-checked keeps its findings.
+checked keeps its findings, and so does a folder with such a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from repository.clock import timestamp
 from repository.database.engine import Sessions, read_session, run_transaction
-from repository.database.fixity_tables import FixityFindingRow
+from repository.database.fixity_tables import FixityFindingRow, FixityUnitRow
 from repository.database.fixity_values import (
     OPEN_STATES,
     FileResult,
@@ -23,8 +23,10 @@ from repository.database.fixity_values import (
     FoundFault,
     RecordedFinding,
     UnitCheck,
+    UnitKind,
 )
 from repository.database.job_rows import count_rows
+from repository.paths import ocfl_object
 
 _IS_OPEN = FixityFindingRow.state.in_([state.value for state in OPEN_STATES])
 
@@ -129,7 +131,7 @@ def record_findings(session: Session, store: str, check: UnitCheck) -> None:
         if row.state not in OPEN_STATES:
             row.first_seen, row.state, row.ended, row.done = now, FindingState.OPEN.value, None, ""
         _update(row, fault, check, now)
-    unchecked = {file.path for file in check.files if file.result is FileResult.NOT_CHECKED}
+    unchecked = _unchecked_keys(session, check)
     for identity, row in rows.items():
         if identity not in found and row.state in OPEN_STATES and not _concerns(row.key, unchecked):
             row.state, row.ended = (FindingState.REPAIRED if row.done else FindingState.CLOSED).value, now
@@ -140,9 +142,16 @@ def _update(row: FixityFindingRow, fault: FoundFault, check: UnitCheck, now: str
     row.work, row.expected, row.found, row.detail = fault.work, fault.expected, fault.found, fault.detail
 
 
-def _concerns(key: str, paths: Collection[str]) -> bool:
-    """Return whether a key is that of one of the paths of a unit, which end it."""
-    return any(key == path or key.endswith(f"/{path}") for path in paths)
+def _unchecked_keys(session: Session, check: UnitCheck) -> list[str]:
+    """Return the keys of the files that were not checked."""
+    row = session.get(FixityUnitRow, check.unit)
+    root = f"{ocfl_object(row.name)}/" if row is not None and row.kind == UnitKind.WORK.value else ""
+    return [root + file.path for file in check.files if file.result is FileResult.NOT_CHECKED]
+
+
+def _concerns(key: str, unchecked: Collection[str]) -> bool:
+    """Return whether a key is one of those that were not checked, or that of a folder with one of them."""
+    return any(each == key or each.startswith(f"{key}/") for each in unchecked)
 
 
 def _rows_about(unit: int) -> Any:

@@ -27,6 +27,7 @@ from repository.database.fixity_values import (
     UnitKind,
     day_of,
 )
+from repository.paths import ocfl_object
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TODAY = day_of(NOON)
@@ -36,7 +37,7 @@ LISTED = (
     ListedFile("v1/content/masters/2.tif", FileClass.MASTERS, 500),
     ListedFile("inventory.json", FileClass.METADATA, 10),
 )
-FAULT = FoundFault("ocfl/x/v1/content/masters/1.tif", "changed", WORK, "a" * 64, "b" * 64)
+FAULT = FoundFault(f"{ocfl_object(WORK)}/v1/content/masters/1.tif", "changed", WORK, "a" * 64, "b" * 64)
 
 
 @pytest.fixture
@@ -146,6 +147,20 @@ def test_a_file_that_was_not_checked_keeps_its_finding_and_its_last_check(
     (verification,) = records.verifications(WORK)
     assert (verification.oldest, verification.not_checked, verification.findings) == ("2026-01-01T12:00:00Z", 1, 1)
     assert not verification.is_verified
+
+
+def test_a_lost_object_of_which_no_file_was_checked_keeps_its_finding(
+    records: FixityRecords, findings: FixityFindings
+) -> None:
+    unit, paths = listed(records), [file.path for file in LISTED]
+    lost = FoundFault(ocfl_object(WORK), "missing", WORK)
+    records.record_checks([check_of(unit, 1, failed=paths, findings=[lost])])
+
+    records.record_checks([check_of(unit, 2, not_checked=paths)])
+
+    assert [finding.kind for finding in findings.open_findings(limit=10)] == ["missing"]
+    records.record_checks([check_of(unit, 3)])
+    assert findings.open_findings(limit=10) == []
 
 
 def test_a_finding_that_was_ended_is_not_ended_twice(records: FixityRecords, findings: FixityFindings) -> None:
