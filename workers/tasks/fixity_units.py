@@ -97,23 +97,23 @@ class UnitChecker:
     def check(self, unit: FixityUnit, sweep: int) -> UnitCheck | None:
         """Check a unit; return what is to be recorded, None if the store has nothing of it and need not.
 
-        What is found of a work whose deletion is decided is not recorded: its files go while they are checked.
+        What is found of a work whose deletion is decided is not recorded: its files go while they are checked. The time
+        of the check is that of its beginning: what is said of a file was true of it then or later.
 
         Raises `StoreFault` when the store is unreachable.
         """
         if unit.kind is UnitKind.WORK and self._check.holds_nothing_of(unit.name):
             return None
-        version = self._version(unit)
+        began, version = self._repository.clock(), self._version(unit)
         checked = self._checked(unit)
         if any(check.finding for check in checked.checks) and self._is_being_deleted(unit):
             return None
-        now = self._repository.clock()
         return UnitCheck(
             unit=unit.id,
             sweep=sweep,
             version=version,
-            at=now,
-            due=due_after(self._repository.settings, unit, now),
+            at=began,
+            due=due_after(self._repository.settings, unit, began),
             expected=checked.expected,
             files=checked_files(unit.kind, unit.name, checked.checks),
             findings=found_faults(checked.checks),
