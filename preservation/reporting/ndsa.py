@@ -6,11 +6,16 @@ https://ndsa.org/publications/levels-of-digital-preservation/ . The numbers name
 
 from __future__ import annotations
 
+from typing import Final
+
 from preservation.reporting.report import PreservationReport
 from preservation.reporting.requirements import Requirement, judged, met, partly, unknown
 from repository.localized import LocalizedText as Text
 from repository.localized import counted
 from repository.store_label import store_label
+
+_UNEXPECTED: Final = "unexpected"
+"""The kind of findings about files too many: what must be there may be complete."""
 
 
 def ndsa_levels(report: PreservationReport) -> tuple[Requirement, ...]:
@@ -26,8 +31,11 @@ def ndsa_levels(report: PreservationReport) -> tuple[Requirement, ...]:
 
 
 def complete_copies(report: PreservationReport) -> int:
-    """Return how many stores hold every work in its newest version."""
-    return sum(place.works == report.works and not place.behind for place in report.places)
+    """Return how many stores hold every work in its newest version, and have none damaged as far as is known."""
+    failed = {check.store for check in report.preserved_checks if check.failed}
+    damaged = {found.store for found in report.open_counts if found.kind != _UNEXPECTED} & failed
+    places = (place for place in report.places if place.store not in damaged)
+    return sum(place.works == report.works and not place.behind for place in places)
 
 
 def _storage(report: PreservationReport) -> tuple[Requirement, ...]:
@@ -112,8 +120,8 @@ def _checking(report: PreservationReport) -> tuple[Requirement, ...]:
             Text("定期校验", "Verify integrity at fixed intervals"),
             bool(since) if report.works else None,
             Text(
-                f"每 {days} 天一遍；全部文件于 {since} 或之后校验",
-                f"Every {counted(days, 'day', 'days')}; all checked since {since}",
+                f"每 {days} 天一遍；全部文件于 {since} 或之后校验{_but_added(report).zh}",
+                f"Every {counted(days, 'day', 'days')}; all checked since {since}{_but_added(report).en}",
             ),
             Text("有文件从未校验", "Some files were never checked"),
         ),
@@ -142,6 +150,14 @@ def _checking(report: PreservationReport) -> tuple[Requirement, ...]:
             Text(f"{report.open} 项问题尚未解决", f"{counted(report.open, 'finding is', 'findings are')} unresolved"),
         ),
     )
+
+
+def _but_added(report: PreservationReport) -> Text:
+    """Return what is not checked yet because it was added since; empty if nothing was."""
+    if not report.unrecorded:
+        return Text("", "")
+    added = counted(report.unrecorded, "copy", "copies")
+    return Text(f"（新增的 {report.unrecorded} 份著作除外）", f", but for {added} of works added since")
 
 
 def _control(report: PreservationReport) -> tuple[Requirement, ...]:

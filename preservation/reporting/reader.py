@@ -1,7 +1,8 @@
 """Reads the data of a preservation report from the database, and the state of witnesses from the store.
 
-All numbers are counters or sums over a few thousand rows, however much is held. One query reads every work: how far
-each replica is. Its result is used again for a while, so that it takes a small share of the time.
+All numbers are counters or sums over a few thousand rows, however much is held. Two queries read every work: how far
+each replica is, and what no sweep has recorded. Their results are used again for a while, so that they take a small
+share of the time.
 """
 
 from __future__ import annotations
@@ -86,6 +87,14 @@ def read_log_notes(repository: Repository) -> LogNotes:
     return LogNotes(tuple(read_witness_states(repository)), timestamped)
 
 
+@dataclass(frozen=True, slots=True)
+class _WorkCounts:
+    """What is counted by reading every work: how far the replicas are, and what no sweep has recorded."""
+
+    replicas: ReplicaSummary
+    unrecorded: int
+
+
 class ReportReader:
     """Reads reports of one repository; safe to use from several threads.
 
@@ -95,7 +104,7 @@ class ReportReader:
     def __init__(self, repository: Repository, read_notes: Callable[[], LogNotes] | None = None) -> None:
         self._repository = repository
         self._read_notes = read_notes or partial(read_log_notes, repository)
-        self._summary: ReplicaSummary | None = None
+        self._counts: _WorkCounts | None = None
         self._valid_until = 0.0
 
     def read(self, now: datetime | None = None) -> PreservationReport:
@@ -117,12 +126,13 @@ class ReportReader:
             classes=self._groups(Grouping.CLASS),
             formats=self._groups(Grouping.FORMAT),
             months=self._groups(Grouping.MONTH),
-            places=tuple(self._places(counts.works)),
+            places=tuple(self._places(counts.works, stores)),
             checks=tuple(self._checks(stores, moment)),
             sweeps=tuple(sweeps),
             last_sweeps=tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_ended(name))),
             last_canaries=tuple(map(_sweep, repository.sweeps.last_canaries(stores))),
             due=self._due(stores, moment),
+            unrecorded=self._work_counts(stores).unrecorded,
             open_counts=self._open_counts(stores),
             lost=findings.count_in_state(FindingState.LOST),
             lost_works=repository.lost_works.undecided_count(),
@@ -141,12 +151,12 @@ class ReportReader:
         held = self._repository.holdings.by(grouping)
         return tuple(ReportedGroup(each.name, each.works, each.images, each.bytes) for each in held)
 
-    def _places(self, works: int) -> Iterator[ReportedPlace]:
+    def _places(self, works: int, stores: Sequence[str]) -> Iterator[ReportedPlace]:
         first = self._repository.catalogue.first_accession("", "9999") or ""
         yield ReportedPlace(PRIMARY_LABEL, works, 0, first)
         if not self._repository.replicas:
             return
-        summary, failing = self._replication(), self._failing()
+        summary, failing = self._work_counts(stores).replicas, self._failing()
         for name in self._repository.replicas:
             held = summary.verified.get(name, 0)
             since = summary.since.get(name, "")
@@ -156,13 +166,15 @@ class ReportReader:
         counts = sorted(self._repository.findings.counts(stores).items())
         return tuple(FindingCount(_name(store), kind, count) for (store, kind), count in counts)
 
-    def _replication(self) -> ReplicaSummary:
+    def _work_counts(self, stores: Sequence[str]) -> _WorkCounts:
         started = time.monotonic()
-        if self._summary is None or started >= self._valid_until:
-            self._summary = self._repository.replica_status.summary(list(self._repository.replicas))
+        if self._counts is None or started >= self._valid_until:
+            repository = self._repository
+            summary = repository.replica_status.summary(list(repository.replicas))
+            self._counts = _WorkCounts(summary, sum(map(repository.fixity.count_unrecorded_works, stores)))
             ended = time.monotonic()
             self._valid_until = ended + _SUMMARY_SHARE * (ended - started)
-        return self._summary
+        return self._counts
 
     def _failing(self) -> dict[str, str]:
         """Return since when copying to each replica has failed."""

@@ -211,6 +211,7 @@ class ReportedCadence:
 class PreservationReport:
     """The state of preservation at the time `at`. Lists are limited to what a reader can take in; counts are whole.
 
+    `unrecorded` counts works that a store holds in a version which no sweep has begun to check, once for each store.
     `lost` counts open findings of files of which no copy is good, `lost_works` the works that no store holds as the log
     names them and about which nobody has decided; `losses` lists them.
     """
@@ -231,6 +232,7 @@ class PreservationReport:
     last_sweeps: tuple[ReportedSweep, ...] = ()
     last_canaries: tuple[ReportedSweep, ...] = ()
     due: tuple[DueDay, ...] = ()
+    unrecorded: int = 0
     open_counts: tuple[FindingCount, ...] = ()
     lost: int = 0
     lost_works: int = 0

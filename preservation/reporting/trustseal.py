@@ -93,13 +93,14 @@ def _objects(report: PreservationReport) -> tuple[Requirement, ...]:
 
 def _technology(report: PreservationReport) -> tuple[Requirement, ...]:
     copies = complete_copies(report)
-    is_sound = copies >= 2 and bool(report.checked_since) and not report.open
+    since = "" if report.unrecorded else report.checked_since
+    is_sound = copies >= 2 and bool(since) and not report.open
     facts = Text(
         "完整副本 {copies} 份；全部文件于 {since} 或之后校验；未解决的问题 {open} 项",
         "{copies} complete copies; all files checked since {since}; {open} unresolved findings",
     ).format(
         copies=copies,
-        since=Text(report.checked_since or "（有未校验者）", report.checked_since or "(some never)"),
+        since=Text(since or "（有未校验者）", since or "(some never)"),
         open=report.open,
     )
     return (

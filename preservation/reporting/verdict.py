@@ -45,7 +45,8 @@ def _state(report: PreservationReport, alarms: tuple[Alarm, ...]) -> State:
         return State.ALARM
     if not report.works:
         return State.EMPTY
-    return State.WELL if report.checked_since and not _unsure(report) else State.UNKNOWN
+    is_sure = report.checked_since and not _unsure(report) and not report.unrecorded
+    return State.WELL if is_sure else State.UNKNOWN
 
 
 def _unsure(report: PreservationReport) -> int:
@@ -70,6 +71,13 @@ def _well(report: PreservationReport, state: State) -> LocalizedText:
 def _checked(report: PreservationReport) -> LocalizedText:
     if not report.works:
         return LocalizedText("", "")
+    if report.checked_since and report.unrecorded:
+        text = LocalizedText(
+            "其后新增的 {count} 份著作尚未校验；其余每一个保存的文件都在 {day} 当天或之后校验过。",
+            "{count} {count:copy|copies} of works that were added since {count:was|were} not checked yet; every other"
+            " preserved file was checked on or after {day}.",
+        )
+        return text.format(day=report.checked_since, count=f"{report.unrecorded:,}")
     if report.checked_since:
         text = LocalizedText(
             "每一个保存的文件都在 {day} 当天或之后校验过。", "Every preserved file was checked on or after {day}."

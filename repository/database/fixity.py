@@ -111,17 +111,15 @@ class FixityRecords:
         """Return works with the version that a store is recorded to hold, at most `limit`, of which no unit is recorded
         or one with an older version.
         """
-        held = WorkRow.version if store == PRIMARY else ReplicaCopyRow.version
-        own = and_(_UNIT.name == WorkRow.identifier, _UNIT.kind == kind.value, _UNIT.store == store)
-        query = select(WorkRow.identifier, held).select_from(WorkRow)
-        if store != PRIMARY:
-            query = query.join(
-                ReplicaCopyRow, and_(ReplicaCopyRow.work == WorkRow.identifier, ReplicaCopyRow.store == store)
-            )
-        query = query.outerjoin(_UNIT, own).where(or_(_UNIT.id.is_(None), _UNIT.version < held))
+        query = _unrecorded(store, kind).order_by(WorkRow.identifier).limit(limit)
         with read_session(self._sessions) as session:
-            rows = session.execute(query.order_by(WorkRow.identifier).limit(limit))
-            return [(work, version) for work, version in rows]
+            return [(work, version) for work, version in session.execute(query)]
+
+    def count_unrecorded_works(self, store: str) -> int:
+        """Return how many works a store is recorded to hold in a version whose files are not recorded. Reads all."""
+        query = select(func.count()).select_from(_unrecorded(store, UnitKind.WORK).subquery())
+        with read_session(self._sessions) as session:
+            return session.scalar(query) or 0
 
     def recorded_names(self, store: str, kind: UnitKind, names: Collection[str]) -> set[str]:
         """Return those of `names`, at most some hundred, of which a unit is recorded."""
@@ -287,6 +285,16 @@ def _verification(session: Session, row: FixityUnitRow) -> WorkVerification:
         oldest=time_of_seconds(oldest) if oldest else None,
         findings=count_open_findings(session, row.id),
     )
+
+
+def _unrecorded(store: str, kind: UnitKind) -> Select[str, int]:
+    held = WorkRow.version if store == PRIMARY else ReplicaCopyRow.version
+    own = and_(_UNIT.name == WorkRow.identifier, _UNIT.kind == kind.value, _UNIT.store == store)
+    query = select(WorkRow.identifier, held).select_from(WorkRow)
+    if store != PRIMARY:
+        copy = and_(ReplicaCopyRow.work == WorkRow.identifier, ReplicaCopyRow.store == store)
+        query = query.join(ReplicaCopyRow, copy)
+    return query.outerjoin(_UNIT, own).where(or_(_UNIT.id.is_(None), _UNIT.version < held))
 
 
 def _sum(column: InstrumentedAttribute[int], *conditions: ColumnElement[bool]) -> ColumnElement[int]:

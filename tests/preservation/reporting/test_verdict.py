@@ -10,7 +10,7 @@ import pytest
 from reports import REPLICA, finding_of, sweep_of, well
 
 from preservation.reporting.growth import check_rate, forecast_of, growth_of
-from preservation.reporting.ndsa import ndsa_levels
+from preservation.reporting.ndsa import complete_copies, ndsa_levels
 from preservation.reporting.report import (
     FindingCount,
     PreservationReport,
@@ -62,11 +62,28 @@ def test_report_without_holdings_says_so() -> None:
         changed_check(1, not_checked=1),
         changed_check(1, failed=1),
         lambda _: {"checks": ()},
+        lambda _: {"unrecorded": 2},
     ],
 )
 def test_unchecked_files_are_never_called_well(change: Change) -> None:
     report = replace(well(), **change(well()))
     assert verdict_of(report).state is State.UNKNOWN
+
+
+def test_works_that_were_added_since_the_last_sweep_are_not_said_to_be_checked() -> None:
+    assert verdict_of(replace(well(), unrecorded=2)).sentence.en == (
+        "No fault is known, but not everything was checked. 2 copies of works that were added since were not checked"
+        " yet; every other preserved file was checked on or after 2026-09-15. Nothing needs a decision."
+    )
+
+
+def test_damaged_store_is_no_complete_copy_and_one_with_files_too_many_is() -> None:
+    report = well()
+    counts = [complete_copies(report)]
+    for kind in ("changed", "unexpected"):
+        damage = {"open_counts": (FindingCount(REPLICA, kind, 1),)} | changed_check(3, failed=1)(report)
+        counts.append(complete_copies(replace(report, **damage)))
+    assert counts == [2, 1, 2]
 
 
 def test_store_written_today_whose_first_sweep_has_not_ended_raises_no_alarm() -> None:

@@ -19,9 +19,11 @@ from preservation.fixity.findings import FixityIncomplete
 from preservation.log.audit import audit
 from preservation.log.sequencer import open_log
 from preservation.premis import parse_event
+from preservation.reporting.reader import ReportReader
+from preservation.reporting.verdict import State, verdict_of
 from repository.clock import Clock, system_clock
 from repository.config import Settings
-from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, SweepState, day_of
+from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, SweepState, UnitKind, day_of
 from repository.database.outbox import Job, JobState
 from repository.errors import StoreFault
 from repository.identifiers import Kind, mint
@@ -37,7 +39,7 @@ from workers.service.schedule import FIRST_SWEEP_SECONDS, Schedule
 from workers.tasks import check_files, sweep
 from workers.tasks.fixity_plan import read_plan
 from workers.tasks.fixity_state import read_fixity_state
-from workers.tasks.fixity_units import record_new_units, stores_with_due_files
+from workers.tasks.fixity_units import UnitChecker, record_new_units, stores_with_due_files
 from workers.tasks.jobs import ALL, DUE, SCHEDULED, SWEEP_STORE, ingest_job, sweep_job
 from workers.tasks.sweep import CanaryMissed, failure_of
 
@@ -414,6 +416,11 @@ def test_what_is_said_of_stored_files_is_true_of_them(library: Library) -> None:
     assert state.checked == state.files
     library.sweep(library.replica)
     assert read_fixity_state(repository).verified == 2
+    assert verdict_of(ReportReader(repository).read()).state is State.WELL
+    (added,) = (each for each in repository.fixity.units_of_work(library.works[1], "") if each.kind is UnitKind.WORK)
+    repository.fixity.forget([added.id])
+    report = ReportReader(repository).read()
+    assert (report.unrecorded, verdict_of(report).state) == (1, State.UNKNOWN)
 
     flip(repository.store, f"{library.root()}/{MASTER}")
     library.sweep()
@@ -422,6 +429,21 @@ def test_what_is_said_of_stored_files_is_true_of_them(library: Library) -> None:
     damaged, sound = (repository.fixity.verifications(work) for work in library.works)
     assert [each.is_verified for each in damaged] == [False, True]
     assert [each.is_verified for each in sound] == [True, True]
+
+
+def test_a_check_has_the_time_at_which_it_began(library: Library) -> None:
+    repository, moments = library.repository, [library.repository.clock()]
+    watched = replace(repository, clock=lambda: moments[-1])
+    record_new_units(watched, "")
+    (unit,) = (each for each in repository.fixity.units_of_work(library.works[0], "") if each.kind is UnitKind.WORK)
+
+    def on_progress(_: int) -> None:
+        moments.append(moments[-1] + timedelta(hours=1))
+
+    with check_files.CallingThread() as executor:
+        done = UnitChecker(watched, "", executor, on_progress).check(unit, 1)
+    assert done is not None
+    assert (done.at, len(moments) > len(done.files)) == (moments[0], True)
 
 
 @pytest.mark.slow
