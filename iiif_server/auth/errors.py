@@ -1,9 +1,11 @@
-"""The error of a request for something restricted that presents no sufficient credentials. (pure)"""
+"""The errors of a request for something restricted. (pure)"""
 
 from __future__ import annotations
 
 from repository.errors import AccessRefused
 from repository.localized import LocalizedText
+from repository.model.access import can_be_lifted
+from repository.model.work import Rights
 
 
 class AuthorizationNeeded(AccessRefused):
@@ -15,3 +17,8 @@ class AuthorizationNeeded(AccessRefused):
         "Access to {what} is restricted; readers with an account can see it after logging in, others may contact the"
         " library",
     )
+
+
+def access_refusal(what: str | LocalizedText, rights: Rights) -> AccessRefused:
+    """Return the error for what access does not show: 401 where readers who log in may see it, else 403."""
+    return (AuthorizationNeeded if can_be_lifted(rights) else AccessRefused)(what=what)

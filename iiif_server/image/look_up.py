@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from iiif_server.auth.credentials import RequestCredentials
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.image.resolved import CachedImage
 from iiif_server.image.viewers import Viewers
 from iiif_server.metrics import Metrics
@@ -27,7 +27,7 @@ from repository.database.deletions import WorkDeleted
 from repository.errors import AccessRefused, DatabaseFault, NotFound, ShanbenError, Withdrawn
 from repository.identifiers import Kind, is_valid
 from repository.localized import LocalizedText
-from repository.model.access import NO_PRIVILEGES, AccessVerdict, Privilege, Privileges, can_be_lifted, decide
+from repository.model.access import NO_PRIVILEGES, AccessVerdict, Privilege, Privileges, decide
 from repository.repository import Repository
 
 _Found = TypeVar("_Found")
@@ -160,9 +160,9 @@ def _permitted(image: CachedImage, tier: str, credentials: RequestCredentials) -
     allowed = image.decision.shows_all if tier == FULL_TIER else image.decision.shows_pixels
     if allowed:
         return image
+    what = _image_name(image.image.identifier)
     has_logged_in = any(credentials) and image.decision != image.public
-    error = AuthorizationNeeded if can_be_lifted(image.image.rights) and not has_logged_in else AccessRefused
-    raise error(what=_image_name(image.image.identifier))
+    raise AccessRefused(what=what) if has_logged_in else access_refusal(what, image.image.rights)
 
 
 def _parsed(name: str) -> tuple[str, str]:

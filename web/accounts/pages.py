@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
@@ -23,7 +23,7 @@ from web.accounts.staff import (
     staff_response,
 )
 from web.site.language import current_language
-from web.site.urls import local_url
+from web.site.urls import local_url, see_other
 from web.trusted_networks import request_address
 
 
@@ -48,7 +48,7 @@ class _Pages:
 
     def show_login(self) -> Response:
         target = path_after_login(request.args.get("next"))
-        return _redirect(target) if current_account(self._sessions) else _login_page(target, "", None)
+        return see_other(local_url(target)) if current_account(self._sessions) else _login_page(target, "", None)
 
     def log_in(self) -> Response:
         target, name = path_after_login(request.form.get("next")), request.form.get("name", "")
@@ -61,20 +61,20 @@ class _Pages:
             self._logins.end(earlier)
         renew_session(token)
         is_staff = current_account(self._sessions) is not None
-        response = _redirect(target if is_staff or target != urls.STAFF else urls.HOME)
+        response = see_other(local_url(target if is_staff or target != urls.STAFF else urls.HOME))
         self._cookies.set(response, token)
         return response
 
     def show_logout(self) -> Response:
         account = current_reader(self._sessions)
-        return staff_response("logout.html", account=account) if account else _redirect(urls.LOGIN)
+        return staff_response("logout.html", account=account) if account else see_other(local_url(urls.LOGIN))
 
     def log_out(self) -> Response:
         token = current_token()
         if token:
             self._logins.end(token)
         renew_session(None)
-        response = _redirect(urls.LOGIN)
+        response = see_other(local_url(urls.LOGIN))
         self._cookies.clear(response)
         return response
 
@@ -86,9 +86,3 @@ def _login_page(target: str, name: str, error: ShanbenError | None) -> Response:
     if isinstance(error, LoginLimited):
         response.headers["Retry-After"] = str(error.details["seconds"])
     return response
-
-
-def _redirect(path: str) -> Response:
-    response = redirect(local_url(path), HTTPStatus.SEE_OTHER)
-    response.headers["Cache-Control"] = "no-store"
-    return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from flask import Response, g, make_response, redirect, render_template, request, session
+from flask import Response, g, make_response, render_template, request, session
 
 from iiif_server import urls
 from repository.database.accounts import AccountSessions
@@ -15,7 +15,7 @@ from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Privileges
 from repository.model.accounts import PRIVILEGES, Account
 from web.site.language import current_language
-from web.site.urls import local_url
+from web.site.urls import local_url, see_other
 
 _TOKEN: Final = "login"  # noqa: S105 - the name of a value in the session
 _PATH: Final = re.compile(r"/(?!/)[!-\[\]-~]*")
@@ -72,9 +72,7 @@ def renew_session(token: str | None) -> None:
 
 def login_redirect() -> Response:
     """Return a redirect to the login page, which leads back to the current page."""
-    response = redirect(login_url(request.full_path.rstrip("?")), 303)
-    response.headers["Cache-Control"] = "no-store"
-    return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+    return see_other(login_url(request.full_path.rstrip("?")))
 
 
 def staff_response(template: str, **values: Any) -> Response:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from iiif_server import urls
 from iiif_server.presentation.text_annotations import kind_label, text_label
@@ -41,7 +41,7 @@ from web.operations.text_correction_views import correction_views, has_unplaced,
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
 from web.site.static_files import CORRECT_SCRIPT, StaticFiles
-from web.site.urls import local_url
+from web.site.urls import local_url, see_other
 from workers.tasks.jobs import correction_key
 from workers.tasks.text_correction import (
     SentText,
@@ -136,9 +136,7 @@ class _CorrectionPage:
         except (RequestInvalid, TextChanged, Busy) as error:
             return self._page(place, replace(_refused(error), lines=request.form.getlist("line")))
         saved = key.rpartition(":")[2] if key else _UNCHANGED
-        response = redirect(_address(place, saved), HTTPStatus.SEE_OTHER)
-        response.headers["Cache-Control"] = "no-store"
-        return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+        return see_other(_address(place, saved))
 
     def _enqueue(self, place: _TextPlace, kind: TextKind, draft: Draft, account: Account) -> str | None:
         sent = SentText(kind, request.form.get("base", ""), lines_of(draft))

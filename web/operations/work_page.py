@@ -6,10 +6,9 @@ left open decides nothing. The page decides alone: jobs carry the decision out (
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 
 from iiif_server import urls
 from iiif_server.problems import status_of
@@ -29,7 +28,7 @@ from web.messages.interface import MESSAGES, translate
 from web.operations.deletions import deletion_view
 from web.operations.work_history import finding_kind, finding_state, outcome_name, work_history
 from web.site.language import current_language
-from web.site.urls import local_url
+from web.site.urls import local_url, see_other
 from web.trusted_networks import request_address
 from workers.tasks.delete_decision import DeletionAct, cancel_deletion, confirm_deletion, request_deletion
 
@@ -77,9 +76,7 @@ class _WorkPage:
             self._act(work, self._logins.verify(account.name, password, request_address(request)))
         except (CallError, Busy, PasswordsBusy) as error:
             return self._page(work, account, error)
-        response = redirect(local_url(urls.staff_work_path(work)), HTTPStatus.SEE_OTHER)
-        response.headers["Cache-Control"] = "no-store"
-        return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+        return see_other(local_url(urls.staff_work_path(work)))
 
     def _act(self, work: str, account: Account) -> None:
         act, reason = request.form.get("act"), request.form.get("reason", "")

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 
 from iiif_server import urls
 from preservation.reporting.reader import (
@@ -36,7 +36,7 @@ from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
 from web.reports.issue import issued_report, record_issue, stored_report
 from web.reports.sections import conditions_table, report_document
 from web.site.language import current_language
-from web.site.urls import local_url
+from web.site.urls import local_url, see_other
 from web.telemetry.store_probes import StoreProbe
 
 _STORE_SECONDS: Final = 1.0
@@ -154,7 +154,7 @@ class _ReportPages:
             raise NotFound(what=f"report.{name}")
         if not (at := request.args.get("at", "")):
             report = issued_report(self._repository, self._reader)
-            return redirect(local_url(_file_path(name, report.at)), 303)  # type: ignore[return-value]
+            return see_other(local_url(_file_path(name, report.at)))
         return self._file(stored_report(self._repository, at), ReportFormat(name))
 
     def _file(self, report: PreservationReport, kind: ReportFormat) -> Response:

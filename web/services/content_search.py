@@ -12,7 +12,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.search.completion import completions
 from iiif_server.search.content_search import (
     MEDIA_TYPES,
@@ -29,9 +29,8 @@ from iiif_server.search.content_search import (
 from iiif_server.search.matching import Hit
 from iiif_server.search.service import Search
 from iiif_server.urls import CONTENT_SEARCH_VERSIONS, PLACEHOLDER
-from repository.errors import AccessRefused, RequestInvalid
+from repository.errors import RequestInvalid
 from repository.localized import LocalizedText
-from repository.model.access import can_be_lifted
 from repository.repository import Repository
 from web.site.held_work import held_work
 from web.site.search_parameters import MOST_CHARACTERS, number_parameter
@@ -93,7 +92,7 @@ class _WorkSearch:
         """
         found, decision = held_work(self._repository, work)
         if not decision.shows_text:
-            raise (AuthorizationNeeded if can_be_lifted(found.rights) else AccessRefused)(what=found.identifier)
+            raise access_refusal(found.identifier, found.rights)
         return found.identifier
 
     def _hits(self, work: str, parameters: dict[str, str], version: int) -> Sequence[Hit]:

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, quote
 
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
 from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, credentials_of
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
 from iiif_server.page_selection import selected_pages
@@ -40,9 +40,9 @@ from iiif_server.renderings.book_pdf import write_pdf
 from iiif_server.renderings.writing import WrittenFile
 from iiif_server.request.limits import ImageLimits
 from iiif_server.urls import RenderingPath, work_path
-from repository.errors import AccessRefused, RenderingBusy, ShanbenError, SystemFault
+from repository.errors import RenderingBusy, ShanbenError, SystemFault
 from repository.localized import LocalizedText
-from repository.model.access import AccessVerdict, Privileges, can_be_lifted
+from repository.model.access import AccessVerdict, Privileges
 from repository.model.text import best_texts
 from repository.repository import Repository
 from repository.texts import texts_of
@@ -127,7 +127,7 @@ class RenderingApplication:
         repository, settings = self._repository, self._repository.settings
         work, decision = held_work(repository, path.work, privileges)
         if not decision.shows_pixels or (path.is_archive and decision.verdict is not AccessVerdict.OPEN):
-            raise (AuthorizationNeeded if can_be_lifted(work.rights) else AccessRefused)(what=work.identifier)
+            raise access_refusal(work.identifier, work.rights)
         query = parse_qs(scope["query_string"].decode("latin-1"))  # the router bounds the length of URLs
         numbers = selected_pages(query.get("pages", [""])[0], sum(1 for _ in work.pages()))
         limits = ImageLimits(settings.max_area, decision.max_size)

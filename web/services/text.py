@@ -8,14 +8,13 @@ from typing import Final
 
 from flask import Blueprint, Response
 
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.presentation import version2
 from iiif_server.presentation.alto import alto_document
 from iiif_server.presentation.published import MEDIA_TYPES
 from iiif_server.presentation.text_annotations import annotation_page
-from repository.errors import AccessRefused, NotFound
+from repository.errors import NotFound
 from repository.localized import LocalizedText
-from repository.model.access import can_be_lifted
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository
@@ -75,7 +74,7 @@ def _page_texts(repository: Repository, work: str, number: int) -> tuple[Work, P
     """
     found, decision = held_work(repository, work)
     if not decision.shows_text:
-        raise (AuthorizationNeeded if can_be_lifted(found.rights) else AccessRefused)(what=found.identifier)
+        raise access_refusal(found.identifier, found.rights)
     pages = list(found.pages())
     if not 1 <= number <= len(pages):
         raise TextNotFound(work=found.identifier, number=number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server import urls
@@ -17,7 +17,7 @@ from iiif_server.presentation.content_state import PARAMETER, parse_content_stat
 from repository.errors import CallError, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
-from web.site.urls import base_url, local_url
+from web.site.urls import base_url, local_url, see_other
 
 _PLACE: Final = re.compile(r"/iiif/presentation/[23]/([a-z0-9]+)/(?:manifest|canvas/([1-9][0-9]{0,8}))")
 
@@ -60,9 +60,7 @@ def opened(repository: Repository) -> AnyResponse:
         raise ContentElsewhere(uri=(state.canvas or state.manifest or "")[:200])
     work, page = places[0]
     region = f"#xywh={','.join(map(str, state.region))}" if state.region else ""
-    response = redirect(local_url(urls.reader_path(work, page)) + region, 303)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return see_other(local_url(urls.reader_path(work, page)) + region)
 
 
 def _place(uri: str, repository: Repository) -> tuple[str, int | None] | None:

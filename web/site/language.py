@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from flask import Response, g, redirect, request
+from flask import Response, g, request
 
 from iiif_server.problems import preferred_language, stated_language
 from repository.localized import Language
+from web.site.urls import see_other
 
 COOKIE: Final = "language"
 PARAMETER: Final = "lang"
@@ -47,10 +48,9 @@ def switch_language() -> Response | None:
     chosen = request.args.get(PARAMETER)
     if request.method != "GET" or chosen not in set(Language):
         return None
-    response = redirect(_current_url(_other_parameters()), 303)
+    response = see_other(_current_url(_other_parameters()))
     response.set_cookie(COOKIE, chosen, max_age=_YEAR_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure)
-    response.headers["Cache-Control"] = "no-store"
-    return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
+    return response
 
 
 def _other_parameters() -> list[tuple[str, str]]:

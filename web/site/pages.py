@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.request.limits import ImageLimits
 from iiif_server.search.query import OWN_FACETS, Sort
@@ -21,9 +21,9 @@ from iiif_server.urls import collection_path, manifest_path, partner_record_path
 from preservation.replication.status import replication_status_of
 from repository.database.search_segment import SegmentDamaged
 from repository.database.store_registry import PRIMARY
-from repository.errors import AccessRefused, NotFound, RequestInvalid, StagingFault, StoreFault
+from repository.errors import NotFound, RequestInvalid, StagingFault, StoreFault
 from repository.localized import LocalizedText
-from repository.model.access import NO_PRIVILEGES, Decision, Privileges, can_be_lifted, decide
+from repository.model.access import NO_PRIVILEGES, Decision, Privileges, decide
 from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
 from repository.storage.local_copies import CopiesPending, CopyDamaged
@@ -253,7 +253,7 @@ def blueprint(
     def read(identifier: str) -> str:
         found, decision = queries.work(identifier, privileges())
         if not decision.shows_pixels:
-            raise (AuthorizationNeeded if can_be_lifted(found.rights) else AccessRefused)(what=found.identifier)
+            raise access_refusal(found.identifier, found.rights)
         return _render_reader(queries, static_files, found, decision)
 
     return routes

@@ -12,12 +12,11 @@ from typing import Final
 
 from flask import Blueprint, render_template
 
-from iiif_server.auth.errors import AuthorizationNeeded
+from iiif_server.auth.errors import access_refusal
 from iiif_server.presentation.text_annotations import text_label
 from iiif_server.urls import page_text_path, reader_path
-from repository.errors import AccessRefused
 from repository.localized import LocalizedText
-from repository.model.access import NO_PRIVILEGES, Privileges, can_be_lifted
+from repository.model.access import NO_PRIVILEGES, Privileges
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository
@@ -66,7 +65,7 @@ def blueprint(
     def text(identifier: str) -> str:
         work, decision = held_work(repository, identifier, privileges())
         if not decision.shows_text:
-            raise (AuthorizationNeeded if can_be_lifted(work.rights) else AccessRefused)(what=work.identifier)
+            raise access_refusal(work.identifier, work.rights)
         last = max(1, -(-sum(1 for _ in work.pages()) // _PAGES))
         part = requested_page(last)
         shown = list(islice(enumerate(work.pages(), start=1), (part - 1) * _PAGES, part * _PAGES))

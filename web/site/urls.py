@@ -5,9 +5,10 @@ Redirects are never to the address that the request names in ``Host``, which any
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
-from flask import Response, request
+from flask import Response, redirect, request
 
 from repository.config import Settings
 
@@ -25,6 +26,13 @@ def public_url(settings: Settings, path: str) -> str:
 def local_url(path: str) -> str:
     """Return the URL of a path of `iiif_server.urls` on this host, below the application's mount point."""
     return f"{request.root_path}{path}"
+
+
+def see_other(url: str) -> Response:
+    """Return a redirect to a URL of this host (RFC 9110, section 15.4.4), which no cache keeps."""
+    response = redirect(url, HTTPStatus.SEE_OTHER)
+    response.headers["Cache-Control"] = "no-store"
+    return response  # type: ignore[return-value]  # flask.redirect is annotated with werkzeug's class
 
 
 def origin(settings: Settings) -> str:
