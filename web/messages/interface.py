@@ -200,7 +200,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         **PRESERVATION_MESSAGES,
         **FIXITY_MESSAGES,
         "error.400": LocalizedText("请求有误", "Bad request"),
-        "error.401": LocalizedText("需要登录", "Sign-in required"),
+        "error.401": LocalizedText("需要登录", "Login required"),
         "error.403": LocalizedText("限制访问", "Access restricted"),
         "error.404": LocalizedText("找不到此页", "Page not found"),
         "error.405": LocalizedText("不支持此请求方法", "Method not allowed"),

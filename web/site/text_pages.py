@@ -16,9 +16,9 @@ from iiif_server.auth.errors import access_refusal
 from iiif_server.presentation.text_annotations import text_label
 from iiif_server.urls import page_text_path, reader_path
 from repository.localized import LocalizedText
-from repository.model.access import NO_PRIVILEGES, Privileges
+from repository.model.access import NO_PRIVILEGES, Privileges, decide
 from repository.model.text import PageText, TextKind
-from repository.model.work import Page, Work
+from repository.model.work import Page, Work, WorkState
 from repository.repository import Repository
 from repository.texts import texts_of_pages
 from web.site.held_work import held_work
@@ -77,6 +77,7 @@ def blueprint(
             views=_views(work, shown, texts or {}),
             text_label=text_label,
             has_text=texts is not None,
+            is_public=decide(work.rights, WorkState.PUBLISHED, repository.clock()).shows_text,
             is_staff=is_staff(),
             page=part,
             last=last,

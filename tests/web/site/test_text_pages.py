@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from deposits import write_deposit
 from flask.testing import FlaskClient
+from staff_browser import PASSWORD, Browser
 
+from repository.model.accounts import Role
 from repository.model.text import PageText, TextKind, TextLine
 from repository.model.work import Access, WorkAccess
 from repository.texts import put_texts
+from web.accounts.passwords import Passwords
 from web.app import create_app
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
@@ -68,6 +71,20 @@ def test_other_texts_of_a_page_can_be_opened_below_the_best_one(
     assert len(others) == 2
     for other, words in zip(others, (("乙本", "天地元黃", "录文"), ("engine 1", "93%", "大地元黄")), strict=True):
         assert all(word in other.partition("</details>")[0] for word in words)
+
+
+def test_a_reader_of_a_restricted_work_is_led_to_no_address_that_refuses_them(
+    context: TaskContext, client: FlaskClient, work: str
+) -> None:
+    assert f"/works/{work}/text/1.txt" in client.get(f"/works/{work}/text").get_data(as_text=True)
+    set_level(context.repository, work, replace(WorkAccess(), access=Access.RESTRICTED))
+    passwords = Passwords(memory_kib=64, passes=1)
+    context.repository.accounts.add("reader", Role.READER, passwords.hash(PASSWORD))
+    reader = Browser(create_app(context.repository, passwords=passwords).test_client())
+    reader.log_in("reader")
+    page = reader.get(f"/works/{work}/text").text
+    assert "天地玄黃" in page
+    assert f"/works/{work}/text/1.txt" not in page
 
 
 def test_the_text_of_a_work_that_is_not_shown_is_not_shown(
