@@ -147,7 +147,8 @@ def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildDepositE
 
 
 def planes(samples: np.ndarray) -> np.ndarray:
-    return (samples if samples.ndim == 3 else samples[..., None]).astype(float)
+    """Return an array of rows, columns and bands, of 32-bit numbers: half the memory of 64 bits takes half the time."""
+    return (samples if samples.ndim == 3 else samples[..., None]).astype(np.float32)
 
 
 def decoded_by_pillow(path: Path) -> np.ndarray:
@@ -160,18 +161,19 @@ def decoded_by_pillow(path: Path) -> np.ndarray:
             image = ImageOps.exif_transpose(opened) if opened.format == "JPEG" else opened.copy()
     if image.mode.startswith("I"):
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    alpha = np.asarray(image.convert("RGBA"))[..., 3:] / 255 if image.mode in {"LA", "RGBA"} else 1.0
+    alpha = planes(np.asarray(image.convert("RGBA").getchannel("A"))) / 255 if image.mode in {"LA", "RGBA"} else None
     image = image.convert({"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB"}.get(image.mode, image.mode))
     if profile and image.mode == "RGB":
         embedded, screen = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
         image = ImageCms.profileToProfile(image, embedded, screen, renderingIntent=1, flags=flags)
-    return planes(np.asarray(image.convert("RGB") if image.mode == "CMYK" else image)) * alpha + 255 * (1 - alpha)
+    samples = planes(np.asarray(image.convert("RGB") if image.mode == "CMYK" else image))
+    return samples if alpha is None else samples * alpha + 255 * (1 - alpha)
 
 
 def decoded_by_tifffile(path: Path) -> np.ndarray:
     """Decode the TIFFs that Pillow cannot read: plain RGB, CMYK with alpha."""
-    samples = tifffile.imread(path).astype(float)
+    samples = planes(tifffile.imread(path))
     if samples.shape[-1] == 5:
         colour = (255 - samples[..., :3]) * (255 - samples[..., 3:4]) / 255
         alpha = samples[..., 4:] / 255
@@ -190,7 +192,8 @@ def test_an_accepted_format_is_decoded_as_an_independent_decoder_does(
     expected = decoded_by_tifffile(path) if name in BY_TIFFFILE else decoded_by_pillow(path)
     shown = planes(decoded[name])
     assert shown.shape == expected.shape
-    assert np.abs(shown - expected).mean() <= FORMATS[name]
+    difference = np.subtract(shown, expected, out=shown)
+    assert np.abs(difference, out=difference).mean(dtype=float) <= FORMATS[name]
 
 
 def deposit(folder: Path, *files: Path) -> Path:
