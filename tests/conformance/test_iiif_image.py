@@ -13,10 +13,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from command_line import Shanben
+from command_line import ShanbenHere
 from PIL import Image
 from validator_picture import NAME, validator_picture
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from repository.config import Settings
 from repository.repository import open_repository
@@ -57,11 +57,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     deposit.mkdir()
     validator_picture().save(deposit / "0001.png")
     (deposit / "work.toml").write_text('title = "驗證"\n', "utf-8")
-    shanben = Shanben(folder)
+    shanben = ShanbenHere(folder)
     assert shanben.run("ingest", deposit).code == 0
     cover = open_repository(Settings(data=data)).catalogue.works()[0].cover
     assert cover
-    with WebServer(folder, shanben.environment) as server:
+    with WebServer(folder, shanben.environment | NO_LOCAL_WORKER) as server:
         yield Served(f"127.0.0.1:{server.port}", cover)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from ceph_server import CephServer
-from command_line import Shanben
+from command_line import ShanbenHere
 from image_requests import PREFIX
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from iiif_server.pyramid.grid import TileGrid
 from repository.config import Settings
@@ -30,13 +30,13 @@ def settings(s3_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def shanben(settings: Settings, tmp_path: Path) -> Shanben:
+def shanben(settings: Settings, tmp_path: Path) -> ShanbenHere:
     names = ("data", "store", "s3_endpoint", "s3_access_key", "s3_secret_key", "tile_size", "cache_bytes")
-    return Shanben(tmp_path, **{name: getattr(settings, name) for name in names})
+    return ShanbenHere(tmp_path, **{name: getattr(settings, name) for name in names})
 
 
 @pytest.fixture
-def tiles(shanben: Shanben, settings: Settings, deposit: Path) -> list[str]:
+def tiles(shanben: ShanbenHere, settings: Settings, deposit: Path) -> list[str]:
     """The paths of every tile of an ingested book."""
     assert shanben.run("ingest", deposit).code == 0
     catalogue = open_repository(settings).catalogue
@@ -47,9 +47,9 @@ def tiles(shanben: Shanben, settings: Settings, deposit: Path) -> list[str]:
 
 
 @pytest.fixture
-def address(shanben: Shanben, tiles: list[str], tmp_path: Path) -> Iterator[str]:
+def address(shanben: ShanbenHere, tiles: list[str], tmp_path: Path) -> Iterator[str]:
     """The web application, in two processes."""
-    with WebServer(tmp_path, shanben.environment) as server:
+    with WebServer(tmp_path, shanben.environment | NO_LOCAL_WORKER) as server:
         yield server.address
 
 
