@@ -50,7 +50,7 @@ check: lint
 test: lint .make/viewers .make/witness
 	scripts/debian-packages.sh chromium libmagic1 poppler-utils unzip fonts-noto-cjk $(DECODERS) $(SERVERS)
 	$(PYTHON) -m pytest -m 'not alone' $(PYTEST_ARGS)
-	$(PYTHON) -m pytest -m alone
+	$(PYTHON) -m pytest -m alone $$(grep -rlE --include='test_*.py' 'mark\.alone\b' tests)
 
 lint: runtime test-tools .make/reader .make/typeface
 	$(PYTHON) -m ruff check $(CODE)
