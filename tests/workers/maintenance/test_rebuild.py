@@ -7,12 +7,14 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from deposits import write_deposit
+from saved_repository import SavedRepository
 from silent_progress import SilentProgress
 
 from preservation.log.sequencer import open_log, record_events
@@ -28,11 +30,13 @@ from repository.repository import Repository, memory_repository, open_repository
 from repository.storage.store import ObjectStore
 from web.cli.main import main
 from workers.bootstrap import bootstrap_to_rebuild, prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PROGRESS = SilentProgress()
 Harm = Callable[[ObjectStore, str], None]
 
@@ -45,16 +49,33 @@ def ingest(context: TaskContext, deposit: Path) -> str:
     return str(job.result["identifier"])
 
 
-@pytest.fixture
-def works(context: TaskContext, tmp_path: Path) -> list[str]:
-    """Two ingested works; the first has two versions."""
-    deposits = [write_deposit(tmp_path / name, 2, name, seed) for name, seed in (("甲", 10), ("乙", 20))]
+@pytest.fixture(scope="module")
+def original(
+    tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer
+) -> tuple[SavedRepository, list[str]]:
+    """A saved repository with two works; the first has two versions."""
+    folder = tmp_path_factory.mktemp("original")
+    repository = prepare_repository(memory_repository(Settings(data=folder / "var"), lambda: NOON))
+    context = TaskContext(repository, examiner)
+    deposits = [write_deposit(folder / name, 2, name, seed) for name, seed in (("甲", 10), ("乙", 20))]
     ingested = [ingest(context, deposit) for deposit in deposits]
     record = deposits[0] / "work.toml"
     condition = '[condition]\ndamage = "三级"\nassessed = "2024"\n'
     record.write_text(record.read_text("utf-8").replace("甲", "丙") + condition, "utf-8")
     assert ingest(context, deposits[0]) == ingested[0]
-    return ingested
+    return SavedRepository(repository, folder), ingested
+
+
+@pytest.fixture
+def context(original: tuple[SavedRepository, list[str]], examiner: ChildDepositExaminer) -> TaskContext:
+    """The context of a repository that has `works`."""
+    return TaskContext(original[0].copy(), examiner)
+
+
+@pytest.fixture
+def works(original: tuple[SavedRepository, list[str]]) -> list[str]:
+    """The works of the repository; the first has two versions."""
+    return original[1]
 
 
 def lose(store: ObjectStore, key: str) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from deposits import write_deposit
+from saved_repository import SavedRepository
 from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
@@ -52,21 +54,45 @@ class ChangingClock:
         return self.now
 
 
+class Original(NamedTuple):
+    """A repository with one work, and the deposit of the work."""
+
+    repository: SavedRepository
+    work: str
+    deposit: Path
+
+
 @pytest.fixture
 def clock() -> ChangingClock:
     return ChangingClock()
 
 
-@pytest.fixture
-def context(tmp_path: Path, examiner: ChildDepositExaminer, clock: ChangingClock) -> TaskContext:
-    """The context of an ingest, with a folder as replica."""
-    settings = Settings(data=tmp_path / "var", replicas=(str(tmp_path / "replica"),))
-    return TaskContext(prepare_repository(memory_repository(settings, clock)), examiner)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> Original:
+    """An ingested work in a repository with a folder as replica."""
+    folder = tmp_path_factory.mktemp("original")
+    settings = Settings(data=folder / "var", replicas=(str(folder / "replica"),))
+    repository = prepare_repository(memory_repository(settings, ChangingClock()))
+    deposit = write_deposit(folder / "deposit")
+    work = str(ingested(TaskContext(repository, examiner), deposit).result["identifier"])
+    return Original(SavedRepository(repository, folder), work, deposit)
 
 
 @pytest.fixture
-def work(context: TaskContext, deposit: Path) -> str:
-    return str(ingested(context, deposit).result["identifier"])
+def context(original: Original, examiner: ChildDepositExaminer, clock: ChangingClock) -> TaskContext:
+    """The context of an ingest: the repository has `work`."""
+    return TaskContext(original.repository.copy(clock), examiner)
+
+
+@pytest.fixture
+def work(original: Original) -> str:
+    return original.work
+
+
+@pytest.fixture
+def deposit(original: Original) -> Path:
+    """The deposit of `work`."""
+    return original.deposit
 
 
 def ingested(context: TaskContext, deposit: Path) -> Job:
@@ -245,10 +271,10 @@ def test_a_withdrawn_work_leaves_manifest_and_collection_and_returns(context: Ta
     assert shown(rebuilt(context), work) is AccessVerdict.OPEN
 
 
-def test_replicas_hold_the_withdrawal(context: TaskContext, work: str, tmp_path: Path) -> None:
+def test_replicas_hold_the_withdrawal(context: TaskContext, work: str) -> None:
     withdraw(context.repository, work, REASON)
     preserved(context, work)
-    replica = FolderStore(tmp_path / "replica")
+    replica = FolderStore(Path(context.repository.settings.replicas[0]))
     assert validate_object(replica, paths.ocfl_object(work)).valid
     assert preserved_access(replica, work).access.state is WorkState.WITHDRAWN
 
