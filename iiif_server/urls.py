@@ -204,13 +204,13 @@ def text_path(work: str, page: int | None = None) -> str:
 
 
 def page_text_path(work: str, number: int, form: str) -> str:
-    """Return the path of the text of a page, counted from 1; `form` is ``txt``, or ``xml`` for ALTO."""
+    """Return the path of the text of a page, counted from 1; `form` is ``txt``, ``xml`` for ALTO, or ``json``."""
     return f"{work_path(work)}/text/{number}.{form}"
 
 
 def is_page_text_path(path: str) -> bool:
     """Return whether a path is that of the text of a page for programs."""
-    return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml"))
+    return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml", ".json"))
 
 
 def is_made_of_a_work(path: str) -> bool:

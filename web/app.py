@@ -101,7 +101,7 @@ def _blueprints(
             privileges,
             lambda: current_account(repository.account_sessions) is not None,
         ),
-        text.blueprint(repository),
+        text.blueprint(repository, privileges),
         records.blueprint(repository),
         sitemap.blueprint(repository),
         content_state.blueprint(repository),

@@ -98,6 +98,14 @@ def test_pages_have_no_violations_that_axe_finds(
         page.wait_for_load_state("networkidle")
         page.evaluate(axe)
         found[path] = page.evaluate(FIND_VIOLATIONS, RULES)
+    page = tour.go(f"/works/{library.book}/read?page=2&q=天地")
+    wait_for_picture(page)
+    page.locator("[data-do=text]").click()
+    page.locator("#text a").first.click()
+    page.locator("#find-q").press_sequentially("玄")
+    page.get_by_role("option").first.wait_for()
+    page.evaluate(axe)
+    found["text and completions"] = page.evaluate(FIND_VIOLATIONS, RULES)
     tour.errors.clear()  # the browser logs the error pages as errors
     assert {path: violations for path, violations in found.items() if violations} == {}
 

@@ -242,7 +242,7 @@ def test_reader_searches_within_the_book_and_marks_hits_on_the_picture(
     page = tour.go(f"/works/{library.book}/read?page=3")
     wait_for_picture(page)
     page.keyboard.press("/")
-    expect(page.get_by_role("searchbox", name="在本书中检索")).to_be_focused()
+    expect(page.get_by_role("combobox", name="在本书中检索")).to_be_focused()
     page.keyboard.type("天地")
     page.keyboard.press("Enter")
     status = page.locator("#found").get_by_role("status")
@@ -271,6 +271,73 @@ def test_reader_searches_within_the_book_and_marks_hits_on_the_picture(
     expect(page).to_have_url(re.compile(r"\?page=4$"))
     page.keyboard.press("ArrowRight")
     expect(page.locator("#goto")).to_have_value("3")
+
+
+def test_reader_shows_the_text_of_the_page_and_marks_a_chosen_line(
+    visit: Visitor, library: Any, tmp_path: Path
+) -> None:
+    tour = visit()
+    page = tour.go(f"/works/{library.book}/read?page=1")
+    wait_for_picture(page)
+    button, panel = page.get_by_role("button", name="此面文本（t）"), page.get_by_role("region", name="此面文本")
+    page.keyboard.press("t")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(panel.get_by_role("status")).to_have_text("此面没有文本。")
+    page.keyboard.press("ArrowLeft")
+    expect(panel.get_by_role("link")).to_have_text(["天地玄黃", "宇宙洪荒"])
+    assert has_picture(page)
+    first, second = (panel.get_by_role("link").nth(place).bounding_box() for place in (0, 1))
+    assert first is not None
+    assert second is not None
+    assert first["x"] > second["x"], "columns run from the right"
+    panel.get_by_role("link").first.click()
+    page.keyboard.press("ArrowLeft")  # to the next column, not to the next page
+    expect(panel.locator("[aria-current]")).to_have_text("宇宙洪荒")
+    mark, picture = page.locator(".line-mark").bounding_box(), page.locator("#view").bounding_box()
+    assert mark is not None
+    assert picture is not None
+    scale = picture["height"] / 2800
+    middle = picture["x"] + picture["width"] / 2
+    assert [round(value / 8) for value in (mark["x"], mark["y"], mark["width"], mark["height"])] == [
+        round(value / 8) for value in (middle + 400 * scale, picture["y"] + 300 * scale, 200 * scale, 1200 * scale)
+    ]
+    tour.take_screenshot(tmp_path, "line")
+    panel.get_by_role("combobox").select_option("文字识别（未经校对） · rapidocr 3.9")
+    expect(panel.get_by_role("status")).to_have_text("估计正确率 93%")
+    expect(panel.get_by_role("link").first).to_have_text("大地玄黃")
+    expect(page.locator(".line-mark")).to_have_count(0)
+    panel.get_by_role("combobox").select_option("译文")
+    expect(panel.get_by_role("listitem")).to_have_text("Sky and earth.")
+    expect(panel.get_by_role("button", name="竖排")).to_have_attribute("aria-pressed", "false")
+    expect(panel.get_by_role("list")).to_be_focused()  # the line that had the focus is gone
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_search_field_completes_by_what_the_book_has_and_hits_are_marked_in_the_text(
+    visit: Visitor, library: Any, tmp_path: Path
+) -> None:
+    tour = visit(viewport=PHONE)
+    page = tour.go(f"/works/{library.book}/read?page=2")
+    wait_for_picture(page)
+    page.get_by_role("button", name="此面文本（t）").click()
+    field, terms = page.get_by_role("combobox", name="在本书中检索"), page.get_by_role("listbox", name="书中的词句")
+    field.press_sequentially("天")
+    expect(terms.get_by_role("option")).to_have_text(["天地 2 处", "天地之閒 1 处", "天地玄黃宇 1 处"])
+    expect(field).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(terms).to_be_hidden()
+    expect(field).to_have_value("天")
+    field.press_sequentially("地玄")
+    expect(terms.get_by_role("option")).to_have_text(["天地玄黃宇宙洪 1 处"])
+    page.keyboard.press("ArrowDown")
+    expect(terms.locator("[aria-selected=true]")).to_have_id(str(field.get_attribute("aria-activedescendant")))
+    page.keyboard.press("Enter")
+    expect(page.locator("#found").get_by_role("status")).to_have_text("第 1 处，共 1 处")
+    expect(page.locator("#text mark")).to_have_text(["天地玄黃", "宇宙洪"])
+    tour.take_screenshot(tmp_path, "marked")
+    assert overflow(page) <= 0
 
 
 def test_the_search_of_the_reader_leads_to_a_list_without_javascript(visit: Visitor, library: Any) -> None:

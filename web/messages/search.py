@@ -20,6 +20,7 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "find.failed": LocalizedText(
             "暂时不能检索，请稍后再试。", "Searching is not possible now. Please try again later."
         ),
+        "find.terms": LocalizedText("书中的词句", "Phrases of this book"),
         "find.previous": LocalizedText("前一处（N）", "Previous hit (N)"),
         "find.next": LocalizedText("后一处（n）", "Next hit (n)"),
         "find.close": LocalizedText("结束检索（Esc）", "End the search (Esc)"),

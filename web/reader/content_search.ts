@@ -2,10 +2,11 @@
 
 import { regionOf, type Region } from "./content_state";
 
-/** A place on a canvas; `region` is null where it is not known. */
+/** Characters of a line and their place on a canvas; `region` is null where it is not known. */
 export interface Place {
   canvas: string;
   region: Region | null;
+  text: string;
 }
 
 /** A place in the text, with what stands before and after it. It has several places where a line ends within it. */
@@ -40,7 +41,29 @@ interface Quote {
   selector: { prefix?: string; exact?: string; suffix?: string }[];
 }
 
+interface TermPage {
+  items: { value: string; total?: number }[];
+}
+
+/** What may be meant by what was typed, and how often it is in the text. */
+export interface Term {
+  value: string;
+  total: number | null;
+}
+
 const MOST_REQUESTS = 4;
+
+/** Returns completions of a text that the work has (section 5); none if the service cannot tell. */
+export async function completionsOf(service: string, text: string, signal: AbortSignal): Promise<Term[]> {
+  try {
+    const response = await fetch(`${service}?${new URLSearchParams({ q: text })}`, { signal });
+    if (!response.ok) return [];
+    const page = (await response.json()) as TermPage;
+    return page.items.map(({ value, total }) => ({ value, total: total ?? null }));
+  } catch {
+    return []; // the field works without completions
+  }
+}
 
 /** Returns the places of a text in reading order, at most those of the first `MOST_REQUESTS` pages of the result. */
 export async function searchWithin(service: string, text: string): Promise<Hits> {
@@ -80,5 +103,5 @@ function hitOf(context: Annotation, found: Map<string, Annotation>): Hit[] {
 function placeOf(item: Annotation): Place {
   const target = typeof item.target === "string" ? item.target : String((item.target as { id?: string }).id ?? "");
   const [canvas = ""] = target.split("#");
-  return { canvas, region: regionOf(target) };
+  return { canvas, region: regionOf(target), text: item.body?.value ?? "" };
 }

@@ -137,14 +137,14 @@ export class DeepZoom {
     this.viewer.viewport.fitBoundsWithConstraints(shown, this.reducedMotion);
   }
 
-  /** Marks parts of the page that is shown, in place of those marked before; moves to the current one if it is outside. */
+  /** Marks parts of the page that is shown, in place of those marked before; moves to the first current one if it is outside. */
   mark(marks: readonly Mark[]): void {
     this.viewer.clearOverlays();
-    for (const { region, current } of marks) {
+    for (const { region, current, isLine } of marks) {
       const location = this.boundsOf(region);
       if (!location) return;
       const element = document.createElement("div");
-      element.className = current ? "hit current" : "hit";
+      element.className = isLine ? "line-mark" : current ? "hit current" : "hit";
       this.viewer.addOverlay({ element, location });
     }
     const region = marks.find((mark) => mark.current)?.region;

@@ -1,11 +1,21 @@
 // The search field of the reader and the list of its hits. Without this script the field leads to a page of hits.
 
+import { Completion } from "./completion";
 import { searchWithin, type Hit, type Hits } from "./content_search";
 import type { Region } from "./content_state";
 
-/** A part of the page that has a hit. */
+/** A part of the page that has a hit, or the line that is chosen in the text. */
 export interface Mark {
   region: Region;
+  /** Whether it belongs to the hit that is chosen in the list, or is the line. */
+  current: boolean;
+  isLine?: boolean;
+}
+
+/** Characters of a hit on a page, in the order of the text. */
+export interface FoundText {
+  text: string;
+  region: Region | null;
   /** Whether it belongs to the hit that is chosen in the list. */
   current: boolean;
 }
@@ -13,6 +23,8 @@ export interface Mark {
 /** What the finder needs of the reader; pages are counted from 1. */
 export interface Book {
   service: string;
+  /** The service that completes what is typed; null without one. */
+  completion: string | null;
   pageOf: (canvas: string) => number | undefined;
   label: (page: number) => string;
   /** The page that is shown. */
@@ -53,6 +65,10 @@ export class Finder {
     this.status = panel.querySelector('[role="status"]')!;
     this.list = panel.querySelector("ol")!;
     this.turns = [...panel.querySelectorAll<HTMLButtonElement>("button[data-step]")];
+    const terms = form.querySelector<HTMLElement>('[role="listbox"]');
+    if (terms && book.completion !== null) {
+      new Completion(this.field, terms, book.completion, (count) => fill(messages["find.on-page"], { count: String(count) }));
+    }
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.field.value.trim();
@@ -61,7 +77,7 @@ export class Finder {
       else void this.find(text);
     });
     this.field.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !event.shiftKey || event.isComposing) return;
+      if (event.key !== "Enter" || !event.shiftKey || event.isComposing || event.defaultPrevented) return;
       event.preventDefault();
       this.step(-1);
     });
@@ -69,7 +85,7 @@ export class Finder {
     panel.querySelector("button[data-close]")?.addEventListener("click", () => this.close());
     for (const part of [form, panel]) {
       part.addEventListener("keydown", (event) => {
-        if (event.key !== "Escape" || event.isComposing) return;
+        if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
         event.preventDefault();
         this.close();
       });
@@ -94,13 +110,18 @@ export class Finder {
     this.field.select();
   }
 
-  /** Returns the marks of a page. */
-  marks(page: number): Mark[] {
+  /** Returns what was found on a page. */
+  found(page: number): FoundText[] {
     return this.hits.flatMap((hit, number) =>
-      hit.places.flatMap(({ canvas, region }) =>
-        region && this.book.pageOf(canvas) === page ? [{ region, current: number === this.chosen }] : [],
+      hit.places.flatMap(({ canvas, region, text }) =>
+        this.book.pageOf(canvas) === page ? [{ text, region, current: number === this.chosen }] : [],
       ),
     );
+  }
+
+  /** Returns the marks of a page. */
+  marks(page: number): Mark[] {
+    return this.found(page).flatMap(({ region, current }) => (region ? [{ region, current }] : []));
   }
 
   /** Chooses the hit that is that many further. */

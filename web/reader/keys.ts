@@ -19,6 +19,7 @@ export type Action =
   | "next-hit"
   | "previous-hit"
   | "full-screen"
+  | "text"
   | "share";
 
 const DIRECTION_INDEPENDENT: Record<string, Action> = {
@@ -40,6 +41,8 @@ const DIRECTION_INDEPENDENT: Record<string, Action> = {
   N: "previous-hit",
   f: "full-screen",
   F: "full-screen",
+  t: "text",
+  T: "text",
 };
 
 /**

@@ -9,6 +9,7 @@ import { fetchBook, type Book, type Page } from "./manifest";
 import { PrintedPicture } from "./printed_picture";
 import { acceptDrops, Share } from "./share";
 import { Strip } from "./strip";
+import { TextPanel } from "./text_panel";
 
 type Messages = Record<string, string>;
 
@@ -34,6 +35,7 @@ class Reader {
   }));
   private focusedBefore: Element | null = null;
   private readonly finder: Finder | null;
+  private readonly text: TextPanel | null;
   private readonly orders: Chips;
   private readonly photographs: Chips;
   /** The order of reading: 0 for that of the canvases, else that of `Book.orders` with this number, from 1. */
@@ -56,6 +58,7 @@ class Reader {
     this.orders = new Chips(element("#orders"), (order) => this.follow(order));
     this.photographs = new Chips(element("#photographs"), (photograph) => this.choose(photograph));
     this.finder = this.openFinder();
+    this.text = this.openText();
     this.listen();
     this.strip.arrange(this.sequence);
     void this.turnTo(this.number, this.photograph, regionOf(location.hash));
@@ -92,6 +95,7 @@ class Reader {
       panel,
       {
         service: this.book.search,
+        completion: this.book.completion,
         pageOf: (canvas) => numbers.get(canvas),
         label: (number) => [...(this.book.pages[number - 1]?.ranges ?? []), this.book.pages[number - 1]?.label].join(" · "),
         page: () => this.number,
@@ -103,18 +107,38 @@ class Reader {
     );
   }
 
+  /** Returns the panel with the text of the page; null for a work without text that this reader may see. */
+  private openText(): TextPanel | null {
+    const [panel, button] = [document.querySelector<HTMLElement>("#text"), document.querySelector<HTMLElement>('[data-do="text"]')];
+    if (!panel || !button) return null;
+    return new TextPanel(
+      panel,
+      button,
+      {
+        found: (page) => this.finder?.found(page) ?? [],
+        url: (page) => this.pageUrl(page, this.photograph),
+        mark: () => this.markHits(),
+      },
+      this.messages,
+    );
+  }
+
   /** Shows hits, and the page with this number if it is not null. */
   private showHits(number: number | null): void {
     this.strip.count(this.finder?.counts ?? new Map(), (count) => fill(this.messages["find.on-page"], { count: String(count) }));
     if (number !== null && number !== this.number) void this.turnTo(number);
     else {
       history.replaceState(null, "", this.pageUrl(this.number, this.photograph));
+      this.text?.markHits(true);
       this.markHits();
     }
   }
 
+  /** Marks on the picture what was found, and the line that is chosen in the text. */
   private markHits(): void {
-    this.zoom.mark(this.finder?.marks(this.number) ?? []);
+    const region = this.text?.chosenRegion;
+    const line = region ? [{ region, current: true, isLine: true }] : [];
+    this.zoom.mark([...line, ...(this.finder?.marks(this.number) ?? [])]);
   }
 
   /** Follows another order of reading, from the page that is shown if it has a place in it. */
@@ -157,6 +181,7 @@ class Reader {
     linkCertificate(page);
     this.strip.mark(number);
     this.zoom.mark([]);
+    this.text?.turnTo(number);
     try {
       await this.zoom.show(page);
       if (this.number === number) this.markHits();
@@ -260,6 +285,7 @@ class Reader {
     else if (action === "fit") this.zoom.fit();
     else if (action === "rotate") this.zoom.rotate();
     else if (action === "share") this.share.open();
+    else if (action === "text") this.text?.toggle();
     else if (action === "find") this.finder?.focus();
     else if (action === "next-hit") this.finder?.step(1);
     else if (action === "previous-hit") this.finder?.step(-1);

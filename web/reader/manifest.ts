@@ -2,7 +2,14 @@
 // It relies on the specification alone, and so reads any manifest with one painted image, or a choice of images, on each
 // canvas.
 
-type LanguageMap = Record<string, string[]>;
+export type LanguageMap = Record<string, string[]>;
+
+interface Service {
+  id?: string;
+  "@id"?: string;
+  type?: string;
+  service?: Service[];
+}
 
 interface Resource {
   id: string;
@@ -13,7 +20,7 @@ interface Resource {
   behavior?: string[];
   viewingDirection?: string;
   thumbnail?: Resource[];
-  service?: { id?: string; "@id"?: string; type?: string }[];
+  service?: Service[];
   items?: Resource[];
   structures?: Resource[];
   body?: Resource;
@@ -60,6 +67,8 @@ export interface Book {
   manifest: string;
   /** The service that searches within the work (Content Search 2.0); null without one. */
   search: string | null;
+  /** The service that completes what is typed for the search; null without one. */
+  completion: string | null;
   direction: Direction;
   pages: Page[];
   /** Orders of reading other than that of the canvases: of leaves bound wrongly, for example. */
@@ -164,9 +173,10 @@ export function readManifest(manifest: Resource, language: string): Book {
     };
   });
   const direction = (manifest.viewingDirection as Direction | undefined) ?? "left-to-right";
-  const search = manifest.service?.find((service) => service.type === "SearchService2")?.id ?? null;
+  const search = manifest.service?.find((service) => service.type === "SearchService2");
+  const completion = search?.service?.find((service) => service.type === "AutoCompleteService2");
   const orders = ordersOf(manifest.structures ?? [], canvases, language);
-  return { manifest: manifest.id, search, direction, pages, orders };
+  return { manifest: manifest.id, search: search?.id ?? null, completion: completion?.id ?? null, direction, pages, orders };
 }
 
 /** Fetches and reads the manifest at `url`. */

@@ -1,8 +1,13 @@
-"""The text of pages for programs: annotation pages, plain text and ALTO. Open to everybody, as access allows."""
+"""The text of pages for programs: annotation pages, plain text, ALTO, and all texts of a page as JSON.
+
+Open to everybody, as access allows. The JSON, which our reader shows beside the picture, is open to readers who have
+logged in as well.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
@@ -11,10 +16,12 @@ from flask import Blueprint, Response
 from iiif_server.auth.errors import access_refusal
 from iiif_server.presentation import version2
 from iiif_server.presentation.alto import alto_document
+from iiif_server.presentation.page_texts import page_texts
 from iiif_server.presentation.published import MEDIA_TYPES
 from iiif_server.presentation.text_annotations import annotation_page
 from repository.errors import NotFound
 from repository.localized import LocalizedText
+from repository.model.access import NO_PRIVILEGES, Privileges
 from repository.model.text import PageText, TextKind
 from repository.model.work import Page, Work
 from repository.repository import Repository
@@ -34,8 +41,11 @@ class TextNotFound(NotFound):
     text = LocalizedText("{work} 第 {number} 页没有文本", "Page {number} of {work} has no text")
 
 
-def blueprint(repository: Repository) -> Blueprint:
-    """Return the routes of the text of pages, which are counted from 1."""
+def blueprint(repository: Repository, privileges: Callable[[], Privileges] = lambda: NO_PRIVILEGES) -> Blueprint:
+    """Return the routes of the text of pages, which are counted from 1.
+
+    `privileges` gives what the request may see beyond the public.
+    """
     routes = Blueprint("text", __name__)
 
     def annotations(work: str, number: int, version: int) -> Response:
@@ -64,15 +74,22 @@ def blueprint(repository: Repository) -> Blueprint:
         width, height = (page.images[0].width, page.images[0].height) if page.images else _NO_SIZE
         return _respond(alto_document(_best(work, number, texts), width, height), "application/xml; charset=utf-8")
 
+    @routes.get("/works/<work>/text/<int:number>.json")
+    def every(work: str, number: int) -> Response:
+        _, page, texts = _page_texts(repository, work, number, privileges())
+        return _respond(page_texts(page, texts), "application/json")
+
     return routes
 
 
-def _page_texts(repository: Repository, work: str, number: int) -> tuple[Work, Page, tuple[PageText, ...]]:
+def _page_texts(
+    repository: Repository, work: str, number: int, privileges: Privileges = NO_PRIVILEGES
+) -> tuple[Work, Page, tuple[PageText, ...]]:
     """Return a work, its page with this number and its texts, the best first.
 
-    Raises `NotFound`, `Withdrawn`, and `AccessRefused` or `AuthorizationNeeded` if the public may not see the text.
+    Raises `NotFound`, `Withdrawn`, and `AccessRefused` or `AuthorizationNeeded` if the text may not be seen.
     """
-    found, decision = held_work(repository, work)
+    found, decision = held_work(repository, work, privileges)
     if not decision.shows_text:
         raise access_refusal(found.identifier, found.rights)
     pages = list(found.pages())

@@ -39,7 +39,7 @@ def client(context: TaskContext) -> FlaskClient:
 
 
 def paths_of(work: str) -> list[str]:
-    files = [f"/works/{work}/text{end}" for end in ("", "/1.txt", "/1.xml")]
+    files = [f"/works/{work}/text{end}" for end in ("", "/1.txt", "/1.xml", "/1.json")]
     return [*files, *(f"/iiif/presentation/{version}/{work}/canvas/1/text" for version in (2, 3))]
 
 
@@ -69,6 +69,12 @@ def test_other_texts_of_a_page_can_be_opened_below_the_best_one(
     best, *others = page.split('<details class="other-text">')
     assert "天地玄黃" in best
     assert len(others) == 2
+    listed = client.get(f"/works/{work}/text/1.json").get_json()["texts"]
+    assert [(text["kind"], text.get("source"), text.get("quality")) for text in listed] == [
+        ("transcription", "甲本", None), ("transcription", "乙本", None), ("ocr", "engine 1", 0.934)
+    ]  # fmt: skip
+    assert listed[2]["label"]["zh-Hans"] == ["文字识别（未经校对）"]
+    assert listed[2]["lines"] == [{"text": "大地元黄"}]
     for other, words in zip(others, (("乙本", "天地元黃", "录文"), ("engine 1", "93%", "大地元黄")), strict=True):
         assert all(word in other.partition("</details>")[0] for word in words)
 

@@ -62,6 +62,7 @@ def test_paths_of_a_work_are_routed_to_it(work: str, page: int) -> None:
     assert routed(urls.text_path(work, page)) == ("text_pages.text", {"identifier": work, "page": str(page)})
     assert routed(urls.page_text_path(work, page, "txt")) == ("text.plain", {"work": work, "number": page})
     assert routed(urls.page_text_path(work, page, "xml")) == ("text.alto", {"work": work, "number": page})
+    assert routed(urls.page_text_path(work, page, "json")) == ("text.every", {"work": work, "number": page})
     correction = {"identifier": work, "number": page}
     assert routed(urls.staff_text_path(work, page)) == ("text_correction.show", correction)
     annotations = {"work": work, "number": page, "version": 3}
