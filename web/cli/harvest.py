@@ -200,10 +200,10 @@ def _awaited(terminal: Terminal, repository: Repository, key: str, name: str) ->
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise RequestInvalid(part="--pictures", reason=_ORIGIN)
     parse_partner_url(text)
+    parts = urlsplit(text)
+    if parts.path.strip("/") or parts.query:
+        raise RequestInvalid(part="--pictures", reason=_ORIGIN)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

@@ -75,6 +75,14 @@ def test_a_source_that_cannot_be_harvested_is_refused(partner: PartnerServer, na
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("origin", ["http://[x", "ftp://images.example", "https://images.example/folder"])
+def test_pictures_from_what_is_no_origin_are_refused(origin: str) -> None:
+    result = run("add", "a", "http://127.0.0.1/oai", "--pictures", origin)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+
+
 def partner_answer() -> Any:
     from partner_server import Answer  # noqa: PLC0415
 

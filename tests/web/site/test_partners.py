@@ -20,6 +20,7 @@ from repository.model.harvest import HarvestSource, RecordState, SourceKind, Sou
 from repository.repository import Repository
 from web.accounts.passwords import Passwords
 from web.app import create_app
+from web.site.partners import shown_picture
 from workers.harvest.formats import read_record
 from workers.harvest.keeping import ReceivedRecord, keep_records, keep_source
 from workers.harvest.xml_documents import parse_xml
@@ -98,6 +99,11 @@ def test_pictures_are_shown_from_permitted_sites_alone(client: FlaskClient, repo
     policies = [response.headers["Content-Security-Policy"] for response in (refused, shown, client.get("/works"))]
     assert ["https://images.example" in policy for policy in policies] == [False, True, False]
     assert ["https://partner.example" in policy for policy in policies] == [True, True, False]
+
+
+def test_a_malformed_picture_from_earlier_rules_is_not_shown(repository: Repository) -> None:
+    source = add(repository, "a", BOOK)
+    assert shown_picture(source, "https://[images.example/1.jpg") == ""
 
 
 def test_markup_and_scripts_of_a_partner_are_text(client: FlaskClient, repository: Repository, staff: Browser) -> None:
