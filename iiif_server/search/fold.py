@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
 from importlib import resources
+from itertools import pairwise
 from typing import Final
+
+_JOINT: Final = "\u00b7"
+"""Stands between the two of a pair if one is ASCII, so that no other pair is encoded alike. No text has it as token."""
 
 WILDCARD: Final = "□"
 """Matches any one character when it is in a query. Texts have it where a character cannot be read."""
@@ -155,4 +159,16 @@ def fold_positions(text: str, tier: Tier) -> tuple[str, list[int]]:
 
 def encode(tokens: Iterable[str]) -> str:
     """Return tokens as text for FTS5's tokenizer ``ascii``, which splits at spaces and ignores the case of A to Z."""
-    return " ".join(f"u{each}" if "A" <= each <= "Z" else each for each in tokens)
+    return " ".join(map(_encoded, tokens))
+
+
+def encode_pairs(tokens: str) -> str:
+    """Return as text for FTS5 each token with the one that follows it, as one token; nothing for a single one."""
+    return " ".join(
+        f"{one}{other}" if one > "\x7f" and other > "\x7f" else f"{_encoded(one)}{_JOINT}{_encoded(other)}"
+        for one, other in pairwise(tokens)
+    )
+
+
+def _encoded(token: str) -> str:
+    return f"u{token}" if "A" <= token <= "Z" else token

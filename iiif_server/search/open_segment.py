@@ -23,7 +23,7 @@ from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.matching import Phrase, contains
-from iiif_server.search.query import expression
+from iiif_server.search.query import record_expression, text_expression
 from repository.database.search_segment import BLOCK_BITS, SegmentDamaged, SegmentReader
 from repository.model.harvest import parts_of_identifier
 from repository.storage.local_copies import hold_file
@@ -115,12 +115,13 @@ class OpenSegment:
         is_complete = True
         for tier, wider in zip(reversed(TIERS), (None, *reversed(TIERS)), strict=False):
             rows = found.get(wider) if wider else None
-            if (rows is not None and not len(rows)) or (rows is not None and self._is_same(phrase, tier)):
+            if rows is not None and (not len(rows) or self._is_same(phrase, tier)):
                 found[tier] = rows
-            else:
-                listed = _numbers(reader.text_rows(tier, expression(phrase, tier), work))
-                is_complete &= not phrase.has_wildcard or len(listed) <= VERIFIED_BLOCKS
-                found[tier] = self._verified(reader, phrase, tier, listed) if phrase.has_wildcard else listed
+                continue
+            if rows is None or not phrase.has_wildcard:
+                rows = _numbers(reader.text_rows(tier, *text_expression(phrase, tier), work))
+            is_complete &= not phrase.has_wildcard or len(rows) <= VERIFIED_BLOCKS
+            found[tier] = self._verified(reader, phrase, tier, rows) if phrase.has_wildcard else rows
         return TextMatches(found, is_complete)
 
     def _is_same(self, phrase: Phrase, tier: Tier) -> bool:
@@ -160,7 +161,7 @@ class OpenSegment:
         tiers: Tiers = np.full(len(self), NONE, np.uint8)
         with self.reader() as reader:
             for place, tier in reversed(list(enumerate(TIERS))):
-                rows = _numbers(reader.record_rows(tier, expression(phrase, tier, fields)))
+                rows = _numbers(reader.record_rows(tier, record_expression(phrase, tier, fields)))
                 if phrase.has_wildcard:
                     rows = np.array([row for row in rows if self._record_has(row, phrase, tier, fields)], np.int64)
                 if not len(rows):

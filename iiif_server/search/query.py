@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from iiif_server.search.blocks import MOST_TOKENS
-from iiif_server.search.fold import WILDCARD, Tier, encode
+from iiif_server.search.fold import WILDCARD, Tier, encode, encode_pairs
 from iiif_server.search.matching import Phrase, phrase_of
 from repository.model.reign_years import Years
 
@@ -32,6 +32,13 @@ ANY_PARTNER: Final = "*"
 
 RECORD_FIELDS: Final = ("title", "person", "place", "class", "call_number")
 """The fields of a record that can be asked for alone."""
+
+
+class TextIndex(StrEnum):
+    """The indexes of text (`repository/database/search_segment.py`): by characters, and by pairs of characters."""
+
+    CHARACTERS = "characters"
+    PAIRS = "pairs"
 
 
 class Sort(StrEnum):
@@ -93,8 +100,20 @@ def shortened(phrase: Phrase) -> Phrase:
     return phrase_of("")
 
 
-def expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = ()) -> str:
-    """Return the expression of FTS5 for a phrase; with a wildcard, one that finds more.
+def text_expression(phrase: Phrase, tier: Tier) -> tuple[TextIndex, str]:
+    """Return the expression of FTS5 for a phrase in the text of blocks, and the index that answers it.
+
+    Pairs of characters are much rarer than characters. A phrase with a wildcard needs the places of characters, which
+    the widest tier alone has; the expression finds more than the phrase.
+    """
+    tokens = phrase.tokens(tier)
+    if len(tokens) > 1 and not phrase.has_wildcard:
+        return TextIndex.PAIRS, f'"{encode_pairs(tokens)}"'
+    return TextIndex.CHARACTERS, record_expression(phrase, tier)
+
+
+def record_expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = ()) -> str:
+    """Return the expression of FTS5 for a phrase in records; with a wildcard, one that finds more.
 
     `fields` are the columns to search, all by default.
     """

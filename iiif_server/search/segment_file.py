@@ -14,7 +14,7 @@ import msgspec
 
 from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
-from iiif_server.search.fold import TIERS, Tier, encode, fold
+from iiif_server.search.fold import TIERS, Tier, encode, encode_pairs, fold
 from repository.database.search_segment import BLOCK_BITS, FIELDS, SegmentReader, SegmentWriter, new_segment
 
 IndexedContent = tuple[IndexedWork, Iterable[Block]]
@@ -45,8 +45,10 @@ def write_segment(path: Path, works: Iterable[IndexedContent]) -> SegmentSize:
             for number, block in enumerate(blocks):
                 tokens = {tier: block.tokens(tier) for tier in TIERS}
                 characters.update(tokens[Tier.EXACT])
-                encoded = {tier.value: encode(found) for tier, found in tokens.items()}
-                writer.add_block((size.works - 1 << BLOCK_BITS) | number, block.to_bytes(), encoded)
+                row = (size.works - 1 << BLOCK_BITS) | number
+                writer.add_block(row, block.to_bytes())
+                for tier, found in tokens.items():
+                    writer.add_text(tier, row, encode(found), encode_pairs(found))
                 size.pages += len(block.pages)
         writer.finish("".join(sorted(characters)))
     size.bytes = path.stat().st_size

@@ -6,12 +6,16 @@
     works(id, identifier, document)        the works; the document is opaque here (`iiif_server/search/documents.py`)
     blocks(id, body)                       the blocks of text; the id is that of the work, shifted by `BLOCK_BITS`, and
                                            a number (`iiif_server/search/blocks.py`)
-    text_{tier}                            FTS5 without content: a row for each block
+    characters_{tier}                      FTS5 without content: a row for each block, a token a character; the widest
+                                           tier alone has the places of tokens
+    pairs_{tier}                           FTS5 without content: a row for each block, a token each two characters
     record_{tier}                          FTS5 without content: a row for each work, a column for each field
     suggestions(folded, pinyin, initials, text, kind)
 
-A token is one code point. FTS5's tokenizer ``ascii`` keeps every character beyond ASCII, and splits at spaces. Each
-tier (`iiif_server/search/fold.py`) has a table of its own, because a phrase of FTS5 has one token at each place.
+FTS5's tokenizer ``ascii`` keeps every character beyond ASCII, and splits at spaces. A character is a token where one
+character or one with wildcards is sought. A phrase is sought by its pairs: FTS5 reads every place of every token of a
+phrase, and a common pair has a hundredth of the places of a common character. Each tier
+(`iiif_server/search/fold.py`) has tables of its own, because a phrase of FTS5 has one token at each place.
 Segments are derived data and no part of the catalogue, so that SQLAlchemy does not know them.
 """
 
@@ -26,11 +30,22 @@ from typing import Any, Final
 from repository.errors import StagingFault, SystemFault
 from repository.localized import LocalizedText
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 BLOCK_BITS: Final = 16
 """A work has fewer blocks than 1 << BLOCK_BITS."""
 
 TIERS: Final = ("exact", "folded", "variant")
+CHARACTERS: Final = "characters"
+PAIRS: Final = "pairs"
+"""The indexes of the text of blocks."""
+
+_TEXT_TABLES: Final = {
+    **{f"{CHARACTERS}_{tier}": ", detail=none" for tier in TIERS[:-1]},
+    f"{CHARACTERS}_{TIERS[-1]}": "",
+    **{f"{PAIRS}_{tier}": "" for tier in TIERS},
+}
+"""The tables of text, each with its further options."""
+
 FIELDS: Final = ("title", "person", "place", "class", "call_number", "other")
 """The fields of a record that are searched, each a column of the index."""
 
@@ -50,7 +65,7 @@ _SCHEMA: Final = f"""
     CREATE TABLE suggestions (
         folded TEXT NOT NULL, pinyin TEXT NOT NULL, initials TEXT NOT NULL, text TEXT NOT NULL, kind TEXT NOT NULL
     );
-    {"".join(f"CREATE VIRTUAL TABLE text_{tier} USING fts5(t, {_FTS});" for tier in TIERS)}
+    {"".join(f"CREATE VIRTUAL TABLE {name} USING fts5(t, {_FTS}{more});" for name, more in _TEXT_TABLES.items())}
     {"".join(f"CREATE VIRTUAL TABLE record_{tier} USING fts5({_COLUMNS}, {_FTS});" for tier in TIERS)}
 """
 
@@ -94,12 +109,15 @@ class SegmentWriter:
         """Add suggestions: folded text, pinyin, its initials, text, kind."""
         self._database.executemany("INSERT INTO suggestions VALUES (?, ?, ?, ?, ?)", rows)
 
-    def add_block(self, row: int, body: bytes, tokens: Mapping[str, str]) -> None:
-        """Add a block: its body, and its encoded tokens by tier."""
+    def add_block(self, row: int, body: bytes) -> None:
+        """Add the body of a block."""
         self._blocks += 1
         self._database.execute("INSERT INTO blocks VALUES (?, ?)", (row, body))
-        for tier, encoded in tokens.items():
-            statement = f"INSERT INTO text_{tier}(rowid, t) VALUES (?, ?)"  # noqa: S608 - a constant
+
+    def add_text(self, tier: str, row: int, characters: str, pairs: str) -> None:
+        """Add the text of a block in a tier, encoded as characters and as pairs."""
+        for index, encoded in ((CHARACTERS, characters), (PAIRS, pairs)):
+            statement = f"INSERT INTO {index}_{tier}(rowid, t) VALUES (?, ?)"  # noqa: S608 - constants
             self._database.execute(statement, (row, encoded))
 
     def finish(self, characters: str) -> None:
@@ -107,8 +125,8 @@ class SegmentWriter:
         meta = [("format", FORMAT), ("characters", characters)]
         self._database.executemany("INSERT INTO meta VALUES (?, ?)", meta)
         if self._blocks > _OPTIMIZED_BLOCKS:
-            for tier in TIERS:
-                self._database.execute(f"INSERT INTO text_{tier}(text_{tier}) VALUES ('optimize')")  # noqa: S608
+            for name in _TEXT_TABLES:
+                self._database.execute(f"INSERT INTO {name}({name}) VALUES ('optimize')")  # noqa: S608
         self._database.execute("CREATE INDEX works_identifier ON works (identifier)")
 
 
@@ -118,8 +136,8 @@ def new_segment(path: Path) -> Iterator[SegmentWriter]:
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.executescript(_SCHEMA)
-            for tier in TIERS:
-                statement = f"INSERT INTO text_{tier}(text_{tier}, rank) VALUES ('hashsize', ?)"  # noqa: S608
+            for name in _TEXT_TABLES:
+                statement = f"INSERT INTO {name}({name}, rank) VALUES ('hashsize', ?)"  # noqa: S608
                 database.execute(statement, [_HASH_BYTES])
             database.execute("BEGIN")
             yield SegmentWriter(database)
@@ -158,17 +176,18 @@ class SegmentReader:
         """Return all characters of the texts."""
         return str(self._rows("SELECT value FROM meta WHERE name = 'characters'", ())[0][0])
 
-    def text_rows(self, tier: str, expression: str, work: int | None = None) -> str:
+    def text_rows(self, tier: str, index: str, expression: str, work: int | None = None) -> str:
         """Return the blocks that an expression of FTS5 matches, in order, with commas; of one work if it is given.
 
-        They are one text, because thousands of rows would be slow to fetch.
+        `index` is `CHARACTERS` or `PAIRS`. They are one text, because thousands of rows would be slow to fetch.
         """
-        condition = f"text_{tier} MATCH ?"
+        table = f"{index}_{tier}"
+        condition = f"{table} MATCH ?"
         values: list[object] = [expression]
         if work is not None:
             condition += " AND rowid BETWEEN ? AND ?"
             values += [work << BLOCK_BITS, (work + 1 << BLOCK_BITS) - 1]
-        return self._listed(f"SELECT rowid FROM text_{tier} WHERE {condition} ORDER BY rowid", values)  # noqa: S608
+        return self._listed(f"SELECT rowid FROM {table} WHERE {condition} ORDER BY rowid", values)  # noqa: S608
 
     def record_rows(self, tier: str, expression: str) -> str:
         """Return the works whose records an expression of FTS5 matches, as `text_rows`."""
