@@ -241,6 +241,7 @@ def _metadata(work: Work) -> list[Json]:
         (LocalizedText("年代", "Date"), [record.date.text if record.date else None]),
         (LocalizedText("分类", "Classification"), [record.classification]),
         (LocalizedText("版本", "Edition"), [record.edition]),
+        (LocalizedText("出版地", "Place of publication"), record.place),
         (LocalizedText("尺寸", "Dimensions"), [record.dimensions]),
         (LocalizedText("索书号", "Call number"), [record.call_number]),
         (LocalizedText("馆藏", "Holder"), [record.holder]),

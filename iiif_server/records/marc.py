@@ -105,7 +105,11 @@ def _fields(work: Work, context: RecordContext) -> Iterator[etree._Element]:
         ("041", " 7", [*(("a", tag) for tag in record.language), ("2", "rfc5646" if record.language else None)]),
         ("245", "00", [("a", record.title)]),
         ("250", "  ", [("a", record.edition)]),
-        ("260", "  ", [("c", record.date.text if record.date else None)]),
+        (
+            "260",
+            "  ",
+            [*(("a", place) for place in record.place), ("c", record.date.text if record.date else None)],
+        ),
         ("300", "  ", [("c", record.dimensions)]),
         ("505", "0 ", [("a", " -- ".join(section_labels(work)))]),
         ("506", "1 ", [("a", _RESTRICTIONS.get(context.decision.verdict))]),

@@ -61,7 +61,9 @@ def _optional(name: str, value: str | None, **attributes: str) -> Iterator[etree
 
 
 def _origin(record: Record) -> Iterator[etree._Element]:
-    parts = [*_optional("edition", record.edition), *(_dates(record.date) if record.date else ())]
+    places = [_M.place(_text("placeTerm", place, type="text")) for place in record.place]
+    dates = _dates(record.date) if record.date else ()
+    parts = [*places, *_optional("edition", record.edition), *dates]
     if parts:
         yield _M.originInfo(*parts)
 

@@ -24,6 +24,7 @@ def schema_org(work: Work, address: str, picture: str | None = None) -> dict[str
         "temporalCoverage": record.date.text if record.date else None,
         "inLanguage": list(record.language),
         "bookEdition": record.edition,
+        "locationCreated": [{"@type": "Place", "name": place} for place in record.place],
         "identifier": record.identifier or work.identifier,
         "license": work.rights.uri,
         "holdingArchive": {"@type": "Library", "name": record.holder} if record.holder else None,

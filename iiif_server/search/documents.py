@@ -140,7 +140,7 @@ def _fields(record: Record, more: Mapping[str, Iterable[str]]) -> dict[str, list
     fields = {
         "title": [record.title],
         "person": list(record.creator),
-        "place": [record.edition or "", *date],
+        "place": [*record.place, record.edition or "", *date],
         "class": [record.classification or ""],
         "call_number": [record.call_number or "", record.identifier or ""],
         "other": [record.summary or "", record.holder or ""],
@@ -161,6 +161,7 @@ def _facets(record: Record, years: Years | None, more: Mapping[str, list[str]]) 
         **more,
         "dynasty": [dynasty or ""],
         "edition": [edition or ""],
+        "published_in": list(record.place),
         "holder": [record.holder or ""],
         "language": list(record.language),
     }

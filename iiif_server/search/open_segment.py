@@ -82,7 +82,7 @@ class OpenSegment:
         self.accessioned = [work.accessioned for work in works]
         years = [work.years or (int(NO_YEAR), -int(NO_YEAR)) for work in works]
         self.years = np.array(years, np.int32).reshape(-1, 2)
-        names = ("class", "dynasty", "edition", "holder", "language", "text", "partner")
+        names = ("class", "dynasty", "edition", "published_in", "holder", "language", "text", "partner")
         self.facets = {name: _facet(works, name) for name in names}
 
     def __len__(self) -> int:

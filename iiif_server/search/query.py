@@ -18,7 +18,7 @@ from iiif_server.search.fold import WILDCARD, Tier, encode, encode_pairs
 from iiif_server.search.matching import Phrase, phrase_of
 from repository.model.reign_years import Years
 
-OWN_FACETS: Final = ("class", "dynasty", "edition", "holder", "language", "access", "text")
+OWN_FACETS: Final = ("class", "dynasty", "edition", "published_in", "holder", "language", "access", "text")
 """The facets of a result that tell apart works of this library."""
 
 FACETS: Final = ("partner", *OWN_FACETS)

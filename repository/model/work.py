@@ -188,7 +188,10 @@ class Dating:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The catalogue record, of which only `title` is required. `identifier` is the library's own."""
+    """The catalogue record, of which only `title` is required.
+
+    `identifier` is the library's own; `place` has the places of publication or of writing (出版地、写作地).
+    """
 
     title: str
     identifier: str | None = None
@@ -201,6 +204,7 @@ class Record:
     call_number: str | None = None
     holder: str | None = None
     summary: str | None = None
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ HARVEST_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "field.creator": LocalizedText("责任者", "Creator"),
         "field.date": LocalizedText("年代", "Date"),
         "field.edition": LocalizedText("版本", "Edition"),
+        "field.place": LocalizedText("出版地", "Place of publication"),
         "field.language": LocalizedText("语种", "Language"),
         "field.classification": LocalizedText("分类", "Classification"),
         "field.holder": LocalizedText("馆藏", "Held by"),

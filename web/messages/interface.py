@@ -147,6 +147,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "record.creator": LocalizedText("责任者", "Creator"),
         "record.date": LocalizedText("年代", "Date"),
         "record.edition": LocalizedText("版本", "Edition"),
+        "record.place": LocalizedText("出版地", "Place of publication"),
         "record.classification": LocalizedText("分类", "Classification"),
         "record.dimensions": LocalizedText("尺寸", "Dimensions"),
         "record.holder": LocalizedText("馆藏", "Held by"),

@@ -90,6 +90,7 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.facet.class": LocalizedText("部类", "Class"),
         "search.facet.dynasty": LocalizedText("朝代", "Dynasty"),
         "search.facet.edition": LocalizedText("版本", "Edition"),
+        "search.facet.published_in": LocalizedText("出版地", "Place of publication"),
         "search.facet.holder": LocalizedText("收藏", "Holder"),
         "search.facet.language": LocalizedText("语种", "Language"),
         "search.facet.access": LocalizedText("利用", "Access"),

@@ -124,6 +124,7 @@ def compared(said: SourceRecord, cleaned: CleanRecord) -> list[tuple[str, tuple[
         "creator": tuple(name.shown for name in cleaned.names),
         "date": dates,
         "edition": (cleaned.edition,),
+        "place": cleaned.place,
         "language": cleaned.language,
         "classification": cleaned.classification,
         "holder": (cleaned.holder,),

@@ -15,7 +15,7 @@ _FIELDS: Final = {
     "q": "text in texts and records; □ stands for any one character",
     "title": "title",
     "person": "author or another person",
-    "place": "place or edition",
+    "place": "place of publication, or statement of edition or date, which may name one",
     "classification": "classification",
     "call_number": "call number or identifier of the library",
     "date": "a year, a span of years, a reign year or a dynasty",

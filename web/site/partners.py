@@ -132,6 +132,7 @@ def record_rows(record: HarvestedRecord, cleaned: CleanRecord) -> list[tuple[str
         ("record.date", (date.text,) if date else ()),
         ("partner.years", (shown_years,) if shown_years else ()),
         ("record.edition", (cleaned.edition,)),
+        ("record.place", cleaned.place),
         ("partner.language", cleaned.language),
         ("record.classification", cleaned.classification),
         ("record.holder", (cleaned.holder,)),

@@ -1,9 +1,9 @@
 """The parameters of a search in an address, the same for ``/search``, ``/works`` and ``/api/1/search``.
 
 ``q`` is text; ``title``, ``person``, ``place``, ``classification``, ``call_number`` and ``date`` ask for fields of the
-record; ``class``, ``dynasty``, ``edition``, ``holder``, ``language``, ``access`` and ``text`` choose values of facets,
-each as often as wanted; ``sort`` is an order. ``partner`` chooses the partners whose records are sought instead of
-works of this library, which ``/works`` does not offer.
+record; ``class``, ``dynasty``, ``edition``, ``published_in``, ``holder``, ``language``, ``access`` and ``text`` choose
+values of facets, each as often as wanted; ``sort`` is an order. ``partner`` chooses the partners whose records are
+sought instead of works of this library, which ``/works`` does not offer.
 """
 
 from __future__ import annotations

@@ -196,6 +196,7 @@ def record_rows(record: Record) -> list[RecordRow]:
         ("record.creator", record.creator),
         ("record.date", (record.date.text,) if record.date else ()),
         ("record.edition", (record.edition,)),
+        ("record.place", record.place),
         ("record.classification", (record.classification,)),
         ("record.dimensions", (record.dimensions,)),
         ("record.holder", (record.holder,)),

@@ -144,6 +144,7 @@ def _describe(reader: RecordReader) -> Description:
         call_number=reader.text("call_number"),
         holder=reader.text("holder"),
         summary=reader.text("summary"),
+        place=reader.texts("place"),
     )
     direction = reader.word("viewing_direction", tuple(ViewingDirection)) or ViewingDirection.RIGHT_TO_LEFT
     return Description(

@@ -15,6 +15,7 @@ _MEANINGS: Final = {
         ("language", "語種 语种 語言 语言 languages lang"),
         ("classification", "分類 分类 四部 class"),
         ("edition", "版本"),
+        ("place", "出版地 刊刻地 刻书地 刻書地 地點 地点 places"),
         ("dimensions", "尺寸 版框 size"),
         ("call_number", "索書號 索书号 書號 书号 shelfmark"),
         ("holder", "館藏 馆藏 收藏單位 收藏单位 institution library"),

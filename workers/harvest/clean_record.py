@@ -46,6 +46,7 @@ class CleanRecord:
     manifest: str = ""
     thumbnail: str = ""
     key: str = ""
+    place: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,8 @@ def _mods_origin(element: Any) -> Iterator[tuple[str, str]]:
             yield "date", words(child)
         elif name in {"edition", "publisher"}:
             yield "edition", words(child)
+        elif name == "place":
+            yield from (("place", words(term)) for term in child if term.get("type") != "code")
 
 
 def _mods_location(element: Any) -> Iterator[tuple[str, str]]:
@@ -182,9 +184,10 @@ def _read_marc(root: Any) -> Iterator[tuple[str, str]]:
 
 
 def _publication(field: Any, *, is_chinese: bool) -> Iterator[tuple[str, str]]:
-    """Yield publisher and date of an imprint; field 210 is one in CNMARC only."""
+    """Yield place, publisher and date of an imprint; field 210 is one in CNMARC only."""
     if is_chinese == (field.get("tag") == "210"):
-        yield "edition", " ".join(_subfields(field, "ac" if is_chinese else "ab"))
+        yield from (("place", place) for place in _subfields(field, "a"))
+        yield "edition", " ".join(_subfields(field, "c" if is_chinese else "b"))
         yield "date", " ".join(_subfields(field, "d" if is_chinese else "c"))
 
 

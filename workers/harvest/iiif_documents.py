@@ -23,6 +23,7 @@ _LABELS: Final = {
     "creator": "责任者 責任者 作者 著者 著作者 撰者 编者 編者 creator author contributor",
     "date": "年代 时代 時代 出版年 出版时间 出版時間 成立 成立年 刊写年 刊年 出版事項 出版年月日 date issued created",
     "edition": "版本 版本类型 版本類型 版式 版 刊写 刊写情報 edition publisher",
+    "place": "出版地 刊刻地 刻书地 刻書地 刊行地 place placeofpublication",
     "language": "语言 語言 語種 言語 language",
     "classification": "分类 分類 部类 部類 主题 主題 四部 subject classification category",
     "holder": "馆藏 館藏 收藏单位 收藏單位 藏者 所蔵 所蔵者 所藏 holder repository owner institution",

@@ -21,6 +21,7 @@ def indexed_partner_record(record: HarvestedRecord) -> IndexedWork:
         cleaned.edition or None,
         holder=cleaned.holder or None,
         summary=cleaned.summary or None,
+        place=cleaned.place,
     )
     more = {"title": cleaned.alternatives, "class": cleaned.classification[1:], "call_number": cleaned.call_number}
     identifier = record_identifier(record.source, record.key)

@@ -24,7 +24,7 @@ from workers.harvest.languages import language_tag
 from workers.harvest.names import read_names
 from workers.harvest.source_record import FIELDS, URL_FIELDS, SourceRecord
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
 _ISBD: Final = re.compile(r"\s*[/:;,=．]\s*$")
@@ -90,6 +90,7 @@ def _record(draft: Draft) -> CleanRecord:
         _first(values["manifest"]),
         _first(values["thumbnail"]),
         draft.key,
+        tuple(values["place"]),
     )
 
 

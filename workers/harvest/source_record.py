@@ -33,6 +33,7 @@ class SourceRecord:
     page: tuple[str, ...] = ()
     manifest: tuple[str, ...] = ()
     thumbnail: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
 
 
 FIELDS: Final = tuple(field.name for field in fields(SourceRecord))

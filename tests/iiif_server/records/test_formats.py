@@ -36,6 +36,7 @@ FULL = replace(
         "善 0001",
         "某圖書館",
         "天地玄黃。",
+        ("金陵",),
     ),
     ranges=(Range("卷一", ("0001",), (Range("序", ("0002",)),)), Range("卷二", ("0002",))),
     rights=Rights("http://creativecommons.org/publicdomain/mark/1.0/"),
@@ -96,12 +97,15 @@ def test_restricted_access_is_stated() -> None:
         assert "图像" not in record_document(BY_PREFIX[prefix], FULL, OPEN).decode()
 
 
-def test_pymarc_reads_the_record_as_it_was_catalogued() -> None:
+def test_records_are_read_as_they_were_catalogued() -> None:
+    mods = etree.fromstring(record_document(BY_PREFIX["mods"], FULL, OPEN))
+    assert mods.findtext("{*}originInfo/{*}place/{*}placeTerm") == "金陵"
     (record,) = parse_xml_to_array(BytesIO(record_document(BY_PREFIX["marcxml"], FULL, OPEN)))
     assert record.title == "千字文 <試> 𠀀\ufffd"
     assert record["001"].data == FULL.identifier
     assert [field["a"] for field in record.get_fields("720")] == ["周興嗣撰", "某人注"]
     assert record["041"].get_subfields("a") == ["lzh", "mnc"]
+    assert record["260"].get_subfields("a", "c") == ["金陵", "清乾隆間"]
     assert record["852"].get_subfields("a", "j") == ["某圖書館", "善 0001"]
     assert not record.get_fields("880")
     assert len(record["008"].data) == 40

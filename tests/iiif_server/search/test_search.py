@@ -253,7 +253,9 @@ def test_records_are_searched_by_field_years_and_facets(repository: Repository) 
         call_number="A12",
     )
     work = add_work(repository, "a", record=record)
-    other = add_work(repository, "b", record=dated("樂府詩集", "清乾隆", classification="集部", edition="鈔本"))
+    other = add_work(
+        repository, "b", record=dated("樂府詩集", "清乾隆", classification="集部", edition="鈔本", place=("金陵",))
+    )
     index(repository)
     search = Search(repository)
 
@@ -269,6 +271,11 @@ def test_records_are_searched_by_field_years_and_facets(repository: Repository) 
     ):
         assert found(SearchQuery(fields={name: value})) == {work}
     assert found(SearchQuery(fields={"title": "朱熹"})) == set()
+    assert (
+        found(SearchQuery(fields={"place": "金陵"}))
+        == found(SearchQuery(facets={"published_in": ("金陵",)}))
+        == {other}
+    )
     assert found(SearchQuery(years=read_years("1600-1610"))) == {work}
     assert found(SearchQuery(facets={"class": ("集部",)})) == {other}
     facets = search.search(SearchQuery(facets={"class": ("集部",)})).facets
@@ -391,7 +398,7 @@ def test_records_of_partners_are_counted_and_listed_apart_from_works(repository:
     one = partner_record(
         named("論語集注", "朱熹", date=Dating("宋"), classification=("Confucianism", "經部·四書")), "nlc"
     )
-    other = partner_record(named("四書", "朱熹", alternatives=("論語 孟子",), holder="北大"), "pku")
+    other = partner_record(named("四書", "朱熹", alternatives=("論語 孟子",), holder="北大", place=("建阳",)), "pku")
     add_records(repository, one, other)
     index(repository)
     search = Search(repository)
@@ -408,6 +415,7 @@ def test_records_of_partners_are_counted_and_listed_apart_from_works(repository:
     assert listed(SearchQuery("论语", facets={"partner": ("pku",)})) == (records[1:], [], 0)
     assert listed(SearchQuery(fields={"person": "朱熹"})) == ([], records, 2)
     assert listed(SearchQuery(years=read_years("1200"))) == ([], records[:1], 1)
+    assert listed(SearchQuery(fields={"place": "建陽"})) == ([], records[1:], 1)
     assert listed(SearchQuery("子曰")) == ([work], [], 0)
     assert search.suggest("四书") == []
     assert search.indexed() == (1, 1)

@@ -69,7 +69,8 @@ CNMARC = """<record xmlns="http://www.loc.gov/MARC21/slim"><leader>00000nam0 220
 
 def test_cnmarc_is_recognised_by_its_tags() -> None:
     record = clean(read_record(parse_xml(CNMARC.encode()))).record
-    assert (record.title, record.edition, record.language) == ("史記一百三十卷", "常熟 汲古閣", ("zh",))
+    assert (record.title, record.edition, record.place) == ("史記一百三十卷", "汲古閣", ("常熟",))
+    assert record.language == ("zh",)
     assert [(name.name, name.dynasty, name.role) for name in record.names] == [("司馬遷", "漢", "撰")]
     assert record.date is not None
     assert record.date.earliest == "1641"
