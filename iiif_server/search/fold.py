@@ -14,15 +14,18 @@ ideographic description sequences.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
+from operator import add
 from typing import Final
 
+_CAPITAL: Final = re.compile("[A-Z]")
+_ASCII: Final = re.compile("[\\x00-\\x7f]")
 _JOINT: Final = "\u00b7"
 """Stands between the two of a pair if one is ASCII, so that no other pair is encoded alike. No text has it as token."""
 
@@ -157,15 +160,17 @@ def fold_positions(text: str, tier: Tier) -> tuple[str, list[int]]:
     return "".join(tokens), places
 
 
-def encode(tokens: Iterable[str]) -> str:
+def encode(tokens: str) -> str:
     """Return tokens as text for FTS5's tokenizer ``ascii``, which splits at spaces and ignores the case of A to Z."""
-    return " ".join(map(_encoded, tokens))
+    return " ".join(map(_encoded, tokens) if _CAPITAL.search(tokens) else tokens)
 
 
 def encode_pairs(tokens: str) -> str:
     """Return as text for FTS5 each token with the one that follows it, as one token; nothing for a single one."""
+    if not _ASCII.search(tokens):  # as nearly all texts are
+        return " ".join(map(add, tokens, tokens[1:]))
     return " ".join(
-        f"{one}{other}" if one > "\x7f" and other > "\x7f" else f"{_encoded(one)}{_JOINT}{_encoded(other)}"
+        f"{_encoded(one)}{_JOINT if one.isascii() or other.isascii() else ''}{_encoded(other)}"
         for one, other in pairwise(tokens)
     )
 

@@ -103,11 +103,10 @@ def shortened(phrase: Phrase) -> Phrase:
 def text_expression(phrase: Phrase, tier: Tier) -> tuple[TextIndex, str]:
     """Return the expression of FTS5 for a phrase in the text of blocks, and the index that answers it.
 
-    Pairs of characters are much rarer than characters. A phrase with a wildcard needs the places of characters, which
-    the widest tier alone has; the expression finds more than the phrase.
+    With a wildcard it finds more than the phrase.
     """
     tokens = phrase.tokens(tier)
-    if len(tokens) > 1 and not phrase.has_wildcard:
+    if tier is Tier.VARIANT and len(tokens) > 1 and not phrase.has_wildcard:
         return TextIndex.PAIRS, f'"{encode_pairs(tokens)}"'
     return TextIndex.CHARACTERS, record_expression(phrase, tier)
 

@@ -15,7 +15,15 @@ import msgspec
 from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, encode, encode_pairs, fold
-from repository.database.search_segment import BLOCK_BITS, FIELDS, SegmentReader, SegmentWriter, new_segment
+from repository.database.search_segment import (
+    BLOCK_BITS,
+    CHARACTERS,
+    FIELDS,
+    PAIRS,
+    SegmentReader,
+    SegmentWriter,
+    new_segment,
+)
 
 IndexedContent = tuple[IndexedWork, Iterable[Block]]
 """A work with its blocks of text."""
@@ -48,7 +56,8 @@ def write_segment(path: Path, works: Iterable[IndexedContent]) -> SegmentSize:
                 row = (size.works - 1 << BLOCK_BITS) | number
                 writer.add_block(row, block.to_bytes())
                 for tier, found in tokens.items():
-                    writer.add_text(tier, row, encode(found), encode_pairs(found))
+                    writer.add_text(CHARACTERS, tier, row, encode(found))
+                writer.add_text(PAIRS, Tier.VARIANT, row, encode_pairs(tokens[Tier.VARIANT]))
                 size.pages += len(block.pages)
         writer.finish("".join(sorted(characters)))
     size.bytes = path.stat().st_size

@@ -6,16 +6,16 @@
     works(id, identifier, document)        the works; the document is opaque here (`iiif_server/search/documents.py`)
     blocks(id, body)                       the blocks of text; the id is that of the work, shifted by `BLOCK_BITS`, and
                                            a number (`iiif_server/search/blocks.py`)
-    characters_{tier}                      FTS5 without content: a row for each block, a token a character; the widest
-                                           tier alone has the places of tokens
-    pairs_{tier}                           FTS5 without content: a row for each block, a token each two characters
+    characters_{tier}                      FTS5 without content: a row for each block, a token a character
+    pairs_variant                          FTS5 without content: a row for each block, a token each two characters of
+                                           the widest tier
     record_{tier}                          FTS5 without content: a row for each work, a column for each field
     suggestions(folded, pinyin, initials, text, kind)
 
-FTS5's tokenizer ``ascii`` keeps every character beyond ASCII, and splits at spaces. A character is a token where one
-character or one with wildcards is sought. A phrase is sought by its pairs: FTS5 reads every place of every token of a
-phrase, and a common pair has a hundredth of the places of a common character. Each tier
-(`iiif_server/search/fold.py`) has tables of its own, because a phrase of FTS5 has one token at each place.
+FTS5's tokenizer ``ascii`` keeps every character beyond ASCII, and splits at spaces. Each tier
+(`iiif_server/search/fold.py`) has a table of its own, because a phrase of FTS5 has one token at each place. FTS5 reads
+every place of every token of a phrase, and a common pair has a hundredth of the places of a common character. Pairs
+take twice the space of characters, so that only the widest tier has them, which finds what the others are a part of.
 Segments are derived data and no part of the catalogue, so that SQLAlchemy does not know them.
 """
 
@@ -39,12 +39,8 @@ CHARACTERS: Final = "characters"
 PAIRS: Final = "pairs"
 """The indexes of the text of blocks."""
 
-_TEXT_TABLES: Final = {
-    **{f"{CHARACTERS}_{tier}": ", detail=none" for tier in TIERS[:-1]},
-    f"{CHARACTERS}_{TIERS[-1]}": "",
-    **{f"{PAIRS}_{tier}": "" for tier in TIERS},
-}
-"""The tables of text, each with its further options."""
+_TEXT_TABLES: Final = (*(f"{CHARACTERS}_{tier}" for tier in TIERS), f"{PAIRS}_{TIERS[-1]}")
+"""The tables of text."""
 
 FIELDS: Final = ("title", "person", "place", "class", "call_number", "other")
 """The fields of a record that are searched, each a column of the index."""
@@ -65,7 +61,7 @@ _SCHEMA: Final = f"""
     CREATE TABLE suggestions (
         folded TEXT NOT NULL, pinyin TEXT NOT NULL, initials TEXT NOT NULL, text TEXT NOT NULL, kind TEXT NOT NULL
     );
-    {"".join(f"CREATE VIRTUAL TABLE {name} USING fts5(t, {_FTS}{more});" for name, more in _TEXT_TABLES.items())}
+    {"".join(f"CREATE VIRTUAL TABLE {name} USING fts5(t, {_FTS});" for name in _TEXT_TABLES)}
     {"".join(f"CREATE VIRTUAL TABLE record_{tier} USING fts5({_COLUMNS}, {_FTS});" for tier in TIERS)}
 """
 
@@ -114,11 +110,9 @@ class SegmentWriter:
         self._blocks += 1
         self._database.execute("INSERT INTO blocks VALUES (?, ?)", (row, body))
 
-    def add_text(self, tier: str, row: int, characters: str, pairs: str) -> None:
-        """Add the text of a block in a tier, encoded as characters and as pairs."""
-        for index, encoded in ((CHARACTERS, characters), (PAIRS, pairs)):
-            statement = f"INSERT INTO {index}_{tier}(rowid, t) VALUES (?, ?)"  # noqa: S608 - constants
-            self._database.execute(statement, (row, encoded))
+    def add_text(self, index: str, tier: str, row: int, encoded: str) -> None:
+        """Add the encoded text of a block to an index of a tier."""
+        self._database.execute(f"INSERT INTO {index}_{tier}(rowid, t) VALUES (?, ?)", (row, encoded))  # noqa: S608
 
     def finish(self, characters: str) -> None:
         """Merge the parts of large tables into one, and note the `characters` of all texts."""
@@ -188,6 +182,12 @@ class SegmentReader:
             condition += " AND rowid BETWEEN ? AND ?"
             values += [work << BLOCK_BITS, (work + 1 << BLOCK_BITS) - 1]
         return self._listed(f"SELECT rowid FROM {table} WHERE {condition} ORDER BY rowid", values)  # noqa: S608
+
+    def has_row(self, tier: str, index: str, expression: str, row: int) -> bool:
+        """Return whether an expression of FTS5 matches one block."""
+        table = f"{index}_{tier}"
+        query = f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?"  # noqa: S608 - constants
+        return bool(self._rows(query, (expression, row)))
 
     def record_rows(self, tier: str, expression: str) -> str:
         """Return the works whose records an expression of FTS5 matches, as `text_rows`."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiif_server.search.fold import TIERS, Tier, encode, fold, fold_positions, tables
+from iiif_server.search.fold import TIERS, Tier, encode, encode_pairs, fold, fold_positions, tables
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,11 @@ def test_the_table_of_variants_has_one_hop_and_nothing_that_is_simplified_alread
 
 def test_capital_letters_differ_in_the_exact_tier_of_the_index() -> None:
     assert encode("aA論") == "a uA 論"
+    assert encode_pairs("論語") == "論語"
+    assert encode_pairs("論") == ""
+    made = [encode_pairs(one + other).lower() for one in "uUaA論" for other in "uUaA論"]
+    assert len(set(made)) == 25
+    assert all(len(each.split()) == 1 for each in made)
 
 
 @given(st.text(st.sampled_from("論语，峯㍿A ⿰□\U00020089\ue000é"), max_size=20))
