@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from command_line import Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 
 from repository.config import Settings
@@ -15,12 +15,12 @@ from web.cli.main import main
 
 
 @pytest.fixture(scope="module")
-def shanben(tmp_path_factory: pytest.TempPathFactory) -> Shanben:
-    return Shanben(tmp_path_factory.mktemp("access"))
+def shanben(tmp_path_factory: pytest.TempPathFactory) -> ShanbenHere:
+    return ShanbenHere(tmp_path_factory.mktemp("access"))
 
 
 @pytest.fixture(scope="module")
-def work(shanben: Shanben) -> str:
+def work(shanben: ShanbenHere) -> str:
     deposit = write_deposit(shanben.folder / "deposit", pages=1)
     done = shanben.run_json("ingest", deposit)
     assert done.code == 0, done.errors
@@ -29,7 +29,7 @@ def work(shanben: Shanben) -> str:
 
 
 @pytest.mark.slow
-def test_a_withdrawn_work_stays_withdrawn_until_it_is_restored(shanben: Shanben, work: str) -> None:
+def test_a_withdrawn_work_stays_withdrawn_until_it_is_restored(shanben: ShanbenHere, work: str) -> None:
     done = shanben.run_json("withdraw", work, "--reason", "應權利人請求")
     assert (done.code, done.document["identifier"], done.document["state"]) == (0, work, "withdrawn"), done.errors
 
@@ -50,7 +50,7 @@ def test_a_withdrawn_work_stays_withdrawn_until_it_is_restored(shanben: Shanben,
 
 
 @pytest.mark.slow
-def test_access_is_set_with_its_size_and_its_end(shanben: Shanben, work: str) -> None:
+def test_access_is_set_with_its_size_and_its_end(shanben: ShanbenHere, work: str) -> None:
     reduced = shanben.run_json("access", work, "reduced", "--max-size", "300")
     assert (reduced.code, reduced.document["access"], reduced.document["max_size"]) == (0, "reduced", 300)
     closed = shanben.run_json("access", work, "restricted", "--until", "2999-01-01")
@@ -77,7 +77,7 @@ def test_access_is_set_with_its_size_and_its_end(shanben: Shanben, work: str) ->
     ],
 )
 def test_a_wrong_call_changes_nothing_and_names_its_fault(
-    shanben: Shanben, work: str, arguments: tuple[str, ...], named: str
+    shanben: ShanbenHere, work: str, arguments: tuple[str, ...], named: str
 ) -> None:
     before = state(shanben.folder, work)
     done = CliRunner(env=shanben.environment).invoke(main, [argument.format(work=work) for argument in arguments])

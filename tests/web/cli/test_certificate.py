@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import SHANBEN, Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 
 from preservation.log.sequencer import open_log
@@ -18,7 +18,7 @@ from repository.repository import open_repository
 
 @pytest.mark.slow
 def test_certificate_is_written_and_its_issue_is_an_event_that_names_nobody(tmp_path: Path) -> None:
-    shanben = Shanben(tmp_path, base_url="https://books.example")
+    shanben = ShanbenHere(tmp_path, base_url="https://books.example")
     done = shanben.run_json("ingest", write_deposit(tmp_path / "deposit", pages=1))
     work = done.document["works"][0]["identifier"]
     first, second = tmp_path / "first.pdf", tmp_path / "second.pdf"
@@ -37,9 +37,8 @@ def test_certificate_is_written_and_its_issue_is_an_event_that_names_nobody(tmp_
 
     assert shanben.run("certificate", work, "-o", second, "--issue", "nobody").code == 2
     assert not second.exists()
-    password = {"input": "a long enough passphrase\n" * 2, "text": True}
-    command = [SHANBEN, "account", "add", "conservator1", "--role", "conservator"]
-    subprocess.run(command, cwd=tmp_path, env=shanben.environment, check=True, capture_output=True, **password)
+    password = "a long enough passphrase\n" * 2
+    assert shanben.run("account", "add", "conservator1", "--role", "conservator", stdin=password).code == 0
     issued = shanben.run_json("certificate", work, "-o", second, "--issue", "conservator1")
     assert issued.code == 0, issued.errors
     assert second.read_bytes() == first.read_bytes()

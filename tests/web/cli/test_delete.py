@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import SHANBEN, Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 
 PASSWORDS = {"anna": "correct horse 1", "bo": "battery staple 2"}
 
 
-def run_as(library: Shanben, name: str, *arguments: str, password: str = "", **settings: str) -> tuple[int, dict]:
-    environment = library.environment | settings
-    done = subprocess.run(
-        [SHANBEN, *arguments, "--json"],
-        cwd=library.folder,
-        env=environment,
-        input=f"{password or PASSWORDS[name]}\n",
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr}
+def run_as(library: ShanbenHere, name: str, *arguments: str, password: str = "", **settings: str) -> tuple[int, dict]:
+    done = library.run(*arguments, "--json", stdin=f"{password or PASSWORDS[name]}\n", **settings)
+    return done.code, done.document or {"error": done.errors}
 
 
 @pytest.mark.slow
 def test_a_work_is_deleted_by_two_accounts(tmp_path: Path) -> None:
-    library = Shanben(tmp_path, replicas=tmp_path / "replica")
+    library = ShanbenHere(tmp_path, replicas=tmp_path / "replica")
     for name in PASSWORDS:
         code, _ = run_as(library, name, "account", "add", name, "--role", "conservator")
         assert code == 0
@@ -40,8 +29,8 @@ def test_a_work_is_deleted_by_two_accounts(tmp_path: Path) -> None:
     code, requested = run_as(library, "anna", *request)
     assert (code, requested["state"], requested["requested_by"]) == (0, "requested", "anna")
     confirm = ("delete", "confirm", work, "--account", "bo")
-    assert run_as(library, "bo", *confirm, password="another password", SHANBEN_DELETE_DAYS="0")[0] == 2
-    code, deleted = run_as(library, "bo", *confirm, SHANBEN_DELETE_DAYS="0")
+    assert run_as(library, "bo", *confirm, password="another password", delete_days="0")[0] == 2
+    code, deleted = run_as(library, "bo", *confirm, delete_days="0")
     assert (code, deleted["state"]) == (0, "deleted"), deleted
     left = [path for store in ("var/store", "replica") for path in (tmp_path / store).rglob("*.tif")]
     assert [path for path in left if "canaries" not in path.parts] == []  # canaries are of no work

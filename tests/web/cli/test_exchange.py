@@ -5,12 +5,12 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from command_line import Shanben
+from command_line import ShanbenHere
 from deposits import write_deposit
 
 
 def test_a_work_is_exported_and_imported_by_commands(tmp_path: Path) -> None:
-    here, there = (Shanben(tmp_path / name) for name in ("here", "there"))
+    here, there = (ShanbenHere(tmp_path / name) for name in ("here", "there"))
     for library in (here, there):
         library.folder.mkdir()
     work = here.run_json("ingest", write_deposit(tmp_path / "deposit", pages=1)).document["works"][0]["identifier"]
