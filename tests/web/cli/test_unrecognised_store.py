@@ -70,17 +70,28 @@ class Library(NamedTuple):
             return job, runner.unfinished()
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> tuple[Library, Path]:
+    """A library whose work is ingested and copied to its replica, and a copy of its folder."""
+    folder = tmp_path_factory.mktemp("original") / "library"
+    settings = Settings(data=folder / "var", replicas=(str(folder / "replica"),))
+    library = Library(settings, write_deposit(folder / "deposit", 1), examiner)
+    job, unfinished = library.ingest()
+    assert (job.state, unfinished) == (JobState.DONE, [])
+    return library, Path(shutil.copytree(folder, folder.with_name("copy")))
+
+
 @pytest.fixture
-def library(tmp_path: Path, examiner: ChildDepositExaminer, monkeypatch: pytest.MonkeyPatch) -> Library:
+def library(original: tuple[Library, Path], monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The library as it was, in its own folder: its database has the addresses of the deposit and of the replica."""
+    library, copy = original
     for name in list(os.environ):
         if name.startswith("SHANBEN_"):
             monkeypatch.delenv(name)
-    data, replica = tmp_path / "var", tmp_path / "replica"
-    monkeypatch.setenv("SHANBEN_DATA", str(data))
-    monkeypatch.setenv("SHANBEN_REPLICAS", str(replica))
-    library = Library(Settings(data=data, replicas=(str(replica),)), write_deposit(tmp_path / "deposit", 1), examiner)
-    job, unfinished = library.ingest()
-    assert (job.state, unfinished) == (JobState.DONE, [])
+    monkeypatch.setenv("SHANBEN_DATA", str(library.settings.data))
+    monkeypatch.setenv("SHANBEN_REPLICAS", str(library.replica))
+    shutil.rmtree(library.settings.data.parent)
+    shutil.copytree(copy, library.settings.data.parent)
     return library
 
 

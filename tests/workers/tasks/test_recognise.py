@@ -57,6 +57,7 @@ def work(context: TaskContext, tmp_path: Path) -> str:
     return str((job.result or {})["identifier"])
 
 
+@pytest.mark.slow
 @needs_engine
 def test_pages_without_text_are_recognised_once_by_each_version_of_the_engine(
     context: TaskContext, work: str, monkeypatch: pytest.MonkeyPatch
