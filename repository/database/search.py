@@ -111,13 +111,12 @@ class SearchRecords:
         run_transaction(self._sessions, action)
 
     def unindexed(self, limit: int) -> list[UnindexedChange]:
-        """Return changes, at most `limit`, that the index does not have."""
+        """Return changes, at most `limit`, that the index does not have; works first, as a harvest has many records."""
+        is_record = SearchChangeRow.identifier.contains("/")
         query = select(SearchChangeRow.identifier, SearchChangeRow.number).where(_PENDING)
+        query = query.order_by(is_record, SearchChangeRow.identifier).limit(limit)
         with read_session(self._sessions) as session:
-            return [
-                UnindexedChange(*row)
-                for row in session.execute(query.order_by(SearchChangeRow.identifier).limit(limit))
-            ]
+            return [UnindexedChange(*row) for row in session.execute(query)]
 
     def unindexed_count(self) -> int:
         """Return how many works and records have a change that the index does not have."""

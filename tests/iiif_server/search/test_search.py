@@ -400,6 +400,7 @@ def test_records_of_partners_are_counted_and_listed_apart_from_works(repository:
     )
     other = partner_record(named("四書", "朱熹", alternatives=("論語 孟子",), holder="北大", place=("建阳",)), "pku")
     add_records(repository, one, other)
+    assert [each.identifier for each in repository.search.unindexed(1)] == [work]
     index(repository)
     search = Search(repository)
 
