@@ -5,6 +5,7 @@ The broker is a real Redis or RabbitMQ; the command and the workers are processe
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -13,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import pyvips
-from command_line import SHANBEN, Shanben
+from command_line import SHANBEN, Shanben, ShanbenHere
+from deposits import write_deposit
+from noise import noise
 from ports import reserve_port
 from server_process import running
 from servers import RabbitServer, RedisServer
@@ -54,46 +56,41 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def add_pages(deposit: Path) -> None:
     """Add pages that keep a worker busy for some seconds."""
     for number in range(4, PAGES + 1):
-        noise = pyvips.Image.gaussnoise(1200, 1200, mean=128, seed=number).cast("uchar")
-        noise.tiffsave(str(deposit / f"{number:04d}.tif"))
-
-
-def test_a_worker_ingests_what_the_command_requested(
-    broker: RedisServer | RabbitServer, deposit: Path, tmp_path: Path
-) -> None:
-    shanben = Shanben(tmp_path, broker=broker.url)
-    with worker(shanben):
-        done = shanben.run("ingest", deposit, "--json")
-        assert done.code == 0, done.errors + (tmp_path / "worker.log").read_text()
-        assert done.document["works"][0]["images"] == 3
-        (deposit / "0001.tif").write_bytes(b"II*\0")
-        record = (deposit / "work.toml").read_text("utf-8")
-        (deposit / "work.toml").write_text(f'identifier = "another"\n{record}', "utf-8")
-        refused = shanben.run("ingest", deposit, "--json")
-        assert refused.code == 1
-        assert "0001.tif" in refused.output
+        noise(1200, 1200, mean=128, seed=number).tiffsave(str(deposit / f"{number:04d}.tif"))
 
 
 def test_a_killed_broker_that_comes_back_empty_loses_no_job(
     broker: RedisServer | RabbitServer, deposit: Path, tmp_path: Path
 ) -> None:
     add_pages(deposit)
-    shanben = Shanben(tmp_path, broker=broker.url, sweep_seconds=2)
-    with shanben.start("ingest", deposit) as ingest, worker(shanben):
+    shanben = ShanbenHere(tmp_path, broker=broker.url, sweep_seconds=2)
+    with shanben.start("ingest", deposit, "--json", stdout=subprocess.PIPE) as ingest, worker(shanben):
         jobs = jobs_of(tmp_path / "var")
         wait_until(lambda: jobs.counts()["done"] >= 3)
         broker.kill()
         assert jobs.counts()["queued"] > 0
         broker.start()
         assert ingest.wait(90) == 0
+        (work,) = json.load(ingest.stdout)["works"]
+        assert work["images"] == PAGES
         wait_until(lambda: jobs.counts()["queued"] == jobs.counts()["running"] == 0)
         assert jobs.counts()["failed"] == 0
-    assert shanben.run("status", "--json").document["images"] == PAGES
+        assert_refusal_is_shown(shanben, tmp_path / "refused")
+    assert shanben.run_json("status").document["images"] == PAGES
+
+
+def assert_refusal_is_shown(shanben: Shanben, folder: Path) -> None:
+    """Assert that the command shows why a worker has refused a deposit."""
+    deposit = write_deposit(folder, 1, seed=50)
+    (deposit / "0001.tif").write_bytes(b"II*\0")
+    refused = shanben.run_json("ingest", deposit)
+    assert refused.code == 1
+    assert "0001.tif" in refused.output
 
 
 def test_the_job_of_a_killed_worker_is_done_by_the_next(redis: RedisServer, deposit: Path, tmp_path: Path) -> None:
     add_pages(deposit)
-    shanben = Shanben(tmp_path, broker=redis.url)
+    shanben = ShanbenHere(tmp_path, broker=redis.url)
     with shanben.start("ingest", deposit) as ingest:
         with worker(shanben) as victim:
             jobs = jobs_of(tmp_path / "var")
@@ -106,7 +103,7 @@ def test_the_job_of_a_killed_worker_is_done_by_the_next(redis: RedisServer, depo
 
 
 def test_the_command_reports_an_absent_broker_and_does_not_wait_for_it(deposit: Path, tmp_path: Path) -> None:
-    shanben = Shanben(tmp_path, broker=f"redis://127.0.0.1:{reserve_port()}/0")
+    shanben = ShanbenHere(tmp_path, broker=f"redis://127.0.0.1:{reserve_port()}/0")
     done = shanben.run("ingest", deposit, "--json")
     assert (done.code, "Traceback" in done.errors) == (3, False), done.errors
 
@@ -125,5 +122,5 @@ def test_a_worker_first_reports_that_its_broker_is_absent(tmp_path: Path) -> Non
 @pytest.mark.parametrize("command", [["worker"], ["ingest", "."]])
 @pytest.mark.parametrize("address", ["http://x", "nonsense"])
 def test_an_address_that_names_no_broker_is_a_setting_error(address: str, command: list[str], tmp_path: Path) -> None:
-    done = Shanben(tmp_path, broker=address).run(*command)
+    done = ShanbenHere(tmp_path, broker=address).run(*command)
     assert (done.code, "SHANBEN_BROKER" in done.errors, "Traceback" in done.errors) == (2, True, False)
