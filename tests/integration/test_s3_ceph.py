@@ -341,8 +341,10 @@ def test_an_absent_storage_daemon_is_reported_and_nothing_is_lost(durable_ceph: 
     store = s3_store(place(settings), writes=BRIEF)
     store.put("page", b"bytes")
     durable_ceph.stop("osd", signal.SIGKILL)
-    for call in (lambda: store.read_range("page", 0, 5), lambda: store.size("page"), lambda: store.put("new", b"x")):
-        fault = fault_of(call, within=12)
+    calls = (lambda: store.read_range("page", 0, 5), lambda: store.size("page"), lambda: store.put("new", b"x"))
+    with ThreadPoolExecutor(3) as threads:
+        faults = list(threads.map(lambda call: fault_of(call, within=12), calls))
+    for fault in faults:
         assert fault.transient
         assert type(fault) is StoreFault
         assert "did not respond in time" in str(fault)
