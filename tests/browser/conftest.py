@@ -41,7 +41,8 @@ def page_picture(number: int, width: int, height: int) -> pyvips.Image:
 def deposit_book(folder: Path) -> Path:
     """Write a deposit of eight pages, 2,000 by 2,800 pixels, in two right-to-left volumes; the seventh is missing.
 
-    Two pages have text with places; the second page also has the output of OCR, with places, and a translation.
+    Three pages have text with places; the second page also has the output of OCR, with places, and a translation. That
+    of the sixth page is for a test to correct.
     """
     for volume, first in ((1, 1), (2, 5)):
         (folder / f"volume-{volume}").mkdir(parents=True)
@@ -60,15 +61,15 @@ def deposit_book(folder: Path) -> Path:
         '[[text]]\nfiles = "text/english"\nkind = "translation"\nlanguage = "en"',
     ]
     (folder / "work.toml").write_text("\n".join(record) + "\n", "utf-8")
-    (folder / "text" / "volume-1").mkdir(parents=True)
-    for page, lines in (("0002", ("天地玄黃", "宇宙洪荒")), ("0004", ("天地之閒",))):
-        (folder / "text" / "volume-1" / f"{page}.xml").write_text(alto_page(lines), "utf-8")
-    others = {
+    texts = {
+        "volume-1/0002.xml": alto_page(("天地玄黃", "宇宙洪荒")),
+        "volume-1/0004.xml": alto_page(("天地之閒",)),
+        "volume-2/0002.xml": alto_page(("謂語助者", "焉哉乎也")),
         "ocr/volume-1/0002.xml": alto_page(("大地玄黃", "宇宙洪荒")),
         "english/volume-1/0002.txt": "Sky and earth.\n",
     }
-    for name, text in others.items():
-        (folder / "text" / name).parent.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / "text" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "text" / name).write_text(text, "utf-8")
     return folder
 

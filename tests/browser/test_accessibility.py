@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import SHANBEN, Shanben
+from axe import violations
+from command_line import ShanbenHere
 from deposits import write_deposit
 from library_visit import PHONE, Visit, Visitor, overflow, wait_for_picture
 from playwright.sync_api import Page, expect
-from prerequisites import require
 from staff_browser import PASSWORD
 
 pytestmark = pytest.mark.browser
-
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-FIND_VIOLATIONS = """
-async (rules) => {
-  const found = await axe.run(document, {runOnly: rules});
-  return found.violations.flatMap((rule) =>
-    rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)}: ${node.failureSummary}`));
-}
-"""
 
 CONTRAST = """
 (selector) => {
@@ -90,36 +78,29 @@ def tab_to(page: Page, selector: str, most: int) -> list[str]:
 def test_pages_have_no_violations_that_axe_finds(
     browser_of_reader: dict[str, Any], visit: Visitor, library: Any
 ) -> None:
-    axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
     tour: Visit = visit(**browser_of_reader)
     found: dict[str, list[str]] = {}
     for path in paths(library):
         page = tour.go(path)
-        page.wait_for_load_state("networkidle")
-        page.evaluate(axe)
-        found[path] = page.evaluate(FIND_VIOLATIONS, RULES)
+        found[path] = violations(page)
     page = tour.go(f"/works/{library.book}/read?page=2&q=天地")
     wait_for_picture(page)
     page.locator("[data-do=text]").click()
     page.locator("#text a").first.click()
-    page.locator("#find-q").press_sequentially("玄")
+    page.locator("#find-q").fill("天地玄")
     page.get_by_role("option").first.wait_for()
-    page.evaluate(axe)
-    found["text and completions"] = page.evaluate(FIND_VIOLATIONS, RULES)
+    found["text and completions"] = violations(page)
     tour.errors.clear()  # the browser logs the error pages as errors
-    assert {path: violations for path, violations in found.items() if violations} == {}
+    assert {path: faults for path, faults in found.items() if faults} == {}
 
 
 @pytest.fixture(scope="module")
 def conservator(library: Any) -> str:
     """The password of a conservator's account of a library in which a sweep found a file that belongs to nothing."""
-    shanben: Shanben = library.shanben
+    shanben: ShanbenHere = library.shanben
     stray = shanben.folder / "var" / "store" / "ocfl" / "stray"
     stray.write_bytes(b"x")
-    command = [SHANBEN, "account", "add", "conservator", "--role", "conservator"]
-    subprocess.run(
-        command, cwd=shanben.folder, env=shanben.environment, input=f"{PASSWORD}\n".encode(), check=True, timeout=60
-    )
+    shanben.run("account", "add", "conservator", "--role", "conservator", stdin=f"{PASSWORD}\n")
     assert shanben.run("fixity", "run", "--all").code == 1
     stray.unlink()
     return PASSWORD
@@ -136,7 +117,6 @@ def conservator(library: Any) -> str:
 def test_pages_about_preservation_have_no_violations_that_axe_finds(
     browser_of_reader: dict[str, Any], visit: Visitor, conservator: str, library: Any
 ) -> None:
-    axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
     tour: Visit = visit(**browser_of_reader)
     page = tour.go("/login?next=/preservation")
     page.fill("#name", "conservator")
@@ -155,9 +135,8 @@ def test_pages_about_preservation_have_no_violations_that_axe_finds(
         page.wait_for_load_state("networkidle")
         assert overflow(page) <= 0
         if not path.endswith(".html"):  # a policy of its own lets no script run in the file
-            page.evaluate(axe)
-            found[path] = page.evaluate(FIND_VIOLATIONS, RULES)
-    assert {path: violations for path, violations in found.items() if violations} == {}
+            found[path] = violations(page)
+    assert {path: faults for path, faults in found.items() if faults} == {}
 
 
 @pytest.mark.parametrize("browser_of_reader", [{"locale": "zh-CN"}, {"locale": "zh-CN", "java_script_enabled": False}])
@@ -223,16 +202,13 @@ def withdrawn(library: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_forms_for_a_deletion_have_no_violations_and_work(
     browser_of_reader: dict[str, Any], visit: Visitor, conservator: str, withdrawn: str
 ) -> None:
-    axe = Path(require(AXE, "axe-core (npm packages; make .make/viewers)")).read_text("utf-8")
     tour: Visit = visit(**browser_of_reader)
     found: dict[str, list[str]] = {}
 
     def check(state: str, path: str) -> Page:
         page = tour.go(path)
-        page.wait_for_load_state("networkidle")
         assert overflow(page) <= 0
-        page.evaluate(axe)
-        found[state] = page.evaluate(FIND_VIOLATIONS, RULES)
+        found[state] = violations(page)
         return page
 
     path = f"/staff/works/{withdrawn}"
@@ -250,7 +226,7 @@ def test_forms_for_a_deletion_have_no_violations_and_work(
     page.fill("#cancel-password", conservator)
     page.locator("#cancel-password + button").click()
     expect(page.locator("#reason")).to_be_visible()
-    assert {state: violations for state, violations in found.items() if violations} == {}
+    assert {state: faults for state, faults in found.items() if faults} == {}
 
 
 def test_reader_keeps_every_control_on_a_phone_with_text_of_twice_the_size(visit: Visitor, library: Any) -> None:

@@ -28,6 +28,8 @@ export class DeepZoom {
   private page: Page | null = null;
   private dragStart: OpenSeadragon.Point | null = null;
   private fitted = true;
+  /** The part of the page that fills the view; null after the reader has moved. */
+  private region: Region | null = null;
 
   /** `onSwipe` is called after a swipe over a page that is shown whole, `onDrawn` after each tile drawn. */
   constructor(
@@ -100,14 +102,14 @@ export class DeepZoom {
   }
 
   zoom(inward: boolean): void {
-    this.fitted = false;
+    this.moved();
     this.viewer.viewport.zoomBy(inward ? ZOOM_STEP : 1 / ZOOM_STEP, undefined, this.reducedMotion);
     this.viewer.viewport.applyConstraints(this.reducedMotion);
   }
 
   /** Pans by a share of the visible part. */
   pan(direction: "up" | "down" | "left" | "right"): void {
-    this.fitted = false;
+    this.moved();
     const view = this.viewer.viewport.getBounds(true);
     const share = this.page?.continuous ? SCROLL_PAN_STEP : PAN_STEP;
     const across = { left: -1, right: 1, up: 0, down: 0 }[direction] * view.width * share;
@@ -123,6 +125,7 @@ export class DeepZoom {
   /** Fits the whole page; of a scroll, its beginning at full height (or width). */
   fit(immediately = this.reducedMotion): void {
     const viewport = this.viewer.viewport;
+    this.region = null;
     this.fitted = true;
     viewport.setRotation(0, true);
     viewport.goHome(immediately);
@@ -130,11 +133,12 @@ export class DeepZoom {
   }
 
   /** Fills the view with a part of the page that is shown. */
-  showRegion(region: Region): void {
+  showRegion(region: Region, immediately = this.reducedMotion): void {
     const shown = this.boundsOf(region);
     if (!shown) return;
-    this.fitted = false;
-    this.viewer.viewport.fitBoundsWithConstraints(shown, this.reducedMotion);
+    this.moved();
+    this.region = region;
+    this.viewer.viewport.fitBoundsWithConstraints(shown, immediately);
   }
 
   /** Marks parts of the page that is shown, in place of those marked before; moves to the first current one if it is outside. */
@@ -152,7 +156,7 @@ export class DeepZoom {
     if (!chosen) return;
     const view = this.viewer.viewport.getBounds();
     if (view.containsPoint(chosen.getTopLeft()) && view.containsPoint(chosen.getBottomRight())) return;
-    this.fitted = false;
+    this.moved();
     this.viewer.viewport.panTo(chosen.getCenter(), this.reducedMotion);
     this.viewer.viewport.applyConstraints(this.reducedMotion);
   }
@@ -189,17 +193,24 @@ export class DeepZoom {
     };
   }
 
-  /** Fits the page again when its element is resized, as by the strip of thumbnails, unless the reader has zoomed. */
+  /** The reader has moved the picture or zoomed: what is shown is no more the whole page, nor a part that was asked for. */
+  private moved(): void {
+    this.fitted = false;
+    this.region = null;
+  }
+
+  /** Fits the page, or the part of it, again when its element is resized, as by the strip, unless the reader has moved. */
   private keepFitted(): void {
     for (const gesture of ["canvas-drag", "canvas-scroll", "canvas-pinch", "canvas-double-click"] as const) {
       this.viewer.addHandler(gesture, () => {
-        this.fitted = false;
+        this.moved();
       });
     }
     this.viewer.addHandler("after-resize", () => {
       // After this event OpenSeadragon itself zooms by the change of the diagonal: fit after that.
       queueMicrotask(() => {
         if (this.fitted && this.page) this.fit(true);
+        else if (this.region) this.showRegion(this.region, true);
       });
     });
   }
