@@ -288,6 +288,11 @@ def partner_record_path(source: str, key: str) -> str:
     return f"{PARTNERS}/{source}/{key}"
 
 
+def partner_reader_path(source: str, key: str) -> str:
+    """Return the path of the reader, opened at a book of a partner."""
+    return f"{partner_record_path(source, key)}/read"
+
+
 def staff_harvest_path(source: str, key: str | None = None) -> str:
     """Return the path of the staff page of a source that is harvested, or of one of its records."""
     return f"{STAFF_HARVEST}/{source}" if key is None else f"{STAFF_HARVEST}/{source}/{key}"

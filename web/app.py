@@ -95,7 +95,7 @@ def _blueprints(
     privileges = partial(current_privileges, repository.account_sessions)
     return (
         pages.blueprint(repository, static_files, search, privileges),
-        partners.blueprint(repository),
+        partners.blueprint(repository, static_files),
         text_pages.blueprint(
             repository,
             privileges,
@@ -164,7 +164,8 @@ class _SecurityHeaders:
 
     The reader's deep zoom decodes images from ``blob:`` and ``data:`` URLs. If the public address differs from the one
     visited, the manifest's image URLs have the public one, so the policy permits it too. A page of partners' records
-    names in ``g.picture_hosts`` the sites from which it shows their pictures.
+    names in ``g.picture_hosts`` the sites from which it shows their pictures; the reader fetches manifests from them as
+    well (``g.is_partner_reader``).
     """
 
     def __init__(self, public: str, embedders: Sequence[str]) -> None:
@@ -191,6 +192,8 @@ class _SecurityHeaders:
         policy = self._policies[request.endpoint == "pages.read"]
         if hosts := g.get("picture_hosts", ()):
             policy = policy.replace("img-src ", f"img-src {' '.join(hosts)} ", 1)
+            if g.get("is_partner_reader", False):
+                policy = policy.replace("connect-src ", f"connect-src {' '.join(hosts)} ", 1)
         headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from workers.deposit.check import check
 from workers.deposit.checksums import ReadChecksums, read_checksums
 from workers.deposit.record import ReadRecord, read_record
 from workers.masters.examine import Examined
+from workers.text.read import ReadText, read_text
 
 PAGE: Final = (600, 800)
 OPENING: Final = (1200, 800)
@@ -29,11 +30,15 @@ SECTION: Final = (2400, 400)
 
 @dataclass(frozen=True)
 class KindOfBook:
-    """A kind of book: the pictures of its deposit by name, with their sizes in pixels, and its record without title."""
+    """A kind of book: the pictures of its deposit by name, with their sizes in pixels, and its record without title.
+
+    `texts` are the files of text of its deposit by name.
+    """
 
     title: str
     pictures: Mapping[str, tuple[int, int]]
     record: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def numbered(first: int, last: int, size: tuple[int, int] = PAGE) -> dict[str, tuple[int, int]]:
@@ -78,8 +83,16 @@ KINDS: Final[Mapping[str, KindOfBook]] = {
     "several volumes": KindOfBook(
         "二冊本", {f"{folder}/{name}": size for folder in ("上冊", "下冊") for name, size in numbered(1, 2).items()}
     ),
-    "restricted": KindOfBook("限閱本", numbered(1, 2), 'access = "restricted"\n'),
+    "restricted": KindOfBook(
+        "限閱本", numbered(1, 2), 'access = "restricted"\n', {"0001.txt": "天地玄黃\n", "0002.txt": "宇宙洪荒\n"}
+    ),
     "reduced": KindOfBook("限尺寸本", numbered(1, 2), 'access = "reduced"\nmax_size = 300\n'),
+    "with text": KindOfBook(
+        "有錄文本",
+        numbered(1, 2),
+        '[[text]]\nfiles = "text/ocr"\nkind = "ocr"\nsource = "rapidocr 3.9"\nquality = 0.93\n',
+        {"0001.txt": "天地玄黃\n宇宙洪荒\n", "0002.txt": "日月盈昃\n", "ocr/0001.txt": "大地玄黃\n"},
+    ),
 }
 
 
@@ -90,6 +103,10 @@ def write_deposit(kind: str, folder: Path) -> Path:
         file = deposit / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(picture(f"{kind} {number}", size))
+    for name, text in book.texts.items():
+        file = deposit / "text" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
     described = f'title = "{book.title}"\nidentifier = "{kind}"\nlanguage = ["lzh"]\ndate = "1590"\n'
     rights = 'rights = "http://creativecommons.org/publicdomain/mark/1.0/"\n'
     (deposit / "work.toml").write_text(described + rights + book.record, "utf-8")
@@ -120,6 +137,9 @@ class _Examiner:
 
     def read_checksums(self, content: bytes, manifest: str) -> ReadChecksums:
         return read_checksums(content, manifest)
+
+    def read_text(self, content: bytes, name: str) -> ReadText:
+        return read_text(content, name)
 
     def __call__(self, path: Path, pyramid: Path | None, algorithms: frozenset[str] = frozenset()) -> Examined:
         content = path.read_bytes()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
+
+from iiif_server.presentation.version2 import to_version2
+
+_PRESENTATION_3: Final = "http://iiif.io/api/presentation/3/context.json"
+_ANY_ORIGIN: Final = {"Access-Control-Allow-Origin": "*"}
 
 
 @dataclass
@@ -69,6 +76,83 @@ def partner_server() -> Iterator[PartnerServer]:
         listener.shutdown()
         listener.server_close()
         thread.join()
+
+
+@dataclass(frozen=True)
+class IiifPartner:
+    """A partner of two books with one image, of level 0, for a `PartnerServer`: a collection and their manifests.
+
+    The second manifest is of version 2.1, and reads from left to right.
+    """
+
+    url: str
+    titles: tuple[str, str]
+    picture: bytes
+    size: tuple[int, int]
+
+    @property
+    def manifests(self) -> tuple[str, str]:
+        """The URLs of the manifests."""
+        return f"{self.url}/1/manifest", f"{self.url}/2/manifest"
+
+    def __call__(self, path: str, query: dict[str, str]) -> Answer:
+        documents = {
+            "/top": self._collection,
+            "/1/manifest": lambda: self._manifest(0, "right-to-left"),
+            "/2/manifest": lambda: to_version2(self._manifest(1, "left-to-right")),
+            "/image/info.json": self._information,
+        }
+        if document := documents.get(path):
+            return Answer(json.dumps(document()).encode(), headers={"Content-Type": "application/json", **_ANY_ORIGIN})
+        if path.startswith("/image/full/") and path.endswith("/0/default.jpg"):
+            return Answer(self.picture, headers={"Content-Type": "image/jpeg", **_ANY_ORIGIN})
+        return Answer(status=404, headers=_ANY_ORIGIN)
+
+    def _collection(self) -> dict[str, Any]:
+        books = [
+            {"id": manifest, "type": "Manifest", "label": {"zh": [title]}}
+            for manifest, title in zip(self.manifests, self.titles, strict=True)
+        ]
+        return {"@context": _PRESENTATION_3, "id": f"{self.url}/top", "type": "Collection", "items": books}
+
+    def _manifest(self, place: int, direction: str) -> dict[str, Any]:
+        width, height = self.size
+        sides = {"width": width, "height": height}
+        picture = f"{self.url}/image/full/{width},{height}/0/default.jpg"
+        service = [{"id": f"{self.url}/image", "type": "ImageService3", "profile": "level0"}]
+        body = {"id": picture, "type": "Image", "format": "image/jpeg", **sides, "service": service}
+        canvases = []
+        for number in (1, 2):
+            canvas = f"{self.url}/{place + 1}/canvas/{number}"
+            painting = {
+                "id": f"{canvas}/painting", "type": "Annotation", "motivation": "painting", "body": body,
+                "target": canvas,
+            }  # fmt: skip
+            page = {"id": f"{canvas}/page", "type": "AnnotationPage", "items": [painting]}
+            label = {"none": [str(number)]}
+            canvases.append({"id": canvas, "type": "Canvas", **sides, "label": label, "items": [page]})
+        return {
+            "@context": _PRESENTATION_3,
+            "id": self.manifests[place],
+            "type": "Manifest",
+            "label": {"zh": [self.titles[place]]},
+            "viewingDirection": direction,
+            "thumbnail": [{"id": picture, "type": "Image", "format": "image/jpeg", **sides}],
+            "items": canvases,
+        }
+
+    def _information(self) -> dict[str, Any]:
+        width, height = self.size
+        return {
+            "@context": "http://iiif.io/api/image/3/context.json",
+            "id": f"{self.url}/image",
+            "type": "ImageService3",
+            "protocol": "http://iiif.io/api/image",
+            "profile": "level0",
+            "width": width,
+            "height": height,
+            "sizes": [{"width": width, "height": height}],
+        }
 
 
 @dataclass

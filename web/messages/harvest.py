@@ -24,6 +24,16 @@ HARVEST_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "此记录来自“{partner}”。书和图像都在该机构，权利依其声明。",
             "This record comes from {partner}, which holds the book and the images. Its statement of rights applies.",
         ),
+        "partner.from": LocalizedText("来自“{partner}”", "From {partner}"),
+        "partner.needs-script": LocalizedText(
+            "在此阅读须启用 JavaScript；也可返回书目页，到该机构查看。",
+            "Reading it here needs JavaScript. You can also go back and view it at the partner.",
+        ),
+        "partner.unreadable": LocalizedText(
+            "不能在此打开此书：来源机构的清单或图像未能取得。请返回书目页，到该机构查看。",
+            "This book cannot be opened here: the partner's manifest or images could not be fetched. Go back and view"
+            " it at the partner.",
+        ),
         "partner.visit": LocalizedText("到该机构查看", "View at the partner"),
         "partner.manifest": LocalizedText("IIIF 清单", "IIIF manifest"),
         "partner.identifier": LocalizedText("对方编号", "Partner's identifier"),

@@ -255,8 +255,11 @@ def translate(language: Language, key: str, **details: object) -> str:
     return MESSAGES[key].format(**details).in_language(language)
 
 
-def reader_messages(language: Language) -> dict[str, str]:
-    """Return the texts that the reader's script displays; it fills in the names in braces."""
+def reader_messages(language: Language, *, is_partner: bool = False) -> dict[str, str]:
+    """Return the texts that the reader's script displays; it fills in the names in braces.
+
+    `is_partner` is whether it shows the book of a partner.
+    """
     keys = (
         "site.name",
         "reader.picture",
@@ -278,4 +281,7 @@ def reader_messages(language: Language) -> dict[str, str]:
         "find.none",
         "find.failed",
     )
-    return {key: MESSAGES[key].in_language(language) for key in keys}
+    messages = {key: MESSAGES[key].in_language(language) for key in keys}
+    if is_partner:
+        messages["reader.no-zoom"] = MESSAGES["partner.unreadable"].in_language(language)
+    return messages

@@ -264,7 +264,8 @@ class Reader {
       const region = regionOf(location.hash);
       if (region) this.zoom.showRegion(region);
     });
-    acceptDrops(element("#view"), element("#share").dataset["read"] ?? "");
+    const share = document.querySelector<HTMLElement>("#share");
+    if (share) acceptDrops(element("#view"), share.dataset["read"] ?? "");
     document.addEventListener("fullscreenchange", () => {
       if (!document.fullscreenElement && this.focusedBefore instanceof HTMLElement) focusQuietly(this.focusedBefore);
     });
@@ -345,12 +346,28 @@ function setLinkTarget(action: Action, address: string | null): void {
   }
 }
 
+/** Exchanges the sides of the links that turn pages: the server cannot know the direction of a partner's book. */
+function swapSides(): void {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>(".turn, .reader-foot > .tool")) {
+    for (const side of ["left", "right"]) link.classList.toggle(side);
+  }
+  for (const [one, other] of [["next", "previous"], ["last", "first"]]) {
+    const [first, second] = [element(`[data-do="${one}"]`), element(`[data-do="${other}"]`)];
+    [first.innerHTML, second.innerHTML] = [second.innerHTML, first.innerHTML];
+    const place = document.createComment("");
+    first.replaceWith(place);
+    second.replaceWith(first);
+    place.replaceWith(second);
+  }
+}
+
 async function start(): Promise<void> {
   const root = element("#reader");
   const messages = JSON.parse(root.dataset["messages"] ?? "{}") as Messages;
   try {
     const book = await fetchBook(root.dataset["manifest"] ?? "", document.documentElement.lang);
     root.classList.add("live");
+    if ((root.dataset["fromRight"] === "true") !== (book.direction === "right-to-left")) swapSides();
     new Reader(root, book, messages);
     for (const tool of root.querySelectorAll<HTMLElement>("[data-live]")) tool.hidden = false;
     element('[data-do="full-screen"]').hidden = !document.fullscreenEnabled;

@@ -1,17 +1,20 @@
-// The parts of a IIIF Presentation 3.0 manifest that the reader uses: https://iiif.io/api/presentation/3.0/
+// The parts of a IIIF Presentation 3.0 manifest that the reader uses: https://iiif.io/api/presentation/3.0/ , or those of
+// version 2.1 that say the same.
 // It relies on the specification alone, and so reads any manifest with one painted image, or a choice of images, on each
 // canvas.
 
+import { asVersion3 } from "./manifest_version2";
+
 export type LanguageMap = Record<string, string[]>;
 
-interface Service {
+export interface Service {
   id?: string;
   "@id"?: string;
   type?: string;
   service?: Service[];
 }
 
-interface Resource {
+export interface Resource {
   id: string;
   type: string;
   label?: LanguageMap;
@@ -183,5 +186,5 @@ export function readManifest(manifest: Resource, language: string): Book {
 export async function fetchBook(url: string, language: string): Promise<Book> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
-  return readManifest((await response.json()) as Resource, language);
+  return readManifest(asVersion3((await response.json()) as Resource), language);
 }

@@ -1,11 +1,12 @@
 """Pages of partners' records for readers: the partners, the records of one, and a record, shown as the partner's.
 
 Pictures come from the partner's servers, so these pages permit the browser to load them from the sites that the
-operator named for the source, and from no other.
+operator named for the source, and from no other. So does the reader, which fetches the partner's manifest as well.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,8 +20,11 @@ from repository.localized import LocalizedText
 from repository.model.harvest import HarvestedRecord, HarvestSource, RecordState, is_record_key
 from repository.model.work import WorkState
 from repository.repository import Repository
+from web.messages.interface import reader_messages
 from web.messages.rights import rights_statement
+from web.site.language import current_language
 from web.site.pages import requested_page, set_page_headers
+from web.site.static_files import READER_SCRIPT, StaticFiles
 from web.site.view_models import page_numbers
 from workers.harvest.clean_record import CleanRecord
 from workers.harvest.keeping import cleaning_of
@@ -28,6 +32,7 @@ from workers.harvest.keeping import cleaning_of
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?")
 RECORDS_PER_PAGE: Final = 48
 MOST_SAME: Final = 20
+_MOST_PAGES: Final = 100_000
 
 
 class RecordDeleted(NotFound):
@@ -37,7 +42,7 @@ class RecordDeleted(NotFound):
     text = LocalizedText("来源机构已删除 {what}", "The partner has deleted {what}")
 
 
-def blueprint(repository: Repository) -> Blueprint:
+def blueprint(repository: Repository, static_files: StaticFiles) -> Blueprint:
     """Return the routes of the pages."""
     routes = Blueprint("partners", __name__)
     harvests = repository.harvests
@@ -69,9 +74,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
     @routes.get(f"{urls.PARTNERS}/<name>/<key>")
     def record(name: str, key: str) -> str:
-        source, found = harvests.source(name), find_record(repository, name, key)
-        if found.state is RecordState.DELETED:
-            raise RecordDeleted(what=found.identifier)
+        source, found = harvests.source(name), _live_record(repository, name, key)
         cleaned = cleaning_of(found).record
         permit_pictures(source)
         return render_template(
@@ -83,10 +86,34 @@ def blueprint(repository: Repository) -> Blueprint:
             rows=record_rows(found, cleaned),
             rights=(cleaned.rights, rights_statement(cleaned.rights)) if cleaned.rights else None,
             same=same_works(repository, found),
+            is_readable=is_readable(source, cleaned),
         )
+
+    @routes.get(f"{urls.PARTNERS}/<name>/<key>/read")
+    def read(name: str, key: str) -> str:
+        return _render_reader(harvests.source(name), _live_record(repository, name, key), static_files)
 
     routes.after_request(set_page_headers)
     return routes
+
+
+def _render_reader(source: HarvestSource, record: HarvestedRecord, static_files: StaticFiles) -> str:
+    """Return the reader for a partner's book. Raises `NotFound` for one that may not be opened."""
+    cleaned = cleaning_of(record).record
+    if not is_readable(source, cleaned):
+        raise NotFound(what=f"{source.name}/{record.key}")
+    permit_pictures(source)
+    g.is_partner_reader = True
+    return render_template(
+        "partner_read.html",
+        source=source,
+        record=record,
+        cleaned=cleaned,
+        picture=shown_picture(source, record.thumbnail),
+        number=requested_page(_MOST_PAGES),
+        messages=json.dumps(reader_messages(current_language(), is_partner=True), ensure_ascii=False),
+        script=static_files.built_url(READER_SCRIPT),
+    )
 
 
 def find_record(repository: Repository, name: str, key: str) -> HarvestedRecord:
@@ -94,6 +121,19 @@ def find_record(repository: Repository, name: str, key: str) -> HarvestedRecord:
     if not is_record_key(key):
         raise NotFound(what=f"{name}/{key}")
     return repository.harvests.record(name, key)
+
+
+def _live_record(repository: Repository, name: str, key: str) -> HarvestedRecord:
+    """Return the record of an address. Raises `NotFound`, and `RecordDeleted` if the partner has deleted it."""
+    found = find_record(repository, name, key)
+    if found.state is RecordState.DELETED:
+        raise RecordDeleted(what=found.identifier)
+    return found
+
+
+def is_readable(source: HarvestSource, record: CleanRecord) -> bool:
+    """Return whether the reader may open a book: whether its manifest is at a site of the source."""
+    return bool(shown_picture(source, record.manifest))
 
 
 def permit_pictures(*sources: HarvestSource) -> None:
@@ -108,7 +148,7 @@ def picture_origins(source: HarvestSource) -> tuple[str, ...]:
 
 
 def shown_picture(source: HarvestSource, url: str) -> str:
-    """Return the URL of a picture if it may be shown, else ''."""
+    """Return the URL of a picture or a manifest if a page may load it, else ''."""
     return url if url and origin_of(url) in picture_origins(source) else ""
 
 

@@ -106,6 +106,22 @@ def test_a_malformed_picture_from_earlier_rules_is_not_shown(repository: Reposit
     assert shown_picture(source, "https://[images.example/1.jpg") == ""
 
 
+def test_reader_opens_manifests_at_permitted_sites_alone(client: FlaskClient, repository: Repository) -> None:
+    elsewhere = dublin_core("他處", relation="https://images.example/iiif/1/manifest")
+    add(repository, "a", BOOK, elsewhere, dublin_core("無清單"))
+    shown, *refused = (f"/partners/a/{record_key(f'oai:a:{number}')}" for number in range(3))
+    assert f'href="{shown}/read"' in client.get(shown).get_data(as_text=True)
+    reader = client.get(f"{shown}/read")
+    assert "https://partner.example/iiif/presentation/3/1/manifest" in reader.get_data(as_text=True)
+    policy = dict(part.split(" ", 1) for part in reader.headers["Content-Security-Policy"].split("; "))
+    assert "https://partner.example" in policy["connect-src"].split()
+    assert "https://partner.example" in policy["img-src"].split()
+    assert "partner.example" not in client.get(shown).headers["Content-Security-Policy"].partition("connect-src")[2]
+    for path in refused:
+        assert '/read"' not in client.get(path).get_data(as_text=True)
+        assert client.get(f"{path}/read").status_code == 404
+
+
 def test_markup_and_scripts_of_a_partner_are_text(client: FlaskClient, repository: Repository, staff: Browser) -> None:
     evil = dublin_core("x").replace("x<", "&lt;img src=x onerror=1&gt;&amp;lt;script&gt;alert(1)<")
     add(repository, "a", evil, dublin_core("y", identifier="javascript:alert(1)"))
@@ -125,7 +141,7 @@ def test_a_deleted_and_an_unknown_record_are_not_found(client: FlaskClient, repo
     repository.harvests.apply("a", [deleted], source.state)
     assert "来源机构已删除" in client.get(f"/partners/a/{KEY}").get_data(as_text=True)
     paths = (f"/partners/a/{KEY}", "/partners/a/x", "/partners/none", f"/partners/a/{'0' * 24}", "/partners/a?page=2")
-    assert [client.get(path).status_code for path in paths] == [404] * 5
+    assert [client.get(path).status_code for path in (*paths, f"/partners/a/{KEY}/read")] == [404] * 6
 
 
 def test_possible_duplicates_are_shown_and_never_merged(
