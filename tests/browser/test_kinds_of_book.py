@@ -209,6 +209,7 @@ def test_reader_opens_a_harvested_book_from_its_partner(
     assert violations(page) == []
     page.screenshot(path=tmp_path / "harvested.png")
     print(f"screenshot: {tmp_path / 'harvested.png'}")
+    expect(page.locator("#notice")).to_be_hidden()
     page.keyboard.press(next_key)
     expect(page.locator("#goto")).to_have_value("2")
     expect(page.locator(f".turn.{'right' if next_key == 'ArrowLeft' else 'left'}")).to_have_attribute("href", "?page=1")

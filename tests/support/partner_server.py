@@ -104,7 +104,7 @@ class IiifPartner:
         }
         if document := documents.get(path):
             return Answer(json.dumps(document()).encode(), headers={"Content-Type": "application/json", **_ANY_ORIGIN})
-        if path.startswith("/image/full/") and path.endswith("/0/default.jpg"):
+        if path == "/image/full/{},{}/0/default.jpg".format(*self.size):
             return Answer(self.picture, headers={"Content-Type": "image/jpeg", **_ANY_ORIGIN})
         return Answer(status=404, headers=_ANY_ORIGIN)
 

@@ -86,11 +86,14 @@ export class DeepZoom {
     if (this.page === page) this.fit(true);
   }
 
-  /** Fetches into the browser's cache the tiles that a page will need first, at the size it will have. */
+  /**
+   * Fetches into the browser's cache the tiles that a page will need first, at the size it will have. A service without
+   * tiles has nothing to fetch before; one that fails says so when the page is shown.
+   */
   async preload(page: Page): Promise<void> {
     if (page.service === null) return;
-    const information = await this.informationOf(page.service);
-    if (wholePictures(information).length > 0) return;
+    const information = await this.informationOf(page.service).catch(() => null);
+    if (information === null || !information["tiles"]) return;
     const source = this.viewer.world.getItemAt(0)?.source;
     if (!source) return;
     const next = new OpenSeadragon.IIIFTileSource(information as unknown as OpenSeadragon.TileSourceOptions);

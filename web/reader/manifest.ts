@@ -11,6 +11,8 @@ export interface Service {
   id?: string;
   "@id"?: string;
   type?: string;
+  /** A level of compliance, or its URI; in version 2 also a list that begins with it. */
+  profile?: string | unknown[];
   service?: Service[];
 }
 
@@ -103,6 +105,13 @@ function serviceOf(picture: Resource): string | null {
   return service?.id ?? service?.["@id"] ?? null;
 }
 
+/** Returns the URL of a small picture: of a service of level 0, which makes no sizes, the picture itself. */
+function thumbnailOf(picture: Resource, service: string): string {
+  const profile = [picture.service?.[0]?.profile].flat()[0];
+  const isStatic = typeof profile === "string" && /level0(\.json)?$/.test(profile);
+  return isStatic ? picture.id : `${service}/full/${THUMBNAIL_SIZE}/0/default.jpg`;
+}
+
 /** Returns the photographs of a canvas that have an image service. */
 function photographsOf(pictures: Resource[], canvas: Resource, language: string): Photograph[] {
   return pictures.flatMap((picture, index) => {
@@ -169,7 +178,7 @@ export function readManifest(manifest: Resource, language: string): Book {
       ranges: [...new Set((ranges.get(canvas.id) ?? []).filter((label) => label !== ""))],
       photographs,
       service,
-      thumbnail: canvas.thumbnail?.[0]?.id ?? (service && `${service}/full/${THUMBNAIL_SIZE}/0/default.jpg`),
+      thumbnail: canvas.thumbnail?.[0]?.id ?? (service && thumbnailOf(pictures[0]!, service)),
       width: photographs[0]?.width ?? canvas.width ?? 1,
       height: photographs[0]?.height ?? canvas.height ?? 1,
       continuous: behavior.includes("continuous"),
