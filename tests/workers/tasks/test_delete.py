@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import pytest
 from asgi_client import AsgiClient
-from deletable_library import ANNA, BO, REPLICA, build_deletable_library
+from deletable_library import ANNA, BO, REPLICA, SetClock, build_deletable_library
 from deletable_library import DeletableLibrary as Library
 from image_requests import PREFIX
+from saved_repository import SavedRepository
 from silent_progress import SilentProgress
 from sqlalchemy import text
 
@@ -63,9 +64,20 @@ CHEN = Account("chen", Role.LIBRARIAN, "")
 PROGRESS = SilentProgress()
 
 
+@pytest.fixture(scope="module")
+def original(
+    tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer
+) -> tuple[Library, SavedRepository]:
+    folder = tmp_path_factory.mktemp("original")
+    library = build_deletable_library(folder, examiner, memory_repository)
+    return library, SavedRepository(library.repository, folder)
+
+
 @pytest.fixture
-def library(tmp_path: Path, examiner: ChildDepositExaminer) -> Library:
-    return build_deletable_library(tmp_path, examiner, memory_repository)
+def library(original: tuple[Library, SavedRepository]) -> Library:
+    library, saved = original
+    clock = SetClock()
+    return replace(library, context=replace(library.context, repository=saved.copy(clock)), clock=clock)
 
 
 def test_a_deletion_by_two_people_leaves_tombstones_and_the_log(library: Library) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from deposits import write_deposit
+from saved_repository import SavedRepository
 
 from preservation.log.sequencer import open_log
 from preservation.ocfl import objects
@@ -15,19 +18,23 @@ from preservation.ocfl.restoration import Damage, find_damage, restore
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
+from repository.config import Settings
 from repository.database.outbox import Job, JobState
 from repository.errors import DigestMismatch
 from repository.identifiers import Kind, mint
 from repository.model.work import EventType
-from repository.repository import Repository
+from repository.repository import Repository, memory_repository
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
+from workers.bootstrap import prepare_repository
+from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
 from workers.service.local import local_runner
 from workers.tasks.jobs import ingest_job
 from workers.tasks.preserve import RECORD, read_events
 
 MASTER = "masters/0002.tif"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def delete(store: ObjectStore, key: str) -> None:
@@ -76,15 +83,41 @@ def logged_types(repository: Repository) -> list[str]:
     return [parse_event(leaf).type for leaf in log.entries(0, log.size)]
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, examiner: ChildDepositExaminer) -> tuple[SavedRepository, str]:
+    """A saved repository with one work, whose deposit is beside its data folder."""
+    folder = tmp_path_factory.mktemp("original")
+    repository = prepare_repository(memory_repository(Settings(data=folder / "var"), lambda: NOON))
+    deposit = write_deposit(folder / "deposit")
+    (deposit / "text").mkdir()
+    (deposit / "text/0001.json").write_text('{"a": 1}')
+    work, _, _ = result(ingest(TaskContext(repository, examiner), deposit))
+    return SavedRepository(repository, folder), work
+
+
+@pytest.fixture
+def context(original: tuple[SavedRepository, str], examiner: ChildDepositExaminer) -> TaskContext:
+    """The context of a repository that has `work`."""
+    return TaskContext(original[0].copy(), examiner)
+
+
+@pytest.fixture
+def work(original: tuple[SavedRepository, str]) -> str:
+    return original[1]
+
+
+@pytest.fixture
+def deposit(context: TaskContext) -> Path:
+    """The deposit of `work`."""
+    return context.repository.settings.data.with_name("deposit")
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("path", [MASTER, "deposit/work.toml", "text/0001.json", RECORD])
 def test_repeated_ingest_restores_a_damaged_file_and_records_it(
-    context: TaskContext, deposit: Path, path: str, damage: Callable[[ObjectStore, str], None]
+    context: TaskContext, deposit: Path, work: str, path: str, damage: Callable[[ObjectStore, str], None]
 ) -> None:
-    (deposit / "text").mkdir()
-    (deposit / "text/0001.json").write_text('{"a": 1}')
     repository = context.repository
-    work, _, _ = result(ingest(context, deposit))
     key = key_of(repository, work, path)
     content = repository.store.read(key)
     damage(repository.store, key)
@@ -99,16 +132,16 @@ def test_repeated_ingest_restores_a_damaged_file_and_records_it(
     assert logged_types(repository).count(EventType.RECOVERY) == 1
 
 
-def test_damage_that_occurs_again_is_recorded_again(context: TaskContext, deposit: Path) -> None:
-    work, _, _ = result(ingest(context, deposit))
+def test_damage_that_occurs_again_is_recorded_again(context: TaskContext, deposit: Path, work: str) -> None:
     for count in (1, 2):
         delete(context.repository.store, key_of(context.repository, work, MASTER))
         assert result(ingest(context, deposit)) == (work, False, 1)
         assert logged_types(context.repository).count(EventType.RECOVERY) == count
 
 
-def test_next_version_restores_what_it_shares_with_the_one_before(context: TaskContext, deposit: Path) -> None:
-    work, _, _ = result(ingest(context, deposit))
+def test_next_version_restores_what_it_shares_with_the_one_before(
+    context: TaskContext, deposit: Path, work: str
+) -> None:
     flip(context.repository.store, key_of(context.repository, work, MASTER))
     record = deposit / "work.toml"
     record.write_text(record.read_text("utf-8").replace("試書", "正名"), "utf-8")
@@ -116,8 +149,7 @@ def test_next_version_restores_what_it_shares_with_the_one_before(context: TaskC
     assert validate_object(context.repository.store, paths.ocfl_object(work)).valid
 
 
-def test_refused_deposit_restores_nothing(context: TaskContext, deposit: Path) -> None:
-    work, _, _ = result(ingest(context, deposit))
+def test_refused_deposit_restores_nothing(context: TaskContext, deposit: Path, work: str) -> None:
     key = key_of(context.repository, work, MASTER)
     delete(context.repository.store, key)
     (deposit / "0003.tif").write_bytes(b"II*\0nonsense")
@@ -128,16 +160,15 @@ def test_refused_deposit_restores_nothing(context: TaskContext, deposit: Path) -
 
 
 def test_another_work_with_the_same_master_does_not_vouch_for_it(
-    context: TaskContext, deposit: Path, tmp_path: Path
+    context: TaskContext, deposit: Path, work: str, tmp_path: Path
 ) -> None:
-    first, _, _ = result(ingest(context, deposit))
     other = shutil.copytree(deposit, tmp_path / "other")
     (other / "0003.tif").unlink()
     (other / "work.toml").write_text('title = "節本"\nidentifier = "節本"\n', "utf-8")
     second, _, _ = result(ingest(context, other))
-    flip(context.repository.store, key_of(context.repository, first, MASTER))
+    flip(context.repository.store, key_of(context.repository, work, MASTER))
     assert result(ingest(context, other)) == (second, False, 0)
-    assert result(ingest(context, deposit)) == (first, False, 1)
+    assert result(ingest(context, deposit)) == (work, False, 1)
 
 
 def test_content_is_restored_only_from_bytes_with_its_digest() -> None:
