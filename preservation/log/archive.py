@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import islice
-from pathlib import Path
 from typing import IO, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from preservation.log import notes
 from preservation.log.archive_readme import readme
@@ -24,7 +25,7 @@ from preservation.log.log import ProvenanceLog
 from preservation.log.notes import parse_checkpoint, parse_note
 from preservation.log.sequencer import open_log
 from preservation.log.subject import Subject, events_of
-from preservation.log.timestamp import timestamp_response
+from preservation.log.timestamp import read_roots, timestamp_response
 from preservation.log.witnesses import WitnessPolicy, witness_policy
 from repository.errors import NotFound
 from repository.model.work import Event
@@ -75,9 +76,11 @@ def write_archive(
 ) -> int:
     """Write an archive of at most `limit` entries after the index `after`; return how many it has.
 
-    Evidence is made and written one by one. Raises `NotFound` when there is none, `LogInvalid`, `StoreFault`.
+    Evidence is made and written one by one. Raises `NotFound` when there is none, `LogInvalid`, `SettingInvalid`,
+    `StoreFault`.
     """
     log, settings = open_log(repository), repository.settings
+    roots = read_roots(settings.tsa_certificates)
     policy = witness_policy(settings)
     events = events_of(repository, subject, after)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as written:
@@ -88,8 +91,8 @@ def write_archive(
         archive.add_checkpoints()
         archive.add("contents.csv", _csv(archive.contents))
         archive.add("policy.txt", policy_text(log, policy, archive.checkpoints, settings.base_url))
-        if settings.tsa_certificates:
-            archive.add("roots.pem", Path(settings.tsa_certificates).read_bytes())
+        if roots:
+            archive.add("roots.pem", b"".join(root.public_bytes(Encoding.PEM) for root in roots))
         archive.add("verify.py", resources.files("preservation.verifier").joinpath("verify.py").read_bytes())
         more = next(events, None) is not None
         name = subject.name

@@ -25,7 +25,7 @@ from preservation.log.subject import Subject, events_of, evidence_of, parse_subj
 from preservation.log.timestamped import timestamp_log
 from preservation.premis import ChangeOfAccess, access_event, accession_event, parse_event
 from repository.config import Settings
-from repository.errors import IdentifierInvalid, NotFound
+from repository.errors import IdentifierInvalid, NotFound, SettingInvalid
 from repository.model.work import WorkAccess
 from repository.paths import LOG_COSIGNED
 from repository.repository import Repository, open_repository
@@ -125,6 +125,9 @@ def test_archive_of_a_work_verifies_itself_and_has_every_event(
     openssl("ts", "-verify", "-data", text, "-in", response, "-CAfile", folder / "roots.pem")
     assert verifier_key(repository) in (folder / "policy.txt").read_text("utf-8")
     assert f"证据包 {WORK}" in (folder / "README.txt").read_text("utf-8")
+    absent = replace(stamped.settings, tsa_certificates=str(tmp_path / "none.pem"))
+    with pytest.raises(SettingInvalid, match="none.pem"):
+        archive(replace(stamped, settings=absent), parse_subject(WORK))
     damaged = next((folder / "evidence").iterdir())
     damaged.write_bytes(damaged.read_bytes().replace(b"\nindex ", b"\nindex 1", 1))
     assert run_verifier(folder).returncode == 1
