@@ -1,6 +1,8 @@
 """Accounts, their sessions, and the secret that web processes share.
 
-A session is known by the SHA-256 of its token, so that a copy of the database opens no session.
+A session has a token, which opens pages, and a reference, which is the SHA-256 of the token and opens restricted images
+(in a signed cookie). The database keeps the SHA-256 of the reference. A copy of the database therefore opens neither,
+although the secret that signs cookies is in it.
 """
 
 from __future__ import annotations
@@ -143,8 +145,8 @@ class AccountSessions:
             if account is None or account.disabled is not None:
                 return None
             started, ends = timestamp(now), timestamp(now + SESSION_LIFETIME)
-            digest = session_reference(token)
-            row = AccountSessionRow(token_sha256=digest, account=name, started=started, used=started, ends=ends)
+            key = _key_of(session_reference(token))
+            row = AccountSessionRow(token_sha256=key, account=name, started=started, used=started, ends=ends)
             session.add(row)
             return token
 
@@ -161,7 +163,7 @@ class AccountSessions:
             AccountSessionRow, AccountSessionRow.account == AccountRow.name
         )
         query = joined.where(
-            AccountSessionRow.token_sha256 == reference,
+            AccountSessionRow.token_sha256 == _key_of(reference),
             AccountSessionRow.ends > timestamp(now),
             AccountSessionRow.used > timestamp(now - SESSION_IDLE),
             AccountRow.disabled.is_(None),
@@ -181,7 +183,7 @@ class AccountSessions:
 
     def end_of(self, reference: str) -> None:
         """End a session by its reference; harmless if it has ended."""
-        ending = delete(AccountSessionRow).where(AccountSessionRow.token_sha256 == reference)
+        ending = delete(AccountSessionRow).where(AccountSessionRow.token_sha256 == _key_of(reference))
         run_transaction(self._sessions, lambda session: session.execute(ending))
 
     def count(self, name: str) -> int:
@@ -191,7 +193,7 @@ class AccountSessions:
             return session.scalar(query) or 0
 
     def _record_use(self, reference: str, time: str) -> None:
-        row = update(AccountSessionRow).where(AccountSessionRow.token_sha256 == reference)
+        row = update(AccountSessionRow).where(AccountSessionRow.token_sha256 == _key_of(reference))
         run_transaction(self._sessions, lambda session: session.execute(row.values(used=time)))
 
 
@@ -211,5 +213,9 @@ def _end_sessions(session: Session, name: str) -> None:
 
 
 def session_reference(token: str) -> str:
-    """Return the reference of a session, the SHA-256 of its token: it finds the session and opens none."""
+    """Return the reference of a session, the SHA-256 of its token: it finds the session, and opens no page."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _key_of(reference: str) -> str:
+    return hashlib.sha256(reference.encode()).hexdigest()

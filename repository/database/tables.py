@@ -267,11 +267,12 @@ class AccountRow(Table):
 
 
 class AccountSessionRow(Table):
-    """A session of an account: the SHA-256 of its token, and when it began, was last used and ends at the latest."""
+    """A session of an account: its key, and when it began, was last used and ends at the latest."""
 
     __tablename__ = "account_sessions"
 
     token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The token after SHA-256 twice: after once it is the reference that the access cookie has."""
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), index=True)
     started: Mapped[str] = mapped_column(String(32))
     used: Mapped[str] = mapped_column(String(32))

@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from repository.clock import timestamp
-from repository.database.accounts import SESSION_IDLE, SESSION_LIFETIME, AccountExists, Accounts, AccountSessions
+from repository.database.accounts import (
+    SESSION_IDLE,
+    SESSION_LIFETIME,
+    AccountExists,
+    Accounts,
+    AccountSessions,
+    session_reference,
+)
 from repository.database.engine import migrate, open_database, read_session, sessions_of
 from repository.database.login_failures import FAILURES_REMEMBERED, LoginFailures
 from repository.database.tables import AccountSessionRow, LoginFailureRow
@@ -76,7 +83,7 @@ def test_changes_of_unknown_accounts_are_refused(tables: Tables) -> None:
     assert tables.accounts.credentials("nobody") is None
 
 
-def test_session_belongs_to_its_account_and_its_token_is_not_stored(tables: Tables) -> None:
+def test_session_belongs_to_its_account_and_nothing_stored_opens_it(tables: Tables) -> None:
     tables.accounts.add("li", Role.LIBRARIAN, "hash")
     token = tables.sessions.start("li")
     assert token is not None
@@ -86,7 +93,9 @@ def test_session_belongs_to_its_account_and_its_token_is_not_stored(tables: Tabl
     assert tables.sessions.account(token + "x") is None
     with read_session(tables.factory) as session:
         (row,) = session.scalars(select(AccountSessionRow))
-    assert token not in (row.token_sha256, row.account)
+    assert tables.sessions.account_of(session_reference(token)) == account
+    assert not {token, session_reference(token)} & {row.token_sha256, row.account}
+    assert tables.sessions.account_of(row.token_sha256) is None
 
 
 @pytest.mark.parametrize("ending", ["end", "disable", "password"])
