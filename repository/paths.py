@@ -7,6 +7,7 @@
     pyramids/{3}/{image}/{recipe}.zip              one pyramid per image and recipe
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
+    published/edition.json                         of which release and settings these are (`presentation/edition.py`)
     published/text/{3}/{work}/texts.jsonl          the text of a work's pages (`repository/texts.py`)
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)
@@ -37,6 +38,7 @@ OCFL_ROOT: Final = "ocfl"
 PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
 COLLECTIONS: Final = "published/collections"
+PUBLISHED_EDITION: Final = "published/edition.json"
 UNFINISHED: Final = "unfinished"
 DELETED: Final = "deleted"
 QUARANTINE: Final = "quarantine"

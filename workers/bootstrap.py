@@ -27,6 +27,7 @@ from repository.errors import Busy, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
 from repository.storage.address import S3_SCHEME
+from workers.published_edition import prepare_edition
 
 _WAIT_SECONDS: Final = 60.0
 
@@ -100,6 +101,7 @@ def prepare_repository(repository: Repository) -> Repository:
         prepare_salt(repository, keeps_file=(repository.settings.keys / key_file.KEY_FILE).exists())
     objects.prepare_storage_root(repository.store)
     prepare_canaries(repository, PRIMARY)
+    prepare_edition(repository)
     return repository
 
 

@@ -7,7 +7,7 @@ last has `PER_PAGE` activities, so an activity never leaves its page, and a page
 activity   when
 =========  =============================================================================================
 Create     a work enters public view, for the first time or again after a withdrawal
-Update     a new version of a work, or another level of access to its images
+Update     a new version of a work, another level of access to its images, or a manifest that was built anew
 Delete     a work leaves public view: it is withdrawn, or lost; deletion by two people follows a withdrawal
 Move       the repository has another public address (`shanben changes refresh --moved-from`)
 Refresh    activities of all works follow it

@@ -77,6 +77,16 @@ class ChangeFeed:
 
         return run_transaction(self._sessions, action)
 
+    def update(self, work: str) -> None:
+        """Append that the manifest of a work has changed, if the work is in public view."""
+
+        def action(session: Session) -> None:
+            row = _record_row(session, work)
+            if row is not None and not row.deleted:
+                _append_one(session, ChangeKind.UPDATE, work, row, self._clock)
+
+        run_transaction(self._sessions, action)
+
     def records(self, wanted: RecordRange, limit: int, *, with_works: bool = True) -> list[FeedRecord]:
         """Return at most `limit` records in the order of their newest activities; without their works if not wanted.
 

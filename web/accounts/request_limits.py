@@ -1,14 +1,14 @@
 """Limits the requests of one client, by what they cost.
 
-===================================================================  ======================  =======================
-requests                                                             processor time          limit, a minute
-===================================================================  ======================  =======================
-search, lists of works, harvesting, the interface for programs,      4 to 150 ms             the setting
-parts of the sitemap
-pages, records and texts of a work                                   5 to 30 ms: it grows    `_TIMES_OF_A_WORK` times
-                                                                     with the work           the setting
-all else: manifests, tiles, the log                                  below 3 ms              none
-===================================================================  ======================  =======================
+==================================================  ==================================  ========================
+requests                                            processor time                      limit, a minute
+==================================================  ==================================  ========================
+search, lists of works, harvesting, the interface   1 to 80 ms, more in large indexes;  the setting
+for programs, parts of the sitemap                  480 ms for a part of the sitemap
+pages, records and texts of a work                  4 to 26 ms for 300 pages,           `_TIMES_OF_A_WORK` times
+                                                    15 to 210 ms for 2,000              the setting
+all else: manifests, tiles, the log                 below 5 ms                          none
+==================================================  ==================================  ========================
 
 The two are counted apart, so that a viewer that loads the text of many pages can still search. The numbers are counted
 by the library `limits` in a moving window of a minute. With Redis as the broker, all web processes count together;

@@ -127,6 +127,8 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.delete-copy": LocalizedText("删除副本", "deletion of a copy"),
         "kind.access": LocalizedText("保存利用限制", "access change"),
         "kind.alarms": LocalizedText("检查警报", "alarm check"),
+        "kind.republish": LocalizedText("核对已发布的清单", "comparison of manifests"),
+        "kind.manifest": LocalizedText("重新发布清单", "publication of a manifest"),
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),

@@ -43,6 +43,7 @@ from repository.repository import Repository
 from workers.deposit.examiner import DepositExaminer
 from workers.harvest.keeping import restore_sources
 from workers.progress import Progress
+from workers.published_edition import record_edition
 from workers.tasks.jobs import INGEST, delete_work_job, feature_index_job, search_index_job
 from workers.tasks.preserve import preserved_access, read_events, read_work
 from workers.tasks.publish import publication_of, publish_all, publish_work
@@ -112,6 +113,8 @@ def rebuild(repository: Repository, examiner: DepositExaminer, progress: Progres
         _restore_deletions(repository, log)
         restore_sources(repository)
         publish_all(repository)  # 5
+        if not reading.skipped:
+            record_edition(repository)
         repository.jobs.enqueue(search_index_job())
         if repository.settings.similar_pages:
             repository.jobs.enqueue(feature_index_job())  # 6

@@ -4,7 +4,8 @@ At every run: jobs held by dead processes of this machine or past their lease ar
 the provenance log get a job, so do works that the search index does not have, and restrictions of access that have
 ended are recorded as ended. Once a minute: alarms are decided, sources whose harvest is due get a job, and witnesses
 that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
-replica lacks get replication jobs, the features of pages and the search index are compared with the catalogue, stores
+replica lacks get replication jobs, manifests of an earlier release are published again, the features of pages and the
+search index are compared with the catalogue, stores
 with due files are swept, finished jobs are purged and incomplete uploads removed from the stores. The first sweep waits
 a little, so that a process that starts serves first.
 """
@@ -41,6 +42,7 @@ from workers.tasks.jobs import (
     witness_job,
 )
 from workers.tasks.replicate import replication_jobs
+from workers.tasks.republish import queue_republishing
 
 DONE_SECONDS: Final = 24 * 3600.0
 """The seconds for which a finished job is kept: the catalogue records what it did."""
@@ -80,12 +82,15 @@ class Schedule:
         self._next_sweeps = monotonic() + FIRST_SWEEP_SECONDS
         self._is_first = True
         self._is_filling = False
+        self._is_republishing = False
 
     def run(self) -> None:
         """Do the work that is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
         self.release()
         if self._is_filling and not self._repository.jobs.active(REPLICATE_WORK, 1):
             self._queue_replication(failed=False)
+        if self._is_republishing:
+            self._is_republishing = queue_republishing(self._repository)
         if monotonic() >= self._next_hour:
             self._run_hourly()
         end_restrictions(self._repository)
@@ -136,6 +141,7 @@ class Schedule:
         if self._repository.settings.similar_pages:
             self._repository.jobs.enqueue(feature_index_job())
         self._repository.jobs.enqueue(search_check_job())
+        self._is_republishing = queue_republishing(self._repository)
         purge_finished(self._repository)
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:

@@ -25,6 +25,7 @@ from repository.localized import Language, LocalizedText
 from repository.model.work import Pyramid
 from repository.repository import Repository
 from repository.storage.content import Chunk
+from workers.published_edition import is_outdated
 from workers.tasks.jobs import PUBLISH_COLLECTIONS
 from workers.tasks.publish import collections_of, manifest_of
 
@@ -54,6 +55,8 @@ def check_published(repository: Repository, work: str, on_progress: OnProgress) 
     checks = list(_check_documents(repository, work, on_progress))
     if any(each.finding for each in checks):  # one may have been published meanwhile
         checks = list(_check_documents(repository, work, on_progress))
+    if any(each.finding for each in checks) and is_outdated(repository):  # not damaged: of an earlier release
+        checks = [FileCheck(each.key, reason=_BEING_PUBLISHED) if each.finding else each for each in checks]
     return CheckedObject(len(checks), checks)
 
 

@@ -20,6 +20,8 @@ INGEST: Final = "ingest"
 PAGE: Final = "page"
 SEQUENCE_EVENTS: Final = "journal"
 PUBLISH_COLLECTIONS: Final = "collection"
+REPUBLISH: Final = "republish"
+PUBLISH_MANIFEST: Final = "manifest"
 REPLICATE_WORK: Final = "replicate"
 REPLICATE_LOG: Final = "replicate-log"
 REPAIR_PYRAMID: Final = "pyramid"
@@ -93,6 +95,16 @@ def collection_job(accessioned: str) -> NewJob:
     """Return the job that publishes the collections which contain a work accessioned at this time."""
     period = smallest_period(accessioned)
     return NewJob(f"{PUBLISH_COLLECTIONS}:{period.name}", PUBLISH_COLLECTIONS, {"part": period.name})
+
+
+def republish_job(edition: str) -> NewJob:
+    """Return the job that publishes again the manifests of the next works that are not of this edition."""
+    return NewJob(f"{REPUBLISH}:{edition}", REPUBLISH, {"edition": edition})
+
+
+def manifest_job(work: str) -> NewJob:
+    """Return the job that publishes the manifest of a work again."""
+    return NewJob(f"{PUBLISH_MANIFEST}:{work}", PUBLISH_MANIFEST, {"work": work})
 
 
 def replicate_work_job(store: str, work: str) -> NewJob:

@@ -21,6 +21,7 @@ from workers.tasks.pyramids import repair_pyramid
 from workers.tasks.recognise import recognise_pages, recognise_work
 from workers.tasks.repair import repair_stores, repair_work
 from workers.tasks.replicate import replicate_log, replicate_work
+from workers.tasks.republish import publish_again, republish
 from workers.tasks.search_index import index_changes
 from workers.tasks.sequence_events import sequence_events
 from workers.tasks.sweep import sweep_store
@@ -32,6 +33,8 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.PAGE: ingest_page,
     jobs.SEQUENCE_EVENTS: sequence_events,
     jobs.PUBLISH_COLLECTIONS: publish_collections,
+    jobs.REPUBLISH: republish,
+    jobs.PUBLISH_MANIFEST: publish_again,
     jobs.REPLICATE_WORK: replicate_work,
     jobs.REPLICATE_LOG: replicate_log,
     jobs.REPAIR_PYRAMID: repair_pyramid,

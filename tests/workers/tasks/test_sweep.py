@@ -133,8 +133,8 @@ def copied(source: ObjectStore) -> ObjectStore:
 
 
 def files(store: ObjectStore) -> int:
-    """Count the files that a sweep must account for: of partial tiles of the log only the newest, no search index."""
-    left_out = ("canaries/", "unfinished/", "search/")
+    """Count the files that a sweep must account for: of partial tiles of the log only the newest, no derived index."""
+    left_out = ("canaries/", "unfinished/", "search/", "published/edition.json")
     keys = [stored.key for stored in store.list() if not stored.key.startswith(left_out)]
     return len({key.rpartition(".p/")[0] or key for key in keys})
 
