@@ -114,23 +114,40 @@ class OpenSegment:
             return self._text_matches(reader, phrase, work)
 
     def _text_matches(self, reader: SegmentReader, phrase: Phrase, work: int | None) -> TextMatches:
-        found: dict[Tier, Numbers] = {}
-        is_complete = True
-        for tier, wider in zip(reversed(TIERS), (None, *reversed(TIERS)), strict=False):
-            rows = found.get(wider) if wider else None
-            if rows is not None and (not len(rows) or self._is_same(phrase, tier)):
-                found[tier] = rows
-                continue
-            if phrase.has_wildcard:
-                rows = self._text_rows(reader, phrase, tier, work) if rows is None else rows
-                is_complete &= len(rows) <= VERIFIED_BLOCKS
-                found[tier] = self._verified(reader, phrase, tier, rows)
-            elif rows is None or len(rows) > FEW_BLOCKS:
-                found[tier] = self._text_rows(reader, phrase, tier, work)
-            else:
-                index, sought = text_expression(phrase, tier)
-                found[tier] = np.array([row for row in rows if reader.has_row(tier, index, sought, int(row))], np.int64)
-        return TextMatches(found, is_complete)
+        """Look into the widest tier, and into the narrower ones where they may differ: they have a part of its blocks.
+
+        If the exact tier has all of them, so has the folded one.
+        """
+        widest = self._text_rows(reader, phrase, Tier.VARIANT, work)
+        is_complete = not phrase.has_wildcard or len(widest) <= VERIFIED_BLOCKS
+        if phrase.has_wildcard:
+            widest = self._verified(reader, phrase, Tier.VARIANT, widest)
+
+        def narrowed(tier: Tier) -> Numbers:
+            return self._narrowed(reader, phrase, tier, widest, work)
+
+        if not len(widest):
+            folded = exact = widest
+        elif self._is_same(phrase, Tier.FOLDED):
+            folded = widest
+            exact = widest if self._is_same(phrase, Tier.EXACT) else narrowed(Tier.EXACT)
+        elif self._is_same(phrase, Tier.EXACT):
+            folded = exact = narrowed(Tier.FOLDED)
+        else:
+            exact = narrowed(Tier.EXACT)
+            folded = widest if len(exact) == len(widest) else narrowed(Tier.FOLDED)
+        return TextMatches({Tier.EXACT: exact, Tier.FOLDED: folded, Tier.VARIANT: widest}, is_complete)
+
+    def _narrowed(
+        self, reader: SegmentReader, phrase: Phrase, tier: Tier, widest: Numbers, work: int | None
+    ) -> Numbers:
+        """Return which blocks of the widest tier have a phrase in a narrower one."""
+        if phrase.has_wildcard:
+            return self._verified(reader, phrase, tier, widest)
+        if len(widest) > FEW_BLOCKS:
+            return self._text_rows(reader, phrase, tier, work)
+        index, sought = text_expression(phrase, tier)
+        return np.array([row for row in widest if reader.has_row(tier, index, sought, int(row))], np.int64)
 
     @staticmethod
     def _text_rows(reader: SegmentReader, phrase: Phrase, tier: Tier, work: int | None) -> Numbers:
