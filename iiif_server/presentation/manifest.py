@@ -57,7 +57,7 @@ _COVER_SIDE: Final = 400
 _PDF: Final = LocalizedText("全书（PDF）", "The work (PDF)")
 _PLAIN_TEXT: Final = LocalizedText("全文", "Text")
 _PICTURES: Final = LocalizedText("全部图像（ZIP）", "All images (ZIP)")
-_BAG: Final = LocalizedText("BagIt 包（ZIP），合作馆凭令牌下载", "BagIt bag (ZIP), for partners with a token")
+_BAG: Final = LocalizedText("BagIt 包（ZIP），合作机构凭令牌下载", "BagIt bag (ZIP), for partners with a token")
 _BAG_PROFILE: Final = "https://www.rfc-editor.org/rfc/rfc8493"
 _PICTURE_FORMATS: Final = {
     "gif": "image/gif",

@@ -256,7 +256,7 @@ _SLOW: Final = LocalizedText("应答过慢", "its answer takes too long")
 _LONG: Final = LocalizedText("应答超过 {bytes} 字节", "its answer has more than {bytes} bytes")
 _NO_TARGET: Final = LocalizedText("重定向的地址有误", "it redirects to an address that is not valid")
 _PRIVATE: Final = LocalizedText(
-    "{address} 不是公网地址；如确属合作方，请写入设置 SHANBEN_HARVEST_PRIVATE",
+    "{address} 不是公网地址；如确属合作机构，请写入设置 SHANBEN_HARVEST_PRIVATE",
     "{address} is not a public address; if it is a partner's, name its host in SHANBEN_HARVEST_PRIVATE",
 )
 _FORM: Final = LocalizedText(

@@ -49,7 +49,7 @@ class RequestsLimited(RequestLimited):
 
     code = "request.rate"
     text = LocalizedText(
-        "请求过于频繁；请在 {seconds} 秒后重试，或向馆方申请合作馆令牌",
+        "请求过于频繁；请在 {seconds} 秒后重试，或向馆方申请合作机构令牌",
         "Too many requests from this address; try again in {seconds} seconds, or ask the library for a partner's token",
     )
 

@@ -15,7 +15,7 @@ from web.cli.terminal import Terminal, command
 
 @click.group()
 def token() -> None:
-    """合作馆令牌：发放、列出、撤销。 Tokens of partners: create, list, revoke."""
+    """合作机构令牌：发放、列出、撤销。 Tokens of partners: create, list, revoke."""
 
 
 @token.command()

@@ -36,7 +36,7 @@ class PartnerTokenNeeded(AuthorizationNeeded):
 
     code = "token.needed"
     text = LocalizedText(
-        "此服务供合作馆使用；请在 Authorization: Bearer 中附上有效的令牌",
+        "此服务供合作机构使用；请在 Authorization: Bearer 中附上有效的令牌",
         "This service is for partners; send a valid token in Authorization: Bearer",
     )
 

@@ -24,7 +24,7 @@ from repository.model.work import Work
 
 NOTE: Final = (
     "Names of people and remarks are left out for partners: see metadata/left-out.json."
-    " 供合作馆的包略去人名与备注，详见 metadata/left-out.json。"
+    " 供合作机构的包略去人名与备注，详见 metadata/left-out.json。"
 )
 """What ``bag-info.txt`` says of it."""
 

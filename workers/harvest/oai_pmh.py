@@ -72,7 +72,9 @@ class ProviderError(DocumentRefused):
     """An error of the protocol; `name` is its code, such as ``badArgument``."""
 
     code = "partner.oai"
-    text = LocalizedText("合作方的 OAI-PMH 服务报错 {name}：{reason}", "The OAI-PMH provider reports {name}: {reason}")
+    text = LocalizedText(
+        "合作机构的 OAI-PMH 服务报错 {name}：{reason}", "The OAI-PMH provider reports {name}: {reason}"
+    )
 
 
 def request_url(base: str, arguments: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ class DocumentRefused(ContentError):
     """A document of a partner that cannot be read, or that no honest partner sends."""
 
     code = "partner.document"
-    text = LocalizedText("合作方的文件无法读取：{reason}", "The partner's document cannot be read: {reason}")
+    text = LocalizedText("合作机构的文件无法读取：{reason}", "The partner's document cannot be read: {reason}")
 
 
 def parse_xml(body: bytes) -> Any:
