@@ -17,9 +17,10 @@ import rapidocr
 from iiif_server.pyramid.grid import Box, TileGrid
 from iiif_server.render.assemble import Assembler
 from repository.sandbox.channel import Channel
+from workers.ocr.notes import read_columns
 from workers.ocr.records import RecognisedLine, RecognisedPage
 from workers.ocr.sections import Section, reduced_size, sections
-from workers.text.columns import are_vertical, in_columns
+from workers.text.columns import are_vertical
 from workers.text.source import clean_line
 
 _CODECS: Final = (imagecodecs.jpeg8_decode, imagecodecs.Jpeg8Error)  # loaded when first used: see `render/child.py`
@@ -57,13 +58,14 @@ def recognise_page(channel: Channel, sides: tuple[int, int, int]) -> RecognisedP
     scale_x, scale_y = grid.width / pixels.shape[1], grid.height / pixels.shape[0]
     found = [line for section in sections(pixels.shape[1]) for line in _lines(pixels, section)]
     boxes = [box for _, box, _ in found]
-    order = in_columns(boxes) if are_vertical(boxes) else range(len(found))
+    order = read_columns(boxes) if are_vertical(boxes) else [(index, False) for index in range(len(found))]
     lines = []
-    for text, (left, top, right, bottom), confidence in (found[index] for index in order):
+    for index, is_note in order:
+        text, (left, top, right, bottom), confidence = found[index]
         x, y = max(0, int(left * scale_x)), max(0, int(top * scale_y))
         width, height = int(right * scale_x) - x, int(bottom * scale_y) - y
         size = max(1, min(width, grid.width - x)), max(1, min(height, grid.height - y))
-        lines.append(RecognisedLine(text, (x, y, *size), confidence))
+        lines.append(RecognisedLine(text, (x, y, *size), confidence, is_note))
     return RecognisedPage(tuple(lines))
 
 

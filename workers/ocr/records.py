@@ -13,11 +13,15 @@ from repository.sandbox.functions import SandboxFunction
 
 @dataclass(frozen=True, slots=True)
 class RecognisedLine:
-    """A line or a column: left, top, width and height in pixels of the image, and how sure the engine is, 0 to 1."""
+    """A line or a column: left, top, width and height in pixels of the image, and how sure the engine is, 0 to 1.
+
+    `is_note` marks small characters in double columns (夹注).
+    """
 
     text: str
     box: tuple[int, int, int, int]
     confidence: float
+    is_note: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class RecognisedPage:
 
     def text(self, page: str, engine: str) -> PageText:
         """Return the text of the page with this key, as this engine read it. Its quality is the mean confidence."""
-        lines = tuple(TextLine(line.text, Rectangle(*line.box)) for line in self.lines)
+        lines = tuple(TextLine(line.text, Rectangle(*line.box), line.is_note) for line in self.lines)
         return PageText(page, TextKind.OCR, lines, engine, self.quality())
 
     def quality(self) -> float | None:

@@ -24,7 +24,8 @@ from workers.service.local import local_runner
 from workers.tasks import recognise
 from workers.tasks.jobs import ingest_job, recognise_work_job
 
-COLUMNS = ("天地玄黃宇宙洪荒", "日月盈昃辰宿列張", "寒來暑往秋收冬藏")
+LINES = ("天地玄黃宇宙洪荒", "日月盈昃", "日滿則側月盈", "則食辰者十二", "列", "寒來暑往秋收冬藏")
+NOTE = (2, 3)
 
 needs_engine = pytest.mark.skipif(installed_engine() is None, reason="the packages of OCR are absent: run make ocr")
 
@@ -35,13 +36,16 @@ def run(context: TaskContext, new_job: NewJob) -> Job:
 
 
 def printed_page(path: Path) -> None:
-    """Print `COLUMNS` from right to left and from top to bottom on light paper."""
+    """Print `LINES` in three columns from the right on light paper, with a note in double columns in the second."""
     paper = np.random.default_rng(1).normal(215, 6, (900, 700)).astype(np.uint8)
     picture = Image.fromarray(paper)
-    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(find_font(PACKAGE), 78)
-    for column, text in enumerate(COLUMNS):
+    draw = ImageDraw.Draw(picture)
+    places = ((500, 0), (330, 0), (371, 4), (328, 4), (330, 7), (160, 0))
+    for number, (text, (left, first)) in enumerate(zip(LINES, places, strict=True)):
+        size, step = (39, 46) if number in NOTE else (78, 92)
+        font = ImageFont.truetype(find_font(PACKAGE), size)
         for row, character in enumerate(text):
-            draw.text((500 - 170 * column, 70 + 92 * row), character, 25, font)
+            draw.text((left, 70 + 92 * first + step * row), character, 25, font)
     picture.save(path)
 
 
@@ -72,10 +76,12 @@ def test_pages_without_text_are_recognised_once_by_each_version_of_the_engine(
     assert text.quality
     assert text.quality > 0.9
     found = "".join(line.text for line in text.lines)
-    assert sum(a == b for a, b in zip(found, "".join(COLUMNS), strict=False)) >= 22
+    assert sum(a == b for a, b in zip(found, "".join(LINES), strict=False)) >= len("".join(LINES)) - 3
+    assert [index for index, line in enumerate(text.lines) if line.is_note] == list(NOTE)
     regions = [line.region for line in text.lines if line.region]
-    assert [region.x for region in regions] == sorted((region.x for region in regions), reverse=True)
-    assert all(0 < region.x < 600 and region.height > 600 for region in regions)
+    assert [region.x > 480 for region in regions] == [True] + [False] * 5
+    assert regions[2].x > regions[3].x
+    assert all(0 < region.x < 600 and region.height > 600 for region in (regions[0], regions[-1]))
     assert {each.kind for each in texts_of_page(store, work, "0003")} == {TextKind.TRANSCRIPTION}
     assert not list(validate_object(store, paths.ocfl_object(work)).errors)
 
