@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import tarfile
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,23 @@ def test_release_data_is_served_and_its_evidence_is_checked_offline(data: Releas
             assert title in get(f"{address}/works/{work}").decode()
             for canvas in manifest["items"]:
                 check_image(data, address, canvas)
+        wait_for_new_manifests(address, [manifest.removeprefix(BASE_URL) for manifest in manifests])
+
+
+def wait_for_new_manifests(address: str, manifests: Sequence[str]) -> None:
+    """The local worker publishes the manifests again as this release builds them, and the feed says so."""
+    deadline = time.monotonic() + 120
+    while not all("rendering" in json.loads(get(address + manifest)) for manifest in manifests):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    while True:
+        feed = json.loads(get(f"{address}/iiif/discovery/1/changes/page/0"))["orderedItems"]
+        if {each["object"]["id"] for each in feed if each["type"] == "Update"} >= {
+            BASE_URL + each for each in manifests
+        }:
+            return
+        assert time.monotonic() < deadline, feed
+        time.sleep(0.2)
 
 
 def check_image(data: ReleaseData, address: str, canvas: Any) -> None:
