@@ -23,12 +23,13 @@ import imagecodecs
 import mutations
 import pytest
 import pyvips
-from command_line import Shanben
+from command_line import ShanbenHere
 from image_requests import PREFIX
+from noise import noise
 from raw_http import NoResponse, RawConnection, Response, connect
 from server_process import ServerProcess
 from silent_progress import SilentProgress
-from web_server import WebServer
+from web_server import NO_LOCAL_WORKER, WebServer
 
 from iiif_server.pyramid.zip_directory import LONGEST_END, end_record, read_end
 from workers.deposit.check import check
@@ -84,13 +85,13 @@ class Installation:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A server with a book of a small page and a large one."""
     folder = tmp_path_factory.mktemp("fuzz")
-    shanben = Shanben(folder, tile_size=256)
+    shanben = ShanbenHere(folder, tile_size=256)
     done = shanben.run_json("ingest", write_book(folder / "book"))
     assert done.code == 0, done.errors
     work = done.document["works"][0]["identifier"]
     pyramids = {path.parent.name: path for path in (folder / "var/store/pyramids").rglob("*") if path.is_file()}
-    # With a broker, `serve` starts no local worker, which would repair the pyramids that these tests damage.
-    environment = {**shanben.environment, "SHANBEN_BROKER": "redis://127.0.0.1:9/0"}
+    # A local worker would repair the pyramids that these tests damage.
+    environment = shanben.environment | NO_LOCAL_WORKER
     with WebServer(folder, environment) as server:
         with RawConnection(server.port) as connection:
             manifest = json.loads(connection.get(f"/iiif/presentation/3/{work}/manifest").body)
@@ -120,8 +121,7 @@ def installation(running: Installation) -> Iterator[Installation]:
 def write_book(folder: Path) -> Path:
     folder.mkdir()
     for number, (width, height) in enumerate([(700, 900), (6000, 5000)], start=1):
-        noise = pyvips.Image.gaussnoise(width, height, mean=200, sigma=12, seed=number)
-        noise.cast("uchar").tiffsave(str(folder / f"{number:04d}.tif"))
+        noise(width, height, mean=200, sigma=12, seed=number).tiffsave(str(folder / f"{number:04d}.tif"))
     (folder / "work.toml").write_text('title = "試書"\n', "utf-8")
     return folder
 
@@ -414,7 +414,7 @@ class TestMasters:
         (deposit / "work.toml").write_text('title = "試"', "utf-8")
         for number, path in enumerate(sorted((shared / "data/broken").glob("*/*"))):
             shutil.copyfile(path, deposit / f"{number:04d}{path.suffix or '.tif'}")
-        shanben = Shanben(tmp_path)
+        shanben = ShanbenHere(tmp_path)
         for command in ("check", "ingest"):
             done = shanben.run_json(command, deposit)
             assert done.code == 1, done.errors[-3000:]
