@@ -100,27 +100,52 @@ def running(instance: Instance) -> Iterator[Trial]:
             assert_no_temporary_files(instance)
 
 
+class Trials:
+    """Starts installations with some settings, one at a time."""
+
+    def __init__(self, stack: ExitStack, start: Callable[[], Instance]) -> None:
+        self._stack, self._start = stack, start
+        self._trials: list[Trial] = []
+
+    def sound(self) -> Trial:
+        """Return the trial of the test before, or a new one when that test failed."""
+        if not self._trials or not self._trials[-1].sound:
+            self._stack.close()
+            self._trials.append(self._stack.enter_context(running(self._start())))
+        return self._trials[-1]
+
+
 @pytest.fixture(scope="module")
-def sound_trial(
+def trials(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, durable_ceph: CephServer
-) -> Iterator[Callable[[], Trial]]:
-    """Return the trial of the test before, or a new one when that test failed."""
+) -> Iterator[Trials]:
+    """Installations that fetch every tile from the store."""
     with ExitStack() as stack:
-        trials: list[Trial] = []
+        yield Trials(stack, lambda: Instance(tmp_path_factory.mktemp("instance"), postgres, durable_ceph))
 
-        def current() -> Trial:
-            if not trials or not trials[-1].sound:
-                stack.close()
-                folder = tmp_path_factory.mktemp("instance")
-                trials.append(stack.enter_context(running(Instance(folder, postgres, durable_ceph))))
-            return trials[-1]
 
-        yield current
+@pytest.fixture(scope="module")
+def trials_with_disks(
+    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, durable_ceph: CephServer
+) -> Iterator[Trials]:
+    """Installations with tiles in a local cache of the first machine, and a small disk of the second."""
+
+    def start() -> Instance:
+        folder = tmp_path_factory.mktemp("instance")
+        return Instance(folder, postgres, durable_ceph, cache_bytes=64 << 20, small_disk=True)
+
+    with ExitStack() as stack:
+        yield Trials(stack, start)
 
 
 @pytest.fixture
-def trial(sound_trial: Callable[[], Trial]) -> Trial:
-    return sound_trial()
+def trial(trials: Trials) -> Trial:
+    return trials.sound()
+
+
+@pytest.fixture
+def trial_with_disks(trials_with_disks: Trials) -> Trial:
+    return trials_with_disks.sound()
 
 
 def test_killed_workers_and_decoders_lose_no_page(trial: Trial) -> None:
@@ -152,19 +177,16 @@ def test_a_killed_database_delays_the_ingest_and_is_reported(trial: Trial) -> No
     assert "createdb" not in log, "a server that is starting is reported as one without our database"
 
 
-def test_a_full_disk_of_a_worker_delays_the_ingest_only(
-    tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer
-) -> None:
-    instance = Instance(tmp_path / "instance", postgres, durable_ceph, small_disk=True)
-    with running(instance) as trial, trial.ingesting():
-        fill_disk(instance, trial.reader, CHANCE, SHORT)
+def test_a_full_disk_of_a_worker_delays_the_ingest_only(trial_with_disks: Trial) -> None:
+    trial = trial_with_disks
+    with trial.ingesting():
+        fill_disk(trial.instance, trial.reader, CHANCE, SHORT)
 
 
-def test_an_absent_replica_and_killed_web_processes_stop_no_ingest(
-    tmp_path: Path, postgres: PostgresServer, durable_ceph: CephServer
-) -> None:
-    instance = Instance(tmp_path / "instance", postgres, durable_ceph, cache_bytes=64 << 20)
-    with running(instance) as trial, trial.ingesting():
+def test_an_absent_replica_and_killed_web_processes_stop_no_ingest(trial_with_disks: Trial) -> None:
+    trial = trial_with_disks
+    instance = trial.instance
+    with trial.ingesting():
         instance.replica_gateway.kill()
         kill_web(instance, trial.reader, CHANCE, SHORT)
         work = trial.ingest.wait(INGEST_SECONDS)
