@@ -38,7 +38,9 @@ def assert_ocfl_accepts(store: Path) -> None:
     assert root.validate(validate_objects=True, check_digests=True)
 
 
-def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path, tmp_path: Path) -> None:
+def test_every_command_reports_an_ingested_book(
+    shanben: Shanben, here: ShanbenHere, deposit: Path, tmp_path: Path
+) -> None:
     check = shanben.run_json("check", deposit)
     assert (check.code, check.document["faults"], check.document["notices"]) == (0, [], [])
     assert [page["key"] for page in check.document["volumes"][0]["pages"]] == ["0001", "0002", "0003"]
@@ -53,8 +55,8 @@ def test_every_command_reports_an_ingested_book(shanben: Shanben, deposit: Path,
     verdict = verified.document
     assert (verified.code, verdict["ok"], verdict["size"], verdict["root"]) == (0, True, 4, status["log"]["root"])
     assert_ocfl_accepts(tmp_path / "var" / "store")
-    assert shanben.run_json("ingest", deposit).document["works"][0]["identifier"] == work["identifier"]
-    assert shanben.run_json("status").document["log"] == status["log"]
+    assert here.run_json("ingest", deposit).document["works"][0]["identifier"] == work["identifier"]
+    assert here.run_json("status").document["log"] == status["log"]
 
 
 def test_check_lists_what_an_image_does_not_show_as_a_notice(here: ShanbenHere, tmp_path: Path) -> None:
