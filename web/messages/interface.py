@@ -92,7 +92,7 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "text.source": LocalizedText("来源：{source}", "Source: {source}"),
         "text.empty-here": LocalizedText("此面没有文本。", "This page has no text."),
         "text.refused": LocalizedText(
-            "此面的文本限制访问；登录后可能可以查看。",
+            "此面的文本限制访问，登录后或可查看。",
             "The text of this page is restricted. You may see it after you log in.",
         ),
         "text.failed": LocalizedText(
