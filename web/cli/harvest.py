@@ -91,8 +91,7 @@ def run(terminal: Terminal, name: str | None, *, full: bool, accept_deletions: b
         terminal.write(_NO_SOURCES)
     jobs = [harvest_job(source.name, full=full, accept=accept_deletions) for source in sources]
     if repository.settings.broker:
-        for job in jobs:
-            repository.jobs.enqueue(job)
+        _request(repository, jobs)
         ended = [_awaited(terminal, repository, job.key, str(job.arguments["source"])) for job in jobs]
     else:
         ended = _run_here(terminal, repository, jobs)
@@ -129,6 +128,17 @@ def remove(terminal: Terminal, name: str) -> None:
     zh, en = f"已去除来源 {name} 及其 {counts.live} 条记录", f"Source {name} and its {counts.live} records removed"
     terminal.write(LocalizedText(zh, en))
     terminal.result({"name": name, "records": counts.live})
+
+
+def _request(repository: Repository, jobs: Sequence[NewJob]) -> None:
+    """Queue jobs for workers, and send what is due to the broker."""
+    # Imported here because Celery takes long to load, and only a broker needs it.
+    from workers.service.celery_app import create_celery  # noqa: PLC0415
+    from workers.service.dispatch import send_due  # noqa: PLC0415
+
+    for job in jobs:
+        repository.jobs.enqueue(job)
+    send_due(create_celery(repository.settings), repository)
 
 
 def _run_here(terminal: Terminal, repository: Repository, jobs: Sequence[NewJob]) -> list[Job]:

@@ -18,6 +18,7 @@ from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
 from workers.tasks.jobs import (
     CHECK_FILES,
+    CORRECT_TEXT,
     INDEX_CHANGES,
     RECOGNISE_PAGES,
     RECOGNISE_WORK,
@@ -34,7 +35,10 @@ FIXITY_QUEUE: Final = "shanben.fixity"
 """The queue of jobs that check stored files: these are many, and other jobs do not wait behind them."""
 
 SEARCH_QUEUE: Final = "shanben.search"
-"""The queue of jobs that make changes searchable, which takes seconds: they do not wait behind ingests."""
+"""The queue of jobs that take seconds and for which people wait, so that they do not wait behind ingests.
+
+They make changes searchable, and keep corrections of texts.
+"""
 
 OCR_QUEUE: Final = "shanben.ocr"
 """The queue of jobs that recognise text: only workers on machines with the engine consume it."""
@@ -42,7 +46,7 @@ OCR_QUEUE: Final = "shanben.ocr"
 _OF_THEIR_OWN: Final = {
     LOG_QUEUE: (SEQUENCE_EVENTS,),
     FIXITY_QUEUE: (SWEEP_STORE, CHECK_FILES),
-    SEARCH_QUEUE: (INDEX_CHANGES,),
+    SEARCH_QUEUE: (INDEX_CHANGES, CORRECT_TEXT),
     OCR_QUEUE: (RECOGNISE_WORK, RECOGNISE_PAGES),
 }
 KINDS: Final = {
