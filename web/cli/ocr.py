@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -11,7 +11,7 @@ import click
 from repository import identifiers
 from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
-from repository.errors import RequestInvalid
+from repository.errors import DependencyMissing, RequestInvalid
 from repository.faults import Fault
 from repository.identifiers import Kind
 from repository.localized import LocalizedText, counted
@@ -28,6 +28,21 @@ from workers.tasks.jobs import recognise_work_job
 
 _PAUSE: Final = 0.5
 _BATCH: Final = 1000
+
+_PATIENCE: Final = 15.0
+"""Seconds for which no worker with the engine may answer: one that starts or is busy answers late."""
+
+_ANSWER: Final = 3.0
+_ATTENDED: Final = 60.0
+"""Seconds that a worker has to answer, and for which one that has answered is not asked again."""
+
+_UNATTENDED: Final = LocalizedText(
+    "没有装有文字识别软件包的工作进程应答，{count} 部著作尚未识别，任务留在队列中。请在一台工作机上运行 make ocr，"
+    "并启动或重启其工作进程（shanben worker），任务即自动执行；再次运行本命令可看结果",
+    "No worker with the packages of OCR answers, and {count} {count:work is|works are} not recognised yet. The jobs"
+    " stay queued. Run make ocr on a worker machine and start or restart its workers (shanben worker): they run the"
+    " jobs. Run this command again to see the outcome",
+)
 
 
 @click.command()
@@ -53,9 +68,9 @@ def ocr(terminal: Terminal, works: tuple[str, ...], every: bool, concurrency: in
     repository = bootstrap(process_settings())
     chosen = _all_works(repository) if every else dict.fromkeys(parsed)
     if repository.settings.broker:
-        ended = _by_workers(repository, chosen, terminal)
+        ended, left = _by_workers(repository, chosen, terminal)
         done = [job.arguments["work"] for job in ended if job.state is JobState.DONE]
-        return _report(ended, await_log(repository, done), terminal)
+        return _report(ended, await_log(repository, done), terminal, left)
     required_engine()
     with (
         opened_examiner(repository.settings, concurrency) as examiner,
@@ -76,23 +91,60 @@ def _all_works(repository: Repository) -> Iterator[str]:
         last = works[-1]
 
 
-def _by_workers(repository: Repository, works: Iterable[str], terminal: Terminal) -> list[Job]:
-    """Have works recognised by workers on machines with the engine, and wait. Return the jobs as they ended."""
-    # Imported here because Celery takes long to load, and only a broker needs it.
-    from workers.service.celery_app import create_celery  # noqa: PLC0415
-    from workers.service.dispatch import send_due  # noqa: PLC0415
+def _by_workers(
+    repository: Repository, works: Iterable[str], terminal: Terminal
+) -> tuple[list[Job], Sequence[str]]:  # fmt: skip
+    """Have works recognised by workers on machines with the engine, and wait.
 
+    Return the jobs as they ended, and the works whose jobs stay queued because no such worker answers.
+    """
+    # Imported here because Celery takes long to load, and only a broker needs it.
+    from workers.service.celery_app import OCR_QUEUE, create_celery  # noqa: PLC0415
+    from workers.service.dispatch import is_served, send_due  # noqa: PLC0415
+
+    celery = create_celery(repository.settings)
+    attendance = _Attendance(lambda: is_served(celery, OCR_QUEUE, _ANSWER))
     jobs = [recognise_work_job(work) for work in works]
     for job in jobs:
         repository.jobs.enqueue(job)
-    send_due(create_celery(repository.settings), repository)
-    return [_await(repository.jobs, job, terminal) for job in jobs]
+    send_due(celery, repository)
+    ended: list[Job] = []
+    for place, job in enumerate(jobs):
+        awaited = _await(repository.jobs, job, attendance, terminal)
+        if awaited is None:
+            return ended, [each.arguments["work"] for each in jobs[place:]]
+        ended.append(awaited)
+    return ended, ()
 
 
-def _await(jobs: Jobs, new_job: NewJob, terminal: Terminal) -> Job:
+class _Attendance:
+    """Asks now and then whether a worker that could run the jobs is there."""
+
+    def __init__(self, is_served: Callable[[], bool]) -> None:
+        self._is_served = is_served
+        self._due = time.monotonic() + _ANSWER
+        self._silent_since: float | None = None
+
+    def is_over(self) -> bool:
+        """Return whether no worker has answered for too long. Raises `DependencyMissing` when the broker is away."""
+        asked = time.monotonic()
+        if asked < self._due:
+            return False
+        if self._is_served():
+            self._due, self._silent_since = time.monotonic() + _ATTENDED, None
+            return False
+        if self._silent_since is None:
+            self._silent_since = asked
+        return time.monotonic() - self._silent_since >= _PATIENCE
+
+
+def _await(jobs: Jobs, new_job: NewJob, attendance: _Attendance, terminal: Terminal) -> Job | None:
+    """Return a job as it ended; None if nobody runs it, and no worker answers that could."""
     with _WorkDisplay(jobs, new_job, terminal) as display:
         while (job := jobs.get(new_job.key)) is None or job.state not in FINISHED:
             display.update()
+            if attendance.is_over():
+                return None
             time.sleep(_PAUSE)
     return job
 
@@ -124,8 +176,14 @@ class _WorkDisplay:
             self._finished = progress.finished
 
 
-def _report(ended: Sequence[Job], unfinished: Sequence[Unfinished], terminal: Terminal) -> int:
+def _report(
+    ended: Sequence[Job], unfinished: Sequence[Unfinished], terminal: Terminal, left: Sequence[str] = ()
+) -> int:
+    """Show the outcome for the works, of which those that are `left` wait for a worker. Return the exit code."""
     shown = [_show(job, terminal) for job in ended]
+    if left:
+        terminal.warn(_UNATTENDED.format(count=len(left)))
+        shown += [(EXIT_SYSTEM, {"identifier": work, "code": DependencyMissing.code}) for work in left]
     follow_up = show_unfinished(unfinished, terminal)
     terminal.result({"works": [work for _, work in shown]})
     return max([follow_up, *(code for code, _ in shown)])

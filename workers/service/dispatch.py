@@ -68,6 +68,13 @@ def queued(celery: Celery, queue: str) -> int:
         return int(connection.default_channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)
 
 
+def is_served(celery: Celery, queue: str, seconds: float) -> bool:
+    """Return whether a worker that consumes a queue answers within some seconds. Raises `DependencyMissing`."""
+    with _broker(celery):
+        replies = celery.control.inspect(timeout=seconds).active_queues()
+    return any(each["name"] == queue for queues in (replies or {}).values() for each in queues)
+
+
 @contextmanager
 def _broker(celery: Celery) -> Iterator[None]:
     """Turn the broker's errors, some of which are defined by its transport's library, into `DependencyMissing`."""
