@@ -1,8 +1,7 @@
-"""The formats of masters in the registry of The National Archives, PRONOM, and which are at risk. (pure)
+"""The formats of masters and their versions in PRONOM, and which are at risk. (pure)
 
-The identifiers (PUIDs) are those of https://www.nationalarchives.gov.uk/PRONOM/ . `pygfried`, which identifies files by
-the signatures of PRONOM, reads a master to its end, 130 MB of it a second; an ingest has no time for that, so the
-formats are those that the decoder has recognised. A test compares this table with `pygfried` on sample files.
+The identifiers (PUIDs) are those of PRONOM (https://www.nationalarchives.gov.uk/PRONOM/), the registry of The National
+Archives. `workers/masters/puid.py` finds that of a master when it is ingested.
 
 The risks are our own judgement, of 2026, by criteria of the Library of Congress (Sustainability of Digital Formats):
 disclosure, adoption, self-documentation, external dependencies.
@@ -29,10 +28,9 @@ class FormatRisk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FormatFacts:
-    """What is known of a format of masters: its name, its PUIDs by version, its risk and the reason."""
+    """What is known of a format of masters: its name, its risk and the reason."""
 
     name: str
-    puids: tuple[str, ...]
     risk: FormatRisk
     reason: LocalizedText
 
@@ -41,22 +39,19 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
     {
         "image/tiff": FormatFacts(
             "TIFF",
-            ("fmt/353", "fmt/1917", "x-fmt/387"),
             FormatRisk.LOW,
             LocalizedText("公开规范，文化机构普遍采用", "openly specified, and the master format of most libraries"),
         ),
         "image/jp2": FormatFacts(
-            "JPEG 2000 (JP2, JPH)",
-            ("x-fmt/392", "fmt/1964"),
+            "JPEG 2000",
             FormatRisk.LOW,
             LocalizedText(
-                "国际标准（ISO/IEC 15444），图书馆多用；HTJ2K（JPH）的解码软件尚少",
-                "an international standard (ISO/IEC 15444) that libraries use; few programs decode HTJ2K (JPH) yet",
+                "国际标准（ISO/IEC 15444），图书馆多用",
+                "an international standard (ISO/IEC 15444) that libraries use",
             ),
         ),
         "image/j2c": FormatFacts(
             "JPEG 2000 codestream",
-            ("fmt/1794",),
             FormatRisk.WATCH,
             LocalizedText(
                 "裸码流不记录色彩空间与分辨率，日后难以确认原貌；宜改存 JP2",
@@ -65,7 +60,6 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
         ),
         "image/jpeg": FormatFacts(
             "JPEG",
-            ("fmt/41", "fmt/42", "fmt/43", "fmt/44", "x-fmt/390", "x-fmt/391", "x-fmt/398", "fmt/645"),
             FormatRisk.WATCH,
             LocalizedText(
                 "使用极广，但属有损压缩；有无损原图的，应以无损原图送存",
@@ -74,13 +68,11 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
         ),
         "image/png": FormatFacts(
             "PNG",
-            ("fmt/11", "fmt/12", "fmt/13"),
             FormatRisk.LOW,
             LocalizedText("国际标准（ISO/IEC 15948），无损", "an international standard (ISO/IEC 15948), lossless"),
         ),
         "image/webp": FormatFacts(
             "WebP",
-            ("fmt/566", "fmt/567", "fmt/568"),
             FormatRisk.WATCH,
             LocalizedText(
                 "为网页传输而设，文化机构少用于长期保存，多为有损",
@@ -92,10 +84,78 @@ FORMATS: Final[Mapping[str, FormatFacts]] = MappingProxyType(
 """The formats of masters by media type."""
 
 _UNKNOWN: Final = FormatFacts(
-    "", (), FormatRisk.UNKNOWN, LocalizedText("本软件不了解此格式", "this software knows nothing of this format")
+    "", FormatRisk.UNKNOWN, LocalizedText("本软件不了解此格式", "this software knows nothing of this format")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class FormatVersion:
+    """A version of a format that PRONOM tells from others: its media type, its name and version, '' if it has none.
+
+    `risk` and `reason` are those of the format where they are None.
+    """
+
+    media_type: str
+    name: str
+    version: str = ""
+    risk: FormatRisk | None = None
+    reason: LocalizedText | None = None
+
+
+VERSIONS: Final[Mapping[str, FormatVersion]] = MappingProxyType(
+    {
+        "fmt/353": FormatVersion("image/tiff", "TIFF", "3-6"),
+        "fmt/1917": FormatVersion("image/tiff", "BigTIFF"),
+        "x-fmt/392": FormatVersion("image/jp2", "JP2"),
+        "fmt/151": FormatVersion(
+            "image/jp2",
+            "JPX",
+            "",
+            FormatRisk.WATCH,
+            LocalizedText(
+                "JPEG 2000 扩展部分（ISO/IEC 15444-2），能完整支持的软件少",
+                "the extensions of JPEG 2000 (ISO/IEC 15444-2), which few programs support completely",
+            ),
+        ),
+        "fmt/1964": FormatVersion(
+            "image/jp2",
+            "JPH",
+            "",
+            FormatRisk.WATCH,
+            LocalizedText(
+                "HTJ2K（ISO/IEC 15444-15），能解码的软件尚少", "HTJ2K (ISO/IEC 15444-15), which few programs decode yet"
+            ),
+        ),
+        "fmt/1794": FormatVersion("image/j2c", "JPEG 2000 codestream"),
+        "fmt/41": FormatVersion("image/jpeg", "JPEG stream"),
+        "fmt/42": FormatVersion("image/jpeg", "JPEG (JFIF)", "1.00"),
+        "fmt/43": FormatVersion("image/jpeg", "JPEG (JFIF)", "1.01"),
+        "fmt/44": FormatVersion("image/jpeg", "JPEG (JFIF)", "1.02"),
+        "x-fmt/398": FormatVersion("image/jpeg", "JPEG (Exif)", "2.0"),
+        "x-fmt/390": FormatVersion("image/jpeg", "JPEG (Exif)", "2.1"),
+        "x-fmt/391": FormatVersion("image/jpeg", "JPEG (Exif)", "2.2"),
+        "fmt/645": FormatVersion("image/jpeg", "JPEG (Exif)", "2.2.1"),
+        "fmt/1507": FormatVersion("image/jpeg", "JPEG (Exif)", "2.3.x"),
+        "fmt/11": FormatVersion("image/png", "PNG", "1.0"),
+        "fmt/12": FormatVersion("image/png", "PNG", "1.1"),
+        "fmt/13": FormatVersion("image/png", "PNG", "1.2"),
+        "fmt/566": FormatVersion("image/webp", "WebP (lossy)"),
+        "fmt/567": FormatVersion("image/webp", "WebP (lossless)"),
+        "fmt/568": FormatVersion("image/webp", "WebP (extended)"),
+    }
+)
+"""What PRONOM tells apart, by PUID."""
 
 
 def facts_of(media_type: str) -> FormatFacts:
     """Return what is known of a format."""
     return FORMATS.get(media_type, _UNKNOWN)
+
+
+def facts_of_version(puid: str) -> FormatFacts:
+    """Return what is known of a version of a format, by its PUID."""
+    version = VERSIONS.get(puid)
+    if version is None:
+        return _UNKNOWN
+    facts = facts_of(version.media_type)
+    return FormatFacts(version.name, version.risk or facts.risk, version.reason or facts.reason)

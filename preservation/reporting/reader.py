@@ -25,6 +25,7 @@ from preservation.fixity.period import period_days
 from preservation.log.heads import timestamped_sizes
 from preservation.log.sequencer import log_keys
 from preservation.log.witnesses import WitnessState, read_witness_states, witness_policy
+from preservation.reporting.formats import VERSIONS, facts_of_version
 from preservation.reporting.growth import check_rate
 from preservation.reporting.report import (
     DamagedOriginal,
@@ -42,7 +43,9 @@ from preservation.reporting.report import (
     ReportedLoss,
     ReportedPlace,
     ReportedSweep,
+    ReportedVersion,
     ReportedWitness,
+    version_unknown,
 )
 from repository.clock import timestamp
 from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, date_of_day, day_of
@@ -125,6 +128,7 @@ class ReportReader:
             cadence=ReportedCadence(repository.settings.fixity_days, _rate(sweeps)),
             classes=self._groups(Grouping.CLASS),
             formats=self._groups(Grouping.FORMAT),
+            versions=tuple(map(_version, self._groups(Grouping.VERSION))),
             months=self._groups(Grouping.MONTH),
             places=tuple(self._places(counts.works, stores)),
             checks=tuple(self._checks(stores, moment)),
@@ -233,6 +237,15 @@ class ReportReader:
 
 def _name(store: str) -> str:
     return store or PRIMARY_LABEL
+
+
+def _version(group: ReportedGroup) -> ReportedVersion:
+    """Return what is held of a version, by its PUID, or of a format of which the version is not known."""
+    known, amount = VERSIONS.get(group.name), (group.works, group.images, group.bytes)
+    if known is None:
+        return version_unknown(group)
+    risk = facts_of_version(group.name).risk.value
+    return ReportedVersion(group.name, known.media_type, known.name, known.version, risk, *amount)
 
 
 def _rate(sweeps: Iterable[ReportedSweep]) -> int:

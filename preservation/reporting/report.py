@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import rfc8785
 
+from preservation.reporting.formats import facts_of
 from repository.json_values import decode_json
 
 FORMAT: Final = "shanben preservation report 1"
@@ -30,6 +31,30 @@ class ReportedGroup:
     works: int
     images: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedVersion:
+    """What is held in a version of a format, by its PUID in PRONOM, with the risk: ``low``, ``watch`` or ``unknown``.
+
+    `puid` is '' for masters of which the version is not known; `version` is '' for them, and where PRONOM knows none.
+    """
+
+    puid: str
+    media_type: str
+    name: str
+    version: str
+    risk: str
+    works: int
+    images: int
+    bytes: int
+
+
+def version_unknown(group: ReportedGroup) -> ReportedVersion:
+    """Return what is held of a format, by its media type, as of a version that is not known."""
+    facts = facts_of(group.name)
+    amount = group.works, group.images, group.bytes
+    return ReportedVersion("", group.name, facts.name or group.name, "", facts.risk.value, *amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +250,7 @@ class PreservationReport:
     cadence: ReportedCadence
     classes: tuple[ReportedGroup, ...] = ()
     formats: tuple[ReportedGroup, ...] = ()
+    versions: tuple[ReportedVersion, ...] = ()
     months: tuple[ReportedGroup, ...] = ()
     places: tuple[ReportedPlace, ...] = ()
     checks: tuple[ReportedChecks, ...] = ()

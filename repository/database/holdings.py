@@ -29,10 +29,14 @@ _DIVIDERS: Final = "·・/—－-　 ／：:"
 
 
 class Grouping(StrEnum):
-    """What holdings are grouped by: class (部), format of masters, month of accession (ISO 8601)."""
+    """What holdings are grouped by: class (部), format of masters, month of accession (ISO 8601).
+
+    Formats are media types; versions are PUIDs of PRONOM, and media types where the version is not known.
+    """
 
     CLASS = "class"
     FORMAT = "format"
+    VERSION = "version"
     MONTH = "month"
 
 
@@ -146,10 +150,11 @@ def groups_of(work: Work, accessioned: str) -> Groups:
         (Grouping.CLASS.value, class_of(work.record.classification)): whole,
         (Grouping.MONTH.value, accessioned[:7]): whole,
     }
-    for media_type in {master.media_type for master in masters}:
-        sizes = [master.bytes for master in masters if master.media_type == media_type]
-        groups[Grouping.FORMAT.value, media_type] = Amount(1, len(sizes), sum(sizes))
-    return groups
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for master in masters:
+        sizes.setdefault((Grouping.FORMAT.value, master.media_type), []).append(master.bytes)
+        sizes.setdefault((Grouping.VERSION.value, master.puid or master.media_type), []).append(master.bytes)
+    return groups | {key: Amount(1, len(found), sum(found)) for key, found in sizes.items()}
 
 
 def held_groups(session: Session, work: str) -> Groups:

@@ -99,6 +99,7 @@ def image_values(position: int, image: Image, work: str, pyramid: Pyramid) -> di
         "master_bytes": image.master.bytes,
         "media_type": image.master.media_type,
         "ignored": list(image.master.ignored) or None,
+        "puid": image.master.puid,
         **pyramid_values(pyramid),
         "redactions": [[part.x, part.y, part.width, part.height] for part in image.redactions] or None,
     }
@@ -189,7 +190,7 @@ def held_image(row: Row[*tuple[Any, ...]]) -> HeldImage:
 def image_of(row: ImageRow) -> Image:
     """Return the image of a row."""
     ignored = tuple(row.ignored or ())
-    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type, ignored)
+    master = Master(row.master_path, row.master_sha256, row.master_bytes, row.media_type, ignored, row.puid)
     return Image(row.identifier, row.width, row.height, master, _redactions_of(row))
 
 

@@ -86,6 +86,7 @@ class ImageRow(Table):
     master_bytes: Mapped[int] = mapped_column(BigInteger, index=True)
     media_type: Mapped[str] = mapped_column(String(64))
     ignored: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    puid: Mapped[str | None] = mapped_column(String(32))
     pyramid_key: Mapped[str] = mapped_column(Text)
     pyramid_fingerprint: Mapped[str] = mapped_column(String(64))
     pyramid_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -84,7 +84,9 @@ class WorkAccess:
 class Master:
     """The preserved file of an image: `path` is its logical path in the work's OCFL object.
 
-    `ignored` are codes of the parts of the file that the image does not show (`workers/masters/ignored.py`).
+    `ignored` are codes of the parts of the file that the image does not show (`workers/masters/ignored.py`). `puid` is
+    the identifier of the format with its version in PRONOM; None where it is not known, as for masters that earlier
+    releases ingested.
     """
 
     path: str
@@ -92,6 +94,7 @@ class Master:
     bytes: int
     media_type: str
     ignored: tuple[str, ...] = ()
+    puid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,21 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "holdings.class": LocalizedText("部类", "Class"),
         "holdings.works": LocalizedText("种", "Works"),
         "holdings.images": LocalizedText("幅", "Images"),
-        "formats.table": LocalizedText("原图的格式与风险", "Formats of masters, and their risk"),
+        "formats.table": LocalizedText("原图的格式、版本与风险", "Formats of masters, their versions and risk"),
         "formats.format": LocalizedText("格式", "Format"),
+        "formats.version": LocalizedText("版本", "Version"),
+        "formats.no-version": LocalizedText("不分版本", "has no versions"),
+        "formats.unknown-version": LocalizedText("不明", "unknown"),
+        "formats.unidentified": LocalizedText(
+            "版本不明的原图，或由旧版软件收入，或为 PRONOM 未登记的版本。",
+            "Masters of an unknown version were ingested by an earlier release, or PRONOM does not register it.",
+        ),
         "formats.puid": LocalizedText("PRONOM 标识", "PRONOM"),
         "formats.risk": LocalizedText("风险", "Risk"),
         "formats.reason": LocalizedText("理由", "Reason"),
         "formats.watch": LocalizedText(
-            "{count} 种格式须留意。", "{count} {count:format is|formats are} to be watched."
+            "{count} 种格式或版本须留意。",
+            "{count} {count:format or version is|formats or versions are} to be watched.",
         ),
         "formats.none-watched": LocalizedText("没有须留意的格式。", "No format is to be watched."),
         "risk.low": LocalizedText("低", "low"),

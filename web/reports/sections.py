@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from iiif_server.urls import PRESERVATION_CONDITION, work_path
-from preservation.reporting.formats import FormatRisk, facts_of
+from preservation.reporting.formats import FormatRisk, facts_of, facts_of_version
 from preservation.reporting.growth import forecast_of, growth_of
 from preservation.reporting.ndsa import complete_copies, ndsa_levels
-from preservation.reporting.report import DamagedOriginal, PreservationReport
+from preservation.reporting.report import DamagedOriginal, PreservationReport, ReportedVersion, version_unknown
 from preservation.reporting.requirements import Fulfilment, Requirement
 from preservation.reporting.trustseal import core_trust_seal
 from preservation.reporting.verdict import verdict_of
@@ -101,27 +101,28 @@ def _holdings(report: PreservationReport, language: Language) -> ReportSection:
 
 def _formats(report: PreservationReport, language: Language) -> ReportSection:
     rows, watched = [], 0
-    for group in report.formats:
-        facts = facts_of(group.name)
-        watched += facts.risk is not FormatRisk.LOW
+    for each in report.versions or map(version_unknown, report.formats):
+        facts = facts_of_version(each.puid) if each.puid else facts_of(each.media_type)
+        is_watched = each.risk != FormatRisk.LOW.value
+        watched += is_watched
         rows.append(
             (
-                Cell(facts.name or group.name, group.name),
-                Cell(", ".join(facts.puids), " ".join(facts.puids)),
-                number_cell(group.images),
-                size_cell(group.bytes),
-                Cell(
-                    translate(language, f"risk.{facts.risk.value}"),
-                    facts.risk.value,
-                    alert=facts.risk is not FormatRisk.LOW,
-                ),
+                Cell(each.name, each.name),
+                Cell(_version_words(each, language), each.version),
+                Cell(each.puid, each.puid),
+                number_cell(each.works),
+                number_cell(each.images),
+                size_cell(each.bytes),
+                Cell(translate(language, f"risk.{each.risk}"), each.risk, alert=is_watched),
                 Cell(facts.reason.in_language(language)),
             )
         )
     headings = _headings(
         language,
         "formats.format",
+        "formats.version",
         "formats.puid",
+        "holdings.works",
         "holdings.images",
         "checks.bytes",
         "formats.risk",
@@ -129,8 +130,16 @@ def _formats(report: PreservationReport, language: Language) -> ReportSection:
     )
     key = "formats.watch" if watched else "formats.none-watched"
     table = ReportTable(translate(language, "formats.table"), headings, tuple(rows))
-    sentence = translate(language, key, count=watched)
-    return ReportSection("formats", translate(language, "section.formats"), (sentence,), (table,))
+    sentences = [translate(language, key, count=watched)]
+    if any(not each.puid for each in report.versions):
+        sentences.append(translate(language, "formats.unidentified"))
+    return ReportSection("formats", translate(language, "section.formats"), tuple(sentences), (table,))
+
+
+def _version_words(held: ReportedVersion, language: Language) -> str:
+    if held.puid:
+        return held.version or translate(language, "formats.no-version")
+    return translate(language, "formats.unknown-version")
 
 
 def _places(report: PreservationReport, language: Language) -> ReportSection:

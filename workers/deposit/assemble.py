@@ -247,7 +247,7 @@ def _images(work: str, pages: Sequence[ExaminedPage], tables: Mapping[str, PageT
 def _image(work: str, page: ExaminedPage, redactions: tuple[Rectangle, ...]) -> Image:
     examined = page.examined
     path = master_path(page.file.name)
-    master = Master(path, examined.sha256, examined.bytes, examined.media_type, examined.ignored)
+    master = Master(path, examined.sha256, examined.bytes, examined.media_type, examined.ignored, examined.puid)
     return Image(image_identifier(work, examined.sha256), examined.width, examined.height, master, redactions)
 
 

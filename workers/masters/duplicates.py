@@ -57,4 +57,4 @@ def _examined(image: Image, pyramid: Pyramid, digests: Mapping[str, str]) -> Exa
     summary = PyramidSummary(pyramid.fingerprint, pyramid.bytes, image.width, image.height)
     pixels = (image.width, image.height, pyramid.fingerprint)
     properties = (master.bytes, master.media_type, *pixels, summary, master.ignored)
-    return Examined(master.sha256, *properties, digests.get("sm3"), digests.get("md5"))
+    return Examined(master.sha256, *properties, digests.get("sm3"), digests.get("md5"), master.puid)

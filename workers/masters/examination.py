@@ -19,6 +19,7 @@ from repository.errors import MasterUnreadable, PyramidCorrupt, StagingFault
 from workers.masters.decode import block_other_loaders, opened_master
 from workers.masters.examine import Examined, MasterSettings
 from workers.masters.master_file import MasterFile
+from workers.masters.puid import puid_of
 
 _BITS: Final = "bits-per-sample"
 _WHITE: Final = 255
@@ -68,9 +69,14 @@ def _examine(
         image = master.image
         summary, pixels = consume(image)
         width, height = image.width, image.height
+    try:
+        with file.open() as content:
+            puid = puid_of(content, master.file_format)
+    except OSError as fault:
+        raise MasterUnreadable(reason=fault.strerror) from fault
     media_type = master.file_format.media_type
     properties = (size, media_type, width, height, pixels, summary, master.ignored)
-    return Examined(digests["sha256"], *properties, digests.get("sm3"), digests.get("md5"))
+    return Examined(digests["sha256"], *properties, digests.get("sm3"), digests.get("md5"), puid)
 
 
 def _write_pyramid(image: Any, target: int, settings: MasterSettings) -> PyramidSummary:

@@ -47,8 +47,8 @@ class Examined:
     `bytes` is the length of the file; `width` and `height` are in pixels after the orientation was applied. `pixels` is
     equal for two files with equal pixels, if both were examined with a pyramid or both without. `ignored` are codes of
     parts of the file that the image does not show (`masters/ignored.py`). `sm3` is the file's SM3 digest, None where
-    OpenSSL lacks SM3; `md5` its MD5 digest, None unless it was requested. The field names are
-    stored in the results of page jobs.
+    OpenSSL lacks SM3; `md5` its MD5 digest, None unless it was requested. `puid` names the format
+    with its version in PRONOM, None if it is not known. The field names are stored in the results of page jobs.
     """
 
     sha256: str
@@ -61,6 +61,7 @@ class Examined:
     ignored: tuple[str, ...] = ()
     sm3: str | None = None
     md5: str | None = None
+    puid: str | None = None
 
 
 class Examiner(Protocol):

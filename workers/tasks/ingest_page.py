@@ -66,7 +66,7 @@ class IngestedPage:
 
 def _examined_json(examined: Examined) -> dict[str, object]:
     """Return the fields of a result; those that earlier releases did not know only if they are not empty."""
-    added = ("ignored", "sm3", "md5")
+    added = ("ignored", "sm3", "md5", "puid")
     return {name: value for name, value in asdict(examined).items() if value or name not in added}
 
 

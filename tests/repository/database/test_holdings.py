@@ -15,7 +15,7 @@ from repository.database.publication import Publication
 from repository.database.report_store import AlarmState, Reports
 from repository.localized import LocalizedText
 from repository.model.condition import Condition, Repair
-from repository.model.work import Volume
+from repository.model.work import Volume, Work
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,26 @@ def test_holdings_follow_publications_and_their_revisions(engine: Engine) -> Non
     assert holdings.by(Grouping.CLASS) == [HeldGroup("史部", 2, 4, 4000)]
     assert holdings.by(Grouping.FORMAT) == [HeldGroup("image/tiff", 2, 4, 4000)]
     assert holdings.by(Grouping.MONTH) == [HeldGroup("2026-01", 2, 4, 4000)]
+
+
+def test_holdings_are_counted_by_the_version_of_their_format(engine: Engine) -> None:
+    catalogue, holdings = Catalogue(sessions_of(engine)), Holdings(sessions_of(engine))
+    made = publication("甲", images=3)
+    catalogue.publish(made, [], NOW)
+    assert holdings.by(Grouping.VERSION) == [HeldGroup("image/tiff", 1, 3, 3000)]
+    catalogue.publish(replace(made, work=identified(made.work, "fmt/353")), [], NOW)
+    assert holdings.by(Grouping.VERSION) == [HeldGroup("fmt/353", 1, 2, 2000), HeldGroup("image/tiff", 1, 1, 1000)]
+    assert holdings.by(Grouping.FORMAT) == [HeldGroup("image/tiff", 1, 3, 3000)]
+
+
+def identified(work: Work, puid: str) -> Work:
+    """Return a work of which the version of every master but that of the first page is known."""
+    first, *pages = work.volumes[0].pages
+    known = (
+        replace(page, images=tuple(replace(each, master=replace(each.master, puid=puid)) for each in page.images))
+        for page in pages
+    )
+    return replace(work, volumes=(replace(work.volumes[0], pages=(first, *known)),))
 
 
 def test_conditions_are_listed_by_damage_and_counted(engine: Engine) -> None:

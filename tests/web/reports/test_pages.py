@@ -229,7 +229,10 @@ def test_json_has_the_numbers_that_the_page_shows(staff: FlaskClient, repository
     document = json.loads(staff.get(issued(staff, "json")).data)
     assert (document["works"], document["images"], document["bytes"]) == (1, 1, 1000)
     assert document["open_counts"] == [{"store": "store", "kind": "missing", "count": 1}]
-    assert document["formats"] == [{"name": "image/tiff", "works": 1, "images": 1, "bytes": 1000}]
+    held = {"works": 1, "images": 1, "bytes": 1000}
+    assert document["formats"] == [{"name": "image/tiff", **held}]
+    unidentified = {"puid": "", "media_type": "image/tiff", "name": "TIFF", "version": "", "risk": "low"}
+    assert document["versions"] == [{**unidentified, **held}]
 
 
 def test_every_staff_page_has_a_banner_while_an_alarm_lasts(staff: FlaskClient, repository: Repository) -> None:

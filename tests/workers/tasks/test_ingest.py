@@ -118,7 +118,9 @@ def test_parts_of_a_master_that_its_image_does_not_show_are_recorded(context, tm
     work = run(context, deposit).result["identifier"]
     for _ in range(2):
         held = repository.catalogue.work(work)
-        assert [image.master.ignored for image in held.images()] == [("extra-samples",)]
+        assert [(image.master.ignored, image.master.puid) for image in held.images()] == [
+            (("extra-samples",), "fmt/1794")
+        ]
         assert json.loads(work_to_json(held))["volumes"][0]["pages"][0]["images"][0]["master"]["ignored"]
         rebuild(repository, context.examiner, SilentProgress())
     log = open_log(repository)
