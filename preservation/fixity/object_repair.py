@@ -6,6 +6,7 @@
 3. Put a missing or damaged file from the first store that has it: its bytes are hashed while they are sent, and a
    wrong digest aborts the put before anything is replaced (`replication/transfer.py`). Read it back.
 4. Put content first, then the inventories of versions, then the declaration, last the root inventory: it commits them.
+   A copy of a newer version claims no work: a root inventory that it has put meanwhile is left as it is.
 
 Nothing is deleted. A put replaces a file atomically, so a repair that is killed anywhere leaves every file as it was or
 as it must be, and the next one continues. Where a store has an intact inventory that is not the agreed one, what is
@@ -20,10 +21,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from preservation.digests import sha256
 from preservation.fixity.agreement import AgreedFile, AgreedObject, Agreement, agree
 from preservation.fixity.findings import FindingKind
 from preservation.fixity.logged_content import LoggedContent
-from preservation.fixity.object_holding import ObjectHolding, RepairStore, damage_of, places_of, read_holding
+from preservation.fixity.object_holding import (
+    ObjectHolding,
+    RepairStore,
+    damage_of,
+    digest_of,
+    places_of,
+    read_holding,
+)
 from preservation.fixity.quarantine import keep_copy
 from preservation.fixity.repair_outcome import (
     BeforePut,
@@ -60,6 +69,9 @@ STORE_AWAY: Final = LocalizedText(
 READ_BACK: Final = LocalizedText(
     "写入后读回不符；请检查该存储的硬件", "the store returned other bytes than were written; check its hardware"
 )
+
+_COMMITS: Final = frozenset({INVENTORY_NAME, SIDECAR_NAME})
+"""The files by which an object has a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +178,17 @@ class ObjectRepair:
         required = agreed.as_of(max(target.place.held, target.versions, 1))
         suspects, is_foreign = target.suspects(required), target.is_foreign(agreed)
         for path, file in required.files.items():
+            if path in _COMMITS and self._holds_newer(target, agreed, len(required.documents)):
+                continue
             if file.content is not None:
                 self._put_document(target, path, file, is_foreign=is_foreign)
             elif path in suspects:
                 self._put_content(target, path, file.sha256, is_foreign=is_foreign)
+
+    def _holds_newer(self, target: ObjectHolding, agreed: AgreedObject, version: int) -> bool:
+        """Return whether a copy has committed a later version than `version` since the repair began."""
+        later = {sha256([document]) for document in agreed.documents[version:] if document is not None}
+        return bool(later) and digest_of(target.place.store, f"{self._root}/{INVENTORY_NAME}") in later
 
     def _repair_logged_content(self, target: ObjectHolding, candidates: Sequence[Inventory]) -> None:
         """Put back content that the log names, where no inventory satisfies both witnesses."""

@@ -6,16 +6,28 @@ import itertools
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from planted_faults import FAULTS, MASTER, RECORD, flip, newest
 from repairable_library import PLACES, FailingStore, RepairableLibrary, build_library, contents, copied
 
+from preservation.fixity.findings import FindingKind, FixityFinding
 from preservation.fixity.log_repair import LogRepair, LogWitnesses
-from preservation.fixity.object_repair import NEWER, NO_SECOND_WITNESS, READ_BACK, STORE_AWAY
+from preservation.fixity.logged_content import LoggedContent
+from preservation.fixity.object_holding import RepairStore
+from preservation.fixity.object_repair import (
+    NEWER,
+    NO_SECOND_WITNESS,
+    READ_BACK,
+    STORE_AWAY,
+    ObjectRepair,
+    RepairFacts,
+)
 from preservation.log import key_file
 from preservation.log.log import ProvenanceLog
 from preservation.log.writer_lock import FileWriterLock
+from preservation.ocfl.inventory import parse_inventory
 from preservation.ocfl.objects import write_version
 from preservation.replication.transfer import NamedStore
 from repository.database.log_sequence import LogSequence
@@ -292,6 +304,29 @@ def test_repair_of_the_log_reads_what_is_good_once_and_what_differs_twice(tmp_pa
     good = [number for (_, key), number in reads.items() if "/002.p/" in key]
     assert (len(good), max(good)) == (4, 1)
     assert max(number for (name, _), number in reads.items() if name == "store") <= 3
+
+
+def test_repair_leaves_a_newer_version_that_is_copied_meanwhile(library: RepairableLibrary, root: str) -> None:
+    primary, replica = (library.store(place) for place in PLACES)
+    whole, work = contents(replica), library.works[0]
+    inventory = parse_inventory(primary.read(f"{root}/inventory.json"), root)
+    for stored in list(replica.list(f"{root}/v2")):
+        replica.delete(stored.key)
+    for name in ("inventory.json", "inventory.json.sha256"):
+        replica.put(f"{root}/{name}", primary.read(f"{root}/v1/{name}"))
+    replica.delete(f"{root}/{MASTER}")
+
+    def copy(what: str, key: str) -> None:
+        if (what, key) == ("was put", f"{root}/{MASTER}"):
+            for each, content in whole.items():
+                replica.put(each, content)
+
+    lost = FixityFinding(f"{root}/{MASTER}", FindingKind.MISSING, work)
+    target = RepairStore("replica", cast(Any, FailingStore(replica, copy)), held=1, findings=[lost])
+    facts = RepairFacts(LoggedContent(frozenset(inventory.manifest)), 2, {})
+    outcome = ObjectRepair(work, [RepairStore("store", primary), target], facts).run()
+    assert [each.key for each in outcome.repaired] == [lost.key]
+    assert contents(replica) == whole
 
 
 def test_forged_bytes_are_kept_in_the_quarantine_when_they_are_replaced(library: RepairableLibrary, root: str) -> None:
