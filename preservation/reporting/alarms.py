@@ -16,7 +16,7 @@ from repository.localized import LocalizedText
 from repository.store_label import store_in_words, store_label
 
 UNCHECKED_DAYS: Final = 7
-"""The days after which a store without any ended sweep raises an alarm: files are due every day."""
+"""The days after which a store without any completed sweep raises an alarm: files are due every day."""
 
 LATE_HOURS: Final = 24
 """The hours for which copying or witnessing may fail before it raises an alarm."""
@@ -122,8 +122,9 @@ def _unchecked(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
         late = sum(check.late for check in report.preserved_checks if check.store == place.store)
         if now - datetime.fromisoformat(last) > timedelta(days=UNCHECKED_DAYS):
             text = LocalizedText(
-                "{store}已有 {days} 天没有完成任何校验；请确认工作进程在运行",
-                "no sweep of {store} has ended for {days} {days:day|days}; check that workers run",
+                "{store}已有 {days} 天没有完成任何校验；请确认工作进程在运行，存储可以读取",
+                "no sweep of {store} has been completed for {days} {days:day|days}; check that workers run and that the"
+                " store can be read",
             )
             details: dict[str, object] = {
                 "store": store_in_words(place.store),

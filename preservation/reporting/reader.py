@@ -133,7 +133,7 @@ class ReportReader:
             places=tuple(self._places(counts.works, stores)),
             checks=tuple(self._checks(stores, moment)),
             sweeps=tuple(sweeps),
-            last_sweeps=tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_ended(name))),
+            last_sweeps=tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_completed(name))),
             last_canaries=tuple(map(_sweep, repository.sweeps.last_canaries(stores))),
             due=self._due(stores, moment),
             unrecorded=self._work_counts(stores).unrecorded,

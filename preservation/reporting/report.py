@@ -236,6 +236,7 @@ class ReportedCadence:
 class PreservationReport:
     """The state of preservation at the time `at`. Lists are limited to what a reader can take in; counts are whole.
 
+    `last_sweeps` has the newest sweep of each store that came to its end and missed no canary.
     `unrecorded` counts works that a store holds in a version which no sweep has begun to check, once for each store.
     `lost` counts open findings of files of which no copy is good, `lost_works` the works that no store holds as the log
     names them and about which nobody has decided; `losses` lists them.

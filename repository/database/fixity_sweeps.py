@@ -16,6 +16,8 @@ from repository.database.fixity_values import FileResult, FixitySweep, SweepStat
 from repository.database.job_rows import count_rows
 
 _IS_RUNNING = FixitySweepRow.ended.is_(None)
+_OF_STORES = ("all", "due", "scheduled")
+"""The scopes of sweeps that are not of one work."""
 
 
 class FixitySweeps:
@@ -48,11 +50,28 @@ class FixitySweeps:
         """Return the sweep of a store that runs; None without one."""
         return next(iter(self._list(select(FixitySweepRow).where(FixitySweepRow.store == store, _IS_RUNNING))), None)
 
-    def last_ended(self, store: str, scopes: Collection[str] = ("all", "due", "scheduled")) -> FixitySweep | None:
+    def last_ended(self, store: str, scopes: Collection[str] = _OF_STORES) -> FixitySweep | None:
         """Return the sweep of a store that ended last; None without one."""
         is_own = (FixitySweepRow.store == store, ~_IS_RUNNING, FixitySweepRow.scope.in_(scopes))
         query = select(FixitySweepRow).where(*is_own).order_by(FixitySweepRow.started.desc(), FixitySweepRow.id.desc())
         return next(iter(self._list(query.limit(1))), None)
+
+    def last_completed(self, store: str) -> FixitySweep | None:
+        """Return the newest sweep of a store that came to its end and missed no canary; None without one.
+
+        One that found nothing due counts. One that broke off, because the store was away or for another sweep, does
+        not, nor does the check of one work.
+        """
+        sums = FixitySweepRow.passed + FixitySweepRow.failed + FixitySweepRow.not_checked
+        conditions = (
+            FixitySweepRow.store == store,
+            FixitySweepRow.scope.in_(_OF_STORES),
+            FixitySweepRow.root.is_not(None),
+            FixitySweepRow.canaries_missed == 0,
+            FixitySweepRow.expected == sums,
+        )
+        query = select(FixitySweepRow).where(~_IS_RUNNING, *conditions)
+        return next(iter(self._list(query.order_by(FixitySweepRow.id.desc()).limit(1))), None)
 
     def newest(self, limit: int, before: int | None = None) -> list[FixitySweep]:
         """Return at most `limit` sweeps, the newest first, of those older than the sweep `before`."""

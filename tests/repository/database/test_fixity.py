@@ -204,6 +204,10 @@ def test_a_store_has_one_sweep_at_a_time(sweeps: FixitySweeps) -> None:
     assert not sweeps.end(first.id, SweepState.CLEAN, None, NOON)
     assert sweeps.running("") is None
     assert sweeps.last_ended("") == sweeps.get(first.id)
+    assert sweeps.last_completed("") == sweeps.get(first.id)
+    broken = sweeps.begin("", "scheduled", NOON)
+    sweeps.end(broken.id, SweepState.INCOMPLETE, None, NOON)
+    assert sweeps.last_completed("") == sweeps.get(first.id)
     assert sweeps.begin("", "all", NOON).id != first.id
 
 
