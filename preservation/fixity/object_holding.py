@@ -23,7 +23,8 @@ class RepairStore:
     """A store that takes part in a repair, by the name that findings give it: ``store``, or the replica's name.
 
     It must hold the work up to version `held`; with 0 it is only a source. `findings` are those of the work in it. A
-    store whose `fault` is set is out of reach, or not recognised: it is neither read nor written.
+    store whose `fault` is set is out of reach, or not recognised: it is neither read nor written. `unchecked` are the
+    keys of files that could not be checked.
     """
 
     name: str
@@ -31,6 +32,7 @@ class RepairStore:
     held: int = 0
     findings: Sequence[FixityFinding] = ()
     fault: StoreFault | None = None
+    unchecked: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

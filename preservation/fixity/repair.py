@@ -78,6 +78,7 @@ class StoreRepair:
         """Check a work in every store and repair it. The caller has claimed the work. Raises `DatabaseFault`."""
         stores = [self._checked(place, work, on_progress) for place in self._places]
         outcome = RepairOutcome(left=[_out_of_reach(store, work) for store in stores if store.fault])
+        outcome.unchecked = {(store.name, key) for store in stores for key in store.unchecked}
         if not any(store.findings for store in stores):
             return outcome
         outcome.add(ObjectRepair(work, stores, self._facts(work), on_progress, self._before_put).run())
@@ -148,10 +149,12 @@ class StoreRepair:
             held = check.held_version(work)
             if not held and next(iter(store.store.list(paths.ocfl_object(work))), None) is None:
                 return store
-            found = [each.finding for each in check.check_work(work, on_progress) if each.finding]
+            checks = list(check.check_work(work, on_progress))
         except StoreFault as fault:
             return replace(store, fault=fault)
-        return replace(store, held=held, findings=list(dict.fromkeys(found)))
+        found = dict.fromkeys(each.finding for each in checks if each.finding)
+        unchecked = [each.key for each in checks if each.reason]
+        return replace(store, held=held, findings=list(found), unchecked=unchecked)
 
     def _facts(self, work: str) -> RepairFacts:
         repository = self._repository
@@ -177,6 +180,8 @@ class StoreRepair:
         if any(each.store == store.name for each in outcome.repaired):
             again = self._checked(place, work, on_progress)
             findings = again.findings
+            outcome.unchecked = {each for each in outcome.unchecked if each[0] != store.name}
+            outcome.unchecked |= {(store.name, key) for key in again.unchecked}
             if again.fault:
                 outcome.left.append(_out_of_reach(again, work))
         named = {(each.store, each.key) for each in outcome.left} | {(store.name, each.key) for each in outcome.lost}

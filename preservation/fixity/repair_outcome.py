@@ -77,13 +77,20 @@ class RepairOutcome:
     """All that a repair did and did not do.
 
     `changed` has the places that a sweep must check again, because a finding there has ended: the store's name and the
-    work, '' for the log and the storage root.
+    work, '' for the log and the storage root. `unchecked` has the store's name and the key of each file that could not
+    be checked, so that nothing is known of its findings; it is not kept as JSON.
     """
 
     repaired: list[RepairedFile] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     left: list[LeftFinding] = field(default_factory=list)
     changed: set[tuple[str, str]] = field(default_factory=set)
+    unchecked: set[tuple[str, str]] = field(default_factory=set)
+
+    def is_unchecked(self, store: str, key: str) -> bool:
+        """Return whether a file, or any file of a folder, could not be checked."""
+        places = (place for place in self.unchecked if place[0] == store)
+        return any(each == key or each.startswith(f"{key}/") for _, each in places)
 
     def add(self, other: RepairOutcome) -> None:
         """Add what another repair did."""
@@ -91,6 +98,7 @@ class RepairOutcome:
         self.lost += other.lost
         self.left += other.left
         self.changed |= other.changed
+        self.unchecked |= other.unchecked
 
     def to_json(self) -> dict[str, object]:
         """Return the outcome as JSON values, texts in both languages."""

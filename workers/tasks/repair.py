@@ -85,7 +85,7 @@ def _repaired_before(findings: Sequence[RecordedFinding], outcome: RepairOutcome
     left, lost = {(each.store, each.key) for each in outcome.left}, {each.key for each in outcome.lost}
     for finding in findings:
         store, key = _label(finding), finding.key
-        is_gone = not {(store, key), (store, "")} & left and key not in lost
+        is_gone = not {(store, key), (store, "")} & left and key not in lost and not outcome.is_unchecked(store, key)
         is_repaired_now = any(_repairs(each, store, key) for each in outcome.repaired)
         if _is_put_back(finding) and is_gone and not is_repaired_now:
             yield RepairedFile(store, key, finding.done, finding.kind, finding.expected or "", finding.work or "")
@@ -257,7 +257,8 @@ def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[Re
     now = repository.clock()
     for finding in findings:
         store = _label(finding)
-        if finding.state not in OPEN_STATES or (store, "") in left:
+        is_unknown = (store, "") in left or outcome.is_unchecked(store, finding.key)
+        if finding.state not in OPEN_STATES or is_unknown:
             continue
         source = next((each.source for each in outcome.repaired if _repairs(each, store, finding.key)), None)
         if finding.key in lost:

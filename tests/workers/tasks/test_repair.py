@@ -93,6 +93,26 @@ def test_what_a_killed_repair_put_back_is_logged_by_the_next_one(context: TaskCo
     assert (repair.work, repair.sha256) == (work, hashlib.sha256(whole).hexdigest())
 
 
+@pytest.mark.parametrize("source", ["", "store"])
+def test_a_finding_of_which_nothing_is_known_is_neither_closed_nor_said_to_be_repaired(
+    context: TaskContext, work: str, source: str
+) -> None:
+    repository = context.repository
+    (replica,) = repository.replicas
+    key = f"{ocfl_object(work)}/{MASTER}"
+    flip(repository.replicas[replica], key)
+    with local_runner(context) as runner:
+        runner.run(sweep_job(replica, ALL))
+        (finding,) = repository.findings.findings_of_work(work)
+        repository.findings.note_source(finding.id, source)  # and the process was killed before the file was put
+        repository.deletions.forget_copy(work, replica)  # as after a rebuild: nothing is checked before the next copy
+        runner.attempt([repair_work_job(work)])
+    (finding,) = repository.findings.findings_of_work(work)
+    assert (finding.state, finding.ended) == (FindingState.OPEN, None)
+    events = [parse_event(entry) for entry in open_log(repository).entries(0, 1000)]
+    assert not [event for event in events if event.detail.get("act") == "repair"]
+
+
 def test_numbers_of_files_agree_with_the_findings_after_repairs(context: TaskContext, work: str) -> None:
     repository = context.repository
     (replica,) = repository.replicas
