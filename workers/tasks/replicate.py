@@ -31,18 +31,20 @@ _MOST_JOBS: Final = 1000
 def replicate_work(context: TaskContext, job: Job) -> Mapping[str, object]:
     """Run a job of kind ``replicate``: copy the OCFL object of `work` to the replica `store`, verify and record it.
 
+    The recorded time is that at which the copy began: every file was read at the replica then or later.
     Raises `KeyNotFound`, `DigestMismatch`, `ObjectInvalid`, `ReplicaNotRecognised`, `StoreFault`, `DatabaseFault`.
     """
     repository, work, name = context.repository, job.arguments["work"], job.arguments["store"]
     if name not in repository.replicas or erase_copied_meanwhile(repository, work, name):
         return _skipped(name)
+    began = timestamp(repository.clock())
     try:
         copy = copy_work(_primary(repository), _prepared_replica(repository, name), work)
     finally:
         is_deleted = erase_copied_meanwhile(repository, work, name)
     if is_deleted:
         return _skipped(name)
-    repository.replica_status.record_verified(work, name, copy.version, timestamp(repository.clock()))
+    repository.replica_status.record_verified(work, name, copy.version, began)
     return {"store": name, "version": copy.version, **_transferred(copy.totals)}
 
 

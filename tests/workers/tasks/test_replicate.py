@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from repairable_library import FailingStore
 
 from preservation.ocfl.validation import validate_object
 from preservation.replication.status import replication_status_of
@@ -93,8 +95,13 @@ def test_new_replica_gets_a_job_for_each_work(context: TaskContext, work: str, t
     repository = replace(context.repository, replicas={**context.repository.replicas, new: FolderStore(tmp_path / "n")})
     (job,) = replication_jobs(repository, failed=True)
     assert job == replicate_work_job(new, work)
-    replicate_work(replace(context, repository=repository), running(job))
+    moments = [NOON]
+    source = FailingStore(repository.store, lambda *_: moments.append(moments[-1] + timedelta(hours=1)))
+    watched = replace(repository, store=cast(Any, source), clock=lambda: moments[-1])
+    replicate_work(replace(context, repository=watched), running(job))
     assert replication_jobs(repository, failed=True) == []
+    (copy,) = (each for each in repository.replica_status.replicas_of(work) if each.store == new)
+    assert (copy.verified, len(moments) > 1) == ("2026-01-01T12:00:00Z", True)
 
 
 def test_log_is_copied_to_the_replica(context: TaskContext, work: str, near: FolderStore, tmp_path: Path) -> None:
