@@ -1,4 +1,4 @@
-"""Masters are told apart as PRONOM does, and every format and version has a stated risk, or is said to be unknown."""
+"""Masters get the identifiers of PRONOM, and every format and version has a stated risk or is said to be unknown."""
 
 from __future__ import annotations
 
