@@ -27,7 +27,8 @@ def typeset_pdf(source: str, data: object, time: str, pictures: Mapping[str, byt
     """
     import typst  # noqa: PLC0415 - only where a PDF is made
 
-    families = {font.family for font in typst.Fonts().fonts()}
+    fonts = typst.Fonts()  # The search takes 75 ms, so the compiler is given what was found.
+    families = fonts.families()
     chinese = [font for font in CHINESE_FONTS if font in families]
     if not chinese:
         raise DependencyMissing(
@@ -39,7 +40,7 @@ def typeset_pdf(source: str, data: object, time: str, pictures: Mapping[str, byt
     inputs["data"] = json.dumps(document, ensure_ascii=False)
     moment = int(datetime.fromisoformat(time).timestamp())
     try:
-        made: Any = typst.compile(source.encode(), format="pdf", sys_inputs=inputs, timestamp=moment)
+        made: Any = typst.compile(source.encode(), format="pdf", sys_inputs=inputs, timestamp=moment, font_paths=fonts)
     except typst.TypstError as fault:
         raise ValueError(str(fault)) from fault
     return bytes(made)
