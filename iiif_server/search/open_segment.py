@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +25,8 @@ from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.matching import Phrase, contains
-from iiif_server.search.query import record_expression, text_expression
-from repository.database.search_segment import BLOCK_BITS, SegmentDamaged, SegmentReader
+from iiif_server.search.query import pairs_expression, record_expression
+from repository.database.search_segment import BLOCK_BITS, CHARACTERS, PAIRS, SegmentDamaged, SegmentReader
 from repository.model.harvest import parts_of_identifier
 from repository.storage.local_copies import hold_file
 
@@ -36,8 +38,8 @@ NONE: Final = len(TIERS)
 """The tier of a work in which nothing is found; the others are their places in `TIERS`."""
 
 NO_YEAR: Final = np.int32(1 << 20)
-FEW_BLOCKS: Final = 32
-"""So many blocks are asked for one by one, in 0.05 ms each, when a narrower tier is sought in them."""
+MOST_WRITTEN: Final = 64
+"""So many forms of a phrase are sought by their pairs of characters; of one with more, the characters are."""
 
 VERIFIED_BLOCKS: Final = 2000
 """Blocks that are read to find where a phrase with a wildcard really is; others are taken to have none."""
@@ -144,14 +146,40 @@ class OpenSegment:
         """Return which blocks of the widest tier have a phrase in a narrower one."""
         if phrase.has_wildcard:
             return self._verified(reader, phrase, tier, widest)
-        if len(widest) > FEW_BLOCKS:
-            return self._text_rows(reader, phrase, tier, work)
-        index, sought = text_expression(phrase, tier)
-        return np.array([row for row in widest if reader.has_row(tier, index, sought, int(row))], np.int64)
+        return self._text_rows(reader, phrase, tier, work)
 
-    @staticmethod
-    def _text_rows(reader: SegmentReader, phrase: Phrase, tier: Tier, work: int | None) -> Numbers:
-        return _numbers(reader.text_rows(tier, *text_expression(phrase, tier), work))
+    def _text_rows(self, reader: SegmentReader, phrase: Phrase, tier: Tier, work: int | None) -> Numbers:
+        written = None if phrase.has_wildcard else self._written(phrase, tier)
+        if written == []:
+            return np.zeros(0, np.int64)
+        if written is None or len(written[0]) == 1:
+            return _numbers(reader.text_rows(CHARACTERS, tier, record_expression(phrase, tier), work))
+        return _numbers(reader.text_rows(PAIRS, Tier.EXACT, pairs_expression(written), work))
+
+    def _written(self, phrase: Phrase, tier: Tier) -> list[str] | None:
+        """Return all that the texts of the segment may have where a phrase is found in a tier.
+
+        None if that is more than `MOST_WRITTEN`, or if a character of the texts stands for several tokens.
+        """
+        if tier is Tier.EXACT:
+            return [phrase.exact]
+        choices = [self._written_as[tier].get(token, frozenset()) for token in phrase.tokens(tier)]
+        if prod(map(len, choices)) > MOST_WRITTEN:
+            return None
+        if any(len(fold(each, tier)) != 1 for choice in choices for each in choice):
+            return None
+        return ["".join(each) for each in product(*choices)]
+
+    @cached_property
+    def _written_as(self) -> dict[Tier, dict[str, frozenset[str]]]:
+        """The characters of the texts that each token of the two wider tiers stands for."""
+        folded = {token: frozenset(forms) for token, forms in self._forms[Tier.FOLDED].items()}
+        empty = frozenset[str]()
+        variant = {
+            token: empty.union(*(folded.get(form, empty) for form in forms))
+            for token, forms in self._forms[Tier.VARIANT].items()
+        }
+        return {Tier.FOLDED: folded, Tier.VARIANT: variant}
 
     def _is_same(self, phrase: Phrase, tier: Tier) -> bool:
         """Return whether a phrase has the same matches in a tier as in the next wider one.

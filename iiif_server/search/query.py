@@ -6,7 +6,7 @@ nothing has the phrase and it has spaces, its words are searched, all of them in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -32,13 +32,6 @@ ANY_PARTNER: Final = "*"
 
 RECORD_FIELDS: Final = ("title", "person", "place", "class", "call_number")
 """The fields of a record that can be asked for alone."""
-
-
-class TextIndex(StrEnum):
-    """The indexes of text (`repository/database/search_segment.py`): by characters, and by pairs of characters."""
-
-    CHARACTERS = "characters"
-    PAIRS = "pairs"
 
 
 class Sort(StrEnum):
@@ -100,19 +93,13 @@ def shortened(phrase: Phrase) -> Phrase:
     return phrase_of("")
 
 
-def text_expression(phrase: Phrase, tier: Tier) -> tuple[TextIndex, str]:
-    """Return the expression of FTS5 for a phrase in the text of blocks, and the index that answers it.
-
-    With a wildcard it finds more than the phrase.
-    """
-    tokens = phrase.tokens(tier)
-    if tier is Tier.VARIANT and len(tokens) > 1 and not phrase.has_wildcard:
-        return TextIndex.PAIRS, f'"{encode_pairs(tokens)}"'
-    return TextIndex.CHARACTERS, record_expression(phrase, tier)
+def pairs_expression(phrases: Iterable[str]) -> str:
+    """Return the expression of FTS5 for any of some phrases of at least two tokens, by their pairs."""
+    return " OR ".join(f'"{encode_pairs(phrase)}"' for phrase in phrases)
 
 
 def record_expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = ()) -> str:
-    """Return the expression of FTS5 for a phrase in records; with a wildcard, one that finds more.
+    """Return the expression of FTS5 for a phrase by its characters; with a wildcard, one that finds more.
 
     `fields` are the columns to search, all by default.
     """

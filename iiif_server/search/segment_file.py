@@ -57,7 +57,7 @@ def write_segment(path: Path, works: Iterable[IndexedContent]) -> SegmentSize:
                 writer.add_block(row, block.to_bytes())
                 for tier, found in tokens.items():
                     writer.add_text(CHARACTERS, tier, row, encode(found))
-                writer.add_text(PAIRS, Tier.VARIANT, row, encode_pairs(tokens[Tier.VARIANT]))
+                writer.add_text(PAIRS, Tier.EXACT, row, encode_pairs(tokens[Tier.EXACT]))
                 size.pages += len(block.pages)
         writer.finish("".join(sorted(characters)))
     size.bytes = path.stat().st_size

@@ -7,15 +7,14 @@
     blocks(id, body)                       the blocks of text; the id is that of the work, shifted by `BLOCK_BITS`, and
                                            a number (`iiif_server/search/blocks.py`)
     characters_{tier}                      FTS5 without content: a row for each block, a token a character
-    pairs_variant                          FTS5 without content: a row for each block, a token each two characters of
-                                           the widest tier
+    pairs_exact                            FTS5 without content: a row for each block, a token each two characters
     record_{tier}                          FTS5 without content: a row for each work, a column for each field
     suggestions(folded, pinyin, initials, text, kind)
 
 FTS5's tokenizer ``ascii`` keeps every character beyond ASCII, and splits at spaces. Each tier
 (`iiif_server/search/fold.py`) has a table of its own, because a phrase of FTS5 has one token at each place. FTS5 reads
 every place of every token of a phrase, and a common pair has a hundredth of the places of a common character. Pairs
-take twice the space of characters, so that only the widest tier has them, which finds what the others are a part of.
+take twice the space of characters, so that there is one table of them, which is asked for all forms of a phrase.
 Segments are derived data and no part of the catalogue, so that SQLAlchemy does not know them.
 """
 
@@ -39,7 +38,7 @@ CHARACTERS: Final = "characters"
 PAIRS: Final = "pairs"
 """The indexes of the text of blocks."""
 
-_TEXT_TABLES: Final = (*(f"{CHARACTERS}_{tier}" for tier in TIERS), f"{PAIRS}_{TIERS[-1]}")
+_TEXT_TABLES: Final = (*(f"{CHARACTERS}_{tier}" for tier in TIERS), f"{PAIRS}_{TIERS[0]}")
 """The tables of text."""
 
 FIELDS: Final = ("title", "person", "place", "class", "call_number", "other")
@@ -170,7 +169,7 @@ class SegmentReader:
         """Return all characters of the texts."""
         return str(self._rows("SELECT value FROM meta WHERE name = 'characters'", ())[0][0])
 
-    def text_rows(self, tier: str, index: str, expression: str, work: int | None = None) -> str:
+    def text_rows(self, index: str, tier: str, expression: str, work: int | None = None) -> str:
         """Return the blocks that an expression of FTS5 matches, in order, with commas; of one work if it is given.
 
         `index` is `CHARACTERS` or `PAIRS`. They are one text, because thousands of rows would be slow to fetch.
@@ -182,12 +181,6 @@ class SegmentReader:
             condition += " AND rowid BETWEEN ? AND ?"
             values += [work << BLOCK_BITS, (work + 1 << BLOCK_BITS) - 1]
         return self._listed(f"SELECT rowid FROM {table} WHERE {condition} ORDER BY rowid", values)  # noqa: S608
-
-    def has_row(self, tier: str, index: str, expression: str, row: int) -> bool:
-        """Return whether an expression of FTS5 matches one block."""
-        table = f"{index}_{tier}"
-        query = f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?"  # noqa: S608 - constants
-        return bool(self._rows(query, (expression, row)))
 
     def record_rows(self, tier: str, expression: str) -> str:
         """Return the works whose records an expression of FTS5 matches, as `text_rows`."""

@@ -14,7 +14,7 @@ from partner_records import add_records, named, partner_record, partner_source
 from publications import NOW, publication
 from search_library import WITHDRAWN, Pages, add_work, dated, index
 
-from iiif_server.search import local_segments, service
+from iiif_server.search import local_segments, open_segment, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.local_segments import (
@@ -82,6 +82,18 @@ def test_every_phrase_is_found_in_the_works_that_have_it_and_in_its_tier(
             hits = search.hits_in_work(found.work.identifier, text).hits
             assert min(TIERS.index(hit.tier) for hit in hits) == TIERS.index(expected[found.work.identifier])
             assert all(fold(text, Tier.VARIANT) in fold(hit.match, Tier.VARIANT) for hit in hits)
+
+
+def test_a_phrase_with_more_forms_than_are_sought_is_found_by_its_characters(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"甲": "論語集註", "乙": "论语集注", "丙": "論语集註序", "丁": "論孟語"}
+    works = {name: add_work(repository, name, [[text]]) for name, text in texts.items()}
+    index(repository)
+    expected = {works["甲"]: Tier.EXACT, works["乙"]: Tier.FOLDED, works["丙"]: Tier.FOLDED}
+    for most in (64, 1, 0):
+        monkeypatch.setattr(open_segment, "MOST_WRITTEN", most)
+        assert tiers_found(Search(repository), "論語集註") == expected
 
 
 def test_a_phrase_is_found_across_lines_pages_and_blocks(repository: Repository) -> None:
