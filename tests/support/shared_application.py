@@ -42,9 +42,11 @@ class _SharedRule(Rule):
     _builders: ClassVar[dict[tuple[Any, ...], Callable[..., tuple[str, str]]]] = {}
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        if self.defaults:  # They are converted when they are compiled.
-            return super()._compile_builder(append_unknown)
-        key = (self.rule, tuple(self._trace), append_unknown)
+        # Values by default are converted when they are compiled.
+        defaults = tuple(
+            (name, value, type(self._converters.get(name))) for name, value in (self.defaults or {}).items()
+        )
+        key = (self.rule, tuple(self._trace), defaults, append_unknown)
         if key not in self._builders:
             self._builders[key] = super()._compile_builder(append_unknown)
         return self._builders[key]
