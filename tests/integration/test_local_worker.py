@@ -98,8 +98,8 @@ def stack() -> Iterator[ExitStack]:
 
 
 def test_a_new_replica_fills_by_itself_while_the_instance_is_served(instance: Instance, tmp_path: Path) -> None:
-    for number in range(3):
-        instance.run("ingest", write_deposit(tmp_path / f"deposit-{number}", pages=1, seed=10 * number))
+    deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=1, seed=10 * number) for number in range(3)]
+    instance.run("ingest", *deposits)
     replica = tmp_path / "replica"
     instance.environment["SHANBEN_REPLICAS"] = str(replica)
     assert instance.run("status")["replicas"][0]["behind"] == 3
