@@ -10,13 +10,10 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
 import re
 import socket
 import sqlite3
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,10 +24,12 @@ from urllib.parse import urlencode
 
 import pytest
 import pyvips
+from command_line import SHANBEN, ShanbenHere
 from deployed_edge import PROJECT, install, make_certificate
 from ports import reserve_port
 from server_process import ServerProcess, answers
 from servers import NginxServer
+from web_server import NO_LOCAL_WORKER
 
 from iiif_server.auth.credentials import PARTNER_PREFIX
 from iiif_server.image.resolved import TRUSTED_SECONDS
@@ -44,7 +43,6 @@ from workers.tasks.access import set_level
 
 pytestmark = pytest.mark.integration
 
-SHANBEN = Path(sys.executable).with_name("shanben")
 NAME = "library.example"
 INSIDE, OUTSIDE = "127.0.0.1", "127.0.0.2"
 FRESH_SECONDS = 2
@@ -119,15 +117,13 @@ def write_book(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder = tmp_path_factory.mktemp("edge")
-    own = {key: value for key, value in os.environ.items() if not key.startswith("SHANBEN_")}
-    environment = {**own, "SHANBEN_DATA": str(folder / "var"), "SHANBEN_BASE_URL": f"https://{NAME}"}
-    environment["SHANBEN_CLIENT_PIXELS"] = "1000000"
-    command = [SHANBEN, "ingest", write_book(folder / "deposit"), "--json"]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
-    work = json.loads(done.stdout)["works"][0]["identifier"]
+    shanben = ShanbenHere(folder, base_url=f"https://{NAME}", client_pixels=1_000_000)
+    done = shanben.run_json("ingest", write_book(folder / "deposit"))
+    assert done.code == 0, done.errors
+    work = done.document["works"][0]["identifier"]
     web_port, plain_port = reserve_port(), reserve_port()
     serve = [SHANBEN, "serve", "--port", str(web_port), "--workers", "1"]
-    web = ServerProcess("shanben serve", serve, folder / "web.log", environment=environment)
+    web = ServerProcess("shanben serve", serve, folder / "web.log", environment=shanben.environment | NO_LOCAL_WORKER)
     trust = make_certificate(folder, NAME)
     nginx = NginxServer(folder, lambda prefix, port: install(prefix, port, plain_port, web_port, FRESH))
     edge = Edge(nginx, web, web_port, plain_port, trust, work, "", folder / "var")
@@ -417,7 +413,7 @@ def access_to(edge: Edge, access: WorkAccess) -> Iterator[None]:
         yield
     finally:
         set_level(repository, edge.work, WorkAccess(access=Access.OPEN))
-        wait_until(lambda: edge.get(edge.picture("full/max/0/default.jpg")).status == 200)
+        wait_until(lambda: edge.get(edge.tile).status == 200)  # refused without access to the whole, which is 900 high
 
 
 @pytest.fixture(scope="module")
