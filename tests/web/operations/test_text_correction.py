@@ -169,6 +169,10 @@ def test_the_second_of_two_people_learns_it_and_keeps_what_was_entered(library: 
     waits = library.send(bo, "天地玄黃", "宇宙洪流", page=opened)
     assert waits.status_code == 503
     assert "宇宙洪流" in waits.text
+    page = library.press(bo, opened, "add-2", line=["天地玄黃", "宇宙洪流"])
+    assert form_of(page)["line"] == ["天地玄黃", "宇宙洪流", ""]
+    mistyped = library.send(bo, "天地玄黃", "宇宙洪流\uffff", page=opened)
+    assert (mistyped.status_code, form_of(mistyped.text)["line"][0]) == (400, "天地玄黃")
     library.run_jobs()
     told = library.send(bo, "天地玄黃", "宇宙洪流", page=opened)
     assert told.status_code == 409
