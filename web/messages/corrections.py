@@ -20,8 +20,8 @@ CORRECTION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "一并成为著作的新版本，原来的文本仍在旧版本中；日志公开改动的行数，不公开账号。",
             "Compare each line with its picture. Lines can be added, deleted, split and moved, and have a place and a"
             " mark for notes. A line that you empty is removed. When you save, all changes together become a new"
-            " version of the work, and the former text stays in the earlier version. The log states how many lines"
-            " changed, and no account.",
+            " version of the work, and the former text stays in the earlier version. The public log states how many"
+            " lines changed, and does not name the account.",
         ),
         "correction.unsaved": LocalizedText("改动尚未保存。", "The changes are not saved yet."),
         "correction.line": LocalizedText("第 {number} 行", "Line {number}"),
