@@ -68,3 +68,25 @@ class LocalizedText:
 
     def __str__(self) -> str:
         return self.zh if self.zh == self.en else f"{self.zh} / {self.en}"
+
+
+_LANGUAGE_NAMES: Final = {
+    "bo": LocalizedText("藏文", "Tibetan"),
+    "en": LocalizedText("英文", "English"),
+    "ja": LocalizedText("日文", "Japanese"),
+    "ko": LocalizedText("韩文", "Korean"),
+    "lzh": LocalizedText("文言文", "Literary Chinese"),
+    "mn": LocalizedText("蒙古文", "Mongolian"),
+    "mnc": LocalizedText("满文", "Manchu"),
+    "sa": LocalizedText("梵文", "Sanskrit"),
+    "ug": LocalizedText("维吾尔文", "Uyghur"),
+    "vi": LocalizedText("越南文", "Vietnamese"),
+    "zh": LocalizedText("中文", "Chinese"),
+    "zh-Hans": LocalizedText("中文（简体）", "Chinese (simplified)"),
+    "zh-Hant": LocalizedText("中文（繁体）", "Chinese (traditional)"),
+}
+
+
+def language_name(tag: str) -> LocalizedText:
+    """Return the name of the language of a BCP 47 tag; the tag itself for a language that has no name here."""
+    return _LANGUAGE_NAMES.get(tag, LocalizedText(tag, tag))

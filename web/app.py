@@ -14,7 +14,7 @@ from iiif_server import urls
 from iiif_server.presentation.published import MEDIA_TYPES
 from iiif_server.records.formats import LINKS
 from iiif_server.search.service import Search
-from repository.localized import Language
+from repository.localized import Language, language_name
 from repository.repository import Repository
 from web.accounts import authorization, cookies
 from web.accounts import pages as account_pages
@@ -135,6 +135,7 @@ def _for_templates(repository: Repository, static_files: StaticFiles) -> dict[st
     return {
         "translate": partial(translate, language),
         "language": language,
+        "language_name": language_name,
         "languages": {Language.CHINESE: "中文", Language.ENGLISH: "English"},
         "switch_url": switch_url,
         "local_url": local_url,

@@ -43,7 +43,7 @@ from iiif_server.urls import (
     work_path,
 )
 from repository.errors import SystemFault
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, language_name
 from repository.model.access import AccessVerdict, Decision, decide
 from repository.model.rights import licence_uri
 from repository.model.text import TextKind
@@ -71,21 +71,6 @@ _YEAR: Final = re.compile(r"\d{4}(?=-|\Z)", re.ASCII)
 _ATTRIBUTION: Final = LocalizedText("出处", "Attribution")
 _RIGHTS: Final = LocalizedText("权利", "Rights")
 _CATALOGUE_RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
-_LANGUAGE_NAMES: Final = {
-    "bo": LocalizedText("藏文", "Tibetan"),
-    "en": LocalizedText("英文", "English"),
-    "ja": LocalizedText("日文", "Japanese"),
-    "ko": LocalizedText("韩文", "Korean"),
-    "lzh": LocalizedText("文言文", "Literary Chinese"),
-    "mn": LocalizedText("蒙古文", "Mongolian"),
-    "mnc": LocalizedText("满文", "Manchu"),
-    "sa": LocalizedText("梵文", "Sanskrit"),
-    "ug": LocalizedText("维吾尔文", "Uyghur"),
-    "vi": LocalizedText("越南文", "Vietnamese"),
-    "zh": LocalizedText("中文", "Chinese"),
-    "zh-Hans": LocalizedText("中文（简体）", "Chinese (simplified)"),
-    "zh-Hant": LocalizedText("中文（繁体）", "Chinese (traditional)"),
-}
 
 
 def build_manifest(
@@ -254,7 +239,7 @@ def _metadata(work: Work) -> list[Json]:
 
 
 def _languages(tags: Sequence[str]) -> Json:
-    names = [_LANGUAGE_NAMES.get(tag, LocalizedText(tag, tag)) for tag in tags]
+    names = [language_name(tag) for tag in tags]
     value = {"zh-Hans": [name.zh for name in names], "en": [name.en for name in names]}
     return {"label": bilingual(LocalizedText("语种", "Language")), "value": value}
 

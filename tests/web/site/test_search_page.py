@@ -24,7 +24,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repository, dict[
             repository,
             "論語",
             [["子曰學而", "時習之"], ["不亦說乎", "子曰<b>"]],
-            dated("論語", "明萬曆三十五年", classification="經部", creator=("孔子",)),
+            dated("論語", "明萬曆三十五年", classification="經部", creator=("孔子",), language=("lzh",)),
         ),
         "史记": add_work(repository, "史记", [["论语者五经之錧鎋"]], dated("史记", "清", classification="史部")),
     }
@@ -71,6 +71,8 @@ def test_facets_and_orders_are_links_that_keep_the_search(client: FlaskClient) -
     assert "找到 1 种" in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert "class=%E7%BB%8F%E9%83%A8&amp;sort=title" in page.text
+    assert "文言文" in page.text
+    assert "language=lzh" in page.text
     works = client.get("/works", query_string={"dynasty": "明"}, headers=CHINESE).text
     assert "共 1 种" in works
     assert 'lang="zh">史记' not in works
