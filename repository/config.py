@@ -72,6 +72,7 @@ class Settings:
     watermark: str = ""
     harvest_private: tuple[str, ...] = ()
     harvest_records: int = 1_000_000
+    harvest_bytes: int = 50_000_000_000
     credentials_certificates: str = ""
     credentials_key: str = ""
     cache_bytes: int = 0
@@ -147,6 +148,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "key_days": (1, 36_500),
     "delete_days": (0, 3650),
     "harvest_records": (1, 100_000_000),
+    "harvest_bytes": (1, 1 << 50),
     "similar_pages": (0, 100_000_000),
     "fixity_days": (1, 3650),
     "fixity_limit": (0, 1 << 40),

@@ -26,6 +26,7 @@ from repository.model.harvest import (
 )
 
 _COLUMNS: Final = tuple(field.name for field in fields(HarvestedRecord))
+_BATCH: Final = 500
 _LIVE: Final = HarvestedRecordRow.state == RecordState.LIVE.value
 
 
@@ -51,6 +52,7 @@ class KnownRecord:
     seen: int
     first_seen: str
     ours: str | None
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class KnownCollection:
     modified: str
     members: Mapping[str, Sequence[str]]
 
+    @property
+    def size(self) -> int:
+        """The bytes of the members as JSON."""
+        return len(msgspec.json.encode(self.members))
+
 
 @dataclass(frozen=True, slots=True)
 class SourceCounts:
@@ -69,6 +76,18 @@ class SourceCounts:
     live: int = 0
     deleted: int = 0
     manifests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOfSource:
+    """What is held of a source: records, also those that the partner has deleted, and collections; and their bytes."""
+
+    records: int = 0
+    bytes: int = 0
+
+    def plus(self, records: int, size: int) -> HeldOfSource:
+        """Return this with so many records and bytes more."""
+        return HeldOfSource(self.records + records, self.bytes + size)
 
 
 class Harvests:
@@ -142,7 +161,9 @@ class Harvests:
         """Return what is known of the records of a source that have these keys."""
         table = HarvestedRecordRow
         columns = (table.state, table.digest, table.datestamp, table.etag, table.modified, table.seen, table.first_seen)
-        query = select(table.key, *columns, table.ours).where(table.source == name, table.key.in_(sorted(keys)))
+        query = select(table.key, *columns, table.ours, table.size).where(
+            table.source == name, table.key.in_(sorted(keys))
+        )
         with read_session(self._sessions) as session:
             return {row[0]: KnownRecord(RecordState(row[1]), *row[2:]) for row in session.execute(query)}
 
@@ -167,6 +188,16 @@ class Harvests:
             rows = {row[0]: (row[1], row[2]) for row in session.execute(query.group_by(table.state))}
         live, manifests = rows.get(RecordState.LIVE.value, (0, 0))
         return SourceCounts(live, rows.get(RecordState.DELETED.value, (0, 0))[0], manifests)
+
+    def held(self, name: str) -> HeldOfSource:
+        """Return what is held of a source in all."""
+        found = HeldOfSource()
+        with read_session(self._sessions) as session:
+            for table in (HarvestedRecordRow, HarvestedCollectionRow):
+                query = select(func.count(), func.coalesce(func.sum(table.size), 0)).where(table.source == name)
+                count, size = session.execute(query).one()
+                found = found.plus(count, int(size))
+        return found
 
     def records(self, name: str, state: RecordState, offset: int, limit: int) -> list[HarvestedRecord]:
         """Return records of a source by title."""
@@ -232,10 +263,23 @@ class Harvests:
 
     def keep_collection(self, name: str, key: str, collection: KnownCollection) -> None:
         """Record a collection as it was read."""
-        values: dict[str, Any] = {"etag": collection.etag, "modified": collection.modified}
+        values: dict[str, Any] = {"etag": collection.etag, "modified": collection.modified, "size": collection.size}
         members = {kind: list(urls) for kind, urls in collection.members.items()}
         row = HarvestedCollectionRow(source=name, key=key, members=members, **values)
         run_transaction(self._sessions, lambda session: session.merge(row))
+
+    def forget_collections(self, name: str, met: Collection[str]) -> None:
+        """Forget the collections of a source but those with the keys `met`."""
+        table = HarvestedCollectionRow
+
+        def action(session: Session) -> None:
+            known = session.scalars(select(table.key).where(table.source == name))
+            keys = sorted(set(known) - set(met))
+            for start in range(0, len(keys), _BATCH):
+                chosen = table.key.in_(keys[start : start + _BATCH])
+                session.execute(delete(table).where(table.source == name, chosen))
+
+        run_transaction(self._sessions, action)
 
     def _records(self, query: Any) -> list[HarvestedRecord]:
         with read_session(self._sessions) as session:

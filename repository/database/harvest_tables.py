@@ -23,7 +23,8 @@ class HarvestedRecordRow(Table):
     """A record of a partner: `document` is the cleaned record with the changes, the other columns serve lists.
 
     `key` is derived from the identifier. `work_key` is equal for records that may be of the same work, `ours` such a
-    work of this library. `seen` is the number of the last complete run that met the record.
+    work of this library. `seen` is the number of the last complete run that met the record. `size` is that of the
+    record in the store, in bytes.
     """
 
     __tablename__ = "harvested_records"
@@ -49,12 +50,16 @@ class HarvestedRecordRow(Table):
     seen: Mapped[int] = mapped_column(Integer)
     first_seen: Mapped[str] = mapped_column(String(32))
     updated: Mapped[str] = mapped_column(String(32))
+    size: Mapped[int] = mapped_column(Integer)
 
     __table_args__ = (Index(None, "source", "state", "title", "key"), Index(None, "source", "state", "seen"))
 
 
 class HarvestedCollectionRow(Table):
-    """A IIIF collection of a partner as it was last read: its validators and members, for conditional requests."""
+    """A IIIF collection of a partner as it was last read: its validators and members, for conditional requests.
+
+    `size` is that of the members as JSON, in bytes.
+    """
 
     __tablename__ = "harvested_collections"
 
@@ -63,3 +68,4 @@ class HarvestedCollectionRow(Table):
     etag: Mapped[str] = mapped_column(Text)
     modified: Mapped[str] = mapped_column(Text)
     members: Mapped[dict[str, object]] = mapped_column(JSON)
+    size: Mapped[int] = mapped_column(Integer)

@@ -125,7 +125,10 @@ class HarvestSource:
 
 @dataclass(frozen=True, slots=True)
 class HarvestedRecord:
-    """A record of a partner as the database holds it; `document` is a `Cleaning` as JSON. Texts are '' for none."""
+    """A record of a partner as the database holds it. Texts are '' for none.
+
+    `document` is a `Cleaning` as JSON. `size` is that of the record in the store, in bytes.
+    """
 
     source: str
     key: str
@@ -147,6 +150,7 @@ class HarvestedRecord:
     modified: str
     first_seen: str
     updated: str
+    size: int = 0
 
 
 def record_key(identifier: str) -> str:

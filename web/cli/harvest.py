@@ -189,6 +189,7 @@ def source_json(repository: Repository, source: HarvestSource, language: Languag
         **settings,
         "records": counts.live,
         "deleted": counts.deleted,
+        "bytes": repository.harvests.held(source.name).bytes,
         "last_run": state.ended or None,
         "last_success": state.succeeded or None,
         "failing_since": state.failing or None,

@@ -40,7 +40,10 @@ class IiifHarvester:
         self._failures = 0
 
     def harvest(self, *, accept: bool) -> SourceState:
-        """Run to the end. Raises `PartnerFaulty`, `PartnerUnavailable`, `DocumentRefused`, `AddressRefused`."""
+        """Run to the end.
+
+        Raises `PartnerFaulty`, `PartnerUnavailable`, `DocumentRefused`, `AddressRefused`, `SourceFull`.
+        """
         manifests = self._listed_manifests()
         self._recorder.advance(size=len(manifests))
         for start in range(0, len(manifests), _BATCH):
@@ -72,6 +75,7 @@ class IiifHarvester:
         if any(url not in seen for url in level):
             reason = LocalizedText(f"集合嵌套超过 {DEEPEST} 层", f"its collections are nested deeper than {DEEPEST}")
             raise PartnerFaulty(url=root, reason=reason)
+        self._recorder.forget_collections({record_key(url) for url in seen})
         return list(manifests)
 
     def _require_bounds(self, collections: int, manifests: int) -> None:
@@ -93,7 +97,7 @@ class IiifHarvester:
             return None
         members = {"manifests": list(document.manifests), "collections": list(document.collections)}
         if found.etag or found.modified:
-            harvests.keep_collection(name, key, KnownCollection(found.etag, found.modified, members))
+            self._recorder.keep_collection(key, KnownCollection(found.etag, found.modified, members), known)
         return members
 
     def _harvest_batch(self, urls: list[str]) -> None:

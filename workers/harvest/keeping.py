@@ -102,24 +102,39 @@ def forget_source(repository: Repository, name: str) -> None:
     repository.harvests.remove(name)
 
 
-def keep_records(
+@dataclass(frozen=True, slots=True)
+class StorableRecord:
+    """A record for the database, and what the store holds of it: the envelope and the original."""
+
+    record: HarvestedRecord
+    content: bytes
+
+
+def storable_records(
     repository: Repository, name: str, received: Sequence[tuple[ReceivedRecord, KnownRecord | None]]
-) -> list[HarvestedRecord]:
-    """Write records to the store, and return them for the database."""
+) -> list[StorableRecord]:
+    """Return records as they are to be kept, in the same order; nothing is written."""
     now = timestamp(repository.clock())
-    built = [(_harvested(name, record, known, now), record.original) for record, known in received]
+    return [_storable(_harvested(name, record, known, now), record.original) for record, known in received]
+
+
+def keep_records(repository: Repository, storable: Sequence[StorableRecord]) -> list[HarvestedRecord]:
+    """Write records to the store, and return them for the database."""
     with ThreadPoolExecutor(_WRITERS) as executor:
-        for done in [executor.submit(_put, repository, record, original) for record, original in built]:
+        for done in [executor.submit(_put, repository, each) for each in storable]:
             done.result()
-    return [record for record, _ in built]
+    return [each.record for each in storable]
 
 
 def mark_deleted(repository: Repository, records: Sequence[HarvestedRecord]) -> list[HarvestedRecord]:
     """Record in the store that a partner no longer offers records; their last originals stay."""
     now = timestamp(repository.clock())
-    deleted = [replace(record, state=RecordState.DELETED, updated=now) for record in records]
-    for record in deleted:
-        _put(repository, record, read_original(repository, record.source, record.key)[1])
+    deleted: list[HarvestedRecord] = []
+    for record in records:
+        original = read_original(repository, record.source, record.key)[1]
+        storable = _storable(replace(record, state=RecordState.DELETED, updated=now), original)
+        _put(repository, storable)
+        deleted.append(storable.record)
     return deleted
 
 
@@ -210,7 +225,8 @@ def _restored(
     key = record_key(envelope.identifier)
     received = ReceivedRecord(envelope.identifier, envelope.datestamp, original, said, envelope.etag, envelope.modified)
     record = _harvested(source.name, received, known.get(key), envelope.updated)
-    return replace(record, state=RecordState(envelope.state), first_seen=envelope.first_seen)
+    record = replace(record, state=RecordState(envelope.state), first_seen=envelope.first_seen)
+    return _storable(record, original).record
 
 
 def _harvested(name: str, received: ReceivedRecord, known: KnownRecord | None, now: str) -> HarvestedRecord:
@@ -241,7 +257,7 @@ def _harvested(name: str, received: ReceivedRecord, known: KnownRecord | None, n
     )
 
 
-def _put(repository: Repository, record: HarvestedRecord, original: bytes) -> None:
+def _storable(record: HarvestedRecord, original: bytes) -> StorableRecord:
     envelope = RecordEnvelope(
         record.identifier,
         record.datestamp,
@@ -253,4 +269,9 @@ def _put(repository: Repository, record: HarvestedRecord, original: bytes) -> No
         record.updated,
     )
     content = msgspec.json.encode(envelope) + b"\n" + original
-    repository.store.put(paths.harvested_record(record.source, record.key), content)
+    return StorableRecord(replace(record, size=len(content)), content)
+
+
+def _put(repository: Repository, storable: StorableRecord) -> None:
+    record = storable.record
+    repository.store.put(paths.harvested_record(record.source, record.key), storable.content)

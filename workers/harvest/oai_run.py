@@ -56,7 +56,7 @@ class OaiHarvester:
         self._base = recorder.source.url
 
     def harvest(self, *, accept: bool) -> SourceState:
-        """Run to the end. Raises `PartnerFaulty`, `PartnerUnavailable`, `DocumentRefused`."""
+        """Run to the end. Raises `PartnerFaulty`, `PartnerUnavailable`, `DocumentRefused`, `SourceFull`."""
         identity = read_identity(self._get({"verb": "Identify"}))
         settings = self._recorder.source.settings
         prefix = settings.format or self._recorder.state.format or self._choose_format()

@@ -1,4 +1,8 @@
-"""The progress of a run, recorded with each part of it, so that a run which is interrupted goes on from there."""
+"""The progress of a run, recorded with each part of it, so that a run which is interrupted goes on from there.
+
+What is held of a source is bounded, with the records that the partner has deleted: else a partner that offers other
+identifiers in every run would fill the store.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from repository.clock import timestamp
-from repository.database.harvest import KnownRecord
+from repository.database.harvest import HeldOfSource, KnownCollection, KnownRecord
+from repository.errors import ContentError
+from repository.localized import LocalizedText, counted
 from repository.model.harvest import HarvestRun, HarvestSource, RecordState, RunTotals, SourceState, record_key
 from repository.repository import Repository
-from workers.harvest.keeping import ReceivedRecord, keep_records, mark_deleted
+from workers.harvest.keeping import ReceivedRecord, StorableRecord, keep_records, mark_deleted, storable_records
 
 MOST_VANISHED_SHARE: Final = 0.2
 MOST_VANISHED: Final = 20
@@ -20,17 +26,36 @@ list is empty or cut short has not deleted its records. More are held back until
 _BATCH: Final = 500
 
 
+class SourceFull(ContentError):
+    """A source of which more would be held than the settings allow. What was kept before stays as it is."""
+
+    code = "partner.limit"
+    text = LocalizedText(
+        "来源 {name} 收割中止：连同对方已删除的记录，将超过每个来源 {most} 的上限；此前所收记录不受影响。对方无误的，"
+        "请调高设置 {setting} 后重新收割；如有异常，请运行 shanben harvest remove {name} 去除此来源及其全部记录",
+        "Harvesting from {name} has stopped: with the records that the partner has deleted, it would hold more than"
+        " {most}, the most for one source. Records that were kept before are not affected. If the partner is right,"
+        " raise {setting} and harvest again; if something is wrong, remove the source with all its records:"
+        " shanben harvest remove {name}",
+    )
+
+
 @dataclass(slots=True)
 class RunRecorder:
-    """Records one run of a source: its parts, its deletions and its end. Used from one thread."""
+    """Records one run of a source: its parts, its deletions and its end. Used from one thread.
+
+    Methods that keep something raise `SourceFull`.
+    """
 
     repository: Repository
     source: HarvestSource
     run: HarvestRun
     _state: SourceState = field(init=False)
+    _held: HeldOfSource = field(init=False)
 
     def __post_init__(self) -> None:
         self._state = replace(self.source.state, run=self.run)
+        self._held = self.repository.harvests.held(self.source.name)
 
     @property
     def state(self) -> SourceState:
@@ -62,9 +87,23 @@ class RunRecorder:
                 different.append((record, before))
             if outcome:
                 totals = replace(totals, **{outcome: getattr(totals, outcome) + 1})
-        kept = keep_records(self.repository, name, different)
+        storable = storable_records(self.repository, name, different)
+        held = self._with_room(storable, [before for _, before in different])
+        kept = keep_records(self.repository, storable)
         totals = replace(totals, unchanged=totals.unchanged + len(unchanged))
         self._save(totals, kept, {*chosen, *unchanged} - {record.key for record in kept}, changes)
+        self._held = held
+
+    def keep_collection(self, key: str, collection: KnownCollection, before: KnownCollection | None) -> None:
+        """Keep a collection as it was read; `before` is what was known of it."""
+        held = self._require_room(int(before is None), collection.size - (before.size if before else 0))
+        self.repository.harvests.keep_collection(self.source.name, key, collection)
+        self._held = held
+
+    def forget_collections(self, met: Collection[str]) -> None:
+        """Forget collections that the partner does not list any more; `met` are the keys of the others."""
+        self.repository.harvests.forget_collections(self.source.name, met)
+        self._held = self.repository.harvests.held(self.source.name)
 
     def count(self, **added: int) -> None:
         """Add to the totals of the run, with the next part."""
@@ -106,6 +145,24 @@ class RunRecorder:
         )
         self.repository.harvests.save_state(self.source.name, self._state)
         return self._state
+
+    def _with_room(self, storable: Sequence[StorableRecord], before: Sequence[KnownRecord | None]) -> HeldOfSource:
+        """Return what will be held with some records, in place of what was known of each."""
+        size = sum(each.record.size for each in storable) - sum(each.size for each in before if each)
+        return self._require_room(sum(each is None for each in before), size)
+
+    def _require_room(self, records: int, size: int) -> HeldOfSource:
+        """Return what will be held with so many more records and bytes. What does not grow is always accepted."""
+        held, settings = self._held.plus(records, size), self.repository.settings
+        if records > 0 and held.records > settings.harvest_records:
+            most = counted(settings.harvest_records, "record", "records")
+            zh_en = LocalizedText(f"{settings.harvest_records} 条", most)
+            raise SourceFull(name=self.source.name, most=zh_en, setting="SHANBEN_HARVEST_RECORDS")
+        if size > 0 and held.bytes > settings.harvest_bytes:
+            most = counted(settings.harvest_bytes, "byte", "bytes")
+            zh_en = LocalizedText(f"{settings.harvest_bytes} 字节", most)
+            raise SourceFull(name=self.source.name, most=zh_en, setting="SHANBEN_HARVEST_BYTES")
+        return held
 
     def _save(self, totals: RunTotals, kept: Sequence[Any], seen: Collection[str], changes: dict[str, Any]) -> None:
         self.run = replace(self.run, totals=totals, **changes)

@@ -50,8 +50,8 @@ _BATCH: Final = 500
 def harvest_source(context: TaskContext, job: Job) -> Mapping[str, object]:
     """Run a job of kind ``harvest``. The result has the totals of the run and whether it changed anything.
 
-    Raises `NotFound`, `PartnerUnavailable`, `PartnerFaulty`, `DocumentRefused`, `AddressRefused`, `StoreFault`,
-    `DatabaseFault`.
+    Raises `NotFound`, `PartnerUnavailable`, `PartnerFaulty`, `DocumentRefused`, `AddressRefused`, `SourceFull`,
+    `StoreFault`, `DatabaseFault`.
     """
     repository, name = context.repository, job.arguments["source"]
     source = repository.harvests.source(name)

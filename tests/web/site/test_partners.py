@@ -22,7 +22,7 @@ from web.accounts.passwords import Passwords
 from web.app import create_app
 from web.site.partners import shown_picture
 from workers.harvest.formats import read_record
-from workers.harvest.keeping import ReceivedRecord, keep_records, keep_source
+from workers.harvest.keeping import ReceivedRecord, keep_records, keep_source, storable_records
 from workers.harvest.xml_documents import parse_xml
 from workers.tasks.harvest import find_own_works
 from workers.tasks.publish import publish_period
@@ -40,7 +40,9 @@ def add(repository: Repository, name: str, *records: str, pictures: tuple[str, .
         original = record_xml(("2026-01-01", f"oai:{name}:{number}", metadata)).encode()
         said = read_record(parse_xml(metadata.encode()))
         received.append((ReceivedRecord(f"oai:{name}:{number}", "2026-01-01", original, said), None))
-    repository.harvests.apply(name, keep_records(repository, name, received), source.state)
+    repository.harvests.apply(
+        name, keep_records(repository, storable_records(repository, name, received)), source.state
+    )
     return source
 
 
@@ -279,7 +281,8 @@ def test_programs_find_records_in_a_list_of_their_own(client: FlaskClient, repos
     received = ReceivedRecord("oai:a:0", "2026-02-01", b"<record/>", None)
     known = repository.harvests.known("a", [KEY])[KEY]
     source = repository.harvests.source("a")
-    repository.harvests.apply("a", keep_records(repository, "a", [(received, known)]), source.state)
+    kept = keep_records(repository, storable_records(repository, "a", [(received, known)]))
+    repository.harvests.apply("a", kept, source.state)
     assert client.get("/api/1/search?q=论语").get_json()["partners"] == {"total": 0, "records": []}
     index(repository)
     assert client.get("/api/1/search?q=论语").get_json()["facets"]["partner"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from repository.errors import ShanbenError
 from repository.model.harvest import RecordState, SourceKind
 from workers.harvest import iiif_run, polite
 from workers.harvest.keeping import cleaning_of
+from workers.harvest.progress import SourceFull
 
 
 class Partner:
@@ -64,6 +66,25 @@ def test_a_second_run_receives_nothing_again(harvesting: Any, partner: Partner) 
     assert partner.not_modified == 5
     partner.manifest("/manifest/1", "新題")
     assert harvesting.run() == {"changed": 1, "unchanged": 2}
+
+
+def test_collections_count_towards_the_limit_and_are_forgotten_when_they_are_not_listed(
+    harvesting: Any, partner: Partner
+) -> None:
+    harvesting.run()
+    unlimited, (records, size) = harvesting.repository, astuple(harvesting.repository.harvests.held("partner"))
+    assert records == 5, "three manifests and two collections"
+    partner.collection("/top", "/b", "/manifest/0")
+    partner.documents["/b"] = partner.documents["/a"]
+    assert harvesting.run() == {"unchanged": 3}
+    assert astuple(unlimited.harvests.held("partner")) == (records, size)
+    settings = replace(unlimited.settings, harvest_bytes=size + 1000)
+    harvesting.repository = replace(unlimited, settings=settings)
+    partner.collection("/b", "/manifest/1", "/manifest/2", *(f"/manifest/{number}" for number in range(3, 103)))
+    with pytest.raises(SourceFull, match="SHANBEN_HARVEST_BYTES"):
+        harvesting.run()
+    assert astuple(unlimited.harvests.held("partner")) == (records, size)
+    assert len(harvesting.live()) == 3
 
 
 def test_vanished_manifests_are_deleted_and_come_back(harvesting: Any, partner: Partner) -> None:

@@ -19,6 +19,7 @@ from repository.model.harvest import RecordState, record_key
 from repository.network.guarded_http import FetchLimits, GuardedClient, PartnerUnavailable
 from workers.harvest import polite
 from workers.harvest.keeping import clean_again, cleaning_of, forget_source, read_original, restore_sources
+from workers.harvest.progress import SourceFull
 from workers.tasks import harvest
 from workers.tasks.jobs import harvest_job
 
@@ -250,6 +251,46 @@ def test_records_without_end_end_the_run_at_the_limit(harvesting: Any, provider:
         provider.put(f"oai:y:{number}", "2025-03-01T00:00:00Z", dublin_core("多"))
     with pytest.raises(ShanbenError, match="more than 500"):
         harvesting.run()
+
+
+@pytest.mark.parametrize("limit", ["harvest_records", "harvest_bytes"])
+def test_a_partner_whose_identifiers_change_in_every_run_does_not_fill_the_store(
+    harvesting: Any, provider: OaiProvider, limit: str
+) -> None:
+    provider.deleted = "no"
+
+    def run_with_others(number: int) -> dict[str, Any]:
+        renamed = {f"oai:{number}:{at}": each for at, each in enumerate(provider.records.values())}
+        provider.records = renamed
+        return harvesting.run(full=True, accept=True)
+
+    def held() -> tuple[int, int]:
+        found = list(harvesting.repository.store.list(paths.harvested_records("partner")))
+        return len(found), sum(each.size for each in found)
+
+    run_with_others(1)
+    count, size = held()
+    most = 12 if limit == "harvest_records" else size * 25 // (2 * count)
+    unlimited = harvesting.repository
+    harvesting.repository = replace(unlimited, settings=replace(unlimited.settings, **{limit: most}))
+    assert run_with_others(2) == {"added": 5, "deleted": 5}
+    shown = harvesting.live()
+    for _ in range(3):  # the next runs keep nothing more either
+        with pytest.raises(SourceFull, match="remove partner") as caught:
+            run_with_others(3)
+    counts = harvesting.repository.harvests.counts("partner")
+    assert (counts.live, counts.deleted) == (7, 5), "one part of two records had room, the next one not"
+    assert held() == (12, harvesting.repository.harvests.held("partner").bytes)
+    assert (limit.upper() in caught.value.message.zh, "上限" in caught.value.message.zh) == (True, True)
+    assert harvesting.repository.harvests.source("partner").state.fault == caught.value.message.to_json()
+    live = harvesting.live()
+    assert all(record in live for record in shown)
+    assert all(read_original(unlimited, "partner", record.key) for record in live)
+    unlimited.harvests.remove("partner")
+    assert restore_sources(unlimited) == 12
+    assert held()[1] == unlimited.harvests.held("partner").bytes
+    harvesting.repository = unlimited
+    assert harvesting.run(full=True, accept=True) == {"added": 3, "unchanged": 2, "deleted": 5}
 
 
 def test_a_busy_partner_is_asked_again_after_the_time_that_it_names(harvesting: Any, provider: OaiProvider) -> None:
