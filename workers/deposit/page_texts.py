@@ -11,8 +11,8 @@
 3. Anything else is a fault: text is never assigned by guess.
 
 Boxes are scaled from the page size in the file to the pixels of the page's first image, and clipped to it. If both
-have not the same shape, the text keeps no places, which is a notice. Text that a redaction of the page covers is left
-out; so is text without a place on a page with redactions.
+have not the same shape, the text keeps no places, which is a notice. Text that a redaction of any
+photograph of the page covers is left out; so is text without a place on a page with redactions.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class _Assigner:
             self._notices.append(Fault(path, source.name, "text.shape", _OTHER_SHAPE))
         for line in source.lines:
             region = placed(line.box, source.size, image) if image and fits and line.box else None
-            if image is None or not image.redactions or (region and is_visible(region, image)):
+            if is_visible(region, page):
                 yield TextLine(line.text, region, line.is_note)
 
 

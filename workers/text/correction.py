@@ -98,5 +98,5 @@ def _check_place(page: Page, number: int, region: Rectangle | None) -> None:
     image = page.images[0]
     if region and not is_on(image, region):
         raise CorrectionInvalid(_OUTSIDE.format(number=number, width=image.width, height=image.height))
-    if image.redactions and not (region and is_visible(region, image)):
+    if not is_visible(region, page):
         raise CorrectionInvalid(_HIDDEN.format(number=number))

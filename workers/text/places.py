@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from repository.model.work import Image, Rectangle
+from repository.model.work import Image, Page, Rectangle
 from workers.text.source import Box
 
 _TOLERANCE: Final = 0.1
@@ -43,14 +43,31 @@ def is_on(image: Image, region: Rectangle) -> bool:
     )
 
 
-def is_visible(region: Rectangle, image: Image) -> bool:
-    """Return whether no redaction of an image hides a part of a region."""
-    return not any(
-        region.x < area.x + area.width
-        and area.x < region.x + region.width
-        and region.y < area.y + area.height
-        and area.y < region.y + region.height
-        for area in image.redactions
+def is_visible(region: Rectangle | None, page: Page) -> bool:
+    """Return whether no redaction of any photograph of a page hides a part of a region of its first one.
+
+    A region is scaled to the other photographs. Text without a region may be anywhere on the page, and so may a region
+    be on a photograph of another shape: any redaction hides them.
+    """
+    return all(
+        region is not None
+        and has_shape_of((page.images[0].width, page.images[0].height), image)
+        and not any(_overlap(region, page.images[0], area, image) for area in image.redactions)
+        for image in page.images
+        if image.redactions
+    )
+
+
+def _overlap(region: Rectangle, first: Image, area: Rectangle, image: Image) -> bool:
+    """Return whether a region of the first image and an area of another image have a part of the page in common.
+
+    The coordinates are multiplied by the size of the other image, so that they are compared without rounding.
+    """
+    return (
+        region.x * image.width < (area.x + area.width) * first.width
+        and area.x * first.width < (region.x + region.width) * image.width
+        and region.y * image.height < (area.y + area.height) * first.height
+        and area.y * first.height < (region.y + region.height) * image.height
     )
 
 

@@ -133,6 +133,17 @@ def test_text_that_a_redaction_may_hide_is_left_out() -> None:
     assert lines(assign([redacted], {"text/0001.xml": file})) == [("0001", ["seen"])]
 
 
+def test_a_redaction_of_any_photograph_hides_the_text_there() -> None:
+    half = image(500, 1000, Rectangle(0, 0, 251, 250))
+    another_shape = image(1000, 1000, Rectangle(0, 0, 1, 1))
+    first = image()
+    boxes = {"hidden": (400, 400, 600, 600), "touched": (501, 0, 600, 100), "seen": (502, 0, 600, 100)}
+    found = tuple(SourceLine(text, box) for text, box in boxes.items())
+    file = {"text/0001.xml": SourceText(TextForm.ALTO, (SourcePage((*found, SourceLine("unknown"))),))}
+    assert lines(assign([Page("0001", images=(first, half))], file)) == [("0001", ["seen"])]
+    assert lines(assign([Page("0001", images=(first, first, another_shape))], file)) == []
+
+
 _COORDINATES = st.floats(-500, 3000, allow_nan=False)
 
 

@@ -22,6 +22,12 @@ def test_on_a_page_with_hidden_parts_each_line_has_a_place_that_readers_see() ->
     for line in (covered, TextLine("丙")):
         with pytest.raises(CorrectionInvalid, match="第 2 行须注明位置"):
             checked_lines(page_with(HIDDEN), [seen, line])
+    other = Image("i2", 200, 200, MASTER, (Rectangle(0, 0, 100, 200),))
+    photographed_twice = Page("0001", images=(*page_with().images, other))
+    assert checked_lines(photographed_twice, [seen]) == (seen,)
+    for line in (covered, TextLine("丙")):
+        with pytest.raises(CorrectionInvalid, match="hidden"):
+            checked_lines(photographed_twice, [seen, line])
     assert checked_lines(page_with(), [covered, TextLine("丙")]) == (covered, TextLine("丙"))
 
 
