@@ -1,9 +1,10 @@
 """GET requests to addresses that other institutions name: no answer, however wrong or hostile, harms this library.
 
-Every request is bounded in bytes, also of a compressed answer, in redirects and in time. The name of a host is resolved
-once; all its addresses must be public, and the connection goes to an address that was checked, so that a name which
-changes between check and use (DNS rebinding) leads nowhere else. Each redirect is checked in the same way, and may not
-leave TLS. Proxies of the environment are not used. Closed networks name the hosts whose private addresses are allowed.
+Every request is bounded in bytes, also of a compressed answer, in redirects and in time, that of its name servers
+included. The name of a host is resolved once; all its addresses must be public, and the connection goes to an address
+that was checked, so that a name which changes between check and use (DNS rebinding) leads nowhere else. Each redirect
+is checked in the same way, and may not leave TLS. Proxies of the environment are not used. Closed networks name the
+hosts whose private addresses are allowed.
 
 The bounds are enforced on sockets of `http.client`: libraries above it, such as urllib3 and requests, resolve and
 connect by themselves, and decompress what they have read without a limit.
@@ -17,6 +18,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -128,15 +130,18 @@ class GuardedClient:
 
     def _connect(self, url: str, host: str, port: int, deadline: float) -> socket.socket:
         """Return a connection to an address of the host that was checked. Raises `OSError`, `AddressRefused`."""
-        addresses = self.resolve(host, port)
+        addresses = _resolved(self.resolve, host, port, deadline)
         if host not in self.private_hosts:
             for address in addresses:
                 if not is_public(address):
                     raise AddressRefused(url=url, reason=_PRIVATE.format(address=address))
         fault = OSError("no address")
         for address in addresses:
+            seconds = deadline - time.monotonic()
+            if seconds <= 0:
+                raise TimeoutError
             try:
-                return socket.create_connection((address, port), timeout=max(0.1, deadline - time.monotonic()))
+                return socket.create_connection((address, port), timeout=max(0.1, seconds))
             except OSError as failed:
                 fault = failed
         raise fault
@@ -203,6 +208,24 @@ def _redirected(url: str, location: str) -> str:
         reason = LocalizedText("由 https 重定向至不加密的地址", "it redirects from https to an address without TLS")
         raise PartnerFaulty(url=url, reason=reason)
     return target
+
+
+def _resolved(resolve: Resolver, host: str, port: int, deadline: float) -> list[str]:
+    """Return the addresses of a host. Raises `OSError`, which is `TimeoutError` at the deadline, and `ValueError`.
+
+    getaddrinfo has no limit of time, and a host's own name server may answer as late as it likes. The thread is a
+    daemon, unlike those of an executor: one that still waits does not keep the process from ending.
+    """
+    found: Future[list[str]] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(resolve(host, port))
+        except (OSError, ValueError) as fault:
+            found.set_exception(fault)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    return found.result(max(0.0, deadline - time.monotonic()))
 
 
 def _secured(plain: socket.socket, host: str) -> ssl.SSLSocket:

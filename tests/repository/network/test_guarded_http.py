@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from partner_server import Answer, partner_server
 
 from repository.errors import ShanbenError
-from repository.network.guarded_http import AddressRefused, GuardedClient, is_public, parse_partner_url
+from repository.network.guarded_http import (
+    AddressRefused,
+    FetchLimits,
+    GuardedClient,
+    PartnerUnavailable,
+    is_public,
+    parse_partner_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +104,30 @@ def test_the_connection_goes_to_the_checked_address_with_the_name_of_the_host() 
             f"partner.example:{port}",
             "test/1",
         )
+
+
+def test_a_name_server_that_does_not_answer_ends_the_request_at_its_deadline() -> None:
+    answers = threading.Event()
+
+    def hangs(host: str, port: int) -> list[str]:
+        answers.wait(30)
+        return ["127.0.0.1"]
+
+    started = time.monotonic()
+    try:
+        with pytest.raises(PartnerUnavailable, match="takes too long"):
+            GuardedClient("test", FetchLimits(seconds=0.2), resolve=hangs).get("http://partner.example/")
+        assert time.monotonic() - started < 15
+    finally:
+        answers.set()
+
+
+def test_a_name_that_does_not_exist_is_a_fault_of_the_partner() -> None:
+    def unknown(host: str, port: int) -> list[str]:
+        raise OSError("Name or service not known")
+
+    with pytest.raises(PartnerUnavailable, match="not known"):
+        GuardedClient("test", resolve=unknown).get("http://partner.example/")
 
 
 def test_a_redirect_is_checked_like_the_first_address() -> None:
