@@ -9,6 +9,7 @@ are deleted, that record is too, and they are made again.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
@@ -26,13 +27,22 @@ def edition_of(provider: str, logo: str, max_area: int) -> str:
     return sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 
+def release_of_documents() -> tuple[int, ...]:
+    """Return numbers that are greater for a later release: `EDITION`, and the version of iiif-prezi3."""
+    return EDITION, *map(int, re.findall("[0-9]+", metadata.version("iiif-prezi3")))
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedEdition:
-    """How far the documents of a store are of an `edition`: those of works up to the identifier `after`, or all."""
+    """How far the documents of a store are of an `edition`: those of works up to the identifier `after`, or all.
+
+    `release` is that of the processes which publish this edition, empty if it is not known.
+    """
 
     edition: str = ""
     after: str = ""
     complete: bool = False
+    release: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """Return the record of it."""

@@ -39,6 +39,7 @@ from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
 from repository.texts import TextsDamaged, pages_with_text
 from workers.execution.context import TaskContext
+from workers.published_edition import mark_older
 
 _LOCK: Final = "collections"
 _WAIT_SECONDS: Final = 10.0
@@ -56,6 +57,7 @@ def publish_work(repository: Repository, work: Work, access: WorkAccess, pyramid
         remove_manifest(repository.store, work.identifier)
     else:
         publish_manifest(repository.store, work.identifier, body)
+        mark_older(repository)
 
 
 def manifest_of(

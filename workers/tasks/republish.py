@@ -3,7 +3,8 @@
 The recurring work compares the edition of the store's documents with that of this process (`is_outdated`). A job then
 goes through the works in the order of their identifiers, a batch at a time. For each whose manifest differs it enqueues
 a job that claims the work, as an ingest does, publishes the manifest, and appends an update to the feed of changes. The
-next batch begins when these have ended; after the last one the collections are published. A process that dies leaves
+next batch begins when these have ended; after the last one the collections are published. Processes of an earlier
+release than the documents' leave all of this to the others. A process that dies leaves
 the record of the batch before, from which the next one goes on. A manifest that cannot be built fails its job and stays
 as it is: a sweep reports it.
 """
@@ -19,7 +20,15 @@ from repository.errors import KeyNotFound
 from repository.repository import Repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
-from workers.published_edition import is_outdated, published_edition, record_edition, wanted_edition
+from workers.published_edition import (
+    begin_edition,
+    is_of_later_release,
+    is_outdated,
+    mark_older,
+    published_edition,
+    record_edition,
+    wanted_edition,
+)
 from workers.tasks.jobs import PUBLISH_MANIFEST, REPUBLISH, manifest_job, republish_job
 from workers.tasks.publish import manifest_of, publish_all, publish_work
 
@@ -30,8 +39,9 @@ def queue_republishing(repository: Repository) -> bool:
     """Enqueue the next batch unless one is in progress; return whether documents are outdated. Raises `StoreFault`."""
     if repository.jobs.active(REPUBLISH, 1) or repository.jobs.active(PUBLISH_MANIFEST, 1):
         return True
-    if not is_outdated(repository):
+    if not is_outdated(repository) or is_of_later_release(repository):
         return False
+    begin_edition(repository)
     repository.jobs.enqueue(republish_job(wanted_edition(repository)))
     return True
 
@@ -43,7 +53,7 @@ def republish(context: TaskContext, job: Job) -> Mapping[str, object]:
     """
     repository, wanted = context.repository, wanted_edition(context.repository)
     published = published_edition(repository)
-    if job.arguments["edition"] != wanted or not is_outdated(repository):
+    if job.arguments["edition"] != wanted or not is_outdated(repository) or is_of_later_release(repository):
         return {"works": 0}  # another release, or other settings, queued it
     after = published.after if published.edition == wanted else ""
     works = repository.catalogue.identifiers_after(after, _BATCH, shown=True)
@@ -64,6 +74,9 @@ def publish_again(context: TaskContext, job: Job) -> Mapping[str, object] | FanO
     Raises `Busy` while another job changes the work, `ManifestInvalid`, `StoreFault`, `DatabaseFault`.
     """
     repository, work = context.repository, job.arguments["work"]
+    if is_of_later_release(repository):
+        mark_older(repository)  # the work is compared again, until a process of that release runs its job
+        return {"published": False}
     if job.plan is None:
         return FanOut((), {"differs": _differs(repository, work)}, work)
     held, catalogued = repository.catalogue.access(work), repository.catalogue.work(work)

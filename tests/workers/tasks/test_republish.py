@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from repository.model.changes import ChangeKind
 from repository.repository import Repository, memory_repository
 from workers.execution.context import TaskContext
 from workers.execution.runner import Runner
-from workers.published_edition import is_outdated, prepare_edition
+from workers.published_edition import begin_edition, is_outdated, prepare_edition, wanted_edition
 from workers.tasks import republish as module
 from workers.tasks.access import withdraw
 from workers.tasks.fixity_derived import check_published
@@ -144,6 +146,62 @@ def test_a_job_of_another_release_does_nothing(repository: Repository) -> None:
     Runner(TaskContext(changed, None), TASKS, "worker", 0).run(republish_job("another").key)  # type: ignore[arg-type]
     assert repository.jobs.active(PUBLISH_MANIFEST) == []
     assert is_outdated(changed)
+
+
+@contextmanager
+def earlier_release() -> Iterator[None]:
+    """Have this process be of the release before the last one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edition, "EDITION", edition.EDITION - 1)
+        yield
+
+
+def test_an_earlier_release_leaves_the_documents_to_the_later_one(repository: Repository) -> None:
+    later = with_provider(repository, "某館")
+    with earlier_release():
+        queued = republish_job(wanted_edition(repository))
+    repository.jobs.enqueue(queued)  # before the later release has begun
+    begin_edition(later)
+    with earlier_release():
+        Runner(TaskContext(repository, None), TASKS, "worker", 0).run(queued.key)  # type: ignore[arg-type]
+    run_due(later)
+    record = repository.store.read(paths.PUBLISHED_EDITION)
+    with earlier_release():
+        assert is_outdated(repository)
+        assert not queue_republishing(repository)
+        prepare_edition(repository)
+        [check] = check_published(repository, work_of("一"), lambda _: None).checks
+        assert (check.finding, check.reason is not None) == (None, True)
+    assert repository.store.read(paths.PUBLISHED_EDITION) == record
+    assert providers(repository) == ["某館", "某館", "某館", None]
+    assert run_due(later) == 0
+
+
+def test_what_an_earlier_release_publishes_meanwhile_is_published_again(repository: Repository) -> None:
+    later, made = with_provider(repository, "某館"), publication("一")
+    run_due(later)
+    with earlier_release():
+        publish_work(repository, made.work, made.access_held, made.pyramids)
+    assert providers(repository)[0] is None
+    [check] = check_published(later, work_of("一"), lambda _: None).checks
+    assert check.finding is None
+    run_due(later)
+    assert providers(repository) == ["某館", "某館", "某館", None]
+    assert run_due(later) == 0
+
+
+def test_a_job_that_a_worker_of_an_earlier_release_takes_is_done_by_the_later_one(repository: Repository) -> None:
+    later = with_provider(repository, "某館")
+    while not repository.jobs.active(PUBLISH_MANIFEST):
+        assert run_due(later, 1) == 1
+    jobs = [job for job in repository.jobs.due(10) if job.kind == PUBLISH_MANIFEST]
+    assert jobs
+    with earlier_release():
+        for job in jobs:
+            Runner(TaskContext(repository, None), TASKS, "worker", 0).run(job.key)  # type: ignore[arg-type]
+    run_due(later)
+    assert providers(repository) == ["某館", "某館", "某館", None]
+    assert not is_outdated(later)
 
 
 def test_a_sweep_does_not_take_manifests_of_an_earlier_release_for_damaged(repository: Repository) -> None:
