@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, MetaData, inspect, select
 from repository.database import engine as engine_module
 from repository.database.changes import ChangeFeed
 from repository.database.engine import migrate, open_database, sessions_of
+from repository.database.harvest import Harvests
 from repository.database.rows import access_values, work_values
 from repository.database.tables import Table
 from repository.errors import DatabaseFault
@@ -150,7 +151,9 @@ def test_works_in_public_view_of_an_older_release_are_in_the_feed_of_changes(emp
         migrate(empty)
     with empty.begin() as connection:
         tables = MetaData()
-        tables.reflect(connection, only=["works"])
+        tables.reflect(connection, only=["works", "harvest_sources"])
+        source = {"name": "a", "url": "https://a", "settings": {"kind": "iiif"}, "state": {"rules": 3, "since": "t"}}
+        connection.execute(tables.tables["harvest_sources"].insert(), source)
         for name, day, state in (("b", "02", "published"), ("a", "03", "published"), ("c", "01", "withdrawn")):
             made = publication(name, f"2026-01-{day}T00:00:00Z").work
             values = work_values(
@@ -167,6 +170,8 @@ def test_works_in_public_view_of_an_older_release_are_in_the_feed_of_changes(emp
     ]
     assert [each.identifier for each in feed.records(RecordRange(within="class:jing"), 9)] == works
     assert feed.size() == 2
+    state = Harvests(sessions_of(empty)).source("a").state
+    assert (state.rules, state.since) == (0, "t"), "the next run makes all records again, with their sizes"
 
 
 def made_on(day: str) -> str:
