@@ -39,6 +39,7 @@ DELETING = {
     "workers.tasks.features": "features of works that are not shown or have changed, and replaced parts of their index",
     "workers.tasks.ingest": "pyramids of a refused deposit",
     "workers.tasks.search_index": "parts of the search index that others have replaced",
+    "workers.published_edition": "the mark that documents of an earlier release were published",
     "workers.tasks.pyramids": "pyramids that were made again under another key",
 }
 """What each module may delete in a store. Only one may delete files of OCFL objects."""

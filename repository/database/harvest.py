@@ -160,10 +160,11 @@ class Harvests:
     def known(self, name: str, keys: Collection[str]) -> dict[str, KnownRecord]:
         """Return what is known of the records of a source that have these keys."""
         table = HarvestedRecordRow
-        columns = (table.state, table.digest, table.datestamp, table.etag, table.modified, table.seen, table.first_seen)
-        query = select(table.key, *columns, table.ours, table.size).where(
-            table.source == name, table.key.in_(sorted(keys))
-        )
+        columns: tuple[Any, ...] = (
+            table.state, table.digest, table.datestamp, table.etag, table.modified, table.seen, table.first_seen,
+            table.ours, table.size,
+        )  # fmt: skip
+        query = select(table.key, *columns).where(table.source == name, table.key.in_(sorted(keys)))
         with read_session(self._sessions) as session:
             return {row[0]: KnownRecord(RecordState(row[1]), *row[2:]) for row in session.execute(query)}
 
