@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MOST_PAGES: Final = 250_000
 """The weight of the heaviest segment that is merged from others, about its pages with text."""
 

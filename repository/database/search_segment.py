@@ -29,7 +29,7 @@ from typing import Any, Final
 from repository.errors import StagingFault, SystemFault
 from repository.localized import LocalizedText
 
-FORMAT: Final = "2"
+FORMAT: Final = "3"
 BLOCK_BITS: Final = 16
 """A work has fewer blocks than 1 << BLOCK_BITS."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from partner_records import add_records, named, partner_record, partner_source
 from publications import NOW, publication
 from search_library import WITHDRAWN, Pages, add_work, dated, index
 
-from iiif_server.search import local_segments, open_segment, service
+from iiif_server.search import local_segments, open_segment, segments, service
 from iiif_server.search.dates import read_years
 from iiif_server.search.fold import TIERS, Tier, fold
 from iiif_server.search.local_segments import (
@@ -30,6 +32,7 @@ from iiif_server.search.segment_file import contents_of
 from iiif_server.search.service import Search
 from repository import paths
 from repository.config import Settings
+from repository.database import search_segment
 from repository.database.deletions import Deletion, DeletionState
 from repository.model.harvest import RecordState, record_identifier
 from repository.model.work import Access, Dating, Record, Rectangle, WorkAccess
@@ -191,6 +194,19 @@ def test_a_damaged_segment_of_the_store_is_never_searched_and_is_made_again(repo
         assert list(segments_folder(repository.settings).iterdir()) == []
     rebuild_index(repository)
     assert Search(repository).search(SearchQuery("子曰")).total == 1
+
+
+def test_the_format_of_segments_is_that_of_their_tables(tmp_path: Path) -> None:
+    """A change of the tables raises both formats, so that an index with former tables is made again."""
+    with search_segment.new_segment(tmp_path / "segment"):
+        pass
+    with closing(sqlite3.connect(tmp_path / "segment")) as database:
+        tables = {
+            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'")
+        }
+    characters, records = ({f"{name}_{tier}" for tier in TIERS} for name in ("characters", "record"))
+    assert (search_segment.FORMAT, segments.FORMAT) == ("3", 3)
+    assert tables == {*characters, *records, "pairs_exact"}
 
 
 def test_local_copies_of_a_deleted_work_are_removed_when_no_search_has_them_open(
