@@ -92,8 +92,13 @@ def read_log_notes(repository: Repository) -> LogNotes:
 
 @dataclass(frozen=True, slots=True)
 class _WorkCounts:
-    """What is counted by reading every work: how far the replicas are, and what no sweep has recorded."""
+    """What is counted by reading every work: how far the replicas are, and what no sweep has recorded.
 
+    `state` is what the counts are of: how many works are held, and the last completed sweeps. With another state they
+    are counted again.
+    """
+
+    state: tuple[int, tuple[ReportedSweep, ...]]
     replicas: ReplicaSummary
     unrecorded: int
 
@@ -115,6 +120,8 @@ class ReportReader:
         repository, moment = self._repository, now or self._repository.clock()
         counts, stores = repository.catalogue.counts(), [PRIMARY, *repository.replicas]
         sweeps = [_sweep(sweep) for sweep in repository.sweeps.newest(_MOST_SWEEPS)]
+        completed = tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_completed(name)))
+        work_counts = self._work_counts(stores, (counts.works, completed))
         findings = repository.findings
         opened, ended = findings.open_findings(limit=_MOST_OPEN), findings.newest_ended(_MOST_ENDED)
         titles = repository.holdings.titles({each.work for each in (*opened, *ended) if each.work})
@@ -130,13 +137,13 @@ class ReportReader:
             formats=self._groups(Grouping.FORMAT),
             versions=tuple(map(_version, self._groups(Grouping.VERSION))),
             months=self._groups(Grouping.MONTH),
-            places=tuple(self._places(counts.works, stores)),
+            places=tuple(self._places(counts.works, work_counts.replicas)),
             checks=tuple(self._checks(stores, moment)),
             sweeps=tuple(sweeps),
-            last_sweeps=tuple(_sweep(last) for name in stores if (last := repository.sweeps.last_completed(name))),
+            last_sweeps=completed,
             last_canaries=tuple(map(_sweep, repository.sweeps.last_canaries(stores))),
             due=self._due(stores, moment),
-            unrecorded=self._work_counts(stores).unrecorded,
+            unrecorded=work_counts.unrecorded,
             open_counts=self._open_counts(stores),
             lost=findings.count_in_state(FindingState.LOST),
             lost_works=repository.lost_works.undecided_count(),
@@ -155,12 +162,12 @@ class ReportReader:
         held = self._repository.holdings.by(grouping)
         return tuple(ReportedGroup(each.name, each.works, each.images, each.bytes) for each in held)
 
-    def _places(self, works: int, stores: Sequence[str]) -> Iterator[ReportedPlace]:
+    def _places(self, works: int, summary: ReplicaSummary) -> Iterator[ReportedPlace]:
         first = self._repository.catalogue.first_accession("", "9999") or ""
         yield ReportedPlace(PRIMARY_LABEL, works, 0, first)
         if not self._repository.replicas:
             return
-        summary, failing = self._work_counts(stores).replicas, self._failing()
+        failing = self._failing()
         for name in self._repository.replicas:
             held = summary.verified.get(name, 0)
             since = summary.since.get(name, "")
@@ -170,12 +177,12 @@ class ReportReader:
         counts = sorted(self._repository.findings.counts(stores).items())
         return tuple(FindingCount(_name(store), kind, count) for (store, kind), count in counts)
 
-    def _work_counts(self, stores: Sequence[str]) -> _WorkCounts:
+    def _work_counts(self, stores: Sequence[str], state: tuple[int, tuple[ReportedSweep, ...]]) -> _WorkCounts:
         started = time.monotonic()
-        if self._counts is None or started >= self._valid_until:
+        if self._counts is None or self._counts.state != state or started >= self._valid_until:
             repository = self._repository
             summary = repository.replica_status.summary(list(repository.replicas))
-            self._counts = _WorkCounts(summary, sum(map(repository.fixity.count_unrecorded_works, stores)))
+            self._counts = _WorkCounts(state, summary, sum(map(repository.fixity.count_unrecorded_works, stores)))
             ended = time.monotonic()
             self._valid_until = ended + _SUMMARY_SHARE * (ended - started)
         return self._counts

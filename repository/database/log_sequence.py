@@ -135,7 +135,9 @@ class LogSequence:
         Each has its log index; None for an event that is not logged yet.
         """
         query = select(EventRow).where(EventRow.work == work).offset(start).limit(limit)
-        query = query.order_by(EventRow.time, EventRow.position, EventRow.identifier)
+        # Several events may have one time, which counts seconds: the log has their order.
+        in_log = (EventRow.log_index.is_(None), EventRow.log_index)
+        query = query.order_by(EventRow.time, *in_log, EventRow.position, EventRow.identifier)
         return [(event_of(row), row.log_index) for row in self._write(lambda session: session.scalars(query).all())]
 
     def newest_log_index(self, image: str) -> int | None:
