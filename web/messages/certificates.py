@@ -171,7 +171,7 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         ),
         "event.accession": LocalizedText("入藏", "accession"),
         "event.ingestion": LocalizedText("收入", "ingestion"),
-        "event.metadata modification": LocalizedText("记录或访问变更", "change of the record or access"),
+        "event.metadata modification": LocalizedText("记录、文本或访问变更", "change of the record, texts or access"),
         "event.recovery": LocalizedText("修复", "recovery"),
         "event.fixity check": LocalizedText("完整性校验", "fixity check"),
         "event.validation": LocalizedText("校验", "validation"),

@@ -44,6 +44,7 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.found": LocalizedText("找到 {count} 种", "Works found: {count}"),
         "search.found-about": LocalizedText("至少找到 {count} 种", "Works found: at least {count}"),
         "search.none": LocalizedText("没有找到", "Nothing found"),
+        "search.none-own": LocalizedText("本馆没有找到", "Nothing found in this library"),
         "search.none-help": LocalizedText(
             "请核对用字；可减少字数，或以 □ 代替没有把握的字。",
             "Check the characters; search fewer of them, or write □ for those that are uncertain.",

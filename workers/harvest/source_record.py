@@ -62,12 +62,14 @@ def ascii_url(text: str) -> str:
 def is_web_url(text: str) -> bool:
     """Return whether a value is an http or https URL with a host, in printable ASCII without spaces and quotes.
 
-    It has at most `LONGEST_URL` characters.
+    It has at most `LONGEST_URL` characters, and no user information: ``http://library.example@elsewhere.example`` would
+    seem to lead to the first (RFC 3986, section 7.6).
     """
     is_plain = text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\^`{|}")
     if not is_plain or len(text) > LONGEST_URL or not text.lower().startswith(("http://", "https://")):
         return False
     try:
-        return bool(urlsplit(text).hostname)
+        parts = urlsplit(text)
+        return bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:  # a bracket without its twin
         return False

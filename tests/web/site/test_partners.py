@@ -244,6 +244,7 @@ def test_records_are_found_by_search_as_the_partners_and_apart_from_own_works(
     assert "partner=b" in own
     picture = client.get("/search?q=有图")
     assert 'src="https://images.example/1.jpg"' in picture.get_data(as_text=True)
+    assert "本馆没有找到" in picture.get_data(as_text=True)
     assert "https://images.example" in picture.headers["Content-Security-Policy"]
 
     chosen = client.get("/search?q=论语&partner=a").get_data(as_text=True)

@@ -27,6 +27,14 @@ def test_member_of_an_impossible_type_counts_as_a_manifest() -> None:
     assert found.manifests == (MANIFEST,)
 
 
+def test_member_whose_url_seems_to_be_elsewhere_is_left_out() -> None:
+    disguised = {"id": "https://partner.example@elsewhere.example/1", "type": "Manifest"}
+    members = [disguised, {"id": MANIFEST, "type": "Manifest"}]
+    found = read_document(json.dumps({"type": "Collection", "items": members}).encode())
+    assert isinstance(found, PartnerCollection)
+    assert found.manifests == (MANIFEST,)
+
+
 def test_text_in_deeply_nested_lists_is_left_out() -> None:
     nested = "[" * 900 + '"deep"' + "]" * 900
     body = f'{{"type": "Manifest", "id": "{MANIFEST}", "label": ["title", {nested}]}}'
