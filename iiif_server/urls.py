@@ -46,6 +46,7 @@ HEALTH_ROOT: Final = "/health/"
 API_ROOT: Final = "/api/"
 
 _RECORD: Final = "/record."
+_TEI: Final = "/text.tei.xml"
 _BOOK_PDF: Final = "book.pdf"
 _IMAGES_ZIP: Final = "images.zip"
 _BAG_ZIP: Final = "bag.zip"
@@ -203,14 +204,20 @@ def text_path(work: str, page: int | None = None) -> str:
     return path if page is None else f"{path}?page={page}"
 
 
+def tei_path(work: str) -> str:
+    """Return the path of the text of a work in TEI."""
+    return f"{work_path(work)}{_TEI}"
+
+
 def page_text_path(work: str, number: int, form: str) -> str:
     """Return the path of the text of a page, counted from 1; `form` is ``txt``, ``xml`` for ALTO, or ``json``."""
     return f"{work_path(work)}/text/{number}.{form}"
 
 
-def is_page_text_path(path: str) -> bool:
-    """Return whether a path is that of the text of a page for programs."""
-    return path.startswith(f"{WORKS}/") and "/text/" in path and path.endswith((".txt", ".xml", ".json"))
+def is_text_path(path: str) -> bool:
+    """Return whether a path is that of the text of a work or a page for programs."""
+    is_of_page = "/text/" in path and path.endswith((".txt", ".xml", ".json"))
+    return path.startswith(f"{WORKS}/") and (is_of_page or path.endswith(_TEI))
 
 
 def is_made_of_a_work(path: str) -> bool:

@@ -24,6 +24,7 @@ from iiif_server.presentation.collections import ALL, AccessionPeriod
 from iiif_server.presentation.linting.linter import lint_document
 from iiif_server.presentation.ranges import structures
 from iiif_server.presentation.values import Json, bilingual, plain, present
+from iiif_server.records import tei
 from iiif_server.records.formats import see_also
 from iiif_server.urls import (
     CONTENT_SEARCH_VERSIONS,
@@ -39,6 +40,7 @@ from iiif_server.urls import (
     manifest_path,
     record_path,
     stored_id,
+    tei_path,
     text_path,
     work_path,
 )
@@ -70,6 +72,7 @@ _PICTURE_FORMATS: Final = {
 _YEAR: Final = re.compile(r"\d{4}(?=-|\Z)", re.ASCII)
 _ATTRIBUTION: Final = LocalizedText("出处", "Attribution")
 _RIGHTS: Final = LocalizedText("权利", "Rights")
+_TEI: Final = LocalizedText("全书文本（TEI）", "Text of the whole work (TEI)")
 _CATALOGUE_RECORD: Final = LocalizedText("编目记录（JSON）", "Catalogue record (JSON)")
 
 
@@ -182,7 +185,7 @@ def _manifest(
         navDate=_nav_date(work.record),
         thumbnail=_first_thumbnail(items),
         homepage=_homepage(work, language),
-        seeAlso=_see_also(work.identifier),
+        seeAlso=_see_also(work.identifier, has_text=seen.shows_text and _has_text_besides_translations(texts)),
         rendering=_renderings(work, seen, has_text=bool(texts)),
         viewingDirection=work.viewing_direction.value,
         behavior=[behavior] if behavior else None,
@@ -278,10 +281,15 @@ def _homepage(work: Work, language: str) -> list[Json]:
     return [{"id": page, "type": "Text", "label": label, "format": "text/html", "language": _LANGUAGES}]
 
 
-def _see_also(work: str) -> list[Json]:
+def _see_also(work: str, *, has_text: bool) -> list[Json]:
     record = stored_id(record_path(work))
     own = {"id": record, "type": "Dataset", "label": bilingual(_CATALOGUE_RECORD), "format": "application/json"}
-    return [own, *see_also(work, PLACEHOLDER)]
+    text = {"id": stored_id(tei_path(work)), "type": "Dataset", "label": bilingual(_TEI), "format": tei.MEDIA_TYPE}
+    return [own, *see_also(work, PLACEHOLDER), *([{**text, "profile": tei.NAMESPACE}] if has_text else [])]
+
+
+def _has_text_besides_translations(texts: Mapping[str, Collection[TextKind]]) -> bool:
+    return any(kind is not TextKind.TRANSLATION for kinds in texts.values() for kind in kinds)
 
 
 def _renderings(work: Work, seen: Decision, *, has_text: bool) -> list[Json]:

@@ -48,6 +48,7 @@ OF_THE_WORK = {
     "/works/<identifier>/record.<form>": "/works/{work}/record.mods.xml",
     "/works/<identifier>/record.json": "/works/{work}/record.json",
     "/works/<identifier>/text": "/works/{work}/text",
+    "/works/<work>/text.tei.xml": "/works/{work}/text.tei.xml",
     "/works/<work>/text/<int:number>.json": "/works/{work}/text/1.json",
     "/works/<work>/text/<int:number>.txt": "/works/{work}/text/1.txt",
     "/works/<work>/text/<int:number>.xml": "/works/{work}/text/1.xml",

@@ -8,7 +8,7 @@ from typing import Final
 from flask import Response, request
 
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
-from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_page_text_path, is_record_path
+from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_record_path, is_text_path
 
 _ASKED_AGAIN: Final = "public, no-cache"
 _SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI)
@@ -47,4 +47,4 @@ def allow_any_origin(response: Response) -> Response:
 
 
 def _is_service() -> bool:
-    return request.path.startswith(_SERVICES) or is_record_path(request.path) or is_page_text_path(request.path)
+    return request.path.startswith(_SERVICES) or is_record_path(request.path) or is_text_path(request.path)

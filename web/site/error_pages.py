@@ -21,8 +21,8 @@ from iiif_server.urls import (
     LOG_ROOT,
     OAI,
     is_auth_page,
-    is_page_text_path,
     is_record_path,
+    is_text_path,
 )
 from repository.errors import ShanbenError
 from repository.localized import Language
@@ -98,7 +98,7 @@ def _wants_problem_document() -> bool:
     """
     path = request.path
     is_for_programs = path.startswith(_FOR_PROGRAMS) and not is_auth_page(path)
-    is_file = is_record_path(path) or is_page_text_path(path)
+    is_file = is_record_path(path) or is_text_path(path)
     if is_for_programs or is_file or isinstance(request.routing_exception, BadHost):
         return True
     accept = request.headers.get("Accept", "")
