@@ -69,13 +69,14 @@ class FolderStore:
         """Return what `read_range` returns, without blocking the event loop.
 
         Bytes of a file that was read recently are read here when the page cache holds them (RWF_NOWAIT, preadv2(2));
-        a thread reads all others. `start` is not negative.
+        a thread reads all others. `start` is not negative. A file that another process has replaced is noticed within a
+        second.
         """
         data = self._read_from_page_cache(key, start, length)
         return data if data is not None else await asyncio.to_thread(self.read_range, key, start, length)
 
     def _read_from_page_cache(self, key: str, start: int, length: int) -> bytearray | None:
-        file = self._open_files.get(key)
+        file = self._open_files.get_trusted(key)
         if file is None:
             return None
         data = bytearray(length)

@@ -44,21 +44,25 @@ class OpenFile:
 
 
 class OpenFiles:
-    """At most `limit` recently used files, open. Safe to use from many threads.
-
-    A file that another process replaces or deletes is noticed within a second.
-    """
+    """At most `limit` recently used files, open. Safe to use from many threads."""
 
     def __init__(self, root: str, limit: int) -> None:
         self._root = root
         self._files: ClockCache[str, OpenFile] = ClockCache(limit)
 
     def get(self, key: str) -> OpenFile | None:
-        """Return the open file of a key; None when it is not open or no longer current."""
+        """Return the open file of a key; None when it is not open, or another process has replaced or deleted it."""
+        return self._get(key, 0.0)
+
+    def get_trusted(self, key: str) -> OpenFile | None:
+        """Return what `get` returns, without asking the file system if it was asked within the last second."""
+        return self._get(key, _TRUSTED_SECONDS)
+
+    def _get(self, key: str, trusted: float) -> OpenFile | None:
         file = self._files.get(key)
         if file is None:
             return None
-        if monotonic() - file.checked > _TRUSTED_SECONDS and not file.is_current():
+        if monotonic() - file.checked >= trusted and not file.is_current():
             self.forget(key)
             return None
         return file

@@ -27,14 +27,14 @@ class ObjectStore(Protocol):
         """Return the whole object."""
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """Return `length` bytes from `start`, clipped to the object; a negative `start` counts from the end.
-
-        The bytes may be those of an object that another process replaced less than a second ago; `read` and `chunks`
-        never return such bytes.
-        """
+        """Return `length` bytes from `start`, clipped to the object; a negative `start` counts from the end."""
 
     async def read_range_async(self, key: str, start: int, length: int) -> bytes | bytearray:
-        """Return what `read_range` returns, without blocking the event loop; `start` is not negative."""
+        """Return what `read_range` returns, without blocking the event loop; `start` is not negative.
+
+        The bytes may be those of an object that another process replaced less than a second ago, which no other method
+        returns. Tiles are read so: their CRC-32 tells.
+        """
 
     def chunks(self, key: str, size: int = CHUNK) -> Iterator[Chunk]:
         """Return the object in chunks of at most `size` bytes, in bounded memory."""

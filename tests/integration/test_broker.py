@@ -154,7 +154,7 @@ def assert_correction_is_kept(repository: Repository, work: str) -> None:
     assert key
     wait_until(lambda: state_of(repository.jobs, key) in FINISHED)
     assert state_of(repository.jobs, key) is JobState.DONE, repository.jobs.get(key)
-    wait_until(lambda: texts_of_page(repository.store, work, page.key)[0].lines == lines)
+    assert texts_of_page(repository.store, work, page.key)[0].lines == lines
     with pytest.raises(TextChanged):
         request_correction(repository, work, page, Account("bo", Role.LIBRARIAN, ""), sent)
 
