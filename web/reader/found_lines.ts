@@ -1,4 +1,4 @@
-// Where the hits of a search stand in the lines of a text.
+// Finds the hits of a search in the lines of a text.
 
 import type { Region } from "./content_state";
 import type { FoundText } from "./finder";

@@ -23,7 +23,7 @@ export class TextPanel {
   private vertical: boolean | null = null;
   private readonly fetched = new Map<number, Promise<PageText[]>>();
 
-  /** Whether the panel stands beside the picture, as high as it, and not below it. */
+  /** Whether the panel is beside the picture and has its height; if not, it is below the picture. */
   private readonly wide = window.matchMedia("(min-width: 56rem)");
 
   private readonly choice: HTMLSelectElement;

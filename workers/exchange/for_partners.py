@@ -3,8 +3,8 @@
 The record of the work and that of its deposit name who assessed or repaired the original, and have remarks on its
 condition; a record of access has the reason for a restriction. A record of a deposit that names nobody stays as it was
 deposited. Else it is written again, without its comments, which may name people too; a checksum manifest of the deposit
-then loses the line of the record. What was left out, and the digests of the documents as they are preserved, stand in
-``metadata/left-out.json``: the events of the work state these digests.
+then loses the line of the record. ``metadata/left-out.json`` lists what was left out, with the digests of the documents
+as they are preserved: the events of the work state these digests.
 """
 
 from __future__ import annotations

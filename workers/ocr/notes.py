@@ -1,8 +1,8 @@
 """Finds notes in double columns (夹注) among recognised lines by where they stand, and orders all lines. (pure)
 
 The engine reads such notes as lines and does not tell them from narrow columns. They are lines of about half the width
-of a column of the text, side by side in pairs within it. The rule needs the text itself, of which a line stands in the
-same column above or below a pair; a page on which all columns are equally wide has no notes.
+of a column of the text, side by side in pairs within it. The rule needs a line of the text itself in the same column,
+above or below a pair. On a page whose columns are all equally wide it finds no notes.
 
 1. **Pairs**: lines of similar width and height that begin at about the same height, the one next to the other.
 2. **Anchors**: pairs above or below which a line of the text stands whose width is about that of both together. They

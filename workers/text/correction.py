@@ -90,7 +90,7 @@ def _has_length_of_lines(lines: Sequence[TextLine]) -> bool:
 
 
 def _check_place(page: Page, number: int, region: Rectangle | None) -> None:
-    """Raise `CorrectionInvalid` if the line with this number, from 1, cannot stand at a place of a page."""
+    """Raise `CorrectionInvalid` if the line with this number, from 1, has an invalid place on its page."""
     if not page.images:
         if region:
             raise CorrectionInvalid(_PICTURELESS.format(number=number))
