@@ -1,6 +1,7 @@
 """``/preservation``: the page that a conservator opens each morning, its lists, charts and files.
 
 Every page needs an account, of any role. The page shows the present; a file shows a stored moment, named by ``at``.
+Sending a file is recorded in the log. HEAD sends none and records nothing, and what another site links to stores none.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ from web.reports.charts import ChartDrawer, chart_height
 from web.reports.check_sections import findings_table
 from web.reports.document import ChartPicture
 from web.reports.files import MEDIA_TYPES, ReportFormat, report_file
-from web.reports.issue import issued_report, record_issue, stored_report
+from web.reports.issue import (
+    is_of_other_site,
+    issued_report,
+    record_issue,
+    require_asked,
+    require_below_limit,
+    stored_report,
+)
 from web.reports.sections import conditions_table, report_document
 from web.site.language import current_language
 from web.site.urls import local_url, see_other
@@ -152,15 +160,20 @@ class _ReportPages:
     def send_file(self, name: str) -> Response:
         if name not in set(ReportFormat):
             raise NotFound(what=f"report.{name}")
-        if not (at := request.args.get("at", "")):
-            report = issued_report(self._repository, self._reader)
-            return see_other(local_url(_file_path(name, report.at)))
-        return self._file(stored_report(self._repository, at), ReportFormat(name))
+        require_asked(request.headers)
+        if at := request.args.get("at", ""):
+            return self._file(stored_report(self._repository, at), ReportFormat(name))
+        if request.method == "HEAD" or is_of_other_site(request.headers):
+            return see_other(local_url(urls.PRESERVATION))  # the page that offers the files
+        require_below_limit(self._repository)
+        report = issued_report(self._repository, self._reader)
+        return see_other(local_url(_file_path(name, report.at)))
 
     def _file(self, report: PreservationReport, kind: ReportFormat) -> Response:
         content = report_file(report, kind, current_language(), self._drawer.draw)
-        account = current_account(self._repository.account_sessions)
-        record_issue(self._repository, content, report.at, account.name if account else None)
+        if request.method != "HEAD":
+            account = current_account(self._repository.account_sessions)
+            record_issue(self._repository, content, report.at, account.name if account else None)
         response = make_response(content)
         response.headers["Content-Type"] = MEDIA_TYPES[kind]
         name = f"preservation-{report.at.replace(':', '')}.{kind.value}"

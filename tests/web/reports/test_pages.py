@@ -38,6 +38,7 @@ from repository.model.work import Event, Record, Work
 from repository.repository import Repository
 from web.app import create_app
 from web.reports.files import ReportFormat
+from web.reports.issue import REPORTS_AN_HOUR
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "ocfl/a/b/v1/content/masters/0001.tif"
@@ -260,3 +261,66 @@ def test_reader_reports_replicas_that_lag_and_since_when_copies_fail(repository:
     copied.jobs.start("replicate:x", "somebody", 60)
     copied.jobs.postpone("replicate:x", "somebody", {"first": "2025-12-30T00:00:00Z"}, 90)
     assert ReportReader(copied).read().places[1].failing == "2025-12-30T00:00:00Z"
+
+
+def reports_logged(repository: Repository) -> int:
+    return sum(event.detail.get("act") == "report" for event in logged(repository))
+
+
+def test_head_issues_nothing(staff: FlaskClient, repository: Repository) -> None:
+    assert staff.head("/preservation/report.json").location == "/preservation"
+    assert repository.reports.times(1) == []
+    path = issued(staff, "json")
+    assert staff.head(path).headers["Content-Type"] == "application/json"
+    assert reports_logged(repository) == 0
+    staff.get(path)
+    assert reports_logged(repository) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Dest": "image", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Dest": "document", "Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "prefetch"},
+        {"X-Moz": "prefetch"},
+    ],
+)
+def test_report_is_not_issued_for_an_embedding_page_or_in_advance(
+    staff: FlaskClient, repository: Repository, headers: dict[str, str]
+) -> None:
+    stored = issued(staff, "json")
+    for path in ("/preservation/report.json", stored):
+        refused = staff.get(path, headers={**headers, "Accept": "application/json"})
+        assert (refused.status_code, refused.get_json()["code"]) == (403, "report.not-asked")
+    assert repository.reports.times(2) == ["2026-01-01T00:00:00Z"]
+    assert reports_logged(repository) == 0
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_link_of_another_site_leads_to_the_page_and_stores_no_report(
+    staff: FlaskClient, repository: Repository, site: str
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    answer = staff.get("/preservation/report.csv", headers=headers)
+    assert (answer.status_code, answer.location) == (303, "/preservation")
+    assert repository.reports.times(1) == []
+    for _ in range(3):  # a link in a mail, opened again
+        assert staff.get(issued(staff, "csv"), headers=headers).status_code == 200
+    assert reports_logged(repository) == 1
+
+
+def test_web_processes_store_a_limited_number_of_reports_an_hour(staff: FlaskClient, repository: Repository) -> None:
+    for number in range(REPORTS_AN_HOUR):
+        repository.reports.add((NOW - timedelta(minutes=50, seconds=-number)).isoformat()[:19] + "Z", b"{}")
+    refused = staff.get("/preservation/report.json", headers={"Accept-Language": "en", "Accept": "application/json"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "600")
+    assert "60 reports were issued within an hour" in refused.get_json()["detail"]
+    assert len(repository.reports.times(100)) == REPORTS_AN_HOUR
+
+
+def test_reports_of_earlier_hours_do_not_count(staff: FlaskClient, repository: Repository) -> None:
+    for number in range(REPORTS_AN_HOUR):
+        repository.reports.add((NOW - timedelta(minutes=60, seconds=number)).isoformat()[:19] + "Z", b"{}")
+    assert issued(staff, "json").endswith("at=2026-01-01T00:00:00Z")
