@@ -110,13 +110,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server or a browser, and run the longest first, so that no process is left alone with one."""
+    """Mark what starts a server or a browser or ingests, and run the longest first: none is left for the end."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if "integration" in item.path.parts or fixtures & SERVERS:
             item.add_marker("integration")
         if "browser" in fixtures:
             item.add_marker("browser")
+        if "examiner" in fixtures:
+            item.add_marker("slow")
     items.sort(key=_turn)
 
 

@@ -61,6 +61,7 @@ def test_requests_go_to_the_image_service_or_to_flask_by_their_path(repository: 
     service.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_url", ["", "https://books.example/shan"])
 @pytest.mark.parametrize("host", ["a..b", 64 * "a", "..", "a b", "[::1", "é", "evil.example/x", "a@b", "a, b"])
 def test_host_that_is_no_host_name_is_a_bad_request_everywhere(base_url: str, host: str) -> None:

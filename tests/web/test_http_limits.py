@@ -16,6 +16,8 @@ import uvicorn
 from web import http_limits
 from web.http_limits import MAX_HEAD_BYTES, LimitedHttpProtocol
 
+pytestmark = pytest.mark.slow
+
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

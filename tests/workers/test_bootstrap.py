@@ -20,6 +20,8 @@ from repository.repository import Repository
 from web.operations.status import StatusReader
 from workers.bootstrap import bootstrap, bootstrap_to_rebuild, bootstrap_to_serve
 
+pytestmark = pytest.mark.slow
+
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 

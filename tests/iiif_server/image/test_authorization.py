@@ -24,6 +24,8 @@ from repository.model.partners import Scope
 from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
+pytestmark = pytest.mark.slow
+
 BASE = "https://books.example"
 RESTRICTED = Rights(access=Access.RESTRICTED)
 REDUCED = Rights(access=Access.REDUCED, max_size=400)

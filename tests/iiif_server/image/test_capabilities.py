@@ -12,6 +12,8 @@ from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality
 from iiif_server.request.info import HTTP_FEATURES, LEVEL_2_FEATURES
 from repository.errors import DependencyMissing, PyramidCorrupt
 
+pytestmark = pytest.mark.slow
+
 Rendered = Callable[..., bytes]
 real: Rendered = pipeline.render
 

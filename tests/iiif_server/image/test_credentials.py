@@ -25,6 +25,8 @@ from repository.errors import SettingInvalid
 from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
+pytestmark = pytest.mark.slow
+
 BY = "http://creativecommons.org/licenses/by/4.0/"
 FULL = "full/max/0/default.jpg"
 

@@ -24,6 +24,8 @@ from repository.config import Settings
 from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
+pytestmark = pytest.mark.slow
+
 BY = "http://creativecommons.org/licenses/by/4.0/"
 NAMES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",

@@ -370,6 +370,7 @@ class TestDatabaseAway:
         assert served.ask(self.TILE).status == 503
 
 
+@pytest.mark.slow
 class TestLargePictures:
     def test_a_large_image_equals_one_rendered_in_the_process(
         self, hold_picture: Callable[..., str], monkeypatch: pytest.MonkeyPatch
@@ -638,6 +639,7 @@ class TestRefusals:
         assert headers(response)["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.slow
 class TestApplication:
     @pytest.fixture
     def client(self, served: ServedImage) -> Iterator[AsgiClient]:

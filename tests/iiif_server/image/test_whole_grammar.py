@@ -25,6 +25,8 @@ from repository.config import Settings
 from repository.model.work import Access, Rights
 from repository.repository import memory_repository
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT, TILE = 611, 487, 256
 OPEN = Shown(WIDTH, HEIGHT, TILE, 400_000)
 SMALL = Shown(WIDTH, HEIGHT, TILE, 90_000)

@@ -332,6 +332,7 @@ def calls_in(action: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_cost_of_building_grows_linearly_with_the_pages() -> None:
     built(work_of(page("warm")))
     small, large = (calls_in(lambda n=n: built(work_of(*(page(str(key)) for key in range(n))))) for n in (50, 400))

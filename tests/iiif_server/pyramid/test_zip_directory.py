@@ -47,6 +47,7 @@ def test_written_zip_is_read_back_and_by_zipfile(contents: dict[bytes, bytes]) -
     assert other.testzip() is None
 
 
+@pytest.mark.slow
 def test_more_entries_than_16_bits_need_zip64() -> None:
     file = a_zip([(b"%d" % number, b"") for number in range(65_535)])
     end, directory = directory_of(file)

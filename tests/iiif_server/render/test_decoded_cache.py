@@ -20,6 +20,8 @@ from iiif_server.request.grammar import parse
 from iiif_server.request.protection import Protection
 from repository.model.work import Pyramid
 
+pytestmark = pytest.mark.slow
+
 PYRAMID = Pyramid("pyramids/1.zip", "0" * 64, 1, 128)
 ALL = 1 << 30
 

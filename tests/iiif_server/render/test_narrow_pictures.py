@@ -53,6 +53,7 @@ def decoded(encoded: bytes) -> Image.Image:
     return picture
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(
     index=st.integers(0, 2 * len(SIDES) - 1),

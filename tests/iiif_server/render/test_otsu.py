@@ -12,6 +12,8 @@ from tiled_picture import TiledPicture
 
 from iiif_server.render.otsu import otsu_threshold
 
+pytestmark = pytest.mark.slow
+
 BOOKS = Path(__file__).resolve().parents[4] / "shared" / "data" / "books"
 
 

@@ -16,6 +16,8 @@ from tiled_picture import TiledPicture
 
 from iiif_server.render import pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def poppler() -> str:

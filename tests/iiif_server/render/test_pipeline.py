@@ -85,6 +85,7 @@ def test_rendering_reads_only_the_tiles_it_needs(tiles: TiledPicture, text: str,
     assert len(tiles.read) <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jpg", "png", "webp", "tif", "gif", "jp2", "avif"])
 @pytest.mark.parametrize("quality", ["default", "color", "gray", "bitonal"])
 @pytest.mark.parametrize("turn", ["0", "!90", "30"])

@@ -26,6 +26,8 @@ from iiif_server.request.grammar import ApiVersion, parse
 from iiif_server.request.limits import ImageLimits
 from repository.errors import PyramidCorrupt, RenderingBusy, ShanbenError, StoreFault
 
+pytestmark = pytest.mark.slow
+
 GRID = TileGrid(3000, 2400, 256)
 LIMITS = ImageLimits(64_000_000, None)
 
@@ -181,7 +183,7 @@ def test_a_long_image_begins_without_space_to_keep_it(
     pool._room = spool.SpoolRoom(0)
 
     async def scenario() -> bytes:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return await whole(await pool.render(*job("full/max/0/default.png"), asynchronous(tiles), 80))
 
     assert asyncio.run(scenario()) == pipeline.render(*job("full/max/0/default.png"), tiles, 80)

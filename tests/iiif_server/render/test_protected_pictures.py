@@ -19,6 +19,8 @@ from repository.config import Settings
 from repository.model.work import Rectangle, Rights
 from repository.repository import memory_repository
 
+pytestmark = pytest.mark.slow
+
 Served = Callable[..., tuple[ImageService, str]]
 
 HIDDEN = Rectangle(300, 280, 120, 90)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from iiif_server.pyramid.grid import Box
 from iiif_server.request.protection import BLOCK, Protection, layers, placement
 
+pytestmark = pytest.mark.slow
+
 SIDES = st.integers(1, 500)
 PLACES = st.integers(0, 2000)
 

@@ -40,6 +40,8 @@ from repository.repository import Repository, memory_repository
 from repository.storage.local_copies import CopyDamaged
 from workers.tasks.search_index import mark_differing, rebuild_index
 
+pytestmark = pytest.mark.slow
+
 CHARACTERS = "論论語语峯峰㍿株A，。 □⿰\U00020089"
 LINES = st.lists(st.text(st.sampled_from(CHARACTERS), max_size=6), min_size=1, max_size=4)
 LIBRARY = st.lists(st.lists(LINES, min_size=1, max_size=5), min_size=1, max_size=4)

@@ -26,6 +26,8 @@ from repository.repository import memory_repository
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore
 
+pytestmark = pytest.mark.slow
+
 TILE = bytes(range(256)) * 40
 CRC = isal_zlib.crc32(TILE)
 KEY = "pyramids/one.zip"

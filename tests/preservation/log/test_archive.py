@@ -31,6 +31,8 @@ from repository.paths import LOG_COSIGNED
 from repository.repository import Repository, open_repository
 from workers.bootstrap import prepare_repository
 
+pytestmark = pytest.mark.slow
+
 WORK = publication("one").work.identifier
 WITNESS = Cosigner("w1.example/witness", b"w" * 32)
 

@@ -30,6 +30,8 @@ from repository.storage.folder import FolderStore
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 
+pytestmark = pytest.mark.slow
+
 SIGNER = temporary_signer("library.example/log")
 
 

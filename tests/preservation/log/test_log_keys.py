@@ -127,6 +127,7 @@ class TestLists:
         assert keys.read(both) == later
 
 
+@pytest.mark.slow
 class TestRotation:
     def test_old_evidence_verifies_before_during_and_after_with_every_key_that_was_published(
         self, repository: Repository

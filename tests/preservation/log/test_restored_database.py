@@ -18,6 +18,8 @@ from repository.config import Settings
 from repository.repository import Repository, open_repository
 from workers.bootstrap import prepare_repository
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("one", "two", "three", "four")
 EVENTS = 3
 

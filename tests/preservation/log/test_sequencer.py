@@ -26,6 +26,8 @@ from repository.paths import LOG_CHECKPOINT
 from repository.repository import Repository, memory_repository, open_repository
 from workers.bootstrap import prepare_repository
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:

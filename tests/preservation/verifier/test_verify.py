@@ -96,6 +96,7 @@ def test_every_entry_of_every_tree_is_accepted_by_both(size: int) -> None:
         assert_same_verdict(make_evidence(index, size).content(), expected=True)
 
 
+@pytest.mark.slow
 def test_every_changed_bit_is_refused_by_both() -> None:
     content = make_evidence().content()
     for place in range(len(content)):

@@ -10,6 +10,8 @@ from repository.database.engine import open_database
 from repository.database.locks import hold_lock_file, open_locks
 from repository.errors import Busy, DatabaseFault
 
+pytestmark = pytest.mark.slow
+
 HOLDER = """
 import sys, time
 from pathlib import Path

@@ -24,6 +24,8 @@ from repository.sandbox import landlock, seccomp
 from repository.sandbox.functions import Layer, Quota, SandboxFunction, SandboxNotStarted
 from repository.sandbox.pool import LAYERS, SandboxPool
 
+pytestmark = pytest.mark.slow
+
 SECRET = ctypes.create_string_buffer(b"a secret in RAM")
 
 CAUGHT: dict[Layer, set[str]] = {

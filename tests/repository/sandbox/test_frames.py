@@ -31,6 +31,8 @@ from repository.sandbox.functions import Layer, Quota
 from repository.sandbox.pool import SandboxPool
 from workers.masters.examine import Examined
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxPool]:

@@ -43,6 +43,8 @@ from repository.sandbox.frames import LARGEST_FRAME
 from repository.sandbox.functions import Quota, SandboxNotStarted
 from repository.sandbox.pool import SandboxPool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[SandboxPool]:

@@ -17,6 +17,8 @@ from repository.errors import KeyExists, KeyNotFound, StoreFault
 from repository.storage.content import MovableFile
 from repository.storage.folder import FolderStore
 
+pytestmark = pytest.mark.slow
+
 BODY = bytes(range(256)) * 40_000
 
 

@@ -9,6 +9,8 @@ from repository.errors import SettingInvalid, StoreDenied, StoreFault
 from repository.storage.s3_admin import Bucket, prepare_bucket
 from repository.storage.store import open_store
 
+pytestmark = pytest.mark.slow
+
 
 def settings(endpoint: str, store: str, region: str = "us-east-1") -> Settings:
     return Settings(store=store, s3_endpoint=endpoint, s3_access_key="key", s3_secret_key="secret", s3_region=region)

@@ -35,6 +35,7 @@ def test_composed_and_decomposed_characters_are_the_same_password() -> None:
     assert passwords.verify(passwords.hash("caf\u00e9 caf\u00e9 caf\u00e9"), "cafe\u0301 cafe\u0301 cafe\u0301")
 
 
+@pytest.mark.slow
 def test_missing_account_costs_a_hash_with_the_same_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = Passwords()
     hashed = record_hashes(monkeypatch)

@@ -36,6 +36,8 @@ from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 from workers.tasks.log_events import occasion, stage
 
+pytestmark = pytest.mark.slow
+
 BOX = r'<{} top="(\d+)" left="(\d+)" width="(\d+)" height="(\d+)"'
 TIME = "2026-01-02T03:04:05Z"
 SM3 = sha256(b"sm3").hexdigest()

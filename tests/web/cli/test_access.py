@@ -13,6 +13,8 @@ from repository.config import Settings
 from repository.repository import open_repository
 from web.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shanben(tmp_path_factory: pytest.TempPathFactory) -> ShanbenHere:

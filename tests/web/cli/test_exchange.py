@@ -5,8 +5,11 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import pytest
 from command_line import ShanbenHere
 from deposits import write_deposit
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_work_is_exported_and_imported_by_commands(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from partner_server import OaiProvider, PartnerServer, dublin_core, partner_serv
 
 from web.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def partner() -> Iterator[PartnerServer]:

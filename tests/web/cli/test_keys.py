@@ -16,6 +16,8 @@ from preservation.log.log_keys import LogKeys
 from web.cli.keys import key_warnings
 from web.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

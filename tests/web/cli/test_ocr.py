@@ -11,6 +11,8 @@ from repository.errors import DependencyMissing
 from web.cli.main import main
 from workers.ocr import pages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from repository.storage.store import ObjectStore, open_store_at
 from web.cli.main import main
 from workers.bootstrap import prepare_store
 
+pytestmark = pytest.mark.slow
+
 WORKS = [mint(Kind.WORK, title) for title in ("論語", "孟子")]
 
 

@@ -24,6 +24,8 @@ from web.cli.main import main
 from web.cli.sandbox_report import report_sandbox
 from web.cli.terminal import PrintableConsole, Terminal, TerminalProgress
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = st.text(st.characters(codec="utf-8") | st.sampled_from("\x1b\r\n\x07\x9b\x85\u202e[]"), max_size=20)
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 STYLES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")

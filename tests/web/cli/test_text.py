@@ -11,6 +11,8 @@ from deposits import write_deposit
 
 from web.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_refused_text_is_named_as_it_was_given_and_is_no_failed_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

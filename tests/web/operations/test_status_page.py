@@ -21,6 +21,8 @@ from web.app import create_app
 from web.operations.status import StatusReader, status_document
 from web.operations.status_page import without_folders
 
+pytestmark = pytest.mark.slow
+
 FIRST = "2026-01-01T00:00:00Z"
 HOLDER = "somebody"
 

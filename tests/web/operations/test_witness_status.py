@@ -24,6 +24,8 @@ from web.telemetry.process_metrics import ProcessMetrics
 from workers.bootstrap import prepare_repository
 from workers.tasks.jobs import ASK_WITNESSES, witness_job
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 COSIGNERS = [Cosigner(f"w{number}.example", bytes([number]) * 32) for number in (1, 2, 3)]
 

@@ -19,6 +19,8 @@ from repository.localized import Language
 from web.reports.charts import CHARTS, ChartDrawer, draw_chart
 from web.reports.files import ReportFormat, report_file
 
+pytestmark = pytest.mark.slow
+
 DAMAGED = replace(
     well(),
     open_counts=(FindingCount(REPLICA, "missing", 1),),

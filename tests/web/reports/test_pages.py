@@ -40,6 +40,8 @@ from web.app import create_app
 from web.reports.files import ReportFormat
 from web.reports.issue import REPORTS_AN_HOUR
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "ocfl/a/b/v1/content/masters/0001.tif"
 PATHS = (

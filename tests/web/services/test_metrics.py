@@ -115,6 +115,7 @@ def test_metrics_are_for_private_networks(
     assert response.status_code == status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/metrics", "/health/live", "/health/ready"])
 @pytest.mark.parametrize(("peer", "headers", "status"), PEERS)
 def test_operators_routes_are_for_private_networks(

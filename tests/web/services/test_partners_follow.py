@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
 
+import pytest
 from change_discovery import ChangeDiscoveryClient
 from followed_library import ADDRESS, FollowedLibrary
 from hypothesis import given, settings
@@ -21,6 +22,8 @@ from iiif_server.discovery import activities
 from iiif_server.oai import provider
 from iiif_server.urls import CHANGES, manifest_path
 from web.services import discovery
+
+pytestmark = pytest.mark.slow
 
 PMH = "{http://www.openarchives.org/OAI/2.0/}"
 OF_A_WORK = st.tuples(st.sampled_from(["publish", "withdraw", "restore"]), st.sampled_from("甲乙丙丁戊己"))

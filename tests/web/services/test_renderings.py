@@ -30,6 +30,8 @@ from web.asgi import compose
 from web.services import written_files
 from web.telemetry.process_metrics import ProcessMetrics
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def visitor(repository: Repository) -> Iterator[AsgiClient]:

@@ -19,6 +19,8 @@ from web.services.similar import MAX_PICTURE_BYTES, _surroundings
 from web.site.view_models import Picture, part_picture
 from workers.deposit.examiner import ChildDepositExaminer
 
+pytestmark = pytest.mark.slow
+
 PICTURE = encoded(draw_page(SEEDS[0])[300:800, 200:700])
 STRANGER = encoded(draw_page(99))
 JSON = {"Accept": "application/json"}

@@ -28,6 +28,8 @@ from web.asgi import compose
 from web.telemetry.process_metrics import ProcessMetrics
 from workers.tasks.access import restore, withdraw
 
+pytestmark = pytest.mark.slow
+
 
 def hrefs(page: str) -> list[str]:
     return [html.unescape(found) for found in re.findall(r'href="([^"]*)"', page)]

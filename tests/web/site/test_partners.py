@@ -27,6 +27,8 @@ from workers.harvest.xml_documents import parse_xml
 from workers.tasks.harvest import find_own_works
 from workers.tasks.publish import publish_period
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script>"
 
 

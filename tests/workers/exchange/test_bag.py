@@ -219,6 +219,7 @@ def test_an_archive_of_too_many_files_is_given_up(tmp_path: Path, monkeypatch: p
     assert fault_codes(tmp_path / "many.zip", tmp_path / "staging") == ["bag.refused"]
 
 
+@pytest.mark.slow
 def test_the_directory_of_a_zip64_file_is_measured(tmp_path: Path) -> None:
     file = tmp_path / "many.zip"
     with zipfile.ZipFile(file, "w") as archive:

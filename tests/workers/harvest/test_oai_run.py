@@ -205,6 +205,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_answer_ends_the_run_and_harms_nothing(
     harvesting: Any, provider: OaiProvider, what: str, monkeypatch: pytest.MonkeyPatch

@@ -132,6 +132,7 @@ STRUCTURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("picture", PICTURES)
 def test_whole_codestreams_of_every_structure_are_accepted(picture: str) -> None:
     chance, tried = random.Random(1), 0

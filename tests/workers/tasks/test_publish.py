@@ -26,6 +26,8 @@ from repository.repository import Repository, memory_repository, open_repository
 from workers.tasks.jobs import collection_job
 from workers.tasks.publish import publish_all, publish_period
 
+pytestmark = pytest.mark.slow
+
 BASE = "https://example.org"
 PLACE = f"{BASE}/iiif/presentation/3"
 

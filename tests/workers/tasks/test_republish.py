@@ -29,6 +29,8 @@ from workers.tasks.publish import publish_all, publish_work
 from workers.tasks.registry import TASKS
 from workers.tasks.republish import queue_republishing
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("一", "二", "三", "四")
 
 

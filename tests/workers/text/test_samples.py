@@ -12,6 +12,8 @@ from lxml import etree
 from workers.text.read import read_text
 from workers.text.source import SourceText
 
+pytestmark = pytest.mark.slow
+
 
 def _read(path: Path) -> SourceText:
     found = read_text(path.read_bytes(), path.name)
