@@ -75,7 +75,7 @@ def main() -> None:
     seconds, bare = statistics.median(checked), statistics.median(second for _, second in without)
     print(
         f"ingest, JPEG masters read to the end | {what} | {seconds / megapixels * 1000:.2f} ms/Mpx"
-        f" | | {seconds / bare:.2f} of bare dzsave + sha256"
+        f" | – | {seconds / bare:.2f} of bare dzsave + sha256"
     )
 
 

@@ -32,6 +32,7 @@ TO_REACH: Final = {
     "S3, disk cache": "0.9",
     "full/max": "300 MB more, 1 s to the first byte",
     "start to first tile": "2 s",
+    "ingest, JPEG": "stated",
     "ingest": "at most 1.2 times",
     "memory": "600 MB tall, 2 GB long",
     "log": "3,000 a second",
