@@ -21,11 +21,11 @@ import rfc8785
 from preservation.ocfl.unfinished import delete_record
 from repository import paths
 from repository.clock import timestamp
-from repository.errors import CallError, KeyNotFound, ObjectInvalid
+from repository.errors import CallError, ObjectInvalid
 from repository.json_values import decode_json
 from repository.localized import LocalizedText
 from repository.storage.content import ObjectLock
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 FORMAT: Final = "shanben tombstone 1"
 
@@ -59,10 +59,8 @@ class _TombstoneDocument(Tombstone):
 
 def read_tombstone(store: ObjectStore, work: str) -> Tombstone | None:
     """Return the tombstone of a work; None for a work that was not deleted. Raises `ObjectInvalid`, `StoreFault`."""
-    try:
-        return _parse(store.read(paths.tombstone(work)), paths.tombstone(work))
-    except KeyNotFound:
-        return None
+    document = read_if_present(store, paths.tombstone(work))
+    return None if document is None else _parse(document, paths.tombstone(work))
 
 
 def tombstones(store: ObjectStore) -> Iterator[Tombstone]:

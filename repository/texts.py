@@ -30,7 +30,7 @@ from repository.errors import ContentError, IntegrityError, KeyNotFound
 from repository.localized import LocalizedText
 from repository.model.text import PageText, TextKind, TextLine, rank
 from repository.model.work import Rectangle
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, put_if_changed, read_if_present
 
 _HEAD: Final = 128 << 10
 """Bytes that are read first: the directory of about 3,000 pages."""
@@ -93,9 +93,8 @@ def texts_of(store: ObjectStore, work: str) -> Iterator[PageText]:
     Raises `TextsDamaged`, `StoreFault`.
     """
     key = paths.page_texts(work)
-    try:
-        document = store.read(key)
-    except KeyNotFound:
+    document = read_if_present(store, key)
+    if document is None:
         return
     start = document.find(b"\n") + 1
     _decode(document[:start], _Directory, key)
@@ -168,14 +167,7 @@ def put_texts(store: ObjectStore, work: str, version: str, texts: Iterable[PageT
     body = _document(version, texts)
     if body is None:
         return delete_texts(store, work)
-    key = paths.page_texts(work)
-    try:
-        if store.read(key) == body:
-            return False
-    except KeyNotFound:
-        pass
-    store.put(key, body)
-    return True
+    return put_if_changed(store, paths.page_texts(work), body)
 
 
 def delete_texts(store: ObjectStore, work: str) -> bool:

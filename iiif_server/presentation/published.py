@@ -20,10 +20,10 @@ from iiif_server.presentation.version2 import to_version2
 from iiif_server.urls import PLACEHOLDER, collection_path, manifest_path, stored_id
 from repository import identifiers, paths
 from repository.clock_cache import ClockCache
-from repository.errors import IntegrityError, KeyNotFound, NotFound
+from repository.errors import IntegrityError, NotFound
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, put_if_changed, read_if_present
 
 MEDIA_TYPES: Final = {
     version: f'application/ld+json;profile="http://iiif.io/api/presentation/{version}/context.json"'
@@ -87,10 +87,9 @@ class PresentationService:
         return self._document(paths.collection(name), collection_path(name), name, base_url, version)
 
     def _document(self, key: str, path: str, what: str, base_url: str, version: int) -> PublishedDocument:
-        try:
-            stored = self._store.read(key)
-        except KeyNotFound as fault:
-            raise NotFound(what=what) from fault
+        stored = read_if_present(self._store, key)
+        if stored is None:
+            raise NotFound(what=what)
         made_of = key, hashlib.sha256(stored).digest(), _address(base_url), version
         document = self._served.get(made_of)
         if document is None:
@@ -123,7 +122,7 @@ def _check(key: str, stored: bytes, identifier: str) -> None:
 
 def publish_manifest(store: ObjectStore, work: str, body: bytes) -> bool:
     """Store a work's manifest; return False when the same bytes are stored already."""
-    return _publish(store, paths.manifest(work), body)
+    return put_if_changed(store, paths.manifest(work), body)
 
 
 def remove_manifest(store: ObjectStore, work: str) -> None:
@@ -133,7 +132,7 @@ def remove_manifest(store: ObjectStore, work: str) -> None:
 
 def publish_collection(store: ObjectStore, name: str, body: bytes) -> bool:
     """Store a collection; return False when the same bytes are stored already."""
-    return _publish(store, paths.collection(name), body)
+    return put_if_changed(store, paths.collection(name), body)
 
 
 def published_collections(store: ObjectStore) -> Iterator[str]:
@@ -150,26 +149,12 @@ def remove_collection(store: ObjectStore, name: str) -> None:
 
 def listed_collections(store: ObjectStore, name: str) -> frozenset[str]:
     """Return the identifiers of the collections that a published collection lists; none when it is unreadable."""
-    body = _read(store, paths.collection(name))
+    body = read_if_present(store, paths.collection(name))
     try:
         items = json.loads(body)["items"] if body else []
         return frozenset(item["id"] for item in items if item["type"] == "Collection")
     except (ValueError, KeyError, TypeError):
         return frozenset()
-
-
-def _publish(store: ObjectStore, key: str, body: bytes) -> bool:
-    if _read(store, key) == body:
-        return False
-    store.put(key, body)
-    return True
-
-
-def _read(store: ObjectStore, key: str) -> bytes | None:
-    try:
-        return store.read(key)
-    except KeyNotFound:
-        return None
 
 
 def _etag(digest: bytes, address: bytes, version: int) -> str:

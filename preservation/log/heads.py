@@ -14,10 +14,10 @@ from preservation.log.log_keys import CheckpointKey
 from preservation.log.merkle import EMPTY_ROOT
 from preservation.log.notes import Checkpoint
 from preservation.log.writer_lock import WriterLock
-from repository.errors import KeyNotFound, LogInvalid
+from repository.errors import LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, LOG_COSIGNED, LOG_TIMESTAMPED, log_timestamped
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,8 @@ class SignedHeads:
         return [self.verify(note) for note in self._lock.remembered()]
 
     def _read(self, place: str) -> SignedHead | None:
-        try:
-            return self.verify(self._store.read(place))
-        except KeyNotFound:
-            return None
+        note = read_if_present(self._store, place)
+        return None if note is None else self.verify(note)
 
     def verify(self, note: bytes) -> SignedHead:
         """Return the head that a note states, signed by a key of this log. Raises `LogInvalid`."""

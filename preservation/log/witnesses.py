@@ -38,12 +38,12 @@ from preservation.log.sequencer import log_keys
 from preservation.log.witness import Submission
 from repository.clock import timestamp
 from repository.config import Settings
-from repository.errors import KeyNotFound, LogInvalid, NotFound, RequestInvalid, SettingInvalid, ShanbenError
+from repository.errors import LogInvalid, NotFound, RequestInvalid, SettingInvalid, ShanbenError
 from repository.localized import LocalizedText
 from repository.network.http_client import ServiceAnswer, ServiceUnavailable, is_service_url, post
 from repository.paths import LOG_COSIGNED, log_witness
 from repository.repository import Repository
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 ASK_SECONDS: Final = 10.0
 """The seconds that connecting to a witness, and each read from it, may take."""
@@ -257,9 +257,8 @@ def _kept(store: ObjectStore, key: CheckpointKey, witness: Witness) -> bytes:
 
 def _read_note(store: ObjectStore, place: str, key: CheckpointKey) -> bytes:
     """Return a note of this log; empty if there is none. Raises `LogInvalid`."""
-    try:
-        content = store.read(place)
-    except KeyNotFound:
+    content = read_if_present(store, place)
+    if content is None:
         return b""
     if key.read(content).origin != key.name:
         raise LogInvalid(reason=LocalizedText(f"{place} 属于另一日志", f"{place} belongs to another log"))

@@ -12,9 +12,9 @@ from preservation.digests import sha256
 from preservation.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME, Inventory, parse_inventory, parse_sidecar
 from preservation.ocfl.unfinished import UnfinishedVersion, read_record
 from repository import paths
-from repository.errors import DigestMismatch, IntegrityError, KeyNotFound, ObjectInvalid
+from repository.errors import DigestMismatch, IntegrityError, ObjectInvalid
 from repository.localized import LocalizedText
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,6 @@ def sidecar_digest(store: ObjectStore, folder: str) -> str | None:
     try:
         return None if document is None else parse_sidecar(document, folder)
     except ObjectInvalid:
-        return None
-
-
-def read_if_present(store: ObjectStore, key: str) -> bytes | None:
-    """Return an object of the store; None when it does not exist."""
-    try:
-        return store.read(key)
-    except KeyNotFound:
         return None
 
 

@@ -41,7 +41,6 @@ from preservation.ocfl.committed import (
     is_outdated,
     is_recorded,
     read_head,
-    read_if_present,
     sidecar_digest,
 )
 from preservation.ocfl.inventory import (
@@ -59,7 +58,7 @@ from preservation.ocfl.unfinished import delete_files, delete_record, put_record
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound
 from repository.storage.content import chunks_of
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 _VERSION: Final = re.compile(r"v([0-9]+)/")
 

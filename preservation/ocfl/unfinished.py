@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 import rfc8785
 
 from repository import paths
-from repository.errors import KeyNotFound, ObjectInvalid
+from repository.errors import ObjectInvalid
 from repository.json_values import decode_json
 from repository.localized import LocalizedText
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,9 @@ class UnfinishedVersion:
 def read_record(store: ObjectStore, work: str) -> UnfinishedVersion | None:
     """Return the record of the unfinished version of a work; None without one. Raises `ObjectInvalid`, `StoreFault`."""
     key = paths.unfinished_version(work)
+    document = read_if_present(store, key)
     try:
-        return decode_json(store.read(key), UnfinishedVersion)
-    except KeyNotFound:
-        return None
+        return None if document is None else decode_json(document, UnfinishedVersion)
     except ValueError as fault:
         raise ObjectInvalid(
             key=paths.ocfl_object(work),

@@ -26,7 +26,7 @@ from preservation.log.notes import encode_base64
 from preservation.log.tiles import StoredTree, pack_entries, pack_hashes, row_widths
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
-from repository.errors import KeyNotFound, LogInvalid
+from repository.errors import LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import (
     LOG,
@@ -39,7 +39,7 @@ from repository.paths import (
     log_tile,
     parse_log_path,
 )
-from repository.storage.store import ObjectStore
+from repository.storage.store import ObjectStore, read_if_present
 
 _MOST_RECOUNTED: Final = 1 << 16
 """The most entries whose hashes are kept in memory; for more, the whole log is audited in bounded memory."""
@@ -122,9 +122,8 @@ def _transfer_cosigned(source: NamedStore, target: NamedStore, key: CheckpointKe
 def _read_head(
     store: NamedStore, key: CheckpointKey | None, place: str = LOG_CHECKPOINT
 ) -> tuple[bytes, TreeHead] | None:
-    try:
-        note = store.store.read(place)
-    except KeyNotFound:
+    note = read_if_present(store.store, place)
+    if note is None:
         return None
     checkpoint = key.read(note) if key else notes.parse_checkpoint(notes.parse_note(note).text)
     return note, checkpoint.head

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from repository.config import Settings
+from repository.errors import KeyNotFound
 from repository.storage.address import StoreAddress, parse_address, replica_addresses
 from repository.storage.content import CHUNK, Chunk, Content, ObjectLock, StoredObject
 from repository.storage.folder import FolderStore
@@ -69,6 +70,22 @@ class ObjectStore(Protocol):
 
     def remove_incomplete_uploads(self, older_than_seconds: float) -> int:
         """Delete incomplete uploads and temporary files of this age that killed writers left; return how many."""
+
+
+def read_if_present(store: ObjectStore, key: str) -> bytes | None:
+    """Return an object of the store; None when it does not exist."""
+    try:
+        return store.read(key)
+    except KeyNotFound:
+        return None
+
+
+def put_if_changed(store: ObjectStore, key: str, content: bytes) -> bool:
+    """Store an object; return False when the same bytes are stored already."""
+    if read_if_present(store, key) == content:
+        return False
+    store.put(key, content)
+    return True
 
 
 def open_store(settings: Settings) -> ObjectStore:

@@ -16,8 +16,8 @@ from typing import Final
 
 from repository import paths
 from repository.database.outbox import Job
-from repository.errors import KeyNotFound
 from repository.repository import Repository
+from repository.storage.store import read_if_present
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.published_edition import (
@@ -93,7 +93,4 @@ def _differs(repository: Repository, work: str) -> bool:
     if held is None or catalogued is None:
         return False
     wanted = manifest_of(repository, catalogued, held.access, repository.catalogue.pyramids(work))
-    try:
-        return wanted is not None and repository.store.read(paths.manifest(work)) != wanted
-    except KeyNotFound:
-        return True
+    return wanted is not None and read_if_present(repository.store, paths.manifest(work)) != wanted
