@@ -66,6 +66,11 @@ class TileGrid:
         object.__setattr__(self, "_steps", steps)
 
     @property
+    def sides(self) -> tuple[int, int, int]:
+        """The numbers that define the grid, as a child process takes them: width, height and tile size."""
+        return self.width, self.height, self.tile_size
+
+    @property
     def scale_factors(self) -> tuple[int, ...]:
         """The scale factors of the levels, from 1 up."""
         return tuple(level.scale_factor for level in self.levels)

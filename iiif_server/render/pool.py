@@ -31,11 +31,11 @@ from typing import Any, Final
 from iiif_server.metrics import Metrics
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render.assemble import ReadTiles
+from iiif_server.render.child_tiles import read_of_grid
 from iiif_server.render.spool import Spool, SpoolRoom
 from iiif_server.request.geometry import RenderPlan, Source
 from repository.errors import PyramidCorrupt, RenderingBusy, SandboxFailed, SystemFault
 from repository.localized import LocalizedText
-from repository.sandbox.frames import FrameInvalid
 from repository.sandbox.functions import Quota, SandboxFunction
 from repository.sandbox.pool import SandboxPool, SandboxSession
 
@@ -80,17 +80,6 @@ def blocking_reader(read: ReadTilesAsync, loop: asyncio.AbstractEventLoop) -> Re
     return read_and_wait
 
 
-def _checked(read: ReadTiles, grid: TileGrid) -> ReadTiles:
-    """Return `read` for a child, which is not believed: it may ask for tiles of the grid only."""
-
-    def read_of_grid(ordinals: Sequence[int]) -> list[bytes]:
-        if len(ordinals) > grid.count or not all(0 <= ordinal < grid.count for ordinal in ordinals):
-            raise FrameInvalid("tiles that the image does not have")
-        return read(ordinals)
-
-    return read_of_grid
-
-
 class RenderPool:
     """Makes costly images for one serving process. Used from one event loop. The child starts with the first image.
 
@@ -118,8 +107,8 @@ class RenderPool:
         """
         await self._enter()
         stream = RenderedStream(self._threads, partial(self._leave, monotonic()), self._room)
-        reader = _checked(blocking_reader(read_tiles, asyncio.get_running_loop()), grid)
-        arguments = (plan, source, (grid.width, grid.height, grid.tile_size), jpeg_quality)
+        reader = read_of_grid(blocking_reader(read_tiles, asyncio.get_running_loop()), grid)
+        arguments = (plan, source, grid.sides, jpeg_quality)
         begin = partial(self._sandboxes.open_session, _RENDER, *arguments, respond=reader)
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(stream.close)

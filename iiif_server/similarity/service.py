@@ -23,10 +23,11 @@ from typing import Final
 import msgspec
 
 from iiif_server.image.client_budget import ClientBudget
-from iiif_server.similarity import pages
+from iiif_server.render.child_tiles import open_tiles
 from iiif_server.similarity.errors import SearchBusy, SearchLimited, SearchOff
 from iiif_server.similarity.functions import ALIGN_PAGE, DESCRIBE_PICTURE, SEARCH, confidence, is_match
 from iiif_server.similarity.local_shards import LocalShards, SearchedShards
+from iiif_server.similarity.pages import parts_of
 from iiif_server.similarity.records import FEATURE, Alignment, Candidate, DescribedPicture
 from repository.errors import IntegrityError, KeyNotFound
 from repository.model.access import decide
@@ -170,14 +171,13 @@ class SimilarPictures:
         length = candidate.count * FEATURE.itemsize
         try:
             features = self._store.read_range(candidate.key, candidate.start, length)
-            grid, read = pages.open_tiles(self._store, held.pyramid)
+            grid, read = open_tiles(self._store, held.pyramid)
         except (KeyNotFound, IntegrityError):  # the work has just been changed, or a worker must remake its pyramid
             return None
         if len(features) != length:
             return None
-        sides, hidden = pages.sides_of(grid), pages.parts_of(held.redactions)
-        arguments = (picture, features, sides, candidate.box, hidden)
-        aligned = pages.run(sandbox, ALIGN_PAGE, *arguments, respond=read)
+        arguments = (picture, features, grid.sides, candidate.box, parts_of(held.redactions))
+        aligned = sandbox.call(ALIGN_PAGE, *arguments, respond=read)
         if not is_match(aligned):
             return None
         return SimilarPage(candidate.image, held.work, _region(aligned, candidate.box), confidence(aligned))

@@ -173,16 +173,18 @@ class SandboxPool:
         *arguments: object,
         files: Sequence[int] = (),
         seconds: float | None = None,
+        respond: Callable[[Any], object] | None = None,
     ) -> Result:
         """Run `function` in a free child, wait for one if necessary, and return its result.
 
         `files` are descriptors, which the child receives copies of. `seconds` is the time of this call, if less than
-        that of the quota. Raises what `function` declares, `SandboxFailed` when the child dies, exceeds its time or
-        sends something malformed, `SandboxNotStarted`, and `StagingFault` when `scratch` cannot be written.
+        that of the quota. `respond` answers the child's requests; the function then has a channel, on which it sends
+        no chunks. Raises what `function` declares, what `respond` raises, `SandboxFailed` when the child dies, exceeds
+        its time or sends something malformed, `SandboxNotStarted`, and `StagingFault` when `scratch` cannot be written.
         """
-        with self._open(function, arguments, files, None, seconds) as session:
+        with self._open(function, arguments, files, respond, seconds) as session:
             for _ in session:
-                raise malformed(FrameInvalid("a chunk outside a session"))
+                raise malformed(FrameInvalid("a chunk from a function that has none"))
         result: Result = session.result
         return result
 

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from iiif_server.similarity.pages import open_tiles, run, sides_of
+from iiif_server.render.child_tiles import open_tiles
 from repository.errors import DependencyMissing
 from repository.localized import LocalizedText
 from repository.model.work import Pyramid
@@ -50,4 +50,4 @@ def recognition_pool(scratch: Path) -> Iterator[SandboxPool]:
 def recognise(pool: SandboxPool, store: ObjectStore, pyramid: Pyramid) -> RecognisedPage:
     """Return the lines of an image. Raises `SandboxFailed`, `PyramidCorrupt`, `StoreFault`."""
     grid, read = open_tiles(store, pyramid)
-    return run(pool, RECOGNISE_PAGE, sides_of(grid), respond=read)
+    return pool.call(RECOGNISE_PAGE, grid.sides, respond=read)

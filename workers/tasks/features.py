@@ -21,8 +21,9 @@ from typing import Final
 import numpy as np
 
 from iiif_server.pyramid.grid import Box
+from iiif_server.render.child_tiles import open_tiles
 from iiif_server.similarity.functions import DESCRIBE_PAGE
-from iiif_server.similarity.pages import describe, open_tiles
+from iiif_server.similarity.pages import describe
 from iiif_server.similarity.records import DescribedPicture, Features, features_of
 from iiif_server.similarity.shard_index import write_index
 from iiif_server.similarity.shards import INDEX, PAGE, TABLE, ShardEntry, ShardList, prefix_length, shard_name

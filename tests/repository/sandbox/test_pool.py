@@ -225,6 +225,14 @@ def test_a_session_answers_requests_of_the_child(session_pool: SandboxPool) -> N
     assert list(session) == list(responses.values())
 
 
+def test_a_call_answers_requests_of_the_child_and_takes_no_chunks(session_pool: SandboxPool) -> None:
+    child = session_pool.call(PROCESS)
+    with pytest.raises(SandboxFailed, match="chunk"):
+        session_pool.call(REQUEST_TWICE, 7, 8, respond=lambda _: b"seven")
+    assert not alive(child)
+    assert session_pool.call(SEND_CHUNKS, 0, 1, 0, respond=refuse) == 0
+
+
 def test_a_chunk_of_any_length_arrives(session_pool: SandboxPool) -> None:
     length = 2 * LARGEST_FRAME + 7
     session = session_pool.open_session(SEND_CHUNKS, 2, length, 0, respond=refuse)
