@@ -11,7 +11,8 @@ from typing import Any, Final
 from lxml import etree
 
 from workers.harvest.source_record import SourceRecord, is_web_url, source_record
-from workers.harvest.xml_documents import DocumentRefused, local_name, words
+from workers.harvest.xml_documents import DocumentRefused, words
+from workers.untrusted_xml import local_name
 
 Values = dict[str, list[str]]
 

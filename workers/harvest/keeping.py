@@ -29,7 +29,8 @@ from workers.harvest.formats import read_record
 from workers.harvest.iiif_documents import PartnerManifest, read_document
 from workers.harvest.rules import RULES_VERSION, clean
 from workers.harvest.source_record import SourceRecord
-from workers.harvest.xml_documents import DocumentRefused, local_name, parse_xml
+from workers.harvest.xml_documents import DocumentRefused, parse_xml
+from workers.untrusted_xml import local_name
 
 _WRITERS: Final = 8
 _BATCH: Final = 200

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from lxml import etree
 
 from repository.localized import LocalizedText
-from workers.harvest.xml_documents import DocumentRefused, local_name, parse_xml, words
+from workers.harvest.xml_documents import DocumentRefused, parse_xml, words
+from workers.untrusted_xml import local_name
 
 _NAMESPACE: Final = "http://www.openarchives.org/OAI/2.0/"
 _MOST_RECORDS: Final = 20_000

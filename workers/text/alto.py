@@ -12,7 +12,8 @@ from typing import Final
 
 from repository.model.text import TextKind
 from workers.text.source import Box, SourceLine, SourcePage, SourceText, TextForm, joined_box, line_of, mean, means_note
-from workers.text.xml_input import Element, child, children, descendants, number, tag
+from workers.text.xml_input import child, children, descendants, number
+from workers.untrusted_xml import Element, local_name
 
 _STRINGS: Final = {"String", "SP", "HYP"}
 _BLOCKS: Final = ("TextBlock", "ComposedBlock", "Illustration", "GraphicalElement")
@@ -55,7 +56,7 @@ def _page(page: Element, unit: str, image: str, notes: set[str], order: dict[str
 
 
 def _line(element: Element, notes: set[str], *, has_pixels: bool) -> SourceLine | None:
-    parts = [part for part in element if tag(part) in _STRINGS]
+    parts = [part for part in element if local_name(part) in _STRINGS]
     text = "".join(_content(part) for part in parts)
     box = _box(element) or joined_box(_box(part) for part in parts)
     references = {name for each in (element, *_blocks_around(element)) for name in (each.get("TAGREFS") or "").split()}
@@ -63,7 +64,7 @@ def _line(element: Element, notes: set[str], *, has_pixels: bool) -> SourceLine 
 
 
 def _content(part: Element) -> str:
-    name = tag(part)
+    name = local_name(part)
     if name == "SP":
         return " "
     return (part.get("CONTENT") or "") if name == "String" else (part.get("CONTENT") or "\u00ad")
@@ -78,7 +79,7 @@ def _box(element: Element) -> Box | None:
 
 
 def _blocks_around(element: Element) -> Iterator[Element]:
-    return (each for each in element.iterancestors() if tag(each) in _BLOCKS)
+    return (each for each in element.iterancestors() if local_name(each) in _BLOCKS)
 
 
 def _in_block_order(page: Element) -> Iterator[Element]:
@@ -114,7 +115,7 @@ def _stated_order(root: Element) -> dict[str, int]:
 
 def _position(line: Element, order: dict[str, int]) -> int:
     """Return the place of a line: its own, else that of its first string, else that of its block, else the last."""
-    strings = [each for each in line if tag(each) == "String"]
+    strings = [each for each in line if local_name(each) == "String"]
     for group in ([line], strings, list(_blocks_around(line))):
         if places := [order[name] for each in group if (name := each.get("ID") or "") in order]:
             return min(places)

@@ -12,7 +12,7 @@ from typing import Final
 
 from repository.model.text import TextKind
 from workers.text.source import Box, SourceLine, SourcePage, SourceText, TextForm, line_of, mean, means_note
-from workers.text.xml_input import Element, tag
+from workers.untrusted_xml import Element, local_name
 
 _LINES: Final = frozenset({"ocr_line", "ocrx_line", "ocr_header", "ocr_footer", "ocr_caption", "ocr_textfloat"})
 _PARAGRAPHS: Final = frozenset({"ocr_par", "ocr_carea", "ocrx_block"})
@@ -23,7 +23,7 @@ _CONFIDENCE: Final = re.compile(r"\bx_w?confs?\s+(\d+(?:\.\d+)?)")
 
 def read_hocr(root: Element) -> SourceText:
     """Return the text of an hOCR document. Raises `TextProblem`."""
-    elements = [each for each in root.iter() if tag(each)]
+    elements = [each for each in root.iter() if local_name(each)]
     found = [each for each in elements if "ocr_page" in _classes(each)] or [root]
     confidences = [
         float(match[1]) / 100
@@ -31,7 +31,9 @@ def read_hocr(root: Element) -> SourceText:
         if "ocrx_word" in _classes(each) and (match := _CONFIDENCE.search(each.get("title") or ""))
     ]
     systems = (
-        each.get("content") or "" for each in elements if tag(each) == "meta" and each.get("name") == "ocr-system"
+        each.get("content") or ""
+        for each in elements
+        if local_name(each) == "meta" and each.get("name") == "ocr-system"
     )
     return SourceText(
         TextForm.HOCR,
@@ -76,7 +78,7 @@ def _moved(line: SourceLine, x: float, y: float) -> SourceLine:
 
 
 def _classes(element: Element) -> frozenset[str]:
-    return frozenset((element.get("class") or "").split()) if tag(element) else frozenset()
+    return frozenset((element.get("class") or "").split()) if local_name(element) else frozenset()
 
 
 def _box(element: Element) -> Box | None:

@@ -14,7 +14,8 @@ from typing import Final
 from repository.model.text import TextKind
 from workers.text.columns import are_vertical, in_columns
 from workers.text.source import Box, SourceLine, SourcePage, SourceText, TextForm, joined_box, line_of, mean, means_note
-from workers.text.xml_input import Element, child, children, descendants, number, tag
+from workers.text.xml_input import child, children, descendants, number
+from workers.untrusted_xml import Element, local_name
 
 _INDEX: Final = re.compile(r"readingOrder\s*\{[^}]*index\s*:\s*(\d{1,6})")
 _TYPE: Final = re.compile(r"structure\s*\{[^}]*type\s*:\s*([^;}]+)")
@@ -68,7 +69,7 @@ def _collect(group: Element, references: list[str]) -> None:
     """Add the regions that a group refers to: indexed members by their index, others in document order."""
     if reference := group.get("regionRef"):
         references.append(reference)
-    members = [each for each in group if tag(each).startswith(("RegionRef", "OrderedGroup", "UnorderedGroup"))]
+    members = [each for each in group if local_name(each).startswith(("RegionRef", "OrderedGroup", "UnorderedGroup"))]
     for member in sorted(members, key=lambda each: number(each.get("index")) or 0):
         _collect(member, references)
 

@@ -17,7 +17,8 @@ from workers.text.page_xml import read_page_xml
 from workers.text.plain import read_plain
 from workers.text.source import MAX_BYTES, MAX_LINES, MAX_PAGES, SourceText, TextProblem, too_large
 from workers.text.tei import read_tei
-from workers.text.xml_input import Element, parse_html, parse_xml, tag
+from workers.text.xml_input import parse_html, parse_xml
+from workers.untrusted_xml import Element, local_name
 
 READING: Final = 1
 """The version of the readers: one more whenever they read the same file differently."""
@@ -72,9 +73,9 @@ def _read_markup(content: bytes, start: bytes) -> SourceText:
             return read_hocr(parse_html(content))
         raise _unknown_form("HTML")
     root = parse_xml(content)
-    read = _ROOTS.get(tag(root))
+    read = _ROOTS.get(local_name(root))
     if read is None:
-        raise _unknown_form(f"<{tag(root)[:40]}>")
+        raise _unknown_form(f"<{local_name(root)[:40]}>")
     return read(root)
 
 

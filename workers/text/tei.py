@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from workers.text.source import MISSING_CHARACTER, Box, SourceLine, SourcePage, SourceText, TextForm, line_of
-from workers.text.xml_input import Element, child, descendants, number, tag
+from workers.text.xml_input import child, descendants, number
+from workers.untrusted_xml import Element, local_name
 
 _BLOCKS: Final = re.compile(
     r"p|ab|head|lg?|div[1-7]?|item|list|label|cell|row|table|trailer|closer|opener|salute|signed|byline|dateline"
@@ -41,7 +42,9 @@ def read_tei(root: Element) -> SourceText:
     Raises `TextProblem`.
     """
     reading = _Transcript(_zones(root))
-    texts = [each for each in descendants(root, "text") if not any(tag(a) == "text" for a in each.iterancestors())]
+    texts = [
+        each for each in descendants(root, "text") if not any(local_name(a) == "text" for a in each.iterancestors())
+    ]
     for text in texts:
         reading.read(text)
     pages = reading.finish()
@@ -78,7 +81,7 @@ class _Transcript:
 
     def read(self, element: Element) -> None:
         """Read an element and what is in it; `MAX_DEPTH` bounds the recursion."""
-        name = tag(element)
+        name = local_name(element)
         if name in {"pb", "lb", "cb", "gap", "g", "milestone"}:
             self._read_point(name, element)
         elif name == "note":
@@ -162,7 +165,7 @@ class _Transcript:
 def _is_edited(element: Element, name: str) -> bool:
     """Return whether an element is the editor's alternative of a choice that also has the original."""
     parent = element.getparent()
-    return name in _EDITED and tag(parent) == "choice" and child(parent, _EDITED[name]) is not None
+    return name in _EDITED and local_name(parent) == "choice" and child(parent, _EDITED[name]) is not None
 
 
 def _zones(root: Element) -> dict[str, _Zone]:
@@ -174,7 +177,7 @@ def _zones(root: Element) -> dict[str, _Zone]:
         image = (graphic.get("url") or "") if graphic is not None else ""
         size = (area[2] - area[0], area[3] - area[1]) if area else _graphic_size(graphic)
         for each in descendants(surface, "surface", "zone"):
-            box = _area(each) if tag(each) == "zone" else None
+            box = _area(each) if local_name(each) == "zone" else None
             moved = _moved(box, area) if box and area else box
             if each.get(_ID):
                 zones[each.get(_ID)] = _Zone(image, size, moved if size else None)

@@ -1,16 +1,17 @@
-"""Parses untrusted XML within limits: no entities, no DTD, no network, bounded elements and depth. (pure)"""
+"""Parses files of text in XML and HTML within limits: no entities, bounded elements and depth. (pure)"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from lxml import etree, html
 
 from repository.localized import LocalizedText
 from workers.text.source import TextProblem, too_large
+from workers.untrusted_xml import Element, local_name, parse_untrusted, shape_of
 
 MAX_TAGS: Final = 500_000
 """The most tags of a file; lxml needs about 200 bytes for each. ALTO of a dense newspaper page has about 20,000."""
@@ -20,24 +21,12 @@ MAX_DEPTH: Final = 200
 
 _ENTITY: Final = re.compile(rb"<!ENTITY", re.IGNORECASE)
 
-Element = Any
-"""An element of lxml, which has no types."""
-
 
 def parse_xml(content: bytes) -> Element:
     """Return the root of an XML document. Raises `TextProblem`."""
     _check_size(content)
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(content, parser)
+        root = parse_untrusted(content)
     except (etree.XMLSyntaxError, ValueError, LookupError) as fault:
         raise _malformed(fault) from fault
     _check_depth(root)
@@ -56,14 +45,9 @@ def parse_html(content: bytes) -> Element:
     return root
 
 
-def tag(element: Element) -> str:
-    """Return the name of an element without its namespace; '' for what is no element, such as an entity."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
 def children(element: Element, name: str) -> list[Element]:
     """Return the children with a name, in any namespace: files use wrong ones."""
-    return [child for child in element if tag(child) == name]
+    return [child for child in element if local_name(child) == name]
 
 
 def child(element: Element, name: str) -> Element | None:
@@ -74,7 +58,7 @@ def child(element: Element, name: str) -> Element | None:
 def descendants(element: Element, *names: str) -> Iterator[Element]:
     """Yield an element and those below it that have one of the names, in the order of the document."""
     for each in element.iter():
-        if tag(each) in names:
+        if local_name(each) in names:
             yield each
 
 
@@ -102,11 +86,7 @@ def _check_size(content: bytes) -> None:
 
 
 def _check_depth(root: Element) -> None:
-    depth, deepest = 0, 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
+    if shape_of(root).depth > MAX_DEPTH:
         raise too_large(f"{MAX_DEPTH} 层嵌套", f"{MAX_DEPTH} nested elements")
 
 
