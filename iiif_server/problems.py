@@ -1,4 +1,4 @@
-"""Domain errors as HTTP: the table of statuses, problem documents, entity tags and content negotiation.
+"""Domain errors as HTTP: the table of statuses, problem documents and content negotiation.
 
 A problem document is RFC 9457 JSON in the reader's language, or in both languages when that is unknown. It has the
 error's machine `code` as an extension member and, for a request that breaks a grammar, the `part` at fault. Details of
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Final
 
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
-from werkzeug.http import parse_accept_header, parse_etags
+from werkzeug.http import parse_accept_header
 
 from iiif_server.auth.errors import AuthorizationNeeded
 from iiif_server.request.cost import RequestLimited
@@ -159,18 +159,6 @@ def problem_document(
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append(CHALLENGE)
     return Problem(status.value, json.dumps(document, ensure_ascii=False).encode(), tuple(headers))
-
-
-def matches(if_none_match: str | None, etag: str) -> bool:
-    """Return whether ``If-None-Match`` names `etag`, an entity tag in its quotes, weak or strong.
-
-    The comparison is the weak one (RFC 9110, section 13.1.2). A tag without quotes, which werkzeug accepts, names
-    nothing.
-    """
-    if not if_none_match:
-        return False
-    tags, quoted = parse_etags(if_none_match.strip()), etag.removeprefix("W/")
-    return tags.star_tag or (quoted in if_none_match and tags.contains_weak(quoted.strip('"')))
 
 
 def media_weight(accept: str, media_type: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -10,9 +9,10 @@ from typing import Final, NamedTuple
 
 from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials
 from iiif_server.cors import ANY_ORIGIN, METHODS, PREFLIGHT
+from iiif_server.entity_tags import entity_tag, matches
 from iiif_server.image.resolved import Headers
 from iiif_server.metrics import RequestClass
-from iiif_server.problems import CHALLENGE, matches, media_weight, problem, problem_document, stated_language
+from iiif_server.problems import CHALLENGE, media_weight, problem, problem_document, stated_language
 from iiif_server.render.pool import RenderedStream
 from iiif_server.request.grammar import ApiVersion
 from iiif_server.request.info import CONTEXTS, PROFILES, Described, Offered, image_info
@@ -75,7 +75,7 @@ def information(
     """
     body = image_info(version, image, offered)
     media_type = _media_type(version, call.accept)
-    etag = f'"{hashlib.blake2b(media_type.encode() + body, digest_size=12).hexdigest()}"'
+    etag = entity_tag(media_type.encode() + body)
     headers = encode_headers([
         ("Content-Type", media_type),
         ("ETag", etag),

@@ -28,6 +28,7 @@ from time import monotonic
 from typing import Final
 
 from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials
+from iiif_server.entity_tags import matches
 from iiif_server.image import capabilities
 from iiif_server.image.client_budget import ClientBudget
 from iiif_server.image.credentials import open_credentials
@@ -44,7 +45,6 @@ from iiif_server.image.responses import (
     refusal,
 )
 from iiif_server.metrics import Metrics, NoMetrics
-from iiif_server.problems import matches
 from iiif_server.pyramid.file import PyramidDirectory
 from iiif_server.render import pipeline
 from iiif_server.render.decoded_cache import DecodedTiles

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from iiif_server.entity_tags import entity_tag
 from iiif_server.presentation.version2 import to_version2
 from iiif_server.urls import PLACEHOLDER, collection_path, manifest_path, stored_id
 from repository import identifiers, paths
@@ -37,7 +38,7 @@ _COLLECTION_NAME: Final = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class PublishedDocument:
-    """A document as served. `etag` is a strong entity tag with its quotes (RFC 9110, section 8.8.3)."""
+    """A document as served, and its entity tag (`entity_tags.entity_tag`)."""
 
     body: bytes
     etag: str
@@ -95,7 +96,8 @@ class PresentationService:
         if document is None:
             _check(key, stored, stored_id(path))
             content = stored if version == 3 else msgspec.json.encode(to_version2(msgspec.json.decode(stored)))
-            document = PublishedDocument(under_address(content, base_url), _etag(*made_of[1:]))
+            body = under_address(content, base_url)
+            document = PublishedDocument(body, entity_tag(body))
             self._served.put(made_of, document)
         return document
 
@@ -155,8 +157,3 @@ def listed_collections(store: ObjectStore, name: str) -> frozenset[str]:
         return frozenset(item["id"] for item in items if item["type"] == "Collection")
     except (ValueError, KeyError, TypeError):
         return frozenset()
-
-
-def _etag(digest: bytes, address: bytes, version: int) -> str:
-    """Return an entity tag that changes with the stored document, the address it is served under and the version."""
-    return f'"{hashlib.sha256(digest + address + bytes([version])).hexdigest()[:32]}"'

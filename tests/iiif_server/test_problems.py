@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from iiif_server.problems import matches, media_weight, preferred_language, problem, status_of
+from iiif_server.problems import media_weight, preferred_language, problem, status_of
 from repository import errors
 from repository.errors import DatabaseFault, NotFound, RequestInvalid, ShanbenError
 from repository.localized import Language, LocalizedText
@@ -85,28 +85,6 @@ def test_system_fault_sets_retry_after_sooner_when_transient(error: ShanbenError
 def test_problem_document_holds_any_text() -> None:
     body = problem(NotFound(what='"\n\\善</script>'), Language.CHINESE).body
     assert '"\n\\善</script>' in json.loads(body)["detail"]
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ('"abc-1"', True),
-        ('W/"abc-1"', True),
-        ('"x", "abc-1"', True),
-        ('"x",W/"abc-1","y"', True),
-        ("*", True),
-        (" * ", True),
-        (None, False),
-        ("", False),
-        ('"abc"', False),
-        ('"abc-12"', False),
-        ("abc-1", False),
-        ('"x, "abc-1', False),
-        ('"*"', False),
-    ],
-)
-def test_if_none_match_compares_entity_tags_weakly(header: str | None, expected: bool) -> None:
-    assert matches(header, '"abc-1"') is expected
 
 
 @pytest.mark.parametrize(

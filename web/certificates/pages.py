@@ -6,7 +6,6 @@ Both are views: they record no event. An event of a certificate is recorded only
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from typing import Final
 from flask import Blueprint, Response, make_response, render_template, request
 
 from iiif_server import urls
+from iiif_server.entity_tags import entity_tag
 from iiif_server.problems import status_of
 from preservation.log import evidence
 from preservation.log.sequencer import log_keys, verifier_key
@@ -106,7 +106,7 @@ class _Certificates:
         # The bytes follow from these values alone, so that a certificate that has not changed is not typeset again.
         determined = json.dumps([asdict(form), provider], ensure_ascii=False, default=str)
         response = Response(content_type="application/pdf")
-        response.set_etag(hashlib.sha256(determined.encode() + (picture or b"")).hexdigest()[:32])
+        response.headers["ETag"] = entity_tag(determined.encode() + (picture or b""))
         response.headers["Content-Disposition"] = f'inline; filename="certificate-{facts.subject.name}.pdf"'
         if revalidated(response).status_code == HTTPStatus.NOT_MODIFIED:
             return response

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from flask import Blueprint, Response
-from werkzeug.http import generate_etag
 
 from iiif_server.discovery.activities import MEDIA_TYPE, PER_PAGE, Feed
 from repository.clock import timestamp
@@ -51,6 +50,4 @@ def blueprint(repository: Repository) -> Blueprint:
 
 
 def _response(document: bytes) -> Response:
-    response = Response(document, content_type=MEDIA_TYPE)
-    response.headers["ETag"] = f'"{generate_etag(document)}"'
-    return response
+    return Response(document, content_type=MEDIA_TYPE)

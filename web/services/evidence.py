@@ -69,5 +69,4 @@ def _respond(body: bytes, content_type: str, disposition: str) -> Response:
     response = Response(body, content_type=content_type)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Content-Disposition"] = disposition
-    response.add_etag()
     return conditional(response)

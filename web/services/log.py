@@ -89,5 +89,4 @@ def _tile_lifetime(level: str, width: int, body: bytes) -> str:
 def _respond(body: bytes, content_type: str, cache_control: str) -> Response:
     response = Response(body, content_type=content_type)
     response.headers["Cache-Control"] = cache_control
-    response.add_etag()
     return conditional(response)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
+from iiif_server.entity_tags import entity_tag
 from iiif_server.presentation.partner_collections import (
     MOST,
     PARTNERS,
@@ -49,4 +49,4 @@ def _of_source(repository: Repository, name: PartnerCollectionName) -> Json:
 def _document(document: Json, base: str, version: int) -> PublishedDocument:
     shown = to_version2(document) if version == 2 else document
     body = under_address(json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode(), base)
-    return PublishedDocument(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return PublishedDocument(body, entity_tag(body))

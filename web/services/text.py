@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
 
 from flask import Blueprint, Response
@@ -139,6 +138,4 @@ def _best(work: str, number: int, texts: tuple[PageText, ...]) -> PageText:
 
 
 def _respond(body: bytes, media_type: str) -> Response:
-    response = Response(body, content_type=media_type)
-    response.headers["ETag"] = f'"{sha256(body).hexdigest()[:32]}"'
-    return revalidated(response)
+    return revalidated(Response(body, content_type=media_type))

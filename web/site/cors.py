@@ -15,18 +15,18 @@ _SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI)
 
 
 def conditional(response: Response) -> Response:
-    """Return the response, or 304 when If-None-Match has its ETag (RFC 9110, section 13.1.2)."""
+    """Return the response, or 304 when If-None-Match has its ETag. One is added unless it has one."""
+    response.add_etag()
     response.make_conditional(request)
     return response
 
 
 def revalidated(response: Response) -> Response:
-    """Return the response for caches that ask again each time, or 304. Its ETag is added unless it has one.
+    """Return the response for caches that ask again each time, or 304.
 
     Everything that names a work is cached so, or not at all: a work that is withdrawn leaves all caches at once.
     """
     response.headers["Cache-Control"] = _ASKED_AGAIN
-    response.add_etag()
     return conditional(response)
 
 

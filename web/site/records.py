@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from werkzeug.http import generate_etag
 
 from iiif_server.records import schema_org
 from iiif_server.records.context import RecordContext
@@ -52,6 +51,4 @@ def _changed(repository: Repository, work: Work) -> str:
 
 
 def _respond(document: bytes, media_type: str) -> Response:
-    response = Response(document, content_type=media_type)
-    response.headers["ETag"] = f'"{generate_etag(document)}"'
-    return revalidated(response)
+    return revalidated(Response(document, content_type=media_type))
