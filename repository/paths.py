@@ -34,6 +34,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from repository.whole_numbers import parse_whole_number
+
 OCFL_ROOT: Final = "ocfl"
 PYRAMIDS: Final = "pyramids"
 PUBLISHED: Final = "published"
@@ -61,6 +63,9 @@ LOG_TIMESTAMPED: Final = "log/timestamped"
 TILE_WIDTH: Final = 256
 
 _OCFL_ID_PREFIX: Final = "shanben:"
+_LARGEST: Final = (1 << 63) - 1
+_HIGHEST: Final = 63
+"""The highest level of tiles of a log."""
 
 
 def ocfl_id(work: str) -> str:
@@ -203,7 +208,8 @@ def is_attested_checkpoint(key: str) -> bool:
     """Return whether a key is that of a checkpoint which witnesses cosigned or an authority timestamped."""
     folder, _, name = key.rpartition("/")
     if folder == LOG_TIMESTAMPED:
-        return name.isascii() and name.isdecimal() and log_timestamped(int(name)) == key
+        size = parse_whole_number(name, _LARGEST)
+        return size is not None and log_timestamped(size) == key
     return key == LOG_COSIGNED or (folder == LOG_WITNESSES and bool(name))
 
 
@@ -239,16 +245,13 @@ def parse_log_path(path: str) -> tuple[str, int, int] | None:
     if len(segments) < 3 or segments[0] != "tile":
         return None
     level, rest = segments[1], segments[2:]
-    width = TILE_WIDTH
+    width: int | None = TILE_WIDTH
     if len(rest) >= 2 and rest[-2].endswith(".p"):
-        if not rest[-1].isdecimal():
-            return None
-        width = int(rest[-1])
+        width = parse_whole_number(rest[-1], TILE_WIDTH, 1)
         rest = [*rest[:-2], rest[-2].removesuffix(".p")]
-    digits = "".join(group.removeprefix("x") for group in rest)
-    if not digits.isascii() or not digits.isdecimal() or not (level == "entries" or level.isdecimal()):
+    index = parse_whole_number("".join(group.removeprefix("x") for group in rest), _LARGEST)
+    height = 0 if level == "entries" else parse_whole_number(level, _HIGHEST)
+    if width is None or index is None or height is None:
         return None
-    index = int(digits)
-    canonical = log_entries(index, width) if level == "entries" else log_tile(int(level), index, width)
-    well_formed = canonical == log_file(path) and 0 < width <= TILE_WIDTH
-    return (level, index, width) if well_formed and (level == "entries" or int(level) < 64) else None
+    canonical = log_entries(index, width) if level == "entries" else log_tile(height, index, width)
+    return (level, index, width) if canonical == log_file(path) else None

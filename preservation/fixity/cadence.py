@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Final
 
+from repository.whole_numbers import parse_whole_number
+
 COLD_DAYS: Final = 365
 """The period for stores that are marked as cold."""
 
@@ -44,10 +46,8 @@ def parse_hours(text: str) -> Hours | None:
     """Parse hours like ``22-6``; '' is the whole day. Return None for anything else."""
     if not text:
         return Hours()
-    start, _, end = (part.strip() for part in text.partition("-"))
-    if not all(part.isascii() and part.isdecimal() and int(part) <= 24 for part in (start, end)):
-        return None
-    return Hours(int(start) % 24, int(end))
+    start, _, end = (parse_whole_number(part.strip(), 24) for part in text.partition("-"))
+    return None if start is None or end is None else Hours(start % 24, end)
 
 
 def next_due(name: str, checked: int, period: int) -> int:

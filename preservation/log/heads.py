@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preservation.log.log_keys import CheckpointKey
-from preservation.log.merkle import EMPTY_ROOT
+from preservation.log.merkle import EMPTY_ROOT, MAX_SIZE
 from preservation.log.notes import Checkpoint
 from preservation.log.writer_lock import WriterLock
 from repository.errors import LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, LOG_COSIGNED, LOG_TIMESTAMPED, log_timestamped
 from repository.storage.store import ObjectStore, read_if_present
+from repository.whole_numbers import parse_whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Coverage:
 def timestamped_sizes(store: ObjectStore) -> list[int]:
     """Return the sizes of the timestamped checkpoints in the store, smallest first. Raises `StoreFault`."""
     names = (stored.key.removeprefix(f"{LOG_TIMESTAMPED}/") for stored in store.list(LOG_TIMESTAMPED))
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    return sorted(size for name in names if (size := parse_whole_number(name, MAX_SIZE)) is not None)
 
 
 def newest_of(heads: Sequence[SignedHead]) -> SignedHead:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from preservation.log.merkle import HASH_SIZE, MAX_SIZE, TreeHead
 from repository.errors import EvidenceInvalid, RequestInvalid
 from repository.localized import LocalizedText
+from repository.whole_numbers import parse_whole_number
 
 LONGEST_NOTE: Final = 1 << 20
 MOST_SIGNATURES: Final = 100
@@ -291,10 +292,8 @@ def read_checkpoint(content: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
 
 def parse_number(digits: str) -> int | None:
     """Parse a size or index: ASCII decimal, no leading zeroes, below 2**63. Return None for anything else."""
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_SIZE))):
-        return None
-    number = int(digits)
-    return number if str(number) == digits and number < MAX_SIZE else None
+    number = parse_whole_number(digits, MAX_SIZE - 1)
+    return number if str(number) == digits else None
 
 
 def verifies_ed25519(public: bytes, message: bytes, signature_bytes: bytes) -> bool:

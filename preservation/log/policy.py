@@ -16,6 +16,7 @@ from preservation.log.evidence import VerifiedEvidence
 from preservation.log.notes import VerifierKey, parse_note, parse_verifier_key
 from repository.errors import EvidenceInvalid, RequestInvalid
 from repository.localized import LocalizedText
+from repository.whole_numbers import parse_whole_number
 
 LONGEST_POLICY: Final = 1 << 20
 """The largest policy in bytes."""
@@ -104,9 +105,7 @@ def _read_line(policy: TrustPolicy, words: list[str]) -> None:
 
 
 def _needed(count: str, members: list[str]) -> int:
-    named = {"any": 1, "all": len(members)}.get(count)
-    if named is None and count.isascii() and count.isdecimal() and len(count) < len(str(LONGEST_POLICY)):
-        named = int(count)
+    named = {"any": 1, "all": len(members)}.get(count, parse_whole_number(count, LONGEST_POLICY))
     if not named:
         raise _malformed(f"group {count}")
     return named

@@ -16,7 +16,7 @@ from preservation.log.merkle import leaf_hash
 from preservation.log.notes import parse_checkpoint, parse_note
 from preservation.log.tiles import StoredTree, stored_size
 from preservation.log_events import is_deletion
-from preservation.premis import access_of_event, parse_event
+from preservation.premis import access_of_event, parse_event, version_of_event
 from repository.errors import EventInvalid, KeyNotFound, LogInvalid
 from repository.localized import LocalizedText
 from repository.model.work import Event, EventType, WorkAccess
@@ -83,8 +83,7 @@ def _note(log: ReadableLog, index: int, event: Event) -> None:
     log.indexes[event.identifier] = index
     if event.work is None:
         return
-    version = event.detail.get("version", "").removeprefix("v") if event.type in _OF_VERSIONS else ""
-    number = int(version) if version.isdecimal() else 1
+    number = version_of_event(event) if event.type in _OF_VERSIONS else 1
     log.versions[event.work] = max(number, log.versions.get(event.work, 1))
     if access := access_of_event(event):
         log.access[event.work] = number, access

@@ -11,6 +11,7 @@ import click
 from preservation.log.signing_key import WITNESS_KEY_FILE, load_or_create_cosigner
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
+from repository.whole_numbers import parse_whole_number
 from web.cli.terminal import Terminal, command
 
 _LARGEST_PORT: Final = 65_535
@@ -57,8 +58,8 @@ def _no_logs(path: Path) -> LocalizedText:
 
 def _address(listen: str) -> tuple[str, int]:
     host, _, digits = listen.rpartition(":")
-    port = int(digits) if digits.isascii() and digits.isdecimal() else 0
-    if not host or not 0 < port <= _LARGEST_PORT:
+    port = parse_whole_number(digits, _LARGEST_PORT, 1)
+    if not host or port is None:
         reason = LocalizedText("应为“主机:端口”", "it must be HOST:PORT")
         raise SettingInvalid(name="--listen", reason=reason)
     return host.strip("[]"), port

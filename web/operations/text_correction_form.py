@@ -15,10 +15,12 @@ from typing import Final
 from repository.localized import LocalizedText
 from repository.model.text import TextLine
 from repository.model.work import Rectangle
+from repository.whole_numbers import parse_whole_number
 from workers.text.correction import CorrectionInvalid, require_room
 
 _SIDES: Final = ("x", "y", "width", "height")
 
+_LARGEST: Final = 999_999_999
 _BROKEN: Final = LocalizedText("表单不完整，请重新打开此页", "the form is not complete; open this page again")
 _PLACE: Final = LocalizedText(
     "第 {number} 行的位置须为四个整数（左、上、宽、高），或四项全空",
@@ -93,12 +95,17 @@ def lines_of(draft: Draft) -> tuple[TextLine, ...]:
 
 def region_of(number: int, line: DraftLine) -> Rectangle | None:
     """Return the place of the line with this number, from 1. Raises `CorrectionInvalid`."""
-    place = [side.strip() for side in line.place]
-    if not any(place):
+    if not any(side.strip() for side in line.place):
         return None
-    if not all(side.isdecimal() and len(side) <= 9 for side in place):
+    place = [side for typed in line.place if (side := _typed_number(typed)) is not None]
+    if len(place) < len(_SIDES):
         raise CorrectionInvalid(_PLACE.format(number=number))
-    return Rectangle(*map(int, place))
+    return Rectangle(*place)
+
+
+def _typed_number(typed: str) -> int | None:
+    """Return a number that a person typed, also in the full-width digits of a Chinese keyboard; None for none."""
+    return parse_whole_number(unicodedata.normalize("NFKC", typed).strip(), _LARGEST)
 
 
 def changed_draft(draft: Draft, button: str) -> ChangedDraft:
@@ -107,8 +114,8 @@ def changed_draft(draft: Draft, button: str) -> ChangedDraft:
     ``add-0`` adds a line before all others. Raises `CorrectionInvalid`.
     """
     name, _, place = button.partition("-")
-    number = int(place) if place.isdecimal() and len(place) <= 9 else -1
-    if name not in set(LineChange) or not (0 if name == LineChange.ADD else 1) <= number <= len(draft):
+    number = parse_whole_number(place, len(draft), 0 if name == LineChange.ADD else 1)
+    if name not in set(LineChange) or number is None:
         raise CorrectionInvalid(_BROKEN)
     change = LineChange(name)
     lines, focus = _CHANGES[change](draft, number)
@@ -138,11 +145,10 @@ def _deleted(draft: Draft, number: int) -> tuple[Draft, int]:
 def _split(draft: Draft, number: int) -> tuple[Draft, int]:
     require_room(len(draft) + 1)
     line = draft[number - 1]
-    found, typed = characters(line.text.strip()), line.split.strip()
+    found, at = characters(line.text.strip()), _typed_number(line.split)
     if len(found) < 2:
         raise CorrectionInvalid(_SHORT.format(number=number))
-    at = int(typed) if typed.isdecimal() and len(typed) <= 9 else 0
-    if not 1 <= at < len(found):
+    if at is None or not 1 <= at < len(found):
         raise CorrectionInvalid(_SPLIT.format(number=number, count=len(found), most=len(found) - 1))
     before, after = _split_region(region_of(number, line), at / len(found))
     parts = (

@@ -28,6 +28,7 @@ from repository.localized import LocalizedText
 from repository.model.condition import DAMAGE_GRADES, GRADES
 from repository.repository import Repository
 from repository.store_label import PRIMARY_LABEL, store_label
+from repository.whole_numbers import parse_whole_number
 from web.accounts.staff import current_account, login_redirect
 from web.messages.interface import translate
 from web.reports.charts import ChartDrawer, chart_height
@@ -58,7 +59,7 @@ _STATES: Final = ("open", "ended")
 _NO_GRADE: Final = LocalizedText(
     "应为破损级别或定级，如 damage=一级破损", "write a grade of damage or a grade, such as damage=一级破损"
 )
-_MOST_DIGITS: Final = 18
+_LARGEST: Final = 10**18 - 1
 
 
 def blueprint(repository: Repository) -> Blueprint:
@@ -193,10 +194,10 @@ def _file_path(kind: str, at: str) -> str:
 
 
 def _number(name: str) -> int:
-    value = request.args.get(name, "0")
-    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
+    number = parse_whole_number(request.args.get(name, "0"), _LARGEST)
+    if number is None:
         raise RequestInvalid(part=name, reason=LocalizedText("应为数字", "write a number"))
-    return int(value)
+    return number
 
 
 def _page(template: str, **values: Any) -> Response:

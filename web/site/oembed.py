@@ -18,6 +18,7 @@ from repository.localized import Language, LocalizedText
 from repository.model.access import Decision
 from repository.model.work import Work
 from repository.repository import Repository
+from repository.whole_numbers import parse_whole_number
 from web.messages.interface import translate
 from web.site.cors import revalidated
 from web.site.pages import CatalogueQueries
@@ -30,6 +31,7 @@ _FRAME: Final = (
     ' loading="lazy" style="border:0"></iframe>'
 )
 _NOT_OURS: Final = LocalizedText("不是本站著作的网址", "it is not the address of a work of this site")
+_LARGEST_SIDE: Final = 999_999
 _NO_SIZE: Final = LocalizedText("应为正整数", "it must be a positive integer")
 
 
@@ -99,7 +101,7 @@ def _work_of(address: str, base: str) -> str:
 
 def _side(name: str, usual: int) -> int:
     """Return a side of the frame: at most what the request allows."""
-    value = request.args.get(name, str(usual))
-    if not (value.isascii() and value.isdecimal() and len(value) < len("1000000") and int(value)):
+    side = parse_whole_number(request.args.get(name, str(usual)), _LARGEST_SIDE, 1)
+    if side is None:
         raise RequestInvalid(part=name, reason=_NO_SIZE)
-    return min(usual, int(value))
+    return min(usual, side)

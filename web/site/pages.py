@@ -28,6 +28,7 @@ from repository.model.work import Page, Rights, Work, WorkState, WorkSummary
 from repository.repository import Repository
 from repository.storage.local_copies import CopiesPending, CopyDamaged
 from repository.texts import TextsDamaged, pages_with_text
+from repository.whole_numbers import parse_whole_number
 from web.messages.interface import reader_messages, translate
 from web.messages.rights import rights_statement
 from web.site import reading, view_models
@@ -42,7 +43,7 @@ from web.site.urls import local_url, public_url
 
 _RECENT_WORKS: Final = 7
 _WORKS_PER_PAGE: Final = 24
-_MOST_DIGITS: Final = 10
+_LARGEST: Final = 999_999_999
 _MOST_ELSEWHERE: Final = 20
 _MOST_SOUGHT: Final = 200
 _NO_NUMBER: Final = LocalizedText("请写 1 至 {last} 之间的数字", "write a number from 1 to {last}")
@@ -370,19 +371,18 @@ def _rights(rights: Rights) -> tuple[str, LocalizedText] | None:
 
 def _requested_place(name: str, last: int, first: int) -> int:
     """Return the number of a choice in the query, `first` if it is none of them: the page is shown in any case."""
-    value = request.args.get(name, "")
-    number = int(value) if value.isascii() and value.isdecimal() and len(value) < _MOST_DIGITS else first
-    return number if first <= number <= last else first
+    number = parse_whole_number(request.args.get(name, ""), last, first)
+    return first if number is None else number
 
 
 def requested_page(last: int) -> int:
     """Return ``?page=``, from 1 to `last`. Raises `RequestInvalid` for what is no number, `PageNotFound` beyond."""
-    value = request.args.get("page", "1")
-    if not (value.isascii() and value.isdecimal() and len(value) < _MOST_DIGITS):
+    number = parse_whole_number(request.args.get("page", "1"), _LARGEST)
+    if number is None:
         raise RequestInvalid(part="page", reason=_NO_NUMBER.format(last=last))
-    if not 1 <= int(value) <= last:
-        raise PageNotFound(number=int(value), last=last)
-    return int(value)
+    if not 1 <= number <= last:
+        raise PageNotFound(number=number, last=last)
+    return number
 
 
 def set_page_headers(response: Response) -> Response:

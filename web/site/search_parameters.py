@@ -19,6 +19,7 @@ from iiif_server.search.dates import read_years
 from iiif_server.search.query import FACETS, SearchQuery, Sort
 from repository.errors import RequestInvalid
 from repository.localized import LocalizedText
+from repository.whole_numbers import parse_whole_number
 
 FIELDS: Final = {
     "title": "title",
@@ -30,7 +31,6 @@ FIELDS: Final = {
 """The parameters of fields, and the fields of a record that they search."""
 
 MOST_CHARACTERS: Final = 1000
-_MOST_DIGITS: Final = 6
 _NO_DATE: Final = LocalizedText(
     "请写公元年（1607、1573-1620）、年号纪年（万历三十五年）或朝代（明）",
     "write a year (1607), years (1573-1620), a reign year (万历三十五年) or a dynasty (明)",
@@ -99,7 +99,7 @@ def _sort(value: str) -> Sort:
 
 def number_parameter(name: str, default: int, first: int, last: int) -> int:
     """Return a parameter that is a number from `first` to `last`. Raises `RequestInvalid`."""
-    value = request.args.get(name, str(default))
-    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS and first <= int(value) <= last):
+    number = parse_whole_number(request.args.get(name, str(default)), last, first)
+    if number is None:
         raise RequestInvalid(part=name, reason=_NO_NUMBER.format(first=first, last=last))
-    return int(value)
+    return number

@@ -14,11 +14,13 @@ from urllib.parse import urlencode
 from lxml import etree
 
 from repository.localized import LocalizedText
+from repository.whole_numbers import parse_whole_number
 from workers.harvest.xml_documents import DocumentRefused, parse_xml, words
 from workers.untrusted_xml import local_name
 
 _NAMESPACE: Final = "http://www.openarchives.org/OAI/2.0/"
 _MOST_RECORDS: Final = 20_000
+_LARGEST_LIST: Final = 10**11 - 1
 LONGEST_IDENTIFIER: Final = 1000
 LONGEST_TOKEN: Final = 8000
 
@@ -126,7 +128,7 @@ def read_records(body: bytes) -> RecordList:
     value, size = ("", None) if token is None else (words(token), token.get("completeListSize"))
     if len(value) > LONGEST_TOKEN:
         raise DocumentRefused(reason=LocalizedText("续传标记过长", "its resumption token is too long"))
-    count = int(size) if size and size.isascii() and size.isdecimal() and len(size) < 12 else None
+    count = parse_whole_number(size or "", _LARGEST_LIST)
     return RecordList(tuple(records), value, count, responded, len(elements) - len(records))
 
 

@@ -38,7 +38,7 @@ from preservation.log.sequencer import exclusive_writer, log_keys
 from preservation.log.tiles import StoredTree
 from preservation.log_events import accepted_loss, is_deletion
 from preservation.ocfl import objects
-from preservation.premis import parse_event
+from preservation.premis import parse_event, version_of_event
 from preservation.progress import OnProgress
 from preservation.replication.transfer import NamedStore
 from preservation.store_identity import StoreNotRecognised, read_identity, write_identity
@@ -220,9 +220,7 @@ class _Restore:
             self._deleted[event.work] = Tombstone(event.work, event.identifier, event.time, versions)
             yield LoggedStatement(event.work, ends=True)
         elif not event.is_kept_in_log:
-            version = event.detail.get("version", "").removeprefix("v")
-            number = int(version) if version.isdecimal() else 1
-            yield LoggedStatement(event.work, event.sha256 or "", number)
+            yield LoggedStatement(event.work, event.sha256 or "", version_of_event(event))
 
     def _keep_deleted(self) -> None:
         """Put the tombstones of all deleted works into the target, and name the stores that still have such a work."""

@@ -36,6 +36,7 @@ from typing import Any, Final
 
 from preservation.ocfl import objects
 from preservation.ocfl.restoration import Damage
+from preservation.premis import version_of_event
 from repository.clock import timestamp
 from repository.database.catalogue import HeldAccess
 from repository.database.outbox import Job, JobState, NewJob
@@ -220,7 +221,7 @@ def follow_up_jobs(repository: Repository, publication: Publication) -> list[New
 def _outcome(events: Sequence[Event], version: int) -> dict[str, object]:
     """Return whether the deposit changed the work, and how many files it restored, by the events since `version`."""
     counted = [event for event in events if event.type in {EventType.ACCESSION, EventType.RECOVERY}]
-    types = [event.type for event in counted if int(event.detail["version"].removeprefix("v")) >= version]
+    types = [event.type for event in counted if version_of_event(event) >= version]
     return {"changed": EventType.ACCESSION in types, "restored": types.count(EventType.RECOVERY)}
 
 

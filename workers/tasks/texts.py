@@ -26,7 +26,7 @@ import msgspec
 
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
-from preservation.premis import CorrectedLines, events_bytes, text_event
+from preservation.premis import CorrectedLines, events_bytes, text_event, version_of_event
 from repository import paths
 from repository.clock import timestamp
 from repository.database.access_changes import PreservedAccess
@@ -300,8 +300,7 @@ def _preserve(repository: Repository, work: str, added: AddedTexts, time: str) -
 
 def _is_new(events: Sequence[Event], version: int) -> bool:
     """Return whether text was added since the version with this number was the next one."""
-    added = [event.detail["version"] for event in events if "text" in event.detail]
-    return any(int(each.removeprefix("v")) >= version for each in added)
+    return any(version_of_event(event) >= version for event in events if "text" in event.detail)
 
 
 def _version(work: Work, preserved: PreservedTexts) -> str:

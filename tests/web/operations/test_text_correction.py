@@ -219,7 +219,7 @@ def test_lines_are_split_added_moved_marked_and_deleted_in_one_correction(librar
     page = library.press(browser, page, "add-3")
     assert library.best().plain() == "天地玄黃\n宇宙洪荒\n"
     assert form_of(page)["y"] == ["90", "", "440", ""]
-    placed = {"x": ["370", "600", "370", ""], "y": ["90", "0", "440", ""]}
+    placed = {"x": ["３７０", "600", "370", ""], "y": ["90", "0", "440", ""]}
     placed |= {"width": ["70", "100", "70", ""], "height": ["350", "900", "350", ""]}
     saved = library.post(browser, {**form_of(page), **placed})
     assert saved.status_code == 303, saved.text
