@@ -16,3 +16,11 @@ def system_clock() -> datetime:
 def timestamp(moment: datetime) -> str:
     """Return a time in the form ``2026-01-31T08:00:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_time(seconds: int) -> str:
+    """Return a POSIX time as an RFC 3339 time; '' for one that no calendar has."""
+    try:
+        return timestamp(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, ValueError, OSError):
+        return ""

@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from preservation.log.log import ProvenanceLog
@@ -36,7 +36,7 @@ from preservation.log.notes import (
 )
 from preservation.log.sequencer import log_keys
 from preservation.log.witness import Submission
-from repository.clock import timestamp
+from repository.clock import utc_time
 from repository.config import Settings
 from repository.errors import LogInvalid, NotFound, RequestInvalid, SettingInvalid, ShanbenError
 from repository.localized import LocalizedText
@@ -282,14 +282,6 @@ def _state(kept: bytes, witness: Witness) -> WitnessState:
     note = parse_note(kept)
     made = cosignature_time(_signature_of(note, witness.key).signature_bytes)
     return WitnessState(witness.key.name, parse_checkpoint(note.text).size, utc_time(made))
-
-
-def utc_time(seconds: int) -> str:
-    """Return a POSIX time as an RFC 3339 time; '' for one that no calendar has."""
-    try:
-        return timestamp(datetime.fromtimestamp(seconds, UTC))
-    except (OverflowError, ValueError, OSError):
-        return ""
 
 
 def _witness(setting: str) -> Witness:

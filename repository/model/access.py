@@ -21,6 +21,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Final
 
+from repository.clock import timestamp
 from repository.localized import LocalizedText
 from repository.model.work import Access, Agent, Rights, WorkAccess, WorkState
 
@@ -135,7 +136,7 @@ def after_deposit(current: WorkAccess, previous: Rights, deposited: Rights, time
     stated = decide(deposited, WorkState.PUBLISHED, time)
     if _detail(stated) >= _detail(in_force):
         return current
-    changed = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    changed = timestamp(time)
     return replace(deposited_access(deposited), state=current.state, changed=changed, agent=Agent.DEPOSIT)
 
 

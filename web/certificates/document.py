@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from repository.clock import utc_time
 from repository.localized import LocalizedText
 from repository.model.access import AccessVerdict
 from repository.model.work import Rights
@@ -98,7 +98,9 @@ def _log_rows(log: LogFacts) -> Iterator[CertificateRow]:
     else:
         yield _row("ingested", log.event.time)
     yield _row("log", text("entry", origin=log.origin, index=log.index, size=log.size, root=log.root))
-    witnesses = [text("witness", name=name, time=_utc(seconds)) for name, seconds in log.cosigners.items()]
+    witnesses = [
+        text("witness", name=name, time=utc_time(seconds) or f"{seconds} s") for name, seconds in log.cosigners.items()
+    ]
     yield _row("witnesses", *(witnesses or [text("no-witness")]))
     stamp = log.timestamp
     if stamp is None:
@@ -130,10 +132,3 @@ def fixity_text(view: WorkFixityView) -> LocalizedText:
 
 def _joined(parts: list[LocalizedText]) -> LocalizedText:
     return LocalizedText(" · ".join(part.zh for part in parts), " · ".join(part.en for part in parts))
-
-
-def _utc(seconds: int) -> str:
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} s"

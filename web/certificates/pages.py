@@ -21,8 +21,9 @@ from iiif_server.entity_tags import entity_tag
 from iiif_server.problems import status_of
 from preservation.log import evidence
 from preservation.log.sequencer import log_keys, verifier_key
-from preservation.log.witnesses import utc_time, witness_policy
+from preservation.log.witnesses import witness_policy
 from preservation.premis import parse_event
+from repository.clock import utc_time
 from repository.errors import DependencyMissing, IntegrityError, RequestInvalid, ShanbenError, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository

@@ -17,9 +17,10 @@ from preservation.log.policy import parse_policy, verify_by_policy
 from preservation.log.subject import Subject, evidence_of, parse_subject
 from preservation.log.timestamp import Timestamp, read_roots, timestamp_response, verify_timestamp
 from preservation.log.timestamped import timestamp_log, verify_timestamps
-from preservation.log.witnesses import utc_time, verify_cosigned, witness_policy
+from preservation.log.witnesses import verify_cosigned, witness_policy
 from preservation.premis import parse_event
 from preservation.store_identity import verify_primary
+from repository.clock import utc_time
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, EvidenceInvalid, RequestInvalid
 from repository.localized import LocalizedText, counted
