@@ -26,6 +26,14 @@ _STALE_SECONDS: Final = 3600.0
 """How long a file that is not listed any more stays: another process may be about to open it."""
 
 
+def read_list(store: ObjectStore) -> ShardList:
+    """Return the list of a store's shards; an empty one if there is none, or one of another release."""
+    try:
+        return ShardList.of_json(store.read(paths.SIMILAR_SHARDS))
+    except (KeyNotFound, ValueError):
+        return ShardList()
+
+
 @dataclass(frozen=True, slots=True)
 class SearchedShards:
     """The paths of shards without suffix, the number of their images, and of all images in the store's index."""
@@ -43,7 +51,7 @@ class LocalShards:
     ) -> None:
         self._folder = folder
         self._most_pages = most_pages
-        source = CopySource(store, _read_list, self._files, FRESH_SECONDS, _STALE_SECONDS)
+        source = CopySource(store, read_list, self._files, FRESH_SECONDS, _STALE_SECONDS)
         self._copies = LocalCopies(source, folder, clock)
 
     @property
@@ -73,13 +81,6 @@ class LocalShards:
             for shard in self._chosen(listed)
             for suffix in (TABLE, INDEX)
         ]
-
-
-def _read_list(store: ObjectStore) -> ShardList:
-    try:
-        return ShardList.of_json(store.read(paths.SIMILAR_SHARDS))
-    except (KeyNotFound, ValueError):  # not built yet, or of another release
-        return ShardList()
 
 
 def _name(shard: ShardEntry) -> str:

@@ -24,7 +24,7 @@ from preservation.ocfl.inventory import (
     parse_inventory,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT
 from preservation.ocfl.validation_rules import check_inventory
 from repository.errors import ObjectInvalid
 from repository.localized import LocalizedText
@@ -90,7 +90,7 @@ class AgreedObject:
         files = {path: AgreedFile(digest) for path, digest in sorted(self.content.items())}
         for number, document in enumerate(self.documents, start=1):
             files |= _with_sidecar(f"v{number}/", document)
-        files[OBJECT_DECLARATION] = _agreed(f"{OBJECT_DECLARATION[2:]}\n".encode())
+        files[OBJECT_DECLARATION] = _agreed(OBJECT_DECLARATION_CONTENT)
         return files | _with_sidecar("", self.documents[-1])
 
     def as_of(self, version: int) -> AgreedObject:

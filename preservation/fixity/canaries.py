@@ -24,7 +24,7 @@ from preservation.ocfl.inventory import (
     next_inventory,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT
 from repository import paths
 from repository.paths import CANARIES
 from repository.repository import Repository
@@ -119,7 +119,7 @@ def _sound_object(identifier: str) -> _Files:
     state = {path: sha256([each]) for path, each in content.items()}
     inventory = next_inventory(None, paths.ocfl_id(identifier), state, message="canary", created=_CREATED)
     files = {f"v1/content/{path}": each for path, each in content.items()}
-    files[OBJECT_DECLARATION] = f"{OBJECT_DECLARATION[2:]}\n".encode()
+    files[OBJECT_DECLARATION] = OBJECT_DECLARATION_CONTENT
     return files | _inventories(inventory_bytes(inventory))
 
 

@@ -26,7 +26,7 @@ from preservation.ocfl.inventory import (
     parse_sidecar,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT
 from preservation.ocfl.unfinished import UnfinishedVersion, read_record
 from repository import paths
 from repository.errors import KeyNotFound, ObjectInvalid, StoreFault
@@ -160,7 +160,7 @@ def _usable(stored: Collection[StoredInventory], work: str, logged: LoggedConten
 
 def _digests(inventory: Inventory, stored: Collection[StoredInventory]) -> dict[str, str]:
     by_folder = {each.folder: each for each in stored}
-    digests = {OBJECT_DECLARATION: sha256([f"{OBJECT_DECLARATION[2:]}\n".encode()])}
+    digests = {OBJECT_DECLARATION: sha256([OBJECT_DECLARATION_CONTENT])}
     digests |= {path: digest for digest, listed in inventory.manifest.items() for path in listed}
     last = len(inventory.versions)
     for number in range(1, last + 1):

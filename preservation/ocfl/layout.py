@@ -17,6 +17,7 @@ from repository.paths import OCFL_ROOT
 
 STORAGE_ROOT_DECLARATION: Final = "0=ocfl_1.1"
 OBJECT_DECLARATION: Final = "0=ocfl_object_1.1"
+OBJECT_DECLARATION_CONTENT: Final = b"ocfl_object_1.1\n"
 LAYOUT_FILE: Final = "ocfl_layout.json"
 EXTENSIONS: Final = "extensions"
 LAYOUT_EXTENSION: Final = "0003-hash-and-id-n-tuple-storage-layout"

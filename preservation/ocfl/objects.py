@@ -53,7 +53,7 @@ from preservation.ocfl.inventory import (
     parse_inventory,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import OBJECT_DECLARATION, STORAGE_ROOT_FILES
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT, STORAGE_ROOT_FILES
 from preservation.ocfl.unfinished import delete_files, delete_record, put_record, read_record
 from repository import paths
 from repository.errors import DigestMismatch, KeyNotFound
@@ -364,6 +364,6 @@ def _commit(store: ObjectStore, work: str, inventory: Inventory) -> None:
     store.put(f"{root}/{inventory.head}/{SIDECAR_NAME}", sidecar)
     declaration = f"{root}/{OBJECT_DECLARATION}"
     if not store.exists(declaration):
-        store.put(declaration, f"{OBJECT_DECLARATION[2:]}\n".encode())
+        store.put(declaration, OBJECT_DECLARATION_CONTENT)
     store.put(f"{root}/{INVENTORY_NAME}", document)
     store.put(f"{root}/{SIDECAR_NAME}", sidecar)

@@ -32,7 +32,7 @@ from preservation.ocfl.inventory import (
     parse_sidecar,
     sidecar_bytes,
 )
-from preservation.ocfl.layout import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import (
     NamedStore,
@@ -73,7 +73,7 @@ class _Source:
         files: dict[str, bytes] = {}
         for number, document in enumerate(self.documents, start=1):
             files |= _with_sidecar(f"v{number}/", document)
-        files[OBJECT_DECLARATION] = f"{OBJECT_DECLARATION[2:]}\n".encode()
+        files[OBJECT_DECLARATION] = OBJECT_DECLARATION_CONTENT
         return files | _with_sidecar("", self.documents[-1])
 
 

@@ -24,7 +24,7 @@ from preservation.digests import sha256
 from preservation.fixity.store_check import StoreCheck
 from preservation.log.sequencer import record_events
 from preservation.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME, inventory_bytes, next_inventory, sidecar_bytes
-from preservation.ocfl.layout import OBJECT_DECLARATION
+from preservation.ocfl.layout import OBJECT_DECLARATION, OBJECT_DECLARATION_CONTENT
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
 from repository.config import Settings
@@ -78,7 +78,7 @@ def _hold(repository: Repository, store: Path, number: int) -> None:
     files = {f"v1/content/{path}": content for path, content in contents_of.items()}
     for version in ("", "v1/"):
         files |= {version + INVENTORY_NAME: document, version + SIDECAR_NAME: sidecar_bytes(sha256([document]))}
-    files[OBJECT_DECLARATION] = f"{OBJECT_DECLARATION[2:]}\n".encode()
+    files[OBJECT_DECLARATION] = OBJECT_DECLARATION_CONTENT
     for path, content in files.items():
         target = store / ocfl_object(work) / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ import numpy as np
 from iiif_server.pyramid.grid import Box
 from iiif_server.render.child_tiles import open_tiles
 from iiif_server.similarity.functions import DESCRIBE_PAGE
+from iiif_server.similarity.local_shards import read_list
 from iiif_server.similarity.pages import describe
 from iiif_server.similarity.records import DescribedPicture, Features, features_of
 from iiif_server.similarity.shard_index import write_index
@@ -111,19 +112,12 @@ def index_features(context: TaskContext, job: Job) -> Mapping[str, object]:
     with repository.locks.hold(_LOCK, _WAIT_SECONDS, Busy(what=_BUSY)):
         for work in _differing(repository):
             repository.jobs.enqueue(features_job(work))
-        old = _listed(repository)
+        old = read_list(repository.store)
         new = ShardList(shards=list(_shards(repository, {shard.key: shard for shard in old.shards})))
         if new != old:
             repository.store.put(paths.SIMILAR_SHARDS, new.to_json())
         _remove_unlisted(repository, new)
     return {"shards": len(new.shards), "pages": sum(shard.pages for shard in new.shards)}
-
-
-def _listed(repository: Repository) -> ShardList:
-    try:
-        return ShardList.of_json(repository.store.read(paths.SIMILAR_SHARDS))
-    except (KeyNotFound, ValueError):
-        return ShardList()
 
 
 def _differing(repository: Repository) -> list[str]:
