@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import click
 import uvicorn
@@ -71,20 +71,11 @@ def serve_site(settings: Settings, host: str, port: int, processes: int, announc
     replaced. Raises `DependencyMissing` when the port is taken, `SettingInvalid` for TLS files that cannot be used.
     """
     certificate, key = _tls_files(settings)
-    config = uvicorn.Config(
+    config = server_configuration(
         "web.asgi_start:create",
         factory=True,
         workers=processes,
-        http=LimitedHttpProtocol,
-        loop="uvloop",
-        ws="none",
         lifespan="on",
-        log_config=log_configuration(),
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
         timeout_worker_healthcheck=START_SECONDS,
         ssl_certfile=certificate,
         ssl_keyfile=key,
@@ -95,6 +86,23 @@ def serve_site(settings: Settings, host: str, port: int, processes: int, announc
         supervisor = Supervisor(config, [listener], _local_worker(settings))
         supervisor.run()
     return supervisor.exit_code
+
+
+def server_configuration(application: Any, **more: Any) -> uvicorn.Config:
+    """Return what every server of this program has, with `more`: bounded requests, and our own request log."""
+    return uvicorn.Config(
+        application,
+        http=LimitedHttpProtocol,
+        loop="uvloop",
+        ws="none",
+        log_config=log_configuration(),
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        **more,
+    )
 
 
 class Supervisor(Multiprocess):

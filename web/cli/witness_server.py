@@ -8,9 +8,7 @@ from typing import Final
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
-from repository.logs import log_configuration
-from web.cli.serve import KEEP_ALIVE_SECONDS, STOP_SECONDS, listen
-from web.http_limits import LimitedHttpProtocol
+from web.cli.serve import listen, server_configuration
 from web.witness.application import create_witness
 from web.witness.state import WitnessFolder
 
@@ -19,19 +17,8 @@ _THREADS: Final = 4
 
 def serve_witness(folder: WitnessFolder, host: str, port: int, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises `DependencyMissing` when the port is taken."""
-    config = uvicorn.Config(
-        WSGIMiddleware(create_witness(folder), workers=_THREADS),  # type: ignore[arg-type]
-        http=LimitedHttpProtocol,
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        log_config=log_configuration(),
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
+    application = WSGIMiddleware(create_witness(folder), workers=_THREADS)  # type: ignore[arg-type]
+    config = server_configuration(application, lifespan="off")
     with listen(host, port) as listener:
         announce()
         uvicorn.Server(config).run(sockets=[listener])
