@@ -153,7 +153,6 @@ class _Display:
         self._store, self._scope = job.arguments["store"], job.arguments["scope"]
         self._progress = terminal.progress()
         self._is_shown = False
-        self._done = 0
 
     def __enter__(self) -> _Display:
         return self
@@ -171,8 +170,7 @@ class _Display:
             total = files_to_check(self._repository, self._store, self._scope)
             self._progress.start(LocalizedText(f"校验 {label}", f"Checking {label}"), total)
             self._is_shown = True
-        self._progress.advance(sweep.expected - self._done)
-        self._done = sweep.expected
+        self._progress.advance_to(sweep.expected)
 
 
 def _report(repository: Repository, ended: Sequence[Job], seconds: float, terminal: Terminal) -> int:

@@ -160,7 +160,6 @@ class _RunProgress:
         self._name = name
         self._bar: TerminalProgress = terminal.progress()
         self._size = -1
-        self._shown = 0
 
     def show(self) -> None:
         """Show how far the run is."""
@@ -168,11 +167,9 @@ class _RunProgress:
         if running is None:
             return
         if running.size is not None and running.size != self._size:
-            self._size, self._shown = running.size, 0
+            self._size = running.size
             self._bar.start(LocalizedText(f"收割 {self._name}", f"Harvesting {self._name}"), running.size)
-        if self._size >= 0 and running.listed > self._shown:
-            self._bar.advance(running.listed - self._shown)
-            self._shown = running.listed
+        self._bar.advance_to(running.listed)
 
     def finish(self) -> None:
         self._bar.finish()

@@ -208,7 +208,7 @@ class _IngestDisplay:
         self._job = new_job
         self._terminal = terminal
         self._bar: TerminalProgress = terminal.progress()
-        self._total = self._finished = 0
+        self._total = 0
         self._reported: set[LocalizedText] = set()
 
     def __enter__(self) -> _IngestDisplay:
@@ -221,7 +221,7 @@ class _IngestDisplay:
         """Show what changed since the last call."""
         progress = self._jobs.progress(self._job.key)
         if progress.total != self._total:
-            self._total, self._finished = progress.total, 0
+            self._total = progress.total
             name = _name(self._job)
             if progress.total:
                 self._bar.start(
@@ -230,9 +230,7 @@ class _IngestDisplay:
                     ),
                     progress.total,
                 )
-        if progress.finished > self._finished:
-            self._bar.advance(progress.finished - self._finished)
-            self._finished = progress.finished
+        self._bar.advance_to(progress.finished)
         self._show_delays()
 
     def _show_delays(self) -> None:

@@ -156,7 +156,7 @@ class _WorkDisplay:
         self._jobs = jobs
         self._job = job
         self._bar: TerminalProgress = terminal.progress()
-        self._total = self._finished = 0
+        self._total = 0
 
     def __enter__(self) -> _WorkDisplay:
         return self
@@ -171,9 +171,7 @@ class _WorkDisplay:
             self._total = progress.total
             work = self._job.arguments["work"]
             self._bar.start(LocalizedText(f"识别 {work}", f"Recognising {work}"), progress.total)
-        if progress.finished > self._finished:
-            self._bar.advance(progress.finished - self._finished)
-            self._finished = progress.finished
+        self._bar.advance_to(progress.finished)
 
 
 def _report(

@@ -76,6 +76,11 @@ class TerminalProgress:
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, amount)
 
+    def advance_to(self, done: int) -> None:
+        """Show that `done` units of the step are done."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done)
+
     def finish(self) -> None:
         """End the step, done or not."""
         if self._bars is not None:
