@@ -14,7 +14,7 @@ from repository.errors import AccessRefused
 from repository.localized import LocalizedText
 from repository.model.access import NO_PRIVILEGES, Privileges
 from repository.model.accounts import PRIVILEGES, Account
-from web.site.language import current_language
+from web.site.page_headers import set_unkept_headers
 from web.site.urls import local_url, see_other
 
 _TOKEN: Final = "login"  # noqa: S105 - the name of a value in the session
@@ -77,10 +77,7 @@ def login_redirect() -> Response:
 
 def staff_response(template: str, **values: Any) -> Response:
     """Return a page for staff: no cache keeps it, no search engine lists it, and no other site learns its address."""
-    response = make_response(render_template(template, **values))
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Robots-Tag"] = "noindex"
-    response.headers["Content-Language"] = current_language().value
+    response = set_unkept_headers(make_response(render_template(template, **values)))
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 

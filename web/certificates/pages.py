@@ -34,6 +34,7 @@ from web.certificates.pdf import certificate_pdf, qr_code
 from web.certificates.picture import picture_path
 from web.site.cors import revalidated
 from web.site.language import current_language
+from web.site.page_headers import set_page_headers
 from web.site.places import hold_place
 from web.site.static_files import VERIFY_SCRIPT, StaticFiles
 from web.site.urls import public_url
@@ -97,7 +98,7 @@ class _Certificates:
         code = base64.b64encode(qr_code(form.address)).decode()
         picture = picture_path(self._repository, facts)
         page = render_template("certificate.html", facts=facts, form=form, code=code, picture=picture)
-        return _private(make_response(page))
+        return set_page_headers(make_response(page))
 
     def pdf(self, identifier: str) -> Response:
         facts, form = self._read(identifier)
@@ -161,14 +162,6 @@ class _Verification:
             script=self._static_files.built_url(VERIFY_SCRIPT),
             **values,
         )
-        response = _private(make_response(page))
+        response = set_page_headers(make_response(page))
         response.status_code = status_of(fault) if fault else HTTPStatus.OK
         return response
-
-
-def _private(response: Response) -> Response:
-    """Let only the browser cache a page, and revalidate it: pages differ by language and access."""
-    response.headers["Content-Language"] = current_language().value
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.vary.update(["Accept-Language", "Cookie"])
-    return response

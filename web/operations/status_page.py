@@ -33,6 +33,7 @@ from web.operations.status import (
     witness_key,
 )
 from web.site.language import current_language
+from web.site.page_headers import set_unkept_headers
 from web.trusted_networks import is_local_request
 
 _STORE_TIMEOUT_SECONDS: Final = 2.0
@@ -73,11 +74,7 @@ def blueprint(repository: Repository) -> Blueprint:
             store_label=store_label,
             kind_name=_kind_name,
         )
-        response = make_response(page)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Robots-Tag"] = "noindex"
-        response.headers["Content-Language"] = current_language().value
-        return response
+        return set_unkept_headers(make_response(page))
 
     return routes
 

@@ -45,6 +45,7 @@ from web.reports.issue import (
 )
 from web.reports.sections import conditions_table, report_document
 from web.site.language import current_language
+from web.site.page_headers import set_unkept_headers
 from web.site.urls import local_url, see_other
 from web.telemetry.store_probes import StoreProbe
 
@@ -67,7 +68,7 @@ def blueprint(repository: Repository) -> Blueprint:
     pages = _ReportPages(repository)
     routes = Blueprint("reports", __name__)
     routes.before_request(pages.require_account)
-    routes.after_request(_keep_private)
+    routes.after_request(set_unkept_headers)
     routes.get(urls.PRESERVATION, endpoint="preservation")(pages.show_report)
     routes.get(urls.PRESERVATION_FINDINGS, endpoint="findings")(pages.show_findings)
     routes.get(urls.PRESERVATION_CONDITION, endpoint="condition")(pages.show_conditions)
@@ -202,13 +203,6 @@ def _number(name: str) -> int:
 
 def _page(template: str, **values: Any) -> Response:
     return make_response(render_template(template, store_label=store_label, **values))
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Robots-Tag"] = "noindex"
-    response.headers.setdefault("Content-Language", current_language().value)
-    return response
 
 
 def _stale_hours(repository: Repository, decided: str) -> int:

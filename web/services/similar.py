@@ -26,6 +26,7 @@ from repository.model.work import Image, Rectangle, Work
 from repository.repository import Repository
 from web.site import view_models
 from web.site.language import catalogue_tag, current_language
+from web.site.page_headers import set_unkept_headers
 from web.site.static_files import REDUCE_SCRIPT, StaticFiles
 from web.site.urls import public_url
 from web.trusted_networks import request_address
@@ -193,9 +194,7 @@ def _scaled(region: Rectangle, shown: Rectangle, scale: float) -> Rectangle:
 
 def _with_headers(response: Response, error: ShanbenError | None) -> Response:
     """Let nobody store a page of what somebody searched for."""
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Language"] = current_language().value
-    response.headers["X-Robots-Tag"] = "noindex"
+    set_unkept_headers(response)
     response.vary.update(["Accept", "Accept-Language", "Cookie"])
     if isinstance(error, SearchLimited):
         response.headers["Retry-After"] = str(error.details["seconds"])

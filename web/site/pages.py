@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from iiif_server.auth.errors import access_refusal
@@ -35,6 +35,7 @@ from web.site import reading, view_models
 from web.site.content_state import open_content_state
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag, current_language
+from web.site.page_headers import set_page_headers
 from web.site.page_metadata import PageMetadata, page_metadata
 from web.site.public_record import public_record
 from web.site.search_parameters import SearchParameters, search_parameters
@@ -383,12 +384,3 @@ def requested_page(last: int) -> int:
     if not 1 <= number <= last:
         raise PageNotFound(number=number, last=last)
     return number
-
-
-def set_page_headers(response: Response) -> Response:
-    """Let only the browser cache a page, and revalidate it: pages differ by language."""
-    response = make_response(response)
-    response.headers.setdefault("Content-Language", current_language().value)
-    response.headers.setdefault("Cache-Control", "private, no-cache")
-    response.vary.update(["Accept-Language", "Cookie"])
-    return response

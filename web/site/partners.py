@@ -23,7 +23,8 @@ from repository.repository import Repository
 from web.messages.interface import reader_messages
 from web.messages.rights import rights_statement
 from web.site.language import current_language
-from web.site.pages import requested_page, set_page_headers
+from web.site.page_headers import set_page_headers
+from web.site.pages import requested_page
 from web.site.static_files import READER_SCRIPT, StaticFiles
 from web.site.view_models import page_numbers
 from workers.harvest.clean_record import CleanRecord

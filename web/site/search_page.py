@@ -22,6 +22,7 @@ from repository.model.work import HeldImage, WorkSummary
 from repository.repository import Repository
 from web.site.found_records import found_records
 from web.site.language import current_language
+from web.site.page_headers import set_unkept_headers
 from web.site.partners import permit_pictures
 from web.site.search_parameters import FIELDS, SearchParameters, number_parameter, search_parameters
 from web.site.search_views import HitView, WorkView, hit_view
@@ -148,9 +149,6 @@ def _in_work(
 
 def _with_headers(page: str, status: int = 200) -> Response:
     """Let nobody store what somebody searched for, and no search engine list results."""
-    response = make_response(page, status)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Language"] = current_language().value
-    response.headers["X-Robots-Tag"] = "noindex"
+    response = set_unkept_headers(make_response(page, status))
     response.vary.update(["Accept-Language", "Cookie"])
     return response

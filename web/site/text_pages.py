@@ -23,7 +23,8 @@ from repository.repository import Repository
 from repository.texts import texts_of_pages
 from web.site.held_work import held_work
 from web.site.language import catalogue_tag
-from web.site.pages import requested_page, set_page_headers
+from web.site.page_headers import set_page_headers
+from web.site.pages import requested_page
 from web.site.view_models import page_numbers, volume_of
 
 _PAGES: Final = 40
