@@ -98,5 +98,4 @@ def _annotations(work: str, number: int, page: Page, texts: Sequence[PageText]) 
 
 
 def _fragment(page: Page, line: TextLine) -> str:
-    region = line.region
-    return f"#xywh={region.x},{region.y},{region.width},{region.height}" if region and page.images else ""
+    return f"#xywh={line.region.xywh}" if line.region and page.images else ""

@@ -193,10 +193,7 @@ def _identifier(query: ContentQuery, part: HitPart) -> str:
 
 def _target(query: ContentQuery, part: HitPart) -> str:
     canvas = stored_id(canvas_path(query.work, part.page.number))
-    region = part.region
-    if region is None or not part.page.image:
-        return canvas
-    return f"{canvas}#xywh={region.x},{region.y},{region.width},{region.height}"
+    return f"{canvas}#xywh={part.region.xywh}" if part.region and part.page.image else canvas
 
 
 def _annotation(query: ContentQuery, part: HitPart) -> Json:

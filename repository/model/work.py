@@ -120,6 +120,11 @@ class Rectangle:
     width: int
     height: int
 
+    @property
+    def xywh(self) -> str:
+        """The part as a region of the Image API and as the value of a media fragment: ``x,y,width,height``."""
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

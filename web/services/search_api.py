@@ -12,7 +12,6 @@ from iiif_server.search.matching import Hit
 from iiif_server.search.query import Sort
 from iiif_server.search.results import FoundWork, SearchResult
 from iiif_server.search.service import HITS, Search
-from repository.model.work import Rectangle
 from repository.repository import Repository
 from web.services.search_description import description
 from web.site.found_records import FoundRecord, found_records
@@ -117,15 +116,11 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "after": hit.after,
         "tier": hit.tier.value,
         "image": page.image or None,
-        "regions": [_xywh(region) for region in hit.regions],
+        "regions": [region.xywh for region in hit.regions],
         "lines": [
             {"page": part.page.number, "line": part.line, "start": part.start, "end": part.end} for part in hit.parts
         ],
     }
-
-
-def _xywh(region: Rectangle) -> str:
-    return f"{region.x},{region.y},{region.width},{region.height}"
 
 
 def _json(document: dict[str, Any]) -> Response:

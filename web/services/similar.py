@@ -137,13 +137,12 @@ class _Search:
 
     def _match(self, page: FoundPage) -> dict[str, Any]:
         match, settings = page.match, self._repository.settings
-        region = match.region
         return {
             "image": match.image,
             "page": page.number,
             "work": match.work,
             "confidence": match.confidence,
-            "region": f"{region.x},{region.y},{region.width},{region.height}",
+            "region": match.region.xywh,
             "title": page.work.record.title,
             "label": page.label,
             "reader": public_url(settings, urls.reader_path(match.work, page.number)),

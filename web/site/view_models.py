@@ -122,7 +122,7 @@ def part_picture(image: str, size: tuple[int, int], part: Rectangle, side: int, 
     if max_size is not None:
         scale = min(scale, max_size / max(size))
     width, height = (max(1, int(length * scale)) for length in (part.width, part.height))
-    request = f"{part.x},{part.y},{part.width},{part.height}/{width},{height}/0/default.jpg"
+    request = f"{part.xywh}/{width},{height}/0/default.jpg"
     return Picture(image_path(image, request), width, height)
 
 
