@@ -29,6 +29,11 @@ from repository.localized import LocalizedText
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 LONGEST_EVIDENCE: Final = 2 << 20
 _LONGEST_PROOF: Final = 63
+_ARCHIVE: Final = b"PK\x03\x04"
+_IS_ARCHIVE: Final = LocalizedText(
+    "这是压缩包；请先解压，再逐一核验其中的证据文件，或运行其中的 verify.py",
+    "it is an archive; unpack it, then check the evidence files in it one by one, or run the verify.py in it",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ def verify(content: bytes, verifier_key: str, witness_keys: Sequence[VerifierKey
 
 def parse(content: bytes) -> EvidenceFile:
     """Parse an evidence file. Raises `EvidenceInvalid` for any form other than the one `content` returns."""
+    if content.startswith(_ARCHIVE):
+        raise EvidenceInvalid(reason=_IS_ARCHIVE)
     if len(content) > LONGEST_EVIDENCE:
         raise _malformed()
     top, empty_line, checkpoint = content.partition(b"\n\n")

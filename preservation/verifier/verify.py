@@ -44,6 +44,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 LONGEST_FILE, LONGEST_NOTE, MOST_SIGNATURES, LONGEST_PROOF, MAX_SIZE = 2 << 20, 1 << 20, 100, 63, 1 << 63
+LONGEST_POLICY, LONGEST_ROOTS = 1 << 20, 1 << 24
 ED25519, COSIGNATURE, ML_DSA_COSIGNATURE = 0x01, 0x04, 0x06
 PUBLIC_KEY_SIZE = {ED25519: 32, COSIGNATURE: 32, ML_DSA_COSIGNATURE: 1312}
 
@@ -109,6 +110,11 @@ def parse_evidence(content: bytes) -> Proof:
     malformed = EvidenceRefused(
         "不是证据文件，或已被改动、截断", "this is not an evidence file, or it is altered or truncated"
     )
+    if content.startswith(b"PK\x03\x04"):
+        raise EvidenceRefused(
+            "这是压缩包；请先解压，再核验其中的证据文件",
+            "this is an archive; unpack it, then verify the evidence files in it",
+        )
     top, empty_line, note = content.partition(b"\n\n")
     text, end_of_text, signatures = note.rpartition(b"\n\n")
     try:
@@ -469,7 +475,7 @@ def parse_event(entry: bytes) -> dict[str, str]:
         linked, detail = event["linkingObjectIdentifier"], event["eventDetailInformation"]
         stated = {"type": event["eventType"], "time": event["eventDateTime"], **linked}
         stated |= {name: detail.get(name) for name in ("sm3", "captured")}
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise EvidenceRefused("条目不是事件", "the entry is not an event") from fault
     return {name: str(value) for name, value in stated.items() if value}
 
@@ -540,7 +546,10 @@ def read_trust(arguments: argparse.Namespace) -> Trust:
     """Return whom the call says to trust."""
     try:
         if arguments.policy:
-            return parse_policy(arguments.policy.read_text("utf-8"))
+            text = read_start(arguments.policy, LONGEST_POLICY).decode()
+            if len(text) > LONGEST_POLICY:
+                raise ValueError(f"> {LONGEST_POLICY} bytes")
+            return parse_policy(text)
     except (OSError, ValueError, KeyError) as fault:
         raise CallWrong(f"策略文件不能用：{fault}", f"the policy cannot be used: {fault}") from fault
     logs, witnesses = ([parse_key(line) for line in lines] for lines in (arguments.key, arguments.witness))
@@ -642,7 +651,7 @@ def verify_all(call: argparse.Namespace) -> int:
     trust, roots = read_trust(call), read_roots(call.roots)
     events = []
     for path in call.evidence:
-        content = path.read_bytes()
+        content = read_start(path, LONGEST_FILE)
         events.append(verify_evidence(content, trust, roots))
         if call.extract:
             extract_timestamp(content, call.extract)
@@ -653,10 +662,16 @@ def verify_all(call: argparse.Namespace) -> int:
     return 0
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """Return the content of a file, or of a longer one so much of it that it is refused: it may have no end."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
 def read_roots(path: Path | None) -> list[x509.Certificate]:
     """Return the certificates of a PEM file."""
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes()) if path else []
+        return x509.load_pem_x509_certificates(read_start(path, LONGEST_ROOTS)) if path else []
     except ValueError as fault:
         raise CallWrong(f"根证书不能用：{fault}", f"the roots cannot be used: {fault}") from fault
 

@@ -13,7 +13,7 @@ from preservation.log import evidence, sequencer
 from preservation.log.archive import write_archive
 from preservation.log.evidence import VerifiedEvidence
 from preservation.log.notes import Note, parse_note, parse_verifier_key
-from preservation.log.policy import parse_policy, verify_by_policy
+from preservation.log.policy import LONGEST_POLICY, parse_policy, verify_by_policy
 from preservation.log.subject import Subject, evidence_of, parse_subject
 from preservation.log.timestamp import Timestamp, read_roots, timestamp_response, verify_timestamp
 from preservation.log.timestamped import timestamp_log, verify_timestamps
@@ -135,17 +135,17 @@ def check(
 ) -> None:
     """离线核验证据文件。 Verify an evidence file offline."""
     settings = process_settings()
-    content = file.read_bytes()
+    content = read_start(file, evidence.LONGEST_EVIDENCE)
     if policy is None:
         verified = verify_by_keys(content, settings, key, witnesses, quorum)
-    elif key or witnesses or quorum is not None:
+    elif key is not None or witnesses or quorum is not None:
         reason = LocalizedText(
             "信任策略已定公钥与见证数；请勿并用 --key、--witness、--quorum",
             "the policy has the keys and the quorum; leave out --key, --witness and --quorum",
         )
         raise RequestInvalid(part="--policy", reason=reason)
     else:
-        verified = verify_by_policy(content, parse_policy(policy.read_bytes()))
+        verified = verify_by_policy(content, parse_policy(read_start(policy, LONGEST_POLICY)))
     note = parse_note(evidence.parse(content).checkpoint)
     stamp = verify_timestamp(note, read_roots(roots or settings.tsa_certificates))
     event = parse_event(verified.entry)
@@ -166,6 +166,12 @@ def check(
     terminal.result(document | {"witnesses": witnesses_json(verified.cosigners)})
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """Return the content of a file, or of a longer one so much of it that it is refused: it may have no end."""
+    with path.open("rb") as file:
+        return file.read(most + 1)
+
+
 def verify_by_keys(
     content: bytes, settings: Settings, key: str | None, witnesses: Sequence[str], quorum: int | None
 ) -> VerifiedEvidence:
@@ -173,7 +179,7 @@ def verify_by_keys(
 
     Raises `EvidenceInvalid`, `RequestInvalid`, `SettingInvalid`, and what opening the repository raises.
     """
-    verifier_key = key or sequencer.log_keys(open_repository(settings)).text()
+    verifier_key = sequencer.log_keys(open_repository(settings)).text() if key is None else key
     configured = [witness.key for witness in witness_policy(settings).witnesses]
     keys = [parse_verifier_key(line) for line in witnesses] or configured
     verified = evidence.verify(content, verifier_key, keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -348,3 +349,29 @@ def test_the_verifier_runs_alone_in_an_empty_folder(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "核验通过" in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    "call", [("/dev/zero",), ("evidence", "--policy", "/dev/zero"), ("evidence", "--roots", "/dev/zero")]
+)
+def test_the_verifier_refuses_files_without_an_end(tmp_path: Path, call: tuple[str, ...]) -> None:
+    (tmp_path / "evidence").write_bytes(make_evidence().content())
+    limited = ["sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", sys.executable, "-I", verify.__file__]
+    key = () if "--policy" in call else ("--key", SIGNER.verifier_key)
+    done = subprocess.run([*limited, *call, *key], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1 if call == ("/dev/zero",) else 2, b"")
+
+
+def test_an_archive_of_evidence_is_to_be_unpacked_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "evidence.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("evidence", make_evidence().content())
+    assert verify.main([str(file), "--key", SIGNER.verifier_key]) == 1
+    assert "unpack it" in capsys.readouterr().out
+    with pytest.raises(EvidenceInvalid, match="unpack it"):
+        evidence.verify(file.read_bytes(), SIGNER.verifier_key)
+
+
+def test_an_entry_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(verify.EvidenceRefused):
+        verify.parse_event(b"[" * 100_000)

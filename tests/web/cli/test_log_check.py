@@ -1,0 +1,50 @@
+"""`shanben log check` of files that are not evidence, and with a key that is empty."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_line import SHANBEN, ShanbenHere
+from memory_log import temporary_signer
+
+from preservation.log import evidence, merkle
+from preservation.log.notes import Checkpoint
+
+SIGNER = temporary_signer("library.example/log")
+
+
+@pytest.fixture
+def shanben(tmp_path: Path) -> ShanbenHere:
+    leaf = merkle.leaf_hash(b"entry")
+    note = SIGNER.sign_note(Checkpoint(SIGNER.origin, 1, merkle.tree_hash([leaf])).text())
+    (tmp_path / "evidence").write_bytes(evidence.EvidenceFile(b"entry", 0, (), note).content())
+    return ShanbenHere(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("/dev/zero", "--key", SIGNER.verifier_key), 1), (("evidence", "--policy", "/dev/zero"), 2)],
+)
+def test_file_without_an_end_is_refused(shanben: ShanbenHere, arguments: tuple[str, ...], code: int) -> None:
+    limited = ["sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh", SHANBEN, "log", "check"]
+    done = subprocess.run(
+        [*limited, *arguments],
+        cwd=shanben.folder,
+        env=shanben.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_empty_key_is_no_key_of_this_machine(shanben: ShanbenHere) -> None:
+    """A script whose variable is empty must not verify by the key of the machine that it runs on."""
+    assert shanben.run("init").code == 0
+    checked = shanben.run_json("log", "check", "evidence", "--key", "")
+    assert checked.code == 2
+    assert "keys is not valid" in checked.errors
