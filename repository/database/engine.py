@@ -327,23 +327,32 @@ def _reason(fault: SQLAlchemyError) -> LocalizedText | str:
     if isinstance(fault, PoolExhausted):
         return _EXHAUSTED
     message = " ".join(str(fault.__cause__ or fault).split())
-    if isinstance(fault, DBAPIError) and _sqlite_error(fault) in _READ_ONLY:
-        return LocalizedText(f"{_NOT_WRITABLE.zh}（{message}）", f"{_NOT_WRITABLE.en} ({message})")
-    if not isinstance(fault, DBAPIError) or type(fault.orig).__module__.startswith("sqlite3"):
+    if not isinstance(fault, DBAPIError):
         return message
     state = sql_state(fault)
-    if state is not None:
+    if type(fault.orig).__module__.startswith("sqlite3"):
+        advice = _SQLITE_ERRORS.get(_sqlite_error(fault))
+    elif state is not None:
         advice = _STATES.get(state)
     else:
         advice = next((text for words, text in _MESSAGES.items() if words in message.lower()), None)
     return LocalizedText(f"{advice.zh}（{message}）", f"{advice.en} ({message})") if advice else message
 
 
-_READ_ONLY: Final = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN"})
 _NOT_WRITABLE: Final = LocalizedText(
     "数据库所在文件夹不可写；读取之外的操作，须先使其可写",
     "the folder of the database cannot be written; make it writable for anything but reading",
 )
+_DISK: Final = LocalizedText(
+    "数据库所在磁盘已满或有故障；请腾出空间后重试，仍不行则检查磁盘",
+    "the disk of the database is full or fails; free some space and try again. If that does not help, check the disk",
+)
+_SQLITE_ERRORS: Final = {
+    "SQLITE_READONLY": _NOT_WRITABLE,
+    "SQLITE_CANTOPEN": _NOT_WRITABLE,
+    "SQLITE_FULL": _DISK,
+    "SQLITE_IOERR": _DISK,  # SQLite reports it, too, when a full disk has no room for its shared memory
+}
 
 
 def _sqlite_error(fault: DBAPIError) -> str:
