@@ -263,5 +263,11 @@ def _fault(key: str, fault: OSError) -> StoreFault:
             "磁盘已满或超出配额，请腾出空间后重试", "the disk is full or over quota; free some space and try again"
         )
         return StoreFull(key=key, reason=reason)
+    if fault.errno == errno.EISDIR:
+        reason = LocalizedText(
+            "此处有同名文件夹；请查明来历，移走后重试",
+            "a folder of this name is in its place; find out where it comes from, move it away and try again",
+        )
+        return StoreFault(key=key, reason=reason)
     kind = StoreDenied if fault.errno in _DENIED else StoreFault
     return kind(key=key, reason=str(fault))

@@ -224,3 +224,12 @@ def test_what_is_no_file_is_not_found_and_does_not_block(tmp_path: Path, make: C
     make(tmp_path / "key")
     with pytest.raises(KeyNotFound):
         FolderStore(tmp_path).read_range("key", 0, 1)
+
+
+def test_folder_in_the_place_of_a_file_is_named_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_bytes(b"c")
+    with pytest.raises(StoreFault) as fault:
+        FolderStore(tmp_path).put("a/b", b"content")
+    assert "a folder of this name is in its place" in fault.value.message.en
+    assert (tmp_path / "a" / "b" / "c").read_bytes() == b"c"
