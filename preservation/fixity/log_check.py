@@ -80,7 +80,9 @@ class LogCheck:
     """The check of the log in one store.
 
     Checkpoints must be signed by `key`. `remembered` are the newest heads that are known outside the store: the log is
-    checked by them if its checkpoint is unusable. `expected` is the number of files to check.
+    checked by them if its checkpoint is unusable and, in a store that `holds_newest`, if its checkpoint is older.
+    Entries and tiles are there before a head is remembered; a store that lacks them was rolled back. `expected` is the
+    number of files to check.
     """
 
     def __init__(
@@ -89,8 +91,11 @@ class LogCheck:
         key: CheckpointKey,
         remembered: Sequence[TreeHead],
         attestations: Attestations | None = None,
+        *,
+        holds_newest: bool = False,
     ) -> None:
         self._store = store
+        self._holds_newest = holds_newest
         self._attestations = attestations or Attestations(key)
         self._remembered = remembered
         self._checkpoint, self._head = self._read_checkpoint(key)
@@ -143,6 +148,8 @@ class LogCheck:
         if any(other.size == head.size and other.root != head.root for other in self._remembered):
             finding = FixityFinding(LOG_CHECKPOINT, FindingKind.WITNESSES_DISAGREE)
             return FileCheck(LOG_CHECKPOINT, len(stored.content), finding), head
+        if self._holds_newest and newest is not None and newest.size > head.size:
+            head = newest
         return FileCheck(LOG_CHECKPOINT, len(stored.content)), head
 
     def _files(self) -> int:

@@ -115,7 +115,8 @@ class StoreCheck:
         if (key := _key_of(self._repository)) is None:
             return None
         repository = self._repository
-        return LogCheck(self._store, key, remembered_heads(repository), read_attestations(repository.settings, key))
+        remembered, attestations = remembered_heads(repository), read_attestations(repository.settings, key)
+        return LogCheck(self._store, key, remembered, attestations, holds_newest=self._name == PRIMARY)
 
     def _counted(self, checks: Sequence[FileCheck]) -> Iterator[FileCheck]:
         for check in checks:

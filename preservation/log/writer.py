@@ -257,8 +257,9 @@ def _bundles(tree: StoredTree, entries: Sequence[bytes]) -> dict[str, bytes]:
 
 def _rolled_back(size: int) -> LogInvalid:
     return log_fault(
-        f"存储被回退：曾签发 {size} 条的检查点，现已不全；请恢复最新备份；没有备份的，见运行维护手册"
-        "“日志的最新条目全部丢失”",
-        f"the store was rolled back: a checkpoint of {size} entries was signed, and not all of them exist; restore the"
-        " newest backup. If there is none, see the operators' guide, 'A log whose newest entries are lost'",
+        f"存储被回退：曾签发 {size} 条的检查点，现已不全；请运行 shanben repair，从副本和数据库取回；"
+        "取不回的，请恢复最新备份，没有备份的，见运行维护手册“日志的最新条目全部丢失”",
+        f"the store was rolled back: a checkpoint of {size} entries was signed, and not all of them exist there; run"
+        " shanben repair, which takes them from replicas and the database. If it cannot, restore the newest backup, or"
+        " see the operators' guide, 'A log whose newest entries are lost'",
     )

@@ -78,6 +78,20 @@ def test_damage_in_both_stores_is_repaired_from_the_other_and_logged(shanben: Sh
     assert (again.code, again.document) == (0, {"repaired": [], "lost": [], "left": []})
 
 
+def test_log_that_was_put_back_to_an_older_state_is_found_and_repaired(shanben: ShanbenHere, folder: Path) -> None:
+    log = folder / "var" / "store" / "log"
+    old = shutil.copytree(log, folder / "old")
+    assert shanben.run("ingest", write_deposit(folder / "deposit", 1, seed=50)).code == 0
+    for find in (("fixity", "run", "--all"), ("log", "verify")):
+        shutil.rmtree(log)
+        shutil.copytree(old, log)
+        assert shanben.run(*find).code == 1
+        done = shanben.run_json("repair")
+        assert (done.code, done.document["lost"]) == (0, []), done.errors
+        assert "log/checkpoint" in {each["key"] for each in done.document["repaired"]}
+        assert shanben.run_json("log", "verify").document["ok"]
+
+
 def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: ShanbenHere, folder: Path) -> None:
     for root in (folder / "var" / "store", folder / "replica"):
         flip(masters(root)[0])

@@ -12,6 +12,8 @@ import click
 from preservation.fixity.findings import FindingKind
 from preservation.fixity.repair import STORE
 from preservation.fixity.repair_outcome import LeftFinding, RepairOutcome
+from preservation.log.readable import stated_size
+from preservation.log.sequencer import remembered_size
 from repository import identifiers
 from repository.clock import timestamp
 from repository.config import process_settings
@@ -68,6 +70,8 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
             if everything:
                 execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
             jobs = repair_jobs(repository, quarantine=quarantine)
+            if not any(job.kind == REPAIR_STORES for job in jobs) and _lacks_signed_entries(repository):
+                jobs.insert(0, repair_stores_job(quarantine=quarantine))
             if everything:
                 jobs += _repaired_meanwhile(repository, jobs, started)
         ended = _repaired(repository, execution, jobs, started)
@@ -90,6 +94,11 @@ def _known(repository: Repository, work: str) -> str:
     if not repository.catalogue.version(identifier):
         raise NotFound(what=identifier)
     return identifier
+
+
+def _lacks_signed_entries(repository: Repository) -> bool:
+    """Return whether the log was signed with more entries than the store states: no check may have found that yet."""
+    return stated_size(repository.store) < remembered_size(repository)
 
 
 def _repaired_meanwhile(repository: Repository, known: Sequence[NewJob], started: str) -> list[NewJob]:

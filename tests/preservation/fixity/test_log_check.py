@@ -132,3 +132,38 @@ def test_store_without_a_log_has_nothing_to_check_unless_one_is_remembered() -> 
         "log/tile/0/000.p/1": "missing",
         "log/tile/entries/000.p/1": "missing",
     }
+
+
+def test_log_that_was_put_back_to_an_older_state_lacks_what_was_signed_later() -> None:
+    """The old log is whole by itself. A replica may lag; the primary store must hold everything that was signed."""
+    store = memory_store()
+    log = ProvenanceLog(store, SIGNER, MemoryWriterLock(5))
+    log.append([b"{}"] * 3)
+    old = copied(store)
+    log.append([b"{}"] * 2)
+    newest = log.checkpoint().head
+    assert kinds(LogCheck(old, SIGNER.key, [newest])) == {}
+    found = kinds(LogCheck(old, SIGNER.key, [newest], holds_newest=True))
+    assert found == {"log/tile/entries/000.p/5": "missing", "log/tile/0/000.p/5": "missing"}
+
+
+def test_checkpoint_that_was_signed_and_not_published_yet_is_no_finding() -> None:
+    store = memory_store()
+    log = ProvenanceLog(store, SIGNER, MemoryWriterLock(5))
+    log.append([b"{}"] * 3)
+    checkpoint = store.read(LOG_CHECKPOINT)
+    log.append([b"{}"] * 2)
+    newest = log.checkpoint().head
+    store.put(LOG_CHECKPOINT, checkpoint)
+    assert kinds(LogCheck(store, SIGNER.key, [newest], holds_newest=True)) == {}
+
+
+def kinds(check: LogCheck) -> dict[str, str]:
+    return {each.key: each.finding.kind.value for each in check.run() if each.finding}
+
+
+def copied(store: ObjectStore) -> ObjectStore:
+    other = memory_store()
+    for stored in store.list():
+        other.put(stored.key, store.read(stored.key))
+    return other
