@@ -24,6 +24,11 @@ class FindingKind(StrEnum):
     UNREADABLE = "unreadable"
 
 
+def recordable(key: str) -> str:
+    """Return a key as it is recorded: bytes of a file's name that are not UTF-8 as escape sequences."""
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
 class FixityIncomplete(SystemFault):
     """A run that did not account for every file that it expected, or that expected none."""
 

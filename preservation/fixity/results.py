@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from preservation.fixity.findings import FileCheck, FixityFinding
+from preservation.fixity.findings import FileCheck, FixityFinding, recordable
 from preservation.log.merkle import CompactRange, leaf_hash, tree_hash
 from repository.database.fixity_values import CheckedFile, FileClass, FileResult, FoundFault, UnitKind
 from repository.localized import LocalizedText
@@ -48,7 +48,7 @@ def found_faults(checks: Iterable[FileCheck]) -> list[FoundFault]:
 
 def root_of_results(checks: Sequence[FileCheck]) -> str:
     """Return the Merkle root over the results of a unit's files, in hexadecimal."""
-    lines = sorted(f"{check.key} {_result(check).name.lower()} {check.bytes}".encode() for check in checks)
+    lines = sorted(f"{recordable(check.key)} {_result(check).name.lower()} {check.bytes}".encode() for check in checks)
     return tree_hash([leaf_hash(line) for line in lines]).hex()
 
 
@@ -74,7 +74,7 @@ def reason_text(reason: str | None) -> LocalizedText | None:
 
 def _checked_file(kind: UnitKind, path: str, check: FileCheck) -> CheckedFile:
     reason = json.dumps(check.reason.to_json(), ensure_ascii=False) if check.reason else None
-    return CheckedFile(path, class_of(kind, path), check.bytes, _result(check), reason)
+    return CheckedFile(recordable(path), class_of(kind, path), check.bytes, _result(check), reason)
 
 
 def _result(check: FileCheck) -> FileResult:
@@ -85,5 +85,5 @@ def _result(check: FileCheck) -> FileResult:
 
 def _fault(finding: FixityFinding) -> FoundFault:
     return FoundFault(
-        finding.key, finding.kind.value, finding.work, finding.expected, finding.found, str(finding.detail)
+        recordable(finding.key), finding.kind.value, finding.work, finding.expected, finding.found, str(finding.detail)
     )

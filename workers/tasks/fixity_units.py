@@ -13,6 +13,7 @@ from typing import Final
 
 from preservation.digests import sha256
 from preservation.fixity.files import ExpectedFile, check_file
+from preservation.fixity.findings import recordable
 from preservation.fixity.object_check import CheckedObject
 from preservation.fixity.results import checked_files, class_of, found_faults, root_of_results, root_of_unit
 from preservation.fixity.store_check import StoreCheck
@@ -81,7 +82,7 @@ def _listed(repository: Repository, store: str, kind: UnitKind, work: str) -> li
         sizes = {paths.log_tile_place(stored.key): stored.size for stored in files.list(paths.LOG)}
     else:
         sizes = {stored.key.removeprefix(root): stored.size for stored in files.list(root[:-1])}
-    return [ListedFile(path, class_of(kind, path), size) for path, size in sizes.items()]
+    return [ListedFile(recordable(path), class_of(kind, path), size) for path, size in sizes.items()]
 
 
 class UnitChecker:
