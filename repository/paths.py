@@ -92,7 +92,12 @@ def unfinished_version(work: str) -> str:
 
 def quarantined(sha256: str, key: str) -> str:
     """Return the key under which bytes with this digest, found under `key`, are kept in the store's quarantine."""
-    return f"{QUARANTINE}/{sha256[:16]}/{key}"
+    return f"{quarantine_of(sha256)}/{key}"
+
+
+def quarantine_of(sha256: str) -> str:
+    """Return the folder of the quarantine in which all bytes with this digest are kept, wherever they were found."""
+    return f"{QUARANTINE}/{sha256[:16]}"
 
 
 def tombstone(work: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from preservation.digests import sha256
 from preservation.fixity.agreement import AgreedObject, InventoryCopy
@@ -16,6 +17,9 @@ from preservation.replication.transfer import NamedStore
 from repository import paths
 from repository.errors import KeyNotFound, ObjectInvalid, StoreFault
 from repository.storage.store import ObjectStore
+
+_HELD: Final = frozenset({FindingKind.UNEXPECTED, FindingKind.CHANGED})
+"""The findings of files that are there, under a name that is not theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,13 @@ class ObjectHolding:
 
     @cached_property
     def strays(self) -> dict[str, str]:
-        """The SHA-256 of the files that no inventory explains, by key: a renamed file may be among them."""
-        keys = [finding.key for finding in self.place.findings if finding.kind is FindingKind.UNEXPECTED]
+        """The SHA-256 of the files that are not as they should be, by key: among them are exchanged ones."""
+        keys = [finding.key for finding in self.place.findings if finding.kind in _HELD]
         return {key: digest for key in keys if (digest := digest_of(self.place.store, key))}
+
+    def quarantined(self, digest: str) -> Iterator[str]:
+        """Yield the keys of the store's quarantine under which content with this SHA-256 may be kept."""
+        yield from (stored.key for stored in self.place.store.list(paths.quarantine_of(digest)))
 
 
 def read_holding(place: RepairStore, work: str) -> ObjectHolding:

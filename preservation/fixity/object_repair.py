@@ -16,14 +16,14 @@ nothing else knows is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from preservation.digests import sha256
 from preservation.fixity.agreement import AgreedFile, AgreedObject, Agreement, agree
-from preservation.fixity.findings import FindingKind
+from preservation.fixity.findings import FindingKind, recordable
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_holding import (
     ObjectHolding,
@@ -80,13 +80,14 @@ class RepairFacts:
 
     `newest` is None if the stores themselves tell the newest version. `pyramids` are keys in the primary store by the
     SHA-256 of the master. With `accepts_older`, an object without the newest versions that the log names is accepted
-    where nothing better is left, as in a restore.
+    where nothing better is left, as in a restore. `is_known` says whether a SHA-256 is that of any work's content.
     """
 
     logged: LoggedContent
     newest: int | None
     pyramids: Mapping[str, str]
     accepts_older: bool = False
+    is_known: Callable[[str], bool] = lambda digest: False
 
     def judge(self, inventory: Inventory) -> int | None:
         """As `agreement.Judge`."""
@@ -203,7 +204,7 @@ class ObjectRepair:
         damage = damage_of(target.place.store, f"{self._root}/{path}", digest)
         if damage is None:
             return
-        if is_foreign:
+        if is_foreign or (damage is FindingKind.CHANGED and self._is_last_copy(target, path)):
             self._keep(target, path)
         for source, source_key in self._sources(target, path, digest):
             if self._is_put(target, path, digest, source, source_key):
@@ -215,6 +216,18 @@ class ObjectRepair:
         yield from places_of(self._holdings, target, path, self._same.get(digest, ()))
         for holding in self._holdings:
             yield from ((holding, key) for key, found in holding.strays.items() if found == digest)
+        for holding in self._holdings:
+            yield from ((holding, key) for key in holding.quarantined(digest))
+
+    def _is_last_copy(self, target: ObjectHolding, path: str) -> bool:
+        """Return whether the file is the content of another one, and no store that is in reach holds that in place."""
+        found = digest_of(target.place.store, f"{self._root}/{path}")
+        if found is None:
+            return False
+        places = [(holding, each) for each in self._same.get(found, ()) for holding in self._holdings]
+        if not places:
+            return self._facts.is_known(found)
+        return all(damage_of(holding.place.store, f"{self._root}/{each}", found) for holding, each in places)
 
     def _is_put(self, target: ObjectHolding, path: str, digest: str, source: ObjectHolding, source_key: str) -> bool:
         """Put content from one place; return False when the bytes there are not those with this digest."""
@@ -279,7 +292,8 @@ class ObjectRepair:
         done = {(each.store, each.key) for each in self._outcome.repaired}
         for finding in target.place.findings:
             if (target.place.name, finding.key) not in done:
-                left = LeftFinding(target.place.name, finding.key, finding.kind.value, reason, self._work)
+                key = recordable(finding.key)
+                left = LeftFinding(target.place.name, key, finding.kind.value, reason, self._work)
                 self._outcome.left.append(left)
 
     def _conclude(self, agreement: Agreement) -> None:

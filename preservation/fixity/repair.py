@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from preservation.digests import sha256
-from preservation.fixity.findings import FindingKind, FixityFinding
+from preservation.fixity.findings import FindingKind, FixityFinding, recordable
 from preservation.fixity.log_repair import LogRepair, LogWitnesses
 from preservation.fixity.logged_content import LogWitness
 from preservation.fixity.object_holding import RepairStore, damage_of
@@ -171,7 +171,11 @@ class StoreRepair:
             for digest, image in masters.items()
             if image in keys and repository.store.exists(keys[image])
         }
-        return RepairFacts(logged, repository.catalogue.version(work), pyramids)
+
+        def is_known(digest: str) -> bool:
+            return bool(repository.log_sequence.logged_events_of_digest(digest, 1))
+
+        return RepairFacts(logged, repository.catalogue.version(work), pyramids, is_known=is_known)
 
     def _conclude(self, store: RepairStore, work: str, outcome: RepairOutcome, on_progress: OnProgress) -> None:
         """Check the work again in a store, move away what is unexpected if that is wanted, and name what remains."""
@@ -186,7 +190,7 @@ class StoreRepair:
                 outcome.left.append(_out_of_reach(again, work))
         named = {(each.store, each.key) for each in outcome.left} | {(store.name, each.key) for each in outcome.lost}
         for finding in findings:
-            if (store.name, finding.key) in named:
+            if (store.name, recordable(finding.key)) in named:
                 continue  # nothing is moved away either where it is not known what the object must hold
             if finding.kind is FindingKind.UNEXPECTED:
                 self._treat_unexpected(store, finding, outcome)
@@ -236,4 +240,4 @@ def _out_of_reach(store: RepairStore, work: str = "") -> LeftFinding:
 
 
 def _left(store: str, finding: FixityFinding, reason: LocalizedText) -> LeftFinding:
-    return LeftFinding(store, finding.key, finding.kind.value, reason, finding.work or "")
+    return LeftFinding(store, recordable(finding.key), finding.kind.value, reason, finding.work or "")

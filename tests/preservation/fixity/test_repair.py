@@ -37,6 +37,7 @@ from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 from workers.deposit.examiner import ChildDepositExaminer
 
+OTHER_MASTER = MASTER.replace("0002", "0001")
 UNEXPECTED = {name for name in FAULTS if name.startswith(("unexpected", "unknown", "renamed", "several"))}
 
 
@@ -158,6 +159,48 @@ def test_renamed_file_is_found_by_its_content_where_no_store_has_it_under_its_na
     outcome = library.repair(quarantine=True)
     assert (outcome.lost, outcome.left) == ([], [])
     assert contents(library.store("store")) == whole
+
+
+@pytest.mark.parametrize("damaged", [(MASTER,), (OTHER_MASTER,), (MASTER, OTHER_MASTER)])
+def test_exchanged_files_are_put_back_though_no_other_store_has_them_intact(
+    library: RepairableLibrary, root: str, damaged: tuple[str, ...]
+) -> None:
+    whole = {place: contents(library.store(place)) for place in PLACES}
+    exchange(library.store("store"), f"{root}/{MASTER}", f"{root}/{OTHER_MASTER}")
+    for path in damaged:
+        flip(library.store("replica"), f"{root}/{path}")
+    outcome = library.repair()
+    assert (outcome.lost, outcome.left) == ([], [])
+    for place in PLACES:
+        held = contents(library.store(place))
+        assert {key: held[key] for key in held if not key.startswith("quarantine/")} == whole[place]
+
+
+def test_exchanged_files_of_two_works_are_put_back_by_two_repairs(library: RepairableLibrary) -> None:
+    whole = {place: contents(library.store(place)) for place in PLACES}
+    keys = [f"{ocfl_object(work)}/v1/content/masters/0001.tif" for work in library.works]
+    exchange(library.store("store"), *keys)
+    flip(library.store("replica"), keys[0])
+    first, second = library.repair(), library.repair()
+    assert ([each.key for each in first.lost], second.lost) == ([keys[0]], [])
+    for place in PLACES:
+        held = contents(library.store(place))
+        assert {key: held[key] for key in held if not key.startswith("quarantine/")} == whole[place]
+
+
+def test_exchanged_files_that_another_store_has_intact_leave_nothing_in_the_quarantine(
+    library: RepairableLibrary, root: str
+) -> None:
+    whole = contents(library.store("store"))
+    exchange(library.store("store"), f"{root}/{MASTER}", f"{root}/{OTHER_MASTER}")
+    library.repair()
+    assert contents(library.store("store")) == whole
+
+
+def exchange(store: ObjectStore, first: str, second: str) -> None:
+    contents_of = store.read(first), store.read(second)
+    store.put(second, contents_of[0])
+    store.put(first, contents_of[1])
 
 
 def test_source_that_changes_while_it_is_read_is_never_stored(library: RepairableLibrary, root: str) -> None:
