@@ -92,6 +92,22 @@ def test_log_that_was_put_back_to_an_older_state_is_found_and_repaired(shanben: 
         assert shanben.run_json("log", "verify").document["ok"]
 
 
+def test_log_that_an_ingest_found_damaged_is_repaired_before_a_check_finds_it(
+    shanben: ShanbenHere, folder: Path
+) -> None:
+    newest = max(
+        (folder / "var" / "store" / "log" / "tile" / "entries" / "000.p").iterdir(), key=lambda path: int(path.name)
+    )
+    newest.write_bytes(newest.read_bytes()[:-40])
+    waiting = shanben.run("ingest", write_deposit(folder / "deposit", 1, seed=60))
+    assert waiting.code == 3
+    assert newest.name in waiting.errors
+    done = shanben.run_json("repair")
+    assert (done.code, done.document["lost"]) == (0, []), done.errors
+    assert shanben.run_json("log", "verify").document["ok"]
+    assert shanben.run_json("status").document["log"]["staged"] == 0
+
+
 def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: ShanbenHere, folder: Path) -> None:
     for root in (folder / "var" / "store", folder / "replica"):
         flip(masters(root)[0])

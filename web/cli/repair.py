@@ -70,7 +70,7 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
             if everything:
                 execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
             jobs = repair_jobs(repository, quarantine=quarantine)
-            if not any(job.kind == REPAIR_STORES for job in jobs) and _lacks_signed_entries(repository):
+            if not any(job.kind == REPAIR_STORES for job in jobs) and _may_be_at_fault(repository):
                 jobs.insert(0, repair_stores_job(quarantine=quarantine))
             if everything:
                 jobs += _repaired_meanwhile(repository, jobs, started)
@@ -96,9 +96,13 @@ def _known(repository: Repository, work: str) -> str:
     return identifier
 
 
-def _lacks_signed_entries(repository: Repository) -> bool:
-    """Return whether the log was signed with more entries than the store states: no check may have found that yet."""
-    return stated_size(repository.store) < remembered_size(repository)
+def _may_be_at_fault(repository: Repository) -> bool:
+    """Return whether the log was signed with more entries than the store states, or events wait for it.
+
+    No check may have found the fault yet.
+    """
+    is_rolled_back = stated_size(repository.store) < remembered_size(repository)
+    return is_rolled_back or repository.log_sequence.has_unlogged_events()
 
 
 def _repaired_meanwhile(repository: Repository, known: Sequence[NewJob], started: str) -> list[NewJob]:
