@@ -2,7 +2,8 @@
 
 Only regular files are written, only below the folder, each path once. Links, special files, encrypted and sparse
 entries are refused. The number of entries and the bytes that are written are bounded, so that a small file cannot fill
-the disk; what an entry claims about its size does not count.
+the disk; what an entry claims about its size does not count. Entries of a ZIP file are stored or deflated: `zipfile`
+decompresses all others without a bound of memory.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ _LARGEST_ZIP_DIRECTORY: Final = 256 << 20
 _DISK_SHARE: Final = 0.9
 _CHUNK: Final = 1 << 20
 _LONGEST_NAME: Final = 255
-_UNREADABLE: Final = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError),
-)
+_METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_UNREADABLE: Final = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, ValueError)
+"""What `zipfile` and `tarfile` raise for a damaged file."""
 
 
 class _Readable(Protocol):
@@ -93,6 +94,8 @@ def _zip_entries(file: Path, archive: zipfile.ZipFile) -> Iterator[_ArchiveEntry
             raise _not_regular(file, info.filename)
         if info.flag_bits & 1:
             raise _refused(file, LocalizedText("内有加密文件", "it has encrypted files"), info.filename)
+        if info.compress_type not in _METHODS:
+            raise _refused(file, _OTHER_METHOD, info.filename)
         with archive.open(info) as content:
             yield _ArchiveEntry(info.filename, content)
 
@@ -164,11 +167,15 @@ def _safe_path(file: Path, path: str) -> str:
     return "/".join(segments)
 
 
+_OTHER_METHOD: Final = LocalizedText(
+    "未用 DEFLATE 压缩；请先解压核对，以文件夹导入",
+    "it is compressed by another method than DEFLATE; unpack the file yourself, check it, and import the folder",
+)
 _TOO_MANY: Final = LocalizedText(f"文件多于 {MOST_ENTRIES} 个", f"it has more than {MOST_ENTRIES} files")
 _TOO_LARGE: Final = LocalizedText(
     f"解压后过大：超过文件本身的 {MOST_TIMES} 倍，或磁盘空间不足；请手工解压核对后，以文件夹导入",
-    f"its content is more than {MOST_TIMES} times as large as the file, or than the free space; unpack it yourself,"
-    " check it, and import the folder",
+    f"its content is more than {MOST_TIMES} times as large as the file, or larger than the free space; unpack it"
+    " yourself, check it, and import the folder",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -200,6 +201,16 @@ def test_hostile_archives_are_refused_and_leave_nothing(tmp_path: Path, write: C
     assert list((tmp_path / "staging").glob("*")) == []
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_that_is_decompressed_without_a_bound_of_memory_is_refused(
+    bag: Path, tmp_path: Path, method: int
+) -> None:
+    with zipfile.ZipFile(tmp_path / "bag.zip", "w", method) as archive:
+        for path in bag.rglob("*.txt"):
+            archive.write(path, path.relative_to(tmp_path))
+    assert fault_codes(tmp_path / "bag.zip", tmp_path / "staging") == ["bag.refused"]
+
+
 @pytest.mark.parametrize("form", ["zip", "tar"])
 def test_an_archive_that_would_fill_the_disk_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
@@ -226,3 +237,15 @@ def test_the_directory_of_a_zip64_file_is_measured(tmp_path: Path) -> None:
         for number in range(70_000):
             archive.writestr(zipfile.ZipInfo(f"{number:06d}"), b"")
     assert zip_directory_size(file) == 70_000 * (46 + 6)
+
+
+@pytest.mark.parametrize("offset", [0, 1 << 40, (1 << 64) - 1])
+def test_the_larger_size_counts_that_a_zip_file_states_for_its_directory(tmp_path: Path, offset: int) -> None:
+    file = write_archive(tmp_path / "bag.zip", {"a": b"x"})
+    content = file.read_bytes()
+    end = content.rindex(b"PK\5\6")
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 1 << 50, 0)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, offset, 1)
+    file.write_bytes(content[:end] + record + locator + content[end:])
+    assert zip_directory_size(file) == 1 << 50
+    assert fault_codes(file, tmp_path / "staging") == ["bag.refused"]
