@@ -30,6 +30,7 @@ from web.messages.interface import MESSAGES
 from web.operations.status import job_failure
 from workers.bootstrap import bootstrap
 from workers.execution.context import TaskContext
+from workers.execution.liveness import release_jobs_of_dead_workers
 from workers.service.local import LocalRunner, local_runner
 from workers.tasks.jobs import (
     ALL,
@@ -64,11 +65,12 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
     started = timestamp(repository.clock())
     identifiers_given = [_known(repository, work) for work in dict.fromkeys(works)]
     with _execution(repository) as execution:
+        if everything and not identifiers_given:
+            execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
+        _await_running_repairs(repository, identifiers_given)
         if identifiers_given:
             jobs = [repair_work_job(work, quarantine=quarantine, derived=True) for work in identifiers_given]
         else:
-            if everything:
-                execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
             jobs = repair_jobs(repository, quarantine=quarantine)
             if not any(job.kind == REPAIR_STORES for job in jobs) and _may_be_at_fault(repository):
                 jobs.insert(0, repair_stores_job(quarantine=quarantine))
@@ -103,6 +105,23 @@ def _may_be_at_fault(repository: Repository) -> bool:
     """
     is_rolled_back = stated_size(repository.store) < remembered_size(repository)
     return is_rolled_back or repository.log_sequence.has_unlogged_events()
+
+
+def _await_running_repairs(repository: Repository, works: Sequence[str]) -> None:
+    """Wait until no worker repairs one of these works, or anything if none is given.
+
+    A repair that is queued while it runs is run again, and would report nothing: findings end before their job does.
+    The jobs of dead workers are queued again.
+    """
+
+    def is_awaited(job: Job) -> bool:
+        return job.state is JobState.RUNNING and (not works or job.arguments.get("work") in works)
+
+    kinds = (REPAIR_STORES, REPAIR_WORK)
+    while any(is_awaited(job) for kind in kinds for job, _ in repository.jobs.active(kind)):
+        time.sleep(_PAUSE_SECONDS)
+        release_jobs_of_dead_workers(repository)
+        repository.jobs.release_expired()
 
 
 def _repaired_meanwhile(repository: Repository, known: Sequence[NewJob], started: str) -> list[NewJob]:
