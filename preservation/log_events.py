@@ -23,6 +23,7 @@ from repository.errors import EventInvalid
 from repository.localized import LocalizedText
 from repository.model.work import ACT, Event, EventType
 from repository.paths import LOG
+from repository.whole_numbers import LARGEST_NUMBER, parse_whole_number
 
 PRIMARY_STORE: Final = "store"
 """What events call the primary store. Replicas are sealed: their names are addresses."""
@@ -215,7 +216,7 @@ def loss_event(occasion: Occasion, work: str, *, logged: int, stored: int, reaso
 def accepted_loss(event: Event) -> int:
     """Return up to which version the loss of an event's work was accepted; 0 for any other event."""
     logged = event.detail.get("logged", "") if event.detail.get(ACT) == Act.LOSS else ""
-    return int(logged) if logged.isdecimal() else 0
+    return parse_whole_number(logged, LARGEST_NUMBER) or 0
 
 
 def licence_event(

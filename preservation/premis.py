@@ -19,11 +19,10 @@ import rfc8785
 from repository.errors import EventInvalid
 from repository.localized import LocalizedText
 from repository.model.work import Event, EventType, Master, WorkAccess
-from repository.whole_numbers import parse_whole_number
+from repository.whole_numbers import LARGEST_NUMBER, parse_whole_number
 
 PREMIS_VERSION: Final = "3.0"
 _UTC_SECONDS: Final = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z"
-_LARGEST: Final = (1 << 63) - 1
 _SHA256: Final = r"\A[0-9a-f]{64}\Z"
 _Document = TypeVar("_Document")
 
@@ -110,7 +109,7 @@ def access_event(
 
 def version_of_event(event: Event) -> int:
     """Return the number of the version that an event states; 1 for one that states none."""
-    return parse_whole_number(event.detail.get("version", "").removeprefix("v"), _LARGEST) or 1
+    return parse_whole_number(event.detail.get("version", "").removeprefix("v"), LARGEST_NUMBER) or 1
 
 
 def access_of_event(event: Event) -> WorkAccess | None:
@@ -118,7 +117,7 @@ def access_of_event(event: Event) -> WorkAccess | None:
     detail = event.detail
     if event.type != EventType.METADATA_MODIFICATION or "change" not in detail:
         return None
-    stated = {**detail, "max_size": parse_whole_number(detail.get("max_size", ""), _LARGEST)}
+    stated = {**detail, "max_size": parse_whole_number(detail.get("max_size", ""), LARGEST_NUMBER)}
     names = ("state", "access", "max_size", "until", "agent")
     try:
         return msgspec.convert({"changed": event.time, **{name: stated.get(name) for name in names}}, WorkAccess)

@@ -34,7 +34,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from repository.whole_numbers import parse_whole_number
+from repository.whole_numbers import LARGEST_NUMBER, parse_whole_number
 
 OCFL_ROOT: Final = "ocfl"
 PYRAMIDS: Final = "pyramids"
@@ -63,7 +63,6 @@ LOG_TIMESTAMPED: Final = "log/timestamped"
 TILE_WIDTH: Final = 256
 
 _OCFL_ID_PREFIX: Final = "shanben:"
-_LARGEST: Final = (1 << 63) - 1
 _HIGHEST: Final = 63
 """The highest level of tiles of a log."""
 
@@ -213,7 +212,7 @@ def is_attested_checkpoint(key: str) -> bool:
     """Return whether a key is that of a checkpoint which witnesses cosigned or an authority timestamped."""
     folder, _, name = key.rpartition("/")
     if folder == LOG_TIMESTAMPED:
-        size = parse_whole_number(name, _LARGEST)
+        size = parse_whole_number(name, LARGEST_NUMBER)
         return size is not None and log_timestamped(size) == key
     return key == LOG_COSIGNED or (folder == LOG_WITNESSES and bool(name))
 
@@ -254,7 +253,7 @@ def parse_log_path(path: str) -> tuple[str, int, int] | None:
     if len(rest) >= 2 and rest[-2].endswith(".p"):
         width = parse_whole_number(rest[-1], TILE_WIDTH, 1)
         rest = [*rest[:-2], rest[-2].removesuffix(".p")]
-    index = parse_whole_number("".join(group.removeprefix("x") for group in rest), _LARGEST)
+    index = parse_whole_number("".join(group.removeprefix("x") for group in rest), LARGEST_NUMBER)
     height = 0 if level == "entries" else parse_whole_number(level, _HIGHEST)
     if width is None or index is None or height is None:
         return None

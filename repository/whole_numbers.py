@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+LARGEST_NUMBER: Final = (1 << 63) - 1
+"""The largest number of a column of a database, and of a log by C2SP tlog-checkpoint."""
+
 _MOST_DIGITS: Final = 24
 """Digits that are read at the most, zeros before the number included."""
 

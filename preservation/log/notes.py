@@ -293,7 +293,7 @@ def read_checkpoint(content: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
 def parse_number(digits: str) -> int | None:
     """Parse a size or index: ASCII decimal, no leading zeroes, below 2**63. Return None for anything else."""
     number = parse_whole_number(digits, MAX_SIZE - 1)
-    return number if str(number) == digits else None
+    return number if number is not None and str(number) == digits else None
 
 
 def verifies_ed25519(public: bytes, message: bytes, signature_bytes: bytes) -> bool:

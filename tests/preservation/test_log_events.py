@@ -11,12 +11,14 @@ import pytest
 from preservation.log_events import (
     Occasion,
     SweepTotals,
+    accepted_loss,
     certificate_event,
     deletion_event,
     download_event,
     finding_event,
     is_deletion,
     licence_event,
+    loss_event,
     repair_event,
     report_event,
     sweep_event,
@@ -168,3 +170,10 @@ class TestSalt:
         (repository.settings.keys / SALT_FILE).write_bytes(content)
         with pytest.raises(SettingInvalid):
             prepare_repository(repository)
+
+
+def test_accepted_loss_without_a_number_of_a_version_is_none() -> None:
+    event = loss_event(NOW, "w1", logged=3, stored=1, reason="")
+    assert accepted_loss(event) == 3
+    for logged in ("", "-1", "３", "9" * 5000):
+        assert accepted_loss(replace(event, detail={**event.detail, "logged": logged})) == 0

@@ -40,6 +40,7 @@ from repository.localized import LocalizedText
 from repository.model.access import lesser_access
 from repository.model.work import Work
 from repository.repository import Repository
+from repository.whole_numbers import LARGEST_NUMBER, parse_whole_number
 from workers.deposit.examiner import DepositExaminer
 from workers.harvest.keeping import restore_sources
 from workers.progress import Progress
@@ -134,7 +135,7 @@ def _restore_deletions(repository: Repository, log: ReadableLog) -> None:
     for work, index in sorted(log.deleted.items()):
         event = tombstones[index]
         versions, requested = event.detail.get("versions", "0"), event.detail.get("requested", event.time)
-        state, version = DeletionState.CONFIRMED, int(versions) if versions.isdecimal() else 0
+        state, version = DeletionState.CONFIRMED, parse_whole_number(versions, LARGEST_NUMBER) or 0
         found = Deletion(work, state, version, requested, "", "", event.time, "", event.identifier)
         repository.deletions.restore(found, [delete_work_job(work)], timestamp(repository.clock()))
 
