@@ -155,7 +155,8 @@ class ImageService:
             resolved = self._resolve(path, image)
         headers = resolved.headers(call.base_url)
         if call.if_none_match and matches(call.if_none_match, resolved.etag):
-            return ImageResponse(HTTPStatus.NOT_MODIFIED, headers[1:], b"", "not-modified")
+            without_type = headers[1:]
+            return ImageResponse(HTTPStatus.NOT_MODIFIED, without_type, b"", "not-modified")
         if call.method == "HEAD":
             return ImageResponse(HTTPStatus.OK, [*headers, *await self._content_length(resolved)])
         if resolved.plan.tile is None:

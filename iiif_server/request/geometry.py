@@ -314,7 +314,11 @@ def _allowed(factor: int, grid: TileGrid, max_size: int | None) -> bool:
 
 
 def _has_detail(wanted: int, start: int, length: int, whole: int, factor: int) -> bool:
-    """Return whether a side of a region has so many pixels in a level; a side aligned with the level has all of its."""
+    """Return whether a level has `wanted` pixels along a side of a region that begins at `start`.
+
+    `whole` is the length of that side of the image. Where both ends are edges of pixels of the level, a last pixel that
+    is partly covered counts too.
+    """
     end = start + length
     aligned = start % factor == 0 and (end % factor == 0 or end == whole)
     return wanted * factor <= length or (aligned and wanted <= -(-length // factor))
@@ -323,7 +327,7 @@ def _has_detail(wanted: int, start: int, length: int, whole: int, factor: int) -
 def _level_box(region: Box, factor: int, grid: TileGrid) -> Box:
     """Return a region in the pixels of a level: each edge at the nearest pixel, so that regions that meet still meet.
 
-    No edge moves by more than half a pixel of the level, but for a region smaller than one, which gets one.
+    No edge moves by more than half a pixel of the level, except in a region smaller than one pixel, which gets one.
     """
     x, right = _nearest(region.x, region.width, grid.width, factor)
     y, bottom = _nearest(region.y, region.height, grid.height, factor)

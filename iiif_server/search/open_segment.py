@@ -39,7 +39,7 @@ NONE: Final = len(TIERS)
 
 NO_YEAR: Final = np.int32(1 << 20)
 MOST_WRITTEN: Final = 64
-"""So many forms of a phrase are sought by their pairs of characters; of one with more, the characters are."""
+"""The most forms of a phrase that are sought by pairs of characters; a phrase with more is sought by single ones."""
 
 VERIFIED_BLOCKS: Final = 2000
 """Blocks that are read to find where a phrase with a wildcard really is; others are taken to have none."""
@@ -157,7 +157,7 @@ class OpenSegment:
         return _numbers(reader.text_rows(PAIRS, Tier.EXACT, pairs_expression(written), work))
 
     def _written(self, phrase: Phrase, tier: Tier) -> list[str] | None:
-        """Return all that the texts of the segment may have where a phrase is found in a tier.
+        """Return the strings that the texts of the segment may have where a phrase is found in a tier.
 
         None if that is more than `MOST_WRITTEN`, or if a character of the texts stands for several tokens.
         """
@@ -234,13 +234,13 @@ class OpenSegment:
         return any(pattern.search(fold(value, tier)) for value in values)
 
     def block(self, row: int) -> Block | None:
-        """Return a block."""
+        """Return the block of a row; None if there is none."""
         with self.reader() as reader:
             body = reader.block(row)
         return Block.of_bytes(body) if body else None
 
     def suggestions(self, folded: str, latin: str, limit: int) -> list[tuple[str, str, int]]:
-        """Return suggestions: text, kind, and how often."""
+        """Return at most `limit` suggestions, as `SegmentReader.suggestions`: text, kind, and how often."""
         with self.reader() as reader:
             return reader.suggestions(folded, latin, limit)
 

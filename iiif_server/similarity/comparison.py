@@ -39,8 +39,14 @@ _BARE: Final = 0.6
 """The part of a cell of paper that must be bare."""
 
 _COARSE: Final = 8
+"""By how much values are reduced before they are blurred widely."""
+
 _NOTHING: Final = 0.2
+"""The contrast in grey levels below which a cell has nothing that could be correlated."""
+
 _CORRELATED: Final = 0.6
+"""The correlation above which a cell of marks agrees."""
+
 _DARK: Final = 9.0
 """The contrast of ink in grey levels, at least."""
 
@@ -54,7 +60,11 @@ _SQUARE: Final = np.ones((9, 9), np.uint8)
 
 
 def compare(picture: Any, page: Any, matrix: Any, inliers: int) -> Alignment:
-    """Return how well a picture fits a page onto which `matrix` maps it; both are grey and reduced."""
+    """Return how well a picture fits a page onto which `matrix` maps it.
+
+    Both are reduced: arrays of 8-bit grey, height by width. `matrix` is a homography, 3 by 3. `inliers` counts the
+    matches of features that fit it.
+    """
     height, width = page.shape
     warped, page, mask = _aligned(picture, page, matrix)
     ours, theirs = (_contrast(each, 1.2) for each in (warped, page))
@@ -72,6 +82,7 @@ def _marks_agreement(ours: Any, theirs: Any, mask: Any) -> Alignment:
     if not len(cells):
         return Alignment(0)
     correlations, spreads, others, page_marked = cells.T
+    # Contrasts of the picture are scaled to those of the page; the greater of both is the weight of a cell.
     gain = np.median(spreads / np.maximum(others, 0.1)).clip(0.3, 4)
     weights = np.maximum(spreads, others * gain).clip(_FAINT, _STRONG)
     agreeing = correlations > _CORRELATED
@@ -116,7 +127,7 @@ def _cells(mask: Any) -> Iterator[tuple[int, int]]:
 
 
 def _correlation(ours: Any, theirs: Any, x: int, y: int) -> tuple[float, float, float]:
-    """Return the correlation of a cell at its best displacement, and the contrast of both."""
+    """Return the correlation of a cell at its best displacement, the contrast of the page, and that of the picture."""
     cell = np.ascontiguousarray(theirs[y : y + _CELL, x : x + _CELL])
     spread, other = float(cell.std()), float(ours[y : y + _CELL, x : x + _CELL].std())
     if min(spread, other) < _NOTHING:

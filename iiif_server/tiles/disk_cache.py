@@ -54,10 +54,10 @@ _TYPICAL_RECORD_BYTES: Final = 4096
 """The record size for which the number of buckets is chosen: smaller than real tiles."""
 
 _REMEMBERED: Final = 16_384  # slots in memory, about 5 MB: saves reading the buckets
-_SHARE, _SMALLEST_SHARE = 1 << 20, 64  # what a process allocates at a time: bytes, and at most this part of the ring
-_LARGEST: Final = 32 << 20
-_LARGEST_PART: Final = 8  # one record has at most this part of the ring
-_FARTHEST: Final = 1 << 62
+_SHARE_BYTES, _SHARE_DIVISOR = 1 << 20, 64  # a process allocates 1 MiB at a time, but at most a 64th of the ring
+_LARGEST: Final = 32 << 20  # bytes of one record
+_LARGEST_DIVISOR: Final = 8  # one record has at most an eighth of the ring
+_FARTHEST: Final = 1 << 62  # a header with a larger number is damaged
 _CHECK_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 30.0
 _TRIES, _TRY_SECONDS = 50, 0.001
@@ -90,7 +90,7 @@ class _Ring:
             os.pwrite(self.descriptor, _HEADER.pack(_MAGIC, capacity, buckets) + _HEAD.pack(0), 0)
         self.capacity, self.buckets = capacity, buckets
         self.start = _BUCKETS_OFFSET + buckets * _BUCKET_BYTES
-        self.largest = min(_LARGEST, capacity // _LARGEST_PART)
+        self.largest = min(_LARGEST, capacity // _LARGEST_DIVISOR)
         return not insist or self.start + capacity == budget
 
     def is_current(self, path: Path) -> bool:
@@ -114,7 +114,7 @@ class _Ring:
 
     def allocate(self, size: int) -> None:
         """Allocate a share with room for `size` bytes and some more records. The caller holds the lock."""
-        length = max(size, min(_SHARE, self.capacity // _SMALLEST_SHARE))
+        length = max(size, min(_SHARE_BYTES, self.capacity // _SHARE_DIVISOR))
         head: int = _HEAD.unpack(self._read(_HEAD_OFFSET, _HEAD.size))[0]
         rest = self.capacity - head % self.capacity
         position = head if length <= rest else head + rest

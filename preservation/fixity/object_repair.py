@@ -6,7 +6,8 @@
 3. Put a missing or damaged file from the first store that has it: its bytes are hashed while they are sent, and a
    wrong digest aborts the put before anything is replaced (`replication/transfer.py`). Read it back.
 4. Put content first, then the inventories of versions, then the declaration, last the root inventory: it commits them.
-   A copy of a newer version claims no work: a root inventory that it has put meanwhile is left as it is.
+   The job that copies a newer version to a replica does not claim the work, so it may run meanwhile: a root inventory
+   that it has put is left as it is.
 
 Nothing is deleted. A put replaces a file atomically, so a repair that is killed anywhere leaves every file as it was or
 as it must be, and the next one continues. Where a store has an intact inventory that is not the agreed one, what is

@@ -43,15 +43,15 @@ def _storage(report: PreservationReport) -> tuple[Requirement, ...]:
     held = None if not report.works else copies
     names = [store_label(place.store) for place in report.places]
     stores = "、".join(names), ", ".join(names)
-    counted = Text("完整副本 {copies} 份", "{copies} complete {copies:copy|copies}").format(copies=copies)
+    held_copies = Text("完整副本 {copies} 份", "{copies} complete {copies:copy|copies}").format(copies=copies)
     where = Text("存放地点本软件无从得知", "Where the stores are is not known to this software")
     return (
         judged(
             "S1.1",
             Text("至少两份完整副本，分处两地", "Two complete copies in separate locations"),
             None if held is None else copies >= 2,
-            Text(f"{counted.zh}；{where.zh}", f"{counted.en}; {where.en[0].lower()}{where.en[1:]}"),
-            Text(f"{counted.zh}；请设置 SHANBEN_REPLICAS", f"{counted.en}; set SHANBEN_REPLICAS"),
+            Text(f"{held_copies.zh}；{where.zh}", f"{held_copies.en}; {where.en[0].lower()}{where.en[1:]}"),
+            Text(f"{held_copies.zh}；请设置 SHANBEN_REPLICAS", f"{held_copies.en}; set SHANBEN_REPLICAS"),
         ),
         met(
             "S1.2",
@@ -63,8 +63,8 @@ def _storage(report: PreservationReport) -> tuple[Requirement, ...]:
             "S2.1",
             Text("三份完整副本，至少一份在异地", "Three complete copies, one in a separate geographic location"),
             None if held is None else copies >= 3,
-            Text(f"{counted.zh}；{where.zh}", f"{counted.en}; {where.en[0].lower()}{where.en[1:]}"),
-            counted,
+            Text(f"{held_copies.zh}；{where.zh}", f"{held_copies.en}; {where.en[0].lower()}{where.en[1:]}"),
+            held_copies,
         ),
         unknown("S2.2", Text("记录存储所依赖的资源", "Document the resources and dependencies of storage")),
         unknown("S3.1", Text("一份副本处于灾害风险不同之地", "One copy where another kind of disaster threatens")),

@@ -108,8 +108,9 @@ class FixityRecords:
             return [reason for reason in rows if reason]
 
     def unrecorded_works(self, store: str, kind: UnitKind, limit: int) -> list[tuple[str, int]]:
-        """Return works with the version that a store is recorded to hold, at most `limit`, of which no unit is recorded
-        or one with an older version.
+        """Return at most `limit` works whose unit is not recorded, or is of an older version than the store holds.
+
+        Each comes with the version that the store is recorded to hold.
         """
         query = _unrecorded(store, kind).order_by(WorkRow.identifier).limit(limit)
         with read_session(self._sessions) as session:

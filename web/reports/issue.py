@@ -89,7 +89,7 @@ def require_asked(headers: Headers) -> None:
 
 
 def is_of_other_site(headers: Headers) -> bool:
-    """Return whether the headers of a request say that a page of another site has caused it."""
+    """Return whether the headers of a request say that a page of another site or host has caused it."""
     return headers.get("Sec-Fetch-Site", "none") in {"cross-site", "same-site"}
 
 

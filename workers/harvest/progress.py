@@ -155,13 +155,13 @@ class RunRecorder:
         """Return what will be held with so many more records and bytes. What does not grow is always accepted."""
         held, settings = self._held.plus(records, size), self.repository.settings
         if records > 0 and held.records > settings.harvest_records:
-            most = counted(settings.harvest_records, "record", "records")
-            zh_en = LocalizedText(f"{settings.harvest_records} 条", most)
-            raise SourceFull(name=self.source.name, most=zh_en, setting="SHANBEN_HARVEST_RECORDS")
+            records_en = counted(settings.harvest_records, "record", "records")
+            most = LocalizedText(f"{settings.harvest_records} 条", records_en)
+            raise SourceFull(name=self.source.name, most=most, setting="SHANBEN_HARVEST_RECORDS")
         if size > 0 and held.bytes > settings.harvest_bytes:
-            most = counted(settings.harvest_bytes, "byte", "bytes")
-            zh_en = LocalizedText(f"{settings.harvest_bytes} 字节", most)
-            raise SourceFull(name=self.source.name, most=zh_en, setting="SHANBEN_HARVEST_BYTES")
+            bytes_en = counted(settings.harvest_bytes, "byte", "bytes")
+            most = LocalizedText(f"{settings.harvest_bytes} 字节", bytes_en)
+            raise SourceFull(name=self.source.name, most=most, setting="SHANBEN_HARVEST_BYTES")
         return held
 
     def _save(self, totals: RunTotals, kept: Sequence[Any], seen: Collection[str], changes: dict[str, Any]) -> None:

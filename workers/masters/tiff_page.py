@@ -42,6 +42,10 @@ _COLOURS: Final = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, YCBCR
 _CMYK: Final = 4
 _TRANSPARENCY: Final = frozenset({1, 2})
 
+_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SUB_IFDS = 254, 255, 330
+_COLOUR_MAP, _INK_SET, _EXTRA_SAMPLES = 320, 332, 338
+_YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
+
 _ORIENTATIONS: Final = range(1, 9)
 _REDUCED: Final = 0b001
 _MASK: Final = 0b100
@@ -147,8 +151,8 @@ def find_page(file: TiffFile) -> TiffPage:
 
 def ycbcr_coding(file: TiffFile, page: TiffPage) -> YcbcrCoding:
     """Return the YCbCr coding of a page, with the defaults of section 21. Raises `MasterUnreadable`."""
-    luma = file.rationals(page.directory, 529, 3)
-    reference = file.rationals(page.directory, 532, 6)
+    luma = file.rationals(page.directory, _YCBCR_COEFFICIENTS, 3)
+    reference = file.rationals(page.directory, _REFERENCE_BLACK_WHITE, 6)
     coding = YcbcrCoding(luma if len(luma) == 3 else _LUMA, reference if len(reference) == 6 else _REFERENCE)
     if not coding.luma[1] or any(map(Fraction.__eq__, coding.reference[::2], coding.reference[1::2])):
         raise MasterUnreadable(
@@ -172,14 +176,14 @@ def _read_chain(file: TiffFile) -> _Chain:
 
 
 def _subfile_type(file: TiffFile, directory: Directory) -> int:
-    if 254 in directory.entries:
-        return file.number(directory, 254, 0)
-    return _REDUCED if file.number(directory, 255, 1) == _OLD_REDUCED else 0
+    if _NEW_SUBFILE_TYPE in directory.entries:
+        return file.number(directory, _NEW_SUBFILE_TYPE, 0)
+    return _REDUCED if file.number(directory, _SUBFILE_TYPE, 1) == _OLD_REDUCED else 0
 
 
 def _pages_in_sub_ifds(file: TiffFile, directories: list[_Placed]) -> Iterator[_Placed]:
     for place, directory in directories:
-        for number, offset in enumerate(file.numbers(directory, 330, _MOST_SUB_IFDS)):
+        for number, offset in enumerate(file.numbers(directory, _SUB_IFDS, _MOST_SUB_IFDS)):
             if offset:
                 found = file.directory(offset)
                 if not _subfile_type(file, found) & (_MASK | _REDUCED):
@@ -192,12 +196,12 @@ def _describe(file: TiffFile, place: Place, directory: Directory) -> TiffPage:
     tiled = 322 in directory.entries or 324 in directory.entries
     bits, orientation = number(258, 1), number(274, 1)
     _check_compression(compression)
-    if photometric == PALETTE and len(file.array(directory, 320, 3 << 16)) < 3 << min(bits, 16):
+    if photometric == PALETTE and len(file.array(directory, _COLOUR_MAP, 3 << 16)) < 3 << min(bits, 16):
         raise MasterUnreadable(reason=LocalizedText("TIFF 的颜色表不完整", "its colour map is incomplete"))
-    colours = _CMYK if photometric == SEPARATED and number(332, 1) == 1 else _COLOURS.get(photometric, 0)
-    extra = file.numbers(directory, 338, _MOST_SAMPLES)
+    colours = _CMYK if photometric == SEPARATED and number(_INK_SET, 1) == 1 else _COLOURS.get(photometric, 0)
+    extra = file.numbers(directory, _EXTRA_SAMPLES, _MOST_SAMPLES)
     count = min(max(samples - colours, 0), _MOST_SAMPLES) if colours else 0
-    across, down = (*file.numbers(directory, 530, 2), 2, 2)[:2] if photometric == YCBCR else (1, 1)
+    across, down = (*file.numbers(directory, _YCBCR_SUBSAMPLING, 2), 2, 2)[:2] if photometric == YCBCR else (1, 1)
     return TiffPage(
         place=place,
         directory=directory,

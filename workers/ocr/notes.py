@@ -40,13 +40,14 @@ _FARTHEST: Final = 1.5
 
 _LEVEL: Final = 0.8
 _UNEVEN: Final = 1.2
-"""The least height that the lines of a pair share, in parts of that of both; or, in parts of their width, the greatest
-that they do not: one line may have a character more."""
+"""The least height that the lines of a pair share, in parts of the greater height; or the greatest height that they do
+not share, in parts of the greater width: one line may have a character more."""
 
 _WIDER: Final = 1.3
 _LEAST_SPAN: Final = 0.75
 _MOST_SPAN: Final = 1.6
-"""How many times as wide as a note a line of the text is at least, and the width of a pair in parts of the text's."""
+"""How many times as wide as a note a line of the text is at least; the least and the greatest width of a pair, in parts
+of the width of that line."""
 
 _CENTRED: Final = 0.3
 """How far the middle of a pair may be from that of the column, in parts of the column's width."""
@@ -63,7 +64,8 @@ _OVERLAP: Final = 0.25
 _NEXT: Final = 0.5
 _UPRIGHT: Final = 0.7
 _LEAST_COLUMN: Final = 3.0
-"""How far the text is from a pair at most, how high a line of the text and the column of both are, in its widths."""
+"""How far a line of the text is from a pair at most; how high that line, and the column of both, are at least. All in
+parts of the width of the line."""
 
 _ASIDE: Final = (0.1, 0.5)
 """How far the middle of a single line of a note is from that of the column, in parts of the column's width."""
@@ -92,6 +94,7 @@ def find_notes(boxes: Sequence[Box]) -> tuple[list[_Pair], frozenset[int]]:
     others = (pair for pair in pairs if pair not in anchors and _distance(boxes, pair) <= _CLOSE * distance)
     found = [*anchors, *(pair for pair in others if all(_width(boxes[index]) <= _NARROW * text for index in pair))]
     notes = {index for pair in found for index in pair}
+    # Between the widths of notes and of the text: their geometric mean.
     limit = (text * median(_width(boxes[index]) for pair in anchors for index in pair)) ** 0.5
     texts = [box for index, box in enumerate(boxes) if index not in notes and _width(box) > limit]
     notes |= {index for index, box in enumerate(boxes) if _width(box) <= limit and _is_aside(box, texts)}
@@ -138,9 +141,9 @@ def _text_around(boxes: Sequence[Box], pair: _Pair) -> int | None:
 
 
 def _adjoins(text: Box, both: Box) -> bool:
-    """Return whether a line of the text and a pair follow each other in a column, and are a column with what they have.
+    """Return whether a line of the text and a pair follow each other in a column, and are together high enough for one.
 
-    Lines of other pictures and cells of tables are none.
+    Lines in pictures and cells of tables are too low.
     """
     height, width = _height(text), _width(text)
     return (

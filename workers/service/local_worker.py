@@ -95,7 +95,7 @@ GROUPS: Final = (
     (REPAIR_WORK, REPAIR_STORES),
     (DELETE_WORK, DELETE_COPY),
 )
-"""The kinds of job that share a thread; those of the first and the last group decode masters.
+"""The kinds of job that share a thread; only those of the first group decode masters.
 
 Those that wait for services of other institutions have a thread of their own.
 """

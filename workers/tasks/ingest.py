@@ -8,8 +8,8 @@ The steps, and what a crash leaves after each of them:
 2. **Pages.** Any number of workers run the page jobs (`tasks/ingest_page.py`): hash and decode the master, store it
    ahead of the version, store its pyramid. A crash leaves some of these objects, which are written again. The stored
    bytes of a master that the work holds already are verified. The first page records the version as unfinished
-   (`preservation/ocfl/unfinished.py`): of the work's object, an ingest may overwrite and delete only what is in the
-   folder of that version, and put back damaged files.
+   (`preservation/ocfl/unfinished.py`): of the work's object, an ingest overwrites and deletes only files in the folder
+   of that version. Elsewhere it only puts back damaged files.
 3. **Conclude**, when all page jobs have finished. A fault ends the ingest here: all faults are reported and the stored
    objects of the unfinished version are deleted. If the deposit was changed meanwhile, the ingest restarts.
 4. **Preserve.** Put back what is damaged or missing in the store. Commit the version of the work's OCFL object, unless
