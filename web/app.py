@@ -44,7 +44,7 @@ from web.services import (
 from web.site import content_state, error_pages, oembed, pages, partners, records, search_page, sitemap, text_pages
 from web.site.cors import allow_any_origin, respond_to_preflight
 from web.site.language import current_language, switch_language, switch_url
-from web.site.static_files import SUGGEST_SCRIPT, TYPEFACE, StaticFiles, read_static_files
+from web.site.static_files import SUGGEST_SCRIPT, TYPEFACE, StaticFiles, icon_blueprint, read_static_files
 from web.site.urls import PublicRedirects, local_url, origin
 from web.telemetry.process_metrics import ProcessMetrics
 
@@ -104,6 +104,7 @@ def _blueprints(
         text.blueprint(repository, privileges),
         records.blueprint(repository),
         sitemap.blueprint(repository),
+        icon_blueprint(_HERE / "static"),
         content_state.blueprint(repository),
         oembed.blueprint(repository),
         *(presentation.blueprint(repository, version) for version in MEDIA_TYPES),

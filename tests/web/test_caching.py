@@ -79,6 +79,7 @@ TELL = {
 # Routes that name no work to the public. Full pages of the feed are tested in services/test_discovery.py.
 OTHERS = {
     "/api/1/openapi.json",
+    "/favicon.ico",
     "/health/live",
     "/health/ready",
     "/iiif/auth/2/probe/<image>",

@@ -1,7 +1,7 @@
 """The files that pages load: the style sheet and icons, and the reader as Vite built it.
 
 They are read once, when the application is created. Each URL changes with the file's bytes, so browsers may cache it
-for a long time.
+for a long time. Browsers ask for the icon of a document that names none, such as JSON or a PDF, at ``/favicon.ico``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flask import url_for
+from flask import Blueprint, Response, request, url_for
+
+from iiif_server import urls
 
 READER_SCRIPT: Final = "reader/main.ts"
 TYPEFACE: Final = "reader/typeface.css"
@@ -22,6 +24,8 @@ CORRECT_SCRIPT: Final = "reader/correct.ts"
 REDUCE_SCRIPT: Final = "reader/reduce.ts"
 SUGGEST_SCRIPT: Final = "reader/suggest.ts"
 VERIFY_SCRIPT: Final = "reader/verify.ts"
+_ICON: Final = "mark.svg"
+_ICON_MAX_AGE: Final = "public, max-age=86400"
 _BUILD_FOLDER: Final = "reader"
 _VITE_MANIFEST: Final = Path(_BUILD_FOLDER, ".vite", "manifest.json")
 _DIGEST_LENGTH: Final = 12
@@ -42,6 +46,22 @@ class StaticFiles:
         """Return the URL of a built script or style sheet; None when the reader has not been built."""
         built = self.built.get(source)
         return url_for("static", filename=f"{_BUILD_FOLDER}/{built}") if built else None
+
+
+def icon_blueprint(folder: Path) -> Blueprint:
+    """Return the route of the icon that pages have, for documents that name none."""
+    routes = Blueprint("icon", __name__)
+    content = (folder / _ICON).read_bytes()
+
+    @routes.get(urls.ICON)
+    def show() -> Response:
+        response = Response(content, mimetype="image/svg+xml")
+        response.headers["Cache-Control"] = _ICON_MAX_AGE
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    return routes
 
 
 def read_static_files(folder: Path) -> StaticFiles:

@@ -195,6 +195,16 @@ def test_security_policy_allows_pictures_from_the_public_origin(public_client: F
     assert "script-src 'self';" in policy
 
 
+def test_documents_that_name_no_icon_have_that_of_the_pages(client: FlaskClient) -> None:
+    page = client.get("/").text
+    named = client.get(page[page.index("/static/mark.svg?v=") :].partition('"')[0])
+    icon = client.get("/favicon.ico")
+    assert (icon.status_code, icon.content_type, icon.data) == (200, named.content_type, named.data)
+    assert icon.headers["Cache-Control"] == "public, max-age=86400"
+    again = client.get("/favicon.ico", headers={"If-None-Match": icon.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
 def test_static_files_named_by_content_are_immutable(client: FlaskClient) -> None:
     page = client.get("/").text
     start = page.index("/static/site.css?v=")

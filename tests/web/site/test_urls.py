@@ -46,6 +46,7 @@ def test_fixed_paths_are_routed() -> None:
         urls.LOG_CHECKPOINT: "log.checkpoint",
         urls.ROBOTS: "sitemap.robots",
         urls.SITEMAP: "sitemap.index",
+        urls.ICON: "icon.show",
         urls.OEMBED: "oembed.oembed",
     }
     assert {path: routed(path) for path in expected} == {path: (name, {}) for path, name in expected.items()}
