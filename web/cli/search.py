@@ -25,12 +25,17 @@ def rebuild_search(terminal: Terminal) -> None:
     progress = terminal.progress()
     progress.start(LocalizedText("重建检索索引", "Building the search index"), repository.catalogue.counts().works)
     try:
-        segments = rebuild_index(repository, lambda: progress.advance(1)).segments
+        rebuilt = rebuild_index(repository, lambda: progress.advance(1))
     finally:
         progress.finish()
-    works, pages = (sum(getattr(each, name) for each in segments) for name in ("works", "pages"))
-    size = sum(each.bytes for each in segments)
-    zh = f"已重建检索索引：著作 {works} 种，有录文的页 {pages} 面，{byte_size(size)}"
-    en = f"Built: {counted(works, 'work', 'works')}, {counted(pages, 'page', 'pages')} with text, {byte_size(size)}"
-    terminal.write(LocalizedText(zh, en))
-    terminal.result({"works": works, "pages": pages, "bytes": size, "segments": len(segments)})
+    works, records = rebuilt.works, rebuilt.records
+    pages, size = (sum(getattr(each, name) for each in rebuilt.segments) for name in ("pages", "bytes"))
+    zh = f"已重建检索索引：著作 {works} 种，有文本的页 {pages} 面，"
+    en = f"Built: {counted(works, 'work', 'works')}, {counted(pages, 'page', 'pages')} with text, "
+    if records:
+        zh += f"合作机构的书目 {records} 条，"
+        en += f"{counted(records, 'record', 'records')} of partners, "
+    terminal.write(LocalizedText(f"{zh}{byte_size(size)}", f"{en}{byte_size(size)}"))
+    terminal.result(
+        {"works": works, "records": records, "pages": pages, "bytes": size, "segments": len(rebuilt.segments)}
+    )

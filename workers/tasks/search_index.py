@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,15 @@ _BATCH_PAGES: Final = 20_000
 """The works, and the pages with text, after which a segment of changes is closed, so that they can be found soon."""
 
 _PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltIndex:
+    """The segments of an index that was built again, and of how many works and partners' records they are."""
+
+    segments: tuple[SegmentEntry, ...]
+    works: int
+    records: int
 
 
 def index_changes(context: TaskContext, job: Job) -> Mapping[str, object]:
@@ -94,33 +104,40 @@ def mark_differing(repository: Repository) -> int:
     return len(differing)
 
 
-def rebuild_index(repository: Repository, on_work: Callable[[], None] = lambda: None) -> SegmentList:
-    """Write all works and records into new segments. Return their list. `on_work` is called after each work.
+def rebuild_index(repository: Repository, on_work: Callable[[], None] = lambda: None) -> RebuiltIndex:
+    """Write all works and records into new segments. `on_work` is called after each work.
 
     Raises `Busy`, `StoreFault`, `StagingFault`, `DatabaseFault`.
     """
+    records = 0
+
+    def all_records() -> Iterator[IndexedContent]:
+        nonlocal records
+        for record in _records(repository):
+            records += 1
+            yield indexed_partner_record(record), ()
+
     with repository.locks.hold(_LOCK, _LONG_WAIT_SECONDS, Busy(what=_BUSY)):
         changes = repository.search.unindexed(1 << 30)
-        works = _all_contents(repository, on_work)
+        contents = chain(_all_works(repository, on_work), all_records())
         segments = []
-        while entry := _write(repository, works, most_pages=MOST_PAGES):
+        while entry := _write(repository, contents, most_pages=MOST_PAGES):
             segments.append(entry)
         _put_list(repository, segments)
         repository.search.forget_all(changes)
-    return SegmentList(segments=segments)
+    return RebuiltIndex(tuple(segments), sum(each.works for each in segments) - records, records)
 
 
 def _listed(repository: Repository) -> list[SegmentEntry]:
     return read_list(repository.store).segments
 
 
-def _all_contents(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
+def _all_works(repository: Repository, on_work: Callable[[], None]) -> Iterator[IndexedContent]:
     for work, _ in _versions(repository):
         content = _content(repository, work)
         if not content[0].removed:
             yield content
         on_work()
-    yield from ((indexed_partner_record(record), ()) for record in _records(repository))
 
 
 def _versions(repository: Repository) -> Iterator[tuple[str, int]]:

@@ -54,6 +54,9 @@ def test_a_source_is_added_harvested_listed_and_removed(partner: PartnerServer) 
     assert "nothing has changed" in run("run", "a").output
     (listed,) = document(run("list", "--json"))["sources"]
     assert (listed["name"], listed["records"], listed["fault"]) == ("a", 3, None)
+    rebuilt = document(CliRunner().invoke(main, ["search", "rebuild", "--json"]))
+    assert (rebuilt["works"], rebuilt["records"]) == (0, 3)
+    assert "0 works, 0 pages with text, 3 records of partners" in CliRunner().invoke(main, ["search", "rebuild"]).output
     assert run("add", "a", url).exit_code == 2
     assert document(run("remove", "a", "--json")) == {"name": "a", "records": 3}
     assert document(run("list", "--json")) == {"sources": []}
