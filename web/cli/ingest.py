@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import click
 
-from iiif_server.urls import manifest_path
+from iiif_server.urls import manifest_path, work_path
 from repository import identifiers
 from repository.config import process_settings
 from repository.database.outbox import FINISHED, Job, Jobs, JobState, NewJob
@@ -305,6 +305,8 @@ def _show_work(repository: Repository, job: Job, terminal: Terminal) -> Mapping[
         terminal.warn(LocalizedText(zh, en))
     terminal.write_value(LocalizedText("编号", "identifier"), identifier)
     terminal.write_value(LocalizedText("清单", "manifest"), manifest)
+    if repository.settings.base_url and result["state"] == WorkState.PUBLISHED.value:
+        terminal.write_value(LocalizedText("网页", "page"), f"{base}{work_path(identifier)}")
     notices = [Fault.of_json(notice) for notice in result.get("notices", ())]
     if changes:
         show_changes(Changes.of_json(changes), terminal)

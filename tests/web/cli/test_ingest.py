@@ -59,6 +59,7 @@ from workers.deposit.record import ReadRecord
 from workers.execution.context import TaskContext
 from workers.masters.examine import Examined
 from workers.service.local import local_runner
+from workers.tasks.access import withdraw
 from workers.tasks.jobs import DESCRIBE_WORK, sequence_events_job
 from workers.text.read import ReadText
 
@@ -253,6 +254,22 @@ def test_ingest_finishes_its_follow_up_jobs_before_it_returns(
     assert replication_status_of(repository, work["identifier"]).preserved
     assert repository.store.exists(collection("top"))
     assert (tmp_path / "replica" / "log" / "checkpoint").is_file()
+
+
+def test_ingest_tells_where_readers_find_a_work_if_the_public_address_is_known(
+    context: TaskContext, deposit: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = context.repository
+    known = replace(repository.settings, base_url="https://books.example")
+    for settings, is_told in ((repository.settings, False), (known, True)):
+        code, document, told = ingest_and_read(
+            replace(context, repository=replace(repository, settings=settings)), deposit, capsys
+        )
+        page = f"https://books.example/works/{document['works'][0]['identifier']}\n"
+        assert (code, page in told) == (0, is_told)
+    withdraw(repository, document["works"][0]["identifier"], "試驗")
+    context = replace(context, repository=replace(repository, settings=known))
+    assert "books.example/works/" not in ingest_and_read(context, deposit, capsys)[2]
 
 
 def test_ingest_warns_of_a_replica_that_is_away_and_leaves_its_jobs_queued(
