@@ -12,7 +12,8 @@ CORRECTION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
     {
         "correction.title": LocalizedText("校正文本", "Correct the text"),
         "correction.link": LocalizedText("校正", "Correct"),
-        "correction.begin": LocalizedText("从第 1 页起校正文本", "Correct the text, from page 1 on"),
+        "correction.enter": LocalizedText("录入", "Enter"),
+        "correction.begin": LocalizedText("从第 1 页起录入、校正文本", "Enter or correct the text, from page 1 on"),
         "correction.page": LocalizedText("第 {number} 页，共 {last} 页", "Page {number} of {last}"),
         "correction.kinds": LocalizedText("此页的各种文本", "Texts of this page"),
         "correction.how": LocalizedText(
@@ -47,8 +48,8 @@ CORRECTION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "correction.delete": LocalizedText("删去此行", "Delete this line"),
         "correction.save": LocalizedText("保存", "Save"),
         "correction.none": LocalizedText(
-            "此页没有文本，无从校正；可先添加文本或识别文字。",
-            "This page has no text to correct; add a text or recognise it first.",
+            "此页尚无文本。可在此逐行录入，保存后成为此页的录文。",
+            "This page has no text yet. Enter its lines here; saved, they become a transcription of the page.",
         ),
         "correction.too-long": LocalizedText(
             "此页文本过长，不能在此校正；请改好文件后用 shanben text add 添加。",

@@ -1,5 +1,6 @@
 """The staff page on which the lines of a text of a page are corrected beside their pictures.
 
+The lines of a page without text are entered there as well.
 Accounts of every role of staff may correct. Buttons that add, delete, split and move lines change the form alone
 (`text_correction_form.py`). Saving it enqueues a job (`workers/tasks/correct_text.py`), and the page shows
 how far it is. If somebody else has changed the text meanwhile, it shows the present text and what was entered.
@@ -32,6 +33,7 @@ from web.operations.status import job_failure
 from web.operations.text_correction_form import (
     ChangedDraft,
     Draft,
+    DraftLine,
     changed_draft,
     draft_of,
     draft_of_form,
@@ -48,7 +50,7 @@ from workers.tasks.text_correction import (
     correction_of,
     request_correction,
     text_as_read,
-    text_of_kind,
+    text_to_correct,
     waiting_correction,
 )
 from workers.text.correction import MOST_LINE_CHARACTERS, CorrectionInvalid, can_be_corrected
@@ -75,7 +77,7 @@ class _CorrectionOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _TextPlace:
-    """A page of a work with its number from 1, and the text of it that is corrected, None without one.
+    """A page of a work with its number from 1, and the text of it that is corrected: an empty one if it has none.
 
     `max_size` limits the longest side of the picture; None is no limit.
     """
@@ -85,7 +87,7 @@ class _TextPlace:
     number: int
     last: int
     texts: tuple[PageText, ...]
-    text: PageText | None
+    text: PageText
     max_size: int | None
 
 
@@ -153,8 +155,9 @@ class _CorrectionPage:
             raise NotFound(what=f"{work.identifier}/{number}")
         page = pages[number - 1]
         texts = texts_of_page(self._repository.store, work.identifier, page.key)
+        best = texts[0] if texts else PageText(page.key, TextKind.TRANSCRIPTION, ())
         kind = _kind(request.values.get("kind", ""))
-        text = text_of_kind(texts, kind) if kind else next(iter(texts), None)
+        text = (text_to_correct(page, texts, kind) if kind else None) or best
         return _TextPlace(work, page, number, len(pages), texts, text, decision.max_size)
 
     def _outcome(self, place: _TextPlace, saved: str) -> _CorrectionOutcome:
@@ -172,23 +175,23 @@ class _CorrectionPage:
 
     def _page(self, place: _TextPlace, outcome: _CorrectionOutcome) -> Response:
         text, work = place.text, place.work
-        waiting = text and waiting_correction(self._repository, work.identifier, place.page.key, text.kind)
+        waiting = waiting_correction(self._repository, work.identifier, place.page.key, text.kind)
         image = place.page.images[0] if place.page.images else None
-        draft = outcome.draft if outcome.draft is not None else draft_of(text.lines if text else ())
+        draft = outcome.draft if outcome.draft is not None else draft_of(text.lines) or (DraftLine(),)
         response = staff_response(
             "text_correction.html",
             place=place,
             work=work,
-            lang=(text and text.language) or catalogue_tag(work.record.language),
+            lang=text.language or catalogue_tag(work.record.language),
             kinds=list(dict.fromkeys(each.kind for each in place.texts)),
-            base=text_digest(text) if text else "",
-            fits=text is not None and can_be_corrected(text),
+            base=text_digest(text),
+            fits=can_be_corrected(text),
             views=correction_views(draft, image, place.max_size, outcome.changed),
             image=image,
             picture=page_picture(image, place.max_size),
             is_picture_open=has_unplaced(draft),
             script=self._static_files.built_url(CORRECT_SCRIPT),
-            is_vertical=text is not None and is_vertical(text),
+            is_vertical=is_vertical(text),
             is_waiting=waiting is not None,
             outcome=outcome,
             address=_address,
@@ -214,11 +217,8 @@ def _sent_kind() -> TextKind:
 
 def _address(place: _TextPlace, saved: str = "", kind: TextKind | None = None) -> str:
     """Return the URL of the page for a kind of text, with what tells the correction that was sent."""
-    chosen = kind or (place.text and place.text.kind)
-    pairs = [("kind", chosen.value if chosen else ""), ("saved", saved)]
-    query = urlencode([pair for pair in pairs if pair[1]])
-    path = local_url(urls.staff_text_path(place.work.identifier, place.number))
-    return f"{path}?{query}" if query else path
+    pairs = [("kind", (kind or place.text.kind).value), *([("saved", saved)] if saved else [])]
+    return f"{local_url(urls.staff_text_path(place.work.identifier, place.number))}?{urlencode(pairs)}"
 
 
 def _refused(error: ShanbenError) -> _CorrectionOutcome:

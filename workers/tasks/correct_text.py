@@ -4,7 +4,8 @@
 2. **Compare**: the text must still be the one that the person read. If the corrected file is preserved already, an
    earlier run of this job did it.
 3. **Add** one ALTO file with the corrected lines and their places, as `tasks/texts.py` adds files. The file of an
-   earlier correction stays in its version; the text that was corrected first stays where it is.
+   earlier correction stays in its version; the text that was corrected first stays where it is. The first lines of a
+   page without text are kept in the same way, as a transcription that is not marked as corrected.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from repository.texts import texts_of_page
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.preserve import next_version
-from workers.tasks.text_correction import TextCorrection, correction_of, text_as_read, text_of_kind
+from workers.tasks.text_correction import TextCorrection, correction_of, text_as_read, text_to_correct
 from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
 from workers.text.correction import changed_lines
 from workers.text.statement import TEXT_FOLDER, TextStatement
@@ -71,10 +72,10 @@ def _added(
         content = objects.read_file(store, identifier, path, inventory)
         if _lines_of(context, content, path) == [line.text for line in correction.lines]:
             return AddedTexts({path: content}, preserved.statements)
-    present = text_of_kind(texts_of_page(store, identifier, page.key), correction.kind)
+    present = text_to_correct(page, texts_of_page(store, identifier, page.key), correction.kind)
     text = text_as_read(page, present, correction.base)  # 2
     statements[path] = TextStatement(
-        path, correction.kind, text.source, language=text.language, corrected=True, added=time
+        path, correction.kind, text.source, language=text.language, corrected=bool(text.lines), added=time
     )
     changed = CorrectedLines(changed_lines(text.lines, correction.lines), correction.account)
     return AddedTexts({path: _alto(text, page, correction)}, tuple(statements.values()), changed)

@@ -4,6 +4,8 @@ A person reads a text of a page and sends all lines that it is to have, in readi
 of the text that was read goes with them, so that nobody's correction replaces what they have not seen: it is compared
 before the job is enqueued, and again when the job holds the work. A job keeps the lines that it was given, also when it
 fails, so that nothing that was typed is lost.
+
+A page without any text is corrected as well: it has an empty transcription, to which a person adds lines.
 """
 
 from __future__ import annotations
@@ -67,6 +69,13 @@ def text_of_kind(texts: Sequence[PageText], kind: TextKind) -> PageText | None:
     return next((text for text in texts if text.kind is kind), None)
 
 
+def text_to_correct(page: Page, texts: Sequence[PageText], kind: TextKind) -> PageText | None:
+    """Return the text of a kind of a page, all of whose texts are `texts`; an empty transcription if it has none."""
+    if not texts and kind is TextKind.TRANSCRIPTION:
+        return PageText(page.key, kind, ())
+    return text_of_kind(texts, kind)
+
+
 def text_as_read(page: Page, text: PageText | None, base: str) -> PageText:
     """Return the text of a page. Raises `TextChanged` if it is not the one with the digest `base`."""
     if text is None or text_digest(text) != base:
@@ -80,7 +89,8 @@ def request_correction(repository: Repository, work: str, page: Page, account: A
     Raises `TextChanged` if the text is not the one that was read, `Busy` while another correction of this text waits,
     `CorrectionInvalid`, `TextsDamaged`, `DependencyMissing`, `StoreFault`, `DatabaseFault`.
     """
-    text = text_as_read(page, text_of_kind(texts_of_page(repository.store, work, page.key), sent.kind), sent.base)
+    texts = texts_of_page(repository.store, work, page.key)
+    text = text_as_read(page, text_to_correct(page, texts, sent.kind), sent.base)
     lines = checked_lines(page, sent.lines)
     if lines == text.lines:
         return None

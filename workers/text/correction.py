@@ -19,7 +19,7 @@ MOST_LINE_CHARACTERS: Final = 1000
 MOST_CHARACTERS: Final = 20_000
 """The most lines of a text that can be corrected here, the most characters of a line, and of all lines."""
 
-_BLANK: Final = LocalizedText("不得清空或删去所有的行", "at least one line must stay, with text")
+_BLANK: Final = LocalizedText("至少须有一行文字", "at least one line must have text")
 _LONG: Final = LocalizedText(
     f"一行不得超过 {MOST_LINE_CHARACTERS} 字，全页不得超过 {MOST_CHARACTERS} 字",
     f"a line may have {MOST_LINE_CHARACTERS} characters, and a page {MOST_CHARACTERS}",

@@ -43,11 +43,12 @@ CORRECTED = "text/shanben-corrected/ocr/0001.xml"
 
 @dataclass
 class Library:
-    """A library with one work, on whose first page are two columns, and browsers of its staff."""
+    """A library with one work, on whose first page are two columns, and browsers of its staff at `page` of it."""
 
     context: TaskContext
     passwords: Passwords
     work: str
+    page: int = 1
 
     @property
     def repository(self) -> Repository:
@@ -55,7 +56,7 @@ class Library:
 
     @property
     def path(self) -> str:
-        return f"/staff/works/{self.work}/text/1"
+        return f"/staff/works/{self.work}/text/{self.page}"
 
     def browser(self, name: str = "anna") -> Browser:
         browser = Browser(create_app(self.repository, passwords=self.passwords).test_client())
@@ -156,6 +157,46 @@ def test_a_correction_is_corrected_and_a_job_that_runs_again_changes_nothing(lib
     again = replace(job, plan={"time": job_time(library), "version": 3})
     assert correct_text(library.context, again) == {**(job.result or {})}
     assert library.repository.catalogue.version(library.work) == 3
+
+
+def test_the_first_lines_of_a_page_without_text_are_its_transcription(library: Library) -> None:
+    browser, first = library.browser(), library.path
+    listed = browser.get(f"/works/{library.work}/text").text
+    library.page = 2
+    assert f'href="{library.path}" aria-label="录入 ' in listed
+    opened = browser.get(library.path).text
+    assert "此页尚无文本" in opened
+    assert form_of(opened)["line"] == [""]
+    assert "至少须有一行文字" in library.send(browser, " ", page=opened).text
+    longer = library.press(
+        browser, opened, "add-1", line=["日月盈昃"], x=["370"], y=["90"], width=["70"], height=["700"]
+    )
+    saved = library.send(browser, "日月盈昃", "辰宿列張", page=longer)
+    assert "已保存，稍候即向读者显示" in browser.get(saved.headers["Location"]).text
+    [job] = library.run_jobs()
+    assert job.state is JobState.DONE, job.result
+    [text] = texts_of_page(library.repository.store, library.work, "0002")
+    assert text.lines == (TextLine("日月盈昃", Rectangle(370, 90, 70, 700)), TextLine("辰宿列張"))
+    assert (text.kind, text.is_corrected) == (TextKind.TRANSCRIPTION, False)
+    event = read_events(library.repository.store, library.work)[-1]
+    assert event.detail.items() >= {"text": "corrected", "lines": "2", "version": "v2", "files": "1"}.items()
+    assert "<mark>辰宿列張</mark>" in browser.get(f"/search?q=辰宿列張&work={library.work}").text
+    assert library.send(browser, "日月盈昃", "辰宿列张").status_code == 303
+    library.run_jobs()
+    [text] = texts_of_page(library.repository.store, library.work, "0002")
+    assert (text.plain(), text.is_corrected) == ("日月盈昃\n辰宿列张\n", True)
+    assert browser.get(first).text.count('name="line"') == 2
+
+
+def test_lines_for_a_page_that_has_got_a_text_meanwhile_are_not_lost(library: Library) -> None:
+    anna, bo = library.browser("anna"), library.browser("bo")
+    library.page = 2
+    opened = bo.get(library.path).text
+    library.send(anna, "日月盈昃")
+    library.run_jobs()
+    told = library.send(bo, "日月盈仄", page=opened)
+    assert (told.status_code, form_of(told.text)["line"]) == (409, ["日月盈昃"])
+    assert "<li>日月盈仄</li>" in told.text
 
 
 def job_time(library: Library) -> str:
@@ -312,7 +353,6 @@ def test_staff_alone_correct_also_a_restricted_work_but_no_withdrawn_one(library
     assert f'href="{library.path}"' in browser.get(f"/works/{library.work}/text").text
     assert f'href="{library.path}"' in browser.get(f"/staff/works/{library.work}").text
     assert browser.get(library.path).text.count("/iiif/image/3/") == 3
-    assert "此页没有文本" in browser.get(f"/staff/works/{library.work}/text/2").text
     assert browser.get(f"/staff/works/{library.work}/text/3").status_code == 404
     withdraw(library.repository, library.work, "請求")
     assert browser.get(library.path).status_code == 410
