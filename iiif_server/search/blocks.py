@@ -9,7 +9,7 @@ character. A phrase that begins in the tail belongs to the next block.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -53,10 +53,10 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     pages: list[BlockPage]
     tail: list[BlockPage]
 
-    def tokens(self, tier: Tier) -> str:
-        """Return what the index has of the block in a tier."""
-        own = "".join(fold(line.text, tier) for page in self.pages for line in page.lines)
-        return own + "".join(fold(line.text, tier) for page in self.tail for line in page.lines)[:OVERLAP]
+    def tokens(self, tier: Tier, folded: Callable[[str, Tier], str] = fold) -> str:
+        """Return what the index has of the block in a tier; another reading of it if it is folded by `fold_single`."""
+        own = "".join(folded(line.text, tier) for page in self.pages for line in page.lines)
+        return own + "".join(folded(line.text, tier) for page in self.tail for line in page.lines)[:OVERLAP]
 
     def to_bytes(self) -> bytes:
         """Return the block as it is stored."""

@@ -30,7 +30,11 @@ _JOINT: Final = "\u00b7"
 """Stands between the two of a pair if one is ASCII, so that no other pair is encoded alike. No text has it as token."""
 
 WILDCARD: Final = "□"
-"""Matches any one character when it is in a query. Texts have it where a character cannot be read."""
+"""Matches any one character when it is in a query. Texts have it where a character cannot be read.
+
+A phrase with it is sought in two readings of a text: its tokens (`fold`), and its characters (`fold_single`). In the
+first ㍿ is the four characters that it stands for, in the second it is one.
+"""
 
 
 class Tier(StrEnum):
@@ -103,14 +107,20 @@ def is_token(character: str) -> bool:
 
 
 class _Characters(dict[int, str | None]):
-    """What replaces each character of a tier, found when it is first met, for `str.translate`."""
+    """What replaces each character of a tier, found when it is first met, for `str.translate`.
 
-    def __init__(self, tier: Tier) -> None:
+    If `single`, a character that stands for several tokens stays as it is, and is one.
+    """
+
+    def __init__(self, tier: Tier, *, single: bool = False) -> None:
         super().__init__()
         self._tier = tier
+        self._single = single
 
     def __missing__(self, code: int) -> str | None:
         found = _folded(chr(code), self._tier) or None
+        if self._single and found and len(found) > 1:
+            found = chr(code)
         self[code] = found
         return found
 
@@ -126,8 +136,8 @@ def _folded(character: str, tier: Tier) -> str:
 
 
 @cache
-def _characters(tier: Tier) -> _Characters:
-    return _Characters(tier)
+def _characters(tier: Tier, *, single: bool = False) -> _Characters:
+    return _Characters(tier, single=single)
 
 
 def fold(text: str, tier: Tier) -> str:
@@ -135,21 +145,26 @@ def fold(text: str, tier: Tier) -> str:
     return text.translate(_characters(tier))
 
 
-def fold_lines(text: str, tier: Tier) -> str:
-    """Return the tokens of a text in a tier, and its line ends."""
-    return text.translate(_characters_and_line_ends(tier))
+def fold_single(text: str, tier: Tier) -> str:
+    """Return the characters of a text in a tier, each one token: one that stands for several stays as it is."""
+    return text.translate(_characters(tier, single=True))
+
+
+def fold_lines(text: str, tier: Tier, *, single: bool = False) -> str:
+    """Return the tokens of a text in a tier, as `fold_single` does if `single`, and its line ends."""
+    return text.translate(_characters_and_line_ends(tier, single=single))
 
 
 @cache
-def _characters_and_line_ends(tier: Tier) -> _Characters:
-    characters = _Characters(tier)
+def _characters_and_line_ends(tier: Tier, *, single: bool) -> _Characters:
+    characters = _Characters(tier, single=single)
     characters[ord("\n")] = "\n"
     return characters
 
 
-def fold_positions(text: str, tier: Tier) -> tuple[str, list[int]]:
-    """Return the tokens of a text in a tier, and for each the place of its character in the text."""
-    characters = _characters(tier)
+def fold_positions(text: str, tier: Tier, *, single: bool = False) -> tuple[str, list[int]]:
+    """Return the tokens of a text in a tier, as `fold_single` does if `single`, and the place of each in the text."""
+    characters = _characters(tier, single=single)
     tokens: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):

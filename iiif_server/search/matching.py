@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from heapq import merge
 from itertools import groupby
 from typing import Final
 
 from iiif_server.search.blocks import Block, BlockLine, BlockPage
-from iiif_server.search.fold import TIERS, WILDCARD, Tier, fold, fold_lines, fold_positions
+from iiif_server.search.fold import TIERS, WILDCARD, Tier, fold, fold_lines, fold_positions, fold_single
 from repository.model.work import Rectangle
 
 CONTEXT: Final = 24
@@ -88,17 +89,19 @@ class Hit:
 class _BlockCharacters:
     """The tokens of a block in the widest tier, with a line end after each line.
 
-    Where a token comes from is found out for the lines that are asked for.
+    Where a token comes from is found out for the lines that are asked for. If `single`, each character is one token.
     """
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, *, single: bool = False) -> None:
+        self._single = single
         self.lines: list[tuple[BlockPage, int, BlockLine]] = [
             (page, number, line)
             for page in (*block.pages, *block.tail)
             for number, line in enumerate(page.lines, page.first)
         ]
         self.own = sum(len(page.lines) for page in block.pages)
-        self.tokens = fold_lines("\n".join([line.text.replace("\n", " ") for _, _, line in self.lines]), Tier.VARIANT)
+        whole = "\n".join([line.text.replace("\n", " ") for _, _, line in self.lines])
+        self.tokens = fold_lines(whole, Tier.VARIANT, single=single)
         self._places: dict[int, list[int]] = {}
         self._line, self._start = 0, 0
 
@@ -117,13 +120,22 @@ class _BlockCharacters:
 
     def _places_of(self, line: int) -> list[int]:
         if line not in self._places:
-            self._places[line] = fold_positions(self.lines[line][2].text, Tier.VARIANT)[1]
+            self._places[line] = fold_positions(self.lines[line][2].text, Tier.VARIANT, single=self._single)[1]
         return self._places[line]
 
 
 def contains(block: Block, phrase: Phrase, tier: Tier) -> bool:
-    """Return whether a phrase is in the index of a block in a tier."""
-    return phrase.pattern(tier).search(block.tokens(tier)) is not None
+    """Return whether a phrase is in a block in a tier."""
+    pattern = phrase.pattern(tier)
+    if pattern.search(block.tokens(tier)):
+        return True
+    return phrase.has_wildcard and pattern.search(block.tokens(tier, fold_single)) is not None
+
+
+def is_in(text: str, phrase: Phrase, tier: Tier) -> bool:
+    """Return whether a phrase is in a text in a tier."""
+    pattern = phrase.pattern(tier)
+    return bool(pattern.search(fold(text, tier)) or (phrase.has_wildcard and pattern.search(fold_single(text, tier))))
 
 
 def hits_in(block: Block, phrase: Phrase) -> Iterator[Hit]:
@@ -131,6 +143,23 @@ def hits_in(block: Block, phrase: Phrase) -> Iterator[Hit]:
     if not phrase.variant:
         return
     characters = _BlockCharacters(block)
+    found = _hits(characters, phrase)
+    if phrase.has_wildcard:
+        single = _BlockCharacters(block, single=True)
+        if single.tokens != characters.tokens:
+            found = _without_doubles(merge(found, _hits(single, phrase), key=_order))
+    yield from found
+
+
+def _order(hit: Hit) -> tuple[int, int, int, str]:
+    return hit.page.number, hit.parts[0].line, hit.parts[0].start, hit.match
+
+
+def _without_doubles(hits: Iterable[Hit]) -> Iterator[Hit]:
+    return (next(same) for _, same in groupby(hits, _order))
+
+
+def _hits(characters: _BlockCharacters, phrase: Phrase) -> Iterator[Hit]:
     pattern = phrase.pattern(Tier.VARIANT, between="\n*")
     match = pattern.search(characters.tokens)
     while match:
@@ -159,7 +188,7 @@ def _hit(characters: _BlockCharacters, places: list[tuple[int, int]], phrase: Ph
 def _tier(matched: str, phrase: Phrase) -> Tier:
     """Return the first tier in which the matched text is the phrase."""
     for tier in (Tier.EXACT, Tier.FOLDED):
-        if _equals(fold(matched, tier), phrase, tier):
+        if any(_equals(folded(matched, tier), phrase, tier) for folded in (fold, fold_single)):
             return tier
     return Tier.VARIANT
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from iiif_server.search.blocks import Block
 from iiif_server.search.documents import IndexedWork
 from iiif_server.search.fold import TIERS, Tier, fold
-from iiif_server.search.matching import Phrase, contains
+from iiif_server.search.matching import Phrase, contains, is_in
 from iiif_server.search.query import pairs_expression, record_expression
 from repository.database.search_segment import BLOCK_BITS, CHARACTERS, PAIRS, SegmentDamaged, SegmentReader
 from repository.model.harvest import parts_of_identifier
@@ -153,7 +153,8 @@ class OpenSegment:
         if written == []:
             return np.zeros(0, np.int64)
         if written is None or len(written[0]) == 1:
-            return _numbers(reader.text_rows(CHARACTERS, tier, record_expression(phrase, tier), work))
+            expression = record_expression(phrase, tier, longest=self._longest)
+            return _numbers(reader.text_rows(CHARACTERS, tier, expression, work))
         return _numbers(reader.text_rows(PAIRS, Tier.EXACT, pairs_expression(written), work))
 
     def _written(self, phrase: Phrase, tier: Tier) -> list[str] | None:
@@ -194,6 +195,12 @@ class OpenSegment:
         )
 
     @cached_property
+    def _longest(self) -> int:
+        """The most tokens that a character of the texts stands for."""
+        with self.reader() as reader:
+            return max((len(fold(character, Tier.VARIANT)) for character in reader.characters()), default=1)
+
+    @cached_property
     def _forms(self) -> dict[Tier, dict[str, set[str]]]:
         """The characters of the texts that each token of the two wider tiers stands for, in the tier before."""
         forms: dict[Tier, dict[str, set[str]]] = {}
@@ -227,11 +234,10 @@ class OpenSegment:
         return tiers
 
     def _record_has(self, number: int, phrase: Phrase, tier: Tier, fields: tuple[str, ...]) -> bool:
-        pattern = phrase.pattern(tier)
         values = [
             value for name, found in self.work(number).fields.items() if not fields or name in fields for value in found
         ]
-        return any(pattern.search(fold(value, tier)) for value in values)
+        return any(is_in(value, phrase, tier) for value in values)
 
     def block(self, row: int) -> Block | None:
         """Return the block of a row; None if there is none."""

@@ -30,6 +30,9 @@ OWN: Final = ""
 ANY_PARTNER: Final = "*"
 """The value of the facet of partners that stands for all partners; no source has such a name."""
 
+LONGEST: Final = 15
+"""The most tokens that a character stands for: those of ﷺ."""
+
 RECORD_FIELDS: Final = ("title", "person", "place", "class", "call_number")
 """The fields of a record that can be asked for alone."""
 
@@ -98,10 +101,10 @@ def pairs_expression(phrases: Iterable[str]) -> str:
     return " OR ".join(f'"{encode_pairs(phrase)}"' for phrase in phrases)
 
 
-def record_expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = ()) -> str:
+def record_expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = (), longest: int = LONGEST) -> str:
     """Return the expression of FTS5 for a phrase by its characters; with a wildcard, one that finds more.
 
-    `fields` are the columns to search, all by default.
+    `fields` are the columns to search, all by default. `longest` is the most tokens that one character stands for.
     """
     tokens = phrase.tokens(tier)
     names = " ".join(f'"{name}"' for name in fields)
@@ -111,7 +114,8 @@ def record_expression(phrase: Phrase, tier: Tier, fields: tuple[str, ...] = ()) 
     parts = [part for part in tokens.split(WILDCARD) if part]
     if len(parts) == 1:
         return f"{columns}{_quoted(parts[0])}"
-    return f"{columns}NEAR({' '.join(map(_quoted, parts))}, {len(tokens)})"
+    between = len(tokens) + tokens.count(WILDCARD) * (longest - 1)
+    return f"{columns}NEAR({' '.join(map(_quoted, parts))}, {between})"
 
 
 def _quoted(tokens: str) -> str:

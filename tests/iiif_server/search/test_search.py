@@ -142,6 +142,40 @@ def test_a_square_in_a_query_is_any_one_character(repository: Repository) -> Non
     assert set(tiers_found(search, "□")) == {works["乙"]}
 
 
+def test_an_unknown_character_is_one_character_whatever_it_stands_for(repository: Repository) -> None:
+    texts = ("語㈠乙", "語㍿乙", "语ﷺ乙", "語株式會社乙", "語ﷺ㍿乙")
+    works = {text: add_work(repository, text, [["天", text]]) for text in texts}
+    index(repository)
+    search = Search(repository)
+    one = {works["語㈠乙"]: Tier.EXACT, works["語㍿乙"]: Tier.EXACT, works["语ﷺ乙"]: Tier.FOLDED}
+    assert tiers_found(search, "語□乙") == one
+    assert tiers_found(search, "語□□乙") == {works["語ﷺ㍿乙"]: Tier.EXACT}
+    for work, tier in one.items():
+        [hit] = search.hits_in_work(work, "天語□乙").hits
+        assert (len(hit.match), hit.tier, len(hit.parts)) == (4, tier, 2)
+    assert set(tiers_found(search, "語□□□□乙")) == {works["語株式會社乙"], works["語㍿乙"]}
+
+
+@settings(max_examples=25)
+@given(LIBRARY, st.data())
+def test_an_unknown_character_is_found_wherever_it_stands(
+    tmp_path_factory: pytest.TempPathFactory, library: list[list[list[str]]], data: st.DataObject
+) -> None:
+    repository = memory_repository(Settings(data=tmp_path_factory.mktemp("data")))
+    works = [add_work(repository, f"z{number}", pages) for number, pages in enumerate(library)]
+    index(repository)
+    search = Search(repository)
+    for work, pages in zip(works, library, strict=True):
+        whole = fold("".join(line for lines in pages for line in lines), Tier.EXACT)
+        start = data.draw(st.integers(0, len(whole)))
+        text = whole[start : start + 4]
+        place = data.draw(st.integers(0, max(0, len(text) - 1)))
+        sought = f"{text[:place]}□{text[place + 1 :]}"
+        if len(text) > 1 and sought.strip("□"):
+            assert tiers_found(search, sought)[work] is Tier.EXACT
+            assert Tier.EXACT in {hit.tier for hit in search.hits_in_work(work, sought).hits}
+
+
 def test_a_work_that_readers_may_not_see_is_neither_shown_nor_counted(repository: Repository) -> None:
     shown = add_work(repository, "甲書", [["子曰"]])
     hidden = add_work(repository, "乙書", [["子曰"]], access=WorkAccess(access=Access.RESTRICTED))
