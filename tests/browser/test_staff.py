@@ -82,6 +82,22 @@ def test_staff_log_in_and_correct_a_line_that_readers_then_see(
     expect(page.locator("#text option")).to_have_text(["录文（已经校正） · 試校本", "录文 · 試校本"])
 
 
+def test_picture_of_a_page_stays_in_sight_beside_its_lines(visit: Visitor, library: Any, librarian: str) -> None:
+    page = visit(viewport={"width": 1280, "height": 500}).go(f"/staff/works/{library.book}/text/6")
+    log_in(page, librarian, PASSWORD)
+    picture, end = page.get_by_role("img", name="整页图像"), page.get_by_role("button", name="在最前增加一行")
+    page.get_by_text("次序、位置、夹注").first.click()
+    expect(end).not_to_be_in_viewport()
+    end.evaluate("button => button.scrollIntoView({ block: 'end' })")
+    expect(picture).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("textbox", name="第 2 行").focus()
+    marked, place = page.locator(".canvas .current"), page.locator("[data-line='2'] [name='x']").input_value()
+    expect(marked).to_have_attribute("x", place)
+    assert violations(page) == []
+    page.emulate_media(media="print")
+    expect(picture).to_be_hidden()
+
+
 def numbers(region: str) -> list[int]:
     """Return the numbers of a media fragment."""
     return [int(number) for number in region.removeprefix("xywh=").split(",")]

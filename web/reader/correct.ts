@@ -1,8 +1,10 @@
-// The page on which staff correct the lines of a text: draws the places of lines on the picture of the page, and splits
-// a line where the cursor stands. Without this script the same is done by the number fields of each line.
+// The page on which staff correct the lines of a text: draws the places of lines on the picture of the page, marks that of
+// the line on which they work, and splits a line where the cursor stands. On wide screens the picture is open from the
+// start, beside the lines. Without this script the same is done by the number fields of each line.
 
 const SIDES = ["x", "y", "width", "height"] as const;
 const SVG = "http://www.w3.org/2000/svg";
+const WIDE = "(min-width: 64rem)"; // as in site.css
 
 type Point = [number, number];
 
@@ -46,6 +48,10 @@ class Line {
     for (const side of this.sides) side.addEventListener("input", listener);
   }
 
+  whenChosen(listener: () => void): void {
+    this.item.addEventListener("focusin", listener);
+  }
+
   whenDrawing(listener: () => void): void {
     const button = this.item.querySelector<HTMLButtonElement>("button.draw")!;
     button.hidden = false;
@@ -57,6 +63,7 @@ class Sheet {
   private readonly svg = document.createElementNS(SVG, "svg");
   private readonly size: Point;
   private current: Line | null = null;
+  private chosen: Line | null = null;
   private former: number[] | null = null;
   private start: Point | null = null;
 
@@ -73,6 +80,10 @@ class Sheet {
     for (const line of lines) {
       line.whenPlaced(() => this.show());
       line.whenDrawing(() => this.begin(line));
+      line.whenChosen(() => {
+        this.chosen = line;
+        this.show();
+      });
     }
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.drag(event));
@@ -146,7 +157,7 @@ class Sheet {
       if (!place) return [];
       const box = document.createElementNS(SVG, "rect");
       SIDES.forEach((side, index) => box.setAttribute(side, `${place[index]}`));
-      if (line === this.current) box.setAttribute("class", "current");
+      if (line === (this.current ?? this.chosen)) box.setAttribute("class", "current");
       return [box];
     });
     this.svg.replaceChildren(...boxes);
@@ -165,3 +176,4 @@ const lines = [...document.querySelectorAll<HTMLElement>("li[data-line]")].map((
 const canvas = document.querySelector<HTMLElement>(".correction .canvas");
 const hint = document.querySelector<HTMLElement>(".correction [data-hint]");
 if (canvas && hint) new Sheet(canvas, hint, lines);
+if (canvas && window.matchMedia(WIDE).matches) canvas.closest("details")!.open = true;
