@@ -42,6 +42,7 @@ SHOWN = [kind for kind in KINDS if kind != "restricted"]
 WITHOUT_FIRST_PICTURE = {"even start"}
 PARTNER = "neighbour"
 HARVESTED = (600, 800)
+LONG_WORD = "Thousandcharacterclassicinonewordwithoutanyspace"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsOfBook]:
     assert account.code == 0, account.errors
     with partner_server() as server:
         server.answer = partner = IiifPartner(
-            server.url, ("鄰館本", "鄰館舊本"), picture("harvested 1", HARVESTED), HARVESTED
+            server.url, ("鄰館本", f"鄰館舊本 {LONG_WORD}"), picture("harvested 1", HARVESTED), HARVESTED
         )
         for arguments in (("add", PARTNER, f"{server.url}/top", "--rate", 100), ("run", PARTNER)):
             harvested = shanben.run("harvest", *arguments)
@@ -176,6 +177,18 @@ def test_reader_shows_the_text_of_a_book_and_searches_in_it(visit: Visitor, libr
     expect(page.locator("#text select option")).to_have_text(["录文", "文字识别（未经校对） · rapidocr 3.9"])
     page.keyboard.press("n")
     expect(page.locator("#text mark.current")).to_have_text("日月")
+
+
+def test_records_of_partners_fit_on_a_narrow_phone(browser: Browser, library: KindsOfBook) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"{library.address}/search?q=鄰館")
+    expect(page.locator(".of-partners .found-work")).to_have_count(2)
+    assert overflow(page) <= 0
+    page.get_by_role("link", name=LONG_WORD).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(LONG_WORD)
+    assert overflow(page) <= 0
+    context.close()
 
 
 @pytest.mark.parametrize("name", VIEWERS)
