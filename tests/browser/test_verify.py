@@ -42,6 +42,8 @@ def test_master_is_found_and_no_byte_of_it_is_sent(visit: Visitor, library: Any)
     page.set_input_files("#file", str(master))
     expect(page.locator("#result .good")).to_be_visible(timeout=20_000)
     expect(page.locator(".known h3")).to_have_text("試書 · 第 2 面")
+    heights = "cells => cells.map((cell) => cell.getBoundingClientRect().height)"
+    assert max(page.locator(".known thead th").evaluate_all(heights)) < 45  # of one line
     assert page.evaluate("() => document.activeElement.id") == "result"
     assert [each for each in sent if each[0] == "fetch"] == [("fetch", "GET", 0)]
     assert all(asked[1:] == ("GET", 0) for asked in sent)  # the others are faces of characters
