@@ -90,6 +90,7 @@ def test_a_search_without_result_helps(client: FlaskClient) -> None:
     page = client.get("/search", query_string={"q": "子曰學時"}, headers=CHINESE).text
     assert "没有找到" in page
     assert "试检" in page
+    assert 'class="facets"' not in page
 
 
 @pytest.mark.parametrize("arguments", [{"date": "什么"}, {"sort": "x"}, {"q": "天" * 1001}])
