@@ -524,11 +524,13 @@ def parse_policy(text: str) -> Trust:
         match words:
             case ["log", key, *_]:
                 logs.append(parse_key(key))
-            case ["witness", name, key, *_]:
+            case ["witness", name, key, *_] if name not in groups:
                 witnesses.append(parse_key(key))
                 groups[name] = at_least(1, [frozenset(witnesses[-1:]).issubset])
-            case ["group", name, count, *members]:
+            case ["group", name, count, *members] if name not in groups:
                 needed = {"any": 1, "all": len(members)}.get(count) or int(count)
+                if needed < 1:
+                    raise ValueError(f"group {count}")
                 groups[name] = at_least(needed, [groups[member] for member in members])
             case ["quorum", name]:
                 quorum = name
@@ -546,10 +548,7 @@ def read_trust(arguments: argparse.Namespace) -> Trust:
     """Return whom the call says to trust."""
     try:
         if arguments.policy:
-            text = read_start(arguments.policy, LONGEST_POLICY).decode()
-            if len(text) > LONGEST_POLICY:
-                raise ValueError(f"> {LONGEST_POLICY} bytes")
-            return parse_policy(text)
+            return parse_policy(read_whole(arguments.policy, LONGEST_POLICY).decode())
     except (OSError, ValueError, KeyError) as fault:
         raise CallWrong(f"策略文件不能用：{fault}", f"the policy cannot be used: {fault}") from fault
     logs, witnesses = ([parse_key(line) for line in lines] for lines in (arguments.key, arguments.witness))
@@ -668,10 +667,18 @@ def read_start(path: Path, most: int) -> bytes:
         return file.read(most + 1)
 
 
+def read_whole(path: Path, most: int) -> bytes:
+    """Return the content of a file of at most so many bytes. Raises `ValueError` for a longer one."""
+    content = read_start(path, most)
+    if len(content) > most:
+        raise ValueError(f"> {most} bytes")
+    return content
+
+
 def read_roots(path: Path | None) -> list[x509.Certificate]:
     """Return the certificates of a PEM file."""
     try:
-        return x509.load_pem_x509_certificates(read_start(path, LONGEST_ROOTS)) if path else []
+        return x509.load_pem_x509_certificates(read_whole(path, LONGEST_ROOTS)) if path else []
     except ValueError as fault:
         raise CallWrong(f"根证书不能用：{fault}", f"the roots cannot be used: {fault}") from fault
 

@@ -208,6 +208,10 @@ def test_policy_of_groups_and_quorum_decides(tmp_path: Path, capsys: pytest.Capt
         ("quorum none; unknown", 2),
         ("# no quorum", 2),
         (f"group few some {both}; quorum few", 2),
+        (f"group few 0 {both}; quorum few", 2),
+        (f"group few -1 {both}; quorum few", 2),
+        (f"group none any {both}; quorum none", 2),
+        (f"witness none {KEYS[0].line()}; quorum none", 2),
         (f"group early any late; group late any {both}; quorum early", 2),
     ]:
         assert call(quorum) == code, quorum
@@ -360,6 +364,15 @@ def test_the_verifier_refuses_files_without_an_end(tmp_path: Path, call: tuple[s
     key = () if "--policy" in call else ("--key", SIGNER.verifier_key)
     done = subprocess.run([*limited, *call, *key], cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (1 if call == ("/dev/zero",) else 2, b"")
+
+
+def test_the_verifier_believes_no_part_of_a_longer_file(tmp_path: Path) -> None:
+    """A policy of which the end is not read may lack its quorum; roots, the one that counts."""
+    (tmp_path / "evidence").write_bytes(make_evidence().content())
+    start = f"log {SIGNER.verifier_key} https://library.example/log\nquorum none\n#"
+    start += " " * ((verify.LONGEST_POLICY + 1 - len(start)) % 3)  # what is read first ends between two characters
+    (tmp_path / "policy").write_text(f"{start}{'注' * verify.LONGEST_POLICY}\nquorum nobody\n")
+    assert verify.main([str(tmp_path / "evidence"), "--policy", str(tmp_path / "policy")]) == 2
 
 
 def test_an_archive_of_evidence_is_to_be_unpacked_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
