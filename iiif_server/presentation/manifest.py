@@ -236,8 +236,8 @@ def _metadata(work: Work) -> list[Json]:
         (LocalizedText("编号", "Identifier"), [record.identifier]),
         (_RIGHTS, [other_rights]),
     ]
-    present = [(label, [value for value in values if value]) for label, values in rows]
-    metadata = [{"label": bilingual(label), "value": plain("none", *values)} for label, values in present if values]
+    known = [(label, [value for value in values if value]) for label, values in rows]
+    metadata = [{"label": bilingual(label), "value": plain("none", *values)} for label, values in known if values]
     return metadata + ([_languages(record.language)] if record.language else [])
 
 
@@ -349,13 +349,13 @@ def _nav_date(record: Record) -> str | None:
     return f"{year[0]}-01-01T00:00:00Z" if year and int(year[0]) else None
 
 
-def _start(canvases: Sequence[Json]) -> Json | None:
+def _start(items: Sequence[Json]) -> Json | None:
     """Return a reference to the first canvas with a picture."""
-    return next(({"id": canvas["id"], "type": "Canvas"} for canvas in canvases if canvas["items"]), None)
+    return next(({"id": canvas["id"], "type": "Canvas"} for canvas in items if canvas["items"]), None)
 
 
-def _first_thumbnail(canvases: Sequence[Json]) -> list[Json] | None:
-    return next((canvas["thumbnail"] for canvas in canvases if "thumbnail" in canvas), None)
+def _first_thumbnail(items: Sequence[Json]) -> list[Json] | None:
+    return next((canvas["thumbnail"] for canvas in items if "thumbnail" in canvas), None)
 
 
 def _manifest_reference(summary: WorkSummary) -> Json:

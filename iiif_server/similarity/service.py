@@ -48,7 +48,7 @@ SEARCHES_A_MINUTE: Final = 6
 """Searches of one client in each process, of which it may make 3 at once (`client_budget.BURST_SECONDS`)."""
 
 _SECOND: Final = 0.3
-"""The part of the votes of a page that matches which another copy of it has at least."""
+"""The votes with which another copy of a page is still compared, at least, in parts of those of a copy that matches."""
 
 _QUOTA: Final = Quota(seconds=20, memory=1 << 30, niceness=10, file_bytes=1 << 20)
 

@@ -37,8 +37,8 @@ Token = int | str
 class Arranged:
     """Names in reading order.
 
-    `unknown` are sets of names whose order is not known, of which at most five are given; `equal` sets of names with
-    equal numbers and words, such as 卷一 and 卷1.
+    `unknown` are sets of names whose order is not known, `equal` sets of names with equal numbers and words: 卷一, 卷1.
+    Of each set, at most five names are given.
     """
 
     names: tuple[str, ...]

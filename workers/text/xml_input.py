@@ -47,7 +47,7 @@ def parse_html(content: bytes) -> Element:
 
 def children(element: Element, name: str) -> list[Element]:
     """Return the children with a name, in any namespace: files use wrong ones."""
-    return [child for child in element if local_name(child) == name]
+    return [each for each in element if local_name(each) == name]
 
 
 def child(element: Element, name: str) -> Element | None:
