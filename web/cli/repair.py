@@ -62,7 +62,7 @@ _MOST_ENDED: Final = 1000
 def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quarantine: bool) -> int:
     """用完好的副本修复损坏与缺失的文件。 Repair damaged and missing files from any store that has them intact."""
     repository = bootstrap(process_settings())
-    started = timestamp(repository.clock())
+    started = _await_new_second(repository)
     identifiers_given = [_known(repository, work) for work in dict.fromkeys(works)]
     with _execution(repository) as execution:
         if everything and not identifiers_given:
@@ -89,6 +89,17 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
         return EXIT_CONTENT
     is_done = all(job.state is JobState.DONE for job in ended) and all(each.key for each in outcome.left)
     return code if is_done else EXIT_SYSTEM
+
+
+def _await_new_second(repository: Repository) -> str:
+    """Return the time when a new second has begun.
+
+    The times of jobs are whole seconds: a repair that ended in the second before is not one that ended since.
+    """
+    before = timestamp(repository.clock())
+    while (now := timestamp(repository.clock())) == before:
+        time.sleep(_PAUSE_SECONDS / 10)
+    return now
 
 
 def _known(repository: Repository, work: str) -> str:
