@@ -25,8 +25,11 @@ Value = TypeVar("Value")
 _ROWS: Final = 16
 """Rows of a strip of the TIFF: enough to be fast, few enough to buffer little."""
 
-_ENTRY: Final = Struct("<HHII")
-_SHORT, _LONG = 3, 4
+_START: Final = b"II+\0" + (8).to_bytes(4, "little") + (16).to_bytes(8, "little")
+"""Little-endian BigTIFF with positions of 8 bytes, whose directory follows."""
+
+_ENTRY: Final = Struct("<HHQQ")
+_SHORT, _LONG = 3, 16
 
 
 class StripImage:
@@ -35,8 +38,8 @@ class StripImage:
     Read `image` once, from the top, in one operation that ends in an encoder. libvips replaces strips that fail by
     black ones, so call `check` before passing on anything that was encoded. Memory is that of two strips.
 
-    libvips reads it as an uncompressed TIFF, whose loader asks for one strip after the other. (The wheel has no loader
-    for a simpler format.)
+    libvips reads it as an uncompressed BigTIFF, whose loader asks for one strip after the other. (The wheel has no
+    loader for a simpler format. A plain TIFF cannot have more than 4 GiB.)
     """
 
     def __init__(self, width: int, height: int, strips: Iterator[NDArray[numpy.uint8]]) -> None:
@@ -91,31 +94,29 @@ class StripImage:
 
 
 def _header(width: int, height: int, bands: int) -> bytes:
-    """Return the part of the TIFF before its pixels (TIFF 6.0, sections 2 to 6)."""
+    """Return the part of the BigTIFF before its pixels (TIFF 6.0, sections 2 to 6, with 64 bits for each position)."""
     count = -(-height // _ROWS)
     row = width * bands
-    rows = numpy.full(count, _ROWS * row, "<u4")
-    rows[-1] = (height - (count - 1) * _ROWS) * row
+    lengths = numpy.full(count, _ROWS * row, "<u8")
+    lengths[-1] = (height - (count - 1) * _ROWS) * row
     entries = 10
-    depths = 8 + 2 + entries * _ENTRY.size + 4
-    tables = depths + 2 * 4
-    pixels = tables + 2 * rows.nbytes
-    starts = (pixels + numpy.arange(count, dtype="<u4") * (_ROWS * row)).astype("<u4")
+    tables = len(_START) + 8 + entries * _ENTRY.size + 8
+    pixels = tables + 2 * lengths.nbytes
+    starts = pixels + numpy.arange(count, dtype="<u8") * (_ROWS * row)
     tags = [
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
-        (258, _SHORT, bands, 8 if bands == 1 else depths),
+        (258, _SHORT, bands, int.from_bytes(b"\x08\x00" * bands, "little")),
         (259, _SHORT, 1, 1),
         (262, _SHORT, 1, 1 if bands == 1 else 2),
         (273, _LONG, count, pixels if count == 1 else tables),
         (277, _SHORT, 1, bands),
         (278, _LONG, 1, _ROWS),
-        (279, _LONG, count, int(rows[0]) if count == 1 else tables + rows.nbytes),
+        (279, _LONG, count, int(lengths[0]) if count == 1 else tables + lengths.nbytes),
         (284, _SHORT, 1, 1),
     ]
     directory = b"".join(_ENTRY.pack(*entry) for entry in tags)
-    prefix = b"II*\0" + (8).to_bytes(4, "little") + entries.to_bytes(2, "little") + directory + bytes(4)
-    return prefix + b"\x08\x00" * 4 + starts.tobytes() + rows.tobytes()
+    return _START + entries.to_bytes(8, "little") + directory + bytes(8) + starts.tobytes() + lengths.tobytes()
 
 
 def written_to(sink: Sink, write: Callable[[Any], Value]) -> None:

@@ -48,3 +48,13 @@ def test_error_of_the_sink_ends_the_stream() -> None:
     with pytest.raises(BrokenPipeError):
         written_to(sink, lambda target: flow.image.write_to_target(target, ".png"))
     assert len(taken) == 3
+
+
+@pytest.mark.slow
+def test_pixels_beyond_four_gibibytes_are_read() -> None:
+    """A position of 32 bits would wrap around, and libvips makes black pixels of what it cannot read."""
+    strip = numpy.full((64, 70_000, 3), 255, numpy.uint8)
+    count = 330
+    image = StripImage(70_000, 64 * count, iter([strip] * count))
+    assert image.image.shrink(64, 64).min() == 255
+    image.check()
