@@ -261,12 +261,12 @@ def test_ingest_tells_where_readers_find_a_work_if_the_public_address_is_known(
 ) -> None:
     repository = context.repository
     known = replace(repository.settings, base_url="https://books.example")
-    for settings, is_told in ((repository.settings, False), (known, True)):
+    for settings, is_shown in ((repository.settings, False), (known, True)):
         code, document, told = ingest_and_read(
             replace(context, repository=replace(repository, settings=settings)), deposit, capsys
         )
         page = f"https://books.example/works/{document['works'][0]['identifier']}\n"
-        assert (code, page in told) == (0, is_told)
+        assert (code, page in told) == (0, is_shown)
     withdraw(repository, document["works"][0]["identifier"], "試驗")
     context = replace(context, repository=replace(repository, settings=known))
     assert "books.example/works/" not in ingest_and_read(context, deposit, capsys)[2]
