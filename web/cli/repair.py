@@ -67,7 +67,7 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
     with _execution(repository) as execution:
         if everything and not identifiers_given:
             execution.run([sweep_job(store, ALL) for store in (PRIMARY, *repository.replicas)])
-        _await_running_repairs(repository, identifiers_given)
+        _await_running_repairs(repository, identifiers_given, terminal)
         if identifiers_given:
             jobs = [repair_work_job(work, quarantine=quarantine, derived=True) for work in identifiers_given]
         else:
@@ -118,18 +118,23 @@ def _may_be_at_fault(repository: Repository) -> bool:
     return is_rolled_back or repository.log_sequence.has_unlogged_events()
 
 
-def _await_running_repairs(repository: Repository, works: Sequence[str]) -> None:
+def _await_running_repairs(repository: Repository, works: Sequence[str], terminal: Terminal) -> None:
     """Wait until no worker repairs one of these works, or anything if none is given.
 
     A repair that is queued while it runs is run again, and would report nothing: findings end before their job does.
     The jobs of dead workers are queued again.
     """
 
-    def is_awaited(job: Job) -> bool:
-        return job.state is JobState.RUNNING and (not works or job.arguments.get("work") in works)
+    def running() -> list[Job]:
+        jobs = [job for kind in (REPAIR_STORES, REPAIR_WORK) for job, _ in repository.jobs.active(kind)]
+        wanted = [job for job in jobs if not works or job.arguments.get("work") in works]
+        return [job for job in wanted if job.state is JobState.RUNNING]
 
-    kinds = (REPAIR_STORES, REPAIR_WORK)
-    while any(is_awaited(job) for kind in kinds for job, _ in repository.jobs.active(kind)):
+    if jobs := running():
+        what = jobs[0].arguments.get("work") or "log"
+        zh = f"工作进程正在修复（{what}），等待其结束"
+        terminal.warn(LocalizedText(zh, f"A worker is repairing {what}; waiting until it has ended"))
+    while running():
         time.sleep(_PAUSE_SECONDS)
         release_jobs_of_dead_workers(repository)
         repository.jobs.release_expired()
