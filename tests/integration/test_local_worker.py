@@ -197,7 +197,7 @@ def test_a_local_worker_ends_with_a_server_that_is_killed(instance: Instance, re
 def test_commands_ingest_beside_a_local_worker(instance: Instance, tmp_path: Path) -> None:
     replica = tmp_path / "replica"
     instance.environment["SHANBEN_REPLICAS"] = str(replica)
-    deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=4, seed=10 * number) for number in range(3)]
+    deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=2, seed=10 * number) for number in range(3)]
     with instance.served():
         commands = [
             subprocess.Popen(instance.command("ingest", deposit), env=instance.environment, stdout=-1, stderr=-1)
@@ -209,8 +209,8 @@ def test_commands_ingest_beside_a_local_worker(instance: Instance, tmp_path: Pat
             document = json.loads(output)
             assert (len(document["works"]), document["unfinished"]) == (1, [])
         status = instance.run("status")
-    assert (status["works"], status["images"], status["preserved"]) == (3, 12, 3)
-    assert status["log"]["size"] == 15
+    assert (status["works"], status["images"], status["preserved"]) == (3, 6, 3)
+    assert status["log"]["size"] == 9
     assert status["failed"] == []
     assert instance.run("log", "verify")["ok"]
 
