@@ -21,6 +21,21 @@ from repository.storage.store import ObjectStore, read_if_present
 from repository.whole_numbers import parse_whole_number
 
 
+class RememberedCheckpointInvalid(LogInvalid):
+    """A checkpoint remembered outside the store that cannot be used: it is damaged, or no key of the log signed it."""
+
+    code = "integrity.remembered-checkpoint"
+    text = LocalizedText(
+        "数据目录中的 log.signed（使用 PostgreSQL 的，或为数据库中的一份）记有最新签发的检查点，现已损坏，或非本日志的"
+        "密钥所签；已停止签发。请从数据目录的备份恢复此文件。没有备份的，先运行 shanben log verify：别无其他问题，"
+        "且数据库未曾退回旧状态的，可将此文件改名，下次签发时自动重写",
+        "log.signed in the data folder, or with PostgreSQL the copy in the database, keeps the newest signed checkpoint"
+        " and is damaged, or no key of this log signed it; nothing more is signed. Put the file back from a backup of"
+        " the data folder. Without one, run shanben log verify: if it names no other fault, and the database was not"
+        " put back to an older state, rename the file; it is written again when the log is next signed",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SignedHead:
     """A verified checkpoint and the note that contains it."""
@@ -77,8 +92,11 @@ class SignedHeads:
         return [head for head in heads if head]
 
     def remembered(self) -> list[SignedHead]:
-        """Return the newest head from every memory of the writer lock. Raises `LogInvalid`."""
-        return [self.verify(note) for note in self._lock.remembered()]
+        """Return the newest head from every memory of the writer lock. Raises `RememberedCheckpointInvalid`."""
+        try:
+            return [self.verify(note) for note in self._lock.remembered()]
+        except LogInvalid as fault:
+            raise RememberedCheckpointInvalid from fault
 
     def _read(self, place: str) -> SignedHead | None:
         note = read_if_present(self._store, place)

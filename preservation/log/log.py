@@ -177,9 +177,16 @@ class ProvenanceLog:
                 problems.append(fault.message)
         if not self._store.exists(LOG_CHECKPOINT) and (any(head.size for head in heads) or has_tiles(self._store)):
             problems.append(checkpoint_lost().message)
-        elif len(heads) == 1 and not self._heads.remembered() and stored_size(self._store) > heads[0].size:
+        elif len(heads) == 1 and stored_size(self._store) > heads[0].size and not self._remembers():
             problems.append(checkpoint_outdated(heads[0].size).message)
         return heads, problems
+
+    def _remembers(self) -> bool:
+        """Return whether a checkpoint that can be used is remembered outside the store."""
+        try:
+            return bool(self._heads.remembered())
+        except LogInvalid:
+            return False
 
 
 def _require(index: int, size: int) -> None:

@@ -29,6 +29,7 @@ from itertools import islice
 from typing import Final
 
 from preservation.log import key_file
+from preservation.log.heads import RememberedCheckpointInvalid
 from preservation.log.key_file import KEY_FILE
 from preservation.log.log import ProvenanceLog
 from preservation.log.log_keys import LogKeys, parse_log_keys
@@ -41,7 +42,7 @@ from preservation.log.writer import Append
 from preservation.log.writer_lock import CheckpointFile, DatabaseWriterLock, FileWriterLock, WriterLock
 from preservation.premis import event_bytes, parse_event
 from repository.config import Settings
-from repository.errors import DependencyMissing, LogBusy, LogInvalid, SettingInvalid
+from repository.errors import DependencyMissing, EvidenceInvalid, LogBusy, LogInvalid, SettingInvalid
 from repository.localized import LocalizedText
 from repository.model.work import Event
 from repository.repository import Repository
@@ -154,7 +155,7 @@ def read_damaged_log(repository: Repository) -> ReadableLog:
 def remembered_size(repository: Repository) -> int:
     """Return the size of the newest checkpoint that is remembered outside the store; 0 without one.
 
-    Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
+    Its signature is not verified. Raises `RememberedCheckpointInvalid`, `StoreFault`, `DatabaseFault`.
     """
     return max((head.size for head in remembered_heads(repository)), default=0)
 
@@ -162,9 +163,12 @@ def remembered_size(repository: Repository) -> int:
 def remembered_heads(repository: Repository) -> list[TreeHead]:
     """Return the newest signed head from every place outside the store that keeps it, in no order.
 
-    Its signature is not verified. Raises `EvidenceInvalid`, `StoreFault`, `DatabaseFault`.
+    Its signature is not verified. Raises `RememberedCheckpointInvalid`, `StoreFault`, `DatabaseFault`.
     """
-    return [parse_checkpoint(parse_note(note).text).head for note in remembered_notes(repository)]
+    try:
+        return [parse_checkpoint(parse_note(note).text).head for note in remembered_notes(repository)]
+    except EvidenceInvalid as fault:
+        raise RememberedCheckpointInvalid from fault
 
 
 def remembered_notes(repository: Repository) -> list[bytes]:

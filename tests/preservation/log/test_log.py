@@ -19,6 +19,7 @@ from memory_log import MemoryWriterLock, temporary_signer
 from pymerkle import InmemoryTree
 
 from preservation.log import evidence, key_file, merkle, notes
+from preservation.log.heads import RememberedCheckpointInvalid
 from preservation.log.log import ProvenanceLog
 from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
@@ -256,6 +257,25 @@ def test_log_with_an_outdated_checkpoint_overwrites_no_entry_when_none_is_rememb
     (store / LOG_CHECKPOINT).write_bytes(newest)
     assert open_log(tmp_path).append([b"next"]) == first + second
     assert contents(open_log(tmp_path)) == [*entries(first + second), b"next"]
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0", b"", temporary_signer(SIGNER.origin).sign_note("another key\n")])
+def test_damaged_memory_of_the_checkpoint_is_named_with_its_remedy(tmp_path: Path, content: bytes) -> None:
+    open_log(tmp_path).append(entries(10))
+    (tmp_path / "log.signed").write_bytes(content)
+    [problem] = open_log(tmp_path).verify().problems
+    assert "log.signed" in problem.zh
+    with pytest.raises(RememberedCheckpointInvalid, match="log.signed in the data folder"):
+        open_log(tmp_path).append(entries(1, 10))
+    bundle = next((tmp_path / "store" / "log" / "tile" / "entries").rglob("10"))
+    whole = bundle.read_bytes()
+    bundle.write_bytes(whole[:-1])
+    assert len(open_log(tmp_path).verify().problems) > 1
+    bundle.write_bytes(whole)
+    (tmp_path / "log.signed").rename(tmp_path / "log.signed.damaged")
+    assert open_log(tmp_path).verify().ok
+    assert open_log(tmp_path).append(entries(1, 10)) == 10
+    assert contents(open_log(tmp_path)) == entries(11)
 
 
 @pytest.mark.parametrize("remembered", [True, False])
