@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from preservation.fixity.findings import FixityIncomplete
 from preservation.fixity.results import reason_text
 from repository import identifiers
 from repository.clock import timestamp
@@ -19,7 +20,7 @@ from repository.database.fixity_values import FixitySweep, RecordedFinding
 from repository.database.outbox import FINISHED, Job, NewJob
 from repository.errors import NotFound, StoreFault
 from repository.identifiers import Kind
-from repository.localized import LocalizedText
+from repository.localized import LocalizedText, counted
 from repository.repository import Repository
 from web.cli.examiner import opened_examiner
 from web.cli.fixity_report import report
@@ -174,7 +175,10 @@ class _Display:
 
 
 def _report(repository: Repository, ended: Sequence[Job], seconds: float, terminal: Terminal) -> int:
-    """Report what the sweeps found. Return the exit code: that of the gravest failure, 1 for findings, else 0."""
+    """Report what the sweeps found.
+
+    Return the exit code: that of the gravest failure, else 1 for findings, else 3 if a file was not checked, else 0.
+    """
     sweeps, code = [], 0
     for job in ended:
         number = (job.result or {}).get("sweep")
@@ -185,12 +189,15 @@ def _report(repository: Repository, ended: Sequence[Job], seconds: float, termin
         else:
             sweeps.append(sweep)
     findings = [finding for sweep in sweeps for finding in _findings(repository, sweep)]
-    _show(repository, sweeps, findings, terminal)
+    _show(sweeps, findings, terminal)
     terminal.result(_document(sweeps, findings, seconds))
     failures = [failure for failure in map(failure_of, sweeps) if failure]
     for failure in {failure.message: failure for failure in failures}.values():
         terminal.report_error(failure)
-    return max([code, *(EXIT_CODES[failure.branch] for failure in failures), EXIT_CONTENT if findings else 0])
+    if unchecked := sum(sweep.not_checked for sweep in sweeps):
+        _show_unchecked(repository, sweeps, unchecked, terminal)
+    content = EXIT_CONTENT if findings else EXIT_SYSTEM if unchecked else 0
+    return max([code, *(EXIT_CODES[failure.branch] for failure in failures), content])
 
 
 def _findings(repository: Repository, sweep: FixitySweep) -> Iterator[RecordedFinding]:
@@ -224,9 +231,7 @@ def _document(sweeps: Sequence[FixitySweep], findings: Sequence[RecordedFinding]
     }
 
 
-def _show(
-    repository: Repository, sweeps: Sequence[FixitySweep], findings: Sequence[RecordedFinding], terminal: Terminal
-) -> None:
+def _show(sweeps: Sequence[FixitySweep], findings: Sequence[RecordedFinding], terminal: Terminal) -> None:
     if terminal.as_json:
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
@@ -238,10 +243,20 @@ def _show(
         table.add_row(Text(store_label(sweep.store)), *map(grouped, counts), byte_size(sweep.bytes))
     PrintableConsole().print(table)
     _show_findings(findings, terminal)
+
+
+def _show_unchecked(repository: Repository, sweeps: Sequence[FixitySweep], unchecked: int, terminal: Terminal) -> None:
+    """Show that files were not checked, and why."""
     for sweep in sweeps:
         for reason in map(reason_text, repository.fixity.reasons(sweep.store, sweep.id, _MOST_REASONS)):
             if reason:
                 terminal.write(LocalizedText(f"未查：{reason.zh}", f"Not checked: {reason.en}"))
+    reason = LocalizedText(
+        f"有 {unchecked} 个文件未查；待原因消除后，请运行 shanben fixity run --all",
+        f"{counted(unchecked, 'file was', 'files were')} not checked; run shanben fixity run --all when the cause is"
+        " gone",
+    )
+    terminal.report_error(FixityIncomplete(reason=reason))
 
 
 def _show_findings(findings: Sequence[RecordedFinding], terminal: Terminal) -> None:

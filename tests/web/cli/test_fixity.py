@@ -103,6 +103,18 @@ def test_damage_is_shown_and_one_work_can_be_checked(work: str) -> None:
     assert "shanben repair" in shown.messages + shown.output
 
 
+def test_files_that_were_not_checked_are_no_clean_check(work: str) -> None:
+    assert fixity("run", "--all").code == 0
+    Path("var/log.signed").write_bytes(b"damaged")
+    done = fixity("run", "--all", "--json")
+    assert (done.code, done.document["findings"]) == (3, [])
+    assert done.document["not_checked"] > 0
+    assert "not checked; run shanben fixity run --all" in done.messages
+    assert "Not checked: log.signed in the data folder" in done.messages
+    flip(FolderStore(Path("var/store")), f"{ocfl_object(work)}/v1/content/metadata/work.json")
+    assert fixity("run", "--all").code == 1
+
+
 @pytest.mark.parametrize("arguments", [("--work", mint(Kind.WORK)), ("--work", "x"), ("--store", "elsewhere")])
 def test_what_is_unknown_is_a_wrong_call(work: str, arguments: tuple[str, str]) -> None:
     assert fixity("run", *arguments, "--json").code == 2
