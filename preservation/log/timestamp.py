@@ -34,12 +34,16 @@ from rfc3161_client import (
 
 from preservation.log.notes import Note, Signature
 from repository.clock import timestamp
-from repository.errors import EvidenceInvalid, SettingInvalid
+from repository.errors import EvidenceInvalid, RequestInvalid, SettingInvalid
+from repository.local_files import read_start
 from repository.localized import LocalizedText
 from repository.network.http_client import ServiceUnavailable, is_service_url, post
 
 REQUEST_SECONDS: Final = 10.0
 """The seconds that connecting to an authority, and each read from it, may take."""
+
+LONGEST_ROOTS: Final = 1 << 24
+"""The most bytes of a file of root certificates."""
 
 _DONE: Final = 200
 _TYPE: Final = "application/timestamp-query"
@@ -110,8 +114,15 @@ def verify_timestamp(note: Note, roots: Sequence[x509.Certificate]) -> Timestamp
 
 def read_roots(path: str) -> list[x509.Certificate]:
     """Return the certificates of a PEM file; '' gives none. Raises `SettingInvalid`."""
+    if not path:
+        return []
     try:
-        return x509.load_pem_x509_certificates(Path(path).read_bytes()) if path else []
+        content = read_start(Path(path), LONGEST_ROOTS)
+        if len(content) > LONGEST_ROOTS:
+            raise ValueError(f"> {LONGEST_ROOTS} bytes")
+        return x509.load_pem_x509_certificates(content)
+    except RequestInvalid as fault:
+        raise SettingInvalid(name="tsa_certificates", reason=fault.message) from fault
     except (OSError, ValueError) as fault:
         raise SettingInvalid(name="tsa_certificates", reason=str(fault)) from fault
 

@@ -23,6 +23,7 @@ from preservation.store_identity import verify_primary
 from repository.clock import utc_time
 from repository.config import Settings, process_settings
 from repository.errors import DependencyMissing, EvidenceInvalid, RequestInvalid
+from repository.local_files import read_start
 from repository.localized import LocalizedText, counted
 from repository.model.work_json import to_json_types
 from repository.repository import Repository, open_repository
@@ -164,12 +165,6 @@ def check(
     document = {"ok": True, "index": verified.index, "size": verified.size, "event": to_json_types(event)}
     document["timestamp"] = timestamp_json(stamp) if stamp else None
     terminal.result(document | {"witnesses": witnesses_json(verified.cosigners)})
-
-
-def read_start(path: Path, most: int) -> bytes:
-    """Return the content of a file, or of a longer one so much of it that it is refused: it may have no end."""
-    with path.open("rb") as file:
-        return file.read(most + 1)
 
 
 def verify_by_keys(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,11 +24,21 @@ def shanben(tmp_path: Path) -> ShanbenHere:
     return ShanbenHere(tmp_path)
 
 
+KEY = ("--key", SIGNER.verifier_key)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code"),
-    [(("/dev/zero", "--key", SIGNER.verifier_key), 1), (("evidence", "--policy", "/dev/zero"), 2)],
+    "arguments",
+    [
+        *((file, *KEY) for file in ("/dev/zero", "pipe")),
+        *(("evidence", "--policy", file) for file in ("/dev/zero", "pipe")),
+        *(("evidence", *KEY, "--roots", file) for file in ("/dev/zero", "pipe", "endless")),
+    ],
 )
-def test_file_without_an_end_is_refused(shanben: ShanbenHere, arguments: tuple[str, ...], code: int) -> None:
+def test_file_without_an_end_is_refused(shanben: ShanbenHere, arguments: tuple[str, ...]) -> None:
+    os.mkfifo(shanben.folder / "pipe")
+    with (shanben.folder / "endless").open("wb") as file:
+        file.truncate(1 << 40)
     limited = ["sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh", SHANBEN, "log", "check"]
     done = subprocess.run(
         [*limited, *arguments],
@@ -38,8 +49,24 @@ def test_file_without_an_end_is_refused(shanben: ShanbenHere, arguments: tuple[s
         timeout=60,
         check=False,
     )
-    assert done.returncode == code
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/dev/stdin", "/proc/self/fd/0"])
+def test_evidence_is_read_from_a_pipe_that_is_standard_input(shanben: ShanbenHere, place: str) -> None:
+    done = subprocess.run(
+        [SHANBEN, "log", "check", place, *KEY, "--json"],
+        cwd=shanben.folder,
+        env=shanben.environment,
+        input=(shanben.folder / "evidence").read_bytes(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"not a regular file" not in done.stderr
+    assert done.returncode == 1, done.stderr
+    assert b"event" in done.stderr, done.stderr
 
 
 def test_empty_key_is_no_key_of_this_machine(shanben: ShanbenHere) -> None:
