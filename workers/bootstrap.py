@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from preservation.fixity.canaries import prepare_canaries
 from preservation.log import key_file
-from preservation.log.log_keys import parse_log_keys
 from preservation.log.sequencer import load_signer, log_key
 from preservation.log.signing_key import Signer, check_origin
 from preservation.log.tiles import has_tiles
@@ -26,8 +25,9 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import Busy, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
-from repository.storage.address import S3_SCHEME
 from workers.published_edition import prepare_edition
+from workers.store_preparation import prepare_store
+from workers.tasks.log_keys import finish_change
 
 _WAIT_SECONDS: Final = 60.0
 
@@ -75,15 +75,6 @@ def bootstrap_to_serve(settings: Settings) -> StoreFault | None:
     return None
 
 
-def prepare_store(address: str, settings: Settings) -> None:
-    """Create the bucket of an S3 address if it does not exist. A folder needs nothing. Raises `SystemFault`."""
-    if address.startswith(S3_SCHEME):
-        # boto3 takes as long to import as everything else together, and only S3 needs it.
-        from repository.storage.s3_admin import prepare_bucket  # noqa: PLC0415
-
-        prepare_bucket(address, settings)
-
-
 def prepare_repository(repository: Repository) -> Repository:
     """Recognise the store, prepare the log's key and declare the store an OCFL storage root. Return the repository.
 
@@ -118,18 +109,10 @@ def _prepare_key(repository: Repository) -> None:
         signer = load_signer(settings)
         log_sequence.register_log(signer.origin, signer.keys.text())
     elif has_key:
-        _finish_change(repository)
+        finish_change(repository)
     if passphrase and has_key and not settings.is_read_only:
         key_file.encrypt_file(settings.keys, passphrase)
     _check_key(repository)
-
-
-def _finish_change(repository: Repository) -> None:
-    """Register the keys of the key file if they follow from the registered ones: a change of keys was interrupted."""
-    registered = parse_log_keys(repository.log_sequence.verifier_keys() or "")
-    held = load_signer(repository.settings).keys
-    if held.name == registered.name and held.knows(registered) and not registered.knows(held):
-        repository.log_sequence.replace_keys(held.name, held.text())
 
 
 def _check_key(repository: Repository) -> None:

@@ -25,9 +25,10 @@ from web.cli.store_option import PRIMARY_LABEL, replica_named, unknown_store
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size
-from workers.bootstrap import bootstrap, prepare_store
+from workers.bootstrap import bootstrap
 from workers.maintenance.copy_store import StoreCopied, copy_store
 from workers.maintenance.restore_store import restore_store
+from workers.store_preparation import prepare_store
 from workers.tasks.replicate import replication_jobs
 
 

@@ -5,9 +5,9 @@
 2. **Retire**: remove the private parts of the old keys from the file, then note their retirement in the database. They
    stay listed, and verify the checkpoints of their time.
 
-Each change is an event of the log. A process killed between file and database leaves a change that the next
-`shanben init` or worker finishes (`workers/bootstrap.py`). The other machines that sign need the new key file; until
-they have it, they refuse to sign.
+Each change is an event of the log, staged before the database has the new keys. A process killed between file and
+database leaves a change that the next change, `shanben init` or worker finishes (`workers/tasks/log_keys.py`). The
+other machines that sign need the new key file; until they have it, they refuse to sign.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from preservation.log.log_keys import LogKeys
 from preservation.log.notes import Algorithm, VerifierKey, parse_note
 from preservation.log.sequencer import load_signer, log_key, open_log, record_events
 from preservation.log.signing_key import signing_key_missing
-from preservation.log_events import key_event
 from repository.clock import timestamp
 from repository.errors import Busy, NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
-from workers.tasks.log_events import occasion, stage
+from workers.tasks.log_keys import finish_change, replace_keys
 
 _WAIT_SECONDS: Final = 60.0
 
@@ -37,9 +36,8 @@ def rotate_keys(repository: Repository) -> LogKeys:
     with _locked(repository):
         before = _held(repository)
         after = key_file.add_keys(settings.keys, timestamp(repository.clock()), settings.signing_passphrase())
-        repository.log_sequence.replace_keys(after.name, after.text())
-    added = [each.key for each in after.signing if each not in before.signing]
-    _record(repository, added, "added", open_log(repository).size)
+        replace_keys(repository, before, after)
+    record_events(repository)
     return after
 
 
@@ -56,8 +54,8 @@ def retire_keys(repository: Repository, key_ids: Collection[str] = ()) -> LogKey
         size = open_log(repository).size
         _require_signed(repository, [each.key for each in before.signing if each.key not in retired])
         after = key_file.retire_keys(settings.keys, retired, size, settings.signing_passphrase())
-        repository.log_sequence.replace_keys(after.name, after.text())
-    _record(repository, retired, "retired", size)
+        replace_keys(repository, before, after)
+    record_events(repository)
     return after
 
 
@@ -66,7 +64,9 @@ def _locked(repository: Repository) -> AbstractContextManager[object]:
 
 
 def _held(repository: Repository) -> LogKeys:
-    """Return the keys of this machine, which must be those that sign the log."""
+    """Return the keys of this machine, which must be those that sign the log. An interrupted change is finished."""
+    if repository.log_sequence.verifier_keys() and (repository.settings.keys / key_file.KEY_FILE).exists():
+        finish_change(repository)
     if isinstance(log_key(repository), LogKeys):
         raise signing_key_missing()
     return load_signer(repository.settings).keys
@@ -92,10 +92,3 @@ def _require_signed(repository: Repository, remaining: Sequence[VerifierKey]) ->
             "no remaining Ed25519 key has signed the newest checkpoint; run shanben keys rotate first",
         )
         raise RequestInvalid(part=LocalizedText("停用的密钥", "keys to retire"), reason=reason)
-
-
-def _record(repository: Repository, keys: Sequence[VerifierKey], change: str, size: int) -> None:
-    """Log a change of keys, and have the log signed by the keys that sign it now."""
-    now = occasion(repository)
-    stage(repository, [key_event(now, key.line(), change=change, size=size) for key in keys])
-    record_events(repository)

@@ -20,8 +20,8 @@ from repository.database.outbox import Job, NewJob
 from repository.errors import StoreDenied
 from repository.repository import Repository
 from repository.storage.address import store_name
-from workers.bootstrap import prepare_store
 from workers.execution.context import TaskContext
+from workers.store_preparation import prepare_store
 from workers.tasks.delete import erase_copied_meanwhile
 from workers.tasks.jobs import replicate_work_job
 

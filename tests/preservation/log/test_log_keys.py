@@ -189,7 +189,19 @@ class TestRotation:
         prepare_repository(repository)
         assert log_keys(repository) == held != registered
         logged(repository, "two")
-        assert open_log(repository).verify().ok
+        log = open_log(repository)
+        assert log.verify().ok
+        details = [parse_event(entry).detail for entry in log.entries(0, log.size)]
+        changes = [detail["change"] for detail in details if detail.get(ACT) == Act.KEY]
+        assert changes == (["added"] * 4 if change == "rotate" else ["added", "added", "retired"])
+
+    def test_a_change_that_was_killed_is_finished_by_the_next_change(self, repository: Repository) -> None:
+        logged(repository, "one")
+        killed = key_file.add_keys(repository.settings.keys, "2026-01-02T00:00:00Z")
+        assert [each for each in rotate_keys(repository).keys if each in killed.keys] == list(killed.keys)
+        log = open_log(repository)
+        details = [parse_event(entry).detail for entry in log.entries(0, log.size)]
+        assert [detail["change"] for detail in details if detail.get(ACT) == Act.KEY] == ["added"] * 4
 
     def test_a_machine_with_an_old_key_file_refuses_to_sign(self, repository: Repository) -> None:
         path = repository.settings.keys / KEY_FILE

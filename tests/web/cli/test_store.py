@@ -18,7 +18,7 @@ from repository.storage.address import store_name
 from repository.storage.folder import FolderStore
 from repository.storage.store import ObjectStore, open_store_at
 from web.cli.main import main
-from workers.bootstrap import prepare_store
+from workers.store_preparation import prepare_store
 
 pytestmark = pytest.mark.slow
 
