@@ -30,7 +30,8 @@ CODE := $(PACKAGES) tests
 # Three test processes for two cores, since tests wait for servers, child processes and disks. Each runs tests in their
 # order, which shares fixtures, and takes over tests when it has none left.
 PYTEST_ARGS ?= -n 3 --dist worksteal
-CHECK_ARGS ?= $(PYTEST_ARGS)
+# Unit tests wait for nothing, so a process for each core is fastest.
+CHECK_ARGS ?= -n 2 --dist worksteal
 # Debian's packages of the decoders with which tests compare the verdict on damaged masters.
 DECODERS := libjpeg-turbo-progs libopenjp2-tools libtiff-tools pngcheck webp
 # Debian's packages of the servers that tests start; the services that the packages themselves start are not used.

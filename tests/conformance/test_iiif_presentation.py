@@ -36,6 +36,8 @@ from repository.model.work import (
     WorkSummary,
 )
 
+pytestmark = pytest.mark.slow
+
 BEHAVIORS = ["paged", "individuals", "continuous", "unordered", "facing-pages", "non-paged", "multi-part", "hidden"]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LANGUAGES = ["lzh", "zh-Hant", "mnc", "en", "es-419", "ja"]

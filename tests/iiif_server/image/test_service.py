@@ -755,6 +755,7 @@ def without_length(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name != "content-length"}
 
 
+@pytest.mark.slow
 class TestClientBudget:
     REQUEST = "0,0,1400,1000/,1000/90/default.png"
 

@@ -84,6 +84,7 @@ def test_answer_of_one_pixel_in_width_or_height_is_a_picture_of_its_size_in_ever
     picture.load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_strips", [False, True])
 @pytest.mark.parametrize("quality", list(Quality))
 @pytest.mark.parametrize("wanted", list(OutputFormat))

@@ -13,6 +13,8 @@ from iiif_server.similarity.features import reduced
 from iiif_server.similarity.functions import confidence, is_match
 from iiif_server.similarity.records import Alignment
 
+pytestmark = pytest.mark.slow
+
 Pixels = npt.NDArray[np.uint8]
 IDENTITY = np.eye(3)
 MATCHES = 50

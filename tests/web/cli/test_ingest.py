@@ -96,6 +96,7 @@ def states(jobs: Jobs, deposits: list[Path]) -> list[JobState | None]:
     return [job.state if job else None for job in queued]
 
 
+@pytest.mark.slow
 def test_ingest_queues_and_lists_every_deposit_while_the_broker_is_away(tmp_path: Path, deposits: list[Path]) -> None:
     repository, terminal = (
         repository_with_broker(tmp_path, f"redis://127.0.0.1:{reserve_port()}/0"),

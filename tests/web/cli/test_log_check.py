@@ -13,6 +13,8 @@ from memory_log import temporary_signer
 from preservation.log import evidence, merkle
 from preservation.log.notes import Checkpoint
 
+pytestmark = pytest.mark.slow
+
 SIGNER = temporary_signer("library.example/log")
 
 

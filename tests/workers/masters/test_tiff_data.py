@@ -159,6 +159,7 @@ def test_no_bit_of_deflated_data_can_be_flipped_unnoticed(layout: str, where: fl
     assert (page_of(flipped).asarray() == SAMPLES).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 @given(st.integers(-40, 40))
 def test_deflated_data_of_any_length_is_whole(blocks: int, more: int) -> None:

@@ -35,6 +35,8 @@ from workers.tasks.jobs import replicate_log_job
 from workers.tasks.replicate import replicate_log
 from workers.tasks.witness import request_timestamp as run_timestamp_job
 
+pytestmark = pytest.mark.slow
+
 TEXT = "library.example/log\n3\nAAAA\n"
 
 
