@@ -305,9 +305,7 @@ def watched_memory(web: Web) -> Iterator[list[int]]:
 
 @pytest.mark.alone
 class TestTilesBesideCrawlers:
-    ROUNDS, TILES, TRIES = 5, 400, 3
-    SCHEDULING = 0.01
-    """Seconds that a process may wait for a core while all work. A tile behind a rendering would wait far longer."""
+    ROUNDS, TILES, TRIES = 5, 400, 6
 
     def test_renderings_do_not_delay_tiles(self, library: tuple[Path, str]) -> None:
         """The median of several rounds' p99, by turns without and with crawlers; again if the machine was busy."""
@@ -315,10 +313,9 @@ class TestTilesBesideCrawlers:
             self.reads(web)
             for _ in range(self.TRIES):
                 idle, busy = self.rounds(web)
-                if busy <= 2 * idle + self.SCHEDULING:
+                if busy <= 2 * idle:
                     break
-        figures = f"p99 {busy * 1000:.1f} ms beside crawlers, {idle * 1000:.1f} ms without"
-        assert busy <= 2 * idle + self.SCHEDULING, figures
+        assert busy <= 2 * idle, f"p99 {busy * 1000:.1f} ms beside crawlers, {idle * 1000:.1f} ms without"
 
     def rounds(self, web: Web) -> tuple[float, float]:
         idle, busy = [], []
