@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 from prerequisites import require
 from shared_application import share_compiled
 from shared_dialect import share_dialect
+from temporary_files import keep_temporary_files_in_memory
 
 from repository.config import Settings
 from repository.repository import memory_repository
@@ -54,6 +55,7 @@ SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgr
 def pytest_configure() -> None:
     """Let the processes that tests start keep their bytecode, and this one its compiled SQL, templates and routes."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    keep_temporary_files_in_memory()
     share_dialect()
     share_compiled()
 
