@@ -33,7 +33,8 @@ WILDCARD: Final = "□"
 """Matches any one character when it is in a query. Texts have it where a character cannot be read.
 
 A phrase with it is sought in two readings of a text: its tokens (`fold`), and its characters (`fold_single`). In the
-first ㍿ is the four characters that it stands for, in the second it is one.
+first ㍿ is the four characters that it stands for, in the second it is one. A ㍿ of the phrase is found in the second
+where the text has ㍿ and where it has the four characters.
 """
 
 

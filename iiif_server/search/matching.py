@@ -37,16 +37,28 @@ class Phrase:
         """Whether a character of the phrase stands for any; the only one of a phrase stands for itself."""
         return WILDCARD in self.variant and bool(self.variant.strip(WILDCARD))
 
-    def pattern(self, tier: Tier, between: str = "") -> re.Pattern[str]:
-        """Return the pattern of the phrase in a tier; `between` is the pattern of what may stand between characters."""
-        wild = self.has_wildcard
-        parts = ["[^\n]" if each == WILDCARD and wild else re.escape(each) for each in self.tokens(tier)]
-        return re.compile(between.join(parts))
+    def pattern(self, tier: Tier, between: str = "", *, single: bool = False) -> re.Pattern[str]:
+        """Return the pattern of the phrase in a tier, in the reading of `fold_single` if `single`.
+
+        `between` is the pattern of what may stand between characters.
+        """
+        wild = "[^\n]" if self.has_wildcard else WILDCARD
+        if single:
+            parts = [_in_single_reading(each, fold(each, tier), between) for each in self.exact]
+        else:
+            parts = [re.escape(each) for each in self.tokens(tier)]
+        return re.compile(between.join(wild if part == WILDCARD else part for part in parts))
 
 
 def phrase_of(text: str) -> Phrase:
     """Return the phrase that a text is."""
     return Phrase(*(fold(text, tier) for tier in TIERS))
+
+
+def _in_single_reading(character: str, tokens: str, between: str) -> str:
+    """Return the pattern of a character of a phrase: one that stands for several tokens is itself, or these."""
+    several = between.join(map(re.escape, tokens))
+    return f"(?:{re.escape(character)}|{several})" if len(tokens) > 1 else several
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,7 @@ class _BlockCharacters:
     """
 
     def __init__(self, block: Block, *, single: bool = False) -> None:
-        self._single = single
+        self.single = single
         self.lines: list[tuple[BlockPage, int, BlockLine]] = [
             (page, number, line)
             for page in (*block.pages, *block.tail)
@@ -120,22 +132,26 @@ class _BlockCharacters:
 
     def _places_of(self, line: int) -> list[int]:
         if line not in self._places:
-            self._places[line] = fold_positions(self.lines[line][2].text, Tier.VARIANT, single=self._single)[1]
+            self._places[line] = fold_positions(self.lines[line][2].text, Tier.VARIANT, single=self.single)[1]
         return self._places[line]
 
 
 def contains(block: Block, phrase: Phrase, tier: Tier) -> bool:
     """Return whether a phrase is in a block in a tier."""
-    pattern = phrase.pattern(tier)
-    if pattern.search(block.tokens(tier)):
+    if phrase.pattern(tier).search(block.tokens(tier)):
         return True
-    return phrase.has_wildcard and pattern.search(block.tokens(tier, fold_single)) is not None
+    return phrase.has_wildcard and _is_in_single(block.tokens(tier, fold_single), phrase, tier)
 
 
 def is_in(text: str, phrase: Phrase, tier: Tier) -> bool:
     """Return whether a phrase is in a text in a tier."""
-    pattern = phrase.pattern(tier)
-    return bool(pattern.search(fold(text, tier)) or (phrase.has_wildcard and pattern.search(fold_single(text, tier))))
+    if phrase.pattern(tier).search(fold(text, tier)):
+        return True
+    return phrase.has_wildcard and _is_in_single(fold_single(text, tier), phrase, tier)
+
+
+def _is_in_single(tokens: str, phrase: Phrase, tier: Tier) -> bool:
+    return phrase.pattern(tier, single=True).search(tokens) is not None
 
 
 def hits_in(block: Block, phrase: Phrase) -> Iterator[Hit]:
@@ -160,7 +176,7 @@ def _without_doubles(hits: Iterable[Hit]) -> Iterator[Hit]:
 
 
 def _hits(characters: _BlockCharacters, phrase: Phrase) -> Iterator[Hit]:
-    pattern = phrase.pattern(Tier.VARIANT, between="\n*")
+    pattern = phrase.pattern(Tier.VARIANT, between="\n*", single=characters.single)
     match = pattern.search(characters.tokens)
     while match:
         places = characters.places(*match.span())
@@ -188,14 +204,15 @@ def _hit(characters: _BlockCharacters, places: list[tuple[int, int]], phrase: Ph
 def _tier(matched: str, phrase: Phrase) -> Tier:
     """Return the first tier in which the matched text is the phrase."""
     for tier in (Tier.EXACT, Tier.FOLDED):
-        if any(_equals(folded(matched, tier), phrase, tier) for folded in (fold, fold_single)):
+        if any(_equals(matched, phrase, tier, single=single) for single in (False, True)):
             return tier
     return Tier.VARIANT
 
 
-def _equals(tokens: str, phrase: Phrase, tier: Tier) -> bool:
-    """Return whether tokens are a phrase, or have it: the first or the last character may stand for several."""
-    found = phrase.pattern(tier).search(tokens)
+def _equals(matched: str, phrase: Phrase, tier: Tier, *, single: bool) -> bool:
+    """Return whether a text is a phrase, or has it: the first or the last character may stand for several."""
+    tokens = fold_single(matched, tier) if single else fold(matched, tier)
+    found = phrase.pattern(tier, single=single).search(tokens)
     return found is not None and (len(tokens) == len(phrase.tokens(tier)) or tier is not Tier.EXACT)
 
 
