@@ -20,6 +20,7 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from repository.errors import ShanbenError
+from repository.loading import loading
 from repository.sandbox.boundary import give_up_rights
 from repository.sandbox.channel import Channel
 from repository.sandbox.frames import FrameKind, FrameSocket, SentCall, decode, describe_error, encode
@@ -63,9 +64,10 @@ def run_child(argument: str) -> None:
     """Carry out the orders, an argument of the command line."""
     orders = msgspec.json.decode(argument, type=Orders)
     _limit(orders)  # 1
-    for name in _CODECS:
-        codecs.lookup(name)
-    functions = {address: _load(address) for address in orders.functions}
+    with loading():
+        for name in _CODECS:
+            codecs.lookup(name)
+        functions = {address: _load(address) for address in orders.functions}
     frames = FrameSocket(socket.socket(fileno=orders.socket))
     active = give_up_rights(orders.layers, orders.scratch)  # 2
     threading.Thread(target=_exit_with_parent, args=(orders.life,), daemon=True).start()
