@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
 from iiif_server.pyramid.file import read_directory
 from iiif_server.pyramid.grid import TileGrid
-from iiif_server.render.assemble import ReadTiles
 from repository.errors import PyramidCorrupt
 from repository.model.work import Pyramid
 from repository.sandbox.frames import FrameInvalid
 from repository.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from iiif_server.render.assemble import ReadTiles  # which loads NumPy
 
 
 def open_tiles(store: ObjectStore, pyramid: Pyramid) -> tuple[TileGrid, ReadTiles]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from repository.database.outbox import Job
+from workers.execution.context import TaskContext
 from workers.execution.runner import Task
 from workers.tasks import jobs
 from workers.tasks.access import preserve_access
@@ -12,7 +14,6 @@ from workers.tasks.alarms import watch_preservation
 from workers.tasks.check_files import check_files
 from workers.tasks.correct_text import correct_text
 from workers.tasks.delete import delete_copy, delete_work
-from workers.tasks.features import describe_work, index_features
 from workers.tasks.harvest import harvest_source
 from workers.tasks.ingest import ingest
 from workers.tasks.ingest_page import ingest_page
@@ -27,6 +28,20 @@ from workers.tasks.sequence_events import sequence_events
 from workers.tasks.sweep import sweep_store
 from workers.tasks.texts import add_texts
 from workers.tasks.witness import ask_witnesses, request_timestamp
+
+
+def _describe_work(context: TaskContext, job: Job) -> Mapping[str, object]:
+    # Imported here because NumPy takes a tenth of a second to load, and hardly a command runs this task.
+    from workers.tasks.features import describe_work  # noqa: PLC0415
+
+    return describe_work(context, job)
+
+
+def _index_features(context: TaskContext, job: Job) -> Mapping[str, object]:
+    from workers.tasks.features import index_features  # noqa: PLC0415 - as above
+
+    return index_features(context, job)
+
 
 TASKS: Final[Mapping[str, Task]] = {
     jobs.INGEST: ingest,
@@ -43,8 +58,8 @@ TASKS: Final[Mapping[str, Task]] = {
     jobs.REQUEST_TIMESTAMP: request_timestamp,
     jobs.REPAIR_WORK: repair_work,
     jobs.REPAIR_STORES: repair_stores,
-    jobs.DESCRIBE_WORK: describe_work,
-    jobs.INDEX_FEATURES: index_features,
+    jobs.DESCRIBE_WORK: _describe_work,
+    jobs.INDEX_FEATURES: _index_features,
     jobs.INDEX_CHANGES: index_changes,
     jobs.SWEEP_STORE: sweep_store,
     jobs.CHECK_FILES: check_files,
