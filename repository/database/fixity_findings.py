@@ -54,6 +54,11 @@ class FixityFindings:
         """Return at most `limit` findings that are no longer open and whose identifiers follow `after`."""
         return self._list(~_IS_OPEN, FixityFindingRow.id > after, limit=limit)
 
+    def repaired_findings(self, start: str, *, after: int = 0, limit: int) -> list[RecordedFinding]:
+        """Return at most `limit` findings that repairs have ended since `start`, with identifiers after `after`."""
+        is_repaired = FixityFindingRow.state == FindingState.REPAIRED.value
+        return self._list(is_repaired, FixityFindingRow.ended >= start, FixityFindingRow.id > after, limit=limit)
+
     def findings_of_work(self, work: str, limit: int = 1000) -> list[RecordedFinding]:
         """Return at most `limit` findings about a work, in any state and in all stores."""
         return self._list(FixityFindingRow.work == work, limit=limit)

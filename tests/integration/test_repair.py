@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from subprocess import PIPE
+from typing import cast
 
 import pytest
 from command_line import SHANBEN, Shanben, ShanbenHere
 from deposits import write_deposit
 from server_process import running
 from servers import RedisServer
+
+from repository.config import Settings
+from repository.database.outbox import NewJob
+from repository.repository import open_repository
+from workers.deposit.examiner import ChildDepositExaminer
+from workers.execution.context import TaskContext
+from workers.execution.liveness import registered_worker
+from workers.execution.runner import Runner
+from workers.tasks.jobs import REPAIR_WORK
+from workers.tasks.registry import TASKS
+from workers.tasks.repair import repair_work
 
 pytestmark = pytest.mark.integration
 
@@ -148,8 +164,37 @@ def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: Shanb
     assert shanben.run_json("repair", "--all").code == 0
 
 
+def test_what_a_worker_repairs_meanwhile_is_reported_though_its_job_runs_again(
+    shanben: ShanbenHere, folder: Path, examiner: ChildDepositExaminer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    flip(masters(folder / "var" / "store")[0])
+    assert shanben.run("fixity", "run", "--all").code == 1
+    repository = open_repository(Settings(data=folder / "var", replicas=("replica",)))
+    context = TaskContext(repository, examiner)
+    [(queued, _)] = repository.jobs.active(REPAIR_WORK)
+    with registered_worker(repository) as holder:
+        Runner(context, TASKS, holder, patience=60.0).run(queued.key)  # it claims the work
+        job = repository.jobs.start(queued.key, holder, 60.0)
+        assert job
+        with shanben.start("repair", "--json", stdout=PIPE, stderr=PIPE) as command:
+            assert "A worker is repairing" in command.stderr.readline()
+            result = repair_work(context, job)
+            repository.jobs.enqueue(NewJob(job.key, job.kind, job.arguments))  # as a sweep does when it ends
+            repository.jobs.finish(job.key, holder, cast(Mapping[str, object], result))
+            output, errors = command.communicate(timeout=60)
+    assert command.returncode == 0, errors
+    repaired = json.loads(output)["repaired"]
+    assert ("store", "0001.tif", "replica") in {
+        (each["store"], each["key"].rpartition("/")[2], each["from"]) for each in repaired
+    }
+
+
 def test_worker_repairs_what_a_check_has_found(redis: RedisServer, tmp_path: Path) -> None:
-    shanben = Shanben(tmp_path, broker=redis.url, replicas="replica")
+    # A check that begins by itself might find the damage, and have it repaired, before the command begins.
+    hour = datetime.now().astimezone().hour
+    hours = f"{(hour + 12) % 24}-{(hour + 13) % 24}"
+    shanben = Shanben(tmp_path, broker=redis.url, replicas="replica", fixity_hours=hours)
     with (tmp_path / "worker.log").open("ab") as log:
         environment = shanben.environment
         with running([SHANBEN, "worker"], cwd=tmp_path, env=environment, stdout=log, stderr=log) as worker:

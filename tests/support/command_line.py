@@ -55,14 +55,16 @@ class Shanben:
         """Run a command with ``--json``."""
         return self.run(*arguments, "--json", **settings)
 
-    def start(self, *arguments: object, stdout: Any = subprocess.DEVNULL) -> AbstractContextManager[Any]:
+    def start(
+        self, *arguments: object, stdout: Any = subprocess.DEVNULL, stderr: Any = subprocess.DEVNULL
+    ) -> AbstractContextManager[Any]:
         """Run a command beside the test; it is killed at the end of the context."""
         return running(
             [*INTERRUPTIBLE, SHANBEN, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=stdout,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             text=True,
         )
 

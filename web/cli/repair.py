@@ -41,11 +41,10 @@ from workers.tasks.jobs import (
     repair_work_job,
     sweep_job,
 )
-from workers.tasks.repair import repair_jobs, verification_jobs
+from workers.tasks.repair import repair_jobs, repaired_since, verification_jobs
 
 _PAUSE_SECONDS: Final = 0.5
 _MOST_SHOWN: Final = 100
-_MOST_ENDED: Final = 1000
 
 
 @click.command()
@@ -74,12 +73,11 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
             jobs = repair_jobs(repository, quarantine=quarantine)
             if not any(job.kind == REPAIR_STORES for job in jobs) and _may_be_at_fault(repository):
                 jobs.insert(0, repair_stores_job(quarantine=quarantine))
-            if everything:
-                jobs += _repaired_meanwhile(repository, jobs, started)
         ended = _repaired(repository, execution, jobs, started)
         outcome = RepairOutcome()
         for job in ended:
             outcome.add(_outcome_of(job))
+        outcome.repaired += list(repaired_since(repository, started, outcome, identifiers_given))
         execution.run(verification_jobs(repository, outcome))
         code = execution.finish(terminal)
     outcome.left += _unchecked(repository, started) if everything else ()
@@ -121,8 +119,7 @@ def _may_be_at_fault(repository: Repository) -> bool:
 def _await_running_repairs(repository: Repository, works: Sequence[str], terminal: Terminal) -> None:
     """Wait until no worker repairs one of these works, or anything if none is given.
 
-    A repair that is queued while it runs is run again, and would report nothing: findings end before their job does.
-    The jobs of dead workers are queued again.
+    It would be run again, which finds nothing to repair. The jobs of dead workers are queued again.
     """
 
     def running() -> list[Job]:
@@ -138,20 +135,6 @@ def _await_running_repairs(repository: Repository, works: Sequence[str], termina
         time.sleep(_PAUSE_SECONDS)
         release_jobs_of_dead_workers(repository)
         repository.jobs.release_expired()
-
-
-def _repaired_meanwhile(repository: Repository, known: Sequence[NewJob], started: str) -> list[NewJob]:
-    """Return the repairs that workers have run by themselves since the sweeps found something: they are reported too.
-
-    Memory: one job for each work of the newest ended findings.
-    """
-    keys = {job.key for job in known}
-    works = dict.fromkeys(each.work for each in repository.findings.newest_ended(_MOST_ENDED) if each.work)
-    jobs = [
-        repair_stores_job(),
-        *(repair_work_job(work, derived=derived) for work in works for derived in (False, True)),
-    ]
-    return [job for job in jobs if job.key not in keys and _has_ended(repository, job, started)]
 
 
 def _repaired(repository: Repository, execution: _Execution, jobs: Sequence[NewJob], started: str) -> list[Job]:

@@ -8,7 +8,7 @@ Before a file of a work is put back, its finding notes the source: what a killed
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -127,6 +127,23 @@ def repair_jobs(repository: Repository, *, quarantine: bool = False, only_repair
             is_store_damaged = True
     jobs = [repair_work_job(work, quarantine=quarantine, derived=derived) for work, derived in sorted(works.items())]
     return [repair_stores_job(quarantine=quarantine), *jobs] if is_store_damaged else jobs
+
+
+def repaired_since(
+    repository: Repository, start: str, known: RepairOutcome, works: Collection[str] = ()
+) -> Iterator[RepairedFile]:
+    """Yield what was put back since the time `start` and is not in `known`, by the findings that ended with it.
+
+    If `works` are given, only theirs. Jobs do not tell: the result of one that was run again is that of its last run.
+    """
+    last = 0
+    while found := repository.findings.repaired_findings(start, after=last, limit=_PAGE):
+        for finding in found:
+            store, key = _label(finding), finding.key
+            is_known = any(_repairs(each, store, key) for each in known.repaired)
+            if not is_known and (not works or finding.work in works):
+                yield RepairedFile(store, key, finding.done, finding.kind, finding.expected or "", finding.work or "")
+        last = found[-1].id
 
 
 def verification_jobs(repository: Repository, outcome: RepairOutcome) -> list[NewJob]:
