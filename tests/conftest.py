@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
 import hypothesis
@@ -21,7 +22,7 @@ from playwright.sync_api import Browser, sync_playwright
 from prerequisites import require
 from shared_application import share_compiled
 from shared_dialect import share_dialect
-from temporary_files import keep_temporary_files_in_memory
+from temporary_files import parent_in_memory
 
 from repository.config import Settings
 from repository.repository import memory_repository
@@ -45,7 +46,11 @@ hypothesis.settings.load_profile("untimed")
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+
+# Packages of tests that serve files from a disk, as a library does: RWF_NOWAIT reads nothing from files in memory.
+SERVING = {"browser", "conformance", "iiif_server", "integration"}
 
 
 # Fixtures that start a server; `tests/integration` starts others.
@@ -55,7 +60,6 @@ SERVERS = {"bucket", "ceph", "database_url", "durable_ceph", "endpoint", "postgr
 def pytest_configure() -> None:
     """Let the processes that tests start keep their bytecode, and this one its compiled SQL, templates and routes."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    keep_temporary_files_in_memory()
     share_dialect()
     share_compiled()
 
@@ -143,6 +147,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what, tests in left_out.items():
         files = ", ".join(sorted({test.partition("::")[0] for test in tests}))
         terminalreporter.line(f"{what} is absent; left out: {len(tests)} in {files}", red=True)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty folder of this test, in memory if there is room: an fsync of a disk takes milliseconds."""
+    parent = None if request.path.relative_to(TESTS).parts[0] in SERVING else parent_in_memory()
+    if parent is None:
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="shanben-test-", dir=parent) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

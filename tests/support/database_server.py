@@ -16,6 +16,7 @@ import psycopg
 from ports import reserve_port
 from prerequisites import require
 from server_process import ServerProcess
+from temporary_files import parent_in_memory
 
 ROLE = "shanben"
 # These settings make the cluster smaller and quicker to start. Commits are as durable as with the default settings.
@@ -38,7 +39,7 @@ class PostgresServer:
         self._programs = binaries()
         self.port = reserve_port()
         # Not below pytest's folders, which the user cannot read as whom PostgreSQL runs when the test runs as root.
-        self.folder = Path(tempfile.mkdtemp(prefix="shanben-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="shanben-postgres-", dir=parent_in_memory()))
         self._user = unprivileged_user()
         if self._user:
             shutil.chown(self.folder, self._user)

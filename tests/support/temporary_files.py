@@ -1,28 +1,20 @@
-"""The folder of the temporary files of tests: in memory where there is room, since tests write and fsync many files."""
+"""Folders in memory, for tests that write and fsync many small files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 IN_MEMORY = Path("/dev/shm")
-# What a whole run holds at a time, with room to spare: about 2 GB.
+# What three test processes hold at a time is below 1 GB.
 ROOM_BYTES = 8 << 30
 
 
-def keep_temporary_files_in_memory() -> None:
-    """Let this process and those it starts make temporary files in memory, unless TMPDIR names a folder."""
-    if "TMPDIR" not in os.environ and has_room():
-        os.environ["TMPDIR"] = str(IN_MEMORY)
-        tempfile.tempdir = None
-
-
-def has_room() -> bool:
-    """Return whether the file system in memory, and the memory, have room for the files of a whole run."""
+def parent_in_memory() -> Path | None:
+    """Return the file system in memory, or None where it or the memory has no room for the files of tests."""
     if not os.access(IN_MEMORY, os.W_OK) or not IN_MEMORY.is_mount():
-        return False
+        return None
     memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     available = int(memory["MemAvailable"].removesuffix("kB")) * 1024
-    return min(shutil.disk_usage(IN_MEMORY).free, available) >= ROOM_BYTES
+    return IN_MEMORY if min(shutil.disk_usage(IN_MEMORY).free, available) >= ROOM_BYTES else None
