@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -31,10 +32,10 @@ PASSWORD = "七月流火，九月授衣，一之日觱发"
 
 
 class Library:
-    """A library of three works on a real server, and its partners."""
+    """A library of three works and, if a server has its address, its partners."""
 
-    def __init__(self, shanben: ShanbenHere, address: str) -> None:
-        self.shanben, self.address = shanben, address
+    def __init__(self, shanben: ShanbenHere, works: Sequence[str], address: str = "") -> None:
+        self.shanben, self.works, self.address = shanben, works, address
         self.follower = ChangeDiscoveryClient(
             f"{address}/iiif/discovery/1/changes", lambda url: json.load(urlopen(url, timeout=30))
         )
@@ -68,15 +69,26 @@ class Library:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Library, list[str]]]:
-    folder = tmp_path_factory.mktemp("library")
-    shanben = ShanbenHere(folder, similar_pages=0, delete_days=0)
+def template(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The library as ingested, without a server: each test has a copy of its folder."""
+    folder = tmp_path_factory.mktemp("template")
+    shanben = ShanbenHere(folder, similar_pages=0)
     deposits = [write_deposit(folder / title, 1, title, seed) for seed, title in enumerate(TITLES)]
     done = shanben.run_json("ingest", *deposits)
     assert done.code == 0, done.errors
-    works = [each["identifier"] for each in done.document["works"]]
-    with WebServer(folder, shanben.environment | NO_LOCAL_WORKER, processes=1) as server:
-        yield Library(shanben, server.address), works
+    return Library(shanben, [each["identifier"] for each in done.document["works"]])
+
+
+@pytest.fixture
+def shanben(template: Library, tmp_path: Path) -> ShanbenHere:
+    shutil.copytree(template.shanben.folder / "var", tmp_path / "var")
+    return ShanbenHere(tmp_path, similar_pages=0, delete_days=0)
+
+
+@pytest.fixture
+def library(template: Library, shanben: ShanbenHere) -> Iterator[Library]:
+    with WebServer(shanben.folder, shanben.environment | NO_LOCAL_WORKER, processes=1) as server:
+        yield Library(shanben, template.works, server.address)
 
 
 def wait_for(condition: Callable[[], bool]) -> float:
@@ -88,11 +100,11 @@ def wait_for(condition: Callable[[], bool]) -> float:
 
 
 def test_partners_take_everything_and_follow_a_withdrawal_and_a_return(
-    library: tuple[Library, list[str]], shared: Path, tmp_path: Path
+    library: Library, shared: Path, tmp_path: Path
 ) -> None:
-    held, works = library
+    works = library.works
     schema = partners_schema(shared, tmp_path / "schemas")
-    with Scythe(f"{held.address}/oai") as scythe:
+    with Scythe(f"{library.address}/oai") as scythe:
         formats = [each.metadataPrefix for each in scythe.list_metadata_formats()]
         assert scythe.identify().deletedRecord == "persistent"
         assert {each.setSpec for each in scythe.list_sets()} >= {"class:jing", "class:other"}
@@ -103,53 +115,58 @@ def test_partners_take_everything_and_follow_a_withdrawal_and_a_return(
                 schema.assertValid(etree.fromstring(etree.tostring(record.xml.find("{*}metadata")[0])))
         with pytest.raises(NoRecordsMatch):
             list(scythe.list_records(metadata_prefix="mods", set_="class:jing"))
-    assert held.followed() == set(works)
+    assert library.followed() == set(works)
 
-    assert held.run("withdraw", works[0], "--reason", "试")["state"] == "withdrawn"
-    assert wait_for(lambda: held.harvested()[works[0]]) <= SECONDS
-    assert wait_for(lambda: held.followed() == set(works[1:])) <= SECONDS
+    assert library.run("withdraw", works[0], "--reason", "试")["state"] == "withdrawn"
+    assert wait_for(lambda: library.harvested()[works[0]]) <= SECONDS
+    assert wait_for(lambda: library.followed() == set(works[1:])) <= SECONDS
 
-    held.run("restore", works[0])
-    wait_for(lambda: not held.harvested()[works[0]])
-    assert held.followed() == set(works)
+    library.run("restore", works[0])
+    wait_for(lambda: not library.harvested()[works[0]])
+    assert library.followed() == set(works)
 
 
-def test_a_rebuild_from_storage_alone_tells_the_same_story(library: tuple[Library, list[str]], tmp_path: Path) -> None:
-    held, _ = library
-    data = held.shanben.folder / "var"
-    rebuilt = ShanbenHere(tmp_path, store=data / "store", similar_pages=0)
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var/keys").symlink_to(data / "keys")
-    Library(rebuilt, "").run("rebuild")
-    before, after = (activities(Settings(data=folder)) for folder in (data, tmp_path / "var"))
+def test_a_rebuild_from_storage_alone_tells_the_same_story(
+    template: Library, shanben: ShanbenHere, tmp_path: Path
+) -> None:
+    told = Library(shanben, template.works)
+    told.run("withdraw", told.works[0], "--reason", "试")
+    told.run("restore", told.works[0])
+    data, empty = tmp_path / "var", tmp_path / "empty"
+    empty.mkdir()
+    (empty / "keys").symlink_to(data / "keys")
+    Library(ShanbenHere(tmp_path, data=empty, store=data / "store", similar_pages=0), told.works).run("rebuild")
+    before, after = (activities(Settings(data=folder)) for folder in (data, empty))
     assert after == before
     assert [kind for kind, _ in after] == ["Create"] * 3 + ["Delete", "Create"]
 
 
-def test_partners_follow_a_change_and_a_deletion(library: tuple[Library, list[str]], tmp_path: Path) -> None:
-    held, (changed, deleted, _) = library
-    held.followed()
-    before = held.datestamps()
+def test_partners_follow_a_change_and_a_deletion(library: Library, tmp_path: Path) -> None:
+    changed, deleted, other = library.works
+    library.followed()
+    before = library.datestamps()
     time.sleep(1.1)  # datestamps are to the second
-    held.run("ingest", write_deposit(tmp_path / "revision", 1, "甲，改題"), "--revises", changed)
-    assert wait_for(lambda: held.datestamps()[changed] > before[changed]) <= SECONDS
-    with Scythe(f"{held.address}/oai") as scythe:
-        (record,) = scythe.list_records(metadata_prefix="oai_dc", from_=held.datestamps()[changed])
+    library.run("ingest", write_deposit(tmp_path / "revision", 1, "甲，改題"), "--revises", changed)
+    assert wait_for(lambda: library.datestamps()[changed] > before[changed]) <= SECONDS
+    with Scythe(f"{library.address}/oai") as scythe:
+        (record,) = scythe.list_records(metadata_prefix="oai_dc", from_=library.datestamps()[changed])
         assert "甲，改題" in etree.tostring(record.xml, encoding="unicode")
-    assert changed in held.followed()
-    assert held.news() == [("Update", changed)]
+    assert changed in library.followed()
+    # A client also processes again what has the time of the newest activity of its last crawl.
+    assert library.news()[0] == ("Update", changed)
+    assert set(library.news()[1:]) <= {("Create", deleted), ("Create", other)}
 
     for name in ("anna", "bo"):
-        held.run("account", "add", name, "--role", "conservator", password=f"{PASSWORD}\n")
-    held.run("withdraw", deleted, "--reason", "試")
-    assert wait_for(lambda: deleted not in held.followed()) <= SECONDS
-    held.run("delete", "request", deleted, "--account", "anna", "--reason", "試", password=f"{PASSWORD}\n")
-    assert held.run("delete", "confirm", deleted, "--account", "bo", password=f"{PASSWORD}\n")["state"] == "deleted"
-    assert deleted not in held.followed()
-    assert held.news()[0] == ("Delete", deleted), "a deletion adds nothing to the withdrawal"
-    assert held.harvested()[deleted]
+        library.run("account", "add", name, "--role", "conservator", password=f"{PASSWORD}\n")
+    library.run("withdraw", deleted, "--reason", "試")
+    assert wait_for(lambda: deleted not in library.followed()) <= SECONDS
+    library.run("delete", "request", deleted, "--account", "anna", "--reason", "試", password=f"{PASSWORD}\n")
+    assert library.run("delete", "confirm", deleted, "--account", "bo", password=f"{PASSWORD}\n")["state"] == "deleted"
+    assert deleted not in library.followed()
+    assert library.news()[0] == ("Delete", deleted), "a deletion adds nothing to the withdrawal"
+    assert library.harvested()[deleted]
     with pytest.raises(HTTPError) as gone:
-        urlopen(f"{held.address}/iiif/presentation/3/{deleted}/manifest", timeout=30)
+        urlopen(f"{library.address}/iiif/presentation/3/{deleted}/manifest", timeout=30)
     assert gone.value.code == 410
 
 
