@@ -165,6 +165,11 @@ class Jobs:
         """Return those of a job and its children that are due."""
         return self._jobs(self._due(limit).where(or_(JobRow.key == key, JobRow.parent == key)))
 
+    def has_undispatched(self) -> bool:
+        """Return whether a due job has no message at the broker."""
+        due = (JobRow.state == JobState.QUEUED.value, self._times.due(), JobRow.sent.is_(None))
+        return self._read(lambda session: session.scalar(select(JobRow.key).where(*due).limit(1))) is not None
+
     def claim_undispatched(self, kinds: Collection[str], limit: int) -> list[Job]:
         """Return due jobs of these kinds without a message at the broker, marked as sent: the caller sends them now."""
         query = self._due(limit).where(JobRow.sent.is_(None), JobRow.kind.in_(kinds))

@@ -61,6 +61,12 @@ def send_due(celery: Celery, repository: Repository) -> int:
     return sent
 
 
+def send_if_due(celery: Celery, repository: Repository) -> None:
+    """As `send_due`, but the broker is not asked if no job needs a message: few do after each job and at each sweep."""
+    if repository.jobs.has_undispatched():
+        send_due(celery, repository)
+
+
 def queued(celery: Celery, queue: str) -> int:
     """Return the number of messages in a queue at the broker. Raises `DependencyMissing` when it is away."""
     with _broker(celery), celery.pool.acquire(block=True) as connection:
@@ -123,9 +129,9 @@ class Sweeper(threading.Thread):
         """Sweep once. Raises `DatabaseFault`, `DependencyMissing`, `StoreFault`."""
         self._schedule.release()
         self._requeue_lost()
-        send_due(self._celery, self._repository)
+        send_if_due(self._celery, self._repository)
         self._schedule.run()
-        send_due(self._celery, self._repository)
+        send_if_due(self._celery, self._repository)
 
     def _requeue_lost(self) -> None:
         for queue, kinds in KINDS.items():

@@ -16,7 +16,7 @@ from workers.execution.liveness import registered_worker
 from workers.execution.runner import Runner
 from workers.ocr.pages import installed_engine
 from workers.service.celery_app import FIXITY_QUEUE, LOG_QUEUE, OCR_QUEUE, QUEUE, SEARCH_QUEUE, create_celery
-from workers.service.dispatch import Sweeper, queued, send_due
+from workers.service.dispatch import Sweeper, queued, send_if_due
 from workers.tasks.registry import TASKS
 
 _LOG = logging.getLogger("shanben.jobs")
@@ -34,7 +34,7 @@ def run_worker(context: TaskContext, concurrency: int) -> None:
         def run(key: str) -> None:
             try:
                 if runner.run(key):
-                    send_due(celery, repository)
+                    send_if_due(celery, repository)
             except ShanbenError as fault:
                 # The job is in the outbox: a sweep finds it when the database or the broker is back.
                 _LOG.warning("%s: %s", key, fault)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from ports import reserve_port
 
 from repository.config import Settings
+from repository.errors import DependencyMissing
 from repository.repository import Repository, memory_repository
 from workers.bootstrap import prepare_repository
 from workers.service.celery_app import KINDS, QUEUE, create_celery
-from workers.service.dispatch import Sweeper, queued, send_due
+from workers.service.dispatch import Sweeper, queued, send_due, send_if_due
 from workers.tasks.jobs import pyramid_job
 
 
@@ -38,6 +41,14 @@ def test_sweep_dispatches_a_job_that_a_web_process_only_queued(celery: Celery, r
     assert queued(celery, QUEUE) == 1
     sweeper.sweep()
     assert queued(celery, QUEUE) == 1  # it has its message
+
+
+def test_broker_is_asked_only_if_a_job_needs_a_message(repository: Repository) -> None:
+    absent = create_celery(replace(repository.settings, broker=f"redis://127.0.0.1:{reserve_port()}/0"))
+    send_if_due(absent, repository)
+    repository.jobs.enqueue(pyramid_job("i1", "w1"))
+    with pytest.raises(DependencyMissing):
+        send_if_due(absent, repository)
 
 
 def test_sweeper_sweeps_immediately_and_then_at_most_sweep_seconds_apart(
