@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -30,6 +32,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
     ReadTimeoutError,
 )
+from botocore.loaders import Loader, create_loader
 
 from repository import paths
 from repository.config import Settings
@@ -218,9 +221,17 @@ def _initiated(upload: MultipartUploadTypeDef) -> datetime:
     return upload["Initiated"].replace(microsecond=0)
 
 
+@lru_cache(1)
+def _descriptions() -> Loader:
+    """Return botocore's descriptions of services: parsing them is most of what the first client of a process takes."""
+    return create_loader()
+
+
 def create_client(address: S3Address) -> S3Client:
     """Return a client for the server of an address; it opens no connection and may be used from many threads."""
-    return boto3.session.Session().client(
+    session = botocore.session.Session()
+    session.register_component("data_loader", _descriptions())
+    return boto3.session.Session(botocore_session=session).client(
         "s3",
         endpoint_url=address.endpoint or None,
         region_name=address.region,
