@@ -37,7 +37,7 @@ from workers.tasks.jobs import recognise_work_job
 from workers.tasks.text_correction import SentText, request_correction
 
 pytestmark = pytest.mark.integration
-PAGES = 20
+PAGES = 12
 WAIT_SECONDS = 60.0
 
 
@@ -61,11 +61,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not holds():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def add_pages(deposit: Path) -> None:
-    """Add pages that keep a worker busy for some seconds."""
+    """Add pages that keep a worker busy for a second or two."""
     for number in range(4, PAGES + 1):
         noise(1200, 1200, mean=128, seed=number).tiffsave(str(deposit / f"{number:04d}.tif"))
 
@@ -74,7 +74,7 @@ def test_a_killed_broker_that_comes_back_empty_loses_no_job(
     broker: RedisServer | RabbitServer, deposit: Path, tmp_path: Path
 ) -> None:
     add_pages(deposit)
-    shanben = ShanbenHere(tmp_path, broker=broker.url, sweep_seconds=2)
+    shanben = ShanbenHere(tmp_path, broker=broker.url, sweep_seconds=2, similar_pages=0)
     with shanben.start("ingest", deposit, "--json", stdout=subprocess.PIPE) as ingest, worker(shanben):
         jobs = jobs_of(tmp_path / "var")
         wait_until(lambda: jobs.counts()["done"] >= 3)
@@ -101,7 +101,7 @@ def assert_refusal_is_shown(shanben: Shanben, folder: Path) -> None:
 
 def test_the_job_of_a_killed_worker_is_done_by_the_next(redis: RedisServer, deposit: Path, tmp_path: Path) -> None:
     add_pages(deposit)
-    shanben = ShanbenHere(tmp_path, broker=redis.url)
+    shanben = ShanbenHere(tmp_path, broker=redis.url, similar_pages=0)
     with shanben.start("ingest", deposit) as ingest:
         with worker(shanben) as victim:
             jobs = jobs_of(tmp_path / "var")

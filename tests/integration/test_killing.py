@@ -35,11 +35,14 @@ from preservation.replication.status import replication_status_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PAGES, LARGE = 40, 1
+PAGES, LARGE = 24, 1
 INGEST_SECONDS = 150.0
 JOBS_SECONDS = 90.0
-READER_PAUSE = 0.05
-"""Seconds; each of two readers then requests about fifteen tiles a second, and more in `make chaos`."""
+READER_PAUSE = 0.2
+"""Seconds; each of two readers then requests four tiles a second, and many more in `make chaos`."""
+
+WITHOUT_FEATURES = {"similar_pages": 0}
+"""The features of these pages take longer than their ingest; `make chaos` has them."""
 
 CHANCE = random.Random(1)
 SEEDS = count(1)
@@ -120,8 +123,12 @@ def trials(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer, durable_ceph: CephServer
 ) -> Iterator[Trials]:
     """Installations that fetch every tile from the store."""
+
+    def start() -> Instance:
+        return Instance(tmp_path_factory.mktemp("instance"), postgres, durable_ceph, **WITHOUT_FEATURES)
+
     with ExitStack() as stack:
-        yield Trials(stack, lambda: Instance(tmp_path_factory.mktemp("instance"), postgres, durable_ceph))
+        yield Trials(stack, start)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +139,7 @@ def trials_with_disks(
 
     def start() -> Instance:
         folder = tmp_path_factory.mktemp("instance")
-        return Instance(folder, postgres, durable_ceph, cache_bytes=64 << 20, small_disk=True)
+        return Instance(folder, postgres, durable_ceph, small_disk=True, cache_bytes=64 << 20, **WITHOUT_FEATURES)
 
     with ExitStack() as stack:
         yield Trials(stack, start)

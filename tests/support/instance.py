@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
@@ -59,6 +60,7 @@ class Instance:
     """An installation; a context manager that starts it, and at the end kills every process and keeps `folder`.
 
     `small_disk`: the second machine has a file system of its own, of 48 MiB and 600 files, which a test may fill.
+    `settings` are further settings of both machines.
     """
 
     def __init__(
@@ -67,8 +69,8 @@ class Instance:
         postgres: PostgresServer,
         ceph: CephServer,
         *,
-        cache_bytes: int = 0,
         small_disk: bool = False,
+        **settings: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.postgres, self.ceph = folder, postgres, ceph
@@ -77,7 +79,7 @@ class Instance:
         self.replica_gateway = NginxServer(folder / "replica-gateway", self._replica_configuration)
         self.buckets = {"store": ceph.create_bucket(), "replica": ceph.create_bucket()}
         database = postgres.create_database()
-        self._settings = {name: self._settings_of(name, database, cache_bytes) for name in MACHINES}
+        self._settings = {name: self._settings_of(name, database, settings) for name in MACHINES}
         self.web_port = reserve_port()
         self.address = f"http://127.0.0.1:{self.web_port}"
         serve = ["serve", "--port", str(self.web_port), "--workers", "2"]
@@ -113,7 +115,7 @@ class Instance:
         settings = self._settings[machine]
         values = {field.name: getattr(settings, field.name) for field in fields(settings)}
         texts = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        return environment(**{name: text for name, text in texts.items() if text})
+        return environment(**{name: text for name, text in texts.items() if text != ""})
 
     def start_web(self) -> None:
         """Start the web application unless it runs, and wait until it answers."""
@@ -144,16 +146,16 @@ class Instance:
         log = self.folder / f"{name}.log"
         return ShanbenProcess(name, [SHANBEN, *arguments], log, environment=self.environment(machine))
 
-    def _settings_of(self, machine: str, database: str, cache_bytes: int) -> Settings:
+    def _settings_of(self, machine: str, database: str, settings: Mapping[str, Any]) -> Settings:
         replica = f"s3://{self.buckets['replica']}?endpoint={self.replica_gateway.address}"
         return Settings(
             data=self.folder / machine,
             database=database,
             broker=self.redis.url,
             replicas=(replica,),
-            cache_bytes=cache_bytes,
             lease_seconds=5,
-            sweep_seconds=1,
+            sweep_seconds=2,
+            **settings,
             **self.ceph.settings(self.buckets["store"]),
         )
 

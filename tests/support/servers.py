@@ -53,6 +53,10 @@ class RedisServer:
         self.process.stop()
 
 
+IDLE_SCHEDULERS = "+sbwt none +sbwtdcpu none +sbwtdio none"
+"""Options of Erlang: schedulers without work sleep, and leave the processor to what a test waits for."""
+
+
 class RabbitServer:
     """A RabbitMQ without persistence: it restarts empty, on the same port. It has an `epmd` of its own."""
 
@@ -71,7 +75,7 @@ class RabbitServer:
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(distribution_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {{127,0,0,1}} {IDLE_SCHEDULERS}",
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
