@@ -32,7 +32,7 @@ from iiif_server.urls import (
     reader_path,
     work_path,
 )
-from tests.browser.test_viewers import VIEWERS, viewer_origin
+from tests.browser.test_viewers import VIEWERS, WITHOUT_WEBGL, viewer_origin
 
 __all__ = ["viewer_origin"]
 
@@ -141,6 +141,13 @@ def test_reader_follows_the_order_in_which_misplaced_leaves_belong(visit: Visito
     expect(page.locator("#goto")).to_have_value("3")
 
 
+def context_of_viewer(browser: Browser) -> BrowserContext:
+    """Return a new context in which viewers draw on a plain canvas."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en")
+    context.add_init_script(WITHOUT_WEBGL)
+    return context
+
+
 OF_VERSION_2 = {
     "mirador": ("rubbing", "bound together", "missing leaf"),
     "universal viewer": ("bound together", "missing leaf"),  # it shows no oa:Choice
@@ -153,7 +160,7 @@ def test_viewers_open_every_kind_of_book(
     name: str, browser: Any, viewer_origin: str, library: KindsOfBook, tmp_path: Path
 ) -> None:
     viewer, faults = VIEWERS[name], list[str]()
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en")
+    context = context_of_viewer(browser)
     page = context.new_page()
     page.on("pageerror", lambda fault: faults.append(f"{kind}: {fault}"))
     paths = [(kind, manifest_path(library.works[kind])) for kind in SHOWN]
@@ -198,7 +205,7 @@ def test_viewers_open_a_harvested_book_from_its_partner(
     with urllib.request.urlopen(library.address + collection_path(f"partner-{PARTNER}")) as response:
         manifests = [item["id"] for item in json.load(response)["items"]]
     assert sorted(manifests) == list(library.partner.manifests)
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en")
+    context = context_of_viewer(browser)
     page = context.new_page()
     page.goto(f"{viewer_origin}/{VIEWERS[name].page}?manifest={library.partner.manifests[0]}")
     wait_until_drawn(page, VIEWERS[name].picture, "harvested")
@@ -273,7 +280,7 @@ def test_viewers_log_in_to_a_restricted_book(
     name: str, is_own: bool, browser: Browser, viewer_origin: str, library: KindsOfBook, tmp_path: Path
 ) -> None:
     viewer = VIEWERS[name]
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en")
+    context = context_of_viewer(browser)
     origin = place_viewers(context, viewer_origin, library.address) if is_own else viewer_origin
     page, pictures = context.new_page(), list[int]()
     page.on("response", lambda got: pictures.append(got.status) if got.url.endswith("/default.jpg") else None)

@@ -73,6 +73,19 @@ UNIVERSAL_VIEWER = """<!DOCTYPE html><meta charset="utf-8"><title>Universal View
 """
 
 
+WITHOUT_WEBGL = """
+const real = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
+  return kind.includes("webgl") ? null : real.call(this, kind, ...options);
+};
+"""
+"""Makes a browser one without WebGL, in which viewers draw on a plain canvas.
+
+Without a graphics card, WebGL takes a second of the processor for each book. A test of each viewer uses it, which looks
+at the colours of single pixels.
+"""
+
+
 @dataclass(frozen=True)
 class Viewer:
     """A viewer's page, and the selectors of its picture and buttons."""
@@ -270,6 +283,8 @@ def visit(
 ) -> Iterator[Callable[[str], Visit]]:
     """Opens a manifest in each viewer; at the end, there may be no errors and no requests to other hosts."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en")
+    if "books" not in request.fixturenames or "labels_to_book" in request.fixturenames:
+        context.add_init_script(WITHOUT_WEBGL)
     opened = Visit(VIEWERS[request.param], context.new_page(), context, library.address)
 
     def open_manifest(manifest: str) -> Visit:
