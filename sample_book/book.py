@@ -5,7 +5,7 @@ The same package versions produce the same bytes. Pages are JPEG, to keep the fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from repository.errors import DependencyMissing, StagingFault
 from repository.localized import LocalizedText
 from sample_book.collation import Leaf, Sheet, leaves, text_file, work_file
 from sample_book.cover import cover
-from sample_book.ink import Mask, print_mask
-from sample_book.layout import PAGE_HEIGHT, PAGE_WIDTH
+from sample_book.ink import print_mask
 from sample_book.paper import BAMBOO_PAPER, YELLOW_PAPER, Textures, make_textures, sheet
-from sample_book.photograph import developed, printed, shining_through, stamped
-from sample_book.seal import circle, seal, stamp
+from sample_book.photograph import print_block, shade_behind, stamp
+from sample_book.picture import Mask, Picture, developed
+from sample_book.seal import circle, seal, turned
 from workers.progress import Progress
 
 SEED = 530  # about when the text was written
@@ -71,31 +71,31 @@ def find_font(package: Path) -> Path:
 def draw_leaf(folder: Path, leaf: Leaf, number: int, font: Path, textures: Textures) -> None:
     """Write the pages of one leaf and their text; `number` seeds its random variation."""
     rng = np.random.default_rng([SEED, number])
-    blocks = [print_mask(sheet.plan, font, rng) for sheet in leaf.sheets]
+    blocks = [print_mask(page.plan, font, rng) for page in leaf.sheets]
     for place, page in enumerate(leaf.sheets):
         picture = cover(rng, textures) if leaf.is_cover else _paper(leaf, place, blocks, textures, rng)
-        picture = printed(picture, blocks[place], textures, rng)
-        if page.plan.stops or page.seals:
-            picture = stamped(picture, _vermilion(page, font, rng), textures, rng)
+        print_block(picture, blocks[place], textures, rng)
+        for mark, middle in _vermilion(page, font, rng):
+            stamp(picture, mark, middle, textures, rng)
         _write(folder / f"{page.key}.jpg", _jpeg(developed(picture)))
         _write(folder / "text" / f"{page.key}.xml", text_file(page))
 
 
-def _paper(leaf: Leaf, place: int, blocks: list[Mask], textures: Textures, rng: np.random.Generator) -> Any:
+def _paper(leaf: Leaf, place: int, blocks: list[Mask], textures: Textures, rng: np.random.Generator) -> Picture:
     """Return the unprinted side of a leaf, with the print of its other side showing through."""
     colour = YELLOW_PAPER if leaf.is_yellow else BAMBOO_PAPER
     volume = np.random.default_rng([SEED, 1000 + leaf.volume])
-    bare = sheet(leaf.sheets[place].plan.side, rng, volume, textures, colour)
-    return shining_through(bare, blocks[1 - place])
+    return sheet(
+        leaf.sheets[place].plan.side, rng, volume, textures, colour=colour, shade=shade_behind(blocks[1 - place])
+    )
 
 
-def _vermilion(page: Sheet, font: Path, rng: np.random.Generator) -> Mask:
-    marks = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
-    for middle in page.plan.stops:
-        circle(marks, middle, rng)
+def _vermilion(page: Sheet, font: Path, rng: np.random.Generator) -> Iterator[tuple[Mask, tuple[int, int]]]:
+    """Yield the red marks of a page, each with its middle."""
+    for x, y in page.plan.stops:
+        yield circle(rng), (x + round(rng.normal(0, 5)), y + round(rng.normal(0, 5)))
     for item in page.seals:
-        stamp(marks, seal(item.text, item.size, font, intaglio=item.intaglio), item.middle, rng)
-    return marks
+        yield turned(seal(item.text, item.size, font, intaglio=item.intaglio), rng), item.middle
 
 
 def _jpeg(picture: Any) -> bytes:

@@ -5,66 +5,94 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyvips
 
-from sample_book.ink import Mask, cut_bar
+from sample_book.ink import cut_bar
 from sample_book.layout import EARTH, FOLD, HOLES, PAGE_HEIGHT, PAGE_WIDTH, SEAM, SKY, SLIP, TextBox
-from sample_book.paper import BAMBOO_PAPER, COARSE, Textures, beyond, falling_light
-from sample_book.texture import Field, clouds, drift, enlarged, spread
+from sample_book.paper import BAMBOO_PAPER, Textures, beyond, covered, darken, falling_light
+from sample_book.picture import Colour, Field, Gradual, Mask, Picture, coordinates
+from sample_book.texture import clouds, drift
 
 INDIGO = (42.0, 55.0, 78.0)
 WORN = (146.0, 144.0, 134.0)
 SILK = (206.0, 192.0, 158.0)
 THREAD = 15  # the width of one of the two strands
+COARSE = 4  # wear is computed at this fraction of the size
 
 
-def cover(rng: np.random.Generator, textures: Textures) -> Any:
-    """Return a cover with a blank title slip: a float image of three bands, 0 to 255."""
-    edge: Any = pyvips.Image.new_from_array(beyond(rng, closed=True))
-    page = enlarged(_indigo(rng), COARSE) * edge.maplut(falling_light(0))
-    fabric = (spread(textures.sheet, rng) - 1) * 2.6 + 1
-    slip, thread = _slip(rng), _thread(rng)
-    page = _laid_on(page * fabric, slip, _tinted(BAMBOO_PAPER, _slip_tone(rng) * spread(textures.sheet, rng)), 5)
-    twist = spread(textures.wood, rng) * 0.08 + 0.56 + _image(thread).gaussblur(4.0) * (0.42 / 255)
-    return _laid_on(page, thread, _tinted(SILK, twist), 9)
+def cover(rng: np.random.Generator, textures: Textures) -> Picture:
+    """Return a cover with a blank title slip."""
+    picture = covered(_indigo(rng), textures.sheet.spread(rng), contrast=2.6)
+    darken(picture, beyond(rng, closed=True), falling_light(0))
+    _lay_slip(picture, textures, rng)
+    _lay_thread(picture, textures, rng)
+    return picture
 
 
-def _image(mask: Mask) -> Any:
-    return pyvips.Image.new_from_array(mask)
+def _lay_slip(picture: Picture, textures: Textures, rng: np.random.Generator) -> None:
+    """Lay the title slip on a cover, with edges as cut by hand."""
+    edge = 24
+    area = TextBox(SLIP.x - edge, SLIP.y - edge, SLIP.width + 2 * edge, SLIP.height + 2 * edge)
+    left, right = (edge + side + drift(rng, SLIP.height, 300, 2.0) for side in (0, SLIP.width))
+    across = np.arange(area.width)
+    mask = np.zeros((area.height, area.width), np.uint8)
+    mask[edge:-edge] = 255 * ((across >= left[:, None]) & (across < right[:, None]))
+    dirt = [np.exp(-np.maximum(_from_edge(length) - edge, 0) / 45).astype(np.float32) for length in mask.shape]
+    tone = 0.93 - 0.16 * np.maximum(dirt[0][:, None], dirt[1]) + 0.018 * clouds(rng, mask.shape, (160, 160))
+    _lay(picture, area, mask, tone * textures.sheet.piece(rng, mask.shape), BAMBOO_PAPER, thickness=5)
 
 
-def _tinted(colour: tuple[float, float, float], tone: Any) -> Any:
-    return tone * list(colour)
+def _from_edge(length: int) -> npt.NDArray[np.int64]:
+    """Return the distance of each place from the nearer end."""
+    place = np.arange(length)
+    return np.minimum(place, place[::-1])
 
 
-def _laid_on(page: Any, mask: Mask, thing: Any, thickness: int) -> Any:
-    """Return the page with a thing laid on it where the mask is, and its shadow to the lower right."""
-    cover = _image(mask)
-    shadow = cover.wrap(x=PAGE_WIDTH - thickness, y=PAGE_HEIGHT - thickness).gaussblur(thickness * 0.7)
-    share = cover.gaussblur(0.8) * (1 / 255)
-    return page * (shadow * (-0.55 / 255) + 1) * (1 - share) + thing * share
+def _lay_thread(picture: Picture, textures: Textures, rng: np.random.Generator) -> None:
+    """Lay the sewing on a cover: two strands of silk along the holes, and from each hole around the spine."""
+    mask = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
+    seam, spine = PAGE_WIDTH - FOLD - SEAM, PAGE_WIDTH - FOLD
+    head, tail = SKY + 4, PAGE_HEIGHT - EARTH - 4
+    for strand in (-10, 9):
+        cut_bar(mask, TextBox(seam + strand, head, THREAD, tail - head), rng)
+        for hole in HOLES:
+            cut_bar(mask, TextBox(seam - 6, hole + strand, spine - seam, THREAD), rng)
+    edge = 40
+    area = TextBox(seam - edge, head - edge, spine - seam + 2 * edge, tail - head + 2 * edge)
+    mask = mask[area.y : area.y + area.height, area.x : area.x + area.width]
+    tone = 0.56 + 0.08 * textures.wood.piece(rng, mask.shape) + (0.42 / 255) * _blurred(mask, 4.0)
+    _lay(picture, area, mask, tone, SILK, thickness=9)
 
 
-def _slip_tone(rng: np.random.Generator) -> Any:
-    shape = (PAGE_HEIGHT // COARSE, PAGE_WIDTH // COARSE)
-    down = np.arange(shape[0])[:, None] * COARSE - SLIP.y
-    across = np.arange(shape[1])[None, :] * COARSE - SLIP.x
-    margin = np.minimum(np.minimum(down, SLIP.height - down), np.minimum(across, SLIP.width - across))
-    tone = 0.93 - 0.16 * np.exp(-np.maximum(margin, 0) / 45) + 0.018 * clouds(rng, shape, (40, 40))
-    return enlarged(tone.astype(np.float32), COARSE)
+def _lay(picture: Picture, area: TextBox, mask: Mask, tone: Field, colour: Colour, *, thickness: int) -> None:
+    """Lay a thing on an area of a page where the mask is, with its shadow to the lower right."""
+    moved = np.zeros_like(mask)
+    moved[thickness:, thickness:] = mask[:-thickness, :-thickness]
+    share = _blurred(mask, 0.8) * np.float32(1 / 255)
+    kept = (1 - np.float32(0.55 / 255) * _blurred(moved, thickness * 0.7)) * (1 - share)
+    laid = tone * share
+    for plane, value in zip(picture, colour, strict=True):
+        there = plane[area.y : area.y + area.height, area.x : area.x + area.width]
+        there[...] = np.clip(there * kept + laid * np.float32(value), 0, 255)
 
 
-def _indigo(rng: np.random.Generator) -> Field:
+def _blurred(mask: Mask, sigma: float) -> Mask:
+    image: Any = pyvips.Image.new_from_array(np.ascontiguousarray(mask))
+    blurred: Mask = image.gaussblur(sigma).numpy()
+    return blurred
+
+
+def _indigo(rng: np.random.Generator) -> list[Gradual]:
     """Return the colour of dyed paper, worn pale at its edges and corners."""
-    shape = (PAGE_HEIGHT // COARSE, PAGE_WIDTH // COARSE)
-    down = np.arange(shape[0], dtype=np.float32)[:, None] * COARSE
-    across = np.arange(shape[1], dtype=np.float32)[None, :] * COARSE
+    down, across = coordinates(COARSE)
+    shape = (down.size, across.size)
     sides = np.minimum(across - FOLD, PAGE_WIDTH - FOLD - across)
     margin = np.maximum(np.minimum(sides, np.minimum(down - SKY, PAGE_HEIGHT - EARTH - down)), 0)
     corner = np.hypot(np.maximum(across - FOLD, 0), np.maximum(PAGE_HEIGHT - EARTH - down, 0))
     rubbed = 0.85 * np.exp(-margin / 14) + 0.26 * np.exp(-margin / 120) + 0.7 * np.exp(-corner / 150)
     rough = 0.10 * clouds(rng, shape, (2, 3)) + 0.08 * clouds(rng, shape, (9, 9)) + 0.07 * clouds(rng, shape, (70, 70))
-    worn = np.clip(rubbed * (0.75 + rough * 2.5) + 0.35 * rough - 0.10, 0.03, 0.85)[..., None]
+    worn = np.clip(rubbed * (0.75 + rough * 2.5) + 0.35 * rough - 0.10, 0.03, 0.85)
     tone = (
         1
         + 0.035 * clouds(rng, shape, (160, 160))
@@ -73,28 +101,5 @@ def _indigo(rng: np.random.Generator) -> Field:
     )
     lamp = 1.10 - 0.16 * (down / PAGE_HEIGHT) - 0.10 * ((across - 0.35 * PAGE_WIDTH) / PAGE_WIDTH) ** 2
     spine = 1 - 0.10 * np.exp(-(((PAGE_WIDTH - FOLD - SEAM - across + 26) / 20) ** 2))
-    dyed = np.array(INDIGO) * (1 - worn) + np.array(WORN) * worn
-    colour: Field = (dyed * (tone * lamp * spine)[..., None]).astype(np.float32)
-    return colour
-
-
-def _slip(rng: np.random.Generator) -> Mask:
-    """Return the mask of the title slip, with edges as cut by hand."""
-    mask = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
-    left, right = (SLIP.x + side + drift(rng, SLIP.height, 300, 2.0) for side in (0, SLIP.width))
-    across = np.arange(SLIP.x - 20, SLIP.x + SLIP.width + 20)
-    inside = (across >= left[:, None]) & (across < right[:, None])
-    mask[SLIP.y : SLIP.y + SLIP.height, across[0] : across[-1] + 1] = inside * np.uint8(255)
-    return mask
-
-
-def _thread(rng: np.random.Generator) -> Mask:
-    """Return the mask of the sewing: two strands of silk along the holes, and from each hole around the spine."""
-    mask = np.zeros((PAGE_HEIGHT, PAGE_WIDTH), np.uint8)
-    seam, spine = PAGE_WIDTH - FOLD - SEAM, PAGE_WIDTH - FOLD
-    head, tail = SKY + 4, PAGE_HEIGHT - EARTH - 4
-    for strand in (-10, 9):
-        cut_bar(mask, TextBox(seam + strand, head, THREAD, tail - head), rng, flaws=False)
-        for hole in HOLES:
-            cut_bar(mask, TextBox(seam - 6, hole + strand, spine - seam, THREAD), rng, flaws=False)
-    return mask
+    light = tone * lamp * spine
+    return [Gradual(light * (dye * (1 - worn) + pale * worn), COARSE) for dye, pale in zip(INDIGO, WORN, strict=True)]

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from sample_book.ink import Mask, draw_line
+from sample_book.ink import draw_line
+from sample_book.picture import Mask
 
 RIM = 0.045  # width of a seal's frame, as a share of its side
+SOFT = 1.7  # how far ink spreads along the fibres, in pixels
+REACH = 44  # from the centre of a circle to the edge of its mark
 
 
 def seal(text: str, size: int, font: Path, *, intaglio: bool) -> Mask:
@@ -30,29 +33,26 @@ def seal(text: str, size: int, font: Path, *, intaglio: bool) -> Mask:
     return face
 
 
-def stamp(sheet: Mask, face: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
-    """Stamp a seal on a sheet, slightly rotated."""
+def turned(face: Mask, rng: np.random.Generator) -> Mask:
+    """Return a seal as it was stamped: slightly rotated, and with soft edges."""
     image: Any = pyvips.Image.new_from_array(face)
-    turned: Mask = image.similarity(angle=float(rng.normal(0, 1.6))).numpy()
-    height, width = turned.shape
-    left, top = middle[0] - width // 2, middle[1] - height // 2
-    area = sheet[top : top + height, left : left + width]
-    np.maximum(area, turned, out=area)
+    mark: Mask = image.similarity(angle=float(rng.normal(0, 1.6))).numpy()
+    padded: Any = pyvips.Image.new_from_array(np.pad(mark, 6))
+    soft: Mask = padded.gaussblur(SOFT).numpy()
+    return soft
 
 
-def circle(sheet: Mask, middle: tuple[int, int], rng: np.random.Generator) -> None:
-    """Draw a small circle as by brush, thicker on one side."""
-    reach = 44
-    x, y = (int(value + rng.normal(0, 5)) for value in middle)
-    grid = np.arange(-reach, reach + 1)
+def circle(rng: np.random.Generator) -> Mask:
+    """Return a small circle as by brush, thicker on one side, with soft edges."""
+    grid = np.arange(-REACH, REACH + 1)
     angle = np.arctan2(grid[:, None], grid[None, :]) - rng.uniform(-np.pi, np.pi)
     radius = (
         np.hypot(grid[:, None] * rng.uniform(0.92, 1.08), grid[None, :]) - rng.normal(27, 1.6) - 1.5 * np.cos(angle)
     )
     weight = 5.5 + 2.2 * np.cos(angle)
-    mark = (np.clip(weight + 0.5 - np.abs(radius), 0, 1) * 255).astype(np.uint8)
-    area = sheet[y - reach : y + reach + 1, x - reach : x + reach + 1]
-    np.maximum(area, mark, out=area)
+    within = (weight - np.abs(radius)) / (SOFT * np.sqrt(2 * np.pi))
+    mark: Mask = (np.clip(within + 0.5, 0, 1) * 255).astype(np.uint8)
+    return mark
 
 
 def _filled(glyph: Mask, stroke: int, cell: int) -> Mask:

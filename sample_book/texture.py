@@ -1,16 +1,14 @@
-"""Seeded random textures, from which paper, wear and shade are composed."""
+"""Seeded random textures, from which paper, wear and shade are composed.
+
+Exponentials are computed in double precision and rounded: NumPy's own in single precision depend on the processor.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import pyvips
 
-from sample_book.layout import PAGE_HEIGHT, PAGE_WIDTH
-
-Field = npt.NDArray[np.float32]
+from sample_book.picture import Field
 
 
 def drift(rng: np.random.Generator, length: int, step: int, amount: float) -> npt.NDArray[np.float64]:
@@ -24,53 +22,67 @@ def drift(rng: np.random.Generator, length: int, step: int, amount: float) -> np
 
 def clouds(rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float]) -> Field:
     """Return a smooth field of standard deviation about 1, interpolated between knots every `cell` (rows, columns)."""
-    rows, columns = (int(np.ceil(length / step)) + 4 for length, step in zip(shape, cell, strict=True))
-    knots = rng.normal(0.0, 1.4, (rows, columns)).astype(np.float32)
-    image: Any = pyvips.Image.new_from_array(knots)
-    grown = image.resize(cell[1], vscale=cell[0], kernel="cubic")
-    field: Field = grown.crop(int(cell[1]), int(cell[0]), shape[1], shape[0]).numpy()
+    rows, columns = (int(length / step) + 4 for length, step in zip(shape, cell, strict=True))
+    knots = rng.normal(0.0, 1.4, (columns, rows)).astype(np.float32)
+    return _interpolated(np.ascontiguousarray(_interpolated(knots, shape[1], cell[1]).T), shape[0], cell[0])
+
+
+def _interpolated(knots: Field, length: int, step: float) -> Field:
+    """Return `length` rows between knots every `step` rows: cubic splines through the knots (Catmull-Rom)."""
+    place = np.arange(length) / step
+    before = place.astype(np.int64)
+    part = (place - before)[:, None]
+    shares = (
+        ((2 - part) * part - 1) * part / 2,
+        ((3 * part - 5) * part * part + 2) / 2,
+        ((4 - 3 * part) * part + 1) * part / 2,
+        (part - 1) * part * part / 2,
+    )
+    field = np.zeros((length, knots.shape[1]), np.float32)
+    for number, share in enumerate(shares):
+        field += knots[before + number] * share.astype(np.float32)
     return field
 
 
-def spread(texture: Field, rng: np.random.Generator) -> Any:
-    """Return a texture repeated over a whole page from a random offset."""
-    size = texture.shape[0]
-    left, top = (int(value) for value in rng.integers(0, size, 2))
-    across, down = (PAGE_WIDTH + left) // size + 1, (PAGE_HEIGHT + top) // size + 1
-    image: Any = pyvips.Image.new_from_array(texture)
-    return image.replicate(across, down).crop(left, top, PAGE_WIDTH, PAGE_HEIGHT)
+def noise(rng: np.random.Generator, size: int, *bands: tuple[float, float, float], stretch: float = 1.0) -> Field:
+    """Return a square of seamlessly repeating noise, clipped at 2.4 standard deviations.
 
-
-def enlarged(coarse: Field, factor: int) -> Any:
-    """Return a coarse field enlarged to the page's size; the last doubling copies pixels, which is faster."""
-    image: Any = pyvips.Image.new_from_array(coarse)
-    return image.resize(factor // 2, kernel="linear").zoom(2, 2).crop(0, 0, PAGE_WIDTH, PAGE_HEIGHT)
-
-
-def tile(rng: np.random.Generator, size: int, low: float, high: float, stretch: float = 1.0) -> Field:
-    """Return a square of seamlessly repeating noise, of standard deviation 1 and clipped at 2.4.
-
-    `low` and `high` are the shortest and longest wavelengths in it, in pixels; `stretch` makes it that much longer
-    vertically, as the grain of wood.
+    Each band is the standard deviation of a part, and the shortest and longest wavelengths in it, in pixels. `stretch`
+    makes all that much longer vertically, as the grain of wood.
     """
-    frequency = np.fft.fftfreq(size)
-    distance = np.hypot(frequency[:, None] * stretch, np.fft.rfftfreq(size)[None, :])
-    band = np.exp(-((distance * low) ** 2)) * (1 - np.exp(-((distance * high) ** 2)))
-    noise = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(size, size))) * band, s=(size, size))
-    field: Field = np.clip(noise / noise.std(), -2.4, 2.4).astype(np.float32)
-    return field
+    power = np.zeros((size, size // 2 + 1))
+    for amount, low, high in bands:
+        band = (_longer(size, low, stretch) * (1 - _longer(size, high, stretch))) ** 2
+        power += band * (amount**2 / band.mean())
+    spectrum = rng.standard_normal((*power.shape, 2), np.float32).view(np.complex64)[..., 0]
+    shaped = spectrum * (np.sqrt(power / 2) * size).astype(np.float32)
+    field = np.fft.irfft2(shaped, s=(size, size)).astype(np.float32, copy=False)
+    limit = 2.4 * float(np.hypot.reduce([amount for amount, _, _ in bands]))
+    return np.clip(field, -limit, limit, out=field)
 
 
-def fibres(rng: np.random.Generator, size: int, count: int, length: int) -> Field:
-    """Return a seamlessly repeating square of thin curved fibres, light ones positive and dark ones negative."""
+def _longer(size: int, wavelength: float, stretch: float) -> npt.NDArray[np.float64]:
+    """Return the share that each frequency keeps when what is shorter than a wavelength is removed."""
+    down, across = np.fft.fftfreq(size) * stretch, np.fft.rfftfreq(size)
+    return np.outer(np.exp(-((down * wavelength) ** 2)), np.exp(-((across * wavelength) ** 2)))
+
+
+def fibres(rng: np.random.Generator, size: int, count: int, length: int, amount: float) -> Field:
+    """Return a seamlessly repeating square of curved lines, light ones positive and dark ones negative."""
     start = rng.uniform(0, size, (2, count, 1))
     heading = rng.uniform(0, 2 * np.pi, (count, 1))
     bend = np.cumsum(rng.normal(0, 0.03, (count, length)) + rng.normal(0, 0.008, (count, 1)), axis=1)
     path = start + np.cumsum(np.stack([np.sin(heading + bend), np.cos(heading + bend)]), axis=2)
-    strength = np.repeat(rng.normal(0, 1, (count, 1)), length, axis=1) * np.hanning(length)[None, :]
-    field = np.zeros((size, size), np.float32)
     rows, columns = (path % size).astype(np.int64)
-    np.add.at(field, (rows.ravel(), columns.ravel()), strength.ravel().astype(np.float32))
-    image: Any = pyvips.Image.new_from_array(field)
-    soft: Field = image.gaussblur(0.9).numpy()
-    return soft
+    strength = rng.normal(0, amount, (count, 1)) * np.hanning(length)
+    drawn = np.bincount((rows * size + columns).ravel(), strength.ravel(), size * size)
+    return drawn.reshape(size, size).astype(np.float32)
+
+
+def softened(square: Field) -> Field:
+    """Return a seamlessly repeating square blurred by 0.9 pixels."""
+    for axis in (0, 1):
+        near = np.roll(square, 1, axis) + np.roll(square, -1, axis)
+        far = np.roll(square, 2, axis) + np.roll(square, -2, axis)
+        square = np.float32(0.4448) * square + np.float32(0.2399) * near + np.float32(0.0377) * far
+    return square

@@ -18,10 +18,11 @@ import numpy.typing as npt
 import pyvips
 
 from sample_book.book import PACKAGE, find_font
-from sample_book.ink import Mask, print_mask
+from sample_book.ink import BLOCK, print_mask
 from sample_book.layout import COLUMNS, ROWS, PageLayout, Side, set_column, text_page
 from sample_book.paper import make_textures, sheet
-from sample_book.photograph import INK, developed
+from sample_book.photograph import INK
+from sample_book.picture import Mask, developed
 from sample_book.text import JUANS
 
 Pixels = npt.NDArray[np.uint8]
@@ -131,7 +132,7 @@ def _without_text(side: Side) -> PageLayout:
 
 
 def _reduced(block: Mask) -> Mask:
-    return cv2.resize(block, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_AREA)
+    return cv2.resize(block, None, fx=_SCALE * BLOCK, fy=_SCALE * BLOCK, interpolation=cv2.INTER_AREA)
 
 
 def _moved(block: Mask, rng: np.random.Generator) -> Mask:
