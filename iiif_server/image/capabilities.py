@@ -8,7 +8,7 @@ service does not start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ import pyvips
 
 from iiif_server.pyramid.grid import TileGrid
 from iiif_server.render import pipeline
-from iiif_server.request.geometry import choose_source, plan
+from iiif_server.request.geometry import RenderPlan, choose_source, plan
 from iiif_server.request.grammar import ApiVersion, OutputFormat, Quality, parse
 from iiif_server.request.info import HTTP_FEATURES, LEVEL_2_FEATURES, LEVEL_2_FORMATS, Offered
 from iiif_server.request.limits import ImageLimits
@@ -80,11 +80,11 @@ _FAULTS: Final = (ShanbenError, pyvips.Error, LookupError, ValueError, RuntimeEr
 
 def probe() -> Offered:
     """Return what may be offered. Raises `DependencyMissing` when that is less than level 2."""
-    tiles = _tiles()
-    formats = tuple(wanted for wanted in OutputFormat if wanted in pipeline.MEDIA_TYPES and _writes(wanted, tiles))
-    qualities = tuple(quality for quality in Quality if _renders_quality(quality, tiles))
+    image = _TestImage()
+    formats = tuple(wanted for wanted in OutputFormat if wanted in pipeline.MEDIA_TYPES and _writes(wanted, image))
+    qualities = tuple(quality for quality in Quality if _renders_quality(quality, image))
     features = {
-        version: tuple(sorted([*HTTP_FEATURES, *(name for name in cases if _renders(version, cases[name], tiles))]))
+        version: tuple(sorted([*HTTP_FEATURES, *(name for name in cases if _renders(version, cases[name], image))]))
         for version, cases in _FEATURES.items()
     }
     missing: set[str] = {*LEVEL_2_FORMATS.difference(formats), *set(Quality).difference(qualities)}
@@ -108,17 +108,30 @@ def _tiles() -> list[bytes]:
     return tiles
 
 
-def _make(text: str, version: ApiVersion, tiles: list[bytes]) -> bytes:
-    task = plan(parse(text, version), _GRID, _LIMITS)
-    return pipeline.render(
-        task, choose_source(task, _GRID, _LIMITS), _GRID, lambda ordinals: [tiles[n] for n in ordinals], 90
-    )
+class _TestImage:
+    """The test image, and what was made of it: most requests are the same in both versions of the API."""
+
+    def __init__(self) -> None:
+        self._tiles = _tiles()
+        self._made: dict[RenderPlan, bytes] = {}
+
+    def requested(self, text: str, version: ApiVersion) -> bytes:
+        """Return the answer to a request. Raises `_FAULTS`."""
+        task = plan(parse(text, version), _GRID, _LIMITS)
+        pixels = task._replace(canonical="")
+        if pixels not in self._made:
+            source = choose_source(task, _GRID, _LIMITS)
+            self._made[pixels] = pipeline.render(task, source, _GRID, self._read, 90)
+        return self._made[pixels]
+
+    def _read(self, ordinals: Sequence[int]) -> list[bytes]:
+        return [self._tiles[ordinal] for ordinal in ordinals]
 
 
-def _writes(wanted: OutputFormat, tiles: list[bytes]) -> bool:
+def _writes(wanted: OutputFormat, image: _TestImage) -> bool:
     """Return whether a format is written correctly. Of PDF only the signature is checked: no library here reads it."""
     try:
-        written = _make(f"full/32,24/0/default.{wanted.value}", ApiVersion.THREE, tiles)
+        written = image.requested(f"full/32,24/0/default.{wanted.value}", ApiVersion.THREE)
         start, signature = _SIGNATURES[wanted]
         if not written.startswith(signature, start):
             return False
@@ -127,24 +140,24 @@ def _writes(wanted: OutputFormat, tiles: list[bytes]) -> bool:
         return False
 
 
-def _renders_quality(quality: Quality, tiles: list[bytes]) -> bool:
+def _renders_quality(quality: Quality, image: _TestImage) -> bool:
     try:
-        written = _make(f"full/32,24/0/{quality.value}.png", ApiVersion.THREE, tiles)
+        written = image.requested(f"full/32,24/0/{quality.value}.png", ApiVersion.THREE)
         if quality in {Quality.DEFAULT, Quality.COLOR}:
             return _shows(_open(written), 32, 24, "RGBY")
-        image = _open(written)
-        values = image.write_to_memory()
-        shades = set(zip(*(values[band :: image.bands] for band in range(image.bands)), strict=True))
+        opened = _open(written)
+        values = opened.write_to_memory()
+        shades = set(zip(*(values[band :: opened.bands] for band in range(opened.bands)), strict=True))
     except _FAULTS:
         return False
     plain = all(len(set(shade)) == 1 for shade in shades)
     return plain and (quality is Quality.GRAY or {shade[0] for shade in shades} <= {0, 255})
 
 
-def _renders(version: ApiVersion, case: tuple[str, int, int, str], tiles: list[bytes]) -> bool:
+def _renders(version: ApiVersion, case: tuple[str, int, int, str], image: _TestImage) -> bool:
     text, width, height, colours = case
     try:
-        return _shows(_open(_make(f"{text}/default.png", version, tiles)), width, height, colours)
+        return _shows(_open(image.requested(f"{text}/default.png", version)), width, height, colours)
     except _FAULTS:
         return False
 
@@ -160,11 +173,12 @@ def _shows(image: Any, width: int, height: int, colours: str) -> bool:
     """Return whether an image has these sides and its quarters these colours; without colours, transparent corners."""
     if (image.width, image.height) != (width, height):
         return False
+    pixels = image.numpy().reshape(height, width, -1).astype(int)
     if not colours:
-        return bool(image.hasalpha() and image(0, 0)[-1] == 0 and image(width // 2, height // 2)[-1] == 255)
+        return bool(image.hasalpha() and pixels[0, 0, -1] == 0 and pixels[height // 2, width // 2, -1] == 255)
     points = [(width * x // 4, height * y // 4) for y in (1, 3) for x in (1, 3)]
     return all(
         abs(actual - expected) <= _TOLERANCE
-        for point, colour in zip(points, colours, strict=True)
-        for actual, expected in zip(image(*point), _COLOURS[colour], strict=False)
+        for (x, y), colour in zip(points, colours, strict=True)
+        for actual, expected in zip(pixels[y, x], _COLOURS[colour], strict=False)
     )

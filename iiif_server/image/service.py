@@ -82,7 +82,7 @@ _RENDER_THREADS: Final = 2
 class ImageService:
     """Responds to image requests for one repository. Used from one event loop; its caches are bounded.
 
-    `offered` is what may be requested; without it, `capabilities.probe` finds out (a fifth of a second; raises
+    `offered` is what may be requested; without it, `capabilities.probe` finds out (a tenth of a second; raises
     `DependencyMissing` when level 2 of the API cannot be served).
 
     Memory at most: 4,096 images, 16,384 resolved requests (about 1 KB each), 64 MiB of pyramid directories, 32 MiB of
