@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,13 +28,14 @@ SHANBEN = Path(sys.executable).with_name("shanben")
 
 
 class Serving:
-    """The command, started with two processes."""
+    """The command, started with this number of processes."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, processes: int, settings: Mapping[str, str]) -> None:
         self.port = reserve_port()
         environment = {"PATH": os.environ["PATH"], "SHANBEN_DATA": str(folder / "var"), **settings}
         # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
-        command = ["env", "--default-signal=SIGINT", SHANBEN, "serve", "--port", str(self.port), "--workers", "2"]
+        command = ["env", "--default-signal=SIGINT", SHANBEN, "serve", "--port", str(self.port)]
+        command += ["--workers", str(processes)]
         self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
     def answers(self) -> bool:
@@ -69,8 +70,8 @@ def command_of(pid: int) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Serving]:
-    server = Serving(folder, **settings)
+def serving(folder: Path, processes: int = 1, **settings: str) -> Iterator[Serving]:
+    server = Serving(folder, processes, settings)
     try:
         yield server
     finally:
@@ -85,7 +86,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Serving]:
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """One server for the tests that leave it whole."""
-    with serving(tmp_path_factory.mktemp("server"), **NO_LOCAL_WORKER) as server:
+    with serving(tmp_path_factory.mktemp("server"), 2, **NO_LOCAL_WORKER) as server:
         wait_until(server.answers)
         yield server
 
@@ -98,7 +99,7 @@ def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
 
 
 def test_an_interrupt_ends_serve_and_all_its_processes(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, 2) as server:
         wait_until(server.answers)
         wait_until(lambda: len(server.workers()) == 2)
         family = descendants(server.process.pid)
@@ -217,7 +218,7 @@ def test_tls_is_served_by_two_settings(tmp_path: Path) -> None:
 
 
 def test_a_reload_with_unusable_settings_keeps_the_old_processes(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, 2) as server:
         wait_until(server.serves_by_two)
         before, local_workers = set(server.workers()), server.local_workers()
         assert len(local_workers) == 1
