@@ -119,14 +119,18 @@ def test_faults_are_reported_in_the_readers_language_and_nothing_is_written(
         (("status",), {"tile_size": "x"}, 2),
         (("status",), {"database": "postgresql+psycopg://127.0.0.1:1/x"}, 3),
         (("worker",), {}, 3),
-        (("log", "verify"), {}, 3),
     ],
 )
 def test_each_failure_has_its_exit_code_and_no_traceback(
-    shanben: Shanben, arguments: tuple[str, ...], settings: dict[str, str], code: int
+    here: ShanbenHere, arguments: tuple[str, ...], settings: dict[str, str], code: int
 ) -> None:
-    done = shanben.run_json(*arguments, **settings)
+    done = here.run_json(*arguments, **settings)
     assert (done.code, "Traceback" in done.errors) == (code, False), done.errors
+
+
+def test_a_process_ends_with_the_exit_code_of_its_failure(shanben: Shanben) -> None:
+    done = shanben.run_json("log", "verify")
+    assert (done.code, "Traceback" in done.errors) == (3, False), done.errors
 
 
 def files_of(store: Path) -> list[str]:

@@ -43,7 +43,8 @@ class Site:
 
     def __init__(self, template: Path, folder: Path, broker: str = "") -> None:
         shutil.copytree(template, folder / "var")
-        self.shanben = ShanbenHere(folder, sweep_seconds=1, **({"broker": broker} if broker else {}))
+        settings = {"broker": broker} if broker else {}
+        self.shanben = ShanbenHere(folder, sweep_seconds=1, similar_pages=0, **settings)
         self.web = WebServer(folder, self.shanben.environment)
         command = [SHANBEN, "worker"]
         self.worker = ServerProcess("worker", command, folder / "worker.log", environment=self.shanben.environment)
@@ -129,7 +130,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a work for each test."""
     folder = tmp_path_factory.mktemp("template")
     deposits = [write_deposit(folder / f"deposit-{number}", 1, seed=number) for number in range(WORKS)]
-    done = ShanbenHere(folder).run("ingest", *deposits)
+    done = ShanbenHere(folder, similar_pages=0).run("ingest", *deposits)
     assert done.code == 0, done.errors
     return folder / "var"
 

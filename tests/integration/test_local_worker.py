@@ -1,4 +1,7 @@
-"""Without a broker `shanben serve` starts a local worker: real processes fill a replica, are killed, and go on."""
+"""Without a broker `shanben serve` starts a local worker: real processes fill a replica, are killed, and go on.
+
+What does not depend on the server is done by the local worker alone, in the process that `serve` would start.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,15 @@ from command_line import SHANBEN, ShanbenHere
 from deposits import write_deposit
 from moto.server import ThreadedMotoServer
 from ports import reserve_port
-from server_process import ServerProcess, answers, descendants, is_alive
+from server_process import ServerProcess, answers, descendants, is_alive, running
 from tcp_proxy import TcpProxy
 
 from repository.config import read_settings
 from repository.database.outbox import JobState, NewJob
 from repository.repository import Repository, open_repository
 from repository.storage.address import store_name
+from web.operations.status import Status, StatusReader
+from workers.service.local_process import COMMAND
 
 pytestmark = pytest.mark.integration
 
@@ -36,12 +41,13 @@ class Instance:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shanben = ShanbenHere(folder, sweep_seconds=1)
+        self.shanben = ShanbenHere(folder, sweep_seconds=1, similar_pages=0)
         self.environment = self.shanben.environment
         self.address = f"http://127.0.0.1:{reserve_port()}"
         port = self.address.rpartition(":")[2]
         command = [SHANBEN, "serve", "--port", port, "--workers", "1"]
         self.server = ServerProcess("serve", command, folder / "serve.log", environment=self.environment)
+        self.log = folder / "worker.log"
 
     def command(self, *arguments: str | Path) -> list[str]:
         return [str(SHANBEN), *map(str, arguments), "--json"]
@@ -56,6 +62,20 @@ class Instance:
     def open(self) -> Repository:
         """Open the repository in this process."""
         return open_repository(read_settings(self.environment))
+
+    def status(self) -> Status:
+        """The status now, read in this process."""
+        return StatusReader(self.open()).read(5.0)
+
+    @contextmanager
+    def working(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a local worker without a server, until the end of the context."""
+        with (
+            self.log.open("ab") as log,
+            # Its standard input is a pipe whose end would end it.
+            running(COMMAND, stdin=-1, stdout=log, stderr=log, env=self.environment, cwd=self.folder) as process,
+        ):
+            yield process
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -76,7 +96,7 @@ class Instance:
         deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < deadline, self.server.end_of_log()
-            time.sleep(0.05)
+            time.sleep(0.1)
 
 
 def command_line(pid: int) -> bytes:
@@ -97,14 +117,14 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def test_a_new_replica_fills_by_itself_while_the_instance_is_served(instance: Instance, tmp_path: Path) -> None:
+def test_a_new_replica_fills_by_itself_while_a_local_worker_runs(instance: Instance, tmp_path: Path) -> None:
     deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=1, seed=10 * number) for number in range(3)]
     instance.run("ingest", *deposits)
     replica = tmp_path / "replica"
     instance.environment["SHANBEN_REPLICAS"] = str(replica)
     assert instance.run("status")["replicas"][0]["behind"] == 3
-    with instance.served():
-        instance.wait_until(lambda: instance.run("status")["preserved"] == 3)
+    with instance.working():
+        instance.wait_until(lambda: instance.status().preserved == 3)
         instance.wait_until((replica / "log" / "checkpoint").is_file)
     store = tmp_path / "var" / "store"
     assert files_of(replica / "ocfl") == files_of(store / "ocfl")
@@ -197,8 +217,8 @@ def test_a_local_worker_ends_with_a_server_that_is_killed(instance: Instance, re
 def test_commands_ingest_beside_a_local_worker(instance: Instance, tmp_path: Path) -> None:
     replica = tmp_path / "replica"
     instance.environment["SHANBEN_REPLICAS"] = str(replica)
-    deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=2, seed=10 * number) for number in range(3)]
-    with instance.served():
+    deposits = [write_deposit(tmp_path / f"deposit-{number}", pages=2, seed=10 * number) for number in range(2)]
+    with instance.working():
         commands = [
             subprocess.Popen(instance.command("ingest", deposit), env=instance.environment, stdout=-1, stderr=-1)
             for deposit in deposits
@@ -209,15 +229,15 @@ def test_commands_ingest_beside_a_local_worker(instance: Instance, tmp_path: Pat
             document = json.loads(output)
             assert (len(document["works"]), document["unfinished"]) == (1, [])
         status = instance.run("status")
-    assert (status["works"], status["images"], status["preserved"]) == (3, 6, 3)
-    assert status["log"]["size"] == 9
+    assert (status["works"], status["images"], status["preserved"]) == (2, 4, 2)
+    assert status["log"]["size"] == 6
     assert status["failed"] == []
     assert instance.run("log", "verify")["ok"]
 
 
 def test_a_local_worker_ingests_what_a_killed_command_left(instance: Instance, tmp_path: Path) -> None:
     deposit = write_deposit(tmp_path / "deposit", pages=12)
-    with instance.served():
+    with instance.working():
         repository = instance.open()
         command = subprocess.Popen(
             instance.command("ingest", deposit), env=instance.environment, stdout=-3, stderr=-3, process_group=0
@@ -225,8 +245,8 @@ def test_a_local_worker_ingests_what_a_killed_command_left(instance: Instance, t
         instance.wait_until(lambda: repository.jobs.active("ingest"))
         os.killpg(command.pid, signal.SIGKILL)
         command.wait()
-        instance.wait_until(lambda: instance.run("status")["works"] == 1)
-        instance.wait_until(lambda: instance.run("status")["log"]["size"] == 13)
+        instance.wait_until(lambda: instance.status().counts.works == 1)
+        instance.wait_until(lambda: instance.status().log.size == 13)
 
 
 def test_a_local_worker_waits_for_a_store_that_is_away(instance: Instance) -> None:
@@ -237,10 +257,8 @@ def test_a_local_worker_waits_for_a_store_that_is_away(instance: Instance) -> No
         "SHANBEN_S3_ACCESS_KEY": "key",
         "SHANBEN_S3_SECRET_KEY": "secret",
     }
-    with instance.served():
-        worker = instance.local_worker()
-        assert worker
-        instance.wait_until(lambda: "shanben.jobs: " in instance.server.log.read_text("utf-8"))
+    with instance.working() as worker:
+        instance.wait_until(lambda: "shanben.jobs: " in instance.log.read_text("utf-8"))
         store = ThreadedMotoServer("127.0.0.1", port=port, verbose=False)
         store.start()
         try:
@@ -249,4 +267,4 @@ def test_a_local_worker_waits_for_a_store_that_is_away(instance: Instance) -> No
             instance.wait_until(lambda: state(instance.open(), order.key) is JobState.DONE)
         finally:
             store.stop()
-        assert instance.local_worker() == worker
+        assert worker.poll() is None

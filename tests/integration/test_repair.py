@@ -13,7 +13,7 @@ from subprocess import PIPE
 from typing import cast
 
 import pytest
-from command_line import SHANBEN, Shanben, ShanbenHere
+from command_line import SHANBEN, ShanbenHere
 from deposits import write_deposit
 from server_process import running
 from servers import RedisServer
@@ -194,7 +194,7 @@ def test_worker_repairs_what_a_check_has_found(redis: RedisServer, tmp_path: Pat
     # A check that begins by itself might find the damage, and have it repaired, before the command begins.
     hour = datetime.now().astimezone().hour
     hours = f"{(hour + 12) % 24}-{(hour + 13) % 24}"
-    shanben = Shanben(tmp_path, broker=redis.url, replicas="replica", fixity_hours=hours)
+    shanben = ShanbenHere(tmp_path, broker=redis.url, replicas="replica", fixity_hours=hours, similar_pages=0)
     with (tmp_path / "worker.log").open("ab") as log:
         environment = shanben.environment
         with running([SHANBEN, "worker"], cwd=tmp_path, env=environment, stdout=log, stderr=log) as worker:

@@ -35,7 +35,7 @@ from workers.bootstrap import bootstrap
 pytestmark = pytest.mark.integration
 
 WAIT_SECONDS = 60
-PAGES = 24
+PAGES = 12
 
 
 class Installation(ShanbenHere):
@@ -77,7 +77,7 @@ def test_an_ingest_whose_worker_was_killed_is_shown_in_progress_and_then_done(
 ) -> None:
     for number in range(4, PAGES + 1):
         noise(1500, 1500, mean=128, seed=number).tiffsave(str(deposit / f"{number:04d}.tif"))
-    shanben = Installation(tmp_path, broker=redis.url)
+    shanben = Installation(tmp_path, broker=redis.url, similar_pages=0)
     with shanben.start("ingest", deposit), shanben.start("status", "--watch", "--json", stdout=-1) as watch:
         with shanben.start("worker") as victim:
             matching_document(watch, lambda now: any(0 < item["done"] < item["total"] for item in now["ingests"]))
