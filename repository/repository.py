@@ -18,7 +18,7 @@ from repository.database.fixity_findings import FixityFindings
 from repository.database.fixity_sweeps import FixitySweeps
 from repository.database.harvest import Harvests
 from repository.database.holdings import Holdings
-from repository.database.locks import Locks, hold_lock_file, open_locks
+from repository.database.locks import Locks, open_locks
 from repository.database.log_sequence import LogSequence
 from repository.database.login_failures import LoginFailures
 from repository.database.lost_works import LostWorks
@@ -30,6 +30,7 @@ from repository.database.search import SearchRecords
 from repository.database.store_registry import StoreRegistry
 from repository.errors import Busy
 from repository.localized import LocalizedText
+from repository.lock_files import hold_lock_file
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore, open_replicas, open_store
 

@@ -29,6 +29,7 @@ from itertools import islice
 from typing import Final
 
 from preservation.log import key_file
+from preservation.log.checkpoint_file import CheckpointFile
 from preservation.log.heads import RememberedCheckpointInvalid
 from preservation.log.key_file import KEY_FILE
 from preservation.log.log import ProvenanceLog
@@ -39,7 +40,7 @@ from preservation.log.readable import ReadableLog, read_log, stated_size
 from preservation.log.signing_key import Signer
 from preservation.log.tiles import has_tiles
 from preservation.log.writer import Append
-from preservation.log.writer_lock import CheckpointFile, DatabaseWriterLock, FileWriterLock, WriterLock
+from preservation.log.writer_lock import DatabaseWriterLock, FileWriterLock, WriterLock
 from preservation.premis import event_bytes, parse_event
 from repository.config import Settings
 from repository.errors import DependencyMissing, EvidenceInvalid, LogBusy, LogInvalid, SettingInvalid

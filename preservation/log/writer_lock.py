@@ -14,10 +14,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
-from repository.database.locks import HeldLock, Locks, hold_lock_file
+from preservation.log.checkpoint_file import CheckpointFile
+from repository.database.locks import Locks
 from repository.database.log_sequence import LogSequence
-from repository.errors import LogBusy, StoreFault
-from repository.storage.fsync import sync_folder, write_all
+from repository.errors import LogBusy
+from repository.lock_files import HeldLock, hold_lock_file
 
 _LOCK: Final = "log"
 
@@ -33,33 +34,6 @@ class WriterLock(Protocol):
 
     def remember(self, checkpoint: bytes, size: int) -> None:
         """Keep a newly signed checkpoint, durably. Raises `LogBusy` when a newer one is already kept."""
-
-
-class CheckpointFile:
-    """Keeps the newest checkpoint that this machine signed, in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> list[bytes]:
-        """Return the checkpoint; an empty list before the first. Raises `StoreFault`."""
-        try:
-            return [self._path.read_bytes()]
-        except FileNotFoundError:
-            return []
-        except OSError as fault:
-            raise StoreFault(key=self._path.name, reason=fault.strerror) from fault
-
-    def write(self, checkpoint: bytes) -> None:
-        """Replace the checkpoint, durably. Raises `StoreFault`."""
-        temporary = self._path.with_suffix(".signing")
-        try:
-            with temporary.open("wb") as file:
-                write_all(file.fileno(), checkpoint)
-            temporary.replace(self._path)
-            sync_folder(str(self._path.parent))
-        except OSError as fault:
-            raise StoreFault(key=self._path.name, reason=fault.strerror) from fault
 
 
 class FileWriterLock:

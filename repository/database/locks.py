@@ -8,36 +8,20 @@ process. Locks are not reentrant.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, is_in_memory, is_postgresql, sql_state
-from repository.errors import Busy, DatabaseFault, DependencyMissing
-from repository.localized import LocalizedText
-
-_PAUSE: Final = 0.05
-_LOST: Final = LocalizedText("数据库锁已丢失；请重试", "the lock was lost; try again")
-
-
-class HeldLock(Protocol):
-    """A lock that is held."""
-
-    def check(self) -> None:
-        """Check that the lock is still held, just before an action that must not happen twice.
-
-        Raises `DatabaseFault` when the lock may have been lost. Call it from one thread at a time.
-        """
+from repository.errors import Busy, DatabaseFault
+from repository.lock_files import LOST, HeldLock, hold_lock_file
 
 
 class Locks(Protocol):
@@ -97,11 +81,11 @@ class _DatabaseHold:
     def check(self) -> None:
         # SQLAlchemy reconnects a broken connection at its next use, without the lock.
         if self._connection.invalidated:
-            raise DatabaseFault(reason=_LOST)
+            raise DatabaseFault(reason=LOST)
         try:
             self._connection.execute(text("SELECT 1"))
         except SQLAlchemyError as fault:
-            raise DatabaseFault(reason=_LOST) from fault
+            raise DatabaseFault(reason=LOST) from fault
 
 
 def _lock_key(name: str) -> int:
@@ -146,21 +130,6 @@ class FileLocks:
         return hold_lock_file(path, seconds, busy)
 
 
-class _FileHold:
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path = path
-        self._descriptor = descriptor
-
-    def check(self) -> None:
-        """Raise `DatabaseFault` when the lock file was deleted or replaced."""
-        try:
-            same = os.path.samestat(os.fstat(self._descriptor), self._path.stat())
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise DatabaseFault(reason=_LOST)
-
-
 class MemoryLocks:
     """Locks between the threads of one process."""
 
@@ -182,36 +151,3 @@ class MemoryLocks:
 class _MemoryHold:
     def check(self) -> None:
         """Return: a lock of this process cannot be lost."""
-
-
-@contextmanager
-def hold_lock_file(path: Path, seconds: float, busy: Busy) -> Iterator[HeldLock]:
-    """Hold the lock file at `path`, for the processes of one machine, after waiting at most `seconds` for it.
-
-    Raises `busy` when the lock is not released in time, and `DependencyMissing` for a file that cannot be written.
-    """
-    with _opened(path) as file:
-        deadline = time.monotonic() + seconds
-        while not _try_lock(file.fileno()):
-            if time.monotonic() >= deadline:
-                raise busy
-            time.sleep(_PAUSE)
-        yield _FileHold(path, file.fileno())
-
-
-def _opened(path: Path) -> IO[bytes]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab")
-    except OSError as fault:
-        what = LocalizedText(f"可写的文件 {path}", f"a file that can be written, {path},")
-        remedy = LocalizedText(f"请使该文件夹可写（{fault.strerror}）", f"make the folder writable ({fault.strerror})")
-        raise DependencyMissing(what=what, remedy=remedy) from fault
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

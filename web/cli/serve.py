@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import click
 import uvicorn
@@ -14,25 +14,17 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from repository.config import Settings, process_settings
-from repository.errors import DependencyMissing, SettingInvalid, StoreFault
+from repository.errors import SettingInvalid, StoreFault
 from repository.localized import LocalizedText
-from repository.logs import log_configuration
 from web.cli.sandbox_report import active_layers, report_sandbox
+from web.cli.server import listen, server_configuration
 from web.cli.terminal import Terminal, command
-from web.http_limits import LimitedHttpProtocol
 from workers.bootstrap import bootstrap_to_serve
 from workers.service.local_process import LocalWorkerProcess
-
-STOP_SECONDS: Final = 30
-"""The seconds that requests in progress may take to end when a process stops; then they are aborted."""
 
 START_SECONDS: Final = 30
 """The seconds that a process may be silent before it is replaced. Loading takes seconds on a busy machine."""
 
-KEEP_ALIVE_SECONDS: Final = 75
-"""The seconds for which an idle connection stays open: longer than the edge keeps one."""
-
-_BACKLOG: Final = 2048
 _OPEN_FILES: Final = 8192
 
 
@@ -86,23 +78,6 @@ def serve_site(settings: Settings, host: str, port: int, processes: int, announc
         supervisor = Supervisor(config, [listener], _local_worker(settings))
         supervisor.run()
     return supervisor.exit_code
-
-
-def server_configuration(application: Any, **more: Any) -> uvicorn.Config:
-    """Return what every server of this program has, with `more`: bounded requests, and our own request log."""
-    return uvicorn.Config(
-        application,
-        http=LimitedHttpProtocol,
-        loop="uvloop",
-        ws="none",
-        log_config=log_configuration(),
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        **more,
-    )
 
 
 class Supervisor(Multiprocess):
@@ -180,23 +155,6 @@ def _tls_files(settings: Settings) -> tuple[str | None, str | None]:
             )
             raise SettingInvalid(name=name, reason=reason)
     return settings.tls_certificate, settings.tls_key
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket that child processes inherit. Raises `DependencyMissing` when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as fault:
-        listener.close()
-        remedy = LocalizedText(f"请改用其他端口（{fault.strerror}）", f"choose another port ({fault.strerror})")
-        what = LocalizedText(f"可用的端口（{host}:{port} 无法监听）", f"a usable port ({host}:{port} cannot be bound)")
-        raise DependencyMissing(what=what, remedy=remedy) from fault
-    listener.set_inheritable(True)
-    return listener
 
 
 def _raise_file_limit() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
-from web.cli.serve import listen, server_configuration
+from web.cli.server import listen, server_configuration
 from web.witness.application import create_witness
 from web.witness.state import WitnessFolder
 

@@ -19,15 +19,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from preservation.log.checkpoint_file import CheckpointFile
 from preservation.log.merkle import EMPTY_ROOT, TreeHead
 from preservation.log.notes import Note, Signature, VerifierKey, parse_checkpoint, parse_verifier_key, verify_note
 from preservation.log.signing_key import Cosigner
 from preservation.log.witness import Judgement, Verdict, accepted_logs, judge
-from preservation.log.writer_lock import CheckpointFile
 from repository.clock import system_clock
-from repository.database.locks import hold_lock_file
 from repository.errors import Busy, LogInvalid, RequestInvalid, SettingInvalid
 from repository.localized import LocalizedText
+from repository.lock_files import hold_lock_file
 
 LOGS_FILE: Final = "logs"
 _CHECKPOINTS: Final = "checkpoints"

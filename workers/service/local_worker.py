@@ -27,10 +27,10 @@ from typing import Final
 
 from preservation.log.sequencer import can_sign
 from repository.config import Settings, process_settings
-from repository.database.locks import hold_lock_file
 from repository.database.outbox import Job
 from repository.errors import Busy, ShanbenError
 from repository.localized import LocalizedText
+from repository.lock_files import hold_lock_file
 from repository.logs import log_to_stderr
 from repository.repository import Repository
 from workers.bootstrap import bootstrap

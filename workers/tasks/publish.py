@@ -28,11 +28,11 @@ from iiif_server.presentation.published import (
 )
 from iiif_server.urls import PLACEHOLDER, collection_path, stored_id
 from preservation.ocfl.inventory import Inventory
-from repository.database.locks import HeldLock
 from repository.database.outbox import Job
 from repository.database.publication import Publication
 from repository.errors import Busy
 from repository.localized import LocalizedText
+from repository.lock_files import HeldLock
 from repository.model.access import rights_under
 from repository.model.text import TextKind
 from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from repository.database.engine import open_database
-from repository.database.locks import hold_lock_file, open_locks
+from repository.database.locks import open_locks
 from repository.errors import Busy, DatabaseFault
+from repository.lock_files import hold_lock_file
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,8 @@ import sys, time
 from pathlib import Path
 from repository.database.engine import open_database
 from repository.errors import Busy
-from repository.database.locks import hold_lock_file, open_locks
+from repository.database.locks import open_locks
+from repository.lock_files import hold_lock_file
 lock = hold_lock_file if sys.argv[1] == "file" else open_locks(open_database(sys.argv[1]), Path(sys.argv[2])).hold
 with lock(Path(sys.argv[2]) if sys.argv[1] == "file" else "a", 0, Busy(what="x")):
     print("held", flush=True)

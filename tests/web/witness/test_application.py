@@ -9,9 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from witness_requests import GrowingLog
 
+from preservation.log.checkpoint_file import CheckpointFile
 from preservation.log.notes import cosignature_time, cosigners, parse_note
 from preservation.log.signing_key import load_or_create_cosigner
-from preservation.log.writer_lock import CheckpointFile
 from repository.errors import Busy, SettingInvalid, StoreFault
 from web.witness.application import create_witness
 from web.witness.state import LOGS_FILE, WitnessFolder, exclusive, origin_hash, read_logs

@@ -14,9 +14,9 @@ import pytest
 
 from preservation.replication.status import replication_status_of
 from repository.config import Settings
-from repository.database.locks import hold_lock_file
 from repository.database.outbox import JobState, NewJob
 from repository.errors import Busy, DatabaseFault, SettingInvalid
+from repository.lock_files import hold_lock_file
 from repository.model.work import Work
 from repository.repository import Repository
 from repository.storage.folder import FolderStore
