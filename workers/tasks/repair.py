@@ -136,11 +136,11 @@ def repaired_since(
 
     If `works` are given, only theirs. Jobs do not tell: the result of one that was run again is that of its last run.
     """
-    last = 0
+    last, reported = 0, {(each.store, each.key) for each in known.repaired}
     while found := repository.findings.repaired_findings(start, after=last, limit=_PAGE):
         for finding in found:
             store, key = _label(finding), finding.key
-            is_known = any(_repairs(each, store, key) for each in known.repaired)
+            is_known = (store, key) in reported or any(_repairs(each, store, key) for each in known.repaired)
             if not is_known and (not works or finding.work in works):
                 yield RepairedFile(store, key, finding.done, finding.kind, finding.expected or "", finding.work or "")
         last = found[-1].id
