@@ -30,7 +30,7 @@ from repository.database.search import SearchRecords
 from repository.database.store_registry import StoreRegistry
 from repository.errors import Busy
 from repository.localized import LocalizedText
-from repository.lock_files import hold_lock_file
+from repository.storage.lock_files import hold_lock_file
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore, open_replicas, open_store
 

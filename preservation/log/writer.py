@@ -48,8 +48,8 @@ from preservation.log.signing_key import Signer
 from preservation.log.tiles import StoredTree, Tile, has_tiles, pack_entries, pack_hashes, stored_size
 from preservation.log.writer_lock import WriterLock
 from repository.errors import KeyNotFound, LogBusy, LogInvalid, StoreFault
-from repository.lock_files import HeldLock
 from repository.paths import LOG_CHECKPOINT, TILE_WIDTH, log_entries, log_tile
+from repository.storage.lock_files import HeldLock
 from repository.storage.store import ObjectStore
 
 _PUBLISH_TRIES: Final = 5

@@ -18,7 +18,7 @@ from preservation.log.checkpoint_file import CheckpointFile
 from repository.database.locks import Locks
 from repository.database.log_sequence import LogSequence
 from repository.errors import LogBusy
-from repository.lock_files import HeldLock, hold_lock_file
+from repository.storage.lock_files import HeldLock, hold_lock_file
 
 _LOCK: Final = "log"
 

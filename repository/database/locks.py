@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from repository.database.engine import LOCK_NOT_AVAILABLE, database_fault, is_in_memory, is_postgresql, sql_state
 from repository.errors import Busy, DatabaseFault
-from repository.lock_files import LOST, HeldLock, hold_lock_file
+from repository.storage.lock_files import LOST, HeldLock, hold_lock_file
 
 
 class Locks(Protocol):

@@ -40,7 +40,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from repository.errors import Busy
 from repository.json_values import decode_json
 from repository.localized import LocalizedText
-from repository.lock_files import hold_lock_file
+from repository.storage.lock_files import hold_lock_file
 from repository.storage.process_marks import hold_mark, is_abandoned
 
 _KINDS: Final = ("counter", "histogram", "gauge_livesum")

@@ -27,7 +27,7 @@ from preservation.log.witness import Judgement, Verdict, accepted_logs, judge
 from repository.clock import system_clock
 from repository.errors import Busy, LogInvalid, RequestInvalid, SettingInvalid
 from repository.localized import LocalizedText
-from repository.lock_files import hold_lock_file
+from repository.storage.lock_files import hold_lock_file
 
 LOGS_FILE: Final = "logs"
 _CHECKPOINTS: Final = "checkpoints"

@@ -30,9 +30,9 @@ from repository.config import Settings, process_settings
 from repository.database.outbox import Job
 from repository.errors import Busy, ShanbenError
 from repository.localized import LocalizedText
-from repository.lock_files import hold_lock_file
 from repository.logs import log_to_stderr
 from repository.repository import Repository
+from repository.storage.lock_files import hold_lock_file
 from workers.bootstrap import bootstrap
 from workers.deposit.examiner import open_deposit_examiner
 from workers.deposit.survey import file_signature

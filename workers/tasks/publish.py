@@ -32,11 +32,11 @@ from repository.database.outbox import Job
 from repository.database.publication import Publication
 from repository.errors import Busy
 from repository.localized import LocalizedText
-from repository.lock_files import HeldLock
 from repository.model.access import rights_under
 from repository.model.text import TextKind
 from repository.model.work import Event, Pyramid, Work, WorkAccess, WorkState
 from repository.repository import Repository
+from repository.storage.lock_files import HeldLock
 from repository.texts import TextsDamaged, pages_with_text
 from workers.execution.context import TaskContext
 from workers.published_edition import mark_older

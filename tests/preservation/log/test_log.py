@@ -25,9 +25,9 @@ from preservation.log.merkle import TreeHead
 from preservation.log.tiles import StoredTree
 from preservation.log.writer_lock import FileWriterLock
 from repository.errors import DatabaseFault, LogBusy, LogInvalid, NotFound, RequestInvalid, StoreFault
-from repository.lock_files import hold_lock_file
 from repository.paths import LOG_CHECKPOINT, parse_log_path
 from repository.storage.folder import FolderStore
+from repository.storage.lock_files import hold_lock_file
 from repository.storage.s3 import memory_store
 from repository.storage.store import ObjectStore
 

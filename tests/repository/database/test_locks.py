@@ -9,7 +9,7 @@ import pytest
 from repository.database.engine import open_database
 from repository.database.locks import open_locks
 from repository.errors import Busy, DatabaseFault
-from repository.lock_files import hold_lock_file
+from repository.storage.lock_files import hold_lock_file
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from repository.database.engine import open_database
 from repository.errors import Busy
 from repository.database.locks import open_locks
-from repository.lock_files import hold_lock_file
+from repository.storage.lock_files import hold_lock_file
 lock = hold_lock_file if sys.argv[1] == "file" else open_locks(open_database(sys.argv[1]), Path(sys.argv[2])).hold
 with lock(Path(sys.argv[2]) if sys.argv[1] == "file" else "a", 0, Busy(what="x")):
     print("held", flush=True)

@@ -16,10 +16,10 @@ from preservation.replication.status import replication_status_of
 from repository.config import Settings
 from repository.database.outbox import JobState, NewJob
 from repository.errors import Busy, DatabaseFault, SettingInvalid
-from repository.lock_files import hold_lock_file
 from repository.model.work import Work
 from repository.repository import Repository
 from repository.storage.folder import FolderStore
+from repository.storage.lock_files import hold_lock_file
 from workers.execution.context import TaskContext
 from workers.execution.liveness import registered_worker
 from workers.execution.scratch import scratch_directory
