@@ -99,8 +99,8 @@ def _vermilion(page: Sheet, font: Path, rng: np.random.Generator) -> Iterator[tu
 
 
 def _jpeg(picture: Any) -> bytes:
-    """Return a picture as a JPEG file at 560 pixels per inch."""
-    content: bytes = picture.copy(xres=22.0, yres=22.0).jpegsave_buffer(Q=QUALITY, subsample_mode="off", keep="none")
+    """Return a picture as a JPEG file without metadata."""
+    content: bytes = picture.jpegsave_buffer(Q=QUALITY, subsample_mode="off", keep="none")
     return content
 
 
