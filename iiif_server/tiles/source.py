@@ -49,9 +49,15 @@ _DIRECTORY_PARTS: Final = 2  # `read_directory` reads twice at most
 _MAX_PENDING_WRITES: Final = 256
 """Tiles that may wait to be written to the disk cache; further tiles are not cached."""
 
+_GATHER_SECONDS: Final = 0.02
+"""How long tiles are gathered for the disk cache: a thread for each would delay the tiles that follow."""
+
 _UNAVAILABLE: Final = LocalizedText("存储服务暂时没有应答，请稍后重试", "the store does not respond; try again shortly")
 
 TileBytes = bytes | bytearray
+
+_CacheEntry = tuple[bytes, bytes, int]
+"""A name in the disk cache, the bytes, and their CRC-32."""
 
 
 class TileSource(Protocol):
@@ -125,7 +131,8 @@ class RemoteTiles:
         self._directories: SingleFlight[PyramidDirectory] = SingleFlight()
         self._breaker = CircuitBreaker(StoreFault)
         self._reading = asyncio.Semaphore(CONCURRENT_READS)
-        self._writes: set[asyncio.Task[None]] = set()
+        self._unwritten: list[_CacheEntry] = []
+        self._writer: asyncio.Task[None] | None = None
         metrics.register_gauge("store-breaker-open", lambda: float(self._breaker.is_open))
 
     async def tile(self, key: str, span: TileSpan) -> TileBytes:
@@ -187,20 +194,25 @@ class RemoteTiles:
         return data
 
     def _cache_later(self, key: str, span: TileSpan, tile: TileBytes) -> None:
-        """Write a tile to the cache in a thread; the response does not wait for it."""
+        """Have a tile written to the cache in a thread; the response does not wait for it."""
         if self._cache is None:
             return
         self._increment("cache-miss")
-        if len(self._writes) < _MAX_PENDING_WRITES:
-            task = asyncio.get_running_loop().create_task(
-                self._write(self._cache, _tile_name(key, span), tile, span.crc)
-            )
-            self._writes.add(task)
-            task.add_done_callback(self._writes.discard)
+        if len(self._unwritten) < _MAX_PENDING_WRITES:
+            self._unwritten.append((_tile_name(key, span), bytes(tile), span.crc))
+            if self._writer is None:
+                self._writer = asyncio.get_running_loop().create_task(self._write(self._cache))
 
-    async def _write(self, cache: TileCache, name: bytes, tile: TileBytes, crc: int) -> None:
-        if await asyncio.to_thread(cache.put, name, bytes(tile), crc):
-            self._increment("cache-eviction")
+    async def _write(self, cache: TileCache) -> None:
+        """Write tiles to the cache until none is left."""
+        try:
+            while self._unwritten:
+                await asyncio.sleep(_GATHER_SECONDS)
+                entries, self._unwritten = self._unwritten, []
+                evicted = await asyncio.to_thread(_put_all, cache, entries)
+                self._increment("cache-eviction", evicted)
+        finally:
+            self._writer = None
 
     async def _read_directory(self, pyramid: Pyramid) -> PyramidDirectory:
         return await self._breaker.call(
@@ -233,6 +245,11 @@ def _verified_directory(pyramid: Pyramid, read_range: ReadRange) -> PyramidDirec
     if directory.fingerprint != pyramid.fingerprint:
         raise PyramidCorrupt(key=pyramid.key, reason=f"{directory.fingerprint} ≠ {pyramid.fingerprint}")
     return directory
+
+
+def _put_all(cache: TileCache, entries: Sequence[_CacheEntry]) -> int:
+    """Write entries to the cache; return how many replaced older ones."""
+    return sum(cache.put(name, data, crc) for name, data, crc in entries)
 
 
 def _part_name(pyramid: Pyramid, part: int) -> bytes:

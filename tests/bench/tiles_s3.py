@@ -1,10 +1,10 @@
 """Tiles a second from S3 with nothing cached, and from the disk cache, each against what it is to be near to.
 
 The store is a Ceph gateway of our own on the same machine. Cold: every tile asked for once, in a random order, by
-eight connections of wrk, of `shanben serve` with two workers and an empty disk cache; against bare ranged reads of the
-same bytes by obstore in two processes of four threads, by turns. Warm: all tiles in the disk cache, against the same
-tiles in a folder store, by turns. Both are compared turn by turn (`tiles.py`). What each tile's bytes should be is
-checked before anything counts.
+eight connections of wrk, of a started `shanben serve` with two workers and an empty disk cache; against bare ranged
+reads of the same bytes by obstore in two processes of four threads, by turns. Warm: all tiles in the disk cache,
+against the same tiles in a folder store, by turns. Both are compared turn by turn (`tiles.py`). What each tile's bytes
+should be is checked before anything counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from typing import Any
 import pyvips
 from obstore.store import S3Store
 from ports import reserve_port
-from tiles import CYCLE, PREFIX, SHANBEN, Figure, check, page, rate, ratio, running
+from tiles import CYCLE, PREFIX, SHANBEN, Figure, be_ready, check, page, rate, ratio, running
 
 from iiif_server.pyramid.file import read_directory, recipe, write_pyramid
 from repository import paths
@@ -138,9 +137,7 @@ def served(settings: Settings) -> Iterator[int]:
     }
     environ = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in named.items() if value}}
     with running([SHANBEN, "serve", "--port", str(port), "--workers", str(PROCESSES)], port, environ):
-        for _ in range(8 * PROCESSES):  # connections fall to either process: each must be ready
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=30) as answer:
-                answer.read()
+        be_ready(port)  # the local worker has started too: a start costs as much as some 800 of a round's tiles
         yield port
 
 
