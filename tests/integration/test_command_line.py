@@ -78,6 +78,8 @@ def test_evidence_of_an_image_is_checked_offline_with_the_public_key_alone(
     here.run_json("ingest", deposit)
     image = next((tmp_path / "var" / "store" / "pyramids").glob("*/*")).name
     assert here.run_json("log", "prove", image, "-o", "evidence.txt").code == 0
+    for unwritable in (("-o", "absent/evidence.txt"), ("--archive", "-o", "absent/evidence.zip")):
+        assert here.run("log", "prove", image, *unwritable).code == 3
     key = here.run_json("log", "key").document["key"]
     checked = here.run_json("log", "check", "evidence.txt", "--key", key, data=tmp_path / "other")
     assert (checked.code, checked.document["event"]["image"]) == (0, image)

@@ -25,6 +25,7 @@ from web.certificates.facts import CertificateFacts, read_facts
 from web.certificates.form import certificate_form
 from web.certificates.pdf import certificate_pdf
 from web.certificates.picture import picture_path
+from web.cli.output_file import write_output
 from web.cli.terminal import Terminal, command
 from workers.tasks.log_events import occasion, stage
 
@@ -48,7 +49,7 @@ def certificate(terminal: Terminal, identifier: str, output: Path | None, issue:
     form = certificate_form(facts, verifier_key(repository), lambda path: f"{base_url}{path}")
     content = certificate_pdf(form, repository.settings.provider, _picture(repository, facts))
     path = output or Path(f"certificate-{facts.subject.name}.pdf")
-    path.write_bytes(content)
+    write_output(path, content)
     terminal.write(LocalizedText(f"证明已写入 {path}", f"Certificate written to {path}"))
     digest = hashlib.sha256(content).hexdigest()
     if issue is not None:

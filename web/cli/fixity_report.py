@@ -11,6 +11,7 @@ from preservation.reporting.reader import ReportReader
 from preservation.reporting.verdict import verdict_of
 from repository.config import process_settings
 from repository.localized import Language
+from web.cli.output_file import write_output
 from web.cli.terminal import Terminal, command
 from web.reports.charts import draw_chart
 from web.reports.files import ReportFormat, report_file
@@ -34,11 +35,12 @@ def report(terminal: Terminal, kind: str, at: str | None, output: Path | None) -
     repository = bootstrap(process_settings())
     issued = stored_report(repository, at) if at else issued_report(repository, ReportReader(repository))
     content = report_file(issued, ReportFormat(kind), terminal.language or Language.CHINESE, draw_chart)
+    if output is not None:
+        write_output(output, content)
     record_issue(repository, content, issued.at)
-    verdict = verdict_of(issued)
     if output is None:
         sys.stdout.buffer.write(content)
         return
-    output.write_bytes(content)
+    verdict = verdict_of(issued)
     terminal.write(verdict.sentence)
     terminal.result({"at": issued.at, "state": verdict.state.value, "alarms": [alarm.key for alarm in verdict.alarms]})

@@ -27,6 +27,7 @@ from repository.local_files import read_start
 from repository.localized import LocalizedText, counted
 from repository.model.work_json import to_json_types
 from repository.repository import Repository, open_repository
+from web.cli.output_file import write_output, writing_output
 from web.cli.terminal import EXIT_CONTENT, Terminal, command
 from workers.tasks.jobs import replicate_log_job
 
@@ -103,13 +104,13 @@ def prove(
         return
     content = evidence_of(repository, subject)
     if ml_dsa is not None:
-        ml_dsa.write_bytes(sequencer.open_log(repository).ml_dsa_note(evidence.parse(content).index))
+        write_output(ml_dsa, sequencer.open_log(repository).ml_dsa_note(evidence.parse(content).index))
     if output is None:
         terminal.result({"evidence": content.decode()})
         if not terminal.as_json:
             terminal.write_document(content.decode())
         return
-    output.write_bytes(content)
+    write_output(output, content)
     terminal.write(LocalizedText(f"证据已写入 {output}", f"Evidence written to {output}"))
     terminal.result({"file": str(output)})
 
@@ -211,7 +212,7 @@ def key(terminal: Terminal) -> None:
 
 def write_evidence_archive(terminal: Terminal, repository: Repository, subject: Subject, path: Path) -> None:
     """Write the archive of all evidence of a subject; leave no file when there is none."""
-    with tempfile.TemporaryFile(dir=path.parent) as file:
+    with writing_output(path), tempfile.TemporaryFile(dir=path.parent) as file:
         count = write_archive(repository, subject, file)
         file.seek(0)
         with path.open("wb") as written:
@@ -253,9 +254,10 @@ def extract_timestamp(terminal: Terminal, note: Note, folder: Path | None) -> No
     response = timestamp_response(note)
     if folder is None or response is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.txt").write_text(note.text, "utf-8")
-    (folder / "timestamp.tsr").write_bytes(response)
+    with writing_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoint.txt").write_text(note.text, "utf-8")
+        (folder / "timestamp.tsr").write_bytes(response)
     terminal.write(LocalizedText(f"时间戳已写入 {folder}", f"The timestamp was written to {folder}"))
 
 

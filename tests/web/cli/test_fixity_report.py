@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from repository.config import Settings
+from repository.repository import open_repository
 from web.cli.main import main
 
 
@@ -43,3 +45,11 @@ def test_report_of_a_time_without_one_is_refused() -> None:
         refused = report("--at", at)
         assert (refused.exit_code, refused.stdout) == (code, "")
         assert at in refused.stderr or "2026-01-31" in refused.stderr
+
+
+def test_report_that_cannot_be_written_is_an_error_and_not_issued(folder: Path) -> None:
+    refused = report("--format", "json", "-o", "absent/now.json")
+    assert refused.exit_code == 3
+    assert "absent/now.json" in refused.stderr
+    counts = open_repository(Settings(data=folder / "var")).catalogue.counts()
+    assert (counts.events, counts.staged) == (0, 0)
