@@ -2,7 +2,7 @@
 
 A pyramid is an uncompressed ZIP file of an image's tiles as libvips' ``dzsave`` writes them (``layout="iiif3"``, names
 and order as in `pyramid/grid.py`), without a folder around them. `write_pyramid` has dzsave write the tiles and then
-replaces the last kilobytes of the file, because a file for preservation must not have three things that dzsave writes:
+replaces the last kilobytes of the file, because dzsave writes three things that a pyramid must not have:
 
 - ``vips-properties.xml``, which repeats the master's metadata (comments, names) and the current time: omitted;
 - an ``info.json`` without `sizes`: replaced by `level0_info`;
@@ -237,7 +237,7 @@ def check_tile_stream(chunks: Iterable[Chunk], directory: PyramidDirectory, key:
     for chunk in chunks:
         window += chunk
         while tile and position + len(window) >= tile[0] + tile[1] + zip_directory.DESCRIPTOR.size:
-            _check_tile(bytes(window), position, tile, directory, key)
+            _check_tile(window, position, tile, directory, key)
             tile = next(waiting, None)
         header = tile[0] - zip_directory.LOCAL_HEADER.size - _LONGEST_NAME if tile else position + len(window)
         keep = max(0, min(header - position, len(window)))
@@ -248,7 +248,7 @@ def check_tile_stream(chunks: Iterable[Chunk], directory: PyramidDirectory, key:
 
 
 def _check_tile(
-    window: bytes, position: int, tile: tuple[int, int, int, int], directory: PyramidDirectory, key: str
+    window: bytearray, position: int, tile: tuple[int, int, int, int], directory: PyramidDirectory, key: str
 ) -> None:
     """Check one tile in the bytes of a file from `position` on: its local header, its bytes, and its descriptor."""
     start, size, crc = tile[0] - position, tile[1], tile[2]
