@@ -128,12 +128,21 @@ def keep_records(repository: Repository, storable: Sequence[StorableRecord]) -> 
 
 
 def mark_deleted(repository: Repository, records: Sequence[HarvestedRecord]) -> list[HarvestedRecord]:
-    """Record in the store that a partner no longer offers records; their last originals stay."""
+    """Record in the store that a partner no longer offers records; their last originals stay.
+
+    The object of a record whose original is damaged or missing stays as it is, and only the returned record is changed:
+    nobody can fetch the original again, and a rebuild leaves such a record out.
+    """
     now = timestamp(repository.clock())
     deleted: list[HarvestedRecord] = []
     for record in records:
-        original = read_original(repository, record.source, record.key)[1]
-        storable = _storable(replace(record, state=RecordState.DELETED, updated=now), original)
+        changed = replace(record, state=RecordState.DELETED, updated=now)
+        try:
+            original = read_original(repository, record.source, record.key)[1]
+        except (OriginalDamaged, KeyNotFound):
+            deleted.append(changed)
+            continue
+        storable = _storable(changed, original)
         _put(repository, storable)
         deleted.append(storable.record)
     return deleted

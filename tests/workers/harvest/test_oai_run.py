@@ -130,6 +130,26 @@ def test_vanished_records_are_deleted_by_a_complete_run(harvesting: Any, provide
     assert harvesting.run(full=True) == {"unchanged": 4, "deleted": 1}
 
 
+@pytest.mark.parametrize("damage", ["damaged", "missing"])
+def test_a_vanished_record_is_deleted_even_if_its_original_is_damaged(
+    harvesting: Any, provider: OaiProvider, damage: str
+) -> None:
+    provider.deleted = "no"
+    harvesting.run()
+    store, key = harvesting.repository.store, paths.harvested_record("partner", record_key("oai:x:0"))
+    if damage == "missing":
+        store.delete(key)
+    else:
+        store.put(key, store.read(key) + b"x")
+    del provider.records["oai:x:0"]
+    assert harvesting.run(full=True) == {"unchanged": 4, "deleted": 1}
+    gone = harvesting.repository.harvests.record("partner", record_key("oai:x:0"))
+    assert gone.state is RecordState.DELETED
+    assert harvesting.run(full=True) == {"unchanged": 4}
+    harvesting.repository.harvests.remove("partner")
+    assert restore_sources(harvesting.repository) == 4
+
+
 @pytest.mark.parametrize("left", ["nothing", "less than stated"])
 def test_an_empty_or_truncated_answer_deletes_nothing(harvesting: Any, provider: OaiProvider, left: str) -> None:
     harvesting.run()
