@@ -81,9 +81,11 @@ class _Ring:
             os.close(self.descriptor)
 
     def begin(self, budget: int, *, insist: bool) -> bool:
-        """Read or write the header. Return False if `insist` is set and the file has another budget."""
-        magic, capacity, buckets = _HEADER.unpack(self._read(0, _HEADER.size))
-        if magic != _MAGIC or not 0 < buckets < _FARTHEST or not 0 < capacity < _FARTHEST:
+        """Read the header, or write it if it is damaged. Return False if `insist` is set and the budget is another."""
+        header = self._read(0, _HEAD_OFFSET + _HEAD.size)
+        (magic, capacity, buckets), (head,) = _HEADER.unpack_from(header), _HEAD.unpack_from(header, _HEAD_OFFSET)
+        sound = 0 < buckets < _FARTHEST and 0 < capacity < _FARTHEST and head < _FARTHEST
+        if magic != _MAGIC or not sound:
             os.ftruncate(self.descriptor, 0)
             buckets = max(1, budget // (_TYPICAL_RECORD_BYTES * _SLOTS))
             capacity = budget - _BUCKETS_OFFSET - buckets * _BUCKET_BYTES
@@ -97,9 +99,9 @@ class _Ring:
         """Return whether the path still refers to this file with this header. Reads the head, which others may move."""
         try:
             status = os.stat(path)
+            header = self._read(0, _HEAD_OFFSET + _HEAD.size)
         except OSError:
             return False
-        header = self._read(0, _HEAD_OFFSET + _HEAD.size)
         (self.head,) = _HEAD.unpack_from(header, _HEAD_OFFSET)
         expected = _HEADER.pack(_MAGIC, self.capacity, self.buckets)
         return self.identity == (status.st_dev, status.st_ino) and header.startswith(expected) and self.head < _FARTHEST
@@ -113,9 +115,14 @@ class _Ring:
         return position
 
     def allocate(self, size: int) -> None:
-        """Allocate a share with room for `size` bytes and some more records. The caller holds the lock."""
+        """Allocate a share with room for `size` bytes and some more records. The caller holds the lock.
+
+        Raises `OSError` for a damaged head, which `begin` repairs.
+        """
         length = max(size, min(_SHARE_BYTES, self.capacity // _SHARE_DIVISOR))
         head: int = _HEAD.unpack(self._read(_HEAD_OFFSET, _HEAD.size))[0]
+        if head >= _FARTHEST:
+            raise OSError(f"the head of the ring cannot be {head}")
         rest = self.capacity - head % self.capacity
         position = head if length <= rest else head + rest
         self.head = position + length

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
 import os
@@ -292,6 +293,38 @@ def test_threads_share_one_cache(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_a_disk_that_cannot_be_read_costs_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path, BUDGET, clock)
+    put(cache, 1)
+
+    def fails(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    clock.now += 2  # the file is checked again
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pread", fails)
+        assert cache.get(name_of(1)) is None
+        assert not cache.put(name_of(2), content_of(2), isal_zlib.crc32(content_of(2)))
+        cache.drop(name_of(1))
+    clock.now += 60
+    assert kept(cache, range(1, 2)) == [1]
+
+
+def test_a_damaged_head_costs_no_request(tmp_path: Path) -> None:
+    clock = Clock()
+    cache = TileCache(tmp_path, BUDGET, clock)
+    put(cache, 1)
+    with (tmp_path / "tiles").open("r+b") as file:
+        file.seek(24)
+        file.write(b"\xff" * 8)
+    for number in range(2, 20):
+        put(cache, number)
+    clock.now += 60
+    put(cache, 20)
+    assert kept(cache, range(20, 21)) == [20]
 
 
 @pytest.fixture
