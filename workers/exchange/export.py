@@ -6,9 +6,8 @@ is written. The bag holds what `exchange/contents.py` lists. It appears under it
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -31,6 +30,7 @@ from repository.model.work import Work
 from repository.model.work_json import work_to_json
 from repository.repository import Repository
 from repository.storage.content import Chunk
+from repository.storage.fsync import sync_file, sync_folder
 from workers.exchange.archive_file import ArchiveFile, writing_archive
 from workers.exchange.bag_tags import (
     DECLARATION,
@@ -302,9 +302,10 @@ def _new_file(target: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
         try:
             yield unfinished
-            with unfinished.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(str(unfinished))
             unfinished.rename(target)
+            with suppress(OSError):  # some file systems, of USB disks for instance, cannot sync folders
+                sync_folder(str(target.parent))
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as fault:
