@@ -70,7 +70,7 @@ def restore(terminal: Terminal, work: str, reason: str) -> int:
 @click.option(
     "--until",
     metavar="DATE",
-    help="限制到此日为止（世界时，YYYY-MM-DD）。 The day on which the restriction ends (UTC).",
+    help="限制终止之日，自该日零时（世界时）起公开。 The day (UTC) from whose beginning on the work is open.",
 )
 @click.option("--reason", default="", help="变更的理由，存档但不公开。 Why; preserved, never published.")
 @command
@@ -179,7 +179,9 @@ def _show_pending(job: Job, terminal: Terminal) -> int:
 
 def _description(work: str, access: WorkAccess) -> LocalizedText:
     """Return what readers see of a work now."""
-    end = LocalizedText(f"，至 {access.until} 止", f" until {access.until}") if access.until else LocalizedText("", "")
+    end = LocalizedText("", "")
+    if access.until:
+        end = LocalizedText(f"，世界时 {access.until} 零时起公开", f" until {access.until} 00:00 UTC")
     shown = {
         Access.OPEN: LocalizedText("公开", "open"),
         Access.REDUCED: LocalizedText(

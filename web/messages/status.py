@@ -35,9 +35,11 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "status.timestamp-none": LocalizedText("没有可读的时间戳", "no timestamp could be read"),
         "status.timestamp-of": LocalizedText(
             "最新一个为 {date}（{age}），涵盖前 {size} 条",
-            "the newest is of {date} ({age}) and covers the first {size} entries",
+            "the newest is of {date} ({age}) and covers the first {size} {size:entry|entries}",
         ),
-        "status.timestamp-later": LocalizedText("，其后 {count} 条尚无", "; {count} later entries have none"),
+        "status.timestamp-later": LocalizedText(
+            "，其后 {count} 条尚无", "; {count} later {count:entry has|entries have} none"
+        ),
         "status.log-key": LocalizedText("日志密钥", "log key"),
         "status.key-until": LocalizedText("应于 {date} 之前更换（{when}）", "to be replaced by {date} ({when})"),
         "status.key-over": LocalizedText(

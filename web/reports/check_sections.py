@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from iiif_server.urls import PRESERVATION_FINDINGS, proof_path, staff_work_path
 from preservation.reporting.report import PreservationReport, ReportedChecks, ReportedFinding, ReportedSweep
-from repository.localized import Language
+from repository.localized import Language, LocalizedText
 from repository.store_label import store_label
 from web.messages.interface import MESSAGES, translate
 from web.operations.formatting import byte_size, grouped
@@ -126,12 +126,15 @@ def checks_section(report: PreservationReport, language: Language) -> ReportSect
     return ReportSection("checks", translate(language, "section.checks"), tuple(sentences), tuple(tables), charts)
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float) -> LocalizedText:
     """Return a length of time in its unit for people: minutes, hours or days."""
-    if seconds < _HOUR:
-        return f"{max(1, round(seconds / 60))} min"
     hours = seconds / _HOUR
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
+    if hours < 1:
+        minutes = max(1, round(seconds / 60))
+        return LocalizedText(f"{minutes} 分钟", f"{minutes} min")
+    if hours < 48:
+        return LocalizedText(f"{hours:.1f} 小时", f"{hours:.1f} h")
+    return LocalizedText(f"{hours / 24:.1f} 天", f"{hours / 24:.1f} d")
 
 
 def _by_class(checks: Iterable[ReportedChecks], language: Language) -> ReportTable:

@@ -36,6 +36,11 @@ STAMPED = LogCare(TimestampedCheckpoint(1200, Timestamp("tsa.example", "2026-07-
             2200,
             "the newest is of 2026-07-01 (2 d ago) and covers the first 1,200 entries; 1,000 later entries have none",
         ),
+        (
+            STAMPED,
+            1201,
+            "the newest is of 2026-07-01 (2 d ago) and covers the first 1,200 entries; 1 later entry has none",
+        ),
         (replace(STAMPED, timestamp=None), 7, "no timestamp could be read"),
         (LogCare(None, False, None), 7, None),
     ],
