@@ -39,9 +39,9 @@ class AccessCookies:
         return self._keys.read_cookie(value) if value else None
 
     def set(self, response: Response, token: str, origin: str | None = None) -> None:
-        """Let the holder of a session's token see images; and let the viewers of an origin know that they may.
+        """Let the holder of a session's token see images, also in viewers of `origin`, to which tokens are then given.
 
-        Viewers that the same session let in before remain.
+        Origins that the same session allowed before remain.
         """
         session, earlier = session_reference(token), self.read()
         origins = earlier.origins if earlier and earlier.session == session else ()

@@ -3,8 +3,8 @@
 ==================================================  ==================================  ========================
 requests                                            processor time                      limit, a minute
 ==================================================  ==================================  ========================
-search, lists of works, harvesting, the interface   1 to 80 ms, more in large indexes;  the setting
-for programs, parts of the sitemap                  480 ms for a part of the sitemap
+search, lists of works, OAI-PMH, ``/api``,          1 to 80 ms, more in large indexes;  the setting
+parts of the sitemap                                480 ms for a part of the sitemap
 pages, records and texts of a work                  4 to 26 ms for 300 pages,           `_TIMES_OF_A_WORK` times
                                                     15 to 210 ms for 2,000              the setting
 all else: manifests, tiles, the log                 below 5 ms                          none

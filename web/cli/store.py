@@ -19,9 +19,10 @@ from repository.paths import LOG_CHECKPOINT, OCFL_ROOT
 from repository.repository import Repository, open_repository
 from repository.storage.address import parse_address, replica_addresses, store_name
 from repository.storage.store import open_store_at
+from repository.store_label import PRIMARY_LABEL
 from web.cli.lost_works import accept_loss, list_lost
 from web.cli.restored_report import report_restored
-from web.cli.store_option import PRIMARY_LABEL, replica_named, unknown_store
+from web.cli.store_option import replica_named, unknown_store
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
 from web.cli.validation_report import collect_findings, findings_document, report_findings
 from web.operations.formatting import byte_size

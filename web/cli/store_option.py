@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from repository.database.store_registry import PRIMARY
 from repository.errors import SettingInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from repository.storage.address import store_name
-
-PRIMARY_LABEL: Final = "store"
-"""The short name of the primary store."""
+from repository.store_label import PRIMARY_LABEL
 
 
 def replica_named(repository: Repository, name: str | None) -> str:

@@ -38,7 +38,7 @@ def blueprint(repository: Repository) -> Blueprint:
 
 
 class _HarvestPages:
-    """The views of the pages; every account may see them."""
+    """The views of the pages; every account of staff may see them."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository

@@ -18,7 +18,10 @@ _PAGES: Final = {
     urls.STATUS: "staff.status",
     urls.STAFF_HARVEST: "staff.harvest",
 }
-"""The pages that every account may see, with the names of their titles. Those that the application has are listed."""
+"""The pages that every account of staff may see, by path, with the keys of their names in `MESSAGES`.
+
+Those that the application has are listed.
+"""
 
 
 def blueprint(repository: Repository) -> Blueprint:

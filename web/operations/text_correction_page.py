@@ -1,9 +1,10 @@
 """The staff page on which the lines of a text of a page are corrected beside their pictures.
 
-The lines of a page without text are entered there as well.
-Accounts of every role of staff may correct. Buttons that add, delete, split and move lines change the form alone
-(`text_correction_form.py`). Saving it enqueues a job (`workers/tasks/correct_text.py`), and the page shows
-how far it is. If somebody else has changed the text meanwhile, it shows the present text and what was entered.
+The lines of a page without text are entered there as well. Accounts of every role of staff may correct.
+
+Buttons that add, delete, split and move lines change the form alone (`text_correction_form.py`). Saving it enqueues a
+job (`workers/tasks/correct_text.py`), and the page shows how far it is. If somebody else has changed the text
+meanwhile, it shows the present text and what was entered.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The staff page of a work: its versions, events and findings, and its deletion, with the forms for it.
 
-Accounts of every role may see it. A form asks for the password of the account again, so that a browser that somebody
-left open decides nothing. The page decides alone: jobs carry the decision out (`workers/tasks/delete.py`).
+Accounts of every role of staff may see it. A form asks for the password of the account again, so that a browser that
+somebody left open decides nothing. The page only decides: jobs carry the decision out (`workers/tasks/delete.py`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The preservation report for people: the page, its files (HTML, PDF, CSV, JSON) and its charts.
 
-It imports `accounts`, `operations` and `site`; `app` and `cli` import it. What a report states is decided in
-`preservation/reporting`.
+It imports `accounts`, `operations`, `site`, `telemetry`, `typesetting` and `messages`; `app` and `cli` import it.
+What a report states is decided in `preservation/reporting`.
 """

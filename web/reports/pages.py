@@ -1,7 +1,8 @@
 """``/preservation``: the page that a conservator opens each morning, its lists, charts and files.
 
-Every page needs an account, of any role. The page shows the present; a file shows a stored moment, named by ``at``.
-Sending a file is recorded in the log. HEAD sends none and records nothing, and what another site links to stores none.
+Every page needs an account of staff, of any role. The page shows the present; a file shows a stored moment, named by
+``at``. Sending a file is recorded in the log. HEAD sends none and records nothing, and what another site links to
+stores none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``/verify/similar``: the pages of ours from which a reader's picture was made, as a page and as JSON.
+"""``/verify/similar``: finds the pages of works from which a reader's picture was made, as a page and as JSON.
 
 The form works without JavaScript. Programs send the picture as the body of the request, or as the file ``picture`` of a
 form, and prefer JSON in ``Accept``. Nothing of a picture is kept, and no request changes anything, so that forms of
