@@ -159,7 +159,7 @@ _BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "patience_seconds": (0, 30 * 86_400),
 }
 
-
+_LISTS: Final = frozenset({"alarm_mail", "cold_stores", "embedders", "harvest_private", "replicas", "witnesses"})
 _ORIGIN: Final = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -232,23 +232,36 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise SettingInvalid(name=path.name, reason=str(fault)) from fault
 
 
 def _convert(name: str, value: Any) -> Any:
-    if name == "data":
-        return Path(value)
-    if name in {"alarm_mail", "cold_stores", "embedders", "harvest_private", "replicas", "witnesses"}:
-        parts = value.split(",") if isinstance(value, str) else value
-        listed = tuple(part.strip() for part in parts if part.strip())
+    if name in _LISTS:
+        listed = _listed(name, value)
         return _checked_origins(name, listed) if name == "embedders" else listed
     if name in _BOUNDS:
         return _bounded(name, value)
-    text = str(value)
+    text = _text(name, value)
+    if name == "data":
+        return Path(text)
     if name == "provider_logo":
         return _checked_base_url(name, text)
     return _checked_base_url(name, text).rstrip("/") if name == "base_url" else text
+
+
+def _listed(name: str, value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list):
+        reason = LocalizedText("应为文字的列表，或以逗号分隔的文字", "it must be a list, or a text with commas")
+        raise SettingInvalid(name=name, reason=reason)
+    return tuple(text for part in parts if (text := _text(name, part).strip()))
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str | int):  # a number may have been written without quotes
+        raise SettingInvalid(name=name, reason=LocalizedText("应为文字，须加引号", "it must be a text, in quotes"))
+    return str(value)
 
 
 def _checked_base_url(name: str, text: str) -> str:
@@ -286,8 +299,8 @@ def _bounded(name: str, value: Any) -> int:
     )
     try:
         number = int(value)
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise SettingInvalid(name=name, reason=invalid) from fault
-    if not low <= number <= high:
+    if not low <= number <= high or (isinstance(value, float) and number != value):
         raise SettingInvalid(name=name, reason=invalid)
     return number

@@ -63,11 +63,29 @@ def test_invalid_base_urls_are_refused(address):
         ("tile_size = 'x'", "tile_size"),
         ("tile_size = 1", "tile_size"),
         ("=", "shanben.toml"),
+        ("data = ['a']", "data"),
+        ("database = ['a']", "database"),
+        ("replicas = 5", "replicas"),
+        ("replicas = [['a']]", "replicas"),
+        ("embedders = {a = 'b'}", "embedders"),
+        ("tile_size = 512.5", "tile_size"),
+        ("tile_size = inf", "tile_size"),
     ],
 )
 def test_an_invalid_file_is_refused_with_the_name_of_the_setting(tmp_path, text, name):
     (tmp_path / "shanben.toml").write_text(text)
     with pytest.raises(SettingInvalid, match=name):
+        read_settings({}, tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "shanben.toml").write_text("tile_size = 512")
+
+    def refuse(path, *arguments):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(SettingInvalid, match=r"shanben\.toml.*Permission denied"):
         read_settings({}, tmp_path)
 
 
