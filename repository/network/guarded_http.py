@@ -13,13 +13,11 @@ connect by themselves, and decompress what they have read without a limit.
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -28,6 +26,7 @@ from urllib.parse import urljoin, urlsplit
 
 from repository.errors import CallError, ContentError, SystemFault
 from repository.localized import LocalizedText
+from repository.network.deadline import secured, shut_down_at
 
 _CHUNK: Final = 1 << 16
 _LONGEST_URL: Final = 4096
@@ -115,8 +114,8 @@ class GuardedClient:
         sent = {"User-Agent": self.agent, "Accept-Encoding": "gzip", "Connection": "close", **headers}
         try:
             plain = self._connect(url, host, port, deadline)
-            with _closed_at(plain, deadline):
-                connection.sock = _secured(plain, host) if is_secure else plain
+            with shut_down_at(plain, deadline):
+                connection.sock = secured(plain, host) if is_secure else plain
                 connection.request("GET", target, headers=sent)
                 response = connection.getresponse()
                 found = {name.lower(): value for name, value in response.getheaders()}
@@ -228,32 +227,6 @@ def _resolved(resolve: Resolver, host: str, port: int, deadline: float) -> list[
     return found.result(max(0.0, deadline - time.monotonic()))
 
 
-def _secured(plain: socket.socket, host: str) -> ssl.SSLSocket:
-    return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-
-
-@contextmanager
-def _closed_at(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """Shut a connection down at a time, whatever it does: a server may send a byte before each time limit of a read."""
-    handle = socket.socket(fileno=socket.dup(connection.fileno()))
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), _shut_down, [handle])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        handle.close()
-
-
-def _shut_down(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # closed already
-
-
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
     while chunk := response.read1(_CHUNK):
         yield chunk
@@ -262,16 +235,20 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _decompressed(chunks: Iterator[bytes], largest: int) -> Iterator[bytes]:
-    """Yield the bytes of a gzip stream in pieces of bounded size, at most a little more than `largest` in all."""
-    decoder, total = zlib.decompressobj(_GZIP), 0
+    """Yield the bytes of a gzip stream in pieces of bounded size, at most a little more than `largest` in all.
+
+    An empty body has no stream: servers send the header with the answers 304 and 301 too.
+    """
+    decoder, total, is_empty = zlib.decompressobj(_GZIP), 0, True
     for chunk in chunks:
+        is_empty = False
         rest = chunk
         while rest and total <= largest:
             piece = decoder.decompress(rest, _CHUNK)
             rest = decoder.unconsumed_tail
             total += len(piece)
             yield piece
-    if not decoder.eof and total <= largest:
+    if not is_empty and not decoder.eof and total <= largest:
         raise zlib.error("incomplete")
 
 

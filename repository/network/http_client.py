@@ -1,11 +1,12 @@
 """POST requests to services that the operator names, as witnesses and timestamp authorities: bounded in time and size.
 
-Such a service may be slow, down or wrong. Whatever it does, `post` returns or raises `ServiceUnavailable` soon after
-its time limit. It follows no redirect. Documents are requested by `guarded_http`.
+Such a service may be slow, down or wrong. Whatever it does once it is connected, `post` returns or raises
+`ServiceUnavailable` at its time limit. It follows no redirect. Documents are requested by `guarded_http`.
 """
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -14,9 +15,12 @@ from urllib.parse import urlsplit
 
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
+from repository.network.deadline import secured, shut_down_at
 
 LARGEST_ANSWER: Final = 1 << 20
 _CHUNK: Final = 1 << 14
+_LONG: Final = LocalizedText("应答过长", "its answer is too long")
+_SLOW: Final = LocalizedText("应答过慢", "its answer takes too long")
 
 
 class ServiceUnavailable(SystemFault):
@@ -35,7 +39,7 @@ class ServiceAnswer:
 
 
 def is_service_url(url: str) -> bool:
-    """Return whether `post` accepts a URL: http or https, with a host, without query and fragment."""
+    """Return whether `post` accepts a URL: http or https, with a host."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -46,19 +50,24 @@ def is_service_url(url: str) -> bool:
 def post(url: str, body: bytes, content_type: str, seconds: float) -> ServiceAnswer:
     """Send one POST request and return the answer, whatever its status. Raises `ServiceUnavailable`.
 
-    Connecting and each read may take `seconds`, and the whole answer twice that.
+    Connecting to an address of the host and each read may take `seconds`, and everything together twice that; the name
+    of the host is resolved within the limits of the system.
     """
     parts = urlsplit(url)
-    connection_type = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connection_type(parts.hostname or "", parts.port, timeout=seconds)
+    host, is_secure = parts.hostname or "", parts.scheme == "https"
+    connection = (HTTPSConnection if is_secure else HTTPConnection)(host, parts.port, timeout=seconds)
     deadline = time.monotonic() + 2 * seconds
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", target, body, {"Content-Type": content_type, "Connection": "close"})
-        response = connection.getresponse()
-        return ServiceAnswer(response.status, _read(response, url, deadline))
+        plain = socket.create_connection((host, connection.port), timeout=seconds)
+        with shut_down_at(plain, deadline):
+            connection.sock = secured(plain, host) if is_secure else plain
+            connection.request("POST", target, body, {"Content-Type": content_type, "Connection": "close"})
+            response = connection.getresponse()
+            return ServiceAnswer(response.status, _read(response, url, deadline))
     except (OSError, HTTPException, ValueError) as fault:
-        raise ServiceUnavailable(service=url, reason=str(fault) or type(fault).__name__) from fault
+        reason = _SLOW if time.monotonic() >= deadline else str(fault) or type(fault).__name__
+        raise ServiceUnavailable(service=url, reason=reason) from fault
     finally:
         connection.close()
 
@@ -68,8 +77,7 @@ def _read(response: HTTPResponse, url: str, deadline: float) -> bytes:
     while chunk := response.read1(_CHUNK):
         body += chunk
         if len(body) > LARGEST_ANSWER:
-            reason = LocalizedText("应答过长", "its answer is too long")
-            raise ServiceUnavailable(service=url, reason=reason)
-        if time.monotonic() > deadline:
-            raise ServiceUnavailable(service=url, reason=LocalizedText("应答过慢", "its answer takes too long"))
+            raise ServiceUnavailable(service=url, reason=_LONG)
+    if response.length or time.monotonic() >= deadline:
+        raise HTTPException("the answer ends too early")
     return bytes(body)

@@ -106,6 +106,14 @@ def test_the_connection_goes_to_the_checked_address_with_the_name_of_the_host() 
         )
 
 
+def test_an_empty_answer_with_the_header_of_a_compressed_one_is_empty() -> None:
+    with partner_server() as server:
+        server.answer = lambda path, query: Answer(status=304, headers={"Content-Encoding": "gzip"})
+        client = GuardedClient("test", private_hosts=["127.0.0.1"])
+        answer = client.get(server.url)
+        assert (answer.status, answer.body) == (304, b"")
+
+
 def test_a_name_server_that_does_not_answer_ends_the_request_at_its_deadline() -> None:
     answers = threading.Event()
 
