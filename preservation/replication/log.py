@@ -9,7 +9,8 @@
 6. delete partial tiles at the target that full tiles have replaced;
 7. copy the checkpoints that witnesses cosigned, unless the target has one of a larger tree, and those with timestamps.
 
-Updating a replica computes only the entries added since its checkpoint; a whole copy computes all of them.
+An update of a replica reads the entries added since its checkpoint; a whole copy, and an update by very many entries,
+reads all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from preservation.log.notes import encode_base64
 from preservation.log.tiles import StoredTree, pack_entries, pack_hashes, row_widths
 from preservation.progress import OnProgress, ignore_progress
 from preservation.replication.transfer import NamedStore, TransferTotals, transfer_small
-from repository.errors import LogInvalid
+from repository.errors import EvidenceInvalid, LogInvalid
 from repository.localized import LocalizedText
 from repository.paths import (
     LOG,
@@ -125,7 +126,10 @@ def _read_head(
     note = read_if_present(store.store, place)
     if note is None:
         return None
-    checkpoint = key.read(note) if key else notes.parse_checkpoint(notes.parse_note(note).text)
+    try:
+        checkpoint = key.read(note) if key else notes.parse_checkpoint(notes.parse_note(note).text)
+    except EvidenceInvalid as fault:
+        raise _not_verified(store, place, fault) from fault
     return note, checkpoint.head
 
 
@@ -240,6 +244,12 @@ def _completed(size: int, since: int) -> Iterator[str]:
             yield log_tile(level, old // TILE_WIDTH)
             if level == 0:
                 yield log_entries(old // TILE_WIDTH)
+
+
+def _not_verified(store: NamedStore, place: str, fault: EvidenceInvalid) -> EvidenceInvalid:
+    """Return the error with the store and the key of the note that does not verify."""
+    reason = LocalizedText("{where}：{reason}", "{where}: {reason}")
+    return EvidenceInvalid(reason=reason.format(where=store.key(place), reason=fault.details["reason"]))
 
 
 def _invalid(store: NamedStore, problem: LocalizedText) -> LogInvalid:

@@ -168,8 +168,16 @@ def test_whole_log_copy_replaces_damaged_objects_at_the_target(key: str) -> None
 
 def test_log_copy_refuses_a_checkpoint_signed_by_another_key() -> None:
     _, source = log_of(5)
-    with pytest.raises(EvidenceInvalid):
+    with pytest.raises(EvidenceInvalid, match="main → log/checkpoint: it is not signed by the key given"):
         replicate_log(source, NamedStore("copy", memory_store()), temporary_signer("library.example/log").key)
+
+
+def test_damaged_checkpoint_is_named_with_its_store() -> None:
+    _, source = log_of(5)
+    target = NamedStore("copy {1}", memory_store())
+    target.store.put(LOG_CHECKPOINT, b"damaged")
+    with pytest.raises(EvidenceInvalid, match=r"copy \{1\} → log/checkpoint: it is not a signed note"):
+        replicate_log(source, target, SIGNER.key)
 
 
 class KilledError(BaseException):
