@@ -29,7 +29,7 @@ from repository.storage.store import ObjectStore
 
 _FORMAT: Final = "shanben store 1"
 _SAMPLE: Final = 20
-"""The oldest and the newest works, this many each, that a store without a known identity must hold most of."""
+"""How many of the oldest and of the newest works are looked for in a store without a known identity."""
 
 _UNMOUNTED: Final = LocalizedText(
     "其中没有 shanben-store.json；是否尚未挂载？请挂载后重试。内容已丢失的，请以 shanben store restore 恢复；"
@@ -40,6 +40,10 @@ _UNMOUNTED: Final = LocalizedText(
 _OTHER: Final = LocalizedText(
     "其 shanben-store.json 属于另一处存储；请核对地址与挂载点",
     "its shanben-store.json is that of another store; check the address and the mount point",
+)
+_DAMAGED: Final = LocalizedText(
+    "其 shanben-store.json 损坏；确为本馆的存储，可运行 shanben store adopt 重写",
+    "its shanben-store.json is damaged; if it is this library's store, run shanben store adopt, which writes it again",
 )
 _WITHOUT_WORKS: Final = LocalizedText(
     "其中没有目录或日志所载的著作；是否尚未挂载？请核对地址与挂载点",
@@ -100,7 +104,8 @@ def verify_primary(repository: Repository) -> None:
     if (found and found == recorded) or not _knows_works(repository):
         return
     if recorded is not None:
-        raise StoreNotRecognised(store=_primary_name(repository), reason=_UNMOUNTED if found is None else _OTHER)
+        reason = _UNMOUNTED if found is None else _other(found)
+        raise StoreNotRecognised(store=_primary_name(repository), reason=reason)
     if not _holds_works(repository, PRIMARY):
         raise StoreNotRecognised(store=_primary_name(repository), reason=_WITHOUT_WORKS)
 
@@ -125,7 +130,7 @@ def verify_replica(repository: Repository, name: str) -> None:
     if found is not None and found == identity:
         return
     if found is not None:
-        raise ReplicaNotRecognised(store=name, reason=_OTHER)
+        raise ReplicaNotRecognised(store=name, reason=_other(found))
     was_identified = repository.stores.identity(name) is not None
     if _is_filled(repository, name) and (was_identified or not _holds_works(repository, name)):
         raise ReplicaNotRecognised(store=name, reason=_EMPTIED)
@@ -143,7 +148,7 @@ def recognise_replica(repository: Repository, name: str) -> None:
 
 
 def adopt(repository: Repository, name: str) -> None:
-    """Give a store, the primary for '', the identity of the library, whatever it has now.
+    """Give a store ('' for the primary) the identity of the library, whatever it has now.
 
     An operator decides this. Raises `StoreNotRecognised` for a store that does not hold the works that it is recorded
     to hold, `StoreFault`, `DatabaseFault`.
@@ -161,6 +166,11 @@ def _give(repository: Repository, name: str, identity: str) -> None:
         write_identity(store, identity)
     if repository.stores.identity(name) != identity:
         repository.stores.record(name, identity)
+
+
+def _other(found: str) -> LocalizedText:
+    """Return why a store is not recognised that has a file with another identity, or with none that can be read."""
+    return _OTHER if found else _DAMAGED
 
 
 def _is_filled(repository: Repository, name: str) -> bool:

@@ -141,13 +141,17 @@ def _images(library: Library, work: Any) -> Any:
     return held.images()
 
 
-@pytest.mark.parametrize("change", [lose_identity, damage_identity])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(lose_identity, "it has no shanben-store.json"), (damage_identity, "its shanben-store.json is damaged")],
+)
 def test_store_whose_identity_is_lost_is_refused_until_it_is_adopted(
-    library: Library, change: Callable[[Path], None]
+    library: Library, change: Callable[[Path], None], reason: str
 ) -> None:
     before = read_identity(library.open().store)
     change(library.store)
-    assert library.run("init").exit_code == 3
+    refused = library.run("init")
+    assert (refused.exit_code, reason in refused.output) == (3, True)
     assert library.run("store", "adopt").exit_code == 0
     assert library.run("init").exit_code == 0
     assert read_identity(library.open().store) == before
