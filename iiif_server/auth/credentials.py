@@ -1,11 +1,11 @@
 """The credentials of a request for images: the access cookie, the access token, the token of a partner. (pure)
 
-The access cookie opens images. It names a session, by a reference that opens no session itself, and the origins of the
-viewers that its reader has let in. It is apart from the session's own cookie, because it is sent to images that pages
-of other sites hold.
+The access cookie gives access to images. It names a session, by a reference with which nobody can log in, and the
+origins of the viewers that its reader has allowed. It is not the session's own cookie, because browsers send it also
+with requests for images that pages of other sites embed.
 
-The access token is for scripts. It tells what the cookie would open, and opens no image itself (Authorization Flow 2.0,
-section 2). It is bound to a session and a work, and expires.
+The access token is for scripts. It says what the cookie gives access to, and gives access to no image itself
+(Authorization Flow 2.0, section 2). It is bound to a session and a work, and expires.
 
 Both are signed by itsdangerous with the secret that all web processes share, each with a salt of its own. A session
 that has ended ends both: code that reads them looks up the session.
@@ -26,7 +26,7 @@ TOKEN_SECONDS: Final = 600
 """How long an access token is valid."""
 
 MOST_ORIGINS: Final = 8
-"""The viewers that a cookie names; the newest remain."""
+"""How many viewers a cookie names at most; the newest remain."""
 
 _MOST_CHARACTERS: Final = 2048
 _BEARER: Final = "bearer "

@@ -76,7 +76,7 @@ class Feed:
         return {"id": f"{self.base}{changes_page_path(number)}", "type": "OrderedCollectionPage"}
 
     def _activity(self, change: Change) -> Json:
-        """Return an activity (section 3.3). A refresh precedes what it tells again, so it has a start, not an end."""
+        """Return an activity (section 3.3). A refresh precedes the activities that it announces: it states a start."""
         if change.work is None:
             return {"type": change.kind.value, "startTime": change.time}
         if change.kind is ChangeKind.MOVE:

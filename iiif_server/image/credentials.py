@@ -77,8 +77,8 @@ class CredentialsFailed(SystemFault):
     code = "image.credentials"
     text = LocalizedText(
         "下载的图像无法签署内容凭证：{reason}；请检查 SHANBEN_CREDENTIALS_CERTIFICATES 的证书是否过期",
-        "The download cannot be signed with Content Credentials: {reason}; has the certificate of"
-        " SHANBEN_CREDENTIALS_CERTIFICATES ended?",
+        "The download cannot be signed with Content Credentials: {reason}; check whether a certificate of"
+        " SHANBEN_CREDENTIALS_CERTIFICATES has expired",
     )
 
 

@@ -40,6 +40,7 @@ from iiif_server.pyramid import zip_directory
 from iiif_server.pyramid.grid import SUFFIX, TileGrid
 from iiif_server.pyramid.zip_directory import End, Entry, ZipInvalid
 from repository.errors import PyramidCorrupt
+from repository.localized import LocalizedText
 from repository.storage.content import Chunk
 
 PLACEHOLDER_ID: Final = "https://base.invalid/image"
@@ -59,7 +60,10 @@ _LARGEST_FILE: Final = 1 << 48
 _SIDES: Final = re.compile(rb'"width":(\d{1,9}),"height":(\d{1,9}),"sizes":.*"tiles":\[\{"width":(\d{1,9}),')
 _TILE: Final = Struct("<QII")
 _LONGEST_NAME: Final = 200
-_NOT_WHOLE: Final = "写入不完整（磁盘可能已满）/ it was not written completely (the disk may be full)"
+_NOT_WRITTEN: Final = LocalizedText(
+    "写入不完整（磁盘可能已满）：{fault}", "it was not written completely (the disk may be full): {fault}"
+)
+_OTHER_LENGTH: Final = LocalizedText("文件长度与目录不符", "the file has another length than its directory states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def write_pyramid_into(image: pyvips.Image, file: BinaryIO, key: str, tile_size:
     try:
         _finish(file, grid)
     except ZipInvalid as fault:
-        raise PyramidCorrupt(key=key, reason=f"{_NOT_WHOLE}: {fault}") from fault
+        raise PyramidCorrupt(key=key, reason=_NOT_WRITTEN.format(fault=fault)) from fault
     directory = check_tiles(file, key)
     return PyramidSummary(directory.fingerprint, directory.bytes, grid.width, grid.height)
 
@@ -244,7 +248,7 @@ def check_tile_stream(chunks: Iterable[Chunk], directory: PyramidDirectory, key:
         del window[:keep]
         position += keep
     if tile or position + len(window) != directory.bytes:
-        raise PyramidCorrupt(key=key, reason=_NOT_WHOLE)
+        raise PyramidCorrupt(key=key, reason=_OTHER_LENGTH)
 
 
 def _check_tile(

@@ -107,8 +107,8 @@ class Search:
     def hits_in_work(self, work: str, text: str, offset: int = 0, limit: int | None = None) -> WorkHits:
         """Return the places in one work that have a text, in reading order, from `offset` on at most `limit`.
 
-        Of more than `MOST_HITS` the others are not counted, which `is_exact` tells. None are returned for a work whose
-        text readers may not see. Raises as `search`.
+        At most `MOST_HITS` places are counted; `is_exact` is False if there are more. None are returned for a work
+        whose text readers may not see. Raises as `search`.
         """
         index, shown = self._current()
         place, phrases = index.place_of(work), phrases_of(text)

@@ -37,7 +37,7 @@ from repository.localized import LocalizedText
 from repository.sandbox.functions import SandboxNotStarted
 from workers.execution.context import TaskContext
 
-# Page jobs are by far the most numerous, and the only ones that never cause other jobs.
+# Page jobs are by far the most numerous and enqueue no other jobs: the outbox is not searched after each of them.
 _PAGE: Final = "page"
 _MACHINE_FAULTS: Final = (StagingFault, SandboxNotStarted, DepositNotMounted)
 _MOST_TRIES: Final = 3

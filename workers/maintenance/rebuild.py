@@ -8,7 +8,7 @@
 4. Replace the whole catalogue in one transaction. Readers see the old one until then, and nobody extends the log.
 5. Restore the sources that are harvested, with their records, where the database lacks them; publish the
    collections.
-6. Queue the job that makes missing features of pages and their index.
+6. Queue the jobs that write what the search index lacks, and that make missing features of pages and their index.
 
 If the log names a later change of access than the store has, because the store was restored from an old copy, the
 access is the lesser of the two: a lost withdrawal does not open a work. The access to works that are lost or skipped is

@@ -1,13 +1,15 @@
 """Recurring work, the same for a broker's workers and for the local worker.
 
-At every run: jobs held by dead processes of this machine or past their lease are queued again, events that are not in
-the provenance log get a job, so do works that the search index does not have, and restrictions of access that have
-ended are recorded as ended. Once a minute: alarms are decided, sources whose harvest is due get a job, and witnesses
-that lag are asked again. Once an hour: all witnesses are asked, the log is timestamped if that is due, works that a
-replica lacks get replication jobs, manifests of an earlier release are published again, the features of pages and the
-search index are compared with the catalogue, stores
-with due files are swept, finished jobs are purged and incomplete uploads removed from the stores. The first sweep waits
-a little, so that a process that starts serves first.
+- At every run it queues again the jobs of dead processes of this machine and of expired leases, enqueues jobs for
+  events that are not in the provenance log and for works that the search index does not have, and records that
+  restrictions of access have ended.
+- Once a minute it enqueues the job that decides alarms and those of due harvests, and asks witnesses that lag again.
+- Once an hour it asks all witnesses, has the log timestamped if that is due, enqueues replication jobs for works that a
+  replica lacks, has manifests of an earlier release published again, has the features of pages and the search index
+  compared with the catalogue, sweeps the stores with due files, purges finished jobs, and removes incomplete uploads
+  from the stores.
+
+The first sweep and the first decision about alarms wait a little, so that a process that starts serves first.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Publishes manifests and collections again after an upgrade, or a change of the settings that they depend on.
 
 The recurring work compares the edition of the store's documents with that of this process (`is_outdated`). A job then
-goes through the works in the order of their identifiers, a batch at a time. For each whose manifest differs it enqueues
-a job that claims the work, as an ingest does, publishes the manifest, and appends an update to the feed of changes. The
-next batch begins when these have ended; after the last one the collections are published. Processes of an earlier
-release than the documents' leave all of this to the others. A process that dies leaves
-the record of the batch before, from which the next one goes on. A manifest that cannot be built fails its job and stays
-as it is: a sweep reports it.
+compares the works in the order of their identifiers, a batch at a time. For each whose manifest differs it enqueues a
+job that claims the work, as an ingest does, publishes the manifest, and appends an update to the feed of changes. The
+next batch begins when these jobs have ended; after the last one the collections are published. A process of an earlier
+release than that of the documents does nothing of this. A process that dies leaves the record of the batch before, and
+the next process continues from there. A manifest that cannot be built fails its job and stays as it is: a sweep reports
+it.
 """
 
 from __future__ import annotations
