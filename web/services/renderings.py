@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -29,6 +29,7 @@ from urllib.parse import parse_qs, quote
 from iiif_server.asgi_messages import Receive, Scope, Send, header, send_problem
 from iiif_server.auth.credentials import NO_CREDENTIALS, RequestCredentials, credentials_of
 from iiif_server.auth.errors import access_refusal
+from iiif_server.cors import ANY_ORIGIN
 from iiif_server.image.responses import ImageCall, ImageResponse
 from iiif_server.image.service import ImageService
 from iiif_server.page_selection import selected_pages
@@ -106,7 +107,8 @@ class RenderingApplication:
         except ShanbenError as error:
             if scope.get(_BEGUN):
                 raise
-            await send_problem(send, problem(error, language))
+            document = problem(error, language)
+            await send_problem(send, replace(document, headers=(*document.headers, ANY_ORIGIN)))
 
     async def _credentials(self, scope: Scope) -> RequestCredentials:
         """Return the token of a partner, or else the session, of a request. Raises `DatabaseFault`."""

@@ -8,10 +8,10 @@ from typing import Final
 from flask import Response, request
 
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
-from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, is_record_path, is_text_path
+from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, OEMBED, is_record_path, is_text_path
 
 _ASKED_AGAIN: Final = "public, no-cache"
-_SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI)
+_SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI, OEMBED)
 
 
 def conditional(response: Response) -> Response:

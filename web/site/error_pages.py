@@ -20,6 +20,7 @@ from iiif_server.urls import (
     IIIF_ROOT,
     LOG_ROOT,
     OAI,
+    OEMBED,
     is_auth_page,
     is_record_path,
     is_text_path,
@@ -32,7 +33,7 @@ from web.site.language import current_language, readers_language
 _LANGUAGES: Final = (*Language, None)
 """The languages of problem documents; None stands for both."""
 
-_FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT, OAI)
+_FOR_PROGRAMS: Final = (IIIF_ROOT, LOG_ROOT, HEALTH_ROOT, API_ROOT, OAI, OEMBED)
 
 
 def register(app: Flask) -> None:

@@ -54,7 +54,6 @@ def blueprint(repository: Repository) -> Blueprint:
         work, decision = queries.work(_work_of(request.args.get("url", ""), base_url(repository.settings)))
         answer = _answer(repository, queries, work, decision)
         response = Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
-        response.headers["Access-Control-Allow-Origin"] = "*"
         return revalidated(response)
 
     return routes

@@ -247,9 +247,7 @@ def blueprint(
     @routes.get("/works/<identifier>/record.json")
     def record(identifier: str) -> Response:
         found, decision = queries.work(identifier)
-        response = Response(public_record(found, decision), content_type="application/json")
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
+        return Response(public_record(found, decision), content_type="application/json")
 
     @routes.get("/works/<identifier>/read")
     def read(identifier: str) -> str:

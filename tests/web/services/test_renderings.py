@@ -98,7 +98,9 @@ def test_restricted_work_and_unknown_work_are_refused(visitor: AsgiClient, publi
     for path in (book_pdf_path, images_zip_path):
         refused = visitor.get(path(book.identifier))
         assert (refused.status, refused.headers["www-authenticate"]) == (401, 'Bearer realm="IIIF"')
-        assert visitor.get(path(mint(Kind.WORK, "nothing"))).status == 404
+        absent = visitor.get(path(mint(Kind.WORK, "nothing")))
+        assert (absent.status, absent.headers["content-type"]) == (404, "application/problem+json")
+        assert absent.headers["access-control-allow-origin"] == "*"
         assert visitor.get(path("nothing")).status == 404
 
 

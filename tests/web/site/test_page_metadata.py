@@ -97,4 +97,6 @@ def test_oembed_refuses_what_it_cannot_answer(
     query = {
         name: f"http://localhost/works/{work.identifier}" if value == "WORK" else value for name, value in query.items()
     }
-    assert client.get("/oembed", query_string=query).status_code == status
+    refused = client.get("/oembed", query_string=query)
+    assert (refused.status_code, refused.content_type) == (status, "application/problem+json")
+    assert refused.headers["Access-Control-Allow-Origin"] == "*"
