@@ -75,7 +75,7 @@ def restore(terminal: Terminal, work: str, reason: str) -> int:
 @click.option("--reason", default="", help="变更的理由，存档但不公开。 Why; preserved, never published.")
 @command
 def access(terminal: Terminal, work: str, level: str, *, max_size: int | None, until: str | None, reason: str) -> int:
-    """设定著作的利用限制：公开、限制清晰度、限制访问。 Set the access to a work: open, reduced or restricted."""
+    """设定著作的利用限制：公开、限制尺寸、限制访问。 Set the access to a work: open, reduced or restricted."""
     chosen = Access(level)
     if (max_size is not None) != (chosen is Access.REDUCED):
         raise RequestInvalid(part="--max-size", reason=_MAX_SIZE)
@@ -185,7 +185,7 @@ def _description(work: str, access: WorkAccess) -> LocalizedText:
     shown = {
         Access.OPEN: LocalizedText("公开", "open"),
         Access.REDUCED: LocalizedText(
-            f"限制清晰度（最长边 {access.max_size} 像素）", f"reduced to {access.max_size} pixels"
+            f"限制尺寸（最长边 {access.max_size} 像素）", f"reduced to {access.max_size} pixels"
         ),
         Access.RESTRICTED: LocalizedText("限制访问", "restricted"),
     }[access.access]

@@ -70,7 +70,7 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "certificate.rights": LocalizedText("权利", "Rights"),
         "certificate.rights-unstated": LocalizedText("未作权利声明", "no rights statement"),
         "certificate.access-open": LocalizedText("公开阅览", "open access"),
-        "certificate.access-reduced": LocalizedText("限定尺寸阅览", "access at a reduced size"),
+        "certificate.access-reduced": LocalizedText("限制尺寸阅览", "access at a reduced size"),
         "certificate.access-refused": LocalizedText("限制访问", "restricted access"),
         "certificate.preservation": LocalizedText("保存", "Preservation"),
         "certificate.check": LocalizedText("如何核验", "How to check"),
