@@ -10,10 +10,26 @@ from repository.database.outbox import JobState
 from repository.localized import Language, LocalizedText
 from repository.repository import Repository
 from web.cli.terminal import EXIT_SYSTEM, Terminal
+from web.messages.interface import MESSAGES
 from workers.service.local import BUSY_SECONDS, Unfinished, is_busy, unfinished_of
-from workers.tasks.jobs import REPLICATE_LOG, REPLICATE_WORK, SEQUENCE_EVENTS, sequence_events_job
+from workers.tasks.jobs import (
+    INDEX_CHANGES,
+    PUBLISH_COLLECTIONS,
+    REPLICATE_LOG,
+    REPLICATE_WORK,
+    SEQUENCE_EVENTS,
+    sequence_events_job,
+)
 
 _PAUSE_SECONDS: Final = 0.5
+_NOT_DONE: Final = {
+    SEQUENCE_EVENTS: LocalizedText("溯源日志尚未写入事件", "The provenance log does not hold the events yet"),
+    PUBLISH_COLLECTIONS: LocalizedText("总目清单尚未更新", "The collections are not up to date yet"),
+    INDEX_CHANGES: LocalizedText("检索索引尚未更新", "The search index is not up to date yet"),
+}
+"""What is not done while a follow-up job of a kind is not."""
+
+_NOT_DONE_OF_OTHERS: Final = LocalizedText("任务未完成（{kind}）", "A job is not done ({kind})")
 _NOT_YET: Final = LocalizedText("尚无持有日志密钥的工作进程处理", "no worker with the log's key has written them yet")
 
 
@@ -72,10 +88,6 @@ def _text(unfinished: Unfinished) -> LocalizedText:
         zh = f"副本 {store} 写入失败：{reason.zh}。请排除故障后运行 shanben retry"
         en = f"The replica {store} could not be written: {reason.en}. Correct the fault, then run shanben retry"
         return LocalizedText(zh, en)
-    if job.kind == SEQUENCE_EVENTS:
-        what = LocalizedText("其事件尚未写入溯源日志", "the provenance log does not hold their events yet")
-    else:
-        what = LocalizedText("总目清单尚未更新", "the collections do not list them yet")
-    zh = f"著作已保存并发布，但{what.zh}：{reason.zh}。请排除故障后运行 shanben retry"
-    en = f"The works are preserved and published, but {what.en}: {reason.en}. Correct the fault, then run shanben retry"
-    return LocalizedText(zh, en)
+    what = _NOT_DONE.get(job.kind) or _NOT_DONE_OF_OTHERS.format(kind=MESSAGES[f"kind.{job.kind}"])
+    zh = f"{what.zh}：{reason.zh}。请排除故障后运行 shanben retry"
+    return LocalizedText(zh, f"{what.en}: {reason.en}. Correct the fault, then run shanben retry")

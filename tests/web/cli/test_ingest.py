@@ -319,7 +319,7 @@ def test_ingest_fails_when_its_events_cannot_be_logged(
     assert code == 3
     assert [work["state"] for work in document["works"]] == ["published"]
     assert [job["kind"] for job in document["unfinished"]] == ["journal"]
-    assert "the provenance log does not hold their events yet" in messages
+    assert "The provenance log does not hold the events yet" in messages
     assert "quota" in messages
     code, document, _ = ingest_and_read(context, deposit, capsys)
     assert (code, document["unfinished"]) == (0, [])
