@@ -33,7 +33,7 @@ from repository.storage.store import ObjectStore
 
 _WRITTEN: Final = f"{CANARIES}/README.txt"
 _README: Final = """\
-本目录的对象故意损坏，供完整性检查自检，请勿修复或删除。
+本目录的对象故意损坏，供完整性校验自检，请勿修复或删除。
 The objects in this folder are damaged on purpose: fixity checks prove by them that they find damage.
 Do not repair or delete them.
 """

@@ -33,7 +33,7 @@ class FixityIncomplete(SystemFault):
     """A run that did not account for every file that it expected, or that expected none."""
 
     code = "fixity.incomplete"
-    text = LocalizedText("完整性检查未完成：{reason}", "The fixity check is incomplete: {reason}")
+    text = LocalizedText("完整性校验未完成：{reason}", "The fixity check is incomplete: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

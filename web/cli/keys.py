@@ -78,8 +78,12 @@ def key_warnings(listed: LogKeys, now: datetime, lifetime: int) -> Iterator[Loca
     """Yield why the keys should be rotated now; a key may sign for `lifetime` days."""
     left = _days_left(listed.newest, now, lifetime)
     if left is not None and left <= _WARN_DAYS:
-        zh, en = "密钥将到使用年限；请运行 shanben keys rotate", "The key is near its end; run shanben keys rotate"
-        yield LocalizedText(zh, en)
+        zh, en = (
+            ("密钥已过使用年限", "The key is past its end")
+            if left < 0
+            else ("密钥将到使用年限", "The key is near its end")
+        )
+        yield LocalizedText(f"{zh}；请运行 shanben keys rotate", f"{en}; run shanben keys rotate")
     if all(each.key.algorithm is not Algorithm.ML_DSA_44 for each in listed.signing):
         zh = "日志尚无 ML-DSA 密钥（早先版本所建）；请运行 shanben keys rotate，此后的检查点即有其签名"
         en = (

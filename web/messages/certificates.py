@@ -85,7 +85,8 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             " witnesses, and the timestamp: it is checked without this library's site and programs.",
         ),
         "certificate.step-key": LocalizedText(
-            "先核对日志公钥：{key}", "First compare the log's key with one that you obtained elsewhere: {key}"
+            "先将日志公钥与您另行取得的核对：{key}",
+            "First compare the log's key with one that you obtained elsewhere: {key}",
         ),
         "certificate.limits": LocalizedText(
             "本证明据溯源日志与校验记录生成，证明上列摘要所指的文件在所记时间由本馆收入，且记录此后未被改动；"
@@ -153,8 +154,8 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "verify.event": LocalizedText("事件", "Event"),
         "verify.more": LocalizedText("另有更多条目，见证据包。", "There are more entries; the evidence has all."),
         "verify.evidence-true": LocalizedText(
-            "证据核验通过：签名属实，条目确在本馆日志之中。",
-            "The evidence is verified: its signature is true, and the entry is in the log of this library.",
+            "证据核验通过：签名有效，条目确在本馆日志之中。",
+            "The evidence is verified: its signature is valid, and the entry is in the log of this library.",
         ),
         "verify.evidence-by": LocalizedText(
             "核验由本站服务器进行，证据文件已发送至本站；不依赖本站的核验见证据包中的 verify.py。",

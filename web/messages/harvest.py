@@ -89,7 +89,7 @@ HARVEST_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "harvest.original": LocalizedText("原文", "Original"),
         "harvest.original-cut": LocalizedText("只列出开头部分。", "Only its beginning is shown."),
         "harvest.original-lost": LocalizedText(
-            "原文损坏或不见：{reason}", "The original is damaged or missing: {reason}"
+            "原文损坏或缺失：{reason}", "The original is damaged or missing: {reason}"
         ),
         "harvest.public": LocalizedText("供读者的页面", "The page for readers"),
         "harvest.hidden-picture": LocalizedText(

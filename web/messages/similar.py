@@ -26,7 +26,7 @@ SIMILAR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "similar.found": LocalizedText("找到 {count} 页", "Pages found: {count}"),
         "similar.none": LocalizedText("未找到出处", "No page found"),
         "similar.none-why": LocalizedText(
-            "残存很少的局部、几无文字图画的局部以及未公开的文献无法找到。",
+            "截取过小的局部、几乎没有文字图画的局部，以及未公开的文献，无法找到。",
             "Very small parts, parts with hardly any text or drawing, and works that are not public cannot be found.",
         ),
         "similar.searched": LocalizedText(
@@ -43,6 +43,6 @@ SIMILAR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "similar.region": LocalizedText("所在区域（像素）", "Region in pixels"),
         "similar.image": LocalizedText("图像编号", "Image"),
         "similar.work": LocalizedText("书目页", "About the work"),
-        "similar.proof": LocalizedText("此图像的存证文件", "Evidence file of this image"),
+        "similar.proof": LocalizedText("此图像的证据文件", "Evidence file of this image"),
     }
 )

@@ -134,7 +134,7 @@ STATUS_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "kind.collection": LocalizedText("更新总目", "collection update"),
         "kind.replicate": LocalizedText("复制著作", "work replication"),
         "kind.replicate-log": LocalizedText("复制日志", "log replication"),
-        "kind.fixity": LocalizedText("完整性检查", "fixity sweep"),
+        "kind.fixity": LocalizedText("完整性校验", "fixity sweep"),
         "kind.harvest": LocalizedText("收割元数据", "harvest"),
         "kind.fixity-part": LocalizedText("校验文件", "check of files"),
         "kind.text": LocalizedText("添加文本", "addition of text"),

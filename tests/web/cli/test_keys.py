@@ -68,6 +68,9 @@ def test_warning_while_no_ml_dsa_key_signs(tmp_path: Path) -> None:
     keys = key_file.create(tmp_path, "library.example/log", "2026-01-01T00:00:00Z").keys
     now = datetime(2026, 1, 2, tzinfo=UTC)
     assert list(key_warnings(keys, now, 730)) == []
+    for lifetime, text in ((20, "near its end"), (0, "past its end")):
+        [warning] = key_warnings(keys, now, lifetime)
+        assert text in warning.en
     (warning,) = key_warnings(LogKeys.of(keys.current), now, 730)
     assert "no ML-DSA key" in warning.en
     assert "shanben keys rotate" in warning.zh
