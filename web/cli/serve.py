@@ -39,9 +39,13 @@ def serve(terminal: Terminal, host: str, port: int, workers: int) -> int:
     if fault := bootstrap_to_serve(settings):
         terminal.warn(_without_store(fault))
     report_sandbox(terminal, active_layers())
-    scheme = "https" if settings.tls_certificate else "http"
-    address = settings.base_url or f"{scheme}://{host}:{port}"
+    address = settings.base_url or own_address(host, port, is_secure=bool(settings.tls_certificate))
     return serve_site(settings, host, port, workers, announce=lambda: terminal.write(_address(address)))
+
+
+def own_address(host: str, port: int, *, is_secure: bool) -> str:
+    """Return the URL of the site at a host and a port; an IPv6 address is in brackets (RFC 3986, section 3.2.2)."""
+    return f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _without_store(fault: StoreFault) -> LocalizedText:

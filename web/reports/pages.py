@@ -135,17 +135,17 @@ class _ReportPages:
 
     def show_conditions(self) -> Response:
         holdings, after = self._repository.holdings, (request.args.get("after", ""), _number("volume"))
-        damage, grade = request.args.get("damage", ""), request.args.get("grade", "")
-        if damage not in DAMAGE_GRADES and grade not in GRADES:
-            raise RequestInvalid(part="damage", reason=_NO_GRADE)
-        name = damage or grade
-        listed = holdings.with_damage if damage else holdings.with_grade
+        kind = "damage" if request.args.get("damage") else "grade"
+        known, name = DAMAGE_GRADES if kind == "damage" else GRADES, request.args.get(kind, "")
+        if name not in known:
+            raise RequestInvalid(part=kind, reason=_NO_GRADE)
+        listed = holdings.with_damage if kind == "damage" else holdings.with_grade
         found = listed(name, after, MOST_FINDINGS)
-        caption = (DAMAGE_GRADES if damage else GRADES)[name].in_language(current_language())
+        caption = known[name].in_language(current_language())
         return _page(
             "conditions.html",
             table=conditions_table(caption, map(reported_original, found), current_language()),
-            kind="damage" if damage else "grade",
+            kind=kind,
             name=name,
             following=found[-1] if len(found) == MOST_FINDINGS else None,
         )

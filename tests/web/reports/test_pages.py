@@ -161,7 +161,7 @@ def test_works_are_listed_by_grade_and_by_damage(staff: FlaskClient, repository:
         assert f'href="{work_path(work.identifier)}"' in page
         assert "insect damage" in page
         assert "某人" not in page
-    for path in ("", "?damage=x", "?damage=一级破损&volume=x"):
+    for path in ("", "?damage=x", "?grade=x", "?damage=x&grade=二级乙等", "?damage=一级破损&volume=x"):
         assert staff.get(f"/preservation/condition{path}").status_code == 400
 
 
