@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 import web.messages.interface
+from repository.model.work import EventType
 from web.messages.interface import MESSAGES
 from workers.tasks.registry import TASKS
 
@@ -42,3 +43,7 @@ def test_no_text_leaves_the_choice_of_the_word_to_its_reader() -> None:
 
 def test_every_kind_of_job_has_a_name() -> None:
     assert [kind for kind in TASKS if f"kind.{kind}" not in MESSAGES] == []
+
+
+def test_every_kind_of_event_has_a_name() -> None:
+    assert [kind.value for kind in EventType if f"event.{kind.value}" not in MESSAGES] == []

@@ -177,6 +177,7 @@ CERTIFICATE_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "event.fixity check": LocalizedText("完整性校验", "fixity check"),
         "event.validation": LocalizedText("校验", "validation"),
         "event.message digest calculation": LocalizedText("摘要计算", "message digest calculation"),
+        "event.deaccession": LocalizedText("注销", "deaccession"),
         "event.deletion": LocalizedText("删除", "deletion"),
         "event.dissemination": LocalizedText("提供利用", "dissemination"),
         "event.policy assignment": LocalizedText("授权", "assignment of a policy"),

@@ -21,7 +21,7 @@ from iiif_server.image.service import ImageService
 from preservation.log.sequencer import open_log, record_events
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
-from preservation.log_events import certificate_event, report_event
+from preservation.log_events import certificate_event, loss_event, report_event
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
 from repository.database.fixity import FixityRecords
@@ -370,3 +370,12 @@ def test_work_and_reader_link_to_certificate_and_evidence(client: FlaskClient, l
     assert f"/certificate/{second}.html" in reader
     other = publisher.small_work("未入日志")
     assert "/certificate/" not in client.get(f"/works/{other.identifier}").text
+
+
+def test_verify_lists_a_loss_that_was_accepted(client: FlaskClient, repository: Repository, logged: Logged) -> None:
+    work = logged()
+    stage(repository, [loss_event(occasion(repository), work.identifier, logged=2, stored=1, reason="fire")])
+    record_events(repository)
+    page = client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "en"})
+    assert page.status_code == 200
+    assert "deaccession" in page.text
