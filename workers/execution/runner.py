@@ -39,6 +39,8 @@ from workers.execution.context import TaskContext
 
 # Page jobs are by far the most numerous and enqueue no other jobs: the outbox is not searched after each of them.
 _PAGE: Final = "page"
+# Alarms are decided from the database. A primary store that cannot be used is a reason to decide them.
+_WITHOUT_STORE: Final = frozenset({"alarms"})
 _MACHINE_FAULTS: Final = (StagingFault, SandboxNotStarted, DepositNotMounted)
 _MOST_TRIES: Final = 3
 _RETRY_SECONDS: Final = 0.5
@@ -115,7 +117,8 @@ class Runner:
 
     def _attempt(self, job: Job) -> _Ending:
         try:
-            verify_primary(self._context.repository)  # the store may have been unmounted since the process started
+            if job.kind not in _WITHOUT_STORE:
+                verify_primary(self._context.repository)  # it may have been unmounted since the process started
             outcome = self._tasks[job.kind](self._context, job)
             return _Ending(self._success(job.key, outcome))
         except StepFailed as step:

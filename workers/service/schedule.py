@@ -89,6 +89,7 @@ class Schedule:
     def run(self) -> None:
         """Do the work that is due now. Raises `DatabaseFault`, and `StoreFault` while the primary store is away."""
         self.release()
+        self._queue_watch()  # first: what follows fails while the primary store is away
         if self._is_filling and not self._repository.jobs.active(REPLICATE_WORK, 1):
             self._queue_replication(failed=False)
         if self._is_republishing:
@@ -102,16 +103,20 @@ class Schedule:
             self._repository.jobs.enqueue(search_index_job())
         self._queue_witnessing()
         self._queue_sweeps()
-        if monotonic() >= self._next_watch:
-            self._repository.jobs.enqueue(watch_job())
-            for source in due_harvests(self._repository):
-                self._repository.jobs.enqueue(harvest_job(source))
-            self._next_watch = monotonic() + WATCH_SECONDS
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
         release_jobs_of_dead_workers(self._repository)
         self._repository.jobs.release_expired()
+
+    def _queue_watch(self) -> None:
+        """Have alarms decided, and sources harvested that are due. Raises `DatabaseFault`."""
+        if monotonic() < self._next_watch:
+            return
+        self._repository.jobs.enqueue(watch_job())
+        for source in due_harvests(self._repository):
+            self._repository.jobs.enqueue(harvest_job(source))
+        self._next_watch = monotonic() + WATCH_SECONDS
 
     def _queue_witnessing(self) -> None:
         """Ask the witnesses again: soon when some lag, else after an hour, which renews their cosignatures."""

@@ -168,3 +168,21 @@ def test_schedule_has_alarms_decided_each_minute(repository: Repository, monkeyp
             repository.jobs.start("alarms", "somebody", 60)
             repository.jobs.finish("alarms", "somebody", {})
     assert queued == [False, True, False, True]
+
+
+def test_schedule_has_alarms_decided_while_the_primary_store_is_away(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 1000.0
+    monkeypatch.setattr(schedule, "monotonic", lambda: seconds)
+
+    class AwayStore:
+        def __getattr__(self, name: str) -> Any:
+            raise StoreFault(key="", reason="away")
+
+    away: Any = AwayStore()
+    recurring = Schedule(replace(repository, store=away))
+    seconds += FIRST_WATCH_SECONDS
+    with pytest.raises(StoreFault):
+        recurring.run()
+    assert "alarms" in queued_keys(repository)
