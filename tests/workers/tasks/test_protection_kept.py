@@ -107,6 +107,48 @@ def test_replaced_image_of_a_redacted_page_needs_a_decision(context: TaskContext
     assert protection(context.repository, work) == (True, [(), (OTHER,), ()])
 
 
+TABLE = '[[page]]\nfile = "{}"\n'
+PHOTOGRAPH = TABLE.format("0003") + 'of = "0002"\n'
+BOTH_REDACTED = TITLE + REDACTED + PHOTOGRAPH + 'redact = ["1,2,3,4"]\n'
+
+
+def photographs(repository: Repository, work: str) -> list[tuple[Rectangle, ...]]:
+    """Return the redactions of both photographs of the second page."""
+    held = repository.catalogue.work(work)
+    assert held is not None
+    images = [repository.catalogue.image(image.identifier) for image in list(held.pages())[1].images]
+    return [image.redactions for image in images if image]
+
+
+@pytest.mark.parametrize(
+    ("lines", "areas"),
+    [
+        pytest.param(PHOTOGRAPH, [(AREA,), (OTHER,)], id="silent about both"),
+        pytest.param(REDACTED + PHOTOGRAPH, [(AREA,), (OTHER,)], id="silent about the other photograph"),
+        pytest.param(PHOTOGRAPH + "redact = []\n", [(AREA,), ()], id="removed from the other photograph"),
+        pytest.param(TABLE.format("0002") + "redact = []\n" + PHOTOGRAPH, [(), (OTHER,)], id="removed from the first"),
+    ],
+)
+def test_each_photograph_of_a_page_keeps_its_own_redactions(
+    context: TaskContext, deposit: Path, lines: str, areas: list[tuple[Rectangle, ...]]
+) -> None:
+    work = work_of(ingest(context, deposit, BOTH_REDACTED))
+    assert photographs(context.repository, work) == [(AREA,), (OTHER,)]
+    work_of(ingest(context, deposit, TITLE + lines))
+    assert photographs(context.repository, work) == areas
+
+
+def test_replaced_other_photograph_needs_a_decision_of_its_own(context: TaskContext, deposit: Path) -> None:
+    work = work_of(ingest(context, deposit, BOTH_REDACTED))
+    write_deposit(deposit.parent / "new", 1, seed=50).joinpath("0001.tif").replace(deposit / "0003.tif")
+    refused = ingest(context, deposit, TITLE + REDACTED + PHOTOGRAPH)
+    assert refused.state is JobState.FAILED
+    assert codes(refused, "faults") == ("redactions.undecided",)
+    assert (refused.result or {})["faults"][0]["file"] == "0003.tif"  # type: ignore[index]
+    work_of(ingest(context, deposit, TITLE + PHOTOGRAPH + 'redact = ["1,2,3,4"]\n'))
+    assert photographs(context.repository, work) == [(AREA,), (OTHER,)]
+
+
 def test_declared_revision_keeps_the_protection(context: TaskContext, deposit: Path) -> None:
     unidentified = PROTECTED.replace('identifier = "SB-1"\n', "")
     work = work_of(ingest(context, deposit, unidentified))
