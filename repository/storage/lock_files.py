@@ -13,7 +13,7 @@ from typing import IO, Final, Protocol
 from repository.errors import Busy, DatabaseFault, DependencyMissing
 from repository.localized import LocalizedText
 
-LOST: Final = LocalizedText("数据库锁已丢失；请重试", "the lock was lost; try again")
+LOST: Final = LocalizedText("锁已丢失；请重试", "the lock was lost; try again")
 _PAUSE: Final = 0.05
 
 

@@ -94,13 +94,13 @@ def test_a_lock_is_lost_with_its_connection_and_stays_lost(postgres, engine, tmp
     with locks.hold("a", 0, Busy(what="a")) as hold:
         postgres.kill()
         try:
-            with pytest.raises(DatabaseFault, match="数据库锁已丢失"):
+            with pytest.raises(DatabaseFault, match="锁已丢失"):
                 hold.check()
         finally:
             postgres.start()
         with locks.hold("a", 5, Busy(what="a")) as other:
             other.check()
-            with pytest.raises(DatabaseFault, match="数据库锁已丢失"):
+            with pytest.raises(DatabaseFault, match="锁已丢失"):
                 hold.check()
 
 

@@ -102,5 +102,5 @@ def test_deleting_the_lock_file_loses_the_lock(tmp_path):
     with locks.hold("a", 0, Busy(what="a")) as hold:
         for path in (tmp_path / "locks").iterdir():
             path.unlink()
-        with pytest.raises(DatabaseFault, match="数据库锁已丢失"):
+        with pytest.raises(DatabaseFault, match="锁已丢失"):
             hold.check()
