@@ -156,7 +156,6 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "record.grade": LocalizedText("定级", "Grade (WH/T 20)"),
         "record.damage": LocalizedText("破损定级", "Damage (WH/T 22)"),
         "record.repairs": LocalizedText("修复", "Repairs"),
-        "reader.title": LocalizedText("阅读", "Reader"),
         "reader.back": LocalizedText("返回书目页", "Back to the work"),
         "reader.next": LocalizedText("后一面", "Next page"),
         "reader.previous": LocalizedText("前一面", "Previous page"),

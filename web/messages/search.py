@@ -67,7 +67,6 @@ SEARCH_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "search.in-record": LocalizedText("见于书目", "In the record"),
         "search.page": LocalizedText("第 {number} 面", "Page {number}"),
         "search.pages": LocalizedText("第 {number} 至 {last} 面", "Pages {number} to {last}"),
-        "search.picture": LocalizedText("第 {number} 面原图，框内为检得之处", "Page {number}; the hit is outlined"),
         "search.all-hits": LocalizedText("此书中的全部结果", "All hits in this work"),
         "search.hits": LocalizedText("此书中共 {count} 处", "Hits in this work: {count}"),
         "search.hits-about": LocalizedText("此书中至少有 {count} 处", "Hits in this work: at least {count}"),
