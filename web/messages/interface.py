@@ -240,6 +240,10 @@ MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             "本文献已不再公开，其保存不受影响；如需查阅，请联系馆方。",
             "This work is no longer public. It remains preserved; to consult it, please contact the library.",
         ),
+        "message.413": LocalizedText(
+            "提交的内容过大；请减少内容，或选较小的文件后再试。",
+            "What was sent is too large. Please send less, or choose a smaller file.",
+        ),
         "message.429": LocalizedText("请求过于频繁，请稍后再试。", "Too many requests. Please try again later."),
         "message.500": LocalizedText(
             "请稍后再试；如仍有问题，请告知馆方。",

@@ -71,8 +71,8 @@ def test_every_error_status_has_a_title_and_advice_in_both_languages(client: Fla
             assert response.status_code == status
             chinese = re.findall("[\u4e00-\u9fff]+", text)
             assert "出错了" not in text, status
-            assert {"请核对地址", "请稍后再试", "请改用", "请联系馆方"} & set(chinese), status
-            assert re.search("[Pp]lease check|try again later|use GET|contact the library", text), status
+            assert {"请核对地址", "请减少内容", "请稍后再试", "请改用", "请联系馆方"} & set(chinese), status
+            assert re.search("[Pp]lease check|send less|try again later|use GET|contact the library", text), status
 
 
 def test_page_beyond_the_last_says_which_pages_exist(client: FlaskClient, publisher: Any) -> None:
@@ -212,3 +212,10 @@ def test_static_files_named_by_content_are_immutable(client: FlaskClient) -> Non
     assert "immutable" in client.get(address).headers["Cache-Control"]
     assert client.get("/static/site.css").headers["Cache-Control"] == "no-cache"
     assert client.get("/static/../app.py").status_code == 404
+
+
+def test_form_that_is_too_large_is_named_as_that(client: FlaskClient) -> None:
+    for language, words in (("en", "What was sent is too large"), ("zh", "提交的内容过大")):
+        page = client.post("/login", data={"name": "x" * 70_000}, headers={"Accept-Language": language})
+        assert page.status_code == 413
+        assert words in page.text
