@@ -29,7 +29,8 @@ from typing import Any, Final, Protocol
 from iiif_server.asgi_messages import Application, Message, Receive, Scope, Send, header, send_problem
 from iiif_server.metrics import REQUEST_CLASS_KEY, RequestClass
 from iiif_server.problems import INTERNAL, problem_document, stated_language
-from repository.errors import ShanbenError
+from repository.errors import SettingInvalid, ShanbenError
+from repository.localized import LocalizedText
 from repository.printable import printable
 from web.trusted_networks import is_private_address
 
@@ -52,7 +53,7 @@ class RequestMetrics(Protocol):
 
 
 class RequestLog:
-    """Identifies, measures and logs every request of `application`.
+    """Identifies, measures and logs every request of `application`. Raises `SettingInvalid` for a bad `destination`.
 
     `destination` is `Settings.request_log`: '' logs errors and slow requests to standard error, '-' every request to
     standard error, a path every request to that file, which is opened again after it has been moved away (logrotate).
@@ -215,6 +216,14 @@ def _with_request(body: bytes, headers: list[Any], request_id: str) -> tuple[byt
 
 
 def _handler(destination: str) -> logging.Handler:
+    """Return where lines are written. Raises `SettingInvalid` for a file that cannot be opened."""
     if destination in {"", "-"}:
         return logging.StreamHandler(sys.stderr)
-    return WatchedFileHandler(destination, encoding="utf-8")
+    try:
+        return WatchedFileHandler(destination, encoding="utf-8")
+    except OSError as fault:
+        reason = LocalizedText(
+            f"{destination} 无法写入（{fault.strerror}）；请建立其文件夹，或更改权限",
+            f"{destination} cannot be written ({fault.strerror}); create its folder, or change the permissions",
+        )
+        raise SettingInvalid(name="request_log", reason=reason) from fault

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgi_client import AsgiClient, exchange, http_scope
 
-from repository.errors import StoreFault
+from repository.errors import SettingInvalid, StoreFault
 from repository.logs import PrintableFormatter
 from web.max_url_length import MAX_URL_BYTES, MaxUrlLength
 from web.telemetry.request_log import MAX_LINES_PER_SECOND, RequestLog
@@ -367,3 +367,8 @@ def test_refused_url_gets_a_problem_document_that_names_its_request(logged: Logg
     assert response.headers["content-language"] == "en"
     assert response.json()["code"] == "address.long"
     assert response.json()["request"] == response.headers["x-request-id"]
+
+
+def test_log_that_cannot_be_written_is_a_fault_of_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingInvalid, match="request_log.*No such file or directory"):
+        RequestLog(respond(200, b""), Observed(), str(tmp_path / "absent" / "requests.log"))
