@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -35,16 +36,21 @@ def convert_json(data: Any, kind: type[Value]) -> Value:
 
 def _refuse_unknown_keys(data: Any, value: Any, path: str) -> None:
     # msgspec refuses unknown keys only for its own Struct types, and ignores them for dataclasses.
+    if is_dataclass(value) and (unknown := data.keys() - _names(value.__class__)):
+        raise ValueError(f"Object contains unknown field `{min(unknown)}` - at `{path}`")
+    for place, item, part in _parts(data, value):
+        if type(item) in _NESTED:
+            where = f".{place}" if is_dataclass(value) else f"[{place!r}]"
+            _refuse_unknown_keys(item, part, path + where)
+
+
+def _parts(data: Any, value: Any) -> Iterator[tuple[str | int, Any, Any]]:
+    """Yield the name, key or number of each part of a value, its JSON, and the part."""
     if is_dataclass(value):
-        if unknown := data.keys() - _names(value.__class__):
-            raise ValueError(f"Object contains unknown field `{min(unknown)}` - at `{path}`")
-        for name, item in data.items():
-            if type(item) in _NESTED:
-                _refuse_unknown_keys(item, getattr(value, name), f"{path}.{name}")
-    elif isinstance(value, tuple):
-        for number, (item, part) in enumerate(zip(data, value, strict=True)):
-            if type(item) in _NESTED:
-                _refuse_unknown_keys(item, part, f"{path}[{number}]")
+        return ((name, item, getattr(value, name)) for name, item in data.items())
+    if isinstance(value, dict):
+        return zip(data.keys(), data.values(), value.values(), strict=True)
+    return zip(range(len(data)), data, value, strict=True) if isinstance(value, tuple | list) else iter(())
 
 
 @cache
