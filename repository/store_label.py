@@ -1,4 +1,4 @@
-"""How a store is called in findings, reports, pages and mails. (pure)"""
+"""The names of stores in findings, reports, pages and mails. (pure)"""
 
 from __future__ import annotations
 

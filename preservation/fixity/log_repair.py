@@ -1,9 +1,9 @@
 """Repair the provenance log in all stores, each file from any store that has it, and from the catalogue.
 
 1. Verify the checkpoint of every store, and those that are remembered outside the stores. The newest is the log's head.
-2. Read the log from all stores together (`fixity/merged_log.py`) and recompute the signed roots from it. A log whose
-   root is not confirmed is not repaired from: nothing is written.
-   The log is read once; the bundles that differ in a store are noted meanwhile.
+2. Read the log from all stores together (`fixity/merged_log.py`) and recompute the signed roots from it. The log is
+   read once, and the bundles that differ in a store are noted meanwhile. Nothing is written from a log that does not
+   give the signed root.
 3. In each store, put the bundles and tiles that are missing or wrong; read each back.
 4. Put the checkpoint last. It commits entries that the store did not have. A store never gets an older checkpoint.
 5. Put back the checkpoints that witnesses cosigned and authorities timestamped, where they are missing or damaged.

@@ -128,10 +128,10 @@ def damage_of(store: ObjectStore, key: str, digest: str) -> FindingKind | None:
 def places_of(
     holdings: Sequence[ObjectHolding], target: ObjectHolding, path: str, same: Collection[str]
 ) -> Iterator[tuple[ObjectHolding, str]]:
-    """Yield every place, as store and key, where content for `path` of the target may be found.
+    """Yield every place in an object, as store and key, where content for `path` of the target may be found.
 
-    First the same path in the other stores, then other paths with the same content, `same`, also in the target, then
-    unexpected files. Every one of them is verified while it is read.
+    First the same path in the other stores, then the other paths with the same content, `same`, in all stores. The
+    caller verifies each of them while it is read.
     """
     others = [other for other in holdings if other is not target]
     for other in others:

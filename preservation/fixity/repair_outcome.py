@@ -40,7 +40,7 @@ class RepairedFile:
     """A file that was put into a store from `source`, the name of another store or of the same one.
 
     `work` and `path`, in the object of the work, are '' for a file of the log or of the storage root. `damage` is what
-    was wrong: ``missing`` or ``changed``.
+    was wrong, a value of `FindingKind`.
     """
 
     store: str

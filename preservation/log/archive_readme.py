@@ -64,19 +64,19 @@ What is proved, and what is not
 """
 
 
-def readme(name: str, origin: str, count: int, next_entry: int | None, address: str) -> bytes:
+def readme(name: str, origin: str, count: int, last: int | None, address: str) -> bytes:
     """Return the README of an archive of `count` entries.
 
-    `next_entry` is the index from which another archive continues, None for a whole one; `address` is the public
-    address of the library's site, '' if it is not known.
+    `last` is the index of the last entry, after which another archive continues; None for an archive of all entries.
+    `address` is the public address of the library's site, '' if it is not known.
     """
-    part = next_entry is not None
+    part = last is not None
     text = _TEXT.format(
         name=name,
         origin=origin,
         count=count,
-        part_zh=f"；其余条目见 ?after={next_entry}" if part else "",
-        part_en=f"; another archive has the rest: ?after={next_entry}" if part else "",
+        part_zh=f"；其余条目见 ?after={last}" if part else "",
+        part_en=f"; another archive has the rest: ?after={last}" if part else "",
         key_zh=f"（{address}/log/key 等处）" if address else "",
         key_en=f" ({address}/log/key, and in print)" if address else "",
     )

@@ -9,7 +9,7 @@ from repository.storage.fsync import sync_folder, write_all
 
 
 class CheckpointFile:
-    """Keeps the newest checkpoint that this machine signed, in a file."""
+    """Keeps the newest checkpoint that this machine signed or cosigned, in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,7 +1,7 @@
 """The provenance log: an append-only Merkle log in the store, with signed checkpoints.
 
 The log is a C2SP tlog-tiles log below ``log/``: ``checkpoint``, ``tile/<level>/...`` and ``tile/entries/...``. The
-published checkpoint defines the log; objects beyond its size were never signed and are ignored. This module reads:
+newest signed checkpoint defines the log (`log/heads.py`); objects beyond its size are ignored. This module reads:
 heads, entries, proofs, evidence, audits. `log/writer.py` appends.
 """
 

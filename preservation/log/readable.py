@@ -1,7 +1,7 @@
-"""Read of a log, damaged or not, everything that can be read, for a rebuild of the catalogue. Writes nothing.
+"""Read everything that can be read of a log, damaged or not, for a rebuild of the catalogue. Writes nothing.
 
-Every problem is reported, and the entries that a damaged bundle or tile does not vouch for are left out. Nothing is
-signed by what is read here: `log/writer.py` refuses a damaged log.
+Every problem is reported. An entry that does not match its hash, or whose bundle or tile is damaged, is left out.
+Nothing is signed because of what is read here: `log/writer.py` refuses a damaged log.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ from preservation.private_file import read_private, write_private
 from repository.errors import DependencyMissing, SettingInvalid
 from repository.localized import LocalizedText
 
-KEY_FILE: Final = "log.key"
 WITNESS_KEY_FILE: Final = "witness.key"
 PREFIX: Final = "PRIVATE+KEY+"
 

@@ -2,8 +2,8 @@
 
 A version is written in this order, so that the next run completes whatever a crash interrupts:
 
-1. record the unfinished version, whose folder must be empty (`ocfl/unfinished.py`); put the inventory in the folder of
-   the version before again if it is lost or damaged, because the root inventory is then its last copy;
+1. put the inventory of the version before into its folder again if it is lost or damaged there, because the root
+   inventory is then its last copy; record the unfinished version, whose folder must be empty (`ocfl/unfinished.py`);
 2. put the new content files, read each back from the store and hash it;
 3. delete files that an interrupted run left in the folder of the recorded version;
 4. put the version's inventory and its sidecar: the version is complete, and nothing of it is deleted from here on;

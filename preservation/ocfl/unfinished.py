@@ -3,7 +3,7 @@
 A writer puts the record while the folder of the next version is empty, before its first file, and deletes it after the
 commit. The record is outside the object, in the same store, so that it survives the loss of the database. What is in
 the folder of a recorded version, and only that, was written by an ingest that has not ended: the next run of it may
-overwrite and delete these files. No other file of an object is ever deleted.
+overwrite and delete these files. No ingest deletes any other file of an object.
 
 The record states which inventory the version follows. It is void when the object has another inventory: the version
 was committed, or the object was restored from elsewhere.
@@ -69,8 +69,8 @@ def delete_record(store: ObjectStore, work: str) -> None:
 def delete_files(store: ObjectStore, work: str, unfinished: UnfinishedVersion, keep: Collection[str] = ()) -> None:
     """Delete the files of a recorded version, except for the paths in `keep`. Raises `StoreFault`.
 
-    The caller has checked that the record is valid and that the version is not complete. Nothing else in the program
-    deletes files of an object.
+    The caller has checked that the record is valid and that the version is not complete. Besides this function, only a
+    decided deletion (`preservation/deletion.py`) and the quarantine (`fixity/quarantine.py`) delete files of an object.
     """
     root = paths.ocfl_object(work)
     for stored in list(store.list(f"{root}/{unfinished.folder}")):

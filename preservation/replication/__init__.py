@@ -1,4 +1,4 @@
 """Copies works and the log to replica stores and reports how complete each replica is.
 
-`preservation/fixity`, the workers and `web` may import it.
+The packages above it in `preservation`, the workers and `web` may import it.
 """

@@ -14,12 +14,12 @@ from repository.storage.address import store_name
 class Holding:
     """A work in one store: the newest version verified there, and when (RFC 3339); version 0 before the first.
 
-    `name` is the store's address without secrets, shown to operators and not to the public. `main` marks the store that
-    readers are served from, `current` a version that is the newest.
+    `name` is the store's address without secrets, shown to operators and not to the public. `is_primary` marks the
+    primary store, from which readers are served; `current` marks a version that is the newest.
     """
 
     name: str
-    main: bool
+    is_primary: bool
     version: int
     verified: str | None
     current: bool
@@ -27,7 +27,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class ReplicationStatus:
-    """A work's holdings: the main store first, then the replicas in the order of the settings."""
+    """A work's holdings: the primary store first, then the replicas in the order of the settings."""
 
     holdings: tuple[Holding, ...]
 
@@ -50,7 +50,7 @@ class ReplicationStatus:
 def replication_status_of(repository: Repository, work: str) -> ReplicationStatus:
     """Return where a work is held, from the database alone. Raises `NotFound`, `DatabaseFault`.
 
-    The main store verifies a version when it is ingested, so its time is that of the work's last accession.
+    The primary store verifies a version when it is ingested, so its time is that of the work's last accession.
     """
     head = repository.replica_status.work_head(work, EventType.ACCESSION)
     if head is None:

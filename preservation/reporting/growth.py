@@ -50,7 +50,7 @@ def growth_of(report: PreservationReport) -> tuple[GrowthMonth, ...]:
 
 
 def forecast_of(report: PreservationReport) -> GrowthForecast:
-    """Return the forecast by the growth of the last `MONTHS` days of the calendar, or since the first accession."""
+    """Return the forecast by the growth of the last `MONTHS` calendar months, or since the first accession."""
     months = growth_of(report)[-MONTHS:]
     if not months:
         return GrowthForecast(0, None)

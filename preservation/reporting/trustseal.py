@@ -97,7 +97,8 @@ def _technology(report: PreservationReport) -> tuple[Requirement, ...]:
     is_sound = copies >= 2 and bool(since) and not report.open
     facts = Text(
         "完整副本 {copies} 份；全部文件于 {since} 或之后校验；未解决的问题 {open} 项",
-        "{copies} complete copies; all files checked since {since}; {open} unresolved findings",
+        "{copies} complete {copies:copy|copies}; all files checked since {since}; {open} unresolved"
+        " {open:finding|findings}",
     ).format(
         copies=copies,
         since=Text(since or "（有未校验者）", since or "(some never)"),

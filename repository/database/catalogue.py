@@ -262,7 +262,7 @@ class Catalogue:
         keeps its access, unless it is `Publication.access_before`.
         """
 
-        def replace(session: Session) -> None:
+        def action(session: Session) -> None:
             work = publication.work.identifier
             held, before = lock_work(session, work)
             groups = held_groups(session, work)
@@ -290,7 +290,7 @@ class Catalogue:
             add_to_holdings(session, groups_of(publication.work, publication.accessioned), groups)
             add_to_counters(session, **{name: after[name] - before.get(name, 0) for name in after})
 
-        run_transaction(self._sessions, replace)
+        run_transaction(self._sessions, action)
 
     def replace_pyramid(self, image: str, pyramid: Pyramid) -> None:
         """Record the rebuilt pyramid of an image; do nothing when the image is no longer held."""

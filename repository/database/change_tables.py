@@ -28,7 +28,8 @@ class ChangeRow(Table):
 class FeedRecordRow(Table):
     """The newest activity of a work that was ever published, and the sets that it belongs to.
 
-    `class_set` and `holder_set` are None when a database was lost after the work had been deleted.
+    `holder_set` is None for a work without a holder. Both sets are None if the database was lost after the work had
+    been deleted.
     """
 
     __tablename__ = "feed_records"

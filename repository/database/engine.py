@@ -138,9 +138,8 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
     """Return an engine for `url` without connecting. Raises `DatabaseFault` for an invalid address.
 
     SQLite uses WAL, so that readers never wait for the writer, and waits 30 s for a lock; `read_only` says that its
-    folder cannot be written. PostgreSQL is limited to ten
-    connections for each process and has time limits for statements, locks and transactions; parameters of the address
-    override them.
+    folder cannot be written. PostgreSQL is limited to ten connections for each process and has time limits for
+    statements, locks and transactions; parameters of the address override the time limits.
     """
     try:
         parsed = make_url(url)

@@ -1,8 +1,8 @@
-"""The tables of the database. Rows do not leave this package: its functions return frozen values.
+"""The tables of the catalogue, jobs, the log and accounts. Rows do not leave this package.
 
-All tables but `jobs`, `log_heads` and those of accounts can be rebuilt from the stores
-(`workers/maintenance/rebuild.py`), except for events that the log alone keeps and does not have yet. Those of fixity
-checks are in `fixity_tables`.
+`shanben rebuild` (`workers/maintenance/rebuild.py`) makes the tables here again from the stores, except for `jobs`,
+`log_heads`, those of accounts, and events that the log alone keeps and does not have yet. The other tables are in the
+modules that `new_database.DECLARED_IN` lists.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Landlock: a process gives up the right to open files, to use TCP and to signal others.
 
-The interface of the kernel (landlock(7), linux/landlock.h) is three system calls, which have the same numbers on every
-architecture and no function in the C library. The packages on PyPI were looked at: `landlock` is a development release,
-`landlockpy` and `py-landlock` are new and need a compiler or another library; decision 23 compares them.
+The interface of the kernel (landlock(7), linux/landlock.h) is three system calls, of which two are used here. They
+have the same numbers on every architecture and no function in the C library. Decision 23 says why no package is used.
 """
 
 from __future__ import annotations

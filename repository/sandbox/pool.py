@@ -54,8 +54,8 @@ LAYERS: Final = tuple(Layer)
 class SandboxSession:
     """A call that is running: an iterator of the chunks it sends. `result` is its return value once it has ended.
 
-    `next` raises what the function or `respond` raises, and `SandboxFailed`. The time limit counts only while the
-    parent waits for the child, not while the child waits for the parent to read.
+    `next` raises what the function or `respond` raises, and `SandboxFailed`. The time limit counts while `next` runs,
+    `respond` included, and not between two calls, while the child waits for the parent to read.
     """
 
     def __init__(

@@ -1,12 +1,11 @@
 """Copies of derived files of a store on the local disk of a machine, as the parts of an index that it searches.
 
-A list in the store names the files. `LocalCopies` has the list read again when it is older than some seconds, and new
-files copied, in a thread of its own; until all of them are here, what was copied before stays in use. All processes of
-a machine share the files, and each file is renamed into place when it is complete.
+A list in the store names the files. When the list is older than some seconds, a thread of `LocalCopies` reads it again
+and copies the new files. Until all of them are copied, the files of the list before stay in use. All processes of a
+machine share the files, and each file is renamed into place when it is complete.
 
-A file that the list does not name any more is removed when it is old enough and no process holds it (`hold_file`).
-Although a removed file stays readable for those who have it open, another thread of such a process may still have to
-open it.
+A file that the list does not name any more is removed when it is old enough and no process holds it (`hold_file`). An
+open file stays readable after its removal, but another thread of the process may still have to open it.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class CopiesPending(SystemFault):
 
 
 class CopyDamaged(IntegrityError):
-    """A file of a store that has not the bytes after which it is named; no copy of it is kept."""
+    """A file of a store without the bytes that its name states; no copy of it is kept."""
 
     code = "integrity.copy"
     text = LocalizedText(
@@ -81,7 +80,7 @@ def copy_files(store: ObjectStore, folder: Path, files: Iterable[StoredFile]) ->
 
 
 def _copy(store: ObjectStore, file: StoredFile, part: Path) -> None:
-    """Write a file, which is removed if its bytes are not those after which it is named."""
+    """Write a file, and remove it if its bytes are not those that its name states."""
     digest = hashlib.sha256()
     with part.open("wb") as written:
         for chunk in store.chunks(file.key):
@@ -102,9 +101,9 @@ def hold_file(path: Path) -> int:
 
 
 def unlisted_files(folder: Path, names: Collection[str], seconds: float) -> list[Path]:
-    """Return the files of a folder that have none of some names and were written at least `seconds` ago.
+    """Return the files of a folder whose names are not among `names` and that were written at least `seconds` ago.
 
-    Younger ones are perhaps being copied, or about to be opened by who has read a newer list.
+    Another process may be copying a younger file, or may open it, because it has read a newer list.
     """
     now, found = time.time(), []
     for path in folder.iterdir() if folder.is_dir() else ():

@@ -11,7 +11,7 @@ from typing import Final
 from repository.storage.content import Chunk, Content, chunks_of
 
 PART: Final = 16 << 20
-"""The size in bytes of every part but the last. S3 accepts 10,000 parts: 160 GB for an object."""
+"""The size in bytes of every part but the last. S3 accepts 10,000 parts: 168 GB for an object."""
 
 _QUEUE_SIZE: Final = 2
 _POLL_SECONDS: Final = 0.1

@@ -74,7 +74,7 @@ def test_unavailable_replica_raises_a_transient_fault_and_the_other_holds_the_wo
     assert away.value.transient
     assert validate_object(near, paths.ocfl_object(work)).valid
     held = replication_status_of(repository, work)
-    assert [(holding.main, holding.version, holding.current) for holding in held.holdings] == [
+    assert [(holding.is_primary, holding.version, holding.current) for holding in held.holdings] == [
         (True, 1, True),
         (False, 1, True),
         (False, 0, False),
