@@ -53,7 +53,7 @@ class _Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class LogWitnesses:
+class LogRepairFacts:
     """What is known of the log outside the stores: its key, None if that is lost, and checkpoints that were remembered.
 
     `known` returns the entries that the catalogue has. `is_valid` judges cosigned and timestamped checkpoints besides
@@ -69,18 +69,17 @@ class LogWitnesses:
 class LogRepair:
     """The repair of the log in `stores`, of which the first is the primary one.
 
-    `witnesses` know of the log outside the stores. With `only`, that store alone is written, and gets the newest log
-    that can be had, as in a restore.
+    With `only`, that store alone is written, and gets the newest log that can be had, as in a restore.
     """
 
-    def __init__(self, stores: Sequence[NamedStore], witnesses: LogWitnesses, only: str | None = None) -> None:
+    def __init__(self, stores: Sequence[NamedStore], facts: LogRepairFacts, only: str | None = None) -> None:
         self._stores = stores
         self._targets = [named for named in stores if only in {None, named.name}]
         self._is_restore = only is not None
-        self._key = witnesses.key
-        self._known = witnesses.known
-        self._is_valid = witnesses.is_valid
-        remembered = witnesses.remembered
+        self._key = facts.key
+        self._known = facts.known
+        self._is_valid = facts.is_valid
+        remembered = facts.remembered
         self._outcome = RepairOutcome()
         self._signed = [_Signed(note, head, "") for note in remembered if (head := self._head(note))]
         for named in stores:

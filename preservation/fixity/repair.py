@@ -13,7 +13,7 @@ from typing import Final
 
 from preservation.digests import sha256
 from preservation.fixity.findings import FindingKind, FixityFinding, recordable
-from preservation.fixity.log_repair import LogRepair, LogWitnesses
+from preservation.fixity.log_repair import LogRepair, LogRepairFacts
 from preservation.fixity.logged_content import LogWitness
 from preservation.fixity.object_holding import RepairStore, damage_of
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
@@ -101,7 +101,7 @@ class StoreRepair:
         if not stores or stores[0].name != STORE:
             return outcome
         with exclusive_writer(repository):
-            outcome.add(LogRepair(stores, log_witnesses(repository, key)).run(on_progress))
+            outcome.add(LogRepair(stores, log_repair_facts(repository, key)).run(on_progress))
         return outcome
 
     def storage_root(self) -> RepairOutcome:
@@ -209,13 +209,13 @@ class StoreRepair:
                 outcome.left.append(_left(store.name, finding, fault.message))
 
 
-def log_witnesses(repository: Repository, key: LogKeys | None) -> LogWitnesses:
+def log_repair_facts(repository: Repository, key: LogKeys | None) -> LogRepairFacts:
     """Return what a repository knows of its log outside the stores. Raises `SettingInvalid`, `DatabaseFault`."""
 
     def known(start: int, end: int) -> list[bytes]:
         return [event_bytes(event) for event in repository.log_sequence.numbered_events(start, end - start)]
 
-    return LogWitnesses(key, remembered_notes(repository), known, judge_of_notes(repository.settings))
+    return LogRepairFacts(key, remembered_notes(repository), known, judge_of_notes(repository.settings))
 
 
 def _place(repository: Repository, name: str) -> _Place:

@@ -31,7 +31,7 @@ from preservation.fixity.log_repair import LogRepair
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_holding import RepairStore
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
-from preservation.fixity.repair import STORE, log_witnesses
+from preservation.fixity.repair import STORE, log_repair_facts
 from preservation.fixity.repair_outcome import Remains, RepairOutcome
 from preservation.log.readable import stated_size
 from preservation.log.sequencer import exclusive_writer, log_keys
@@ -186,13 +186,13 @@ class _Restore:
         is_primary = self._target.name == STORE
         lock: AbstractContextManager[object] = exclusive_writer(repository) if is_primary else nullcontext()
         with lock:
-            witnesses = log_witnesses(repository, key)
-            outcome = LogRepair(self._stores, witnesses, self._target.name).run()
+            facts = log_repair_facts(repository, key)
+            outcome = LogRepair(self._stores, facts, self._target.name).run()
         self._restored.files += len(outcome.repaired)
         self._restored.entries = stated_size(self._target.store)
         self._restored.missing += [MissingContent(lost.key) for lost in outcome.lost]
         self._restored.missing += [MissingContent(left.key, reason=left.reason) for left in outcome.left]
-        known = max((head.size for head in LogRepair(self._stores, witnesses).heads), default=0)
+        known = max((head.size for head in LogRepair(self._stores, facts).heads), default=0)
         if known > self._restored.entries:
             lack = MissingContent(LOG_CHECKPOINT, logged=known, stored=self._restored.entries)
             self._restored.missing.append(lack)

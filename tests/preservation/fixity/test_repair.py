@@ -13,7 +13,7 @@ from planted_faults import FAULTS, MASTER, RECORD, flip, newest
 from repairable_library import PLACES, FailingStore, RepairableLibrary, build_library, contents, copied
 
 from preservation.fixity.findings import FindingKind, FixityFinding
-from preservation.fixity.log_repair import LogRepair, LogWitnesses
+from preservation.fixity.log_repair import LogRepair, LogRepairFacts
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_holding import RepairStore
 from preservation.fixity.object_repair import (
@@ -341,7 +341,7 @@ def test_repair_of_the_log_reads_what_is_good_once_and_what_differs_twice(tmp_pa
             reads[name, key] += 1
 
     watched = [NamedStore(name, FailingStore(store, partial(count, name))) for name, store in stores.items()]
-    outcome = LogRepair(watched, LogWitnesses(log.key, [], lambda *_: [], lambda *_: False)).run()
+    outcome = LogRepair(watched, LogRepairFacts(log.key, [], lambda *_: [], lambda *_: False)).run()
     assert {each.key for each in outcome.repaired} == {*damaged, LOG_CHECKPOINT}
     assert contents(stores["replica"]) == whole
     good = [number for (_, key), number in reads.items() if "/002.p/" in key]
