@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Keep the collector off in the context, and what was made there out of all later collections.
+    """Switch the garbage collector off in the context, and exclude what was made there from all later collections.
 
     Loading makes tens of thousands of objects and no garbage, in which the collector would search again and again: that
     takes a seventh of the time in which a program starts. Keeping the objects out of later collections also keeps the

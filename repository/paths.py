@@ -231,7 +231,7 @@ def _partial(width: int) -> str:
 
 
 def log_tile_place(key: str) -> str:
-    """Return the key of the full tile or bundle in whose place a partial one is; any other key unchanged."""
+    """Return the key of the full tile or bundle that a partial one grows into; any other key unchanged."""
     return key.rpartition(".p/")[0] or key
 
 

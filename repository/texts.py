@@ -155,7 +155,7 @@ def texts_version(store: ObjectStore, work: str) -> str | None:
 
 
 def text_digest(text: PageText) -> str:
-    """Return what identifies a text of a page with its lines, their places and what is known of it."""
+    """Return a SHA-256 in hexadecimal that identifies a text with its lines, their places and what is known of it."""
     return sha256(msgspec.json.encode(_struct(text))).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Whole numbers out of requests, headers and files of others. (pure)"""
+"""Parses whole numbers in requests, headers and files that others wrote. (pure)"""
 
 from __future__ import annotations
 

@@ -217,7 +217,10 @@ def _requested(session: Session, work: str) -> DeletionRow:
 
 
 def _require_withdrawn(session: Session, work: str) -> int:
-    """Lock a work and return its version. Raises `NotFound`, and `DeletionRefused` unless it is withdrawn for good."""
+    """Lock a work and return its version.
+
+    Raises `NotFound`, and `DeletionRefused` unless the work is withdrawn and its object holds the withdrawal.
+    """
     query = select(WorkRow.state, WorkRow.version, WorkRow.access_pending).where(WorkRow.identifier == work)
     row = session.execute(query.with_for_update()).one_or_none()
     if row is None:

@@ -123,7 +123,7 @@ def count_open_findings(session: Session, unit: int) -> int:
 def record_findings(session: Session, store: str, check: UnitCheck) -> None:
     """Record the findings of a unit's check, and close those that it did not find again.
 
-    One that a killed repair was about to put back is repaired, then.
+    A finding that is not found again, and whose source a killed repair has noted, becomes repaired.
     """
     now = timestamp(check.at)
     found = {(fault.key, fault.kind): fault for fault in check.findings}

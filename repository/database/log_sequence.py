@@ -69,7 +69,7 @@ class LogSequence:
         return {int(number): identifier for number, identifier in rows if number is not None}
 
     def void_numbers(self, numbers: Collection[int]) -> None:
-        """Take the numbers of events that are not recorded as signed: the events are staged again."""
+        """Void these numbers of events that are not recorded as signed: the events are staged again."""
         voided = (EventRow.sequence.in_(numbers), EventRow.log_index.is_(None))
         self._write(lambda session: unnumber(session, *voided))
 

@@ -88,9 +88,9 @@ class SourceState:
     """The state of a source: its current run and what the last one did.
 
     `since` is the partner's time of the last successful run, from which the next one asks. `ended` is when a run
-    last ended, `succeeded` when one did without fault, `completed` when a full one did. `failing` is since when
-    runs fail, and `fault` the last reason, in both languages. `deletes` is how an OAI-PMH provider records
-    deletions. Times are RFC 3339, '' for never. `rules` is the version of the rules by which all records are
+    last ended, `succeeded` when one did without fault, `completed` when a full one did. `failing` is the time since
+    which all runs have failed, and `fault` the last reason, in both languages. `deletes` is how an OAI-PMH provider
+    records deletions. Times are RFC 3339, '' for never. `rules` is the version of the rules by which all records are
     cleaned.
     """
 

@@ -39,7 +39,7 @@ _REASON: Final = LocalizedText(
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """A server that takes mail; `tls` is ``always``, ``starttls`` or ``never``; `user` is '' for no login."""
+    """A server that accepts mail; `tls` is ``always``, ``starttls`` or ``never``; `user` is '' for no login."""
 
     host: str
     port: int
