@@ -33,6 +33,9 @@ _LONGEST_URL: Final = 4096
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")
+"""The addresses of IPv6 that IANA assigns for the Internet (RFC 4291). Site-local ones (fec0::/10) are outside."""
+
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 Resolver = Callable[[str, int], list[str]]
@@ -193,7 +196,10 @@ def is_public(address: str) -> bool:
             inner = IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None and not is_public(str(inner)):
             return False
-        found = found.ipv4_mapped or found
+        if found.ipv4_mapped or found in _NAT64:
+            return True
+        if found not in _GLOBAL_UNICAST:
+            return False
     return found.is_global and not found.is_multicast
 
 
