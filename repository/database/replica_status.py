@@ -49,7 +49,7 @@ class ReplicaStatus:
         """Record that a version was verified in a store. A version older than the recorded one changes nothing."""
 
         def action(session: Session) -> None:
-            row = session.get(ReplicaCopyRow, (work, store))
+            row = session.get(ReplicaCopyRow, (work, store), with_for_update=True)
             if row is None:
                 session.add(ReplicaCopyRow(work=work, store=store, version=version, verified=verified))
             elif version >= row.version:
