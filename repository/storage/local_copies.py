@@ -174,8 +174,9 @@ class LocalCopies(Generic[Listed]):
         """
         with self._lock:
             if self._refreshing is None and self._clock() >= self._next:
-                self._refreshing = threading.Thread(target=self._refresh, name="local-copies", daemon=True)
-                self._refreshing.start()
+                thread = threading.Thread(target=self._refresh, name="local-copies", daemon=True)
+                thread.start()  # it may fail, and then the next call tries again
+                self._refreshing = thread
             refreshing, seconds = self._refreshing, first_seconds if self._current is None else patience_seconds
         if refreshing is not None and seconds:
             refreshing.join(seconds)
