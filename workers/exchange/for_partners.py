@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import rfc8785
@@ -28,7 +29,8 @@ NOTE: Final = (
 )
 """What ``bag-info.txt`` says of it."""
 
-_LINE_OF_RECORD: Final = re.compile(r"[0-9A-Fa-f]+[ \t]+\*?(\./)?work\.toml\s*", re.ASCII)
+_RECORD: Final = PurePosixPath("work.toml")
+_LINE: Final = re.compile(r"[0-9A-Fa-f]+[ \t]+\*?(.+)", re.ASCII)
 _COMMENT: Final = ("#", ";")
 
 
@@ -86,11 +88,20 @@ def record_without_names(record: bytes) -> tuple[bytes, list[str]]:
 def manifest_without_record(manifest: bytes) -> bytes | None:
     """Return a checksum manifest of a deposit without the line of ``work.toml``; None if it then lists nothing."""
     lines = manifest.decode("utf-8-sig").split("\n")
-    kept = [line for line in lines if not _LINE_OF_RECORD.fullmatch(line.strip())]
+    kept = [line for line in lines if not _lists_record(line)]
     if len(kept) == len(lines):
         return manifest
     lists_files = any(line.strip() and not line.strip().startswith(_COMMENT) for line in kept)
     return "\n".join(kept).encode() if lists_files else None
+
+
+def _lists_record(line: str) -> bool:
+    """Return whether a line of a manifest is that of the record, whose path a deposit may write in several forms.
+
+    `workers/deposit/checksums.py` reads the same forms. Web processes use this module and must not import that one.
+    """
+    match = _LINE.fullmatch(line.strip())
+    return match is not None and PurePosixPath(match[1].replace("\\", "/")) == _RECORD
 
 
 def _strip(condition: dict[str, Any]) -> Iterator[str]:

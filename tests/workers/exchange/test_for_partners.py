@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.deposit.checksums import read_checksums
 from workers.exchange.for_partners import manifest_without_record, record_without_names
 
+OTHER_LINE = f"{'1' * 64}  0001.tif\n".encode()
 WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 VALUES = st.recursive(
     WORDS | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False),
@@ -59,3 +61,10 @@ def test_a_record_without_names_stays_as_it_is(record: bytes) -> None:
 )
 def test_only_the_line_of_the_record_leaves_a_manifest(manifest: bytes, kept: bytes | None) -> None:
     assert manifest_without_record(manifest) == kept
+
+
+@pytest.mark.parametrize("path", ["work.toml", "./work.toml", ".\\work.toml", "*.\\work.toml", "././work.toml"])
+def test_the_record_leaves_a_manifest_however_its_path_is_written(path: str) -> None:
+    manifest = f"{'0' * 64}  {path}\n".encode() + OTHER_LINE
+    assert read_checksums(manifest, "SHA256SUMS").lines[0].path == "work.toml"
+    assert manifest_without_record(manifest) == OTHER_LINE
