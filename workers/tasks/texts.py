@@ -57,6 +57,11 @@ TextReader = Callable[[bytes, str], ReadText]
 _UNREAD: Final = LocalizedText(
     "不读取 JSON 文本；请转换为 ALTO 等格式", "text in JSON is not read; convert it, to ALTO for instance"
 )
+_TWICE: Final = LocalizedText(
+    "与 {other} 同名，两者只能存其一；分册的，请放入以册命名的文件夹；两种文本，请分两次添加，各写明 --source",
+    "it has the same name as {other}, and one would replace the other; put texts of volumes into folders named as the"
+    " volumes, and add two texts of a page one after the other, each with its --source",
+)
 
 
 class TextsRefused(DepositRefused):
@@ -211,22 +216,28 @@ def _named(store: ObjectStore, work: Work, contents: Mapping[Path, bytes], state
 
     A file that the work has already keeps its path. Another lies in the folder of its kind, below that of its volume if
     it came from a folder with that name. If a text of another source has the path, a number tells both apart;
-    otherwise the newer one takes its place.
+    otherwise the newer one takes its place. Raises `TextsRefused` for files that would take each other's place.
     """
     preserved = preserved_texts(store, work.identifier)
     statements = {each.files: each for each in preserved.statements}
     volumes = {page.key.rpartition("/")[0] for page in work.pages()} - {""}
     files: dict[str, bytes] = {}
     given: dict[str, str] = {}
+    faults: list[Fault] = []
     for source, content in contents.items():
         name = f"{source.parent.name}/{source.name}" if source.parent.name in volumes else source.name
         path = _held_path(name, preserved, sha256(content).hexdigest())
         is_held, path = path is not None, path or _free_path(name, statement, preserved, statements)
         before = statements.get(path) or replace(TextStatement(), files=path)
         stated = replace(statement, files=path)
+        if files.get(path, content) != content:
+            faults.append(Fault(str(source), "", "text.twice", _TWICE.format(other=given[path])))
+            continue
         files[path], given[path] = content, str(source)
         if not is_held or replace(stated, added=before.added) != before:
             statements[path] = stated
+    if faults:
+        raise TextsRefused(work.identifier, tuple(faults))
     return AddedTexts(files, tuple(statements.values()), given=given)
 
 

@@ -141,6 +141,20 @@ def test_text_with_a_fault_changes_nothing(
     assert context.repository.catalogue.version(work) == 1
 
 
+def test_two_files_of_one_name_are_refused_unless_they_are_equal(
+    context: TaskContext, work: str, tmp_path: Path
+) -> None:
+    first, other = (written(tmp_path / folder / "0001.txt", text) for folder, text in (("a", "甲本"), ("b", "乙本")))
+    refused = add(context, work, first, other)
+    assert refused.state is JobState.FAILED
+    [fault] = (refused.result or {})["faults"]  # type: ignore[misc]
+    assert (fault["code"], fault["file"], str(first) in fault["message"]["en"]) == ("text.twice", str(other), True)
+    assert context.repository.catalogue.version(work) == 1
+    written(other, "甲本")
+    done = add(context, work, first, other)
+    assert (done.state, (done.result or {})["pages"]) == (JobState.DONE, 1)
+
+
 def test_the_job_holds_the_statement_as_json() -> None:
     job = text_job("w", [Path("/a.txt")], {"kind": "ocr"})
     assert json.loads(job.arguments["statement"]) == {"kind": "ocr"}
