@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from preservation.reporting.reader import ReportReader
 from preservation.reporting.verdict import verdict_of
 from repository.config import process_settings
-from repository.localized import Language
+from repository.errors import RequestInvalid
+from repository.localized import Language, LocalizedText
 from web.cli.output_file import write_output
 from web.cli.terminal import Terminal, command
 from web.reports.charts import draw_chart
 from web.reports.files import ReportFormat, report_file
 from web.reports.issue import issued_report, record_issue, stored_report
 from workers.bootstrap import bootstrap
+
+_NO_FILE: Final = LocalizedText("此格式的报告请用 -o 写入文件", "write a report of this form to a file by -o")
 
 
 @click.command()
@@ -32,6 +36,8 @@ from workers.bootstrap import bootstrap
 @command
 def report(terminal: Terminal, kind: str, at: str | None, output: Path | None) -> None:
     """出具保存报告。 Issue the preservation report."""
+    if terminal.as_json and output is None and kind != ReportFormat.JSON:
+        raise RequestInvalid(part="--json", reason=_NO_FILE)
     repository = bootstrap(process_settings())
     issued = stored_report(repository, at) if at else issued_report(repository, ReportReader(repository))
     content = report_file(issued, ReportFormat(kind), terminal.language or Language.CHINESE, draw_chart)

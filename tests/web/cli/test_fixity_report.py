@@ -53,3 +53,11 @@ def test_report_that_cannot_be_written_is_an_error_and_not_issued(folder: Path) 
     assert "absent/now.json" in refused.stderr
     counts = open_repository(Settings(data=folder / "var")).catalogue.counts()
     assert (counts.events, counts.staged) == (0, 0)
+
+
+def test_json_needs_a_file_for_a_report_of_another_form(folder: Path) -> None:
+    refused = report("--format", "html", "--json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "-o" in refused.stderr
+    assert not (folder / "var").exists()
+    assert json.loads(report("--format", "json", "--json").stdout)["works"] == 0
