@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def keys(self) -> Path:
-        """The folder of the log's signing key, which is never in the store."""
+        """The folder of the log's private keys and of the salt of sealed names, which are never in the store."""
         return self.data / "keys"
 
     def signing_passphrase(self) -> str:

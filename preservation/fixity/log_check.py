@@ -49,19 +49,24 @@ _LOST_ENTRIES: Final = LocalizedText("其前的日志条目已失", "entries bef
 
 @dataclass(frozen=True, slots=True)
 class _StoredFile:
-    """A file of the log as stored: its key (a full tile may have replaced a partial one), its bytes, None without."""
+    """A file of the log as stored: its key and its bytes; None without, and then `kind` and `detail` say why.
+
+    `is_replacement` is true for a full tile that has replaced a partial one, and begins with its hashes or entries.
+    """
 
     key: str
     content: bytes | None
     kind: FindingKind = FindingKind.CHANGED
     detail: str = ""
+    is_replacement: bool = False
 
     def compared(self, expected: bytes) -> FileCheck:
         """Return the check against the expected bytes; a full tile must begin with those of a partial one."""
         file = ExpectedFile(self.key, sha256([expected]))
         if self.content is None:
             return file.failed(self.kind, detail=self.detail)
-        if self.content[: len(expected)] != expected or (len(self.content) != len(expected) and not self._is_longer()):
+        stored = self.content[: len(expected)] if self.is_replacement else self.content
+        if stored != expected:
             return file.failed(FindingKind.CHANGED, found=sha256([self.content]), size=len(self.content))
         return file.passed(len(self.content))
 
@@ -71,9 +76,6 @@ class _StoredFile:
             return FileCheck(self.key, finding=FixityFinding(self.key, self.kind, detail=self.detail))
         finding = FixityFinding(self.key, FindingKind.CHANGED, found=sha256([self.content]))
         return FileCheck(self.key, len(self.content), finding)
-
-    def _is_longer(self) -> bool:
-        return self.kind is FindingKind.INVALID
 
 
 class LogCheck:
@@ -182,7 +184,7 @@ class LogCheck:
         replaced = self._read(full, full)
         if replaced.content is None:
             return _StoredFile(key, None, replaced.kind, replaced.detail)
-        return _StoredFile(full, replaced.content, FindingKind.INVALID)
+        return _StoredFile(full, replaced.content, is_replacement=True)
 
     def _check_leaves(self, index: int) -> Generator[FileCheck, None, list[bytes] | None]:
         """Check a bundle and its tile; return the leaf hashes, None when neither tells them."""

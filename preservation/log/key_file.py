@@ -95,7 +95,7 @@ def retire_keys(folder: Path, keys: Sequence[VerifierKey], size: int, passphrase
 
 def encrypt_file(folder: Path, passphrase: str) -> bool:
     """Encrypt the file under the passphrase unless it is encrypted; return whether this call did. Raises as `load`."""
-    if is_encrypted(read_private(folder / KEY_FILE)):
+    if is_encrypted(_read(folder)):
         return False
     replace_private(folder / KEY_FILE, _content(_load(folder, passphrase), passphrase))
     return True
@@ -120,14 +120,18 @@ def _public(entries: Sequence[_HeldKey]) -> LogKeys:
     return LogKeys(tuple(entry.key for entry in entries))
 
 
-def _load(folder: Path, passphrase: str) -> list[_HeldKey]:
+def _read(folder: Path) -> bytes:
     try:
-        content = read_private(folder / KEY_FILE)
+        return read_private(folder / KEY_FILE)
     except FileNotFoundError as fault:
         remedy = LocalizedText(
             "请运行 shanben init，或放回备份的密钥", "run shanben init, or restore the key from its backup"
         )
         raise DependencyMissing(what=LocalizedText("日志签名密钥", "the log's signing key"), remedy=remedy) from fault
+
+
+def _load(folder: Path, passphrase: str) -> list[_HeldKey]:
+    content = _read(folder)
     if is_encrypted(content):
         content = _decrypted(content, passphrase)
     try:

@@ -26,6 +26,9 @@ KEY_DAYS: Final = 30
 
 LONGEST_KEY: Final = 255
 
+_ENDS: Final = LocalizedText("{name} 将于 {day} 到期；请及时更换", "{name} ends on {day}; replace it in time")
+_ENDED: Final = LocalizedText("{name} 已于 {day} 到期；请立即更换", "{name} ended on {day}; replace it now")
+
 
 class AlarmKind(StrEnum):
     """The causes of alarms."""
@@ -172,5 +175,5 @@ def _keys(report: PreservationReport, now: datetime) -> Iterator[Alarm]:
     for key in report.keys:
         left = (date.fromisoformat(key.ends[:10]) - now.date()).days
         if left <= KEY_DAYS:
-            text = LocalizedText("{name} 将于 {day} 到期；请及时更换", "{name} ends on {day}; replace it in time")
+            text = _ENDS if left >= 0 else _ENDED
             yield Alarm(AlarmKind.KEY, key.name, text.format(name=key.name, day=key.ends[:10]))

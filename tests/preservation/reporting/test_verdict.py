@@ -180,3 +180,12 @@ def test_standards_are_judged_by_facts_and_never_answer_for_people() -> None:
     assert seal["R14"].fulfilment is Fulfilment.MET
     assert seal["R01"].fulfilment is Fulfilment.UNKNOWN
     assert {each.number: each for each in core_trust_seal(damaged)}["R14"].fulfilment is Fulfilment.UNMET
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [("2026-12-20T00:00:00Z", "TLS ends on 2026-12-20"), ("2026-11-20T00:00:00Z", "TLS ended on 2026")],
+)
+def test_a_key_that_has_ended_is_not_said_to_end_in_future(ends: str, words: str) -> None:
+    (alarm,) = verdict_of(replace(well(), keys=(ReportedKey("TLS", ends),))).alarms
+    assert words in alarm.message.en
