@@ -28,8 +28,8 @@ def shut_down_at(connection: socket.socket, deadline: float) -> Iterator[None]:
         handle.close()
 
 
-def secured(connection: socket.socket, host: str) -> ssl.SSLSocket:
-    """Return the connection with TLS, after verifying that the certificate is the host's. Raises `OSError`."""
+def start_tls(connection: socket.socket, host: str) -> ssl.SSLSocket:
+    """Return the connection with TLS, once the certificate has been verified to be the host's. Raises `OSError`."""
     return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
 
 

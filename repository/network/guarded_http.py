@@ -26,7 +26,7 @@ from urllib.parse import urljoin, urlsplit
 
 from repository.errors import CallError, ContentError, SystemFault
 from repository.localized import LocalizedText
-from repository.network.deadline import secured, shut_down_at
+from repository.network.deadline import start_tls, shut_down_at
 
 _CHUNK: Final = 1 << 16
 _LONGEST_URL: Final = 4096
@@ -118,7 +118,7 @@ class GuardedClient:
         try:
             plain = self._connect(url, host, port, deadline)
             with shut_down_at(plain, deadline):
-                connection.sock = secured(plain, host) if is_secure else plain
+                connection.sock = start_tls(plain, host) if is_secure else plain
                 connection.request("GET", target, headers=sent)
                 response = connection.getresponse()
                 found = {name.lower(): value for name, value in response.getheaders()}

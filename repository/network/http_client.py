@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
-from repository.network.deadline import secured, shut_down_at
+from repository.network.deadline import start_tls, shut_down_at
 
 LARGEST_ANSWER: Final = 1 << 20
 _CHUNK: Final = 1 << 14
@@ -61,7 +61,7 @@ def post(url: str, body: bytes, content_type: str, seconds: float) -> ServiceAns
     try:
         plain = socket.create_connection((host, connection.port), timeout=seconds)
         with shut_down_at(plain, deadline):
-            connection.sock = secured(plain, host) if is_secure else plain
+            connection.sock = start_tls(plain, host) if is_secure else plain
             connection.request("POST", target, body, {"Content-Type": content_type, "Connection": "close"})
             response = connection.getresponse()
             return ServiceAnswer(response.status, _read(response, url, deadline))
