@@ -26,7 +26,7 @@ from urllib.parse import urljoin, urlsplit
 
 from repository.errors import CallError, ContentError, SystemFault
 from repository.localized import LocalizedText
-from repository.network.deadline import start_tls, shut_down_at
+from repository.network.deadline import shut_down_at, start_tls
 
 _CHUNK: Final = 1 << 16
 _LONGEST_URL: Final = 4096

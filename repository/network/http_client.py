@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from repository.errors import SystemFault
 from repository.localized import LocalizedText
-from repository.network.deadline import start_tls, shut_down_at
+from repository.network.deadline import shut_down_at, start_tls
 
 LARGEST_ANSWER: Final = 1 << 20
 _CHUNK: Final = 1 << 14
