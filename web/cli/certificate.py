@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -18,7 +19,7 @@ from preservation.log.sequencer import can_sign, record_events, verifier_key
 from preservation.log_events import certificate_event
 from preservation.store_identity import verify_primary
 from repository.config import process_settings
-from repository.errors import NotFound, SettingInvalid
+from repository.errors import RequestInvalid, SettingInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
 from web.certificates.facts import CertificateFacts, read_facts
@@ -28,6 +29,11 @@ from web.certificates.picture import picture_path
 from web.cli.output_file import write_output
 from web.cli.terminal import Terminal, command
 from workers.tasks.log_events import occasion, stage
+
+_NO_ACCOUNT: Final = LocalizedText(
+    "应为在用的馆员账号，见 shanben account list",
+    "give an account of staff that is in use; shanben account list has all",
+)
 
 
 @click.command()
@@ -43,8 +49,8 @@ def certificate(terminal: Terminal, identifier: str, output: Path | None, issue:
     if not base_url:
         reason = LocalizedText("证明上的二维码须有网址，请设置", "the QR code needs the site's address; set it")
         raise SettingInvalid(name="base_url", reason=reason)
-    if issue is not None and issue not in {account.name for account in repository.accounts.all()}:
-        raise NotFound(what=issue)
+    if issue is not None and issue not in _issuing_accounts(repository):
+        raise RequestInvalid(part="--issue", reason=_NO_ACCOUNT)
     facts = read_facts(repository, identifier)
     form = certificate_form(facts, verifier_key(repository), lambda path: f"{base_url}{path}")
     content = certificate_pdf(form, repository.settings.provider, _picture(repository, facts))
@@ -56,6 +62,11 @@ def certificate(terminal: Terminal, identifier: str, output: Path | None, issue:
         _issue(repository, facts, digest, issue)
         terminal.write(LocalizedText("签发已记入日志", "Its issue is recorded for the log"))
     terminal.result({"file": str(path), "sha256": digest, "issued": issue is not None})
+
+
+def _issuing_accounts(repository: Repository) -> set[str]:
+    """Return the names of the accounts that may issue certificates: those of staff that are not disabled."""
+    return {each.name for each in repository.accounts.all() if each.is_staff and each.disabled is None}
 
 
 def _issue(repository: Repository, facts: CertificateFacts, digest: str, account: str) -> None:

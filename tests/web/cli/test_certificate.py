@@ -38,7 +38,12 @@ def test_certificate_is_written_and_its_issue_is_an_event_that_names_nobody(tmp_
     assert shanben.run("certificate", work, "-o", second, "--issue", "nobody").code == 2
     assert not second.exists()
     password = "a long enough passphrase\n" * 2
-    assert shanben.run("account", "add", "conservator1", "--role", "conservator", stdin=password).code == 0
+    for account, role in (("reader1", "reader"), ("former1", "conservator"), ("conservator1", "conservator")):
+        assert shanben.run("account", "add", account, "--role", role, stdin=password).code == 0
+    assert shanben.run("account", "disable", "former1").code == 0
+    for account in ("reader1", "former1"):
+        assert shanben.run("certificate", work, "-o", second, "--issue", account).code == 2
+    assert not second.exists()
     issued = shanben.run_json("certificate", work, "-o", second, "--issue", "conservator1")
     assert issued.code == 0, issued.errors
     assert second.read_bytes() == first.read_bytes()
