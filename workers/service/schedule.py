@@ -92,8 +92,6 @@ class Schedule:
         self._queue_watch()  # first: what follows fails while the primary store is away
         if self._is_filling and not self._repository.jobs.active(REPLICATE_WORK, 1):
             self._queue_replication(failed=False)
-        if self._is_republishing:
-            self._is_republishing = queue_republishing(self._repository)
         if monotonic() >= self._next_hour:
             self._run_hourly()
         end_restrictions(self._repository)
@@ -103,6 +101,8 @@ class Schedule:
             self._repository.jobs.enqueue(search_index_job())
         self._queue_witnessing()
         self._queue_sweeps()
+        if self._is_republishing:
+            self._is_republishing = queue_republishing(self._repository)
 
     def release(self) -> None:
         """Queue again the jobs of dead processes and of expired leases. Raises `DatabaseFault`."""
@@ -148,7 +148,7 @@ class Schedule:
         if self._repository.settings.similar_pages:
             self._repository.jobs.enqueue(feature_index_job())
         self._repository.jobs.enqueue(search_check_job())
-        self._is_republishing = queue_republishing(self._repository)
+        self._is_republishing = True  # until all documents are found current
         purge_finished(self._repository)
         for store in (self._repository.store, *self._repository.replicas.values()):
             try:

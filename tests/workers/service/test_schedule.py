@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from publications import NOW, publication
 
+from repository import paths
 from repository.config import Settings
 from repository.database.outbox import JobState, NewJob
 from repository.errors import StoreFault
 from repository.repository import Repository, memory_repository
 from repository.storage.folder import FolderStore
 from workers.bootstrap import prepare_repository
+from workers.published_edition import wanted_edition
 from workers.service import schedule
 from workers.service.schedule import DONE_SECONDS, FIRST_WATCH_SECONDS, WATCH_SECONDS, Schedule
-from workers.tasks.jobs import replicate_log_job, replicate_work_job, sequence_events_job
+from workers.tasks.jobs import replicate_log_job, replicate_work_job, republish_job, sequence_events_job
 
 JOB = NewJob("pyramid:i1", "pyramid", {"image": "i1", "work": "w1"})
 
@@ -186,3 +188,24 @@ def test_schedule_has_alarms_decided_while_the_primary_store_is_away(
     with pytest.raises(StoreFault):
         recurring.run()
     assert "alarms" in queued_keys(repository)
+
+
+def test_schedule_queues_republishing_as_soon_as_a_store_that_was_away_is_back(repository: Repository) -> None:
+    class Store:
+        is_away = True
+
+        def __getattr__(self, name: str) -> Any:
+            if self.is_away:
+                raise StoreFault(key="", reason="away")
+            return getattr(repository.store, name)
+
+    repository.store.put(paths.PUBLISHED_BY_OLDER, b"")
+    store: Any = Store()
+    replica: Any = UploadingStore()
+    recurring = Schedule(replace(repository, store=store, replicas={"replica": replica}))
+    with pytest.raises(StoreFault):
+        recurring.run()
+    assert replica.removals == 1
+    store.is_away = False
+    recurring.run()
+    assert republish_job(wanted_edition(repository)).key in queued_keys(repository)
