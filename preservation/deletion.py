@@ -1,4 +1,4 @@
-"""Deletes the OCFL object of a work from one store, and leaves a tombstone there. The only path that deletes masters.
+"""Deletes the OCFL object of a work from one store and leaves a tombstone there. Only this deletes preserved masters.
 
 1. **Put the tombstone**, outside the object. From here on the object counts as deleted: a rebuild, a repair and a copy
    leave it alone, and whatever remains of it is to be deleted. A crash before this step leaves the object as it was.

@@ -8,6 +8,7 @@
     published/works/{3}/{work}/manifest.json       Presentation 3.0 manifests
     published/collections/{name}.json              Presentation 3.0 collections
     published/edition.json                         of which release and settings these are (`presentation/edition.py`)
+    published/older-edition                        a mark that one of them is older (`workers/published_edition.py`)
     published/text/{3}/{work}/texts.jsonl          the text of a work's pages (`repository/texts.py`)
     log/checkpoint, log/tile/{level}/{index}       the provenance log, C2SP tlog-tiles
     log/cosigned, log/witnesses/{key}              checkpoints that witnesses cosigned (`preservation/log/witnesses.py`)

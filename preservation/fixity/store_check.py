@@ -1,7 +1,7 @@
 """Check one store: its OCFL storage root, every object, and the log; all of it, or each part by itself.
 
-The store is listed once. Works that it is recorded to hold and of which nothing is left are found by the catalogue.
-Files below ``pyramids/``, ``published/`` and ``unfinished/`` are not preserved, and not checked here.
+The storage root is listed once. Works that the store is recorded to hold and of which nothing is left are found by the
+catalogue. Only files below ``ocfl/`` and ``log/`` are checked here.
 """
 
 from __future__ import annotations
