@@ -147,7 +147,8 @@ def test_two_files_of_one_name_are_refused_unless_they_are_equal(
     first, other = (written(tmp_path / folder / "0001.txt", text) for folder, text in (("a", "甲本"), ("b", "乙本")))
     refused = add(context, work, first, other)
     assert refused.state is JobState.FAILED
-    [fault] = (refused.result or {})["faults"]  # type: ignore[misc]
+    assert refused.result
+    [fault] = refused.result["faults"]
     assert (fault["code"], fault["file"], str(first) in fault["message"]["en"]) == ("text.twice", str(other), True)
     assert context.repository.catalogue.version(work) == 1
     written(other, "甲本")
