@@ -1,6 +1,6 @@
 """Which images are downloads, and the XMP packet that a download carries.
 
-A download is what a reader takes away as a file of its own: a PDF, or the whole image as a JPEG in the largest size
+A download is a file that a reader keeps: a PDF, or the whole image as a JPEG in the largest size
 that access allows. Tiles, parts and smaller pictures carry nothing, and a stored tile is never changed, even if it is
 the whole of a small image.
 """

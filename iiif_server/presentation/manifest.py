@@ -293,7 +293,7 @@ def _has_text_besides_translations(texts: Mapping[str, Collection[TextKind]]) ->
 
 
 def _renderings(work: Work, seen: Decision, *, has_text: bool) -> list[Json]:
-    """Return the files to take away: those that access allows everybody, and the bag of a work without redactions.
+    """Return the files to download: those that access allows everybody, and the bag of a work without redactions.
 
     The bag is for partners, whose tokens decide about restricted works.
     """

@@ -12,7 +12,7 @@ class Scope(StrEnum):
     """What a partner's token may do beyond the public."""
 
     EXPORT = "export"
-    """Take works away as BagIt bags."""
+    """Download works as BagIt bags."""
     FULL_SIZE = Privilege.FULL_SIZE.value
     """See images of reduced works whole."""
     RESTRICTED_IMAGES = Privilege.RESTRICTED_IMAGES.value

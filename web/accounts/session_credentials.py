@@ -1,6 +1,6 @@
 """The session of a request to an ASGI application beside the pages, as credentials for images.
 
-The access cookie is sent below ``/iiif`` alone, and files to take away are elsewhere. Their requests have the session's
+The access cookie is sent below ``/iiif`` alone, and downloads are elsewhere. Their requests have the session's
 own cookie, which Flask reads.
 """
 

@@ -1,4 +1,4 @@
-"""What an outsider can take away and check: certificates of works and images, and the page ``/verify``.
+"""What an outsider can download and verify: certificates of works and images, and the page ``/verify``.
 
 Owns the facts that both state, and their forms: HTML, and PDF by typst. `app` and `cli` may import it; it imports
 `site`, `typesetting` and `messages`. Nothing is stated that is not recorded: a certificate is a view of entries of the

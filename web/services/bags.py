@@ -55,8 +55,8 @@ class WorkRedacted(AccessRefused):
 
     code = "access.redacted"
     text = LocalizedText(
-        "{what} 有不对外显示的遮盖区域，不能整部取走；请与馆方联系",
-        "{what} has redacted areas, which are shown to nobody, so it cannot be taken away whole; contact the library",
+        "{what} 有不对外显示的遮盖区域，不能整部下载；请与馆方联系",
+        "{what} has redacted areas, which are shown to nobody, so it cannot be downloaded whole; contact the library",
     )
 
 

@@ -1,4 +1,4 @@
-"""Evidence over HTTP: what anybody may take away of an image, a work or a version, and check without the library."""
+"""Evidence over HTTP: of an image, a work or a version, for anybody to download and to verify without the library."""
 
 from __future__ import annotations
 
