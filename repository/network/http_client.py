@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -55,11 +55,13 @@ def post(url: str, body: bytes, content_type: str, seconds: float) -> ServiceAns
     """
     parts = urlsplit(url)
     host, is_secure = parts.hostname or "", parts.scheme == "https"
-    connection = (HTTPSConnection if is_secure else HTTPConnection)(host, parts.port, timeout=seconds)
+    # Without a port, http.client would take the last part of an IPv6 address for it.
+    port = parts.port or (HTTPS_PORT if is_secure else HTTP_PORT)
+    connection = (HTTPSConnection if is_secure else HTTPConnection)(host, port, timeout=seconds)
     deadline = time.monotonic() + 2 * seconds
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        plain = socket.create_connection((host, connection.port), timeout=seconds)
+        plain = socket.create_connection((host, port), timeout=seconds)
         with shut_down_at(plain, deadline):
             connection.sock = start_tls(plain, host) if is_secure else plain
             connection.request("POST", target, body, {"Content-Type": content_type, "Connection": "close"})

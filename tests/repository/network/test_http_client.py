@@ -1,4 +1,4 @@
-"""Requests to services: whatever a service does, the request ends at its time limit."""
+"""Requests to services reach the host of the URL, and end at their time limit whatever the service does."""
 
 from __future__ import annotations
 
@@ -85,3 +85,26 @@ def test_an_answer_that_ends_too_early_is_refused() -> None:
 )
 def test_services_have_http_addresses(url: str, accepted: bool) -> None:
     assert is_service_url(url) is accepted
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://[2001:db8::1]/x", ("2001:db8::1", 80)),
+        ("http://[2001:db8::1]:81/x", ("2001:db8::1", 81)),
+        ("http://service.example/x", ("service.example", 80)),
+    ],
+)
+def test_the_connection_goes_to_the_host_and_port_of_the_url(
+    monkeypatch: pytest.MonkeyPatch, url: str, address: tuple[str, int]
+) -> None:
+    asked = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(ServiceUnavailable, match="refused"):
+        post(url, b"", "text/plain", 1)
+    assert asked == [address]
