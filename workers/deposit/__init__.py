@@ -1,4 +1,4 @@
-"""Reads and checks a deposit folder before anything is stored.
+"""Reads and checks a deposit folder, and stores nothing.
 
 Owns the deposit record, page order, labels and ranges. It imports `masters` and `text`; the packages of
 `workers` that run jobs and the commands of `web.cli` import it.
