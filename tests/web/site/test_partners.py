@@ -183,7 +183,7 @@ def test_a_lost_original_is_said_to_be_lost(repository: Repository, staff: Brows
     add(repository, "a", BOOK)
     for item in list(repository.store.list("harvested/a/records")):
         repository.store.delete(item.key)
-    assert "原文损坏或不见" in staff.get(f"/staff/harvest/a/{KEY}").get_data(as_text=True)
+    assert "原文损坏或缺失" in staff.get(f"/staff/harvest/a/{KEY}").get_data(as_text=True)
 
 
 def test_partners_have_valid_collections_below_the_top(
