@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -77,7 +78,7 @@ def test_an_absent_gateway_makes_only_tiles_unavailable_that_are_not_cached(
         assert {status for status, _, _ in before} == {200}
         # A process writes tiles into the cache after it has sent them.
         wait_until(lambda: time.time() - (settings.cache / "tiles").stat().st_mtime > 1, 20)
-        ceph.stop("rgw")
+        ceph.stop("rgw", signal.SIGKILL)
         try:
             refused = list(pool.map(lambda tile: get(address + tile), others))
             assert {(status, retry) for status, _, retry in refused} == {(503, "5")}

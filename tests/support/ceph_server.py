@@ -65,6 +65,7 @@ osd_class_update_on_start = false
 osd_op_num_shards = 1
 osd_op_num_threads_per_shard = 4
 osd_crush_update_on_start = false
+osd_client_watch_timeout = 5
 {objects}
 [client.rgw]
 rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
