@@ -27,9 +27,9 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 LOCKED := $(PIP) --require-hashes
 PACKAGES := repository iiif_server workers preservation web sample_book
 CODE := $(PACKAGES) tests
-# Three test processes for two cores, since tests wait for servers, child processes and disks. Each runs tests in their
+# Four test processes for two cores, since tests wait for servers, time limits and disks. Each runs tests in their
 # order, which shares fixtures, and takes over tests when it has none left.
-PYTEST_ARGS ?= -n 3 --dist worksteal
+PYTEST_ARGS ?= -n 4 --dist worksteal
 # Unit tests wait for nothing, so a process for each core is fastest.
 CHECK_ARGS ?= -n 2 --dist worksteal
 # Debian's packages of the decoders with which tests compare the verdict on damaged masters.
