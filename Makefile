@@ -3,7 +3,7 @@
 #   make demo     ingest and serve a sample rare book (HOST=127.0.0.1 PORT=8000)
 #   make ocr      install the packages of `shanben ocr`: 180 MB
 #   make check    lint, and the tests that start no server and no browser
-#   make test     lint, and every test: fifteen to twenty minutes (PYTEST_ARGS='-k manifest' chooses)
+#   make test     lint, and every test: ten to twenty minutes (PYTEST_ARGS='-k manifest' chooses)
 #   make lint     check style, types and import layers
 #   make chaos    kill a process at every write of a sweep and a repair, then parts of a whole installation while it
 #                 ingests (CHAOS_MINUTES=10 CHAOS_SEED=)

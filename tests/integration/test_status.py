@@ -24,6 +24,7 @@ from command_line import ShanbenHere
 from database_server import PostgresServer
 from noise import noise
 from ports import reserve_port
+from server_process import descendants
 from servers import RedisServer
 from web_server import NO_LOCAL_WORKER, WebServer
 
@@ -58,11 +59,20 @@ class Installation(ShanbenHere):
 def matching_document(process: subprocess.Popen[str], matches: Callable[[Any], bool]) -> Any:
     """Return the next document of `status --watch --json` that matches."""
     assert process.stdout
+    deadline = time.monotonic() + WAIT_SECONDS
     for line in process.stdout:
         document = json.loads(line)
         if matches(document):
             return document
+        assert time.monotonic() < deadline, document
     raise AssertionError("the command has ended")
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
@@ -78,8 +88,13 @@ def test_an_ingest_whose_worker_was_killed_is_shown_in_progress_and_then_done(
     for number in range(4, PAGES + 1):
         noise(1500, 1500, mean=128, seed=number).tiffsave(str(deposit / f"{number:04d}.tif"))
     shanben = Installation(tmp_path, broker=redis.url, similar_pages=0)
+    jobs = open_repository(Settings(data=tmp_path / "var")).jobs
     with shanben.start("ingest", deposit), shanben.start("status", "--watch", "--json", stdout=-1) as watch:
         with shanben.start("worker") as victim:
+            # The worker is stopped meanwhile: a fast one may ingest all pages between two documents.
+            wait_until(lambda: any(0 < item.finished < item.total for _, item in jobs.active("ingest")))
+            for pid in (victim.pid, *descendants(victim.pid)):
+                os.kill(pid, signal.SIGSTOP)
             matching_document(watch, lambda now: any(0 < item["done"] < item["total"] for item in now["ingests"]))
             victim.kill()
         (item,) = shanben.status()["ingests"]
