@@ -34,10 +34,10 @@ from repository.database.log_positions import LogPosition
 from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Jobs
 from repository.database.replica_status import ReplicaStatus
-from repository.database.rows import event_values, image_values, work_values
+from repository.database.rows import access_values, event_values, image_values, work_values
 from repository.database.tables import EventRow, ImageRow, JobRow, Table, WorkRow
 from repository.identifiers import Kind, mint
-from repository.model.work import Event, Image, Master, Page, Pyramid, Record, Volume, Work
+from repository.model.work import Event, Image, Master, Page, Pyramid, Record, Volume, Work, WorkAccess
 from repository.repository import Repository, memory_repository
 from web.app import create_app
 from web.operations.status import StatusReader
@@ -173,7 +173,8 @@ def _model() -> Rows:
     pages = tuple(Page(f"{place:04d}", str(place), (_photograph(place),)) for place in range(IMAGES))
     record = Record("某部書", creator=("某人撰",), language=("lzh",), call_number="善 0000000")
     work = Work(_work(0), record, (Volume("", pages),))
-    rows: Rows = {WorkRow: [work_values(work, 1, "")], ImageRow: [], EventRow: [], JobRow: []}
+    known = work_values(work, 1, "") | access_values(WorkAccess(), pending=False)
+    rows: Rows = {WorkRow: [known], ImageRow: [], EventRow: [], JobRow: []}
     for place, image in enumerate(work.images()):
         pyramid = Pyramid("", "f" * 64, 5_000_000, 512)
         rows[ImageRow].append(image_values(place, image, work.identifier, pyramid))
