@@ -42,9 +42,10 @@ _OTHER: Final = LocalizedText(
     "its shanben-store.json is that of another store; check the address and the mount point",
 )
 _DAMAGED: Final = LocalizedText(
-    "其 shanben-store.json 损坏；确为本馆的存储，可运行 shanben store adopt 重写",
-    "its shanben-store.json is damaged; if it is this library's store, run shanben store adopt, which writes it again",
+    "其 shanben-store.json 损坏；确为本馆的存储，可运行 {command} 重写",
+    "its shanben-store.json is damaged; if it is this library's store, run {command}, which writes it again",
 )
+_ADOPT: Final = "shanben store adopt"
 _WITHOUT_WORKS: Final = LocalizedText(
     "其中没有目录或日志所载的著作；是否尚未挂载？请核对地址与挂载点",
     "it does not hold the works that the catalogue or the log names. Is it unmounted? Check the address and the mount"
@@ -52,9 +53,9 @@ _WITHOUT_WORKS: Final = LocalizedText(
 )
 _EMPTIED: Final = LocalizedText(
     "此副本曾存满著作，现已没有 shanben-store.json；是否尚未挂载？请挂载后运行 shanben retry。"
-    "内容确已丢失时，请运行 shanben store adopt --refill 重新复制",
+    "内容确已丢失时，请运行 {command} --refill 重新复制",
     "it was filled, and has no shanben-store.json now. Is it unmounted? Mount it, then run shanben retry. If its"
-    " content is lost, run shanben store adopt --refill to fill it again",
+    " content is lost, run {command} --refill to fill it again",
 )
 
 
@@ -104,7 +105,7 @@ def verify_primary(repository: Repository) -> None:
     if (found and found == recorded) or not _knows_works(repository):
         return
     if recorded is not None:
-        reason = _UNMOUNTED if found is None else _other(found)
+        reason = _UNMOUNTED if found is None else _other(found, _ADOPT)
         raise StoreNotRecognised(store=_primary_name(repository), reason=reason)
     if not _holds_works(repository, PRIMARY):
         raise StoreNotRecognised(store=_primary_name(repository), reason=_WITHOUT_WORKS)
@@ -127,13 +128,14 @@ def verify_replica(repository: Repository, name: str) -> None:
     Raises `ReplicaNotRecognised`, `StoreFault`, `DatabaseFault`.
     """
     found, identity = read_identity(repository.replicas[name]), repository.stores.identity(PRIMARY)
+    adoption = f"{_ADOPT} --store {name}"
     if found is not None and found == identity:
         return
     if found is not None:
-        raise ReplicaNotRecognised(store=name, reason=_other(found))
+        raise ReplicaNotRecognised(store=name, reason=_other(found, adoption))
     was_identified = repository.stores.identity(name) is not None
     if _is_filled(repository, name) and (was_identified or not _holds_works(repository, name)):
-        raise ReplicaNotRecognised(store=name, reason=_EMPTIED)
+        raise ReplicaNotRecognised(store=name, reason=_EMPTIED.format(command=adoption))
 
 
 def recognise_replica(repository: Repository, name: str) -> None:
@@ -168,9 +170,12 @@ def _give(repository: Repository, name: str, identity: str) -> None:
         repository.stores.record(name, identity)
 
 
-def _other(found: str) -> LocalizedText:
-    """Return why a store is not recognised that has a file with another identity, or with none that can be read."""
-    return _OTHER if found else _DAMAGED
+def _other(found: str, command: str) -> LocalizedText:
+    """Return why a store is not recognised that has a file with another identity, or with none that can be read.
+
+    `command` writes the file again.
+    """
+    return _OTHER if found else _DAMAGED.format(command=command)
 
 
 def _is_filled(repository: Repository, name: str) -> bool:

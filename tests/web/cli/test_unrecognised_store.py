@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 from deposits import write_deposit
 
-from preservation.store_identity import ReplicaNotRecognised, StoreNotRecognised, read_identity, write_identity
+from preservation.store_identity import (
+    ReplicaNotRecognised,
+    StoreNotRecognised,
+    read_identity,
+    verify_replica,
+    write_identity,
+)
 from repository import paths
 from repository.config import Settings
 from repository.database.outbox import JobState
@@ -246,6 +253,19 @@ def test_emptied_replica_is_filled_again_when_an_operator_says_that_it_is_lost(l
     assert canaries, "an adopted store has canaries at once"
     assert [name for name in listing(library.replica) if name not in canaries] == before
     assert json.loads(library.run("status", "--json").stdout)["preserved"] == 1
+
+
+@pytest.mark.parametrize(("change", "options"), [(damage_identity, ()), (empty, ("--refill",))])
+def test_replica_is_adopted_by_the_command_that_the_reason_names(
+    library: Library, change: Callable[[Path], None], options: tuple[str, ...]
+) -> None:
+    repository, replica = library.open(), str(library.replica)
+    change(library.replica)
+    command = ("store", "adopt", "--store", replica, *options)
+    with pytest.raises(ReplicaNotRecognised, match=re.escape(f"run shanben {' '.join(command)}")):
+        verify_replica(repository, replica)
+    assert library.run(*command).exit_code == 0
+    verify_replica(repository, replica)
 
 
 def test_only_a_replica_is_refilled(library: Library) -> None:
