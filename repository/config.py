@@ -259,7 +259,7 @@ def _listed(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str | int):  # a number may have been written without quotes
+    if isinstance(value, bool) or not isinstance(value, str | int):  # a number may have been written without quotes
         raise SettingInvalid(name=name, reason=LocalizedText("应为文字，须加引号", "it must be a text, in quotes"))
     return str(value)
 
