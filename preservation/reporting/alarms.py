@@ -56,6 +56,10 @@ class Alarm:
         return f"{self.kind.value}:{self.subject}"[:LONGEST_KEY]
 
 
+UNWITNESSED: Final = Alarm(AlarmKind.WITNESS, "", LocalizedText("", "")).key
+"""The key of the alarm that too few witnesses cosign the log."""
+
+
 def alarms_of(report: PreservationReport) -> list[Alarm]:
     """Return the alarms at the time of a report, the gravest first."""
     now = datetime.fromisoformat(report.at)

@@ -47,6 +47,7 @@ from preservation.reporting.report import (
     ReportedWitness,
     version_unknown,
 )
+from preservation.store_identity import verify_primary
 from repository.clock import timestamp
 from repository.database.fixity_values import FindingState, FixitySweep, RecordedFinding, date_of_day, day_of
 from repository.database.holdings import Grouping, RecordedCondition
@@ -82,7 +83,11 @@ class LogNotes:
 
 
 def read_log_notes(repository: Repository) -> LogNotes:
-    """Return what the primary store has about the log; empty while it cannot be read."""
+    """Return what the primary store has about the log; empty while it cannot be read, or is not the library's own."""
+    try:
+        verify_primary(repository)  # the folder of an unmounted store looks like one without notes
+    except ShanbenError:
+        return LogNotes()
     try:
         timestamped = max(timestamped_sizes(repository.store), default=0)
     except ShanbenError:  # reported by the checks of the log; the report is made nevertheless

@@ -195,6 +195,9 @@ PRESERVATION_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
             " first {timestamped}.",
         ),
         "log.no-witness": LocalizedText("没有设置见证方。", "No witness is set."),
+        "log.witnesses-unread": LocalizedText(
+            "目前无法读取见证方的联署。", "What the witnesses cosigned cannot be read at present."
+        ),
         "log.witness": LocalizedText("见证方", "Witness"),
         "log.witnesses": LocalizedText("见证方（至少须 {quorum} 个联署）", "Witnesses ({quorum} must cosign)"),
         "log.cosigned": LocalizedText("已联署", "Cosigned"),

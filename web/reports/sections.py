@@ -253,7 +253,8 @@ def _log(report: PreservationReport, language: Language) -> ReportSection:
         timestamped=grouped(log.timestamped),
     )
     if not log.witnesses:
-        return ReportSection("log", title, (sentence, translate(language, "log.no-witness")), ())
+        missing = "log.witnesses-unread" if log.quorum else "log.no-witness"
+        return ReportSection("log", title, (sentence, translate(language, missing)), ())
     rows = tuple(
         (Cell(witness.name, witness.name), number_cell(witness.size), Cell(_time(witness.time), witness.time))
         for witness in log.witnesses

@@ -39,7 +39,8 @@ from workers.execution.context import TaskContext
 
 # Page jobs are by far the most numerous and enqueue no other jobs: the outbox is not searched after each of them.
 _PAGE: Final = "page"
-# Alarms are decided from the database. A primary store that cannot be used is a reason to decide them.
+# Alarms are decided from the database; what the primary store has about the log is read only from the library's own
+# (`read_log_notes`). A primary store that cannot be used is a reason to decide them.
 _WITHOUT_STORE: Final = frozenset({"alarms"})
 _MACHINE_FAULTS: Final = (StagingFault, SandboxNotStarted, DepositNotMounted)
 _MOST_TRIES: Final = 3

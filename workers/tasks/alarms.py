@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Final
 
-from preservation.reporting.alarms import alarms_of
+from preservation.reporting.alarms import UNWITNESSED, alarms_of
 from preservation.reporting.reader import ReportReader
 from preservation.reporting.report import PreservationReport, report_to_json
 from preservation.reporting.verdict import verdict_of
@@ -40,11 +40,19 @@ def watch_preservation(context: TaskContext, _: Job) -> Mapping[str, object]:
     repository = context.repository
     report = ReportReader(repository).read()
     messages = {alarm.key: alarm.message for alarm in alarms_of(report)}
-    messages |= harvest_alarms(repository)
+    messages |= harvest_alarms(repository) | _undecided(repository, report)
     raised = repository.reports.raise_alarms(messages, report.at)
     _store_daily(repository, report)
     mailed = _mail(repository, report, raised)
     return {"alarms": sorted(messages), "mailed": mailed}
+
+
+def _undecided(repository: Repository, report: PreservationReport) -> dict[str, LocalizedText]:
+    """Return the alarm that witnesses are missing as it was decided before, while what they cosigned cannot be read."""
+    if report.log.witnesses or not report.log.quorum:
+        return {}
+    recorded = repository.reports.alarms().alarms
+    return {alarm.key: alarm.message for alarm in recorded if alarm.key == UNWITNESSED}
 
 
 def _store_daily(repository: Repository, report: PreservationReport) -> None:

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
+from log_scenarios import publish
 from ports import reserve_port
 from publications import NOW, publication
 
+from preservation.log.sequencer import record_events
+from preservation.log.signing_key import Cosigner
 from preservation.reporting.report import report_of_json
 from repository.config import Settings
 from repository.database.fixity_values import (
@@ -36,6 +39,7 @@ from repository.errors import SettingInvalid
 from repository.network.http_client import ServiceUnavailable
 from repository.network.mail import parse_mail_server
 from repository.repository import Repository, memory_repository
+from repository.storage.s3 import memory_store
 from workers.bootstrap import prepare_repository
 from workers.execution.context import TaskContext
 from workers.tasks.alarms import REMIND_DAYS, watch_preservation
@@ -220,6 +224,23 @@ def test_one_report_is_stored_each_day(repository: Repository) -> None:
     found = repository.reports.newest("2026-01-02T23:00:00Z")
     assert found
     assert report_of_json(found[1]).works == 1
+
+
+def test_witnesses_are_judged_only_while_the_primary_store_is_the_librarys_own(tmp_path: Path) -> None:
+    repository = prepare_repository(memory_repository(Settings(data=tmp_path / "var"), Clock()))
+    publish(repository, "first")
+    record_events(repository)
+    sweep(repository, None)
+    witness = f"https://witness.example/ {Cosigner('witness.example', bytes(32)).key.line()}"
+    unmounted = replace(repository, store=memory_store())
+
+    def alarms(repository: Repository) -> list[str]:
+        return list(watch(repository, witnesses=(witness,))["alarms"])
+
+    assert alarms(unmounted) == []
+    assert alarms(repository) == ["witness:"]
+    assert alarms(unmounted) == ["witness:"]
+    assert watch(unmounted)["alarms"] == []
 
 
 @pytest.mark.parametrize(
