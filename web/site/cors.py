@@ -8,7 +8,16 @@ from typing import Final
 from flask import Response, request
 
 from iiif_server.cors import ANY_ORIGIN, PREFLIGHT
-from iiif_server.urls import API_ROOT, IIIF_ROOT, LOG_ROOT, OAI, OEMBED, is_record_path, is_text_path
+from iiif_server.urls import (
+    API_ROOT,
+    IIIF_ROOT,
+    LOG_ROOT,
+    OAI,
+    OEMBED,
+    is_record_path,
+    is_text_path,
+    parse_rendering_path,
+)
 
 _ASKED_AGAIN: Final = "public, no-cache"
 _SERVICES: Final = (IIIF_ROOT, LOG_ROOT, API_ROOT, OAI, OEMBED)
@@ -47,4 +56,6 @@ def allow_any_origin(response: Response) -> Response:
 
 
 def _is_service() -> bool:
-    return request.path.startswith(_SERVICES) or is_record_path(request.path) or is_text_path(request.path)
+    path = request.path
+    is_of_work = is_record_path(path) or is_text_path(path) or parse_rendering_path(path) is not None
+    return path.startswith(_SERVICES) or is_of_work

@@ -220,6 +220,8 @@ def test_preflight_of_every_service_is_that_of_the_image_service(client: FlaskCl
         f"/iiif/presentation/3/{work}/manifest",
         "/iiif/presentation/3/collection/top",
         f"/works/{work}/record.json",
+        f"/works/{work}/book.pdf",
+        f"/works/{work}/images.zip",
     ]
     paths += ["/iiif/presentation/3/nothing/manifest", "/works/x/record.json", "/log/key", "/log/x"]
     for path in paths:
