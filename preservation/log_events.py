@@ -23,10 +23,8 @@ from repository.errors import EventInvalid
 from repository.localized import LocalizedText
 from repository.model.work import ACT, Event, EventType
 from repository.paths import LOG
+from repository.store_label import PRIMARY_LABEL
 from repository.whole_numbers import LARGEST_NUMBER, parse_whole_number
-
-PRIMARY_STORE: Final = "store"
-"""What events call the primary store. Replicas are sealed: their names are addresses."""
 
 _LONGEST: Final = 65_535
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
@@ -343,7 +341,8 @@ def _event(
 
 
 def _store(occasion: Occasion, name: str) -> str:
-    return name if name == PRIMARY_STORE else occasion.seal.of("store", name)
+    """Return a store's name for an event. Those of replicas are sealed: they are addresses."""
+    return name if name == PRIMARY_LABEL else occasion.seal.of("store", name)
 
 
 def _file(occasion: Occasion, key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from repository.localized import LocalizedText
 
 PRIMARY_LABEL: Final = "store"
-"""The name of the primary store in findings and reports, for people and programs."""
+"""The name of the primary store in findings, repairs, events and reports, for people and programs."""
 
 
 def store_label(store: str) -> str:

@@ -23,7 +23,6 @@ from preservation.fixity.store_check import StoreCheck
 from preservation.log.log_keys import LogKeys
 from preservation.log.sequencer import exclusive_writer, log_keys, open_log, remembered_notes
 from preservation.log.timestamped import judge_of_notes
-from preservation.log_events import PRIMARY_STORE
 from preservation.ocfl.layout import STORAGE_ROOT_FILES
 from preservation.premis import event_bytes
 from preservation.progress import OnProgress, ignore_progress
@@ -34,9 +33,7 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import DependencyMissing, DigestMismatch, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
-
-STORE: Final = PRIMARY_STORE
-"""The name of the primary store in findings, repairs and events."""
+from repository.store_label import PRIMARY_LABEL
 
 _UNEXPECTED: Final = LocalizedText(
     "来历不明的文件不会删除；查明来历后可用 shanben repair --quarantine 移入隔离区",
@@ -98,7 +95,7 @@ class StoreRepair:
         except DependencyMissing:  # there is no log yet
             return outcome
         stores = [NamedStore(place.name, _store(repository, place).store) for place in self._places if not place.fault]
-        if not stores or stores[0].name != STORE:
+        if not stores or stores[0].name != PRIMARY_LABEL:
             return outcome
         with exclusive_writer(repository):
             outcome.add(LogRepair(stores, log_repair_facts(repository, key)).run(on_progress))
@@ -225,8 +222,8 @@ def _place(repository: Repository, name: str) -> _Place:
         else:
             verify_replica(repository, name)
     except StoreFault as fault:
-        return _Place(name or STORE, name, fault)
-    return _Place(name or STORE, name, None)
+        return _Place(name or PRIMARY_LABEL, name, fault)
+    return _Place(name or PRIMARY_LABEL, name, None)
 
 
 def _store(repository: Repository, place: _Place) -> RepairStore:

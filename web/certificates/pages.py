@@ -32,10 +32,10 @@ from web.certificates.form import CertificateForm, certificate_form
 from web.certificates.history import look_up
 from web.certificates.pdf import certificate_pdf, qr_code
 from web.certificates.picture import picture_path
+from web.site.concurrency import hold_place
 from web.site.cors import revalidated
 from web.site.language import current_language
 from web.site.page_headers import set_page_headers
-from web.site.places import hold_place
 from web.site.static_files import VERIFY_SCRIPT, StaticFiles
 from web.site.urls import public_url
 

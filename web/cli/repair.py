@@ -10,7 +10,6 @@ from typing import Final, Protocol
 import click
 
 from preservation.fixity.findings import FindingKind
-from preservation.fixity.repair import STORE
 from preservation.fixity.repair_outcome import LeftFinding, RepairOutcome
 from preservation.log.readable import stated_size
 from preservation.log.sequencer import remembered_size
@@ -23,6 +22,7 @@ from repository.errors import NotFound
 from repository.identifiers import Kind
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from repository.store_label import PRIMARY_LABEL
 from web.cli.examiner import opened_examiner
 from web.cli.follow_up import await_log, show_unfinished
 from web.cli.terminal import EXIT_CONTENT, EXIT_SYSTEM, Terminal, command
@@ -219,7 +219,7 @@ def _unchecked(repository: Repository, started: str) -> Iterator[LeftFinding]:
     for store in (PRIMARY, *repository.replicas):
         job = repository.jobs.get(sweep_job(store, ALL).key)
         if job is not None and job.state is JobState.FAILED and job.since >= started:
-            yield LeftFinding(store or STORE, "", FindingKind.UNREADABLE.value, job_failure(job).reason)
+            yield LeftFinding(store or PRIMARY_LABEL, "", FindingKind.UNREADABLE.value, job_failure(job).reason)
 
 
 def _outcome_of(job: Job) -> RepairOutcome:

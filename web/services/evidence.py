@@ -15,8 +15,8 @@ from preservation.log.subject import Subject, evidence_of, parse_subject
 from repository.errors import RequestInvalid, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from web.site.concurrency import hold_place
 from web.site.cors import conditional
-from web.site.places import hold_place
 
 _ARCHIVES: Final = 2
 """Archives that one process makes at a time: each reads up to a thousand entries and is held in memory."""

@@ -31,7 +31,7 @@ from preservation.fixity.log_repair import LogRepair
 from preservation.fixity.logged_content import LoggedContent
 from preservation.fixity.object_holding import RepairStore
 from preservation.fixity.object_repair import ObjectRepair, RepairFacts
-from preservation.fixity.repair import STORE, log_repair_facts
+from preservation.fixity.repair import log_repair_facts
 from preservation.fixity.repair_outcome import Remains, RepairOutcome
 from preservation.log.readable import stated_size
 from preservation.log.sequencer import exclusive_writer, log_keys
@@ -52,6 +52,7 @@ from repository.localized import LocalizedText
 from repository.paths import LOG_CHECKPOINT, OCFL_ROOT, TILE_WIDTH
 from repository.repository import Repository
 from repository.storage.store import ObjectStore
+from repository.store_label import PRIMARY_LABEL
 from workers.execution.scratch import scratch_directory
 from workers.progress import Progress, serialized
 from workers.tasks.preserve import read_events
@@ -134,7 +135,7 @@ def restore_store(
     plant_canaries(target.store)
     if read_identity(target.store) != identity:
         write_identity(target.store, identity)
-    if target.name == STORE:
+    if target.name == PRIMARY_LABEL:
         if repository.stores.identity(PRIMARY) != identity:
             repository.stores.record(PRIMARY, identity)
         lost = [LostWork(each.work, each.logged, each.stored) for each in restored.missing if each.work and each.logged]
@@ -183,7 +184,7 @@ class _Restore:
             key = log_keys(repository)
         except DependencyMissing:
             key = None
-        is_primary = self._target.name == STORE
+        is_primary = self._target.name == PRIMARY_LABEL
         lock: AbstractContextManager[object] = exclusive_writer(repository) if is_primary else nullcontext()
         with lock:
             facts = log_repair_facts(repository, key)

@@ -27,7 +27,7 @@ from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.preserve import next_version
 from workers.tasks.text_correction import TextCorrection, correction_of, text_as_read, text_to_correct
-from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
+from workers.tasks.texts import AddedTexts, keep_texts, preserved_texts, require_work
 from workers.text.correction import changed_lines
 from workers.text.statement import TEXT_FOLDER, TextStatement
 
@@ -42,7 +42,7 @@ def correct_text(context: TaskContext, job: Job) -> Mapping[str, object] | FanOu
     `DatabaseFault`.
     """
     repository, correction = context.repository, correction_of(job)
-    work = held_work(repository, job.arguments["work"])
+    work = require_work(repository, job.arguments["work"])
     page = _page(work, correction.page)
     if job.plan is None:
         plan = {"time": timestamp(repository.clock()), "version": next_version(repository, work.identifier)}

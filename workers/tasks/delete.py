@@ -20,7 +20,6 @@ from typing import Final
 
 from iiif_server.presentation.published import remove_manifest
 from preservation.deletion import DeletionLocked, Tombstone, check_locks, erase_object, put_tombstone, read_tombstone
-from preservation.log_events import PRIMARY_STORE
 from preservation.store_identity import verify_replica
 from repository import paths
 from repository.clock import timestamp
@@ -30,6 +29,7 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import NotFound, SystemFault
 from repository.localized import LocalizedText
 from repository.repository import Repository
+from repository.store_label import PRIMARY_LABEL
 from repository.texts import delete_texts
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
@@ -69,7 +69,7 @@ def delete_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
         if repository.log_sequence.has_unlogged_events(work):
             repository.jobs.enqueue(sequence_events_job())
             raise DeletionWaits(work=work)
-        _require_unlocked(repository, PRIMARY_STORE, work)
+        _require_unlocked(repository, PRIMARY_LABEL, work)
         put_tombstone(repository.store, _tombstone(deletion))
         erased = erase_object(repository.store, work)
         _erase_derived(repository, work)
@@ -133,7 +133,7 @@ def _decided(repository: Repository, work: str) -> Deletion:
 
 
 def _require_unlocked(repository: Repository, name: str, work: str) -> None:
-    store = repository.store if name == PRIMARY_STORE else repository.replicas[name]
+    store = repository.store if name == PRIMARY_LABEL else repository.replicas[name]
     try:
         check_locks(store, name, work, repository.clock())
     except DeletionLocked as locked:

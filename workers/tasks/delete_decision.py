@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from preservation.deletion import check_locks
-from preservation.log_events import PRIMARY_STORE, deletion_event
+from preservation.log_events import deletion_event
 from preservation.ocfl import objects
 from preservation.ocfl.inventory import Inventory
 from repository import paths
@@ -25,6 +25,7 @@ from repository.errors import AccessRefused, KeyNotFound, NotFound, RequestInval
 from repository.localized import LocalizedText
 from repository.model.accounts import Account, Role
 from repository.repository import Repository
+from repository.store_label import PRIMARY_LABEL
 from workers.tasks.jobs import delete_work_job, sequence_events_job
 from workers.tasks.log_events import occasion
 
@@ -116,7 +117,7 @@ def confirm_deletion(repository: Repository, work: str, account: Account) -> Del
     inventory = objects.read_inventory(repository.store, work)
     if inventory is None:
         raise KeyNotFound(key=paths.ocfl_object(work))
-    for name, store in {PRIMARY_STORE: repository.store, **repository.replicas}.items():
+    for name, store in {PRIMARY_LABEL: repository.store, **repository.replicas}.items():
         check_locks(store, name, work, now)
     event = deletion_event(
         occasion(repository),

@@ -67,7 +67,7 @@ def identify(
     return _identity_of_pictures(repository, deposit, set(digests)) or Identity(work)
 
 
-def held_work(repository: Repository, work: str, next_version: int) -> Work | None:
+def previous_work(repository: Repository, work: str, next_version: int) -> Work | None:
     """Return a work as it is held, from the store if the catalogue lacks it; None if there is none.
 
     Raises `ObjectInvalid`, `StoreFault`, `DatabaseFault`.

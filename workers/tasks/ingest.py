@@ -57,7 +57,7 @@ from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut, Restart, StepFailed
 from workers.masters.duplicates import pyramid_key
 from workers.masters.examine import Examined
-from workers.tasks.identity import Identity, held_work, identify, refuse_deleted
+from workers.tasks.identity import Identity, identify, previous_work, refuse_deleted
 from workers.tasks.ingest_page import IngestedPage
 from workers.tasks.jobs import (
     collection_job,
@@ -127,7 +127,7 @@ def ingest(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut | Re
     pages = _finished_pages(repository, job, plan)
     if _has_changed(deposit, pages, plan):
         return _restart(repository, job, folder, plan, pages)
-    before, exported = held_work(repository, plan.work, plan.version), _exported(job, plan)
+    before, exported = previous_work(repository, plan.work, plan.version), _exported(job, plan)
     model = before or (exported.work if exported else None)
     deposit = _with_statements(deposit, exported)
     results = compare_pixels(folder, {page.file: page.result for page in pages}, context.examiner)

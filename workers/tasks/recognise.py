@@ -32,7 +32,7 @@ from workers.execution.scratch import scratch_directory
 from workers.ocr.pages import recognise, recognition_pool, required_engine
 from workers.tasks.jobs import recognise_pages_job
 from workers.tasks.preserve import next_version
-from workers.tasks.texts import AddedTexts, held_work, keep_texts, preserved_texts
+from workers.tasks.texts import AddedTexts, keep_texts, preserved_texts, require_work
 from workers.text.statement import TEXT_FOLDER, TextStatement
 
 FOLDER: Final = f"{TEXT_FOLDER}/shanben-ocr"
@@ -48,7 +48,7 @@ def recognise_work(context: TaskContext, job: Job) -> Mapping[str, object] | Fan
     Raises `StepFailed`, `DependencyMissing`, `NotFound`, `Busy`, `ObjectInvalid`, `DigestMismatch`, `TextsDamaged`,
     `StoreFault`, `DatabaseFault`.
     """
-    repository, work = context.repository, held_work(context.repository, job.arguments["work"])
+    repository, work = context.repository, require_work(context.repository, job.arguments["work"])
     if job.plan is None:
         return _plan(repository, job, work)  # 1
     pages: dict[str, Mapping[str, Any]] = {}
@@ -74,7 +74,7 @@ def recognise_pages(context: TaskContext, job: Job) -> Mapping[str, object]:
     Raises `DependencyMissing`, `NotFound`, `StagingFault`, `SandboxNotStarted`, `StoreFault`, `DatabaseFault`.
     """
     repository, engine = context.repository, required_engine()
-    work, keys = held_work(repository, job.arguments["work"]), set(json.loads(job.arguments["pages"]))
+    work, keys = require_work(repository, job.arguments["work"]), set(json.loads(job.arguments["pages"]))
     pyramids = repository.catalogue.pyramids(work.identifier)
     pages: dict[str, object] = {}
     with scratch_directory(repository.settings.staging) as scratch, recognition_pool(scratch) as pool:

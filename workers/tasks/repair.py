@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from preservation.fixity.findings import FindingKind
-from preservation.fixity.repair import STORE, StoreRepair
+from preservation.fixity.repair import StoreRepair
 from preservation.fixity.repair_outcome import RepairedFile, RepairOutcome
 from preservation.log_events import Occasion, repair_event
 from repository import paths
@@ -23,6 +23,7 @@ from repository.database.store_registry import PRIMARY
 from repository.errors import IntegrityError, KeyNotFound, MasterUnreadable
 from repository.model.work import Event, Work
 from repository.repository import Repository
+from repository.store_label import PRIMARY_LABEL
 from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.jobs import NO_WORK, pyramid_job, repair_stores_job, repair_work_job, sweep_job
@@ -151,7 +152,7 @@ def verification_jobs(repository: Repository, outcome: RepairOutcome) -> list[Ne
 
     Until they have ended, the numbers of files still count what was repaired, or moved away, as failed.
     """
-    names = {STORE: PRIMARY} | {name: name for name in repository.replicas}
+    names = {PRIMARY_LABEL: PRIMARY} | {name: name for name in repository.replicas}
     changed = outcome.changed | {(each.store, each.work) for each in outcome.repaired}
     checks = sorted((names[store], work or NO_WORK) for store, work in changed if store in names)
     return [sweep_job(store, scope, repository.settings.fixity_limit) for store, scope in checks]
@@ -174,7 +175,8 @@ def _remake_derived(context: TaskContext, work: str) -> list[RepairedFile]:
             _LOG.warning("%s", fault)
             continue
         if key is not None:
-            repaired.append(RepairedFile(STORE, key, STORE, "changed" if is_there else "missing", work=work))
+            state = "changed" if is_there else "missing"
+            repaired.append(RepairedFile(PRIMARY_LABEL, key, PRIMARY_LABEL, state, work=work))
     return repaired + _publish_again(context, work)
 
 
@@ -192,12 +194,12 @@ def _publish_again(context: TaskContext, work: str) -> list[RepairedFile]:
     publish_work(repository, catalogued, held.access, repository.catalogue.pyramids(work))
     if not repository.store.exists(key) or repository.store.read(key) == before:
         return []
-    return [RepairedFile(STORE, key, STORE, "missing" if before is None else "changed", work=work)]
+    return [RepairedFile(PRIMARY_LABEL, key, PRIMARY_LABEL, "missing" if before is None else "changed", work=work)]
 
 
 def _pyramids_of_repaired(repository: Repository, work: str, outcome: RepairOutcome) -> Iterator[NewJob]:
     """Yield jobs for the pyramids of masters that are good again: a pyramid may have waited for its master."""
-    restored = {each.sha256 for each in outcome.repaired if each.store == STORE}
+    restored = {each.sha256 for each in outcome.repaired if each.store == PRIMARY_LABEL}
     catalogued = repository.catalogue.work(work) if restored else None
     for image in catalogued.images() if catalogued else ():
         if image.master.sha256 in restored:
@@ -294,7 +296,7 @@ def _close(repository: Repository, outcome: RepairOutcome, findings: Sequence[Re
 
 def _label(finding: RecordedFinding) -> str:
     """Return what repairs call the store of a finding."""
-    return STORE if finding.store == PRIMARY else finding.store
+    return PRIMARY_LABEL if finding.store == PRIMARY else finding.store
 
 
 def _repairs(repaired: RepairedFile, store: str, key: str) -> bool:

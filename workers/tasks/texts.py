@@ -156,14 +156,14 @@ def add_texts(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut:
         version = next_version(repository, identifier)
         return FanOut((), {"time": timestamp(repository.clock()), "version": version}, identifier)  # 1
     time = str(job.plan["time"])
-    work = held_work(repository, identifier)
+    work = require_work(repository, identifier)
     statement = convert_json(json.loads(job.arguments["statement"]), TextStatement)
     contents = _contents(json.loads(job.arguments["files"]))
     added = _named(repository.store, work, contents, replace(statement, added=time))
     return keep_texts(context, work, added, job.plan)
 
 
-def held_work(repository: Repository, identifier: str) -> Work:
+def require_work(repository: Repository, identifier: str) -> Work:
     """Return a work that is held. Raises `NotFound`, `DatabaseFault`."""
     work = repository.catalogue.work(identifier)
     if work is None:
