@@ -137,6 +137,17 @@ def test_file_damaged_everywhere_is_lost_and_what_remains_is_listed(shanben: Sha
     assert digests(folder / "replica") == before
 
 
+def test_lost_master_is_put_back_by_the_ingest_that_the_repair_names(shanben: ShanbenHere, folder: Path) -> None:
+    for root in (folder / "var" / "store", folder / "replica"):
+        flip(masters(root)[0])
+    lost = shanben.run("repair", "--all")
+    assert (lost.code, "run shanben ingest on it again" in lost.output) == (1, True)
+    restored = shanben.run("ingest", write_deposit(folder / "deposit", 2))
+    assert restored.code == 0, restored.errors
+    done = shanben.run("repair", "--all")
+    assert (done.code, "shanben ingest" in done.output) == (0, False)
+
+
 def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: ShanbenHere, folder: Path) -> None:
     stray = masters(folder / "var" / "store")[0].with_name("Thumbs.db")
     stray.write_bytes(b"x")

@@ -45,6 +45,8 @@ from workers.tasks.repair import repair_jobs, repaired_since, verification_jobs
 
 _PAUSE_SECONDS: Final = 0.5
 _MOST_SHOWN: Final = 100
+# Part of the key of a file that an ingest puts back from the deposit.
+_IN_DEPOSITS: Final = "/content/masters/"
 
 
 @click.command()
@@ -263,6 +265,8 @@ def _show(terminal: Terminal, outcome: RepairOutcome) -> None:
         for each in lost.remains:
             remains = MESSAGES[f"repair.remains-{each.kind}"].format(store=each.store, key=each.key)
             terminal.write(LocalizedText(f"    {remains.zh}", f"    {remains.en}"))
+    if any(_IN_DEPOSITS in lost.key for lost in outcome.lost):
+        terminal.write(MESSAGES["repair.lost-remedy"])
     for left in outcome.left[:_MOST_SHOWN]:
         where = " ".join(filter(None, (left.store, left.key)))
         terminal.write(MESSAGES["repair.left"].format(where=where, reason=left.reason))

@@ -19,6 +19,11 @@ REPAIR_MESSAGES: Final[Mapping[str, LocalizedText]] = MappingProxyType(
         "repair.remains-damaged-copy": LocalizedText("尚存损坏的副本：{store} {key}", "a damaged copy: {store} {key}"),
         "repair.remains-other-version": LocalizedText("尚存另一版本：{store} {key}", "another version: {store} {key}"),
         "repair.remains-pyramid": LocalizedText("尚存浏览图：{store} {key}", "its pyramid: {store} {key}"),
+        "repair.lost-remedy": LocalizedText(
+            "仍有送存目录的，请用 shanben ingest 再次收入，即可放回其中的文件；没有的，请另寻副本",
+            "If you still have the deposit, run shanben ingest on it again, which puts its files back; otherwise look"
+            " for another copy",
+        ),
         "repair.left": LocalizedText("· {where}：未作改动：{reason}", "· {where}: left as it is: {reason}"),
         "repair.nothing": LocalizedText("没有需要修复的内容", "There is nothing to repair"),
         "repair.ended": LocalizedText(
