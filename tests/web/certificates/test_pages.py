@@ -21,7 +21,7 @@ from iiif_server.image.service import ImageService
 from preservation.log.sequencer import open_log, record_events
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
-from preservation.log_events import certificate_event, loss_event, report_event
+from preservation.log_events import certificate_event, finding_event, loss_event, report_event
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
 from repository.database.fixity import FixityRecords
@@ -379,3 +379,16 @@ def test_verify_lists_a_loss_that_was_accepted(client: FlaskClient, repository: 
     page = client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "en"})
     assert page.status_code == 200
     assert "deaccession" in page.text
+
+
+def test_verify_says_that_a_fixity_check_found_damage(
+    client: FlaskClient, repository: Repository, logged: Logged
+) -> None:
+    work = logged()
+    damage = {"kind": "changed", "expected": first_image(work).master.sha256, "found": "0" * 64, "first_seen": TIME}
+    stage(repository, [finding_event(occasion(repository), "", "ocfl/0001.tif", work.identifier, **damage)])
+    record_events(repository)
+    page = client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "en"})
+    assert "fixity check · failure" in page.text
+    assert "ingestion · failure" not in page.text
+    assert "完整性校验 · 失败" in client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "zh"}).text
