@@ -44,15 +44,17 @@ def parse_subject(identifier: str, version: int | None = None) -> Subject:
 
 
 def events_of(
-    repository: Repository, subject: Subject, after: int = -1, *, alone: bool = False
+    repository: Repository, subject: Subject, after: int = -1, *, alone: bool = False, recoveries: bool = False
 ) -> Iterator[tuple[int, Event]]:
     """Yield the events of a subject in the order of the log after the index `after`, each with its index.
 
-    Those of a work include those of its images, unless `alone`. A version has the events that name it: its accession,
-    a change of its record or access, the recovery of its files.
+    Those of a work include those of its images, unless `alone`; with `recoveries`, they then include the recoveries of
+    masters, since the damage that a check found is an event of the work. A version has the events that name it: its
+    accession, a change of its record or access, the recovery of its files.
     """
     sequence = repository.log_sequence
-    of_work = sequence.logged_events_of_work_alone if alone else sequence.logged_events
+    of_alone = sequence.logged_events_of_work_and_recoveries if recoveries else sequence.logged_events_of_work_alone
+    of_work = of_alone if alone else sequence.logged_events
     read = sequence.logged_events_of_image if subject.kind is Kind.IMAGE else of_work
     while page := read(subject.identifier, after, _PAGE):
         yield from ((index, event) for index, event in page if subject.has(event))

@@ -161,6 +161,11 @@ class LogSequence:
         """Return the events of a work that are not of one image, as `logged_events`."""
         return self._logged(and_(EventRow.work == work, EventRow.image.is_(None)), after, limit)
 
+    def logged_events_of_work_and_recoveries(self, work: str, after: int, limit: int) -> list[tuple[int, Event]]:
+        """Return the events of a work that are not of one image, and all recoveries of its files."""
+        shown = or_(EventRow.image.is_(None), EventRow.type == EventType.RECOVERY.value)
+        return self._logged(and_(EventRow.work == work, shown), after, limit)
+
     def logged_events_of_digest(self, sha256: str, limit: int) -> list[tuple[int, Event]]:
         """Return the events that state this digest, as `logged_events`."""
         return self._logged(EventRow.sha256 == sha256, -1, limit)

@@ -100,7 +100,7 @@ def _known(repository: Repository, subject: Subject) -> KnownSubject:
     is_withdrawn = held is not None and held.access.state is WorkState.WITHDRAWN
     shown = None if is_withdrawn else work
     readable = bool(shown and held and decide(shown.rights, held.access.state, repository.clock()).shows_pixels)
-    events = list(islice(events_of(repository, subject, alone=True), MOST_EVENTS + 1))
+    events = list(islice(events_of(repository, subject, alone=True, recoveries=True), MOST_EVENTS + 1))
     return KnownSubject(
         subject=subject,
         work=shown,

@@ -50,6 +50,10 @@ LOG_QUESTIONS: dict[str, tuple[Callable[[LogSequence], object], str]] = {
     "events that name a digest": (lambda log: log.logged_events_naming("ab", 20), "ix_events_named_digest"),
     "events of a work": (lambda log: log.logged_events(WORK, -1, 1000), "ix_events_work"),
     "events of an image": (lambda log: log.logged_events_of_image(IMAGE, -1, 1000), "ix_events_image"),
+    "events of a work and recoveries": (
+        lambda log: log.logged_events_of_work_and_recoveries(WORK, -1, 1000),
+        "ix_events_work",
+    ),
     "events of a work alone": (lambda log: log.logged_events_of_work_alone(WORK, -1, 1000), "ix_events_work"),
 }
 

@@ -21,7 +21,7 @@ from iiif_server.image.service import ImageService
 from preservation.log.sequencer import open_log, record_events
 from preservation.log.signing_key import Cosigner
 from preservation.log.timestamped import timestamp_log
-from preservation.log_events import certificate_event, finding_event, loss_event, report_event
+from preservation.log_events import certificate_event, finding_event, loss_event, repair_event, report_event
 from preservation.premis import accession_event, ingestion_event
 from repository import paths
 from repository.database.fixity import FixityRecords
@@ -392,3 +392,15 @@ def test_verify_says_that_a_fixity_check_found_damage(
     assert "fixity check · failure" in page.text
     assert "ingestion · failure" not in page.text
     assert "完整性校验 · 失败" in client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "zh"}).text
+
+
+def test_verify_lists_the_repair_of_a_master_with_the_damage_of_its_work(
+    client: FlaskClient, repository: Repository, logged: Logged
+) -> None:
+    work = logged()
+    image = first_image(work)
+    repaired = {"sha256": image.master.sha256, "source": "r", "first_seen": TIME, "image": image.identifier}
+    stage(repository, [repair_event(occasion(repository), "", "ocfl/0001.tif", work.identifier, **repaired)])
+    record_events(repository)
+    page = client.get(f"/verify?q={work.identifier}", headers={"Accept-Language": "en"}).text
+    assert (page.count("<td>recovery"), page.count("<td>ingestion")) == (1, 0)
