@@ -22,12 +22,13 @@ from repository import paths
 from repository.clock import timestamp
 from repository.config import Settings
 from repository.database.store_registry import PRIMARY
-from repository.errors import Busy, SettingInvalid, StoreFault
+from repository.errors import Busy, DependencyMissing, IntegrityError, SettingInvalid, StoreFault
 from repository.localized import LocalizedText
 from repository.repository import Repository, open_repository
 from workers.published_edition import prepare_edition
 from workers.store_preparation import prepare_store
 from workers.tasks.log_keys import finish_change
+from workers.tasks.outdated import heed_log
 
 _WAIT_SECONDS: Final = 60.0
 
@@ -93,6 +94,8 @@ def prepare_repository(repository: Repository) -> Repository:
     objects.prepare_storage_root(repository.store)
     prepare_canaries(repository, PRIMARY)
     prepare_edition(repository)
+    with suppress(DependencyMissing, IntegrityError):  # reported by those who write and check the log
+        heed_log(repository)
     return repository
 
 

@@ -133,8 +133,14 @@ def record_events(repository: Repository) -> int:
 
 
 def needs_recording(repository: Repository) -> bool:
-    """Return whether `record_events` has work: events that are not in the log, or a checkpoint to publish."""
-    return repository.log_sequence.has_unlogged_events() or open_log(repository).is_behind()
+    """Return whether `record_events` has work: events that are not in the log, or a checkpoint to publish.
+
+    So it has when the database does not know entries of the signed log, because it was restored from a backup.
+    """
+    log_sequence = repository.log_sequence
+    if log_sequence.has_unlogged_events() or open_log(repository).is_behind():
+        return True
+    return bool(log_sequence.unknown_ranges(stated_size(repository.store)))
 
 
 def exclusive_writer(repository: Repository) -> AbstractContextManager[object]:

@@ -29,6 +29,7 @@ from web.certificates.picture import picture_path
 from web.cli.output_file import write_output
 from web.cli.terminal import Terminal, command
 from workers.tasks.log_events import occasion, stage
+from workers.tasks.outdated import heed_log
 
 _NO_ACCOUNT: Final = LocalizedText(
     "应为在用的馆员账号，见 shanben account list",
@@ -75,6 +76,7 @@ def _issue(repository: Repository, facts: CertificateFacts, digest: str, account
     event = certificate_event(occasion(repository), facts.work.identifier, sha256=digest, image=image, account=account)
     stage(repository, [event])
     if can_sign(repository):
+        heed_log(repository)
         record_events(repository)
 
 

@@ -28,6 +28,7 @@ from workers.execution.context import TaskContext
 from workers.execution.runner import FanOut
 from workers.tasks.jobs import NO_WORK, pyramid_job, repair_stores_job, repair_work_job, sweep_job
 from workers.tasks.log_events import occasion, stage
+from workers.tasks.outdated import publish_head
 from workers.tasks.publish import publish_work
 from workers.tasks.pyramids import remake_if_damaged
 from workers.tasks.texts import publish_texts
@@ -53,6 +54,7 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     outcome = repair.work(work)
     outcome.repaired += _repaired_before(found, outcome)
     _forget_sources(repository, found, outcome)
+    _publish_head(context, work)
     if job.arguments["derived"]:
         outcome.repaired += _remake_derived(context, work)
     else:
@@ -63,6 +65,14 @@ def repair_work(context: TaskContext, job: Job) -> Mapping[str, object] | FanOut
     _close(repository, outcome, findings)
     _enqueue_checks(repository, outcome)
     return {"identifier": work, **outcome.to_json()}
+
+
+def _publish_head(context: TaskContext, work: str) -> None:
+    """Publish the version that a catalogue restored from a backup does not know, unless it cannot be read."""
+    try:
+        publish_head(context, work)
+    except (IntegrityError, KeyNotFound) as fault:
+        _LOG.warning("%s", fault)
 
 
 def _note_source(

@@ -8,6 +8,7 @@ from preservation.log.sequencer import record_events
 from repository.database.outbox import Job
 from workers.execution.context import TaskContext
 from workers.tasks.jobs import replicate_log_job, witness_job
+from workers.tasks.outdated import heed_log
 
 
 def sequence_events(context: TaskContext, _: Job) -> Mapping[str, object]:
@@ -16,6 +17,7 @@ def sequence_events(context: TaskContext, _: Job) -> Mapping[str, object]:
     Raises `LogBusy`, `LogInvalid`, `StoreFault`, `DatabaseFault`.
     """
     repository = context.repository
+    heed_log(repository)
     entries = record_events(repository)
     for store in repository.replicas:
         repository.jobs.enqueue(replicate_log_job(store))

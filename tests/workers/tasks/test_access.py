@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from saved_repository import SavedRepository
 from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
-from preservation.log.sequencer import open_log
+from preservation.log.sequencer import needs_recording, open_log
 from preservation.ocfl import objects
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
@@ -36,7 +37,7 @@ from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks.access import CatalogueOutdated, end_restrictions, preserve_access, restore, set_level, withdraw
 from workers.tasks.ingest import ingest
-from workers.tasks.jobs import access_job, ingest_job
+from workers.tasks.jobs import access_job, ingest_job, repair_work_job, sequence_events_job
 from workers.tasks.preserve import ACCESS, preserved_access
 
 RESTRICTED = WorkAccess(access=Access.RESTRICTED)
@@ -250,6 +251,52 @@ def test_a_change_under_an_outdated_catalogue_does_not_revert_a_withdrawal(
     preserved(outdated, work)
     assert preserved_access(outdated.repository.store, work).access.state is WorkState.PUBLISHED
     assert preserved_access(outdated.repository.store, work).access.access is Access.RESTRICTED
+
+
+def test_an_outdated_catalogue_withdraws_what_the_log_says_is_withdrawn_before_it_serves(
+    outdated: TaskContext, work: str
+) -> None:
+    assert shown(outdated.repository, work) is not AccessVerdict.WITHDRAWN
+    prepare_repository(outdated.repository)
+    assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+
+
+def test_an_outdated_catalogue_learns_from_the_log_and_takes_the_version_of_the_object(
+    outdated: TaskContext, work: str
+) -> None:
+    repository = outdated.repository
+    versions = len(objects.read_inventory(repository.store, work).versions)
+    held = preserved_access(repository.store, work).access
+    assert needs_recording(repository)
+    for _ in range(2):
+        with local_runner(outdated) as runner:
+            jobs = runner.attempt([sequence_events_job(), repair_work_job(work)])
+            assert runner.unfinished() == []
+        assert [job.state for job in jobs] == [JobState.DONE, JobState.DONE]
+    assert not needs_recording(repository)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    assert work not in listed(repository.store)
+    assert not repository.store.exists(paths.manifest(work))
+    assert (repository.catalogue.version(work), repository.catalogue.access(work).access) == (versions, held)
+    assert held.reason == REASON
+    assert len(objects.read_inventory(repository.store, work).versions) == versions
+    assert not open_log(repository).verify().problems
+
+
+def test_an_outdated_catalogue_takes_the_redactions_of_a_later_version(
+    context: TaskContext, deposit: Path, work: str, tmp_path: Path
+) -> None:
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    older = prepare_repository(replace(fresh, store=context.repository.store))
+    rebuild(older, context.examiner, SilentProgress())
+    redacted = Path(shutil.copytree(deposit, tmp_path / "redacted" / deposit.name))
+    with (redacted / "work.toml").open("a", encoding="utf-8") as record:
+        record.write('[[page]]\nfile = "0002"\nredact = ["10,20,30,40"]\n')
+    assert ingested(context, redacted).result["identifier"] == work
+    with local_runner(replace(context, repository=older)) as runner:
+        runner.attempt([sequence_events_job()])
+        runner.attempt([repair_work_job(work)])
+    assert [len(image.redactions) for image in older.catalogue.work(work).images()] == [0, 1, 0]
 
 
 def test_a_withdrawn_work_leaves_manifest_and_collection_and_returns(context: TaskContext, work: str) -> None:
