@@ -261,6 +261,8 @@ def _listed(name: str, value: Any) -> tuple[str, ...]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):  # a number may have been written without quotes
         raise SettingInvalid(name=name, reason=LocalizedText("应为文字，须加引号", "it must be a text, in quotes"))
+    if "\0" in str(value):
+        raise SettingInvalid(name=name, reason=LocalizedText("不可含有空字符", "it must not contain NUL characters"))
     return str(value)
 
 

@@ -72,6 +72,8 @@ def test_invalid_base_urls_are_refused(address):
         ("embedders = {a = 'b'}", "embedders"),
         ("tile_size = 512.5", "tile_size"),
         ("tile_size = inf", "tile_size"),
+        ('data = "a\\u0000b"', "data.*NUL"),
+        ('replicas = ["a\\u0000b"]', "replicas.*NUL"),
     ],
 )
 def test_an_invalid_file_is_refused_with_the_name_of_the_setting(tmp_path, text, name):

@@ -5,7 +5,9 @@ With ``--json`` the result alone goes to standard output, and everything else to
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +36,34 @@ class Interrupted(SystemFault):
 
     code = "system.interrupted"
     text = LocalizedText("已中断；再次运行即可继续", "Interrupted; run the command again to continue")
+
+
+class PathUnusable(SystemFault):
+    """A file or folder of a call or a setting cannot be reached or used."""
+
+    code = "system.path"
+    transient = False
+    text = LocalizedText(
+        "无法使用 {path}：{reason}；请检查路径与权限",
+        "{path} cannot be used: {reason}; check the path and the permissions of its folders",
+    )
+
+
+_OF_PATHS: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    }
+)
+"""What is wrong with a file system or its permissions. Other errors of the system are faults of the program."""
 
 
 class PrintableConsole(Console):
@@ -164,6 +194,11 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except ShanbenError as error:
             terminal.report_error(error)
             sys.exit(EXIT_CODES[error.branch])
+        except OSError as fault:
+            if fault.errno not in _OF_PATHS or fault.filename is None:
+                raise
+            terminal.report_error(PathUnusable(path=os.fsdecode(fault.filename), reason=fault.strerror))
+            sys.exit(EXIT_SYSTEM)
         except KeyboardInterrupt:
             terminal.report_error(Interrupted())
             sys.exit(EXIT_SYSTEM)

@@ -111,3 +111,22 @@ def test_the_boundary_is_reported_in_words(layers: tuple[Layer, ...] | Localized
         terminal = Terminal(Language.ENGLISH, False)
         report_sandbox(terminal, layers)
         assert expected in (output.getvalue() + errors.getvalue()).decode()
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("repair",), ("rebuild",), ("log", "verify"), ("ingest", ".")])
+def test_a_data_folder_that_cannot_be_reached_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    data = tmp_path / ("a" * 300)  # longer than a name may be: also root cannot reach it
+    monkeypatch.setenv("SHANBEN_DATA", str(data))
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 3, result.output
+    assert f"{data} cannot be used: File name too long" in result.output.replace("\n", "")
+
+
+def test_the_file_of_a_bag_that_cannot_be_reached_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHANBEN_DATA", str(tmp_path))
+    bag = tmp_path / ("a" * 300)
+    result = CliRunner().invoke(main, ["import-bag", str(bag)])
+    assert result.exit_code == 3, result.output
+    assert f"{bag} cannot be used" in result.output.replace("\n", "")
