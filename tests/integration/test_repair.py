@@ -164,6 +164,17 @@ def test_unexpected_file_is_left_until_it_is_moved_into_quarantine(shanben: Shan
     assert kept.read_bytes() == b"x"
 
 
+def test_master_that_cannot_be_put_back_is_left_and_no_success(shanben: ShanbenHere, folder: Path) -> None:
+    lost = masters(folder / "replica")[0]
+    lost.unlink()
+    lost.mkdir()  # nothing can be written in its place
+    for arguments in ("--all",), ():
+        done = shanben.run_json("repair", *arguments)
+        assert (done.code, [each["kind"] for each in done.document["left"]]) == (3, ["missing"])
+    lost.rmdir()
+    assert shanben.run_json("repair").code == 0
+
+
 def test_replica_out_of_reach_is_named_and_nothing_is_called_lost(shanben: ShanbenHere, folder: Path) -> None:
     flip(masters(folder / "var" / "store")[0])
     (folder / "replica").rename(folder / "elsewhere")

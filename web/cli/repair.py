@@ -87,7 +87,8 @@ def repair(terminal: Terminal, works: tuple[str, ...], *, everything: bool, quar
     terminal.result(_document(outcome, terminal))
     if outcome.lost:
         return EXIT_CONTENT
-    is_done = all(job.state is JobState.DONE for job in ended) and all(each.key for each in outcome.left)
+    is_harmless = all(each.key and each.kind == FindingKind.UNEXPECTED for each in outcome.left)
+    is_done = all(job.state is JobState.DONE for job in ended) and is_harmless
     return code if is_done else EXIT_SYSTEM
 
 
