@@ -132,6 +132,7 @@ class RemoteTiles:
         self._breaker = CircuitBreaker(StoreFault)
         self._reading = asyncio.Semaphore(CONCURRENT_READS)
         self._unwritten: list[_CacheEntry] = []
+        self._pending = 0
         self._writer: asyncio.Task[None] | None = None
         metrics.register_gauge("store-breaker-open", lambda: float(self._breaker.is_open))
 
@@ -198,7 +199,8 @@ class RemoteTiles:
         if self._cache is None:
             return
         self._increment("cache-miss")
-        if len(self._unwritten) < _MAX_PENDING_WRITES:
+        if self._pending < _MAX_PENDING_WRITES:
+            self._pending += 1
             self._unwritten.append((_tile_name(key, span), bytes(tile), span.crc))
             if self._writer is None:
                 self._writer = asyncio.get_running_loop().create_task(self._write(self._cache))
@@ -210,6 +212,7 @@ class RemoteTiles:
                 await asyncio.sleep(_GATHER_SECONDS)
                 entries, self._unwritten = self._unwritten, []
                 evicted = await asyncio.to_thread(_put_all, cache, entries)
+                self._pending -= len(entries)
                 self._increment("cache-eviction", evicted)
         finally:
             self._writer = None

@@ -204,6 +204,36 @@ def test_a_cached_tile_is_not_read_again_by_any_process(store: SlowStore, tmp_pa
     assert store.reads == 1
 
 
+def test_tiles_that_arrive_while_too_many_wait_for_the_disk_are_served_and_not_cached(tmp_path: Path) -> None:
+    number = 300
+    repository = memory_repository()
+    repository.store.put(KEY, TILE * number)
+    store, cache = SlowStore(repository.store), TileCache(tmp_path, 16 << 20)
+    source, threads = remote(store, cache), set[int]()
+    spans = [TileSpan(place * len(TILE), len(TILE), CRC) for place in range(number)]
+    free, put = threading.Event(), cache.put
+
+    def slow_put(name: bytes, data: bytes, crc: int) -> bool:
+        threads.add(threading.get_ident())
+        free.wait(30)
+        return put(name, data, crc)
+
+    async def ask() -> None:
+        for span in spans[:10], spans[10:]:
+            assert await source.tiles(KEY, span) == [TILE] * len(span)
+            await asyncio.sleep(0.1)  # the first tiles are being written when the others arrive
+        free.set()
+        await settle()
+
+    cache.put = slow_put  # type: ignore[method-assign]
+    asyncio.run(ask())
+    assert len(threads) <= 2  # two batches, instead of a call for each tile
+    store.away = True
+    cached = [result for span in spans for result in concurrently(source, span=span) if result == TILE]
+    assert len(cached) == 256
+    assert concurrently(source, span=spans[0]) == [TILE]
+
+
 def test_without_a_cache_nothing_is_kept(store: SlowStore) -> None:
     source = remote(store)
     assert concurrently(source) == concurrently(source) == [TILE]
