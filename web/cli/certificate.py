@@ -21,6 +21,7 @@ from preservation.store_identity import verify_primary
 from repository.config import process_settings
 from repository.errors import RequestInvalid, SettingInvalid
 from repository.localized import LocalizedText
+from repository.model.accounts import normalized_name
 from repository.repository import Repository, open_repository
 from web.certificates.facts import CertificateFacts, read_facts
 from web.certificates.form import certificate_form
@@ -50,6 +51,7 @@ def certificate(terminal: Terminal, identifier: str, output: Path | None, issue:
     if not base_url:
         reason = LocalizedText("证明上的二维码须有网址，请设置", "the QR code needs the site's address; set it")
         raise SettingInvalid(name="base_url", reason=reason)
+    issue = None if issue is None else normalized_name(issue)
     if issue is not None and issue not in _issuing_accounts(repository):
         raise RequestInvalid(part="--issue", reason=_NO_ACCOUNT)
     facts = read_facts(repository, identifier)

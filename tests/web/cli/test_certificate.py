@@ -44,7 +44,7 @@ def test_certificate_is_written_and_its_issue_is_an_event_that_names_nobody(tmp_
     for account in ("reader1", "former1"):
         assert shanben.run("certificate", work, "-o", second, "--issue", account).code == 2
     assert not second.exists()
-    issued = shanben.run_json("certificate", work, "-o", second, "--issue", "conservator1")
+    issued = shanben.run_json("certificate", work, "-o", second, "--issue", "Conservator1")
     assert issued.code == 0, issued.errors
     assert second.read_bytes() == first.read_bytes()
     assert log.size == size + 1
