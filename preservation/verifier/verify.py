@@ -475,6 +475,8 @@ def parse_event(entry: bytes) -> dict[str, str]:
         linked, detail = event["linkingObjectIdentifier"], event["eventDetailInformation"]
         stated = {"type": event["eventType"], "time": event["eventDateTime"], **linked}
         stated |= {name: detail.get(name) for name in ("sm3", "captured")}
+        outcome = event["eventOutcomeInformation"]["eventOutcome"]
+        stated["outcome"] = "" if outcome == "success" else f"({outcome})"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise EvidenceRefused("条目不是事件", "the entry is not an event") from fault
     return {name: str(value) for name, value in stated.items() if value}
@@ -569,7 +571,7 @@ def verify_evidence(content: bytes, trust: Trust, roots: Sequence[x509.Certifica
     stamp = timestamp_line(proof)
     time = verify_timestamp(stamp.signature, proof.text, roots) if stamp else None
     event = parse_event(proof.entry)
-    what = " ".join(event[name] for name in ("time", "type", "work", "image") if name in event)
+    what = " ".join(event[name] for name in ("time", "type", "outcome", "work", "image") if name in event)
     say(f"日志 {proof.origin} 第 {proof.number} 条（共 {proof.size} 条）：{what}")
     say(f"Entry {proof.number} of {proof.size} of the log {proof.origin}: {what}")
     for name in ("sha256", "sm3"):

@@ -156,8 +156,9 @@ def check(
         what = LocalizedText(subject, subject)
     digest = f", sha256 {event.sha256}" if event.sha256 else ""
     position = f"第 {verified.index} 条，共 {verified.size} 条"
-    zh = f"核验通过：{event.time} {event.type}，{what.zh}{digest.replace(', ', '，')}（日志{position}）"
-    en = f"Verified: {event.type} of {what.en} at {event.time}{digest} (log entry {verified.index} of {verified.size})"
+    kind = event.type if event.outcome == "success" else f"{event.type} ({event.outcome})"
+    zh = f"核验通过：{event.time} {kind}，{what.zh}{digest.replace(', ', '，')}（日志{position}）"
+    en = f"Verified: {kind} of {what.en} at {event.time}{digest} (log entry {verified.index} of {verified.size})"
     terminal.write(LocalizedText(zh, en))
     show_cosigners(terminal, verified.size, verified.cosigners)
     if stamp:

@@ -30,7 +30,7 @@ from preservation.log.timestamp import note_signature, read_roots, verify_timest
 from preservation.premis import event_bytes, ingestion_event, parse_event
 from preservation.verifier import verify
 from repository.errors import EvidenceInvalid, RequestInvalid, ShanbenError
-from repository.model.work import Master
+from repository.model.work import EventType, Master
 
 SIGNER = temporary_signer("library.example/log")
 WITNESSES = [Cosigner(f"{name}.example/witness", name.encode() * 16) for name in ("w1", "w2")]
@@ -95,6 +95,17 @@ def assert_same_verdict(content: bytes, expected: bool | None = None, quorum: in
 def test_every_entry_of_every_tree_is_accepted_by_both(size: int) -> None:
     for index in range(size):
         assert_same_verdict(make_evidence(index, size).content(), expected=True)
+
+
+def test_verifier_says_that_a_check_found_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = replace(EVENTS[0], type=EventType.FIXITY_CHECK.value, image=None, outcome="failure")
+    for event, stated in ((failed, "fixity check (failure) w000000000000"), (EVENTS[0], "ingestion w000000000000")):
+        entry = event_bytes(event)
+        note = SIGNER.sign_note(Checkpoint(SIGNER.origin, 1, merkle.tree_hash([merkle.leaf_hash(entry)])).text())
+        file = tmp_path / "evidence"
+        file.write_bytes(EvidenceFile(entry, 0, (), note).content())
+        assert verify.main([str(file), "--key", SIGNER.verifier_key]) == 0
+        assert f"Z {stated}" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from memory_log import temporary_signer
 
 from preservation.log import evidence, merkle
 from preservation.log.notes import Checkpoint
+from preservation.premis import accession_event, event_bytes
+from repository.model.work import EventType
 
 pytestmark = pytest.mark.slow
 
@@ -77,3 +80,12 @@ def test_empty_key_is_no_key_of_this_machine(shanben: ShanbenHere) -> None:
     checked = shanben.run_json("log", "check", "evidence", "--key", "")
     assert checked.code == 2
     assert "keys is not valid" in checked.errors
+
+
+def test_outcome_of_a_check_that_found_damage_is_stated(shanben: ShanbenHere) -> None:
+    found = accession_event("w000000000000", 1, "ab" * 32, time="2026-01-01T00:00:00Z", software="t")
+    entry = event_bytes(replace(found, type=EventType.FIXITY_CHECK.value, outcome="failure"))
+    note = SIGNER.sign_note(Checkpoint(SIGNER.origin, 1, merkle.tree_hash([merkle.leaf_hash(entry)])).text())
+    (shanben.folder / "evidence").write_bytes(evidence.EvidenceFile(entry, 0, (), note).content())
+    checked = shanben.run("log", "check", "evidence", *KEY)
+    assert (checked.code, "fixity check (failure) of w000000000000" in checked.output) == (0, True), checked.errors
