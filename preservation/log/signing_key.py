@@ -37,6 +37,8 @@ from repository.localized import LocalizedText
 
 WITNESS_KEY_FILE: Final = "witness.key"
 PREFIX: Final = "PRIVATE+KEY+"
+_LONGEST_NAME: Final = 255
+"""The longest name of a key in bytes: what ML-DSA signs states the length in one byte."""
 
 
 class PrivateKey:
@@ -155,6 +157,9 @@ def checked_name(name: str, setting: str) -> str:
         reason = LocalizedText(
             f"{name!r} 不能含空格或加号，也不能为空", f"{name!r} must not be empty or contain spaces or plus signs"
         )
+        raise SettingInvalid(name=setting, reason=reason)
+    if len(name.encode()) > _LONGEST_NAME:
+        reason = LocalizedText(f"名称至多 {_LONGEST_NAME} 字节", f"the name has at most {_LONGEST_NAME} bytes")
         raise SettingInvalid(name=setting, reason=reason)
     return name
 

@@ -50,7 +50,7 @@ def test_signing_key_refuses_another_origin(tmp_path: Path) -> None:
         key_file.load_or_create(tmp_path, "another.example/log")
 
 
-@pytest.mark.parametrize("origin", ["", "two words", "a+b", "tab\there", "wide\u3000space"])
+@pytest.mark.parametrize("origin", ["x" * 256, "善" * 86, "", "two words", "a+b", "tab\there", "wide\u3000space"])
 def test_signing_key_refuses_an_origin_that_cannot_name_a_key(tmp_path: Path, origin: str) -> None:
     with pytest.raises(SettingInvalid):
         key_file.create(tmp_path / "keys", origin)
