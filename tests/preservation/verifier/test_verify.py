@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import zipfile
@@ -364,6 +365,19 @@ def test_the_verifier_runs_alone_in_an_empty_folder(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "核验通过" in done.stdout.decode()
+
+
+def test_the_verifier_ends_quietly_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    file = tmp_path / "evidence"
+    file.write_bytes(make_evidence().content())
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-I", verify.__file__, file, "--key", SIGNER.verifier_key]
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
