@@ -26,6 +26,7 @@ from repository.errors import Busy, NotFound, RequestInvalid
 from repository.localized import LocalizedText
 from repository.repository import Repository
 from workers.tasks.log_keys import finish_change, replace_keys
+from workers.tasks.outdated import heed_log
 
 _WAIT_SECONDS: Final = 60.0
 
@@ -37,6 +38,7 @@ def rotate_keys(repository: Repository) -> LogKeys:
         before = _held(repository)
         after = key_file.add_keys(settings.keys, timestamp(repository.clock()), settings.signing_passphrase())
         replace_keys(repository, before, after)
+    heed_log(repository)
     record_events(repository)
     return after
 
@@ -55,6 +57,7 @@ def retire_keys(repository: Repository, key_ids: Collection[str] = ()) -> LogKey
         _require_signed(repository, [each.key for each in before.signing if each.key not in retired])
         after = key_file.retire_keys(settings.keys, retired, size, settings.signing_passphrase())
         replace_keys(repository, before, after)
+    heed_log(repository)
     record_events(repository)
     return after
 

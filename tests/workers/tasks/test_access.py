@@ -33,6 +33,7 @@ from repository.storage.store import ObjectStore
 from workers.bootstrap import prepare_repository
 from workers.deposit.examiner import ChildDepositExaminer
 from workers.execution.context import TaskContext
+from workers.maintenance.log_keys import rotate_keys
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
 from workers.tasks.access import CatalogueOutdated, end_restrictions, preserve_access, restore, set_level, withdraw
@@ -281,6 +282,12 @@ def test_an_outdated_catalogue_learns_from_the_log_and_takes_the_version_of_the_
     assert held.reason == REASON
     assert len(objects.read_inventory(repository.store, work).versions) == versions
     assert not open_log(repository).verify().problems
+
+
+def test_a_change_of_keys_under_an_outdated_catalogue_heeds_the_log(outdated: TaskContext, work: str) -> None:
+    rotate_keys(outdated.repository)
+    assert not needs_recording(outdated.repository)
+    assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
 
 
 def test_an_outdated_catalogue_takes_the_redactions_of_a_later_version(
