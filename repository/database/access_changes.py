@@ -41,6 +41,7 @@ def change_access(
     now: str,
     *,
     clock: Clock,
+    pend: bool = False,
 ) -> WorkAccess | None:
     """Change the access to a work in the caller's transaction (see `Catalogue.change_access`)."""
     query = select(WorkRow.accessioned, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work).with_for_update()
@@ -50,6 +51,8 @@ def change_access(
     before = work_access(row)
     after = change(before)
     if is_same_access(before, after):
+        if pend:
+            session.execute(update(WorkRow).where(WorkRow.identifier == work).values(access_pending=True))
         return before
     session.execute(update(WorkRow).where(WorkRow.identifier == work).values(access_values(after, pending=True)))
     if not _is_published(after):

@@ -94,10 +94,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class HeldAccess:
-    """The access to a work that is in force, and the rights that its last deposit stated."""
+    """The access to a work that is in force, and the rights that its last deposit stated.
+
+    `is_pending` until the work's object holds the access.
+    """
 
     access: WorkAccess
     deposited: Rights
+    is_pending: bool = False
 
 
 class Catalogue:
@@ -126,10 +130,10 @@ class Catalogue:
 
     def access(self, work: str) -> HeldAccess | None:
         """Return the access to a work; None when there is no such work."""
-        query = select(WorkRow.document, *WORK_ACCESS_COLUMNS).where(WorkRow.identifier == work)
+        columns = (WorkRow.document, WorkRow.access_pending, *WORK_ACCESS_COLUMNS)
         with read_session(self._sessions) as session:
-            row = session.execute(query).one_or_none()
-        return HeldAccess(work_access(row), rights_of_json(row.document)) if row else None
+            row = session.execute(select(*columns).where(WorkRow.identifier == work)).one_or_none()
+        return HeldAccess(work_access(row), rights_of_json(row.document), row.access_pending) if row else None
 
     def lost_access(self, work: str) -> WorkAccess | None:
         """Return the access to a work that the last rebuild did not find; None for any other."""
@@ -137,16 +141,24 @@ class Catalogue:
             return lost_access(session, work)
 
     def change_access(
-        self, work: str, change: AccessChange, jobs: Callable[[str], Sequence[NewJob]], now: str
+        self,
+        work: str,
+        change: AccessChange,
+        jobs: Callable[[str], Sequence[NewJob]],
+        now: str,
+        *,
+        pend: bool = False,
     ) -> WorkAccess | None:
         """Change the access to a work from now on; return it, or None when there is no such work.
 
         A change is recorded as pending until `record_access`. `jobs` gives the jobs to enqueue, from the time of the
-        work's accession. A change to the same access changes nothing.
+        work's accession. A change to the same access changes nothing, except that it is pending with `pend`.
         """
-        return run_transaction(
-            self._sessions, lambda session: change_access(session, work, change, jobs, now, clock=self._clock)
-        )
+
+        def action(session: Session) -> WorkAccess | None:
+            return change_access(session, work, change, jobs, now, clock=self._clock, pend=pend)
+
+        return run_transaction(self._sessions, action)
 
     def record_access(self, work: str, preserved: PreservedAccess, jobs: Sequence[NewJob], now: str) -> None:
         """Record what the newest version of a work's object holds, and enqueue `jobs`."""

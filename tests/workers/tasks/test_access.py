@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,14 +16,16 @@ from saved_repository import SavedRepository
 from silent_progress import SilentProgress
 
 from iiif_server.presentation.published import PresentationService
+from preservation.log.log import ProvenanceLog
 from preservation.log.sequencer import needs_recording, open_log
 from preservation.ocfl import objects
 from preservation.ocfl.validation import validate_object
 from preservation.premis import parse_event
 from repository import paths
 from repository.config import Settings
+from repository.database.log_sequence import LogSequence
 from repository.database.outbox import Job, JobState
-from repository.errors import Busy, DigestMismatch, KeyNotFound, NotFound, ObjectInvalid
+from repository.errors import Busy, DigestMismatch, KeyNotFound, LogInvalid, NotFound, ObjectInvalid
 from repository.model.access import AccessVerdict, decide
 from repository.model.access_json import access_of_json, access_to_json
 from repository.model.work import Access, Agent, WorkAccess, WorkState
@@ -36,9 +38,11 @@ from workers.execution.context import TaskContext
 from workers.maintenance.log_keys import rotate_keys
 from workers.maintenance.rebuild import rebuild
 from workers.service.local import local_runner
+from workers.tasks import outdated as outdated_module
 from workers.tasks.access import CatalogueOutdated, end_restrictions, preserve_access, restore, set_level, withdraw
 from workers.tasks.ingest import ingest
 from workers.tasks.jobs import access_job, ingest_job, repair_work_job, sequence_events_job
+from workers.tasks.outdated import heed_log, publish_head
 from workers.tasks.preserve import ACCESS, preserved_access
 
 RESTRICTED = WorkAccess(access=Access.RESTRICTED)
@@ -284,10 +288,86 @@ def test_an_outdated_catalogue_learns_from_the_log_and_takes_the_version_of_the_
     assert not open_log(repository).verify().problems
 
 
+@pytest.fixture
+def outdated_withdrawal(context: TaskContext, work: str) -> TaskContext:
+    """The context with a catalogue restored from a backup: it does not know that a withdrawn work was restored."""
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    fresh = memory_repository(context.repository.settings, context.repository.clock)
+    restored = prepare_repository(replace(fresh, store=context.repository.store))
+    rebuild(restored, context.examiner, SilentProgress())
+    restore(context.repository, work)
+    preserved(context, work)
+    return replace(context, repository=restored)
+
+
+def test_an_outdated_catalogue_takes_the_restoration_of_a_later_version(
+    outdated_withdrawal: TaskContext, work: str
+) -> None:
+    repository = outdated_withdrawal.repository
+    versions = len(objects.read_inventory(repository.store, work).versions)
+    prepare_repository(repository)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+    with local_runner(outdated_withdrawal) as runner:
+        runner.attempt([sequence_events_job(), repair_work_job(work)])
+        assert runner.unfinished() == []
+    assert shown(repository, work) is AccessVerdict.OPEN
+    assert len(objects.read_inventory(repository.store, work).versions) == versions
+    assert repository.store.exists(paths.manifest(work))
+
+
+def test_a_withdrawal_of_the_log_stays_when_the_object_has_lost_its_version(
+    outdated_withdrawal: TaskContext, context: TaskContext, work: str
+) -> None:
+    repository = outdated_withdrawal.repository
+    held = {stored.key: repository.store.read(stored.key) for stored in repository.store.list(paths.ocfl_object(work))}
+    withdraw(context.repository, work, REASON)
+    preserved(context, work)
+    for stored in list(repository.store.list(paths.ocfl_object(work))):
+        repository.store.delete(stored.key)
+    for key, content in held.items():
+        repository.store.put(key, content)
+    prepare_repository(repository)
+    publish_head(outdated_withdrawal, work)
+    assert shown(repository, work) is AccessVerdict.WITHDRAWN
+
+
+def test_a_change_of_the_staff_stays_while_the_log_cannot_be_written(outdated: TaskContext, work: str) -> None:
+    repository = outdated.repository
+    prepare_repository(repository)
+    publish_head(outdated, work)
+    restore(repository, work)
+    job = repository.jobs.get(access_job(work).key)
+    assert job
+    preserve_access(outdated, replace(job, plan={}))
+    assert needs_recording(repository)
+    prepare_repository(repository)
+    assert repository.catalogue.state(work) is WorkState.PUBLISHED
+
+
 def test_a_change_of_keys_under_an_outdated_catalogue_heeds_the_log(outdated: TaskContext, work: str) -> None:
     rotate_keys(outdated.repository)
     assert not needs_recording(outdated.repository)
     assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+
+
+def test_a_damaged_part_of_the_log_hides_no_withdrawal_in_another(
+    outdated: TaskContext, work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ProvenanceLog.entries
+
+    def entries(log: ProvenanceLog, start: int, end: int) -> Iterator[bytes]:
+        if start == 0:
+            raise LogInvalid(reason="damaged")
+        return read(log, start, end)
+
+    monkeypatch.setattr(ProvenanceLog, "entries", entries)
+    monkeypatch.setattr(outdated_module, "TILE_WIDTH", 1)
+    monkeypatch.setattr(LogSequence, "unknown_ranges", lambda *_: [(0, open_log(outdated.repository).size)])
+    prepare_repository(outdated.repository)
+    assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
+    with pytest.raises(LogInvalid):
+        heed_log(outdated.repository)
 
 
 def test_an_outdated_catalogue_takes_the_redactions_of_a_later_version(
