@@ -60,7 +60,7 @@ from repository.database.rows import (
 )
 from repository.database.search_changes import mark_unindexed
 from repository.database.tables import ImageRow, UnheldEventRow, WorkRow
-from repository.model.access import rights_under
+from repository.model.access import is_same_access, rights_under
 from repository.model.work import (
     Access,
     Event,
@@ -336,9 +336,12 @@ class Catalogue:
                 insert_publication(session, publication, positions, publication.access_held)
                 groups = sum_groups((groups, groups_of(publication.work, publication.accessioned)))
                 works.append(publication.work.identifier)
+                change = pending.get(works[-1])
+                if change is not None and is_same_access(change, publication.access_held):
+                    del pending[works[-1]]  # the object holds it, with its reason
             for work, access in pending.items():
-                change = update(WorkRow).where(WorkRow.identifier == work)
-                session.execute(change.values(access_values(access, pending=True)))
+                row = update(WorkRow).where(WorkRow.identifier == work)
+                session.execute(row.values(access_values(access, pending=True)))
             replace_lost(session, limited, logged, works, self._clock())
             restore_logged(session, kept)
             close_gaps(session)

@@ -351,6 +351,14 @@ def test_a_change_of_keys_under_an_outdated_catalogue_heeds_the_log(outdated: Ta
     assert shown(outdated.repository, work) is AccessVerdict.WITHDRAWN
 
 
+def test_a_rebuild_of_an_outdated_catalogue_takes_the_reason_of_the_object(outdated: TaskContext, work: str) -> None:
+    repository = outdated.repository
+    prepare_repository(repository)
+    rebuild(repository, outdated.examiner, SilentProgress())
+    held = repository.catalogue.access(work)
+    assert (held.access.reason, held.is_pending) == (REASON, False)
+
+
 def test_a_damaged_part_of_the_log_hides_no_withdrawal_in_another(
     outdated: TaskContext, work: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
