@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from preservation.log.log import ProvenanceLog
 from preservation.log.readable import stated_size
@@ -36,6 +37,9 @@ from workers.tasks.publish import publication_of, publish_work
 from workers.tasks.pyramids import read_pyramid
 from workers.tasks.texts import publish_texts
 
+_STATES_VERSION: Final = b'"version":"v'
+"""Part of each entry that names a version of a work, in canonical JSON. Most entries name none and are not parsed."""
+
 
 def heed_log(repository: Repository) -> None:
     """Put in force what the log knows of the access to works and the catalogue does not.
@@ -50,7 +54,8 @@ def heed_log(repository: Repository) -> None:
     faults: list[LogInvalid] = []
     stated: dict[str, _Stated] = {}
     for start, end in ranges:
-        for event in map(parse_event, _entries(log, start, end, faults)):
+        of_versions = (entry for entry in _entries(log, start, end, faults) if _STATES_VERSION in entry)
+        for event in map(parse_event, of_versions):
             if event.work and not event.is_kept_in_log:
                 stated.setdefault(event.work, _Stated()).note(event)
     for work, entries in stated.items():
